@@ -1,0 +1,13 @@
+/**
+ * Room: base. Errors, invariants, heaps, units, seeded random, and the types of injected powers.
+ * In: nothing. Out: plain values and functions. Pure: no I/O, no clock, no randomness of its own.
+ * Imports: nothing.
+ * @module
+ */
+export * from "./errors.ts";
+export { Heap } from "./heap.ts";
+export type { Clock, Logger, LogLevel } from "./ports.ts";
+export { silentLogger } from "./ports.ts";
+export type { Random } from "./random.ts";
+export { seededRandom } from "./random.ts";
+export { formatBytes, formatDuration, parseBytes, parseDurationMs } from "./units.ts";
