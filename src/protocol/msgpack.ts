@@ -1,0 +1,268 @@
+/**
+ * Messages: msgpack in frame 0, with placeholders for objects whose bytes are further frames (dask-protocol §4).
+ *
+ * Maps decode to `Map` (keys may be arrays), 64-bit integers to number when safe and else bigint, bin to an own
+ * `Uint8Array`. Placeholders decode to the classes below and stay opaque until someone asks for their value.
+ */
+import { Packr, Unpackr } from "msgpackr";
+import { LocalProtocolError, RemoteProtocolError } from "../base/index.ts";
+import { decompressFrame } from "./compression.ts";
+import { checkMsgpack } from "./msgpack-scan.ts";
+
+const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true, mapsAsObjects: false });
+// "auto" (number when safe, else bigint) is documented by msgpackr but missing from its types.
+const INT64_AUTO = "auto" as "number";
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: INT64_AUTO, copyBuffers: true });
+
+/** A serialized object of the wire, opaque: raw msgpack sub-header and its frames, re-emitted verbatim. */
+export class Serialized {
+  /** Sub-header as it was on the wire. */
+  readonly header: Uint8Array;
+  readonly frames: readonly Uint8Array[];
+  #fields: ReadonlyMap<unknown, unknown> | undefined;
+
+  constructor(header: Uint8Array, frames: readonly Uint8Array[]) {
+    this.header = header;
+    this.frames = frames;
+  }
+
+  /** Bytes of the frames. */
+  get nbytes(): number {
+    return this.frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+  }
+
+  /**
+   * The sub-header, decoded once.
+   * @throws {RemoteProtocolError} it is no map
+   */
+  get fields(): ReadonlyMap<unknown, unknown> {
+    this.#fields ??= asMap(unpack(this.header), "sub-header of a Serialized");
+    return this.#fields;
+  }
+}
+
+/** A pickled object of the wire (`__Pickled__`), opaque: whoever needs it parses the pickle, nobody executes it. */
+export class Pickled {
+  /** Its own header frame as on the wire; undefined when it was made here. */
+  readonly header: Uint8Array | undefined;
+  readonly pickle: Uint8Array;
+  /** Out-of-band buffers, as on the wire (see `compression`). */
+  readonly buffers: readonly Uint8Array[];
+  /** Compression of each buffer. */
+  readonly compression: readonly (string | null)[];
+
+  constructor(pickle: Uint8Array, buffers: readonly Uint8Array[] = [], compression: readonly (string | null)[] = [], header?: Uint8Array) {
+    this.pickle = pickle;
+    this.buffers = buffers;
+    this.compression = compression;
+    this.header = header;
+  }
+
+  /** The buffers, decompressed. */
+  plainBuffers(): Uint8Array[] {
+    return this.buffers.map((buffer, i) => decompressFrame(this.compression[i] ?? null, buffer));
+  }
+}
+
+/** A Python enum member, e.g. `distributed.core` `Status` `running`. */
+export class WireEnum {
+  readonly module: string;
+  readonly type: string;
+  readonly name: string;
+
+  constructor(module: string, type: string, name: string) {
+    this.module = module;
+    this.type = type;
+    this.name = name;
+  }
+}
+
+/** A message as frames; the first `blockFrames` belong into the first block so that array frames arrive aligned. */
+export interface EncodedMessage {
+  readonly frames: Uint8Array[];
+  readonly blockFrames: number;
+}
+
+/** One plain msgpack value as bytes; no placeholders that need frames. */
+export function pack(value: unknown): Uint8Array {
+  return packInto(value, undefined);
+}
+
+/**
+ * The value of one msgpack text, checked first.
+ * @throws {RemoteProtocolError} malformed or beyond the bounds
+ */
+export function unpack(bytes: Uint8Array): unknown {
+  checkMsgpack(bytes);
+  try {
+    return unpackr.unpack(bytes);
+  } catch (cause) {
+    throw new RemoteProtocolError("not a Dask message: msgpack does not decode", { cause });
+  }
+}
+
+/**
+ * Frames of a message. Plain objects and Maps become maps; `Set` a Python set; `undefined` fields are left out;
+ * {@link Serialized} and {@link Pickled} become placeholders with their frames behind.
+ *
+ * @throws {LocalProtocolError} a value the wire does not know (Date, function, class instance, integer beyond 64 bits)
+ */
+export function encodeMessage(message: unknown): EncodedMessage {
+  const frames: Uint8Array[] = [new Uint8Array(0)];
+  let blockFrames = -1;
+  frames[0] = packInto(message, (header, body, isData) => {
+    const index = frames.length;
+    frames.push(header, ...body);
+    if (blockFrames < 0 && isData && body.length > 0) blockFrames = index + 1;
+    return index;
+  });
+  return { frames, blockFrames: blockFrames < 0 ? frames.length : blockFrames };
+}
+
+type Sink = (header: Uint8Array, body: readonly Uint8Array[], isData: boolean) => number;
+
+function packInto(value: unknown, sink: Sink | undefined): Uint8Array {
+  const packed = packr.pack(plain(value, sink));
+  // msgpackr hands out slices of a pooled buffer that it never rewrites; small ones are copied so as not to pin it.
+  return packed.byteLength < 4096 ? new Uint8Array(packed) : packed;
+}
+
+/** The value in types that msgpackr writes as plain msgpack. */
+function plain(value: unknown, sink: Sink | undefined): unknown {
+  if (typeof value === "number") return plainNumber(value);
+  if (value === null || value === undefined) return null;
+  if (typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "bigint") {
+    if (value >= -(2n ** 63n) && value < 2n ** 64n) return value;
+    throw new LocalProtocolError(`integer ${value} does not fit in 64 bits`);
+  }
+  if (Array.isArray(value)) return value.map((item) => plain(item, sink));
+  if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof Map) return new Map(Array.from(value, ([k, v]) => [plain(k, sink), plain(v, sink)]));
+  if (value instanceof Set) return { __Set__: true, "as-list": Array.from(value, (item) => plain(item, sink)) };
+  if (value instanceof Serialized || value instanceof Pickled) return placeholder(value, sink);
+  if (value instanceof WireEnum) return { __Enum__: true, name: value.name, __module__: value.module, __name__: value.type };
+  return plainObject(value, sink);
+}
+
+function plainNumber(value: number): number | bigint {
+  // msgpackr writes integers beyond 32 bits as floats; Python code that indexes or formats them wants ints.
+  if (Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) && Number.isSafeInteger(value)) return BigInt(value);
+  return value;
+}
+
+function plainObject(value: unknown, sink: Sink | undefined): Record<string, unknown> {
+  const prototype = typeof value === "object" ? Object.getPrototypeOf(value) : undefined;
+  if (prototype !== Object.prototype && prototype !== null) {
+    const name = typeof value === "object" ? value?.constructor?.name : typeof value;
+    throw new LocalProtocolError(`a ${name} cannot travel in a message; expected plain data, Serialized or Pickled`);
+  }
+  const out: Record<string, unknown> = {};
+  // The check above leaves plain objects only.
+  for (const [key, field] of Object.entries(value as object)) if (field !== undefined) out[key] = plain(field, sink);
+  return out;
+}
+
+function placeholder(value: Serialized | Pickled, sink: Sink | undefined): Record<string, number> {
+  if (!sink) throw new LocalProtocolError("a Serialized or Pickled can only travel at message level");
+  if (value instanceof Serialized) return { __Serialized__: sink(value.header, value.frames, true) };
+  const header = value.header ?? pack({
+    "pickled-obj": value.pickle,
+    compression: value.buffers.map((_, i) => value.compression[i] ?? null),
+    "num-sub-frames": value.buffers.length,
+  });
+  return { __Pickled__: sink(header, value.buffers, false) };
+}
+
+/**
+ * Value of a message: maps are `Map`, Python sets `Set`, placeholders {@link Serialized} and {@link Pickled}.
+ *
+ * @throws {RemoteProtocolError} malformed msgpack, or a placeholder that points outside the frames
+ */
+export function decodeMessage(frames: readonly Uint8Array[]): unknown {
+  const first = frames[0];
+  if (!first) throw new RemoteProtocolError("message without frames");
+  return resolve(unpack(first), frames);
+}
+
+/** Replace placeholders, in place. */
+function resolve(value: unknown, frames: readonly Uint8Array[]): unknown {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      if (typeof item === "object" && item !== null) value[i] = resolve(item, frames);
+    }
+    return value;
+  }
+  if (!(value instanceof Map)) return value;
+  for (const [key, field] of value) {
+    if (typeof field === "object" && field !== null) value.set(key, resolve(field, frames));
+  }
+  return value.size > 0 && value.size <= 4 ? resolvePlaceholder(value, frames) : value;
+}
+
+function resolvePlaceholder(map: Map<unknown, unknown>, frames: readonly Uint8Array[]): unknown {
+  const serialized = map.get("__Serialized__");
+  if (serialized === true) return nestedSerialized(map);
+  if (typeof serialized === "number" && serialized > 0) {
+    const { header, body } = subFrames(frames, serialized);
+    return new Serialized(header, body);
+  }
+  const pickled = map.get("__Pickled__");
+  if (typeof pickled === "number" && pickled > 0) {
+    const { header, fields, body } = subFrames(frames, pickled);
+    const pickle = fields.get("pickled-obj");
+    if (!(pickle instanceof Uint8Array)) throw new RemoteProtocolError("__Pickled__ without pickled-obj bytes");
+    return new Pickled(pickle, body, compressionOf(fields), header);
+  }
+  if (map.get("__Set__") === true) return new Set(asArray(map.get("as-list"), "as-list of a __Set__"));
+  if (map.get("__Enum__") === true) {
+    return new WireEnum(String(map.get("__module__")), String(map.get("__name__")), String(map.get("name")));
+  }
+  return map;
+}
+
+/** `{"__Serialized__": true, data: [header, frames]}`: the nested form inside sub-headers. */
+function nestedSerialized(map: ReadonlyMap<unknown, unknown>): Serialized {
+  const [fields, frames] = asArray(map.get("data"), "data of a nested __Serialized__");
+  const body = asArray(frames, "frames of a nested __Serialized__");
+  if (!body.every((frame) => frame instanceof Uint8Array)) throw new RemoteProtocolError("nested __Serialized__ with frames that are not bytes");
+  return new Serialized(pack(fields), body);
+}
+
+function subFrames(frames: readonly Uint8Array[], index: number): { header: Uint8Array; fields: ReadonlyMap<unknown, unknown>; body: Uint8Array[] } {
+  const header = frames[index];
+  if (!header) throw new RemoteProtocolError(`placeholder names frame ${index} of ${frames.length}`);
+  const fields = asMap(unpack(header), `sub-header in frame ${index}`);
+  const count = fields.get("num-sub-frames");
+  if (typeof count !== "number" || !(count >= 0) || index + 1 + count > frames.length) {
+    throw new RemoteProtocolError(`num-sub-frames ${String(count)} in frame ${index} of ${frames.length}`);
+  }
+  return { header, fields, body: frames.slice(index + 1, index + 1 + count) };
+}
+
+/** Compression name of each frame in a sub-header; empty when it has none. */
+export function compressionOf(fields: ReadonlyMap<unknown, unknown>): (string | null)[] {
+  const names = fields.get("compression") ?? [];
+  return asArray(names, "compression").map((name) => (name === null ? null : String(name)));
+}
+
+/** `value` as a Map. @throws {RemoteProtocolError} it is something else */
+export function asMap(value: unknown, what: string): ReadonlyMap<unknown, unknown> {
+  if (value instanceof Map) return value;
+  throw new RemoteProtocolError(`${what}: expected a map, got ${describe(value)}`);
+}
+
+/** `value` as an array. @throws {RemoteProtocolError} it is something else */
+export function asArray(value: unknown, what: string): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new RemoteProtocolError(`${what}: expected an array, got ${describe(value)}`);
+}
+
+/** A short name of what `value` is, for error messages. */
+export function describe(value: unknown): string {
+  if (value === null) return "nil";
+  if (typeof value === "object") return value.constructor?.name ?? "map";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
