@@ -1,4 +1,4 @@
-import { configDefaults, defineConfig } from "vitest/config";
+import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from "vitest/config";
 
 /**
  * Test projects. `unit` takes whatever no other project claims, so a new room needs no entry here.
@@ -23,14 +23,20 @@ interface ProjectOptions {
   readonly serial?: boolean;
 }
 
-function project({ name, include, exclude = [], timeoutMs, serial = false }: ProjectOptions) {
+function project({
+  name,
+  include,
+  exclude = [],
+  timeoutMs,
+  serial = false,
+}: ProjectOptions): TestProjectInlineConfiguration {
   return {
     test: {
       name,
       include,
       exclude: [...configDefaults.exclude, ...exclude],
-      environment: "node" as const,
-      pool: "forks" as const,
+      environment: "node",
+      pool: "forks",
       fileParallelism: !serial,
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
@@ -38,7 +44,7 @@ function project({ name, include, exclude = [], timeoutMs, serial = false }: Pro
   };
 }
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: ["test/global-setup.ts"],
     reporters: ["default", "./test/reporters/peers.ts"],
@@ -56,3 +62,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;
