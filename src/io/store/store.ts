@@ -29,6 +29,11 @@ export interface StoredObject {
   readonly version: ObjectVersion;
 }
 
+/** The first bytes of an object, the size of the whole, and its version. */
+export interface StoredStart extends StoredObject {
+  readonly size: number;
+}
+
 /** Size and version of an object. */
 export interface ObjectHead {
   readonly size: number;
@@ -75,6 +80,8 @@ export interface Store {
    * @throws {ReadError} code `too-large`: the object is larger than `maxBytes`
    */
   read(key: string, options: ReadOptions & { readonly maxBytes: number }): Promise<StoredObject | null>;
+  /** The first `maxBytes` bytes, fewer when the object is shorter; one request that also tells the size. */
+  readStart(key: string, options: ReadOptions & { readonly maxBytes: number }): Promise<StoredStart | null>;
   /** Size and version; `null` only when the store proves absence. */
   head(key: string, options?: ReadOptions): Promise<ObjectHead | null>;
   /**

@@ -1,0 +1,77 @@
+/** From a URL or path to the store and key behind it. */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UnsupportedError } from "../../base/index.ts";
+import { FileStore } from "./file-store.ts";
+import { type HttpOptions, HttpStore } from "./http-store.ts";
+import { MemoryStore } from "./memory-store.ts";
+import type { Store } from "./store.ts";
+
+/** Options of {@link openStore}. */
+export interface StoreOptions {
+  readonly http?: HttpOptions;
+}
+
+/** An object: its store and its key there. */
+export interface Located {
+  readonly store: Store;
+  readonly key: string;
+}
+
+const STORES = new Map<string, Store>();
+const STORES_MAX = 1024;
+
+/** `url` as a URL; what has no scheme is a path of this machine. */
+export function toUrl(url: string | URL): URL {
+  if (url instanceof URL) return url;
+  return /^[a-zA-Z][a-zA-Z0-9+.-]+:/.test(url) ? new URL(url) : pathToFileURL(resolve(url));
+}
+
+/**
+ * The store whose root is `url`, a folder: plain paths and `file:`, `http(s):`, `memory:`.
+ * @throws {UnsupportedError} another scheme
+ */
+export function openStore(url: string | URL, options: StoreOptions = {}): Store {
+  const root = new URL(toUrl(url));
+  if (!root.pathname.endsWith("/")) root.pathname += "/";
+  if (options.http) return makeStore(root, options);
+  const cached = STORES.get(root.href);
+  if (cached) return cached;
+  const store = makeStore(root, options);
+  if (STORES.size >= STORES_MAX) STORES.delete(STORES.keys().next().value as string); // not empty
+  STORES.set(root.href, store);
+  return store;
+}
+
+/**
+ * Store and key of one object, whose store is the folder that holds it.
+ * @throws {UnsupportedError} an unknown scheme
+ */
+export function locate(url: string | URL, options: StoreOptions = {}): Located {
+  const object = toUrl(url);
+  const root = new URL("./", object);
+  const raw = object.pathname.slice(object.pathname.lastIndexOf("/") + 1);
+  const isWeb = object.protocol === "http:" || object.protocol === "https:";
+  return { store: openStore(root, options), key: isWeb ? raw + object.search : decodeURIComponent(raw) };
+}
+
+/** True when the object behind `url` can be read without an event loop. */
+export function isLocalUrl(url: string): boolean {
+  return /^(file|memory):/.test(toUrl(url).protocol);
+}
+
+function makeStore(root: URL, options: StoreOptions): Store {
+  switch (root.protocol) {
+    case "file:":
+      return new FileStore(root);
+    case "http:":
+    case "https:":
+      return new HttpStore(root, options.http);
+    case "memory:":
+      return new MemoryStore(root);
+    default:
+      throw new UnsupportedError(`no store for ${root.protocol}// URLs; expected a path, file:, http: or https:`, {
+        details: { scheme: root.protocol },
+      });
+  }
+}
