@@ -1,0 +1,147 @@
+/**
+ * What the scheduler machine hears and says. Stream messages keep Dask's ops and meaning (types in `protocol`);
+ * everything else a shell can report or must do is named here. `now` is monotonic milliseconds, given by the shell.
+ */
+import type { Graph, Key, TaskId } from "../../graph/index.ts";
+import type { RunSpec, SchedulerToClient, SchedulerToWorker, Serialized, WorkerToScheduler } from "../../protocol/index.ts";
+
+/** Address of a worker, spelled one way: `tcp://host:port`; in `local` any unique text. */
+export type WorkerAddress = string;
+/** Name that a client chose for itself. */
+export type ClientId = string;
+
+/** What can run a task: native specs and JavaScript run on rsdat workers, pickled ones on Python workers. */
+export type Language = "native" | "js" | "python";
+
+/** What a worker is, as it registers. */
+export interface WorkerFacts {
+  readonly address: WorkerAddress;
+  /** Name given by its starter; used in restrictions beside the address. */
+  readonly name: string;
+  readonly nthreads: number;
+  /** Bytes that its chunks may take: limit less runtime. Null: unknown, as for Python workers without a limit. */
+  readonly budgetBytes: number | null;
+  /** `rsdat` workers run native specs and user JavaScript, `python` workers pickled tasks. */
+  readonly kind: "rsdat" | "python";
+  readonly resources: ReadonlyMap<string, number>;
+  /** `running`, or another of Dask's states until the worker says so itself. */
+  readonly status: WorkerStatus;
+}
+
+/** Dask's worker states. Only a running worker is given tasks. */
+export type WorkerStatus = "init" | "running" | "paused" | "closing_gracefully" | "closing" | "closed";
+
+/** Limits of where and how the tasks of one submission may run. */
+export interface Placement {
+  /** Addresses, names or hosts; null: anywhere. */
+  readonly workers: readonly string[] | null;
+  /** True when `workers` is a wish, not a demand. */
+  readonly allowOtherWorkers: boolean;
+  /** Amounts that a worker must have free, by resource. */
+  readonly resources: ReadonlyMap<string, number> | null;
+}
+
+/** Runs anywhere. */
+export const ANYWHERE: Placement = { workers: null, allowOtherWorkers: false, resources: null };
+
+/** One materialised task. */
+export interface SubmittedTask extends Placement {
+  readonly key: Key;
+  readonly dependencies: readonly Key[];
+  /** Forwarded as it is. */
+  readonly runSpec: RunSpec;
+  readonly language: Language;
+  readonly retries: number;
+  /** Higher runs earlier, before anything else is compared. */
+  readonly priority: number;
+  /** Position in the order of its submission; smaller runs earlier. */
+  readonly rank: number;
+  /** Bytes of inputs excepted: result plus workspace. Null: unknown, no admission by bytes. */
+  readonly needBytes: number | null;
+}
+
+/** Why a task failed, opaque: forwarded to every client that waits for it or for what depends on it. */
+export interface Failure {
+  /** Bytes of a pickled exception, as the wire wraps them. */
+  readonly exception: Serialized;
+  readonly traceback: Serialized | null;
+  readonly exceptionText: string;
+  readonly tracebackText: string;
+}
+
+interface EventBase {
+  readonly now: number;
+  readonly stimulusId: string;
+}
+
+/** What can happen to a scheduler. */
+export type SchedulerEvent =
+  | (EventBase & { readonly type: "worker-joined"; readonly worker: WorkerFacts })
+  /** Its connection ended. `isExpected`: it said goodbye or was told to close, so no task is blamed. */
+  | (EventBase & { readonly type: "worker-left"; readonly worker: WorkerAddress; readonly isExpected: boolean })
+  | (EventBase & { readonly type: "worker-messages"; readonly worker: WorkerAddress; readonly messages: readonly WorkerToScheduler[] })
+  | (EventBase & { readonly type: "worker-heartbeat"; readonly worker: WorkerAddress; readonly memoryBytes: number })
+  | (EventBase & { readonly type: "client-joined"; readonly client: ClientId })
+  | (EventBase & { readonly type: "client-left"; readonly client: ClientId })
+  /**
+   * A symbolic graph; its tasks are never objects. Layers that are already known by name are shared.
+   * `leastBytes` and `largestTaskBytes` are the plan's. Results of `wanted` are kept until the client releases them.
+   */
+  | (EventBase & {
+      readonly type: "submit-layers";
+      readonly client: ClientId;
+      readonly graph: Graph;
+      readonly wanted: readonly TaskId[];
+      readonly leastBytes: number;
+      readonly placement: Placement;
+      readonly retries: number;
+      readonly priority: number;
+    })
+  | (EventBase & { readonly type: "submit-tasks"; readonly client: ClientId; readonly tasks: readonly SubmittedTask[]; readonly wanted: readonly Key[] })
+  /** A submission could not be understood: its wanted keys are erred. */
+  | (EventBase & { readonly type: "submit-failed"; readonly client: ClientId; readonly keys: readonly Key[]; readonly failure: Failure })
+  | (EventBase & { readonly type: "client-desires-keys" | "client-releases-keys"; readonly client: ClientId; readonly keys: readonly Key[] })
+  | (EventBase & { readonly type: "report-key"; readonly client: ClientId; readonly key: Key })
+  | (EventBase & { readonly type: "cancel-keys"; readonly client: ClientId; readonly keys: readonly Key[]; readonly force: boolean; readonly reason: string; readonly message: string })
+  /** Run erred tasks again, with whatever of their inputs erred too. */
+  | (EventBase & { readonly type: "retry-keys"; readonly keys: readonly Key[] })
+  /** Data that a client put on workers (scatter, update-data). */
+  | (EventBase & { readonly type: "data-placed"; readonly client: ClientId | null; readonly whoHas: ReadonlyMap<Key, readonly WorkerAddress[]>; readonly nbytes: ReadonlyMap<Key, number> })
+  /** A gather found these keys absent where we believed them. */
+  | (EventBase & { readonly type: "data-missing"; readonly worker: WorkerAddress; readonly keys: readonly Key[] })
+  /** Move away what exists only on these workers, then let them go; `retired` answers with the same `request`. */
+  | (EventBase & { readonly type: "retire-workers"; readonly request: number; readonly workers: readonly WorkerAddress[]; readonly close: boolean })
+  /** Forget every task; clients are told. */
+  | (EventBase & { readonly type: "restart" })
+  /** Time passed: worker time-to-live, stealing. */
+  | (EventBase & { readonly type: "tick" });
+
+/** What the shell must do about it, in order. */
+export type SchedulerInstruction =
+  | { readonly type: "send-worker"; readonly worker: WorkerAddress; readonly message: SchedulerToWorker }
+  | { readonly type: "send-client"; readonly client: ClientId; readonly message: SchedulerToClient }
+  /** Send a `tick` at this time, if none is planned earlier. */
+  | { readonly type: "wake-at"; readonly at: number }
+  /** End the connection to this worker; it counts as gone already. */
+  | { readonly type: "drop-worker"; readonly worker: WorkerAddress; readonly reason: string }
+  /** Answer to `retire-workers`: these have nothing that is not elsewhere. */
+  | { readonly type: "retired"; readonly request: number; readonly workers: readonly WorkerAddress[] };
+
+/** One transition of one task. */
+export interface StoryEntry {
+  readonly key: Key;
+  readonly from: string;
+  readonly to: string;
+  readonly stimulusId: string;
+  readonly now: number;
+}
+
+/** The pure scheduler. */
+export interface SchedulerMachine {
+  /** Apply one event; append instructions to `outbox`. Never throws for what a peer or task did. */
+  handle(event: SchedulerEvent, outbox: SchedulerInstruction[]): void;
+  /** Throw InvariantError, with the story of the guilty task, if any invariant is broken. */
+  check(): void;
+  /** Recent transitions of these tasks, oldest first. */
+  story(...keys: readonly Key[]): readonly StoryEntry[];
+}
