@@ -1,0 +1,129 @@
+/**
+ * What the worker machine hears and says. Stream messages keep Dask's ops and meaning (types in `protocol`); everything
+ * else a shell can report or must do is named here. `now` is monotonic milliseconds, given by the shell.
+ *
+ * The machine knows of every value only that it is there and how large it is. The shell holds one value per key, from the
+ * event that announces it (`execute-success`, `gather-success`, `update-data`) until a `drop` names it; a running task
+ * keeps its own hold on its inputs.
+ */
+import type { Key } from "../../graph/index.ts";
+import type { RunSpec, SchedulerToWorker, Serialized, StartStop, WorkerToScheduler } from "../../protocol/index.ts";
+
+/** Address of a worker, spelled one way: `tcp://host:port`. */
+export type WorkerAddress = string;
+
+/** Dask's worker states that a machine can be in. Only `running` starts tasks and fetches. */
+export type WorkerStatus = "running" | "paused" | "closing_gracefully";
+
+/** A task failed: the fields of Dask's `task-erred`. */
+export interface TaskFailure {
+  readonly exception: Serialized;
+  readonly traceback: Serialized | null;
+  readonly exceptionText: string;
+  readonly tracebackText: string;
+}
+
+/** What a value is, as `task-finished` tells it. */
+export interface ValueFacts {
+  readonly nbytes: number;
+  /** Pickled class. */
+  readonly type: Uint8Array;
+  readonly typename: string;
+}
+
+/** The order to compute one task; its `whoHas` names the inputs in register order. */
+export type ComputeTask = Extract<SchedulerToWorker, { readonly op: "compute-task" }>;
+
+interface EventBase {
+  readonly now: number;
+  readonly stimulusId: string;
+}
+
+/** What can happen to a worker. */
+export type WorkerEvent =
+  /** One batch of the scheduler's stream, in order. */
+  | (EventBase & { readonly type: "scheduler-messages"; readonly messages: readonly SchedulerToWorker[] })
+  /**
+   * A task ended well. `runId` is the one of its `execute`. `outputBytes` and `startstops` are facts for the scheduler.
+   */
+  | (EventBase & { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly value: ValueFacts; readonly thread: number; readonly startstops: readonly StartStop[] })
+  | (EventBase & { readonly type: "execute-failure"; readonly key: Key; readonly runId: number; readonly failure: TaskFailure; readonly thread: number; readonly startstops: readonly StartStop[] })
+  /** A running task gives its thread back and goes on (`secede`). */
+  | (EventBase & { readonly type: "execute-secede"; readonly key: Key; readonly computeSeconds: number | null })
+  /** A peer answered; keys it did not have are absent from `received`, which gives bytes. */
+  | (EventBase & { readonly type: "gather-success"; readonly worker: WorkerAddress; readonly received: ReadonlyMap<Key, number>; readonly startstop: StartStop })
+  | (EventBase & { readonly type: "gather-busy"; readonly worker: WorkerAddress })
+  /** The peer cannot be reached: all that it held is taken for lost. */
+  | (EventBase & { readonly type: "gather-network-failure"; readonly worker: WorkerAddress })
+  /** The peer answered something that cannot be read: the keys are erred. */
+  | (EventBase & { readonly type: "gather-failure"; readonly worker: WorkerAddress; readonly failure: TaskFailure })
+  /** Values put here from outside (scatter); the shell has them already. */
+  | (EventBase & { readonly type: "update-data"; readonly nbytes: ReadonlyMap<Key, number> })
+  | (EventBase & { readonly type: "status"; readonly status: WorkerStatus })
+  /** The time asked for by `wake-at`. */
+  | (EventBase & { readonly type: "wake" });
+
+/** What the shell must do about it, in order. */
+export type WorkerInstruction =
+  /** Run it now on a free thread; answer with `execute-success` or `execute-failure`. `dependencies` in register order. */
+  | { readonly type: "execute"; readonly key: Key; readonly runId: number; readonly runSpec: RunSpec; readonly dependencies: readonly Key[] }
+  /** Ask `worker` for these keys in one request; answer with one of the `gather-*` events. */
+  | { readonly type: "gather"; readonly worker: WorkerAddress; readonly keys: readonly Key[]; readonly nbytes: number }
+  /** Let go of these values. */
+  | { readonly type: "drop"; readonly keys: readonly Key[] }
+  | { readonly type: "send"; readonly message: WorkerToScheduler }
+  /** Send a `wake` at this time, if none is planned earlier. */
+  | { readonly type: "wake-at"; readonly at: number }
+  /** The scheduler told this worker to end. */
+  | { readonly type: "close"; readonly reason: string };
+
+/** Bounds of a worker machine, fixed at construction. */
+export interface WorkerLimits {
+  readonly address: WorkerAddress;
+  readonly nthreads: number;
+  /** Bytes of values and of running tasks that `needOf` knows; null: no own admission (our scheduler has admitted them). */
+  readonly budgetBytes: number | null;
+  /** Amounts of named resources. */
+  readonly resources: ReadonlyMap<string, number>;
+  /** Bytes under way from all peers at once, and in one request. Dask: 10 % of memory, 50 MB. */
+  readonly incomingBytesMax: number;
+  readonly messageBytesMax: number;
+  /** Peers asked at once while more than `incomingThrottleBytes` are under way. Dask: 10 and 10 MB. */
+  readonly incomingCountMax: number;
+  readonly incomingThrottleBytes: number;
+  /** Wait before a busy peer is asked again, and between questions for missing inputs. Dask: 150 ms and 1 s. */
+  readonly busyRetryMs: number;
+  readonly missingRetryMs: number;
+}
+
+/** What only the owner of run specs knows: bytes a task needs beyond its inputs (result and workspace); null: unknown. */
+export type NeedOf = (runSpec: RunSpec) => number | null;
+
+/** One transition of one task. */
+export interface StoryEntry {
+  readonly key: Key;
+  readonly from: string;
+  readonly to: string;
+  readonly stimulusId: string;
+  readonly now: number;
+}
+
+/** Figures for heartbeats. */
+export interface WorkerCounts {
+  readonly tasks: ReadonlyMap<string, number>;
+  readonly managedBytes: number;
+  readonly incomingBytes: number;
+  readonly incomingCount: number;
+  readonly executing: readonly { readonly key: Key; readonly since: number }[];
+}
+
+/** The pure worker. */
+export interface WorkerMachine {
+  /** Apply one event; append instructions to `outbox`. Never throws for what a peer or task did. */
+  handle(event: WorkerEvent, outbox: WorkerInstruction[]): void;
+  /** Throw InvariantError, with the story of the guilty task, if any invariant is broken. */
+  check(): void;
+  /** Recent transitions of these tasks, oldest first. */
+  story(...keys: readonly Key[]): readonly StoryEntry[];
+  counts(): WorkerCounts;
+}
