@@ -1,0 +1,16 @@
+/**
+ * Room: executor. Runs native task specs on compute threads over an arena of shared segments, within a byte budget.
+ * In: task specs, blocks. Out: blocks in the arena, outcomes, figures. Owns threads and their shared memory.
+ * Imports: base, dtype, ndarray, kernels, graph, io.
+ * @module
+ */
+export type {
+  BlockHandle,
+  Executor,
+  ExecutorOptions,
+  ExecutorStats,
+  ExecutorTask,
+  TaskFigures,
+  TaskInput,
+  TaskOutcome,
+} from "./types.ts";

@@ -1,0 +1,108 @@
+/** What the executor takes and gives: blocks by handle, tasks, outcomes, figures. */
+import type { ErrorRecord } from "../base/index.ts";
+import type { DType } from "../dtype/index.ts";
+import type { Key, TaskSpec } from "../graph/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
+
+/** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
+export interface BlockHandle {
+  readonly id: number;
+  readonly nbytes: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** An input of a task, in register order: a block of this executor, or a plain value (for `call` steps only). */
+export type TaskInput = BlockHandle | { readonly value: unknown };
+
+/** One task to run. */
+export interface ExecutorTask {
+  readonly key: Key;
+  /** The program, as an object or as `encodeTaskSpec` gave it. */
+  readonly spec: TaskSpec | Uint8Array;
+  /** Live blocks or values; the executor holds them until the outcome. */
+  readonly inputs: readonly TaskInput[];
+  /** Allows `call` steps: the caller has verified their mac, or the operator allows insecure code. Default false. */
+  readonly trusted?: boolean;
+  /** Cancels before the start and between steps. */
+  readonly signal?: AbortSignal;
+}
+
+/** When a task ran and what it moved. Times are milliseconds since 1970. */
+export interface TaskFigures {
+  readonly startMs: number;
+  readonly stopMs: number;
+  /** Compute thread that ran it; -1 when none did. */
+  readonly thread: number;
+  /** Bytes fetched from and written to stores. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+/** How a task ended. */
+export type TaskOutcome = TaskFigures &
+  (
+    | { readonly status: "ok"; readonly output: BlockHandle }
+    /** A `call` step gave something that is no array; `nbytes` is an estimate. */
+    | { readonly status: "value"; readonly value: unknown; readonly nbytes: number }
+    /** `details` hold the key, and the layer's name and the block's position where the key tells them. */
+    | { readonly status: "error"; readonly error: ErrorRecord }
+    | { readonly status: "cancelled" }
+  );
+
+/** Figures of an executor. */
+export interface ExecutorStats {
+  /** Bytes of live blocks and of regions in use, and their highest value so far. */
+  readonly bytesLive: number;
+  readonly bytesPeak: number;
+  /** Bytes of the arena that were ever used; what it may hold resident. */
+  readonly bytesTouched: number;
+  readonly blocks: number;
+  readonly segments: number;
+  /** Tasks handed over and not ended. */
+  readonly inFlight: number;
+  readonly tasksDone: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Milliseconds each compute thread has spent in tasks. */
+  readonly busyMs: readonly number[];
+  /** Compute threads that died and were replaced. */
+  readonly threadsLost: number;
+}
+
+/** Runs native task specs on compute threads, within a byte budget. */
+export interface Executor extends AsyncDisposable {
+  readonly threads: number;
+  /** Bytes that live blocks and workspaces may take together: what admission has to respect. */
+  readonly budgetBytes: number;
+  stats(): ExecutorStats;
+  /**
+   * A block with undefined contents and reference count 1, to be filled at once.
+   * @throws {InvariantError} over the budget: admission has to prevent that
+   */
+  allocate(dtype: DType, shape: readonly number[]): BlockHandle;
+  /** A copy of `block` in the arena, with reference count 1. */
+  put(block: NDArray): BlockHandle;
+  /** The block's elements, C order, in shared memory; valid until control returns to the event loop unless it is pinned. */
+  view(handle: BlockHandle): NDArray;
+  /** Keep the block where it is until `unpin`; pins count. */
+  pin(handle: BlockHandle): void;
+  unpin(handle: BlockHandle): void;
+  retain(handle: BlockHandle): void;
+  /** Drop one reference; the last one frees the block. */
+  release(handle: BlockHandle): void;
+  /** Run a task; `done` is called exactly once, later, on this thread. An `ok` output has reference count 1. */
+  submit(task: ExecutorTask, done: (outcome: TaskOutcome) => void): void;
+  /** As `submit`. Resolves for every way a task can end. */
+  run(task: ExecutorTask): Promise<TaskOutcome>;
+}
+
+/** Options of {@link Executor}s. */
+export interface ExecutorOptions {
+  /** Compute threads, at least 1. */
+  readonly threads: number;
+  /** Bytes for blocks and workspaces: the memory limit less {@link runtimeReserveBytes}. */
+  readonly budgetBytes: number;
+  /** False lets allocations pass the budget; for tests that must see it exceeded. Default true. */
+  readonly enforceBudget?: boolean;
+}
