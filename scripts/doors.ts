@@ -3,7 +3,7 @@
  * package.json. A door must be readable by Node 20 to say which Node is needed, so it imports the library late and
  * therefore spells the public names out. `npm run doors` writes them; a test holds them against the sources.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -46,7 +46,10 @@ ${names.map((name) => `  ${name},\n`).join("")}} = await load("${module}");
 }
 
 if (import.meta.main) {
-  for (const [path, text] of Object.entries(await entryFiles())) writeFileSync(join(ROOT, path), text);
+  const files = await entryFiles();
+  rmSync(join(ROOT, "bin", "entry"), { recursive: true, force: true });
+  mkdirSync(join(ROOT, "bin", "entry"));
+  for (const [path, text] of Object.entries(files)) writeFileSync(join(ROOT, path), text);
   const path = join(ROOT, "package.json");
   const manifest: Record<string, unknown> = JSON.parse(readFileSync(path, "utf8"));
   manifest["exports"] = packageExports();
