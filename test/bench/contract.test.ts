@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { median, row } from "../../bench/contract.ts";
+import { measure } from "../../bench/measure.ts";
+
+test("a row pairs its samples: the ratio is the median of ratios, not the ratio of medians", () => {
+  const peer = { name: "other", samples: [10, 2, 5] };
+  // ratios 0.1, 1, 0.6; medians 2 and 5
+  expect(row({ id: "a", metric: "wall s", ours: [1, 2, 3], peer, target: 0.5 })).toEqual({
+    id: "a",
+    metric: "wall s",
+    ours: 2,
+    peer: 5,
+    peerName: "other",
+    ratio: 0.6,
+    target: 0.5,
+    spread: 1.5,
+  });
+  expect(row({ id: "b", metric: "wall s", ours: [4, 2] })).toMatchObject({ ours: 3, peer: null, ratio: null });
+  expect(() => row({ id: "c", metric: "wall s", ours: [1], peer })).toThrow("pairs");
+  expect(() => median([])).toThrow(RangeError);
+});
+
+test("the cost of a command includes its children", async () => {
+  const child = "const b = Buffer.alloc(100e6, 1); const t = Date.now(); while (Date.now() - t < 300); b.fill(2)";
+  const script = `require("node:child_process").execFileSync(process.execPath, ["-e", ${JSON.stringify(child)}])`;
+  const cost = await measure(process.execPath, ["-e", script], { timeoutMs: 20_000 });
+  expect(cost.wallSeconds).toBeGreaterThan(0.3);
+  expect(cost.cpuSeconds).toBeGreaterThan(0.1);
+  expect(cost.peakBytes).toBeGreaterThan(100e6);
+  await expect(measure(process.execPath, ["-e", "throw 1"], { timeoutMs: 20_000 })).rejects.toThrow("exit 1");
+});
