@@ -2,9 +2,28 @@
 import { ArgumentError } from "./errors.ts";
 
 const BYTE_UNITS: Readonly<Record<string, number>> = {
-  "": 1, b: 1,
-  k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, t: 1e12, tb: 1e12, p: 1e15, pb: 1e15,
-  ki: 2 ** 10, kib: 2 ** 10, mi: 2 ** 20, mib: 2 ** 20, gi: 2 ** 30, gib: 2 ** 30, ti: 2 ** 40, tib: 2 ** 40, pi: 2 ** 50, pib: 2 ** 50,
+  "": 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  m: 1e6,
+  mb: 1e6,
+  g: 1e9,
+  gb: 1e9,
+  t: 1e12,
+  tb: 1e12,
+  p: 1e15,
+  pb: 1e15,
+  ki: 2 ** 10,
+  kib: 2 ** 10,
+  mi: 2 ** 20,
+  mib: 2 ** 20,
+  gi: 2 ** 30,
+  gib: 2 ** 30,
+  ti: 2 ** 40,
+  tib: 2 ** 40,
+  pi: 2 ** 50,
+  pib: 2 ** 50,
 };
 
 /**
@@ -22,21 +41,44 @@ export function parseBytes(text: string | number, what = "size"): number {
 }
 
 function checkSize(n: number, given: string | number, what: string): number {
-  if (!(n >= 0) || !Number.isFinite(n)) throw new ArgumentError(`${what} ${JSON.stringify(given)} is not a number of bytes`);
+  if (!(n >= 0) || !Number.isFinite(n))
+    throw new ArgumentError(`${what} ${JSON.stringify(given)} is not a number of bytes`);
   return n;
 }
 
 /** `1536` → `"1.50 KiB"`. */
 export function formatBytes(n: number): string {
-  for (const [unit, size] of [["PiB", 2 ** 50], ["TiB", 2 ** 40], ["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+  for (const [unit, size] of [
+    ["PiB", 2 ** 50],
+    ["TiB", 2 ** 40],
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const) {
     if (Math.abs(n) >= size * 0.9) return `${(n / size).toFixed(2)} ${unit}`;
   }
   return `${n} B`;
 }
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
-  s: 1e3, sec: 1e3, second: 1e3, seconds: 1e3, m: 6e4, min: 6e4, minute: 6e4, minutes: 6e4,
-  h: 36e5, hr: 36e5, hour: 36e5, hours: 36e5, d: 864e5, day: 864e5, days: 864e5, ms: 1, us: 1e-3, ns: 1e-6,
+  s: 1e3,
+  sec: 1e3,
+  second: 1e3,
+  seconds: 1e3,
+  m: 6e4,
+  min: 6e4,
+  minute: 6e4,
+  minutes: 6e4,
+  h: 36e5,
+  hr: 36e5,
+  hour: 36e5,
+  hours: 36e5,
+  d: 864e5,
+  day: 864e5,
+  days: 864e5,
+  ms: 1,
+  us: 1e-3,
+  ns: 1e-6,
 };
 
 /**

@@ -10,7 +10,8 @@ export function castScalar(value: Scalar, dtype: DType): number | bigint {
     const x = Number(value);
     return d.itemsize === 2 ? Math.f16round(x) : d.name === "float32" || d.name === "complex64" ? Math.fround(x) : x;
   }
-  const whole = typeof value === "bigint" ? value : Number.isFinite(Number(value)) ? BigInt(Math.trunc(Number(value))) : 0n;
+  const whole =
+    typeof value === "bigint" ? value : Number.isFinite(Number(value)) ? BigInt(Math.trunc(Number(value))) : 0n;
   const bits = d.itemsize * 8;
   const wrapped = d.kind === "u" ? BigInt.asUintN(bits, whole) : BigInt.asIntN(bits, whole);
   return d.big ? wrapped : Number(wrapped);
@@ -34,7 +35,9 @@ export function checkedScalar(value: Scalar, dtype: DType, what = "value"): numb
   if (!canHold(dtype, value)) {
     const d = DTYPES[dtype];
     const range = d.min === undefined ? "" : ` (integers ${d.min} to ${d.max})`;
-    throw new DTypeError(`${what} ${value} does not fit ${dtype}${range}`, { details: { value: String(value), dtype } });
+    throw new DTypeError(`${what} ${value} does not fit ${dtype}${range}`, {
+      details: { value: String(value), dtype },
+    });
   }
   return castScalar(value, dtype);
 }

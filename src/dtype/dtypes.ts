@@ -3,16 +3,39 @@ import { DTypeError } from "../base/index.ts";
 
 /** All dtype names. T1: bool, the integers, float32 and float64; datetime and timedelta as coordinates. */
 export type DType =
-  | "bool" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64"
-  | "float16" | "float32" | "float64" | "complex64" | "complex128" | "datetime64[ns]" | "timedelta64[ns]";
+  | "bool"
+  | "int8"
+  | "int16"
+  | "int32"
+  | "int64"
+  | "uint8"
+  | "uint16"
+  | "uint32"
+  | "uint64"
+  | "float16"
+  | "float32"
+  | "float64"
+  | "complex64"
+  | "complex128"
+  | "datetime64[ns]"
+  | "timedelta64[ns]";
 
 /** Kind letters of NumPy. */
 export type Kind = "b" | "i" | "u" | "f" | "c" | "M" | "m";
 
 /** Any typed array that holds a block's elements. */
 export type TypedArray =
-  | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array
-  | BigUint64Array | BigInt64Array | Float16Array | Float32Array | Float64Array;
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | BigUint64Array
+  | BigInt64Array
+  | Float16Array
+  | Float32Array
+  | Float64Array;
 
 /** A scalar value of some dtype. */
 export type Scalar = number | bigint | boolean;
@@ -45,11 +68,23 @@ export interface DTypeInfo {
 
 function info(name: DType, kind: Kind, itemsize: number, array: unknown, numpy: string): DTypeInfo {
   const bits = BigInt(itemsize * 8);
-  const range = kind === "i" ? { min: -(1n << (bits - 1n)), max: (1n << (bits - 1n)) - 1n }
-    : kind === "u" ? { min: 0n, max: (1n << bits) - 1n } : {};
+  const range =
+    kind === "i"
+      ? { min: -(1n << (bits - 1n)), max: (1n << (bits - 1n)) - 1n }
+      : kind === "u"
+        ? { min: 0n, max: (1n << bits) - 1n }
+        : {};
   // The typed-array constructors share a call shape that their TypeScript types do not express.
-  return { name, kind, itemsize, array: array as TypedArrayConstructor, components: kind === "c" ? 2 : 1, numpy,
-    big: itemsize === 8 && kind !== "f" && kind !== "c", ...range };
+  return {
+    name,
+    kind,
+    itemsize,
+    array: array as TypedArrayConstructor,
+    components: kind === "c" ? 2 : 1,
+    numpy,
+    big: itemsize === 8 && kind !== "f" && kind !== "c",
+    ...range,
+  };
 }
 
 /** Facts by name. */

@@ -8,4 +8,13 @@ export { canHold, castScalar, checkedScalar } from "./cast.ts";
 export type { DType, DTypeInfo, Kind, Scalar, TypedArray, TypedArrayConstructor } from "./dtypes.ts";
 export { allocate, asDType, DTYPES, dtypeInfo, dtypeOfArray, fromNumpy, isDType, itemsize, viewOf } from "./dtypes.ts";
 export type { ReductionName } from "./promote.ts";
-export { floatType, isWeakFloat, promoteScalar, promoteTypes, reductionType, resultType, scalarDType, trueDivideType } from "./promote.ts";
+export {
+  floatType,
+  isWeakFloat,
+  promoteScalar,
+  promoteTypes,
+  reductionType,
+  resultType,
+  scalarDType,
+  trueDivideType,
+} from "./promote.ts";

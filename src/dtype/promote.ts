@@ -50,9 +50,12 @@ export function promoteScalar(dtype: DType, value: Scalar): DType {
   if (d.min !== undefined && d.max !== undefined) {
     const big = BigInt(value);
     if (big < d.min || big > d.max) {
-      throw new DTypeError(`constant ${value} is outside the range of ${dtype} (${d.min} to ${d.max}); cast the array with astype first`, {
-        details: { value: String(value), dtype },
-      });
+      throw new DTypeError(
+        `constant ${value} is outside the range of ${dtype} (${d.min} to ${d.max}); cast the array with astype first`,
+        {
+          details: { value: String(value), dtype },
+        },
+      );
     }
   }
   return dtype;
@@ -90,22 +93,55 @@ export function floatType(dtype: DType): DType {
 
 /** Names of reductions whose dtype rules stand here. */
 export type ReductionName =
-  | "sum" | "prod" | "mean" | "min" | "max" | "var" | "std" | "any" | "all" | "count"
-  | "nansum" | "nanmean" | "nanmin" | "nanmax" | "argmin" | "argmax";
+  | "sum"
+  | "prod"
+  | "mean"
+  | "min"
+  | "max"
+  | "var"
+  | "std"
+  | "any"
+  | "all"
+  | "count"
+  | "nansum"
+  | "nanmean"
+  | "nanmin"
+  | "nanmax"
+  | "argmin"
+  | "argmax";
 
 /** dtype of a reduction's result. Source: NumPy 2.4 (kernels.md §11). */
 export function reductionType(name: ReductionName, dtype: DType): DType {
   const d = DTYPES[dtype];
   switch (name) {
-    case "sum": case "nansum": case "prod":
+    case "sum":
+    case "nansum":
+    case "prod":
       return d.kind === "b" || d.kind === "i" ? "int64" : d.kind === "u" ? "uint64" : dtype;
-    case "mean": case "nanmean": case "var": case "std":
-      return d.kind === "f" ? dtype : d.kind === "c" ? (name === "mean" || name === "nanmean" ? dtype : d.itemsize === 8 ? "float32" : "float64") : "float64";
-    case "min": case "max": case "nanmin": case "nanmax":
+    case "mean":
+    case "nanmean":
+    case "var":
+    case "std":
+      return d.kind === "f"
+        ? dtype
+        : d.kind === "c"
+          ? name === "mean" || name === "nanmean"
+            ? dtype
+            : d.itemsize === 8
+              ? "float32"
+              : "float64"
+          : "float64";
+    case "min":
+    case "max":
+    case "nanmin":
+    case "nanmax":
       return dtype;
-    case "any": case "all":
+    case "any":
+    case "all":
       return "bool";
-    case "count": case "argmin": case "argmax":
+    case "count":
+    case "argmin":
+    case "argmax":
       return "int64";
   }
 }

@@ -1,6 +1,6 @@
 /** One block in memory: typed-array data with shape and strides. */
 import { AxisError, SelectionError } from "../base/index.ts";
-import { allocate, type DType, DTYPES, dtypeOfArray, type Scalar, type TypedArray, viewOf } from "../dtype/index.ts";
+import { allocate, DTYPES, type DType, dtypeOfArray, type Scalar, type TypedArray, viewOf } from "../dtype/index.ts";
 import { contiguousStride, sizeOf } from "./shape.ts";
 
 /** Value with nesting by axis, as `toArray` gives it. */
@@ -20,7 +20,13 @@ export class NDArray<D extends DType = DType> {
   /** Element of `data` that index (0, …, 0) names. */
   readonly offset: number;
 
-  constructor(dtype: D, data: TypedArray, shape: readonly number[], stride: readonly number[] = contiguousStride(shape), offset = 0) {
+  constructor(
+    dtype: D,
+    data: TypedArray,
+    shape: readonly number[],
+    stride: readonly number[] = contiguousStride(shape),
+    offset = 0,
+  ) {
     this.dtype = dtype;
     this.data = data;
     this.shape = shape;
@@ -39,7 +45,12 @@ export class NDArray<D extends DType = DType> {
   }
 
   /** Block over bytes in C order; `bytes` must be aligned to the item size. */
-  static view<D extends DType>(dtype: D, buffer: ArrayBufferLike, byteOffset: number, shape: readonly number[]): NDArray<D> {
+  static view<D extends DType>(
+    dtype: D,
+    buffer: ArrayBufferLike,
+    byteOffset: number,
+    shape: readonly number[],
+  ): NDArray<D> {
     return new NDArray(dtype, viewOf(dtype, buffer, byteOffset, sizeOf(shape)), shape);
   }
 
@@ -73,7 +84,8 @@ export class NDArray<D extends DType = DType> {
    * @throws {SelectionError} an index outside the shape, or none given for more than one element
    */
   item(...index: readonly number[]): Scalar {
-    if (index.length === 0 && this.size !== 1) throw new SelectionError(`item() of ${this.size} elements needs an index`);
+    if (index.length === 0 && this.size !== 1)
+      throw new SelectionError(`item() of ${this.size} elements needs an index`);
     if (index.length !== 0 && index.length !== this.ndim) {
       throw new SelectionError(`item(${index.join(", ")}): expected ${this.ndim} indices`);
     }
@@ -81,7 +93,8 @@ export class NDArray<D extends DType = DType> {
     index.forEach((given, k) => {
       const n = this.shape[k] as number; // lengths agree
       const i = given < 0 ? given + n : given;
-      if (!Number.isInteger(i) || i < 0 || i >= n) throw new SelectionError(`index ${given} is outside axis ${k} of size ${n}`);
+      if (!Number.isInteger(i) || i < 0 || i >= n)
+        throw new SelectionError(`index ${given} is outside axis ${k} of size ${n}`);
       at += i * (this.stride[k] as number);
     });
     return this.#value(at);

@@ -30,7 +30,10 @@ export function broadcastShapes(...shapes: readonly (readonly number[])[]): numb
     for (const s of shapes) {
       const n = s[k - ndim + s.length];
       if (n === undefined || n === 1 || n === size) continue;
-      if (size !== 1) throw new BroadcastError(`shapes ${shapes.map((x) => `(${x.join(", ")})`).join(" and ")} do not broadcast: ${size} and ${n} in axis ${k}`);
+      if (size !== 1)
+        throw new BroadcastError(
+          `shapes ${shapes.map((x) => `(${x.join(", ")})`).join(" and ")} do not broadcast: ${size} and ${n} in axis ${k}`,
+        );
       size = n;
     }
     return size;

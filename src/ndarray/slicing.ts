@@ -1,7 +1,7 @@
 /** Slicing algebra: NumPy's basic indexing on one block, and normalised slices for many blocks. */
 import { SelectionError } from "../base/index.ts";
-import { NDArray } from "./ndarray.ts";
 import type { DType } from "../dtype/index.ts";
+import { NDArray } from "./ndarray.ts";
 
 /** A slice with known bounds: elements `start, start + step, …`, `count` of them. `step` is never 0. */
 export interface Range {
@@ -11,7 +11,10 @@ export interface Range {
 }
 
 /** What one axis of a basic index says: an element (axis dropped), a range, or a new axis. */
-export type AxisIndex = { readonly kind: "element"; readonly at: number } | ({ readonly kind: "range" } & Range) | { readonly kind: "newaxis" };
+export type AxisIndex =
+  | { readonly kind: "element"; readonly at: number }
+  | ({ readonly kind: "range" } & Range)
+  | { readonly kind: "newaxis" };
 
 /** Input forms: number, `":"`, `"10:20"`, `"::-1"`, `[start, stop, step?]` with nulls, null (new axis), `"..."`. */
 export type SliceArg = number | string | null | readonly (number | null)[];
@@ -22,7 +25,8 @@ export type SliceArg = number | string | null | readonly (number | null)[];
  */
 export function rangeOf(start: number | null, stop: number | null, step: number | null, n: number): Range {
   const by = step ?? 1;
-  for (const v of [start, stop, by]) if (v !== null && !Number.isInteger(v)) throw new SelectionError(`slice bound ${v} is not an integer`);
+  for (const v of [start, stop, by])
+    if (v !== null && !Number.isInteger(v)) throw new SelectionError(`slice bound ${v} is not an integer`);
   if (by === 0) throw new SelectionError("slice step must not be 0");
   const clamp = (v: number, lo: number, hi: number): number => Math.min(Math.max(v < 0 ? v + n : v, lo), hi);
   const [lo, hi] = by > 0 ? [0, n] : [-1, n - 1];
@@ -62,15 +66,18 @@ export function parseIndex(args: readonly SliceArg[], shape: readonly number[]):
 
 function axisIndex(part: Exclude<SliceArg, null>, axis: number, n: number): AxisIndex {
   const text = typeof part === "string" ? part : null;
-  if (text !== null && !/^[+-]?\d*(:[+-]?\d*){0,2}$/.test(text)) throw new SelectionError(`${JSON.stringify(text)} is not a slice; expected e.g. "10:20" or "::-1"`);
+  if (text !== null && !/^[+-]?\d*(:[+-]?\d*){0,2}$/.test(text))
+    throw new SelectionError(`${JSON.stringify(text)} is not a slice; expected e.g. "10:20" or "::-1"`);
   if (text === "") throw new SelectionError("empty index");
   if (typeof part === "number" || (text !== null && !text.includes(":"))) {
     const given = Number(part);
     const at = given < 0 ? given + n : given;
-    if (!Number.isInteger(at) || at < 0 || at >= n) throw new SelectionError(`index ${given} is out of bounds for axis ${axis} of size ${n}`);
+    if (!Number.isInteger(at) || at < 0 || at >= n)
+      throw new SelectionError(`index ${given} is out of bounds for axis ${axis} of size ${n}`);
     return { kind: "element", at };
   }
-  const bounds = text !== null ? text.split(":").map((s) => (s === "" ? null : Number(s))) : (part as readonly (number | null)[]);
+  const bounds =
+    text !== null ? text.split(":").map((s) => (s === "" ? null : Number(s))) : (part as readonly (number | null)[]);
   return { kind: "range", ...rangeOf(bounds[0] ?? null, bounds[1] ?? null, bounds[2] ?? null, n) };
 }
 
@@ -105,6 +112,8 @@ export function sliceBlock<D extends DType>(block: NDArray<D>, index: readonly A
 /** The same elements seen in a larger shape; axes of size 1 and new leading axes repeat with stride 0. */
 export function broadcastTo<D extends DType>(block: NDArray<D>, shape: readonly number[]): NDArray<D> {
   const lead = shape.length - block.ndim;
-  const stride = shape.map((n, k) => (k < lead ? 0 : block.shape[k - lead] === 1 && n !== 1 ? 0 : (block.stride[k - lead] as number)));
+  const stride = shape.map((n, k) =>
+    k < lead ? 0 : block.shape[k - lead] === 1 && n !== 1 ? 0 : (block.stride[k - lead] as number),
+  );
   return new NDArray(block.dtype, block.data, shape, stride, block.offset);
 }

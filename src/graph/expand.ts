@@ -1,0 +1,333 @@
+/** From a layer and a block index to one task: its dependencies and its program. All formulas of all layer kinds. */
+import { assertNever, invariant } from "../base/index.ts";
+import { itemsize } from "../dtype/index.ts";
+import { sizeOf } from "../ndarray/index.ts";
+import { type Box, blocksOfBox, boxOf } from "./chunks.ts";
+import type { ExpandedTask, Graph, TaskId } from "./graph.ts";
+import type { BlockInput, Layer } from "./layer.ts";
+import { finishSpec, mapRegisters } from "./registers.ts";
+import type { AxisWalk, Register, Step } from "./task.ts";
+
+type LayerKind<K extends Layer["kind"]> = Extract<Layer, { kind: K }>;
+
+/** First number of the registers that steps write, while the number of dependencies is still unknown. */
+const STEP_BASE = 1 << 24;
+
+/** Dependencies and program of block `index` of `layer`. */
+export function expandTask(graph: Graph, layer: number, index: number): ExpandedTask {
+  const e = new Emitter(graph);
+  const last = e.emit(layer, graph.position(layer, index));
+  invariant(last === STEP_BASE + e.steps.length - 1, "the output is the last step's register");
+  const inputs = e.dependencies.length;
+  const steps = e.steps.map((s) => mapRegisters(s, (r) => (r >= STEP_BASE ? r - STEP_BASE + inputs : r)));
+  return { dependencies: e.dependencies, spec: finishSpec(inputs, steps, e.scratchBytes) };
+}
+
+/** Dependencies alone, in register order. */
+export function taskDependencies(graph: Graph, layer: number, index: number): readonly TaskId[] {
+  const e = new Emitter(graph);
+  e.emit(layer, graph.position(layer, index));
+  return e.dependencies;
+}
+
+class Emitter {
+  readonly dependencies: TaskId[] = [];
+  readonly steps: Step[] = [];
+  scratchBytes = 0;
+  readonly #graph: Graph;
+  readonly #known = new Map<string, Register>();
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  /** Register that holds a block of another layer: a dependency, or the steps of an inline layer. */
+  need(layer: number, position: readonly number[]): Register {
+    const key = `${layer}:${position.join(",")}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const register = this.#graph.layer(layer).inline
+      ? this.emit(layer, position)
+      : this.dependencies.push(this.#graph.base(layer) + this.#graph.indexOf(layer, position)) - 1;
+    this.#known.set(key, register);
+    return register;
+  }
+
+  /** Steps that make one block. */
+  emit(index: number, position: readonly number[]): Register {
+    const layer = this.#graph.layer(index);
+    const shape = this.#graph.blockShape(index, position);
+    const out = { dtype: layer.dtype, shape };
+    switch (layer.kind) {
+      case "source":
+        return this.#source(layer, boxOf(layer.chunks, position));
+      case "literal":
+        return this.#push({ do: "literal", ...out, bytes: literalBytes(layer, boxOf(layer.chunks, position)) });
+      case "arange":
+        return this.#push({
+          do: "arange",
+          ...out,
+          start: layer.start,
+          step: layer.step,
+          first: boxOf(layer.chunks, position)[0]?.start ?? 0,
+        });
+      case "blockwise":
+        return this.#push({ do: "map", ...out, call: layer.call, ...this.#inputs(layer.inputs, position) });
+      case "reduce":
+        return this.#reduce(layer, position);
+      case "combine":
+        return this.#combine(layer, position, shape);
+      case "gather":
+        return this.#gather(layer, boxOf(layer.chunks, position));
+      case "coarsen":
+        return this.#coarsen(layer, boxOf(layer.chunks, position));
+      case "write-zarr":
+        this.scratchBytes = Math.max(this.scratchBytes, 2 * this.#bytes(layer.input, position) + 65536);
+        return this.#push({
+          do: "write-zarr",
+          ...out,
+          from: this.need(layer.input, position),
+          target: layer.target,
+          array: layer.array,
+          chunk: position,
+        });
+      case "write-cog-part":
+        return this.#cogPart(layer, position[0] as number, shape);
+      case "write-cog":
+        return this.#cog(layer, shape);
+      case "call":
+        return this.#push({
+          do: "call",
+          ...out,
+          text: layer.text,
+          inputs: layer.inputs.map((i) => this.need(i, this.#graph.position(i, 0))),
+          args: layer.args,
+          mac: layer.mac,
+        });
+      default:
+        return assertNever(layer);
+    }
+  }
+
+  #push(step: Step): Register {
+    return STEP_BASE + this.steps.push(step) - 1;
+  }
+
+  #bytes(layer: number, position: readonly number[]): number {
+    return sizeOf(this.#graph.blockShape(layer, position)) * itemsize(this.#graph.layer(layer).dtype);
+  }
+
+  #source(layer: LayerKind<"source">, box: Box): Register {
+    const region = layer.walk.map((w) => {
+      if (w.axis === null) return { start: w.start, stop: w.start + 1 };
+      const { start, stop } = box[w.axis] as Box[number]; // walk names axes of the result
+      if (stop === start) return { start: 0, stop: 0 };
+      const [a, b] = [w.start + w.step * start, w.start + w.step * (stop - 1)];
+      return { start: Math.min(a, b), stop: Math.max(a, b) + 1 };
+    });
+    const walk = layer.walk.map((w, k): AxisWalk => {
+      const extent = region[k] as { start: number; stop: number }; // one per source axis
+      return w.axis === null
+        ? { axis: null, start: 0, step: 1 }
+        : { axis: w.axis, start: w.step > 0 ? 0 : extent.stop - extent.start - 1, step: w.step };
+    });
+    this.scratchBytes = Math.max(this.scratchBytes, layer.scratchBytes);
+    const shape = box.map((i) => i.stop - i.start);
+    return this.#push({ do: "read", dtype: layer.dtype, shape, source: layer.source, region, walk });
+  }
+
+  #inputs(
+    inputs: readonly BlockInput<number>[],
+    position: readonly number[],
+  ): { inputs: Register[]; axes: (readonly (number | null)[])[] } {
+    return {
+      inputs: inputs.map((i) =>
+        this.need(
+          i.layer,
+          i.axes.map((a) => (a === null ? 0 : (position[a] as number))),
+        ),
+      ),
+      axes: inputs.map((i) => i.axes),
+    };
+  }
+
+  #reduce(layer: LayerKind<"reduce">, position: readonly number[]): Register {
+    const block = position.slice(1);
+    const loop = boxOf(layer.loop, block).map((i) => i.stop - i.start);
+    const shape = [layer.chunks[0]?.[0] as number, ...loop.map((n, k) => (layer.reduced.includes(k) ? 1 : n))];
+    return this.#push({
+      do: "reduce",
+      dtype: "float64",
+      shape,
+      call: layer.call,
+      ...this.#inputs(layer.inputs, block),
+      loop,
+      reduced: layer.reduced,
+      spec: layer.spec,
+    });
+  }
+
+  #combine(layer: LayerKind<"combine">, position: readonly number[], shape: readonly number[]): Register {
+    const grid = this.#graph.grid(layer.input).slice(1);
+    const kept =
+      layer.final && !layer.keepdims ? grid.map((_, k) => k).filter((k) => !layer.reduced.includes(k)) : null;
+    const loopPosition = grid.map((_, k) =>
+      kept
+        ? kept.includes(k)
+          ? (position[kept.indexOf(k)] as number)
+          : 0
+        : (position[layer.final ? k : k + 1] as number),
+    );
+    const ranges = grid.map((n, k) => {
+      const g = layer.group[k] as number; // one per loop axis
+      const from = (loopPosition[k] as number) * g;
+      return Array.from({ length: Math.min(g, n - from) }, (_, i) => from + i);
+    });
+    const positions = cartesian(ranges).map((p) => [0, ...p]);
+    const step = (inputs: readonly Register[], final: boolean): Register => {
+      const partial = this.#graph.blockShape(layer.input, positions[0] as number[]); // all partials of a group have one shape
+      return this.#push({
+        do: "combine",
+        dtype: final ? layer.dtype : "float64",
+        shape: final ? shape : partial,
+        inputs,
+        spec: layer.spec,
+        final,
+      });
+    };
+    if (!this.#graph.layer(layer.input).inline)
+      return step(
+        positions.map((p) => this.need(layer.input, p)),
+        layer.final,
+      );
+    // Inline partials are folded one at a time, so that only one input block is live.
+    let sum = this.need(layer.input, positions[0] as number[]);
+    positions.slice(1).forEach((p, i) => {
+      sum = step([sum, this.need(layer.input, p)], layer.final && i === positions.length - 2);
+    });
+    return positions.length === 1 ? step([sum], layer.final) : sum;
+  }
+
+  #gather(layer: LayerKind<"gather">, box: Box): Register {
+    const pieces = layer.parts.flatMap((part) => blocksOfBox(part, this.#graph.layer(part.layer).chunks, box));
+    const shape = box.map((i) => i.stop - i.start);
+    const only = pieces.length === 1 ? pieces[0] : undefined;
+    if (only && only.count.every((n, k) => n === shape[k])) {
+      const from = this.need(only.layer, only.block);
+      const read = from >= STEP_BASE ? this.steps[from - STEP_BASE] : undefined;
+      // A fresh read can be walked differently instead of being copied.
+      if (read?.do === "read" && from === STEP_BASE + this.steps.length - 1) {
+        this.steps.pop();
+        this.#known.delete(`${only.layer}:${only.block.join(",")}`);
+        const walk = read.walk.map((w): AxisWalk => {
+          const outer = w.axis === null ? undefined : (only.walk[w.axis] as AxisWalk);
+          return outer === undefined
+            ? w
+            : { axis: outer.axis, start: w.start + w.step * outer.start, step: w.step * outer.step };
+        });
+        return this.#push({ ...read, shape, walk });
+      }
+    }
+    return this.#push({
+      do: "gather",
+      dtype: layer.dtype,
+      shape,
+      pieces: pieces.map((p) => ({ from: this.need(p.layer, p.block), walk: p.walk, at: p.at, count: p.count })),
+    });
+  }
+
+  #coarsen(layer: LayerKind<"coarsen">, box: Box): Register {
+    const input = this.#graph.layer(layer.input);
+    const rank = box.length;
+    const full = input.chunks.map((c) => c.reduce((a, b) => a + b, 0));
+    const wanted: Box = box.map((i, k) =>
+      k < rank - 2 ? i : { start: 2 * i.start, stop: Math.min(2 * i.stop, full[k] as number) },
+    );
+    const part = {
+      layer: layer.input,
+      lo: full.map(() => 0),
+      hi: full,
+      walk: full.map((_, k): AxisWalk => ({ axis: k, start: 0, step: 1 })),
+    };
+    const pieces = blocksOfBox(part, input.chunks, wanted);
+    const whole = pieces[0];
+    const size = wanted.map((i) => i.stop - i.start);
+    const exact =
+      pieces.length === 1 &&
+      whole !== undefined &&
+      this.#graph.blockShape(layer.input, whole.block).every((n, k) => n === size[k]);
+    const from = exact
+      ? this.need(layer.input, whole.block)
+      : this.#push({
+          do: "gather",
+          dtype: input.dtype,
+          shape: size,
+          pieces: pieces.map((p) => ({ from: this.need(p.layer, p.block), walk: p.walk, at: p.at, count: p.count })),
+        });
+    return this.#push({
+      do: "coarsen",
+      dtype: layer.dtype,
+      shape: box.map((i) => i.stop - i.start),
+      from,
+      method: layer.method,
+      nodata: layer.nodata,
+    });
+  }
+
+  #cogPart(layer: LayerKind<"write-cog-part">, part: number, shape: readonly number[]): Register {
+    const rank = this.#graph.grid(layer.input).length;
+    const position = Array.from({ length: rank }, (_, k) => (k === rank - 2 ? part : 0));
+    const firstTile = layer.tiles.slice(0, part).reduce((a, b) => a + b, 0);
+    this.scratchBytes = Math.max(this.scratchBytes, 2 * this.#bytes(layer.input, position) + 65536);
+    return this.#push({
+      do: "write-cog-part",
+      dtype: "float64",
+      shape,
+      from: this.need(layer.input, position),
+      plan: layer.plan,
+      level: layer.level,
+      firstTile,
+    });
+  }
+
+  #cog(layer: LayerKind<"write-cog">, shape: readonly number[]): Register {
+    const parts = layer.inputs.flatMap((input) => {
+      const part = this.#graph.layer(input);
+      invariant(part.kind === "write-cog-part", "a COG is assembled from parts");
+      let firstTile = 0;
+      return part.tiles.map((tiles, k) => {
+        const made = { from: this.need(input, [k]), level: part.level, firstTile };
+        firstTile += tiles;
+        return made;
+      });
+    });
+    this.scratchBytes = Math.max(this.scratchBytes, 16 * 2 ** 20);
+    return this.#push({ do: "write-cog", dtype: "float64", shape, parts, plan: layer.plan });
+  }
+}
+
+function cartesian(ranges: readonly (readonly number[])[]): number[][] {
+  return ranges.reduce<number[][]>((all, range) => all.flatMap((head) => range.map((v) => [...head, v])), [[]]);
+}
+
+/** Bytes of a literal's box in C order; a single element stands for all. */
+function literalBytes(layer: LayerKind<"literal">, box: Box): Uint8Array {
+  const size = itemsize(layer.dtype);
+  if (layer.bytes.length === size) return layer.bytes;
+  const full = layer.chunks.map((c) => c.reduce((a, b) => a + b, 0));
+  if (box.every((i, k) => i.start === 0 && i.stop === full[k])) return layer.bytes;
+  const rank = box.length;
+  const rowBytes = ((box[rank - 1]?.stop ?? 1) - (box[rank - 1]?.start ?? 0)) * size;
+  const outer = box.slice(0, -1).map((i) => Array.from({ length: i.stop - i.start }, (_, j) => i.start + j));
+  const rows = cartesian(outer);
+  const out = new Uint8Array(rows.length * rowBytes);
+  rows.forEach((row, r) => {
+    let at = 0;
+    row.forEach((v, k) => {
+      at = at * (full[k] as number) + v;
+    });
+    at = (at * (full[rank - 1] as number) + (box[rank - 1]?.start ?? 0)) * size;
+    out.set(layer.bytes.subarray(at, at + rowBytes), r * rowBytes);
+  });
+  return out;
+}

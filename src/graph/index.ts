@@ -1,0 +1,71 @@
+/**
+ * Room: graph. Expressions (IR), keys, native task specs, symbolic layers, fusion, order, plans, the Runner interface.
+ * In: layers built by `array`. Out: tasks, specs, plans. Pure: no I/O, no clock, no randomness.
+ * Imports: base, dtype, ndarray.
+ * @module
+ */
+
+export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
+export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks, unifyAxis } from "./chunks.ts";
+export type { Recompute } from "./fuse.ts";
+export { buildGraph, topological } from "./fuse.ts";
+export type { ExpandedTask, TaskId } from "./graph.ts";
+export { Graph } from "./graph.ts";
+export type {
+  BinaryOp,
+  CompareOp,
+  Kernel,
+  KernelCall,
+  KernelNode,
+  NodeId,
+  ReduceOp,
+  ReduceSpec,
+  UnaryOp,
+} from "./kernel.ts";
+export { REDUCE_COMPONENTS } from "./kernel.ts";
+export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
+export type { Key, KeyValue } from "./keys.ts";
+export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
+export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
+export { gridOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
+export type { Peaks, PlannedGraph, PlanOptions } from "./make-plan.ts";
+export { planGraph, simulatePeaks } from "./make-plan.ts";
+export type { ReduceLayout } from "./nodes.ts";
+export {
+  arangeNode,
+  blockwiseNode,
+  coarsenNode,
+  cogNode,
+  cogPartNode,
+  concatenateNode,
+  literalNode,
+  makeNode,
+  rechunkNode,
+  reduceNode,
+  sliceNode,
+  sourceNode,
+  stackNode,
+  transposeNode,
+  writeZarrNode,
+} from "./nodes.ts";
+export type { TaskEdges } from "./order.ts";
+export { taskEdges, taskOrder } from "./order.ts";
+export type { Plan, PlanLayer } from "./plan.ts";
+export type { RegisterPlan } from "./registers.ts";
+export { lastUses, mapRegisters, planRegisters, stepBytes, stepInputs } from "./registers.ts";
+export type { Runner, RunOptions, RunProgress } from "./runner.ts";
+export { currentRunner, pushRunner, registerRunner } from "./runner.ts";
+export type { Execute } from "./sequential.ts";
+export { runSequential } from "./sequential.ts";
+export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";
+export {
+  decodeGraph,
+  decodePlain,
+  decodeTaskSpec,
+  encodeGraph,
+  encodePlain,
+  encodeTaskSpec,
+  functionMac,
+  tokenize,
+  verifyFunctionMac,
+} from "./wire.ts";

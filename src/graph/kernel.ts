@@ -1,0 +1,153 @@
+/**
+ * The expression IR: what one fused kernel computes. Types, and the plain-data form that travels and is hashed.
+ *
+ * A kernel is a DAG of nodes in topological order (operands before users), without duplicates. All dtypes are explicit:
+ * an implicit promotion is a `cast` node made by whoever built the kernel; operands of one arithmetic node agree in
+ * dtype. Missing values are explicit too: nodata tests are `eq` nodes, masks are bool nodes, missing floats are NaN.
+ */
+import type { DType, Scalar } from "../dtype/index.ts";
+
+/** Index of a node in {@link Kernel.nodes}. */
+export type NodeId = number;
+
+/** One operand. `not` is logical on bool and bitwise on integers. `round` is half to even. */
+export type UnaryOp =
+  | "neg"
+  | "abs"
+  | "not"
+  | "sqrt"
+  | "square"
+  | "sign"
+  | "floor"
+  | "ceil"
+  | "trunc"
+  | "round"
+  | "exp"
+  | "log"
+  | "log2"
+  | "log10"
+  | "sin"
+  | "cos"
+  | "tan"
+  | "asin"
+  | "acos"
+  | "atan"
+  | "deg2rad"
+  | "rad2deg"
+  | "isnan"
+  | "isinf"
+  | "isfinite";
+
+/** Two operands of one dtype. `and or xor` are logical on bool, bitwise on integers; `min max` propagate NaN. */
+export type BinaryOp =
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "floordiv"
+  | "mod"
+  | "pow"
+  | "min"
+  | "max"
+  | "atan2"
+  | "hypot"
+  | "and"
+  | "or"
+  | "xor"
+  | "shl"
+  | "shr";
+
+/** Two operands of one dtype, bool result; NaN compares false except under `ne`. */
+export type CompareOp = "lt" | "le" | "gt" | "ge" | "eq" | "ne";
+
+/** One node; `dtype` is the dtype of its value. */
+export type KernelNode =
+  /** Element of input `slot`. */
+  | { readonly op: "in"; readonly slot: number; readonly dtype: DType }
+  /** Scalar known at run time: literals, nodata, scale, offset. Its value is `params[slot]` of the call. */
+  | { readonly op: "param"; readonly slot: number; readonly dtype: DType }
+  /** Cast with the rules of `castScalar` (dtype room). */
+  | { readonly op: "cast"; readonly a: NodeId; readonly dtype: DType }
+  | { readonly op: UnaryOp; readonly a: NodeId; readonly dtype: DType }
+  | { readonly op: BinaryOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
+  | { readonly op: CompareOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: "bool" }
+  /** `c ? a : b`, element by element; `c` is bool, `a` and `b` agree in dtype. */
+  | { readonly op: "where"; readonly c: NodeId; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
+  /** True where `a` equals a member of `sets[set]` of the call (NaN never). The set's values have `a`'s dtype. */
+  | { readonly op: "in-set"; readonly a: NodeId; readonly set: number; readonly dtype: "bool" };
+
+/** Reductions; the `nan*` family and masks skip, the others propagate NaN as NumPy does. */
+export type ReduceOp =
+  | "sum"
+  | "mean"
+  | "min"
+  | "max"
+  | "var"
+  | "std"
+  | "any"
+  | "all"
+  | "count"
+  | "nansum"
+  | "nanmean"
+  | "nanmin"
+  | "nanmax";
+
+/**
+ * What a reduction is, from values to the result; shared by the partial, combining and final steps.
+ *
+ * A *partial* block is float64 of shape `[components, …kept extents]`. Components by op (integers sit bit for bit in the
+ * 8-byte slot as int64 or uint64, by the kind of `from`; bool counts as int64):
+ *   sum, nansum: sum, n;  mean, nanmean: sum (float64), n;  min, max, nanmin, nanmax: value, n (value undefined where n = 0);
+ *   var, std: n, mean, M2;  any, all: value (0 or 1), n;  count: n.
+ * `n` (float64) counts the elements that took part: all of them, less NaN for the nan* family, less those whose mask is false.
+ */
+export interface ReduceSpec {
+  readonly op: ReduceOp;
+  /** dtype of the values that enter. */
+  readonly from: DType;
+  /** dtype of the result. */
+  readonly dtype: DType;
+  /** Delta degrees of freedom of var and std. */
+  readonly ddof: number;
+  /** Fewer elements than this give `empty`. 0: NumPy's answer for nothing (sum 0, mean NaN). */
+  readonly minCount: number;
+  /** Result where fewer than `minCount` elements took part. */
+  readonly empty: Scalar | null;
+}
+
+/** Components of a partial block of `op`. */
+export const REDUCE_COMPONENTS: Readonly<Record<ReduceOp, readonly string[]>> = {
+  sum: ["sum", "n"],
+  nansum: ["sum", "n"],
+  mean: ["sum", "n"],
+  nanmean: ["sum", "n"],
+  min: ["value", "n"],
+  max: ["value", "n"],
+  nanmin: ["value", "n"],
+  nanmax: ["value", "n"],
+  var: ["n", "mean", "m2"],
+  std: ["n", "mean", "m2"],
+  any: ["value", "n"],
+  all: ["value", "n"],
+  count: ["n"],
+};
+
+/** A kernel without its literals, so that ten thousand thresholds share one compiled module. */
+export interface Kernel {
+  /** dtype of each input slot. */
+  readonly inputs: readonly DType[];
+  /** dtype of each parameter slot. */
+  readonly params: readonly DType[];
+  /** dtype of each set. */
+  readonly sets: readonly DType[];
+  readonly nodes: readonly KernelNode[];
+  /** Nodes whose values are stored (map), in output order; for a reduction: the value, and its mask if there is one. */
+  readonly outputs: readonly NodeId[];
+}
+
+/** A kernel with its literals: what a layer holds and a task runs. 64-bit literals are bigint. */
+export interface KernelCall {
+  readonly kernel: Kernel;
+  readonly params: readonly (number | bigint)[];
+  readonly sets: readonly (readonly (number | bigint)[])[];
+}

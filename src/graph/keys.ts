@@ -1,0 +1,81 @@
+/** Task keys: Dask's values (texts, numbers, tuples) and our one canonical text for each. */
+import { InvariantError } from "../base/index.ts";
+
+/** A key as Dask has it: text, integer, or a tuple of such. */
+export type KeyValue = string | number | bigint | Uint8Array | readonly KeyValue[];
+
+/** Canonical text of a key, usable in Map and Set. Texts stand for themselves; everything else begins with a NUL. */
+export type Key = string & { readonly __key: true };
+
+/** Canonical text of `value`; equal keys give equal texts. Integral floats equal integers, as in Python. */
+export function keyOfValue(value: KeyValue): Key {
+  // The brand marks texts made here.
+  return (
+    typeof value === "string" ? (value.startsWith("\0") ? `\0${encode(value)}` : value) : `\0${encode(value)}`
+  ) as Key;
+}
+
+function encode(value: KeyValue): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (value instanceof Uint8Array) return `b"${Buffer.from(value).toString("hex")}"`;
+  return `[${value.map(encode).join(",")}]`;
+}
+
+/** The Dask value of a canonical key. */
+export function valueOfKey(key: Key): KeyValue {
+  if (!key.startsWith("\0")) return key;
+  const text = key.slice(1);
+  let at = 0;
+  const parse = (): KeyValue => {
+    const c = text[at];
+    if (c === "[") {
+      const out: KeyValue[] = [];
+      at++;
+      while (text[at] !== "]") {
+        out.push(parse());
+        if (text[at] === ",") at++;
+      }
+      at++;
+      return out;
+    }
+    const token = /^(?:b"[0-9a-f]*"|"(?:[^"\\]|\\.)*"|[^,\]]+)/.exec(text.slice(at))?.[0];
+    if (!token) throw new InvariantError(`key ${JSON.stringify(key)} is not canonical`);
+    at += token.length;
+    if (c === "b") return new Uint8Array(Buffer.from(token.slice(2, -1), "hex"));
+    if (c === '"') return JSON.parse(token) as string; // written by JSON.stringify
+    const n = Number(token);
+    return Number.isSafeInteger(n) || !/^-?\d+$/.test(token) ? n : BigInt(token);
+  };
+  return parse();
+}
+
+/** Key of one block: `(name, i, j, …)`. */
+export function blockKey(name: string, index: readonly number[]): Key {
+  // Same text as keyOfValue([name, ...index]), without the walk.
+  return `\0[${JSON.stringify(name)}${index.length > 0 ? "," : ""}${index.join(",")}]` as Key;
+}
+
+/** Readable form for people and logs: Python's tuple notation. */
+export function showKey(key: Key): string {
+  const show = (v: KeyValue): string =>
+    typeof v === "string"
+      ? `'${v}'`
+      : Array.isArray(v)
+        ? `(${v.map(show).join(", ")}${v.length === 1 ? "," : ""})`
+        : String(v);
+  return key.startsWith("\0") ? show(valueOfKey(key)) : key;
+}
+
+/** Prefix by which tasks are grouped: the text up to a token. Source: dask.utils `key_split`. */
+export function keyPrefix(key: Key): string {
+  let value = valueOfKey(key);
+  while (Array.isArray(value)) value = value[0] as KeyValue; // a tuple key is never empty
+  const words = String(value).split("-");
+  let out = words[0] ?? "";
+  for (const word of words.slice(1)) {
+    if (/^[a-f]{8}$/.test(word) || !/^[a-z]+$/i.test(word)) break;
+    out += `-${word}`;
+  }
+  return out.length === 32 && /^[a-f0-9]{32}$/.test(out) ? "data" : out;
+}

@@ -1,0 +1,160 @@
+/**
+ * Layers: symbolic graphs. A layer says by formula what all its tasks are; building one costs the same for ten tasks as
+ * for a million. `R` is how a layer names its inputs: other nodes while an expression is being built, indices in a graph.
+ */
+import type { DType } from "../dtype/index.ts";
+import type { KernelCall, ReduceSpec } from "./kernel.ts";
+import type { AxisWalk, Plain } from "./task.ts";
+
+/** Sizes of the blocks along each axis. */
+export type Chunks = readonly (readonly number[])[];
+
+interface LayerBase {
+  /** Name and token: the first part of the keys of its tasks. */
+  readonly name: string;
+  readonly dtype: DType;
+  /** Block sizes of the layer's array; its grid of tasks. */
+  readonly chunks: Chunks;
+}
+
+/** An input of a blockwise layer: per input axis, the result's axis that it follows, or null where its size 1 repeats. */
+export interface BlockInput<R> {
+  readonly layer: R;
+  readonly axes: readonly (number | null)[];
+}
+
+/** Part of a gather: the result's box [lo, hi) comes from `layer`, walked from its own start. */
+export interface GatherPart<R> {
+  readonly layer: R;
+  readonly lo: readonly number[];
+  readonly hi: readonly number[];
+  /** Per axis of the input; `start` is the input index at the box's `lo`. */
+  readonly walk: readonly AxisWalk[];
+}
+
+/** All kinds. */
+export type LayerOf<R> =
+  /** Blocks read from a store; per source axis how it is walked. `scratchBytes` bounds one read's buffers beside the block. */
+  | (LayerBase & {
+      readonly kind: "source";
+      readonly source: Plain;
+      readonly walk: readonly AxisWalk[];
+      readonly scratchBytes: number;
+    })
+  /** A small array carried in the graph; a single element repeats everywhere. */
+  | (LayerBase & { readonly kind: "literal"; readonly bytes: Uint8Array })
+  | (LayerBase & { readonly kind: "arange"; readonly start: number; readonly step: number })
+  /** One fused kernel per block. */
+  | (LayerBase & { readonly kind: "blockwise"; readonly call: KernelCall; readonly inputs: readonly BlockInput<R>[] })
+  /** Partial reduction of each block of `loop`; the layer's array is `[components, …loop with 1 per block in reduced axes]`. */
+  | (LayerBase & {
+      readonly kind: "reduce";
+      readonly call: KernelCall;
+      readonly inputs: readonly BlockInput<R>[];
+      readonly loop: Chunks;
+      readonly reduced: readonly number[];
+      readonly spec: ReduceSpec;
+    })
+  /** Combines `group[k]` neighbouring partials per loop axis; a final one drops the component axis and, without `keepdims`, the reduced axes. */
+  | (LayerBase & {
+      readonly kind: "combine";
+      readonly input: R;
+      readonly spec: ReduceSpec;
+      readonly group: readonly number[];
+      readonly reduced: readonly number[];
+      readonly final: boolean;
+      readonly keepdims: boolean;
+    })
+  /** Slices, transposes, rechunks, concatenations: every block is assembled from strided views of other blocks. */
+  | (LayerBase & { readonly kind: "gather"; readonly parts: readonly GatherPart<R>[] })
+  /** Half the resolution of the last two axes. Blocks begin at even pixels of the input. */
+  | (LayerBase & {
+      readonly kind: "coarsen";
+      readonly input: R;
+      readonly method: "average" | "nearest" | "mode";
+      readonly nodata: number | bigint | null;
+    })
+  /** One Zarr object per block; the result per block is float64 [bytes]. */
+  | (LayerBase & { readonly kind: "write-zarr"; readonly input: R; readonly target: Plain; readonly array: string })
+  /** One run of COG tiles per block (blocks span all columns and bands); the result per block is float64 [size of each tile], `tiles` of them. */
+  | (LayerBase & {
+      readonly kind: "write-cog-part";
+      readonly input: R;
+      readonly plan: Plain;
+      readonly level: number;
+      readonly tiles: readonly number[];
+    })
+  /** One task: assembles all parts of all levels. */
+  | (LayerBase & { readonly kind: "write-cog"; readonly inputs: readonly R[]; readonly plan: Plain })
+  /** One task that runs JavaScript text on whole arrays of one block each. */
+  | (LayerBase & {
+      readonly kind: "call";
+      readonly text: string;
+      readonly inputs: readonly R[];
+      readonly args: Plain;
+      readonly mac: string | null;
+    });
+
+/** A layer of a graph: inputs are indices of earlier layers. An inline layer has no tasks; its steps run inside its consumers. */
+export type Layer = LayerOf<number> & { readonly inline: boolean };
+
+/** A layer under construction: its inputs are other nodes. Immutable. */
+export interface LayerNode {
+  readonly layer: LayerOf<LayerNode>;
+}
+
+/** Shape of a layer's array. */
+export function shapeOfChunks(chunks: Chunks): number[] {
+  return chunks.map((sizes) => sizes.reduce((a, b) => a + b, 0));
+}
+
+/** Blocks per axis. */
+export function gridOf(chunks: Chunks): number[] {
+  return chunks.map((sizes) => sizes.length);
+}
+
+/** Inputs of a layer, in the order its formula names them. */
+export function layerInputs<R>(layer: LayerOf<R>): readonly R[] {
+  switch (layer.kind) {
+    case "source":
+    case "literal":
+    case "arange":
+      return [];
+    case "blockwise":
+    case "reduce":
+      return layer.inputs.map((i) => i.layer);
+    case "gather":
+      return layer.parts.map((p) => p.layer);
+    case "combine":
+    case "coarsen":
+    case "write-zarr":
+    case "write-cog-part":
+      return [layer.input];
+    case "write-cog":
+    case "call":
+      return layer.inputs;
+  }
+}
+
+/** The same layer with its inputs renamed. */
+export function mapInputs<R, S>(layer: LayerOf<R>, f: (ref: R) => S): LayerOf<S> {
+  switch (layer.kind) {
+    case "source":
+    case "literal":
+    case "arange":
+      return layer;
+    case "blockwise":
+    case "reduce":
+      return { ...layer, inputs: layer.inputs.map((i) => ({ ...i, layer: f(i.layer) })) };
+    case "gather":
+      return { ...layer, parts: layer.parts.map((p) => ({ ...p, layer: f(p.layer) })) };
+    case "combine":
+    case "coarsen":
+    case "write-zarr":
+    case "write-cog-part":
+      return { ...layer, input: f(layer.input) };
+    case "write-cog":
+    case "call":
+      return { ...layer, inputs: layer.inputs.map(f) };
+  }
+}

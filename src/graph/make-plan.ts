@@ -1,0 +1,176 @@
+/** Plans: the order of a graph, its peak bytes by simulation, and the choice between holding and computing again. */
+import { formatBytes, MemoryBudgetError } from "../base/index.ts";
+import { largestBlock } from "./chunks.ts";
+import { buildGraph, type Recompute } from "./fuse.ts";
+import type { Graph, TaskId } from "./graph.ts";
+import { kernelText } from "./kernel-build.ts";
+import { type LayerNode, shapeOfChunks } from "./layer.ts";
+import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
+import type { Plan, PlanLayer } from "./plan.ts";
+import type { Interval, Plain, TaskSpec } from "./task.ts";
+
+/** What the caller knows of the place where the graph will run. */
+export interface PlanOptions {
+  readonly threads: number;
+  /** Bytes of blocks that one worker may hold. */
+  readonly memoryBytes: number;
+  /** Cost of reading a region of a source: compressed bytes and requests. */
+  readonly readCost?: (
+    source: Plain,
+    region: readonly Interval[],
+  ) => { readonly bytes: number; readonly requests: number };
+}
+
+/** A graph ready to run. */
+export interface PlannedGraph {
+  readonly graph: Graph;
+  readonly plan: Plan;
+  readonly edges: TaskEdges;
+  /** Tasks in rank order. */
+  readonly order: Uint32Array;
+}
+
+/** Peaks of a simulated run, in bytes. */
+export interface Peaks {
+  readonly least: number;
+  readonly withThreads: number;
+  readonly largestTask: number;
+  readonly largest: TaskId;
+}
+
+/**
+ * Optimise and plan. Shared inputs are held if that fits the memory, else computed again by each consumer.
+ * @throws {MemoryBudgetError} even one task at a time does not fit
+ */
+export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
+  let tightest: PlannedGraph | undefined;
+  for (const recompute of [0, 1, 2] as const) {
+    const planned = planOnce(outputs, options, recompute);
+    if (planned.plan.leastBytes <= options.memoryBytes) return planned;
+    if (!tightest || planned.plan.leastBytes < tightest.plan.leastBytes) tightest = planned;
+  }
+  throw budgetError(tightest as PlannedGraph, options);
+}
+
+function planOnce(outputs: readonly LayerNode[], options: PlanOptions, recompute: Recompute): PlannedGraph {
+  const graph = buildGraph(outputs, recompute);
+  const edges = taskEdges(graph);
+  const order = taskOrder(graph, edges);
+  const specs = readSpecs(graph, order, options);
+  const peaks = simulatePeaks(graph, order, edges, options.threads, specs.workspace);
+  const plan: Plan = {
+    tasks: order.length,
+    bytesRead: specs.bytesRead,
+    requests: specs.requests,
+    peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
+    leastBytes: peaks.least,
+    largestTaskBytes: peaks.largestTask,
+    warnings:
+      recompute === 0
+        ? []
+        : [
+            `shared inputs are ${recompute === 1 ? "read" : "read and computed"} again by each consumer, because holding them does not fit ${formatBytes(options.memoryBytes)}`,
+          ],
+    layers: describe(graph),
+    toString: () => planText(plan),
+  };
+  return { graph, plan, edges, order };
+}
+
+function readSpecs(
+  graph: Graph,
+  order: Uint32Array,
+  options: PlanOptions,
+): { workspace: Float64Array; bytesRead: number; requests: number } {
+  const workspace = new Float64Array(graph.taskCount);
+  let [bytesRead, requests] = [0, 0];
+  for (const t of order) {
+    const { spec } = graph.expand(t);
+    workspace[t] = spec.workspace;
+    for (const step of (spec as TaskSpec).steps) {
+      if (step.do !== "read" || !options.readCost) continue;
+      const cost = options.readCost(step.source, step.region);
+      bytesRead += cost.bytes;
+      requests += cost.requests;
+    }
+  }
+  return { workspace, bytesRead, requests };
+}
+
+/**
+ * Live bytes while tasks run in rank order: one at a time (`least`), and with the next `threads` under way at once.
+ * Wanted results stay live to the end.
+ */
+export function simulatePeaks(
+  graph: Graph,
+  order: Uint32Array,
+  edges: TaskEdges,
+  threads: number,
+  workspace: Float64Array,
+): Peaks {
+  const uses = new Uint32Array(graph.taskCount);
+  for (let t = 0; t < graph.taskCount; t++)
+    uses[t] = (edges.dependentsStart[t + 1] as number) - (edges.dependentsStart[t] as number);
+  for (const t of graph.wanted().flat()) uses[t] = (uses[t] as number) + 1;
+  const need = Float64Array.from(order, (t) => graph.nbytes(t) + (workspace[t] as number));
+  let [live, least, withThreads, largestTask, largest] = [0, 0, 0, 0, order[0] ?? 0];
+  let window = 0;
+  for (let i = 0; i < Math.min(threads, order.length); i++) window += need[i] as number;
+  order.forEach((t, i) => {
+    least = Math.max(least, live + (need[i] as number));
+    withThreads = Math.max(withThreads, live + window);
+    window += (need[i + threads] ?? 0) - (need[i] as number);
+    let inputs = 0;
+    live += graph.nbytes(t);
+    for (let e = edges.start[t] as number; e < (edges.start[t + 1] as number); e++) {
+      const d = edges.dependencies[e] as number;
+      inputs += graph.nbytes(d);
+      uses[d] = (uses[d] as number) - 1;
+      if (uses[d] === 0) live -= graph.nbytes(d);
+    }
+    if ((need[i] as number) + inputs > largestTask) [largestTask, largest] = [(need[i] as number) + inputs, t];
+  });
+  return { least, withThreads, largestTask, largest };
+}
+
+function budgetError(planned: PlannedGraph, options: PlanOptions): Error {
+  const { graph, plan } = planned;
+  let widest = 0;
+  graph.layers.forEach((l, i) => {
+    if (largestBlock(l.chunks) > largestBlock(graph.layer(widest).chunks)) widest = i;
+  });
+  const layer = graph.layer(widest);
+  const chunk = layer.chunks.map((c) => Math.max(0, ...c));
+  const shrink = options.memoryBytes / plan.leastBytes;
+  const axis = chunk.indexOf(Math.max(...chunk));
+  const fits = chunk.map((n, k) => (k === axis ? Math.max(1, Math.floor(n * shrink * 0.8)) : n));
+  return new MemoryBudgetError(
+    `the plan needs at least ${formatBytes(plan.leastBytes)} but ${formatBytes(options.memoryBytes)} are allowed: ${layer.name} (${shapeOfChunks(layer.chunks).join(" × ")}, ${layer.dtype}) has chunks of ${chunk.join(" × ")}; smaller ones such as rechunk([${fits.join(", ")}]) may fit, or more memory`,
+    { details: { needed: plan.leastBytes, allowed: options.memoryBytes, layer: layer.name, chunk } },
+  );
+}
+
+function describe(graph: Graph): PlanLayer[] {
+  return graph.layers.map((l, i) => ({
+    name: l.name,
+    kind: l.kind,
+    tasks: l.inline ? 0 : graph.count(i),
+    dtype: l.dtype,
+    shape: shapeOfChunks(l.chunks),
+    chunk: l.chunks.map((c) => Math.max(0, ...c)),
+    note: l.kind === "blockwise" || l.kind === "reduce" ? kernelText(l.call) : l.inline ? "inside its consumers" : "",
+  }));
+}
+
+function planText(plan: Plan): string {
+  const head = [
+    `plan: ${plan.tasks} tasks`,
+    `  read     ${formatBytes(plan.bytesRead)} in ${plan.requests} requests`,
+    `  memory   ${formatBytes(plan.peakWorkerBytes)} at the peak, ${formatBytes(plan.leastBytes)} at the least`,
+  ];
+  const rows = plan.layers.map((l) => {
+    const note = l.note.length > 100 ? `${l.note.slice(0, 97)}...` : l.note;
+    return `  ${l.name.slice(0, 28).padEnd(28)} ${String(l.tasks).padStart(7)} tasks  ${l.dtype.padEnd(8)} ${l.shape.join("×")} in ${l.chunk.join("×")}${note ? `  ${note}` : ""}`;
+  });
+  return [...head, ...rows, ...plan.warnings.map((w) => `  warning: ${w}`)].join("\n");
+}

@@ -1,0 +1,30 @@
+/** What a graph will cost, known before it runs. */
+
+/** Cost of one layer, for people. */
+export interface PlanLayer {
+  readonly name: string;
+  readonly kind: string;
+  readonly tasks: number;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly chunk: readonly number[];
+  /** What was fused into it, in order of application. */
+  readonly note: string;
+}
+
+/** Answer of `explain()`; bytes and counts, before anything runs. */
+export interface Plan {
+  readonly tasks: number;
+  /** Bytes and requests to fetch from stores (compressed, as far as the metadata tells). */
+  readonly bytesRead: number;
+  readonly requests: number;
+  /** Live bytes at the peak of one worker with the threads it has: blocks, partial results, workspace. */
+  readonly peakWorkerBytes: number;
+  /** The same when tasks run one at a time in rank order: the least that this graph can run in. */
+  readonly leastBytes: number;
+  /** Largest need of a single task: output + workspace. */
+  readonly largestTaskBytes: number;
+  readonly warnings: readonly string[];
+  readonly layers: readonly PlanLayer[];
+  toString(): string;
+}

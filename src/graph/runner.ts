@@ -1,0 +1,62 @@
+/** The door between what is lazy and what runs: a runner takes a graph and gives blocks. */
+import { UsageError } from "../base/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
+import type { Graph } from "./graph.ts";
+import type { Plan } from "./plan.ts";
+
+/** Progress of one run; counts of tasks and bytes, at most ten times a second. */
+export interface RunProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+/** Options of a run. */
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Bytes per worker that this plan may use; default the runner's own limit. */
+  readonly memoryBytes?: number;
+  readonly retries?: number;
+  readonly priority?: number;
+  readonly workers?: readonly string[];
+}
+
+/** Runs graphs: `local` (threads of this process) or a connected `Client`. */
+export interface Runner {
+  readonly name: string;
+  /** Threads that will compute, and bytes per worker, as far as known; for planning. */
+  limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }>;
+  /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
+  run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
+}
+
+let registered: (() => Promise<Runner>) | null = null;
+const connected: Runner[] = [];
+
+/** Register the runner that serves when no client is connected; called once by a front door. */
+export function registerRunner(make: () => Promise<Runner>): void {
+  registered = make;
+}
+
+/** Make `runner` the current one until the returned function is called (a connected Client does this). */
+export function pushRunner(runner: Runner): () => void {
+  connected.push(runner);
+  return () => {
+    const at = connected.lastIndexOf(runner);
+    if (at >= 0) connected.splice(at, 1);
+  };
+}
+
+/**
+ * The runner that `compute()` uses now.
+ * @throws {UsageError} none is registered (a room was imported without a front door)
+ */
+export async function currentRunner(): Promise<Runner> {
+  const top = connected.at(-1);
+  if (top) return top;
+  if (!registered)
+    throw new UsageError("no-runner", 'no runner: import from "rsdat" or one of its sub-paths, or connect a Client');
+  return registered();
+}
