@@ -20,4 +20,8 @@ export interface Logger {
 }
 
 /** Discards everything. */
-export const silentLogger: Logger = { debug() {}, info() {}, warning() {}, error() {} };
+export const silentLogger: Logger = { debug: nothing, info: nothing, warning: nothing, error: nothing };
+
+function nothing(): void {
+  // Deliberately silent.
+}

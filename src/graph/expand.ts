@@ -212,7 +212,7 @@ class Emitter {
     const pieces = layer.parts.flatMap((part) => blocksOfBox(part, this.#graph.layer(part.layer).chunks, box));
     const shape = box.map((i) => i.stop - i.start);
     const only = pieces.length === 1 ? pieces[0] : undefined;
-    if (only && only.count.every((n, k) => n === shape[k])) {
+    if (only?.count.every((n, k) => n === shape[k])) {
       const from = this.need(only.layer, only.block);
       const read = from >= STEP_BASE ? this.steps[from - STEP_BASE] : undefined;
       // A fresh read can be walked differently instead of being copied.

@@ -186,8 +186,8 @@ function composeKernel<L extends Of<"blockwise"> | Of<"reduce">>(root: L, inside
   const ids = new Map<LayerNode, number>();
   const visit = (input: BlockInput<LayerNode>): NodeId => {
     const { layer } = input.layer;
-    let id = ids.get(input.layer);
-    if (id === undefined) ids.set(input.layer, (id = ids.size));
+    const id = ids.get(input.layer) ?? ids.size;
+    ids.set(input.layer, id);
     const key = `${id}:${input.axes.join(",")}`;
     const known = slots.get(key);
     if (known !== undefined) return known;

@@ -29,7 +29,6 @@ export class Graph {
   /** Number of the first task of each layer. */
   readonly #base: number[] = [];
   readonly #grids: number[][] = [];
-  readonly #strides: number[][] = [];
   readonly taskCount: number;
 
   constructor(layers: readonly Layer[], outputs: readonly number[]) {
