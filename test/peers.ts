@@ -55,7 +55,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Runs a command to its end and gives its standard output; rejects with its standard error when it fails. */
+/** Runs a command to its end and gives its standard output; rejects with all it said when it fails. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { input = "", timeoutMs = 60_000, env = {}, cwd = ROOT } = options;
   return new Promise((resolve, reject) => {
@@ -68,7 +68,10 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.on("error", reject);
     child.on("close", (code, signal) => {
       if (code === 0) resolve(Buffer.concat(out).toString());
-      else reject(new Error(`${command} ${args.join(" ")}: ${signal ?? `exit ${code}`}\n${Buffer.concat(err)}`));
+      else
+        reject(
+          new Error(`${command} ${args.join(" ")}: ${signal ?? `exit ${code}`}\n${Buffer.concat([...out, ...err])}`),
+        );
     });
     child.stdin.end(input);
   });
