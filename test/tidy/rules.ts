@@ -19,6 +19,9 @@ const AMBIENT: readonly { readonly power: Ambient; readonly pattern: RegExp }[] 
   { power: "WebAssembly", pattern: /\bWebAssembly\b/g },
 ];
 
+/** Node modules that are another way to an ambient power. */
+const NODE_POWERS: Readonly<Record<string, Ambient>> = { timers: "timers", perf_hooks: "clock", process: "process" };
+
 function at(source: Source, index: number): string {
   return `${source.path}:${source.text.slice(0, index).split("\n").length}`;
 }
@@ -63,7 +66,9 @@ export function powers(source: Source): string[] {
     const where = `${source.path}:${line} room ${room.name}`;
     if (specifier.startsWith("node:")) {
       const name = specifier.slice("node:".length).split("/")[0] ?? "";
-      return isType || room.node?.includes(name) ? [] : [`${where} may not touch ${specifier}`];
+      const power = NODE_POWERS[name];
+      const isAllowed = power === undefined ? room.node?.includes(name) : room.ambient?.includes(power);
+      return isType || isAllowed ? [] : [`${where} may not touch ${specifier}`];
     }
     const name = specifier
       .split("/")
