@@ -1,0 +1,150 @@
+/** The configuration of this process: defaults, files, variables, overrides. */
+import { ConfigError, parseBytes, parseDurationMs } from "../base/index.ts";
+import { allottedCpus, allottedMemoryBytes, type SystemFacts, systemFacts } from "./allotment.ts";
+import type { ConfigValue } from "./literal.ts";
+import { SCHEMA } from "./schema.ts";
+import { collectTree, type Environment } from "./sources.ts";
+import { type ConfigTree, isTree, lookUp, mergeTrees, nest } from "./tree.ts";
+
+const DEFAULTS = nest(Object.fromEntries(Object.entries(SCHEMA).map(([key, entry]) => [key, entry.default])));
+
+/** Dask's configuration. Read when something starts; a running machine holds a frozen copy of what it needs. */
+export class Config {
+  #collected: ConfigTree;
+  #tree: ConfigTree;
+  #overrides: readonly ConfigTree[] = [];
+
+  /** @throws {ConfigError} a configuration file is no YAML */
+  constructor(env: Environment = process.env) {
+    this.#collected = collectTree(env);
+    this.#tree = mergeTrees(DEFAULTS, this.#collected);
+  }
+
+  /** Everything, as one tree; a copy. */
+  all(): ConfigTree {
+    return structuredClone(this.#tree);
+  }
+
+  /**
+   * The value of a dotted key; `-` and `_` are equal.
+   * @throws {ConfigError} not set, and no fallback given
+   */
+  get(key: string, fallback?: ConfigValue): ConfigValue {
+    const value = lookUp(this.#tree, key);
+    if (value !== undefined) return value;
+    if (fallback !== undefined) return fallback;
+    throw new ConfigError(`configuration ${JSON.stringify(key)} is not set`, { details: { key } });
+  }
+
+  /** A number, or null where the key is unset. */
+  number(key: string): number | null {
+    return this.#read(key, "a number", (v) => (typeof v === "number" && Number.isFinite(v) ? v : undefined));
+  }
+
+  /** A text, or null where the key is unset. */
+  text(key: string): string | null {
+    return this.#read(key, "text", (v) => (isTree(v) || Array.isArray(v) ? undefined : String(v)));
+  }
+
+  /** true or false, or null where the key is unset. */
+  boolean(key: string): boolean | null {
+    return this.#read(key, "true or false", (v) => (typeof v === "boolean" ? v : undefined));
+  }
+
+  /** Bytes of a size such as `"64MiB"`, or null where the key is unset. */
+  bytes(key: string): number | null {
+    return this.#read(key, 'bytes such as "64MiB"', (v) =>
+      typeof v === "string" || typeof v === "number" ? parseBytes(v, key) : undefined,
+    );
+  }
+
+  /** Milliseconds of a duration such as `"30s"` (a bare number counts seconds), or null where the key is unset. */
+  durationMs(key: string): number | null {
+    return this.#read(key, 'a duration such as "30s"', (v) =>
+      typeof v === "string" || typeof v === "number" ? parseDurationMs(v, key) : undefined,
+    );
+  }
+
+  /** A fraction between 0 and 1, or null where the key is unset or false. */
+  fraction(key: string): number | null {
+    if (this.get(key) === false) return null;
+    return this.#read(key, "a fraction between 0 and 1, or false", (v) =>
+      typeof v === "number" && v >= 0 && v <= 1 ? v : undefined,
+    );
+  }
+
+  #read<T>(key: string, wanted: string, convert: (value: ConfigValue) => T | undefined): T | null {
+    const value = this.get(key, null);
+    if (value === null) return null;
+    try {
+      const found = convert(value);
+      if (found !== undefined) return found;
+    } catch (cause) {
+      throw new ConfigError(`configuration ${key}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        cause,
+        details: { key, value },
+      });
+    }
+    throw new ConfigError(`configuration ${key} is ${JSON.stringify(value)}, expected ${wanted}`, {
+      details: { key, value },
+    });
+  }
+
+  /** Override values (dotted keys or levels) until the answer is disposed of; overrides may end in any order. */
+  set(values: { readonly [key: string]: ConfigValue }): Disposable {
+    const layer = nest(values);
+    this.#overrides = [...this.#overrides, layer];
+    this.#rebuild();
+    return {
+      [Symbol.dispose]: () => {
+        this.#overrides = this.#overrides.filter((o) => o !== layer);
+        this.#rebuild();
+      },
+    };
+  }
+
+  /** Read files and variables again; overrides stay. */
+  refresh(env: Environment = process.env): void {
+    this.#collected = collectTree(env);
+    this.#rebuild();
+  }
+
+  #rebuild(): void {
+    this.#tree = [this.#collected, ...this.#overrides].reduce<ConfigTree>(mergeTrees, DEFAULTS);
+  }
+}
+
+let own: Config | null = null;
+
+/** The configuration of this process, read on first use. */
+export function config(): Config {
+  own ??= new Config();
+  return own;
+}
+
+/**
+ * Bytes that this process may take. `rsdat.memory-limit`: a size, a fraction (at most 1) of what was allotted, or "auto":
+ * 0.8 of it.
+ * @throws {ConfigError} the setting is none of these
+ */
+export function memoryLimitBytes(from: Config = config(), facts: SystemFacts = systemFacts()): number {
+  const given = from.get("rsdat.memory-limit");
+  if (given === "auto" || given === null) return Math.floor(0.8 * allottedMemoryBytes(facts).value);
+  if (typeof given === "number" && given > 0 && given <= 1) return Math.floor(given * allottedMemoryBytes(facts).value);
+  const bytes = from.bytes("rsdat.memory-limit");
+  if (!bytes)
+    throw new ConfigError(`configuration rsdat.memory-limit is ${JSON.stringify(given)}, expected a size above 0`);
+  return bytes;
+}
+
+/**
+ * Compute threads of this process: `num-workers`, else the CPUs allotted.
+ * @throws {ConfigError} `num-workers` is not a whole number above 0
+ */
+export function computeThreads(from: Config = config(), facts: SystemFacts = systemFacts()): number {
+  const given = from.number("num-workers");
+  if (given === null) return allottedCpus(facts).value;
+  if (!Number.isInteger(given) || given < 1)
+    throw new ConfigError(`configuration num-workers is ${given}, expected a whole number above 0`);
+  return given;
+}

@@ -1,0 +1,16 @@
+/**
+ * Room: config. Dask's configuration system, what this process was allotted, the real clock, the default logger.
+ * In: environment, YAML files, the kernel's files on limits. Out: typed settings, limits, a clock, a logger.
+ * Imports: base.
+ * @module
+ */
+export type { Limit, SystemFacts } from "./allotment.ts";
+export { allottedCpus, allottedMemoryBytes, systemFacts } from "./allotment.ts";
+export { Config, computeThreads, config, memoryLimitBytes } from "./config.ts";
+export type { ConfigValue } from "./literal.ts";
+export { interpretValue } from "./literal.ts";
+export { createLogger, systemClock } from "./logger.ts";
+export type { ConfigEntry, ConfigKind } from "./schema.ts";
+export { SCHEMA } from "./schema.ts";
+export type { Environment } from "./sources.ts";
+export type { ConfigTree } from "./tree.ts";
