@@ -95,8 +95,8 @@ class LiteralReader {
       if (c === quote) return out;
       if (c !== "\\") out += c;
       else {
-        const escape = this.#text[this.#at++] ?? "";
-        out += ESCAPES[escape] ?? `\\${escape}`;
+        const code = this.#text[this.#at++] ?? "";
+        out += ESCAPES[code] ?? `\\${code}`;
       }
     }
   }

@@ -1,0 +1,99 @@
+/** Steps that compute: from blocks to one block, synchronously. */
+import { assertNever, invariant } from "../base/index.ts";
+import { dtypeInfo, viewOf } from "../dtype/index.ts";
+import { REDUCE_COMPONENTS, type ReduceSpec, type Register, type Step } from "../graph/index.ts";
+import { coarsen, combinePartials, copyStrided, finalizePartial, runMap, runReduce } from "../kernels/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import { axesView, boxView, walkView } from "./walk.ts";
+
+/** Steps that need nothing but blocks. */
+export type ComputeStep = Extract<
+  Step,
+  { readonly do: "literal" | "arange" | "map" | "reduce" | "combine" | "gather" | "coarsen" }
+>;
+
+/**
+ * Write the step's result to `out`, a block in C order.
+ * @param block gives a register's block
+ */
+export function computeStep(step: ComputeStep, block: (register: Register) => NDArray, out: NDArray): void {
+  switch (step.do) {
+    case "literal":
+      literal(step.bytes, out);
+      break;
+    case "arange":
+      arange(step, out);
+      break;
+    case "map":
+      runMap(step.call, inputViews(step, step.shape, block), [out], step.shape);
+      break;
+    case "reduce":
+      runReduce(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out);
+      break;
+    case "combine":
+      if (step.final) finalCombine(step.spec, step.inputs.map(block), out);
+      else combinePartials(step.spec, step.inputs.map(block), out);
+      break;
+    case "gather":
+      for (const piece of step.pieces) {
+        copyStrided(boxView(out, piece.at, piece.count), walkView(block(piece.from), piece.walk, piece.count));
+      }
+      break;
+    case "coarsen":
+      coarsen(block(step.from), out, step.method, step.nodata);
+      break;
+    default:
+      assertNever(step);
+  }
+}
+
+/** Cells that are combined at a time on the way to a result: the sum of all parts is then never a block of its own. */
+const FINAL_CELLS = 8192;
+
+/** Combine partials and finish, a run of cells at a time. `out` is in C order. */
+function finalCombine(spec: ReduceSpec, parts: readonly NDArray[], out: NDArray): void {
+  const only = parts.length === 1 ? parts[0] : undefined;
+  if (only) {
+    finalizePartial(spec, only, out);
+    return;
+  }
+  const components = REDUCE_COMPONENTS[spec.op].length;
+  const cells = out.size;
+  for (let from = 0; from < cells; from += FINAL_CELLS) {
+    const n = Math.min(FINAL_CELLS, cells - from);
+    const pieces = parts.map((p) => new NDArray("float64", p.data, [components, n], [cells, 1], p.offset + from));
+    const sum = NDArray.zeros("float64", [components, n]);
+    combinePartials(spec, pieces, sum);
+    finalizePartial(spec, sum, new NDArray(out.dtype, out.data, [n], [1], out.offset + from));
+  }
+}
+
+function inputViews(
+  step: Extract<Step, { readonly do: "map" | "reduce" }>,
+  shape: readonly number[],
+  block: (register: Register) => NDArray,
+): NDArray[] {
+  return step.inputs.map((register, k) => axesView(block(register), step.axes[k] as readonly (number | null)[], shape)); // one per input
+}
+
+/** Bytes in C order, little-endian as all machines that Node runs on; one element repeats over the whole block. */
+function literal(bytes: Uint8Array, out: NDArray): void {
+  const { itemsize } = dtypeInfo(out.dtype);
+  const count = bytes.length / itemsize;
+  invariant(
+    count === 1 || count === out.size,
+    `a literal of ${bytes.length} bytes for ${out.size} elements of ${out.dtype}`,
+  );
+  const aligned = bytes.slice(); // typed arrays need aligned buffers, messages do not give them
+  const from = viewOf(out.dtype, aligned.buffer, 0, count);
+  copyStrided(new NDArray(out.dtype, from, out.shape, count === 1 ? out.shape.map(() => 0) : out.stride), out);
+}
+
+function arange(step: Extract<Step, { readonly do: "arange" }>, out: NDArray): void {
+  const { start, step: by, first } = step;
+  const n = out.size;
+  // One loop per element class: bigint and number elements have no common type.
+  if (dtypeInfo(out.dtype).big)
+    for (let i = 0; i < n; i++) out.data[out.offset + i] = BigInt(start + by * (first + i)) as never;
+  else for (let i = 0; i < n; i++) out.data[out.offset + i] = (start + by * (first + i)) as never;
+}
