@@ -8,16 +8,23 @@ import { type ConfigTree, isTree, lookUp, mergeTrees, nest } from "./tree.ts";
 
 const DEFAULTS = nest(Object.fromEntries(Object.entries(SCHEMA).map(([key, entry]) => [key, entry.default])));
 
-/** Dask's configuration. Read when something starts; a running machine holds a frozen copy of what it needs. */
+/** Dask's configuration. Files are read on first use. A running machine holds a frozen copy of what it needs. */
 export class Config {
-  #collected: ConfigTree;
-  #tree: ConfigTree;
+  #env: Environment | null;
+  /** What files and variables say; null until they are read. */
+  #collected: ConfigTree | null = null;
+  #merged: ConfigTree | null = null;
   #overrides: readonly ConfigTree[] = [];
 
-  /** @throws {ConfigError} a configuration file is no YAML */
-  constructor(env: Environment = process.env) {
-    this.#collected = collectTree(env);
-    this.#tree = mergeTrees(DEFAULTS, this.#collected);
+  /** @param env the environment to read; default this process's, at the time of reading */
+  constructor(env: Environment | null = null) {
+    this.#env = env;
+  }
+
+  get #tree(): ConfigTree {
+    this.#collected ??= collectTree(this.#env ?? process.env);
+    this.#merged ??= [this.#collected, ...this.#overrides].reduce<ConfigTree>(mergeTrees, DEFAULTS);
+    return this.#merged;
   }
 
   /** Everything, as one tree; a copy. */
@@ -27,7 +34,7 @@ export class Config {
 
   /**
    * The value of a dotted key; `-` and `_` are equal.
-   * @throws {ConfigError} not set, and no fallback given
+   * @throws {ConfigError} not set, and no fallback given; or a configuration file is no YAML
    */
   get(key: string, fallback?: ConfigValue): ConfigValue {
     const value = lookUp(this.#tree, key);
@@ -94,40 +101,32 @@ export class Config {
   set(values: { readonly [key: string]: ConfigValue }): Disposable {
     const layer = nest(values);
     this.#overrides = [...this.#overrides, layer];
-    this.#rebuild();
+    this.#merged = null;
     return {
       [Symbol.dispose]: () => {
         this.#overrides = this.#overrides.filter((o) => o !== layer);
-        this.#rebuild();
+        this.#merged = null;
       },
     };
   }
 
-  /** Read files and variables again; overrides stay. */
-  refresh(env: Environment = process.env): void {
-    this.#collected = collectTree(env);
-    this.#rebuild();
-  }
-
-  #rebuild(): void {
-    this.#tree = [this.#collected, ...this.#overrides].reduce<ConfigTree>(mergeTrees, DEFAULTS);
+  /** Read files and variables again, at the next use; overrides stay. */
+  refresh(env: Environment | null = this.#env): void {
+    this.#env = env;
+    this.#collected = null;
+    this.#merged = null;
   }
 }
 
-let own: Config | null = null;
-
-/** The configuration of this process, read on first use. */
-export function config(): Config {
-  own ??= new Config();
-  return own;
-}
+/** The configuration of this process. */
+export const config: Config = new Config();
 
 /**
  * Bytes that this process may take. `rsdat.memory-limit`: a size, a fraction (at most 1) of what was allotted, or "auto":
  * 0.8 of it.
  * @throws {ConfigError} the setting is none of these
  */
-export function memoryLimitBytes(from: Config = config(), facts: SystemFacts = systemFacts()): number {
+export function memoryLimitBytes(from: Config = config, facts: SystemFacts = systemFacts()): number {
   const given = from.get("rsdat.memory-limit");
   if (given === "auto" || given === null) return Math.floor(0.8 * allottedMemoryBytes(facts).value);
   if (typeof given === "number" && given > 0 && given <= 1) return Math.floor(given * allottedMemoryBytes(facts).value);
@@ -141,7 +140,7 @@ export function memoryLimitBytes(from: Config = config(), facts: SystemFacts = s
  * Compute threads of this process: `num-workers`, else the CPUs allotted.
  * @throws {ConfigError} `num-workers` is not a whole number above 0
  */
-export function computeThreads(from: Config = config(), facts: SystemFacts = systemFacts()): number {
+export function computeThreads(from: Config = config, facts: SystemFacts = systemFacts()): number {
   const given = from.number("num-workers");
   if (given === null) return allottedCpus(facts).value;
   if (!Number.isInteger(given) || given < 1)

@@ -14,3 +14,4 @@ export type { ConfigEntry, ConfigKind } from "./schema.ts";
 export { SCHEMA } from "./schema.ts";
 export type { Environment } from "./sources.ts";
 export type { ConfigTree } from "./tree.ts";
+export { expandVariables, mergeTrees } from "./tree.ts";

@@ -15,7 +15,7 @@ const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
 
 /** Writes JSON lines to stderr from `rsdat.log-level` on; `name` says who speaks. */
 export function createLogger(name: string, level: LogLevel | null = null): Logger {
-  const wanted = level ?? config().text("rsdat.log-level") ?? "warning";
+  const wanted = level ?? config.text("rsdat.log-level") ?? "warning";
   const sink = pino(
     { name, level: PINO_LEVEL[wanted as LogLevel] ?? "warn", base: { name } },
     pino.destination({ fd: 2, sync: true }),
