@@ -4,6 +4,14 @@
  * Imports: base, config, dtype, ndarray, geo. Byte kernels are injected by executor; no WebAssembly here.
  * @module
  */
+export * from "./codecs/index.ts";
+export { decodeRegion, fetchRegion, planRead, readRegion, readRegionSync } from "./read.ts";
+export type { Json, RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "./source.ts";
+export { ioCounters, ioCountersByOrigin } from "./store/counters.ts";
+export { closeFiles } from "./store/fd-cache.ts";
+export type { HttpOptions } from "./store/http-store.ts";
+export type { Located, StoreOptions } from "./store/open-store.ts";
+export { isLocalUrl, locate, openStore, toUrl } from "./store/open-store.ts";
 export type {
   ObjectHead,
   ObjectVersion,
@@ -12,7 +20,11 @@ export type {
   StoreAbilities,
   StoreCounters,
   StoredObject,
+  StoredStart,
   SyncStore,
   WriteOptions,
 } from "./store/store.ts";
 export { isSyncStore, sameVersion } from "./store/store.ts";
+export type { GroundControlPoint, TiffCrs, TiffTransform } from "./tiff/geo-keys.ts";
+export type { TiffInfo, TiffLevel, TiffOptions } from "./tiff/open.ts";
+export { openTiff } from "./tiff/open.ts";

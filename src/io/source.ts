@@ -52,6 +52,8 @@ export interface ReadPlan {
 /** What the one who reads supplies. */
 export interface ReadContext {
   readonly kernels: ByteKernels;
+  /** Reused as workspace when it is large enough (see `ReadPlan.workspaceBytes`); never holds a result. */
+  readonly scratch?: Uint8Array;
   readonly signal?: AbortSignal;
 }
 

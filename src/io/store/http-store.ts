@@ -265,7 +265,7 @@ function basicAuth(root: URL): Record<string, string> {
 }
 
 function redirectTarget(from: URL, location: string | undefined, hop: number, at: Place): URL {
-  const to = location === undefined ? null : URL.parse(location, from);
+  const to = location === undefined ? null : URL.parse(location, from.href);
   const fail = (why: string): RsdatError =>
     new ReadError(
       `${placeText(at)}: ${why}`,
