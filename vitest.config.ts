@@ -2,7 +2,7 @@ import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type
 
 /**
  * Test projects. `unit` takes whatever no other project claims, so a new room needs no entry here.
- * Projects that start processes or bind ports run one file at a time; a project's own timeout is its bound.
+ * Projects that start processes or bind ports run one file at a time, one project after another; a project's own timeout is its bound.
  */
 const OTHERS = [
   "test/tidy.test.ts",
@@ -19,17 +19,14 @@ interface ProjectOptions {
   readonly include: string[];
   readonly exclude?: readonly string[];
   readonly timeoutMs: number;
-  /** Files one after another: they share ports, cores or a cluster. */
-  readonly serial?: boolean;
+  /**
+   * Files one after another, once all projects of lower turn are through: they share ports, cores or a cluster.
+   * 0: alongside others.
+   */
+  readonly turn?: number;
 }
 
-function project({
-  name,
-  include,
-  exclude = [],
-  timeoutMs,
-  serial = false,
-}: ProjectOptions): TestProjectInlineConfiguration {
+function project({ name, include, exclude = [], timeoutMs, turn = 0 }: ProjectOptions): TestProjectInlineConfiguration {
   return {
     test: {
       name,
@@ -37,7 +34,8 @@ function project({
       exclude: [...configDefaults.exclude, ...exclude],
       environment: "node",
       pool: "forks",
-      fileParallelism: !serial,
+      fileParallelism: turn === 0,
+      sequence: { groupOrder: turn },
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
     },
@@ -54,11 +52,11 @@ const config: ViteUserConfig = defineConfig({
       project({ name: "unit", include: ["test/**/*.test.ts"], exclude: OTHERS, timeoutMs: 20_000 }),
       project({ name: "tidy", include: ["test/tidy.test.ts"], timeoutMs: 10_000 }),
       project({ name: "sim", include: ["test/sim/**/*.{sim,test}.ts"], timeoutMs: 120_000 }),
-      project({ name: "interop", include: ["test/interop/**/*.test.ts"], timeoutMs: 120_000, serial: true }),
-      project({ name: "e2e", include: ["test/e2e/**/*.test.ts"], timeoutMs: 240_000, serial: true }),
-      project({ name: "slurm", include: ["test/slurm/**/*.test.ts"], timeoutMs: 240_000, serial: true }),
-      project({ name: "package", include: ["test/package/**/*.test.ts"], timeoutMs: 300_000, serial: true }),
-      project({ name: "long", include: ["test/long/**/*.test.ts"], timeoutMs: 1_800_000, serial: true }),
+      project({ name: "interop", include: ["test/interop/**/*.test.ts"], timeoutMs: 120_000, turn: 1 }),
+      project({ name: "e2e", include: ["test/e2e/**/*.test.ts"], timeoutMs: 240_000, turn: 2 }),
+      project({ name: "slurm", include: ["test/slurm/**/*.test.ts"], timeoutMs: 240_000, turn: 3 }),
+      project({ name: "package", include: ["test/package/**/*.test.ts"], timeoutMs: 300_000, turn: 4 }),
+      project({ name: "long", include: ["test/long/**/*.test.ts"], timeoutMs: 1_800_000, turn: 5 }),
     ],
   },
 });
