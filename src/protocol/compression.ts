@@ -14,15 +14,19 @@ const DECOMPRESSED_BYTES_MAX = 2 ** 31;
 export function decompressFrame(name: string | null, frame: Uint8Array): Uint8Array {
   if (name === null) return frame;
   if (name !== "lz4" && name !== "zlib" && name !== "zstd") {
-    throw new UnsupportedError(`frames compressed with "${name}"; set distributed.comm.compression to lz4, zlib, zstd or false`, {
-      details: { compression: name },
-    });
+    throw new UnsupportedError(
+      `frames compressed with "${name}"; set distributed.comm.compression to lz4, zlib, zstd or false`,
+      {
+        details: { compression: name },
+      },
+    );
   }
   try {
     if (name === "lz4") return decompressLz4Frame(frame);
-    const plain = name === "zlib"
-      ? inflateSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX })
-      : zstdDecompressSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX });
+    const plain =
+      name === "zlib"
+        ? inflateSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX })
+        : zstdDecompressSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX });
     // Small results come from Node's shared pool: copy, so that array views are aligned and keep nothing else alive.
     return plain.byteLength < plain.buffer.byteLength ? new Uint8Array(plain) : new Uint8Array(plain.buffer);
   } catch (cause) {
@@ -32,7 +36,8 @@ export function decompressFrame(name: string | null, frame: Uint8Array): Uint8Ar
 
 /** python-lz4's `lz4.block`: u32 LE uncompressed size, then one raw block. */
 function decompressLz4Frame(frame: Uint8Array): Uint8Array {
-  if (frame.byteLength < 4) throw new RemoteProtocolError(`lz4 frame of ${frame.byteLength} bytes; at least 4 expected`);
+  if (frame.byteLength < 4)
+    throw new RemoteProtocolError(`lz4 frame of ${frame.byteLength} bytes; at least 4 expected`);
   const nbytes = new DataView(frame.buffer, frame.byteOffset, 4).getUint32(0, true);
   // A block expands at most 255 times, so a larger claim is a lie that need not be allocated.
   if (nbytes > DECOMPRESSED_BYTES_MAX || nbytes > frame.byteLength * 255 + 16) {

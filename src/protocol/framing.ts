@@ -201,7 +201,8 @@ export class FrameDecoder {
   #takeCount(): void {
     const count = this.#readLength(0, "frame count");
     if (count > this.#limits.framesMax) throw broken(`${count} frames; at most ${this.#limits.framesMax} expected`);
-    if (8 + 8 * count > this.#blockBytes) throw broken(`${count} frame lengths do not fit in a first block of ${this.#blockBytes} bytes`);
+    if (8 + 8 * count > this.#blockBytes)
+      throw broken(`${count} frame lengths do not fit in a first block of ${this.#blockBytes} bytes`);
     if (count === 0) {
       if (this.#blockBytes !== 8) throw broken(`no frames, but a first block of ${this.#blockBytes} bytes`);
       this.#finish();
@@ -216,7 +217,8 @@ export class FrameDecoder {
       total += length;
       this.#lengths.push(length);
     }
-    if (total > this.#limits.messageBytesMax) throw broken(`message of ${total} bytes; at most ${this.#limits.messageBytesMax} expected`);
+    if (total > this.#limits.messageBytesMax)
+      throw broken(`message of ${total} bytes; at most ${this.#limits.messageBytesMax} expected`);
     this.#blockFrameCount();
     this.#nextFrame();
   }

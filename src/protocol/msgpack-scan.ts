@@ -38,7 +38,12 @@ export function checkMsgpack(bytes: Uint8Array): void {
       at += head;
       continue;
     }
-    const count = kind === SHORT_TEXT ? token & 31 : kind === SHORT_ITEMS || kind === SHORT_PAIRS ? token & 15 : readUint(bytes, at, head);
+    const count =
+      kind === SHORT_TEXT
+        ? token & 31
+        : kind === SHORT_ITEMS || kind === SHORT_PAIRS
+          ? token & 15
+          : readUint(bytes, at, head);
     at += head;
     if (kind === TEXT || kind === SHORT_TEXT) {
       at += count;
@@ -77,14 +82,34 @@ const KINDS = new Uint8Array(256);
 KINDS.fill(SHORT_PAIRS, 0x80, 0x90).fill(SHORT_ITEMS, 0x90, 0xa0).fill(SHORT_TEXT, 0xa0, 0xc0);
 for (const [token, head, kind] of [
   [0xc1, 255, FIXED],
-  [0xc4, 1, TEXT], [0xc5, 2, TEXT], [0xc6, 4, TEXT],
-  [0xc7, 255, FIXED], [0xc8, 255, FIXED], [0xc9, 255, FIXED],
-  [0xca, 4, FIXED], [0xcb, 8, FIXED],
-  [0xcc, 1, FIXED], [0xcd, 2, FIXED], [0xce, 4, FIXED], [0xcf, 8, FIXED],
-  [0xd0, 1, FIXED], [0xd1, 2, FIXED], [0xd2, 4, FIXED], [0xd3, 8, FIXED],
-  [0xd4, 255, FIXED], [0xd5, 255, FIXED], [0xd6, 255, FIXED], [0xd7, 255, FIXED], [0xd8, 255, FIXED],
-  [0xd9, 1, TEXT], [0xda, 2, TEXT], [0xdb, 4, TEXT],
-  [0xdc, 2, ITEMS], [0xdd, 4, ITEMS], [0xde, 2, PAIRS], [0xdf, 4, PAIRS],
+  [0xc4, 1, TEXT],
+  [0xc5, 2, TEXT],
+  [0xc6, 4, TEXT],
+  [0xc7, 255, FIXED],
+  [0xc8, 255, FIXED],
+  [0xc9, 255, FIXED],
+  [0xca, 4, FIXED],
+  [0xcb, 8, FIXED],
+  [0xcc, 1, FIXED],
+  [0xcd, 2, FIXED],
+  [0xce, 4, FIXED],
+  [0xcf, 8, FIXED],
+  [0xd0, 1, FIXED],
+  [0xd1, 2, FIXED],
+  [0xd2, 4, FIXED],
+  [0xd3, 8, FIXED],
+  [0xd4, 255, FIXED],
+  [0xd5, 255, FIXED],
+  [0xd6, 255, FIXED],
+  [0xd7, 255, FIXED],
+  [0xd8, 255, FIXED],
+  [0xd9, 1, TEXT],
+  [0xda, 2, TEXT],
+  [0xdb, 4, TEXT],
+  [0xdc, 2, ITEMS],
+  [0xdd, 4, ITEMS],
+  [0xde, 2, PAIRS],
+  [0xdf, 4, PAIRS],
 ] as const) {
   HEAD_BYTES[token] = head;
   KINDS[token] = kind;

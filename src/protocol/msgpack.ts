@@ -51,7 +51,12 @@ export class Pickled {
   /** Compression of each buffer. */
   readonly compression: readonly (string | null)[];
 
-  constructor(pickle: Uint8Array, buffers: readonly Uint8Array[] = [], compression: readonly (string | null)[] = [], header?: Uint8Array) {
+  constructor(
+    pickle: Uint8Array,
+    buffers: readonly Uint8Array[] = [],
+    compression: readonly (string | null)[] = [],
+    header?: Uint8Array,
+  ) {
     this.pickle = pickle;
     this.buffers = buffers;
     this.compression = compression;
@@ -137,17 +142,20 @@ function plain(value: unknown, sink: Sink | undefined): unknown {
     throw new LocalProtocolError(`integer ${value} does not fit in 64 bits`);
   }
   if (Array.isArray(value)) return value.map((item) => plain(item, sink));
-  if (value instanceof Uint8Array) return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof Uint8Array)
+    return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (value instanceof Map) return new Map(Array.from(value, ([k, v]) => [plain(k, sink), plain(v, sink)]));
   if (value instanceof Set) return { __Set__: true, "as-list": Array.from(value, (item) => plain(item, sink)) };
   if (value instanceof Serialized || value instanceof Pickled) return placeholder(value, sink);
-  if (value instanceof WireEnum) return { __Enum__: true, name: value.name, __module__: value.module, __name__: value.type };
+  if (value instanceof WireEnum)
+    return { __Enum__: true, name: value.name, __module__: value.module, __name__: value.type };
   return plainObject(value, sink);
 }
 
 function plainNumber(value: number): number | bigint {
   // msgpackr writes integers beyond 32 bits as floats; Python code that indexes or formats them wants ints.
-  if (Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) && Number.isSafeInteger(value)) return BigInt(value);
+  if (Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) && Number.isSafeInteger(value))
+    return BigInt(value);
   return value;
 }
 
@@ -166,11 +174,13 @@ function plainObject(value: unknown, sink: Sink | undefined): Record<string, unk
 function placeholder(value: Serialized | Pickled, sink: Sink | undefined): Record<string, number> {
   if (!sink) throw new LocalProtocolError("a Serialized or Pickled can only travel at message level");
   if (value instanceof Serialized) return { __Serialized__: sink(value.header, value.frames, true) };
-  const header = value.header ?? pack({
-    "pickled-obj": value.pickle,
-    compression: value.buffers.map((_, i) => value.compression[i] ?? null),
-    "num-sub-frames": value.buffers.length,
-  });
+  const header =
+    value.header ??
+    pack({
+      "pickled-obj": value.pickle,
+      compression: value.buffers.map((_, i) => value.compression[i] ?? null),
+      "num-sub-frames": value.buffers.length,
+    });
   return { __Pickled__: sink(header, value.buffers, false) };
 }
 
@@ -226,11 +236,15 @@ function resolvePlaceholder(map: Map<unknown, unknown>, frames: readonly Uint8Ar
 function nestedSerialized(map: ReadonlyMap<unknown, unknown>): Serialized {
   const [fields, frames] = asArray(map.get("data"), "data of a nested __Serialized__");
   const body = asArray(frames, "frames of a nested __Serialized__");
-  if (!body.every((frame) => frame instanceof Uint8Array)) throw new RemoteProtocolError("nested __Serialized__ with frames that are not bytes");
+  if (!body.every((frame) => frame instanceof Uint8Array))
+    throw new RemoteProtocolError("nested __Serialized__ with frames that are not bytes");
   return new Serialized(pack(fields), body);
 }
 
-function subFrames(frames: readonly Uint8Array[], index: number): { header: Uint8Array; fields: ReadonlyMap<unknown, unknown>; body: Uint8Array[] } {
+function subFrames(
+  frames: readonly Uint8Array[],
+  index: number,
+): { header: Uint8Array; fields: ReadonlyMap<unknown, unknown>; body: Uint8Array[] } {
   const header = frames[index];
   if (!header) throw new RemoteProtocolError(`placeholder names frame ${index} of ${frames.length}`);
   const fields = asMap(unpack(header), `sub-header in frame ${index}`);

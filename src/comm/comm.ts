@@ -1,0 +1,255 @@
+/** One connection that carries messages: handshake, ordered sends, a bounded inbox. */
+import { CommClosedError, CommError, invariant, type Logger, RsdatError } from "../base/index.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type FramedMessage,
+  type Handshake,
+  type HandshakeOptions,
+  handshakeMessage,
+  parseHandshake,
+} from "../protocol/index.ts";
+import type { Channel } from "./channel.ts";
+
+/** Bounds and identity of a connection. */
+export interface CommOptions extends HandshakeOptions {
+  /** Undelivered bytes after which the peer is made to wait. Default 64 MiB. */
+  readonly receiveBytesMax?: number;
+  /** Undelivered messages after which the peer is made to wait. Default 1024. */
+  readonly receiveMessagesMax?: number;
+  /** Gets every error that ends a connection. */
+  readonly logger?: Logger;
+}
+
+/** One connection to a peer. Messages keep their order both ways. */
+export interface Comm extends AsyncDisposable {
+  /** Address of the other end. */
+  readonly peer: string;
+  readonly local: string;
+  /** What the peer said in its handshake. */
+  readonly handshake: Handshake;
+  readonly isClosed: boolean;
+  /** True while the peer reads more slowly than we write; `drained` waits for the end of it. */
+  readonly isCongested: boolean;
+  /**
+   * Queue one message; returns at once.
+   * @throws {CommClosedError} the connection is closed
+   * @throws {LocalProtocolError} the message cannot travel
+   */
+  send(message: unknown): void;
+  /** Resolves when everything sent so far has left this process; until then sent arrays must not change. */
+  flushed(): Promise<void>;
+  /** Resolves when the connection is not congested, or closed. */
+  drained(): Promise<void>;
+  /**
+   * The next message. One caller at a time.
+   * @throws {CommClosedError} the connection is closed
+   * @throws {RemoteProtocolError} the peer sent nonsense; the connection is closed
+   */
+  next(signal?: AbortSignal): Promise<unknown>;
+  /** Resolves, never rejects, once the connection is closed; gives the reason if there was one. */
+  readonly closed: Promise<RsdatError | undefined>;
+  /** End after what was sent has been written. */
+  close(): Promise<void>;
+  /** Drop the connection now, with a reason that is logged and that `next` reports. */
+  abort(reason: RsdatError): void;
+}
+
+interface Waiter {
+  resolve(message: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** A {@link Comm} over any channel. */
+export class MessageComm implements Comm {
+  readonly #channel: Channel;
+  readonly #options: CommOptions;
+  readonly #receiveBytesMax: number;
+  readonly #receiveMessagesMax: number;
+  readonly #inbox: FramedMessage[] = [];
+  #inboxBytes = 0;
+  #isPaused = false;
+  #isCongested = false;
+  #isClosed = false;
+  #reason: RsdatError | undefined;
+  #waiter: Waiter | undefined;
+  #handshake: Handshake | undefined;
+  #drain = Promise.withResolvers<void>();
+  readonly #done = Promise.withResolvers<RsdatError | undefined>();
+
+  constructor(channel: Channel, options: CommOptions = {}) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#receiveBytesMax = options.receiveBytesMax ?? 2 ** 26;
+    this.#receiveMessagesMax = options.receiveMessagesMax ?? 1024;
+    channel.start({
+      message: (message) => this.#receive(message),
+      drain: () => this.#uncongest(),
+      closed: (error) => this.#onClosed(error),
+    });
+  }
+
+  /**
+   * Exchange handshakes; both sides write first, so neither waits for the other.
+   * @throws {RemoteProtocolError} the peer is no Dask peer
+   */
+  async shakeHands(signal: AbortSignal): Promise<void> {
+    this.send(handshakeMessage(this.#options));
+    try {
+      this.#handshake = parseHandshake(await this.next(signal), this.#options);
+    } catch (error) {
+      if (error instanceof RsdatError) this.abort(error);
+      else this.#channel.destroy();
+      throw error;
+    }
+  }
+
+  get peer(): string {
+    return this.#channel.peer;
+  }
+
+  get local(): string {
+    return this.#channel.local;
+  }
+
+  get handshake(): Handshake {
+    invariant(this.#handshake, "comm used before its handshake");
+    return this.#handshake;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isCongested(): boolean {
+    return this.#isCongested;
+  }
+
+  get closed(): Promise<RsdatError | undefined> {
+    return this.#done.promise;
+  }
+
+  send(message: unknown): void {
+    if (this.#isClosed) throw this.#closedError();
+    const { frames, blockFrames } = encodeMessage(message);
+    if (!this.#channel.write(frames, blockFrames)) this.#isCongested = true;
+  }
+
+  flushed(): Promise<void> {
+    return Promise.race([this.#channel.flushed(), this.#done.promise.then(() => undefined)]);
+  }
+
+  async drained(): Promise<void> {
+    while (this.#isCongested && !this.#isClosed) await this.#drain.promise;
+  }
+
+  next(signal?: AbortSignal): Promise<unknown> {
+    invariant(this.#waiter === undefined, "two callers wait for the next message of one comm");
+    const ready = this.#inbox.shift();
+    if (ready) {
+      this.#inboxBytes -= ready.nbytes;
+      this.#unpause();
+      return this.#decode(ready);
+    }
+    if (this.#isClosed) return Promise.reject(this.#closedError());
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const onAbort = (): void => {
+      this.#waiter = undefined;
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const settle =
+      <T>(how: (value: T) => void) =>
+      (value: T): void => {
+        signal?.removeEventListener("abort", onAbort);
+        how(value);
+      };
+    this.#waiter = { resolve: settle(resolve), reject: settle(reject) };
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    this.#channel.end();
+    await this.#done.promise;
+  }
+
+  abort(reason: RsdatError): void {
+    if (this.#isClosed || this.#reason) return;
+    this.#reason = reason;
+    this.#channel.destroy(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #receive(message: FramedMessage): void {
+    const waiter = this.#waiter;
+    if (waiter) {
+      this.#waiter = undefined;
+      this.#decode(message).then(waiter.resolve, waiter.reject);
+      return;
+    }
+    this.#inbox.push(message);
+    this.#inboxBytes += message.nbytes;
+    if (this.#inboxBytes > this.#receiveBytesMax || this.#inbox.length > this.#receiveMessagesMax) {
+      this.#isPaused = true;
+      this.#channel.pause();
+    }
+  }
+
+  async #decode(message: FramedMessage): Promise<unknown> {
+    try {
+      return decodeMessage(message.frames);
+    } catch (error) {
+      if (error instanceof RsdatError) this.abort(error);
+      throw error;
+    }
+  }
+
+  #unpause(): void {
+    if (!this.#isPaused) return;
+    if (this.#inboxBytes > this.#receiveBytesMax / 2 || this.#inbox.length > this.#receiveMessagesMax / 2) return;
+    this.#isPaused = false;
+    this.#channel.resume();
+  }
+
+  #uncongest(): void {
+    this.#isCongested = false;
+    this.#drain.resolve();
+    this.#drain = Promise.withResolvers();
+  }
+
+  #onClosed(error: Error | undefined): void {
+    this.#isClosed = true;
+    if (error && !this.#reason) {
+      this.#reason =
+        error instanceof RsdatError
+          ? error
+          : new CommError("comm", `connection to ${this.peer} failed: ${error.message}`, { cause: error });
+    }
+    if (this.#reason) {
+      this.#options.logger?.warning(`connection to ${this.peer} dropped: ${this.#reason.message}`, {
+        code: this.#reason.code,
+        peer: this.peer,
+      });
+    }
+    this.#uncongest();
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.reject(this.#closedError());
+    this.#done.resolve(this.#reason);
+  }
+
+  /** A protocol error keeps its type; everything else is a closed connection. */
+  #closedError(): RsdatError {
+    const reason = this.#reason;
+    if (reason?.code === "remote-protocol") return reason;
+    const why = reason ? `: ${reason.message}` : "";
+    return new CommClosedError(`connection to ${this.peer} is closed${why}`, {
+      cause: reason,
+      details: { peer: this.peer },
+    });
+  }
+}

@@ -1,0 +1,123 @@
+/** Opening connections: one try after another until the time is up (dask-protocol §1). */
+import {
+  ConnectTimeoutError,
+  isRsdatError,
+  type Random,
+  RemoteProtocolError,
+  seededRandom,
+  UnsupportedError,
+} from "../base/index.ts";
+import { type Address, type FrameLimits, formatAddress, parseAddress } from "../protocol/index.ts";
+import type { Channel } from "./channel.ts";
+import { type Comm, type CommOptions, MessageComm } from "./comm.ts";
+import { connectInproc } from "./inproc.ts";
+import { connectTcp } from "./tcp.ts";
+
+/** How to connect. */
+export interface ConnectOptions extends CommOptions {
+  readonly signal?: AbortSignal;
+  /** Time for everything, handshake included. Default 30 s, as Dask. */
+  readonly timeoutMs?: number;
+  readonly limits?: Partial<FrameLimits>;
+  /** Jitter between tries; give one seeded per process so that many workers do not knock in step. */
+  readonly random?: Random;
+}
+
+const TIMEOUT_MS = 30_000;
+const BACKOFF_FIRST_MS = 10;
+const BACKOFF_MAX_MS = 2_000;
+
+/**
+ * Connect to `address` and shake hands. Refused and timed-out tries are repeated with exponential back-off and full
+ * jitter until `timeoutMs`; a peer that answers but speaks something else is not tried again.
+ *
+ * @throws {ConnectTimeoutError} nobody answered in time; names the address and the last reason
+ * @throws {RemoteProtocolError} what answers is no Dask peer
+ * @throws {UnsupportedError} the address names a transport that is not there
+ */
+export async function connect(address: string, options: ConnectOptions = {}): Promise<Comm> {
+  const target = parseAddress(address);
+  if (target.scheme !== "tcp" && target.scheme !== "inproc") {
+    throw new UnsupportedError(`transport ${target.scheme}:// of ${address}; expected tcp:// or inproc://`);
+  }
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const random = options.random ?? seededRandom(target.port + 1);
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(new Error("timed out")), timeoutMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal;
+  let last: unknown;
+  try {
+    for (let backoffMs = BACKOFF_FIRST_MS; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)) {
+      try {
+        return await connectOnce(target, { ...options, signal, timeoutMs: timeoutMs / 5 });
+      } catch (error) {
+        if (isFinal(error)) throw named(error, target);
+        if (!signal.aborted) last = error;
+      }
+      if (!signal.aborted) await pause(backoffMs * random.next(), signal);
+      if (options.signal?.aborted) throw options.signal.reason;
+      if (signal.aborted) throw timedOut(target, timeoutMs, last);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function connectOnce(
+  target: Address,
+  options: ConnectOptions & { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<Comm> {
+  const attempt = new AbortController();
+  const timer = setTimeout(() => attempt.abort(new Error("no answer to the connection request")), options.timeoutMs);
+  let comm: MessageComm;
+  try {
+    const channel = await open(target, AbortSignal.any([options.signal, attempt.signal]), options.limits ?? {});
+    comm = new MessageComm(channel, options);
+  } finally {
+    clearTimeout(timer);
+  }
+  // Silence after a connection is not helped by another one, so the handshake may use all the time that is left.
+  await comm.shakeHands(options.signal).catch((cause: unknown) => {
+    if (options.signal.aborted) throw new Error("connected, but the peer sent no handshake", { cause });
+    throw cause;
+  });
+  return comm;
+}
+
+async function open(target: Address, signal: AbortSignal, limits: Partial<FrameLimits>): Promise<Channel> {
+  return target.scheme === "inproc" ? connectInproc(target.host) : connectTcp(target, signal, limits);
+}
+
+/** Errors that another try would only repeat. */
+function isFinal(error: unknown): boolean {
+  return isRsdatError(error, "remote-protocol") || isRsdatError(error, "version") || isRsdatError(error, "unsupported");
+}
+
+function named(error: unknown, target: Address): unknown {
+  if (!isRsdatError(error, "remote-protocol")) return error;
+  return new RemoteProtocolError(`${formatAddress(target)} is no Dask scheduler or worker: ${error.message}`, {
+    cause: error,
+    details: { address: formatAddress(target) },
+  });
+}
+
+function timedOut(target: Address, timeoutMs: number, last: unknown): Error {
+  const why = last instanceof Error ? last.message : "no answer";
+  return new ConnectTimeoutError(`no connection to ${formatAddress(target)} within ${timeoutMs / 1000} s: ${why}`, {
+    cause: last,
+    details: { address: formatAddress(target), timeoutMs },
+  });
+}
+
+/** Wait; returns early on abort. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = (): void => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", done);
+    resolve();
+  };
+  const timer = setTimeout(done, ms);
+  signal.addEventListener("abort", done, { once: true });
+  return promise;
+}

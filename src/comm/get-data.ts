@@ -1,0 +1,38 @@
+/** Fetching results from a worker: a request in two steps (dask-protocol §9). */
+import { RemoteProtocolError } from "../base/index.ts";
+import { GET_DATA, type GetDataReply } from "../protocol/index.ts";
+import type { CallOptions, Rpc } from "./rpc.ts";
+
+/** What a worker answered: the data it has (absent keys are left out), or that it is busy. */
+export type Fetched =
+  | { readonly status: "OK"; readonly data: GetDataReply["data"] & object }
+  | { readonly status: "busy" };
+
+/**
+ * Ask `address` for many keys at once. After an OK the worker is told "OK": only then is the transfer over for it.
+ * A busy worker is to be asked again after about 150 ms.
+ *
+ * @throws {CommError} no connection, or it broke
+ * @throws {RemoteProtocolError} the worker broke the protocol
+ */
+export function getData(
+  rpc: Rpc,
+  address: string,
+  request: { readonly keys: Parameters<typeof GET_DATA.ask>[0]["keys"]; readonly who: string | null },
+  options: CallOptions = {},
+): Promise<Fetched> {
+  return rpc.use(
+    address,
+    async (comm, signal) => {
+      comm.send({ ...GET_DATA.ask(request), reply: true });
+      const reply = GET_DATA.parseAnswer(await comm.next(signal));
+      if (reply.status === "busy") return { status: "busy" };
+      if (reply.status !== "OK" || !reply.data)
+        throw new RemoteProtocolError(`reply to get_data from ${address}: status ${reply.status}; expected OK or busy`);
+      comm.send("OK");
+      return { status: "OK", data: reply.data };
+    },
+    options,
+    "get_data",
+  );
+}

@@ -1,0 +1,105 @@
+/** Accepting connections. */
+import { CommError, RsdatError, silentLogger, UnsupportedError } from "../base/index.ts";
+import { type FrameLimits, parseAddress } from "../protocol/index.ts";
+import type { Acceptor, Channel } from "./channel.ts";
+import { type Comm, type CommOptions, MessageComm } from "./comm.ts";
+import { listenInproc } from "./inproc.ts";
+import { listenTcp } from "./tcp.ts";
+
+/** How to listen. */
+export interface ListenOptions extends CommOptions {
+  readonly limits?: Partial<FrameLimits>;
+  /** Host in the contact address when listening on all interfaces (`0.0.0.0`, `::`, none). Default `127.0.0.1`. */
+  readonly contactHost?: string;
+  /** Connections held at once; more are refused. Default 16384. */
+  readonly connectionsMax?: number;
+  /** Time a newcomer has to shake hands. Default 10 s. */
+  readonly handshakeTimeoutMs?: number;
+}
+
+/** Something that listens until it is closed. */
+export interface Listener extends AsyncDisposable {
+  /** Concrete address that peers connect to, with the port that was chosen. */
+  readonly address: string;
+  /** Connections that are open now. */
+  readonly comms: ReadonlySet<Comm>;
+  /** Stop accepting and close what was accepted. */
+  close(): Promise<void>;
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(["", "0.0.0.0", "::"]);
+
+/**
+ * Listen on `address` (port 0: any) and give every connection that shook hands to `onComm`, which owns it until it
+ * returns; then, or when it throws (logged), the connection is closed.
+ *
+ * @throws {CommError} the address cannot be bound
+ */
+export async function listen(
+  address: string,
+  onComm: (comm: Comm) => Promise<void>,
+  options: ListenOptions = {},
+): Promise<Listener> {
+  const target = parseAddress(address);
+  const logger = options.logger ?? silentLogger;
+  const comms = new Set<Comm>();
+  const accept = (channel: Channel): void => {
+    serveOne(channel, onComm, options, comms).catch((error: unknown) => {
+      logger.warning(
+        `connection from ${channel.peer} ended: ${error instanceof Error ? error.message : String(error)}`,
+        {
+          code: error instanceof RsdatError ? error.code : "error",
+          peer: channel.peer,
+        },
+      );
+    });
+  };
+  const acceptor = await open(target.scheme, target, accept, options);
+  const close = async (): Promise<void> => {
+    const stopped = acceptor.close();
+    await Promise.all(Array.from(comms, (comm) => comm.close()));
+    await stopped;
+  };
+  return { address: acceptor.address, comms, close, [Symbol.asyncDispose]: close };
+}
+
+function open(
+  scheme: string,
+  target: { readonly host: string; readonly port: number },
+  accept: (channel: Channel) => void,
+  options: ListenOptions,
+): Promise<Acceptor> {
+  if (scheme === "inproc") return Promise.resolve(listenInproc(target.host, accept));
+  if (scheme !== "tcp") throw new UnsupportedError(`listening on ${scheme}://; expected tcp:// or inproc://`);
+  const contactHost = WILDCARDS.has(target.host) ? (options.contactHost ?? "127.0.0.1") : target.host;
+  return listenTcp({ scheme: "tcp", ...target }, accept, {
+    limits: options.limits ?? {},
+    connectionsMax: options.connectionsMax ?? 16_384,
+    contactHost,
+  });
+}
+
+async function serveOne(
+  channel: Channel,
+  onComm: (comm: Comm) => Promise<void>,
+  options: ListenOptions,
+  comms: Set<Comm>,
+): Promise<void> {
+  const comm = new MessageComm(channel, options);
+  comms.add(comm);
+  const timeout = new AbortController();
+  const timeoutMs = options.handshakeTimeoutMs ?? 10_000;
+  const timer = setTimeout(
+    () => timeout.abort(new CommError("handshake-timeout", `no handshake within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    await comm.shakeHands(timeout.signal);
+    clearTimeout(timer);
+    await onComm(comm);
+  } finally {
+    clearTimeout(timer);
+    await comm.close();
+    comms.delete(comm);
+  }
+}

@@ -1,0 +1,157 @@
+/** Requests: one question, one answer, over connections that are kept per address (dask-protocol §7). */
+import { CommClosedError, CommError, ConnectTimeoutError } from "../base/index.ts";
+import type { Comm } from "./comm.ts";
+import { type ConnectOptions, connect } from "./connect.ts";
+
+/** Options of one request. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Time for the answer, the connection apart. Default 30 s; `Infinity` waits. */
+  readonly timeoutMs?: number;
+}
+
+/** Bounds of a pool. */
+export interface RpcOptions extends ConnectOptions {
+  /** Connections open at once, idle ones included. Default 512, as Dask. */
+  readonly connectionsMax?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** A pool of request connections. */
+export class Rpc implements AsyncDisposable {
+  readonly #options: RpcOptions;
+  readonly #idle = new Map<string, Comm[]>();
+  readonly #open = new Set<Comm>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #ending = new AbortController();
+  #places: number;
+
+  constructor(options: RpcOptions = {}) {
+    this.#options = options;
+    this.#places = options.connectionsMax ?? 512;
+  }
+
+  /**
+   * Send one request map (`op` and its fields) and give the reply.
+   *
+   * @throws {CommError} no connection, or it closed before the answer
+   * @throws {ConnectTimeoutError} no connection in time; code `rpc-timeout` when the answer did not come in time
+   * @throws {RemoteProtocolError} the peer broke the protocol
+   */
+  call(address: string, request: Readonly<Record<string, unknown>>, options: CallOptions = {}): Promise<unknown> {
+    return this.use(
+      address,
+      async (comm, signal) => {
+        comm.send({ ...request, reply: true });
+        return await comm.next(signal);
+      },
+      options,
+      String(request.op),
+    );
+  }
+
+  /**
+   * Lend a connection to `address` for a whole exchange; it goes back to the pool when `exchange` resolves and is
+   * dropped when it throws, since the two sides may then disagree about whose turn it is.
+   */
+  async use<T>(
+    address: string,
+    exchange: (comm: Comm, signal: AbortSignal) => Promise<T>,
+    options: CallOptions = {},
+    what = "exchange",
+  ): Promise<T> {
+    const comm = await this.#take(address, options.signal);
+    const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    const late = new AbortController();
+    const timer = Number.isFinite(timeoutMs)
+      ? setTimeout(
+          () =>
+            late.abort(
+              new ConnectTimeoutError(
+                `no answer to ${what} from ${address} within ${timeoutMs / 1000} s`,
+                { details: { address } },
+                "rpc-timeout",
+              ),
+            ),
+          timeoutMs,
+        )
+      : undefined;
+    const signals = [late.signal, this.#ending.signal, ...(options.signal ? [options.signal] : [])];
+    try {
+      const result = await exchange(comm, AbortSignal.any(signals));
+      this.#give(address, comm);
+      return result;
+    } catch (error) {
+      comm.abort(new CommError("rpc-dropped", `${what} to ${address} was not finished`, { cause: error }));
+      this.#forget(comm);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Close all connections; requests under way fail. */
+  async close(): Promise<void> {
+    this.#ending.abort(new CommClosedError("the connection pool is closed"));
+    await Promise.all(Array.from(this.#open, (comm) => comm.close()));
+    this.#open.clear();
+    this.#idle.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #take(address: string, signal: AbortSignal | undefined): Promise<Comm> {
+    this.#ending.signal.throwIfAborted();
+    const free = this.#idle.get(address);
+    for (let comm = free?.pop(); comm; comm = free?.pop()) if (!comm.isClosed) return comm;
+    while (this.#places === 0 && !this.#dropOneIdle()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await promise;
+      this.#ending.signal.throwIfAborted();
+    }
+    this.#places--;
+    try {
+      const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
+      const comm = await connect(address, { ...this.#options, signal: AbortSignal.any(signals) });
+      this.#open.add(comm);
+      void comm.closed.then(() => this.#forget(comm));
+      return comm;
+    } catch (error) {
+      this.#freePlace();
+      throw error;
+    }
+  }
+
+  #give(address: string, comm: Comm): void {
+    if (comm.isClosed || this.#ending.signal.aborted) return;
+    const free = this.#idle.get(address);
+    if (free) free.push(comm);
+    else this.#idle.set(address, [comm]);
+    this.#waiting.shift()?.();
+  }
+
+  #dropOneIdle(): boolean {
+    for (const [address, free] of this.#idle) {
+      const comm = free.shift();
+      if (free.length === 0) this.#idle.delete(address);
+      if (!comm) continue;
+      this.#forget(comm);
+      void comm.close();
+      return true;
+    }
+    return false;
+  }
+
+  #forget(comm: Comm): void {
+    if (this.#open.delete(comm)) this.#freePlace();
+  }
+
+  #freePlace(): void {
+    this.#places++;
+    this.#waiting.shift()?.();
+  }
+}

@@ -1,0 +1,124 @@
+/** Streams: both sides send arrays of op-maps whenever they like, in order (dask-protocol §7). */
+import { CommError, isRsdatError, RemoteProtocolError } from "../base/index.ts";
+import type { Comm } from "./comm.ts";
+
+/** Most messages that wait for a peer that does not read before it is dropped. */
+const BACKLOG_MAX = 1_000_000;
+
+/**
+ * Sender of a stream. Collects what is sent during one turn of the event loop and writes it as one batch at its end;
+ * while the peer is slow, batches grow. No timers: an idle link has no delay.
+ */
+export class BatchedStream<M extends object> {
+  readonly comm: Comm;
+  readonly #encode: (message: M) => unknown;
+  readonly #backlogMax: number;
+  #pending: unknown[] = [];
+  #isScheduled = false;
+
+  /** @param encode gives the wire map of a message, as protocol's `encodeOp` does */
+  constructor(comm: Comm, encode: (message: M) => unknown, backlogMax: number = BACKLOG_MAX) {
+    this.comm = comm;
+    this.#encode = encode;
+    this.#backlogMax = backlogMax;
+  }
+
+  /** Messages not yet written. */
+  get backlog(): number {
+    return this.#pending.length;
+  }
+
+  /**
+   * Queue messages; false, and dropped, when the connection is closed (its reader learns why). A peer whose backlog
+   * passes the bound is dropped with a logged `slow-peer` error.
+   */
+  send(...messages: readonly M[]): boolean {
+    if (this.comm.isClosed) return false;
+    for (const message of messages) this.#pending.push(this.#encode(message));
+    if (this.#pending.length > this.#backlogMax) {
+      this.comm.abort(
+        new CommError("slow-peer", `${this.comm.peer} does not read: ${this.#pending.length} messages wait`),
+      );
+      this.#pending = [];
+      return false;
+    }
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(() => this.#turn());
+    }
+    return true;
+  }
+
+  /** Write what is queued now, and wait until it has left this process. */
+  async flush(): Promise<void> {
+    this.#write();
+    await this.comm.flushed();
+  }
+
+  /** Flush, then close the connection. */
+  async close(): Promise<void> {
+    if (!this.comm.isClosed) this.#write();
+    await this.comm.close();
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    if (!this.comm.isCongested) this.#write();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      // Never rejects; it resolves on closing too.
+      void this.comm.drained().then(() => this.#turn());
+    }
+  }
+
+  #write(): void {
+    if (this.#pending.length === 0) return;
+    const batch = this.#pending;
+    this.#pending = [];
+    if (!this.comm.isClosed) this.comm.send(batch);
+  }
+}
+
+/**
+ * Receiver of a stream: batches of parsed messages as they arrive, until `close-stream` or until the peer leaves.
+ *
+ * @param parse turns one op-map into a message, as protocol's `parseOp` does; what it throws ends the connection, logged
+ * @throws {RemoteProtocolError} the peer sent something else than op-maps it may send
+ */
+export async function* readStream<M>(
+  comm: Comm,
+  parse: (map: ReadonlyMap<unknown, unknown>) => M,
+): AsyncGenerator<M[], void, undefined> {
+  for (;;) {
+    let received: unknown;
+    try {
+      received = await comm.next();
+    } catch (error) {
+      if (isRsdatError(error, "comm-closed")) return;
+      throw error;
+    }
+    const { messages, isLast } = parseBatch(comm, received, parse);
+    if (messages.length > 0) yield messages;
+    if (isLast) return;
+  }
+}
+
+function parseBatch<M>(
+  comm: Comm,
+  received: unknown,
+  parse: (map: ReadonlyMap<unknown, unknown>) => M,
+): { messages: M[]; isLast: boolean } {
+  const messages: M[] = [];
+  try {
+    for (const item of Array.isArray(received) ? received : [received]) {
+      if (!(item instanceof Map))
+        throw new RemoteProtocolError(`stream from ${comm.peer}: expected maps with an op, got ${typeof item}`);
+      if (item.get("op") === "close-stream") return { messages, isLast: true };
+      messages.push(parse(item));
+    }
+  } catch (error) {
+    if (isRsdatError(error)) comm.abort(error);
+    throw error;
+  }
+  return { messages, isLast: false };
+}

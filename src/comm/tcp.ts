@@ -1,0 +1,203 @@
+/** The tcp transport: sockets carrying frames. Source of the options: distributed/comm/tcp.py, dask-protocol §1. */
+import { connect as connectSocket, createServer, type Socket } from "node:net";
+import { CommError } from "../base/index.ts";
+import { type Address, encodeFrames, FrameDecoder, type FrameLimits, formatAddress } from "../protocol/index.ts";
+import type { Acceptor, Channel, ChannelEvents } from "./channel.ts";
+
+const KEEPALIVE_IDLE_MS = 10_000;
+/** Frames with more than this left to come are received straight into their own memory. */
+const DIRECT_BYTES_MIN = 65_536;
+const READ_BUFFER_BYTES = 65_536;
+/** A peer that does not finish closing is cut off after this. */
+const LINGER_MS = 5_000;
+
+class TcpChannel implements Channel {
+  readonly local: string;
+  readonly peer: string;
+  readonly #socket: Socket;
+  readonly #decoder: FrameDecoder;
+  #events: ChannelEvents | undefined;
+  #error: Error | undefined;
+  #isClosed = false;
+  #isEnded = false;
+  #linger: NodeJS.Timeout | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(socket: Socket, decoder: FrameDecoder) {
+    this.#socket = socket;
+    this.#decoder = decoder;
+    this.local = endName(socket.localAddress, socket.localPort);
+    this.peer = endName(socket.remoteAddress, socket.remotePort);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_IDLE_MS);
+    socket.on("drain", () => this.#events?.drain());
+    socket.on("error", (error) => {
+      this.#error ??= new CommError(
+        codeOf(error),
+        `connection ${this.local} -> ${this.peer} failed: ${error.message}`,
+        { cause: error },
+      );
+    });
+    socket.on("close", () => this.#onClose());
+  }
+
+  start(events: ChannelEvents): void {
+    this.#events = events;
+    if (this.#isClosed) queueMicrotask(() => events.closed(this.#error));
+  }
+
+  /** Bytes from an accepted socket. */
+  received(bytes: Uint8Array): void {
+    this.#guard(() => this.#decoder.push(bytes));
+  }
+
+  /** Bytes already in the decoder's own space. */
+  receivedDirect(count: number): void {
+    this.#guard(() => this.#decoder.filled(count));
+  }
+
+  write(frames: readonly Uint8Array[], blockFrames: number): boolean {
+    if (this.#isClosed || this.#isEnded) return true;
+    const pieces = encodeFrames(frames, { blockFrames });
+    let isFree = true;
+    this.#socket.cork();
+    pieces.forEach((piece, i) => {
+      if (i < pieces.length - 1) isFree = this.#socket.write(piece);
+      else {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#lastWrite = promise;
+        isFree = this.#socket.write(piece, () => resolve());
+      }
+    });
+    this.#socket.uncork();
+    return isFree;
+  }
+
+  flushed(): Promise<void> {
+    return this.#lastWrite;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnded) return;
+    this.#isEnded = true;
+    this.#socket.end();
+    // What still arrives is dropped, but only a socket that reads sees the peer's end.
+    this.#socket.resume();
+    this.#linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#linger.unref();
+  }
+
+  destroy(error?: Error): void {
+    this.#error ??= error;
+    this.#socket.destroy();
+  }
+
+  #guard(step: () => void): void {
+    if (this.#error !== undefined || this.#isEnded) return;
+    try {
+      step();
+      for (let message = this.#decoder.next(); message; message = this.#decoder.next()) this.#events?.message(message);
+    } catch (error) {
+      // The stream cannot be resynchronised after a broken length: this connection ends, the error is its reason.
+      this.destroy(error instanceof Error ? error : new CommError("comm", String(error)));
+    }
+  }
+
+  #onClose(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#linger);
+    if (this.#error === undefined && !this.#isEnded && !this.#decoder.isIdle) {
+      this.#error = new CommError("comm-closed", `${this.peer} closed the connection in the middle of a message`);
+    }
+    this.#events?.closed(this.#error);
+  }
+}
+
+/** Connect once; rejects with the socket's error, or the signal's reason. */
+export function connectTcp(address: Address, signal: AbortSignal, limits: Partial<FrameLimits>): Promise<Channel> {
+  const { promise, resolve, reject } = Promise.withResolvers<Channel>();
+  if (signal.aborted) return Promise.reject(signal.reason);
+  const decoder = new FrameDecoder(limits);
+  const scratch = new Uint8Array(READ_BUFFER_BYTES);
+  let channel: TcpChannel | undefined;
+  let isDirect = false;
+  const socket = connectSocket({
+    host: address.host,
+    port: address.port,
+    onread: {
+      buffer: () => {
+        isDirect = decoder.frameBytesMissing > DIRECT_BYTES_MIN;
+        return isDirect ? decoder.space() : scratch;
+      },
+      callback: (count) => {
+        if (isDirect) channel?.receivedDirect(count);
+        else channel?.received(scratch.subarray(0, count));
+        return true;
+      },
+    },
+  });
+  const onAbort = (): void => {
+    socket.destroy();
+    reject(signal.reason);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  socket.once("error", reject);
+  socket.once("connect", () => {
+    signal.removeEventListener("abort", onAbort);
+    socket.off("error", reject);
+    channel = new TcpChannel(socket, decoder);
+    resolve(channel);
+  });
+  return promise;
+}
+
+/** Accept connections on `address`; port 0 lets the system choose. `contactHost` is the host in the acceptor's address. */
+export async function listenTcp(
+  address: Address,
+  onChannel: (channel: Channel) => void,
+  options: { readonly limits: Partial<FrameLimits>; readonly connectionsMax: number; readonly contactHost: string },
+): Promise<Acceptor> {
+  const server = createServer((socket) => {
+    const channel = new TcpChannel(socket, new FrameDecoder(options.limits));
+    socket.on("data", (bytes: Buffer) => channel.received(bytes));
+    onChannel(channel);
+  });
+  server.maxConnections = options.connectionsMax;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ host: address.host || "0.0.0.0", port: address.port }, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    throw new CommError(codeOf(cause), `cannot listen on ${formatAddress(address)}: ${messageOf(cause)}`, { cause });
+  }
+  const bound = server.address();
+  // A tcp server that listens has an address with a port.
+  const port = typeof bound === "object" && bound ? bound.port : address.port;
+  return {
+    address: formatAddress({ scheme: "tcp", host: options.contactHost, port }),
+    close: () => new Promise((done) => server.close(() => done())),
+  };
+}
+
+function endName(host: string | undefined, port: number | undefined): string {
+  return formatAddress({ scheme: "tcp", host: (host ?? "?").replace(/^::ffff:(?=\d+\.)/, ""), port: port ?? 0 });
+}
+
+/** `econnrefused` and the like, or `comm`. */
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code).toLowerCase() : "comm";
+}
+
+/** Text of anything thrown. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,165 @@
+/**
+ * Room: protocol. The only wire: framing, msgpack, pickle subset, serializers, message types, addresses.
+ * In: bytes of any peer, typed messages. Out: typed messages, bytes. Pure: no sockets, no clock; nothing is executed.
+ * Imports: base, dtype, ndarray, graph.
+ * @module
+ *
+ * How the shells use it:
+ * - Streams: `WORKER_TO_SCHEDULER.parse(map)` gives a checked union in camelCase, `.encode(message)` its wire map. The
+ *   four directions are WORKER_TO_SCHEDULER, SCHEDULER_TO_WORKER, CLIENT_TO_SCHEDULER and SCHEDULER_TO_CLIENT; comm's
+ *   `readStream(comm, FAMILY.parse)` and `new BatchedStream(comm, FAMILY.encode)` do the rest.
+ * - Requests: `GATHER.ask({ keys })` is the map to send, `GATHER.parseAnswer(reply)` the checked answer; a server uses
+ *   `GATHER.parse(request)` and `GATHER.answer(reply)`.
+ * - Values: `serialize(block)` and `deserialize(serialized)`. A scheduler never calls them: `Serialized` and `Pickled`
+ *   stay opaque and are sent on as they came.
+ * - Run specs: `serializeTaskSpec(bytes)` for rsdat peers, `new Pickled(writePickle(pyNativeTask(key, bytes, deps)))` for
+ *   a Python scheduler; `readRunSpec` tells a native spec from a Python task.
+ */
+export type { Address, Scheme } from "./addresses.ts";
+export { formatAddress, normalizeAddress, parseAddress } from "./addresses.ts";
+export type {
+  AdjustHeartbeatInterval,
+  CancelKeys,
+  CancelledKeys,
+  ClientDesiresKeys,
+  ClientReleasesKeys,
+  ClientTaskErred,
+  ClientToScheduler,
+  CloseClient,
+  HeartbeatClient,
+  KeyInMemory,
+  LostData,
+  ReportKey,
+  SchedulerClose,
+  SchedulerError,
+  SchedulerRestart,
+  SchedulerToClient,
+  StreamClosed,
+  StreamStart,
+  SubscribeTopic,
+  TaskRetried,
+  TopicEvent,
+  UnsubscribeTopic,
+  UpdateGraph,
+  UpdateLayers,
+} from "./client-messages.ts";
+export { CLIENT_TO_SCHEDULER, SCHEDULER_TO_CLIENT } from "./client-messages.ts";
+export type { Codec, Family, Request } from "./codec.ts";
+export { decompressFrame } from "./compression.ts";
+export type { FailureContext } from "./failure.ts";
+export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
+export type { EncodeFramesOptions, FramedMessage, FrameLimits } from "./framing.ts";
+export { DEFAULT_FRAME_LIMITS, encodeFrames, FrameDecoder, joinBytes } from "./framing.ts";
+export type { Handshake, HandshakeOptions } from "./handshake.ts";
+export { DIALECT, handshakeMessage, PICKLE_PROTOCOL, parseHandshake } from "./handshake.ts";
+export type { MaterialisedTask } from "./materialise.ts";
+export { materialiseReply, materialiseRequest } from "./materialise.ts";
+export type { EncodedMessage } from "./msgpack.ts";
+export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEnum } from "./msgpack.ts";
+export { PyArray } from "./numpy.ts";
+export type { PyLayer, PyTaskOptions } from "./pickle/build.ts";
+export {
+  NATIVE_MARK,
+  NATIVE_RESOURCE,
+  pyException,
+  pyGlobal,
+  pyGraph,
+  pyKey,
+  pyLayeredGraph,
+  pyNativeTask,
+  pyTask,
+  pyTaskList,
+  pyTaskRef,
+  pyValueOf,
+} from "./pickle/build.ts";
+export type { PickleLimits } from "./pickle/reader.ts";
+export { readPickle } from "./pickle/reader.ts";
+export type { PyValue } from "./pickle/tree.ts";
+export { PyBuffer, PyCall, PyCode, PyFloat, PyGlobal, PySet, PyTuple } from "./pickle/tree.ts";
+export type { PyException, PyTask } from "./pickle/values.ts";
+export { exceptionOf, keyOfPy, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
+export { writePickle } from "./pickle/writer.ts";
+export type {
+  Broadcast,
+  GatherReply,
+  GetDataReply,
+  HeartbeatReply,
+  HeartbeatWorker,
+  Identity,
+  RegisterWorker,
+  RetireWorkers,
+  RunFunction,
+  RunReply,
+  Scatter,
+  Versions,
+  WorkerIdentity,
+  WorkerRegistered,
+} from "./requests.ts";
+export {
+  BROADCAST,
+  FREE_KEYS_REQUEST,
+  GATHER,
+  GET_DATA,
+  HAS_WHAT,
+  HEARTBEAT_WORKER,
+  IDENTITY,
+  NBYTES_REQUEST,
+  NCORES,
+  PING,
+  PLUGIN_ADD,
+  REGISTER_CLIENT,
+  REGISTER_WORKER,
+  RETIRE_WORKERS,
+  RUN,
+  SCATTER,
+  TERMINATE,
+  UNREGISTER,
+  UPDATE_DATA,
+  VERSIONS,
+  WHO_HAS_REQUEST,
+  WORKER_GATHER,
+} from "./requests.ts";
+export type { RunSpec } from "./run-spec.ts";
+export { expressionClass, readRunSpec } from "./run-spec.ts";
+export {
+  deserialize,
+  MaskedBlock,
+  serialize,
+  serializeBytes,
+  serializeExpression,
+  serializePickle,
+  serializeTaskSpec,
+  valueOfPickle,
+} from "./serialize.ts";
+export type {
+  AcquireReplicas,
+  AddKeys,
+  CancelCompute,
+  CloseWorker,
+  ComputeTask,
+  FreeKeys,
+  IoRates,
+  KeepAlive,
+  LogEvent,
+  LongRunning,
+  NbytesOf,
+  RefreshWhoHas,
+  ReleaseWorkerData,
+  RemoveReplicas,
+  RemoveWorker,
+  RequestRefreshWhoHas,
+  Reschedule,
+  SchedulerToWorker,
+  StartStop,
+  StealRequest,
+  StealResponse,
+  TaskErred,
+  TaskFinished,
+  WhoHas,
+  WireFailure,
+  WorkerAddress,
+  WorkerMetrics,
+  WorkerStatusChange,
+  WorkerToScheduler,
+} from "./worker-messages.ts";
+export { METRICS, SCHEDULER_TO_WORKER, WORKER_TO_SCHEDULER } from "./worker-messages.ts";
