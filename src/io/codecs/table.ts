@@ -1,6 +1,7 @@
 /** One table of byte codecs: ids of Zarr v2, Zarr v3 and TIFF to what decodes and encodes. */
 import { UnsupportedError } from "../../base/index.ts";
 import { bloscCodec } from "./blosc.ts";
+import type { ItemSize, PredictorShape } from "./byte-kernels.ts";
 import { type Codec, type CodecContext, type CodecOptions, codecError, expectLength, integerOption } from "./codec.ts";
 import { gzipCodec, zlibCodec, zstdCodec } from "./zlib-codecs.ts";
 
@@ -75,6 +76,30 @@ function shuffleCodec(options: CodecOptions): Codec {
     encode(src, context): Uint8Array {
       const out = new Uint8Array(src.length);
       context.kernels.shuffle(src, out, itemsize);
+      return out;
+    },
+    workspace: () => 0,
+    decodedBytes: (src) => src.length,
+    encodedBytes: (n) => n,
+  });
+}
+
+/** Differences between neighbours, as numcodecs' `delta` of little-endian integers; `itemsize` 1, 2, 4 or 8. */
+function deltaCodec(options: CodecOptions): Codec {
+  const itemsize = integerOption(options, "itemsize", { codec: "delta", min: 1, max: 8 }) as ItemSize; // checked next
+  if (![1, 2, 4, 8].includes(itemsize)) {
+    throw new UnsupportedError(`delta of ${itemsize}-byte items is not supported`, { details: { codec: "delta" } });
+  }
+  const shapeOf = (n: number): PredictorShape => ({ rows: 1, width: n / itemsize, samples: 1, itemsize });
+  return sized("delta", {
+    decode(src, dst, context): void {
+      expectLength("delta", src.length, dst.length);
+      dst.set(src);
+      context.kernels.predictor2Decode(dst, shapeOf(dst.length));
+    },
+    encode(src, context): Uint8Array {
+      const out = src.slice();
+      context.kernels.predictor2Encode(out, shapeOf(out.length));
       return out;
     },
     workspace: () => 0,
@@ -172,6 +197,7 @@ const TABLE: Readonly<Record<string, (options: CodecOptions) => Codec>> = {
   lz4: lz4Codec,
   shuffle: shuffleCodec,
   crc32c: crc32cCodec,
+  delta: deltaCodec,
   lzw: lzwCodec,
   packbits: packbitsCodec,
 };

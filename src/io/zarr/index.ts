@@ -1,0 +1,12 @@
+/**
+ * Room: io/zarr. Zarr v2 and v3: metadata into one model, chunks to blocks and back.
+ * In: URLs, regions, blocks. Out: plain-data sources and plans, blocks, stores on disk.
+ * Imports: base, dtype, ndarray; io/store, io/codecs.
+ * @module
+ */
+export { decodeZarr, fetchZarr } from "./fetch.ts";
+export type { LooseJson } from "./json.ts";
+export type { Attributes } from "./model.ts";
+export type { OpenZarrOptions, ZarrArrayInfo, ZarrGroupInfo } from "./open.ts";
+export { openZarrArray, openZarrGroup, readZarrArray } from "./open.ts";
+export { planZarrRead, readZarrSync } from "./read.ts";

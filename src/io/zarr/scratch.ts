@@ -1,0 +1,16 @@
+/** Memory that a thread reuses from chunk to chunk. */
+
+/** Larger pieces are not kept: one huge chunk must not hold memory for the rest of a run. */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
+
+/** One reusable buffer. What `take` gives is valid until the next `take`; its content is arbitrary. */
+export class Scratch {
+  #kept = new Uint8Array(0);
+
+  /** `nbytes` of memory, aligned to 8. */
+  take(nbytes: number): Uint8Array {
+    if (nbytes > KEPT_BYTES_MAX) return new Uint8Array(nbytes);
+    if (this.#kept.length < nbytes) this.#kept = new Uint8Array(nbytes);
+    return this.#kept.subarray(0, nbytes);
+  }
+}
