@@ -7,7 +7,7 @@
  * keeps its own hold on its inputs.
  */
 import type { Key } from "../../graph/index.ts";
-import type { RunSpec, SchedulerToWorker, Serialized, StartStop, WorkerToScheduler } from "../../protocol/index.ts";
+import type { ComputeTask, SchedulerToWorker, StartStop, WireFailure, WorkerToScheduler } from "../../protocol/index.ts";
 
 /** Address of a worker, spelled one way: `tcp://host:port`. */
 export type WorkerAddress = string;
@@ -15,13 +15,8 @@ export type WorkerAddress = string;
 /** Dask's worker states that a machine can be in. Only `running` starts tasks and fetches. */
 export type WorkerStatus = "running" | "paused" | "closing_gracefully";
 
-/** A task failed: the fields of Dask's `task-erred`. */
-export interface TaskFailure {
-  readonly exception: Serialized;
-  readonly traceback: Serialized | null;
-  readonly exceptionText: string;
-  readonly tracebackText: string;
-}
+/** What a task is to do, opaque: a native spec or a pickled task. */
+export type RunSpec = ComputeTask["runSpec"];
 
 /** What a value is, as `task-finished` tells it. */
 export interface ValueFacts {
@@ -30,9 +25,6 @@ export interface ValueFacts {
   readonly type: Uint8Array;
   readonly typename: string;
 }
-
-/** The order to compute one task; its `whoHas` names the inputs in register order. */
-export type ComputeTask = Extract<SchedulerToWorker, { readonly op: "compute-task" }>;
 
 interface EventBase {
   readonly now: number;
@@ -43,29 +35,30 @@ interface EventBase {
 export type WorkerEvent =
   /** One batch of the scheduler's stream, in order. */
   | (EventBase & { readonly type: "scheduler-messages"; readonly messages: readonly SchedulerToWorker[] })
-  /**
-   * A task ended well. `runId` is the one of its `execute`. `outputBytes` and `startstops` are facts for the scheduler.
-   */
-  | (EventBase & { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly value: ValueFacts; readonly thread: number; readonly startstops: readonly StartStop[] })
-  | (EventBase & { readonly type: "execute-failure"; readonly key: Key; readonly runId: number; readonly failure: TaskFailure; readonly thread: number; readonly startstops: readonly StartStop[] })
+  /** A task ended well; `runId` is the one of its `execute`. */
+  | (EventBase & { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly value: ValueFacts; readonly thread: number | null; readonly startstops: readonly StartStop[] })
+  | (EventBase & { readonly type: "execute-failure"; readonly key: Key; readonly runId: number; readonly failure: WireFailure; readonly thread: number | null; readonly startstops: readonly StartStop[] })
   /** A running task gives its thread back and goes on (`secede`). */
   | (EventBase & { readonly type: "execute-secede"; readonly key: Key; readonly computeSeconds: number | null })
-  /** A peer answered; keys it did not have are absent from `received`, which gives bytes. */
-  | (EventBase & { readonly type: "gather-success"; readonly worker: WorkerAddress; readonly received: ReadonlyMap<Key, number>; readonly startstop: StartStop })
+  /** A peer answered; keys it did not have are absent from `received`. */
+  | (EventBase & { readonly type: "gather-success"; readonly worker: WorkerAddress; readonly received: ReadonlyMap<Key, ValueFacts>; readonly startstop: StartStop })
   | (EventBase & { readonly type: "gather-busy"; readonly worker: WorkerAddress })
   /** The peer cannot be reached: all that it held is taken for lost. */
   | (EventBase & { readonly type: "gather-network-failure"; readonly worker: WorkerAddress })
   /** The peer answered something that cannot be read: the keys are erred. */
-  | (EventBase & { readonly type: "gather-failure"; readonly worker: WorkerAddress; readonly failure: TaskFailure })
+  | (EventBase & { readonly type: "gather-failure"; readonly worker: WorkerAddress; readonly failure: WireFailure })
   /** Values put here from outside (scatter); the shell has them already. */
-  | (EventBase & { readonly type: "update-data"; readonly nbytes: ReadonlyMap<Key, number> })
+  | (EventBase & { readonly type: "update-data"; readonly values: ReadonlyMap<Key, ValueFacts> })
   | (EventBase & { readonly type: "status"; readonly status: WorkerStatus })
   /** The time asked for by `wake-at`. */
   | (EventBase & { readonly type: "wake" });
 
 /** What the shell must do about it, in order. */
 export type WorkerInstruction =
-  /** Run it now on a free thread; answer with `execute-success` or `execute-failure`. `dependencies` in register order. */
+  /**
+   * Run it now on a free thread; answer with `execute-success` or `execute-failure`. `dependencies` are in register
+   * order, which is the order of the compute-task's `whoHas`.
+   */
   | { readonly type: "execute"; readonly key: Key; readonly runId: number; readonly runSpec: RunSpec; readonly dependencies: readonly Key[] }
   /** Ask `worker` for these keys in one request; answer with one of the `gather-*` events. */
   | { readonly type: "gather"; readonly worker: WorkerAddress; readonly keys: readonly Key[]; readonly nbytes: number }

@@ -5,6 +5,8 @@
  * @module
  */
 export type {
-  ComputeTask, NeedOf, StoryEntry, TaskFailure, ValueFacts, WorkerAddress, WorkerCounts, WorkerEvent, WorkerInstruction, WorkerLimits,
+  NeedOf, RunSpec, StoryEntry, ValueFacts, WorkerAddress, WorkerCounts, WorkerEvent, WorkerInstruction, WorkerLimits,
   WorkerMachine, WorkerStatus,
 } from "./events.ts";
+export { createWorkerMachine } from "./machine.ts";
+export type { TaskState, TaskTarget } from "./task.ts";

@@ -1,0 +1,243 @@
+/** The machine's memory: tasks, peers, heaps, figures and the story; and the loop that applies recommendations. */
+import { Heap } from "../../base/index.ts";
+import type { Key } from "../../graph/index.ts";
+import type { WorkerToScheduler } from "../../protocol/index.ts";
+import type { NeedOf, StoryEntry, WorkerAddress, WorkerInstruction, WorkerLimits, WorkerStatus } from "./events.ts";
+import { isBefore, newTask, TASK_STATES, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
+
+/** Transitions that are remembered. */
+export const STORY_LENGTH = 16_384;
+
+/** A worker that holds values we may want. */
+export interface Peer {
+  readonly address: WorkerAddress;
+  readonly host: string;
+  readonly hasWhat: Set<WorkerTask>;
+  /** Tasks in `fetch` that it holds. */
+  readonly needed: Heap<WorkerTask>;
+  /** What one open request asks for; null: none is open. */
+  asked: readonly WorkerTask[] | null;
+  askedBytes: number;
+  /** Not to be asked before this time. */
+  busyUntil: number;
+}
+
+/** All state of a worker machine. Plain data and small steps; decisions are in `transitions`, `gather` and `machine`. */
+export class Core {
+  readonly limits: WorkerLimits;
+  readonly needOf: NeedOf;
+  readonly host: string;
+  readonly tasks: Map<Key, WorkerTask> = new Map();
+  readonly peers: Map<WorkerAddress, Peer> = new Map();
+  readonly ready: Heap<WorkerTask> = new Heap(isBefore);
+  readonly constrained: Heap<WorkerTask> = new Heap(isBefore);
+  /** Tasks that occupy a thread, in whatever state. */
+  readonly executing: Set<WorkerTask> = new Set();
+  readonly longRunning: Set<WorkerTask> = new Set();
+  readonly missing: Set<WorkerTask> = new Set();
+  /** Peers with something in `needed`. */
+  readonly needyPeers: Set<Peer> = new Set();
+  readonly free: Map<string, number> = new Map();
+  readonly stateCounts: Record<TaskState, number>;
+  status: WorkerStatus = "paused";
+  managedBytes = 0;
+  reservedBytes = 0;
+  incomingBytes = 0;
+  incomingCount = 0;
+
+  now = 0;
+  stimulusId = "";
+  outbox: WorkerInstruction[] = [];
+  /** Time of the earliest wake-up asked for and not yet come. */
+  wakeAt: number = Number.POSITIVE_INFINITY;
+  /** When the scheduler is to be asked (again) where missing inputs are. */
+  missingAskAt: number = Number.POSITIVE_INFINITY;
+  readonly orphans: Set<WorkerTask> = new Set();
+  readonly refresh: Set<WorkerTask> = new Set();
+
+  #sequence = 0;
+  #queue: [WorkerTask, TaskTarget][] = [];
+  readonly #dropped: Key[] = [];
+  readonly #added: Key[] = [];
+  readonly #storyKeys: Key[] = [];
+  readonly #storyFrom: TaskState[] = [];
+  readonly #storyTo: TaskState[] = [];
+  readonly #storyStimulus: string[] = [];
+  readonly #storyNow: number[] = [];
+  #storyCount = 0;
+
+  constructor(limits: WorkerLimits, needOf: NeedOf) {
+    this.limits = limits;
+    this.needOf = needOf;
+    this.host = hostOf(limits.address);
+    for (const [name, amount] of limits.resources) this.free.set(name, amount);
+    // One entry per state, made from the list of states.
+    this.stateCounts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
+  }
+
+  /** The task of this key, made if need be. */
+  ensure(key: Key, priority: readonly number[]): WorkerTask {
+    let task = this.tasks.get(key);
+    if (!task) {
+      task = newTask(key, this.#sequence++);
+      this.tasks.set(key, task);
+      this.stateCounts.released++;
+      this.orphans.add(task);
+    }
+    if (task.priority.length === 0) task.priority = priority;
+    return task;
+  }
+
+  /** Write a state and the story; heaps and figures are the transition's business. */
+  setState(task: WorkerTask, state: TaskState): void {
+    this.note(task.key, task.state, state);
+    this.stateCounts[task.state]--;
+    if (state !== "forgotten") this.stateCounts[state]++;
+    task.state = state;
+  }
+
+  /** One line of the story. */
+  note(key: Key, from: TaskState, to: TaskState): void {
+    const at = this.#storyCount++ % STORY_LENGTH;
+    this.#storyKeys[at] = key;
+    this.#storyFrom[at] = from;
+    this.#storyTo[at] = to;
+    this.#storyStimulus[at] = this.stimulusId;
+    this.#storyNow[at] = this.now;
+  }
+
+  story(keys: readonly Key[]): StoryEntry[] {
+    const wanted = new Set(keys);
+    const out: StoryEntry[] = [];
+    for (let i = Math.max(0, this.#storyCount - STORY_LENGTH); i < this.#storyCount; i++) {
+      const at = i % STORY_LENGTH;
+      const key = this.#storyKeys[at];
+      if (key === undefined || !wanted.has(key)) continue;
+      // The five rings are written together.
+      out.push({ key, from: this.#storyFrom[at] as string, to: this.#storyTo[at] as string, stimulusId: this.#storyStimulus[at] as string, now: this.#storyNow[at] as number });
+    }
+    return out;
+  }
+
+  recommend(task: WorkerTask, to: TaskTarget): void {
+    this.#queue.push([task, to]);
+  }
+
+  /** Next recommendation, oldest first. */
+  takeRecommendations(): [WorkerTask, TaskTarget][] {
+    const queue = this.#queue;
+    this.#queue = [];
+    return queue;
+  }
+
+  get hasRecommendations(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  send(message: WorkerToScheduler): void {
+    this.flushAdded();
+    this.outbox.push({ type: "send", message });
+  }
+
+  /** A replica came: told to the scheduler in one message per event. */
+  added(key: Key): void {
+    this.#added.push(key);
+  }
+
+  flushAdded(): void {
+    if (this.#added.length === 0) return;
+    this.outbox.push({ type: "send", message: { op: "add-keys", keys: this.#added.splice(0), stimulusId: this.stimulusId } });
+  }
+
+  /** The shell shall let go of this value: one instruction per event. */
+  drop(key: Key): void {
+    this.#dropped.push(key);
+  }
+
+  flushDropped(): void {
+    if (this.#dropped.length > 0) this.outbox.push({ type: "drop", keys: this.#dropped.splice(0) });
+  }
+
+  wake(at: number): void {
+    if (at >= this.wakeAt) return;
+    this.wakeAt = at;
+    this.outbox.push({ type: "wake-at", at });
+  }
+
+  peer(address: WorkerAddress): Peer {
+    let peer = this.peers.get(address);
+    if (!peer) {
+      peer = { address, host: hostOf(address), hasWhat: new Set(), needed: new Heap(isBefore), asked: null, askedBytes: 0, busyUntil: 0 };
+      this.peers.set(address, peer);
+    }
+    return peer;
+  }
+
+  /** Peers that hold `task` are exactly `workers`, this worker apart. */
+  setWhoHas(task: WorkerTask, workers: readonly WorkerAddress[]): void {
+    for (const address of task.whoHas) if (!workers.includes(address)) this.forgetHolder(task, address);
+    for (const address of workers) {
+      if (address === this.limits.address || task.whoHas.has(address)) continue;
+      const peer = this.peer(address);
+      task.whoHas.add(address);
+      peer.hasWhat.add(task);
+      if (task.state === "fetch") this.need(peer, task);
+    }
+    if (task.state === "missing" && task.whoHas.size > 0) this.recommend(task, "fetch");
+    if (task.state === "fetch" && task.whoHas.size === 0) this.recommend(task, "missing");
+  }
+
+  forgetHolder(task: WorkerTask, address: WorkerAddress): void {
+    const peer = this.peers.get(address);
+    task.whoHas.delete(address);
+    if (!peer) return;
+    peer.hasWhat.delete(task);
+    this.unneed(peer, task);
+    this.#sweep(peer);
+  }
+
+  /** Nobody says where this is any more. */
+  forgetHolders(task: WorkerTask): void {
+    for (const address of task.whoHas) this.forgetHolder(task, address);
+  }
+
+  need(peer: Peer, task: WorkerTask): void {
+    peer.needed.push(task);
+    this.needyPeers.add(peer);
+  }
+
+  unneed(peer: Peer, task: WorkerTask): void {
+    if (peer.needed.delete(task) && peer.needed.size === 0) this.needyPeers.delete(peer);
+  }
+
+  /** A peer that left: nothing is there any more; what was only there is missing. */
+  losePeer(address: WorkerAddress): void {
+    const peer = this.peers.get(address);
+    if (!peer) return;
+    for (const task of Array.from(peer.hasWhat)) {
+      this.forgetHolder(task, address);
+      if (task.state === "fetch" && task.whoHas.size === 0) this.recommend(task, "missing");
+    }
+    this.#sweep(peer);
+  }
+
+  /** Close the open request to `peer`. */
+  endRequest(peer: Peer): readonly WorkerTask[] {
+    const asked = peer.asked ?? [];
+    this.incomingBytes -= peer.askedBytes;
+    this.incomingCount--;
+    peer.asked = null;
+    peer.askedBytes = 0;
+    this.#sweep(peer);
+    return asked;
+  }
+
+  #sweep(peer: Peer): void {
+    if (peer.hasWhat.size === 0 && peer.asked === null && peer.busyUntil <= this.now) this.peers.delete(peer.address);
+  }
+}
+
+/** Host part of an address. */
+export function hostOf(address: WorkerAddress): string {
+  return address.replace(/^[a-z]+:\/\//, "").replace(/:\d+$/, "");
+}

@@ -1,0 +1,64 @@
+/** Which inputs to ask of which peer: one request per peer at a time, as many keys in it as its bound of bytes allows. */
+import type { Core, Peer } from "./core.ts";
+import { isBefore, type WorkerTask } from "./task.ts";
+
+/**
+ * Ask peers for what is needed until a bound is reached. The most urgent task decides the peer; of two peers that hold
+ * it, one on this host, then the one with more to give. Whatever its size, something is always fetched when nothing is
+ * under way. Source: distributed `_ensure_communicating`.
+ */
+export function fetchInputs(core: Core): void {
+  while (core.status === "running" && core.needyPeers.size > 0 && !isThrottled(core)) {
+    const peer = choosePeer(core);
+    if (!peer) return;
+    const { tasks, nbytes } = chooseTasks(core, peer);
+    if (tasks.length === 0) return;
+    peer.asked = tasks;
+    peer.askedBytes = nbytes;
+    core.incomingCount++;
+    core.incomingBytes += nbytes;
+    for (const task of tasks) core.recommend(task, "flight");
+    core.outbox.push({ type: "gather", worker: peer.address, keys: tasks.map((task) => task.key), nbytes });
+  }
+}
+
+function isThrottled(core: Core): boolean {
+  const { incomingBytesMax, incomingCountMax, incomingThrottleBytes } = core.limits;
+  if (core.incomingBytes >= incomingBytesMax) return true;
+  return core.incomingCount >= incomingCountMax && core.incomingBytes >= incomingThrottleBytes;
+}
+
+function choosePeer(core: Core): Peer | undefined {
+  let best: Peer | undefined;
+  for (const peer of core.needyPeers) {
+    if (peer.asked !== null || peer.busyUntil > core.now) continue;
+    if (!best || isBetter(core, peer, best)) best = peer;
+  }
+  return best;
+}
+
+function isBetter(core: Core, a: Peer, b: Peer): boolean {
+  const first = a.needed.peek();
+  const second = b.needed.peek();
+  if (!first || !second) return first !== undefined;
+  if (first !== second) return isBefore(first, second);
+  if ((a.host === core.host) !== (b.host === core.host)) return a.host === core.host;
+  return a.needed.size > b.needed.size;
+}
+
+function chooseTasks(core: Core, peer: Peer): { tasks: WorkerTask[]; nbytes: number } {
+  const tasks: WorkerTask[] = [];
+  let nbytes = 0;
+  for (let task = peer.needed.peek(); task; task = peer.needed.peek()) {
+    const allowed = core.limits.incomingBytesMax - core.incomingBytes;
+    const isFirst = nbytes === 0 && core.incomingBytes === 0;
+    if (!isFirst && task.nbytes > (tasks.length > 0 ? Math.min(allowed, core.limits.messageBytesMax) : allowed) - nbytes) break;
+    for (const address of task.whoHas) {
+      const holder = core.peers.get(address);
+      if (holder) core.unneed(holder, task);
+    }
+    tasks.push(task);
+    nbytes += task.nbytes;
+  }
+  return { tasks, nbytes };
+}
