@@ -1,0 +1,36 @@
+/** Copies and fills of blocks, by the map engine. */
+import { invariant } from "../base/index.ts";
+import { DTYPES, type DType } from "../dtype/index.ts";
+import { copyBlock, type NDArray } from "../ndarray/index.ts";
+import { CallBuilder } from "./ir.ts";
+import { runMap } from "./map.ts";
+
+/** Set all elements of `to` to `value` (a bigint for 64-bit integers). */
+export function fill(to: NDArray, value: number | bigint): void {
+  const b = new CallBuilder();
+  runMap(b.build([b.param(value, to.dtype)]), [], [to], to.shape);
+}
+
+/** Store the elements of `from` into `to`, cast to its dtype; equal shapes. */
+export function convert(to: NDArray, from: NDArray): void {
+  const b = new CallBuilder();
+  runMap(b.build([b.cast(b.input(from.dtype), to.dtype)]), [from], [to], to.shape);
+}
+
+const COPIES = new Map<DType, ReturnType<CallBuilder["build"]>>();
+
+/** Copy all elements of `from` to `to`: equal shapes and dtypes, any strides, no overlap. */
+export function copyStrided(to: NDArray, from: NDArray): void {
+  invariant(
+    to.dtype === from.dtype && to.shape.join() === from.shape.join(),
+    `copy of ${from.dtype} (${from.shape.join(", ")}) into ${to.dtype} (${to.shape.join(", ")})`,
+  );
+  if (DTYPES[to.dtype].components === 2) return copyBlock(to, from);
+  let call = COPIES.get(to.dtype);
+  if (call === undefined) {
+    const b = new CallBuilder();
+    call = b.build([b.input(to.dtype)]);
+    COPIES.set(to.dtype, call);
+  }
+  runMap(call, [from], [to], to.shape);
+}

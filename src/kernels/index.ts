@@ -1,0 +1,13 @@
+/**
+ * Room: kernels. Arithmetic on blocks: fused elementwise kernels, reductions, copies, halving; makes shared segments.
+ * In: NDArray blocks and kernel calls. Out: NDArray blocks. Synchronous: no I/O, no clock, no randomness.
+ * Imports: base, dtype, ndarray, geo; graph (expression types).
+ * @module
+ */
+export { type CoarsenMethod, coarsen } from "./coarsen.ts";
+export { copyStrided, fill } from "./copy.ts";
+export { interpretMap } from "./interpret.ts";
+export { runMap } from "./map.ts";
+export { combinePartials, finalizePartial } from "./partial.ts";
+export { runReduce } from "./reduce.ts";
+export { adoptSegment, createSegment, type Segment } from "./segment.ts";

@@ -1,0 +1,46 @@
+/** Elementwise kernels over blocks: one call for all outputs, one pass over memory. */
+import { invariant } from "../base/index.ts";
+import type { KernelCall } from "../graph/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
+import { interpretNest } from "./interpret.ts";
+import { type LoopNest, loopNest } from "./loop.ts";
+
+/** Run `call` over `nest`, whose operands are `outs` and then `inputs`; rows in order, so outputs may repeat. */
+export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
+  if (nest.shape.some((n) => n === 0)) return;
+  interpretNest(call, nest, outs, inputs);
+}
+
+/**
+ * Run a fused elementwise kernel for every element of `shape`.
+ *
+ * Inputs and outputs are seen at `shape`: any strides, 0 where an operand repeats. An output may be an input of equal
+ * address and strides; otherwise outputs overlap nothing. The bits do not depend on strides, memory or the way taken.
+ * @throws {UnsupportedError} an operation without meaning for its dtype
+ */
+export function runMap(
+  call: KernelCall,
+  inputs: readonly NDArray[],
+  outs: readonly NDArray[],
+  shape: readonly number[],
+): void {
+  const { kernel } = call;
+  invariant(
+    inputs.length === kernel.inputs.length && outs.length === kernel.outputs.length,
+    "kernel operands do not match its signature",
+  );
+  inputs.forEach((x, k) => {
+    invariant(
+      x.dtype === kernel.inputs[k] && x.ndim === shape.length,
+      `kernel input ${k} is ${x.dtype} of rank ${x.ndim}, expected ${kernel.inputs[k]} of rank ${shape.length}`,
+    );
+  });
+  outs.forEach((x, k) => {
+    const dtype = kernel.nodes[kernel.outputs[k] as number]?.dtype; // one node per output
+    invariant(
+      x.dtype === dtype && x.ndim === shape.length,
+      `kernel output ${k} is ${x.dtype} of rank ${x.ndim}, expected ${dtype} of rank ${shape.length}`,
+    );
+  });
+  runNest(call, loopNest(shape, [...outs, ...inputs]), outs, inputs);
+}

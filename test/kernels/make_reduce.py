@@ -1,0 +1,93 @@
+"""Expected values of reductions from NumPy: JSON on standard output.
+
+{"numpy": version, "arrays": [{"dtype", "shape", "bytes", "mask"}], "results": [{"array", "op", "axes", "masked", "out", "bytes"}]}
+float32 and float16 are reduced in float64 and rounded once, as kernels.md §7.1 says. Masked elements are zeros for sums.
+"""
+import base64
+import json
+import sys
+import warnings
+
+import numpy as np
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(7)
+SHAPES = [((1,), [(0,)]), ((7,), [(0,)]), ((8,), [(0,)]), ((129,), [(0,)]), ((70000,), [(0,)]),
+          ((5, 3), [(0,), (1,), (0, 1)]), ((40, 33), [(0,), (1,), (0, 1)]), ((3, 50, 70), [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]),
+          ((6, 1, 300), [(0,), (1,), (2,), (0, 1)]), ((400, 5), [(0,), (1,)]), ((20, 30, 4), [(2,), (0, 2), (0, 1), (1,)]), ((0, 4), [(0,), (1,)])]
+DTYPES = ["bool", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
+
+
+def b64(a):
+    return base64.b64encode(np.ascontiguousarray(a).tobytes()).decode()
+
+
+def make(dtype, shape, k):
+    d = np.dtype(dtype)
+    if d.kind == "b":
+        return rng.random(shape) < (0.5 if k % 2 else 0.98)
+    if d.kind in "iu":
+        i = np.iinfo(d)
+        return rng.integers(i.min, i.max, shape, dtype=d, endpoint=True)
+    a = (rng.standard_normal(shape) * 1000).astype(d)
+    if k % 3 == 1:
+        a[rng.random(shape) < 0.2] = np.nan
+    return a
+
+
+arrays, results = [], []
+
+
+def reduce(op, a, axes, mask):
+    """Value of one reduction; None where NumPy has none."""
+    f = a.dtype.kind == "f"
+    x = a.astype("f8") if f else a
+    out_float = a.dtype if f else np.dtype("f8")
+    valid = np.ones(a.shape, bool) if mask is None else mask
+    if op.startswith("nan"):
+        if f:
+            valid = valid & ~np.isnan(x)
+        op = op[3:]
+    n = valid.sum(axis=axes)
+    if op == "count":
+        return n.astype("i8")
+    if op in ("any", "all"):
+        return np.any(x & valid if a.dtype.kind == "b" else (x != 0) & valid, axis=axes) if op == "any" else np.all((x != 0) | ~valid, axis=axes)
+    if op in ("min", "max"):
+        if np.size(n) and np.min(n) == 0 and not f:
+            return None
+        if a.size == 0:
+            return None
+        i = np.iinfo(a.dtype) if a.dtype.kind in "iu" else None
+        hole = {"f": np.inf if op == "min" else -np.inf, "b": op == "min"}.get(a.dtype.kind, None)
+        hole = hole if i is None else (i.max if op == "min" else i.min)
+        y = getattr(np, op)(np.where(valid, x, np.asarray(hole, x.dtype)), axis=axes)
+        return np.where(n == 0, np.nan, y).astype(a.dtype) if f else y.astype(a.dtype)
+    zeroed = np.where(valid, x, np.zeros((), x.dtype))
+    if op == "sum":
+        return np.sum(zeroed, axis=axes).astype(a.dtype) if f else np.sum(zeroed, axis=axes)
+    total = np.sum(zeroed, axis=axes) if f else np.sum(zeroed.astype("i8" if a.dtype.itemsize < 8 else "f8"), axis=axes).astype("f8")
+    mean = total / n
+    if op == "mean":
+        return mean.astype(out_float)
+    d = np.where(valid, x - np.expand_dims(mean, axes), 0.0)
+    var = np.sum(d * d, axis=axes) / np.maximum(n - 1, 0)
+    return (np.sqrt(var) if op == "std" else var).astype(out_float)
+
+
+OPS = ["sum", "mean", "min", "max", "var", "std", "any", "all", "count", "nansum", "nanmean", "nanmin", "nanmax"]
+for k, (shape, axess) in enumerate(SHAPES):
+    for j, dtype in enumerate(DTYPES):
+        a = make(dtype, shape, k + j)
+        mask = rng.random(shape) < 0.7
+        arrays.append({"dtype": dtype, "shape": shape, "bytes": b64(a), "mask": b64(mask)})
+        for axes in axess:
+            for op in OPS:
+                for masked in (False, True):
+                    with np.errstate(all="ignore"):
+                        out = reduce(op, a, axes, mask if masked else None)
+                    if out is not None:
+                        out = np.asarray(out)
+                        results.append({"array": len(arrays) - 1, "op": op, "axes": axes, "masked": masked, "out": str(out.dtype), "bytes": b64(out)})
+
+json.dump({"numpy": np.__version__, "arrays": arrays, "results": results}, sys.stdout)

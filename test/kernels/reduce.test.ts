@@ -1,0 +1,139 @@
+import { beforeAll, expect, test } from "vitest";
+import { DTYPES, type DType, type TypedArray, viewOf } from "../../src/dtype/index.ts";
+import { REDUCE_COMPONENTS, type ReduceOp, type ReduceSpec } from "../../src/graph/index.ts";
+import { combinePartials, finalizePartial, runReduce } from "../../src/kernels/index.ts";
+import { CallBuilder } from "../../src/kernels/ir.ts";
+import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
+import { describePeer, runPython } from "../peers.ts";
+import { bitsOf, blockOf, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";
+
+interface Grid {
+  readonly arrays: readonly {
+    readonly dtype: DType;
+    readonly shape: number[];
+    readonly bytes: string;
+    readonly mask: string;
+  }[];
+  readonly results: readonly {
+    readonly array: number;
+    readonly op: ReduceOp;
+    readonly axes: number[];
+    readonly masked: boolean;
+    readonly out: DType;
+    readonly bytes: string;
+  }[];
+}
+
+function decode(dtype: DType, text: string): TypedArray {
+  const bytes = new Uint8Array(Buffer.from(text, "base64"));
+  return viewOf(dtype, bytes.buffer, 0, bytes.length / DTYPES[dtype].itemsize);
+}
+
+function specOf(op: ReduceOp, from: DType, dtype: DType): ReduceSpec {
+  return { op, from, dtype, ddof: 1, minCount: 0, empty: null };
+}
+
+/** Partial of one block. */
+function partialOf(
+  spec: ReduceSpec,
+  inputs: readonly NDArray[],
+  shape: readonly number[],
+  axes: readonly number[],
+  keepdims = false,
+): NDArray {
+  const b = new CallBuilder();
+  const call = b.build(inputs.map((x) => b.input(x.dtype)));
+  const kept = shape.flatMap((n, k) => (axes.includes(k) ? (keepdims ? [1] : []) : [n]));
+  const out = NDArray.zeros("float64", [REDUCE_COMPONENTS[spec.op].length, ...kept]);
+  runReduce(call, spec, inputs, shape, axes, out);
+  return out;
+}
+
+function resultOf(spec: ReduceSpec, partial: NDArray): NDArray {
+  const out = NDArray.zeros(spec.dtype, partial.shape.slice(1));
+  finalizePartial(spec, partial, out);
+  return out;
+}
+
+function show(op: ReduceOp, x: number | bigint): string {
+  return bitsOf(x === 0 && (op.endsWith("min") || op.endsWith("max")) ? 0 : x);
+}
+
+describePeer("reductions equal NumPy", ["numpy"], () => {
+  let grid: Grid;
+  beforeAll(async () => {
+    grid = JSON.parse(await runPython(["test/kernels/make_reduce.py"])) as Grid;
+  });
+
+  function check(layout: Layout, place: Place, every: number): string[] {
+    const failures: string[] = [];
+    grid.results.forEach(({ array, op, axes, masked, out, bytes }, r) => {
+      if (r % every !== 0) return;
+      resetSegments();
+      const { dtype, shape, bytes: data, mask } = grid.arrays[array] as Grid["arrays"][number];
+      const inputs = [blockOf(dtype, decode(dtype, data), shape, layout, place)];
+      if (masked) inputs.push(blockOf("bool", decode("bool", mask), shape, layout, place));
+      const spec = specOf(op, dtype, out);
+      const got = valuesOf(resultOf(spec, partialOf(spec, inputs, shape, axes, r % 2 === 0)));
+      const want = decode(out, bytes);
+      const wrong = Array.from(got as Float64Array).findIndex((x, i) => show(op, x) !== show(op, want[i] as number));
+      if (wrong >= 0 || got.length !== want.length)
+        failures.push(
+          `${op} ${dtype} (${shape}) axes ${axes}${masked ? " masked" : ""} [${wrong}]: ${got[wrong]}, NumPy ${want[wrong]}`,
+        );
+    });
+    return failures;
+  }
+
+  test("contiguous, in a segment", () => expect(check("contiguous", 0, 1)).toEqual([]));
+  test("contiguous, in ordinary memory", () => expect(check("contiguous", "ordinary", 1)).toEqual([]));
+  test("reversed and strided", () => {
+    expect(check("reversed", 1, 3)).toEqual([]);
+    expect(check("strided", 0, 3)).toEqual([]);
+  });
+
+  test("two blocks combine to the whole", () => {
+    for (const op of Object.keys(REDUCE_COMPONENTS) as ReduceOp[]) {
+      for (const dtype of ["uint8", "int64", "float64"] as const) {
+        const data = Array.from({ length: 60 }, (_, i) => ((i * 37) % 50) + 1);
+        const values = NDArray.of(
+          dtype === "int64"
+            ? BigInt64Array.from(data, BigInt)
+            : dtype === "uint8"
+              ? Uint8Array.from(data)
+              : Float64Array.from(data),
+          [6, 10],
+        );
+        const out =
+          op === "any" || op === "all"
+            ? "bool"
+            : op === "count"
+              ? "int64"
+              : op.endsWith("sum")
+                ? dtype === "uint8"
+                  ? "uint64"
+                  : dtype
+                : op.endsWith("min") || op.endsWith("max")
+                  ? dtype
+                  : "float64";
+        const spec = specOf(op, dtype, out);
+        const half = (from: number): NDArray => new NDArray(dtype, values.data, [3, 10], [10, 1], from * 10);
+        const parts = [partialOf(spec, [half(0)], [3, 10], [0]), partialOf(spec, [half(3)], [3, 10], [0])];
+        const joined = NDArray.zeros("float64", parts[0]?.shape ?? []);
+        combinePartials(spec, parts, joined);
+        const whole = valuesOf(resultOf(spec, partialOf(spec, [values], [6, 10], [0])));
+        const got = valuesOf(resultOf(spec, joined));
+        for (let i = 0; i < whole.length; i++)
+          expect(Number(got[i]), `${op} ${dtype}`).toBeCloseTo(Number(whole[i]), 10);
+        expect(sizeOf(joined.shape.slice(1))).toBe(10);
+      }
+    }
+  });
+
+  test("too few elements give the empty value", () => {
+    const mask = NDArray.of(Uint8Array.of(1, 0, 0, 0, 1, 1), [2, 3], "bool");
+    const spec: ReduceSpec = { ...specOf("sum", "uint8", "uint64"), minCount: 2, empty: 99 };
+    const partial = partialOf(spec, [NDArray.of(Uint8Array.of(1, 2, 3, 4, 5, 6), [2, 3]), mask], [2, 3], [1]);
+    expect(resultOf(spec, partial).toArray()).toEqual([99n, 11n]);
+  });
+});
