@@ -24,6 +24,8 @@ export interface Channel {
   /** Stop and continue reading: backpressure on the peer. */
   pause(): void;
   resume(): void;
+  /** Whether the pipe keeps the process alive; true from the start. */
+  hold(isHeld: boolean): void;
   /** End after what is queued has been written. */
   end(): void;
   /** Drop everything now. */

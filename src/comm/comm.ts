@@ -49,6 +49,8 @@ export interface Comm extends AsyncDisposable {
   next(signal?: AbortSignal): Promise<unknown>;
   /** Resolves, never rejects, once the connection is closed; gives the reason if there was one. */
   readonly closed: Promise<RsdatError | undefined>;
+  /** Whether this connection keeps the process alive; true from the start. An idle client should not. */
+  hold(isHeld: boolean): void;
   /** End after what was sent has been written. */
   close(): Promise<void>;
   /** Drop the connection now, with a reason that is logged and that `next` reports. */
@@ -167,6 +169,10 @@ export class MessageComm implements Comm {
       };
     this.#waiter = { resolve: settle(resolve), reject: settle(reject) };
     return promise;
+  }
+
+  hold(isHeld: boolean): void {
+    this.#channel.hold(isHeld);
   }
 
   async close(): Promise<void> {

@@ -52,6 +52,10 @@ class InprocChannel implements Channel {
     this.#schedule();
   }
 
+  hold(): void {
+    // Messages within a process hold the event loop until they are delivered, and nothing does afterwards.
+  }
+
   end(): void {
     this.#leave(undefined);
   }

@@ -106,7 +106,11 @@ export class Rpc implements AsyncDisposable {
   async #take(address: string, signal: AbortSignal | undefined): Promise<Comm> {
     this.#ending.signal.throwIfAborted();
     const free = this.#idle.get(address);
-    for (let comm = free?.pop(); comm; comm = free?.pop()) if (!comm.isClosed) return comm;
+    for (let comm = free?.pop(); comm; comm = free?.pop()) {
+      if (comm.isClosed) continue;
+      comm.hold(true);
+      return comm;
+    }
     while (this.#places === 0 && !this.#dropOneIdle()) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.push(resolve);
@@ -128,6 +132,7 @@ export class Rpc implements AsyncDisposable {
 
   #give(address: string, comm: Comm): void {
     if (comm.isClosed || this.#ending.signal.aborted) return;
+    comm.hold(false); // an idle connection does not keep a finished script alive
     const free = this.#idle.get(address);
     if (free) free.push(comm);
     else this.#idle.set(address, [comm]);

@@ -85,6 +85,11 @@ class TcpChannel implements Channel {
     this.#socket.resume();
   }
 
+  hold(isHeld: boolean): void {
+    if (isHeld) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
   end(): void {
     if (this.#isClosed || this.#isEnded) return;
     this.#isEnded = true;
