@@ -4,7 +4,7 @@
  * Imports: base, dtype, ndarray, kernels, graph, io.
  * @module
  */
-export type { RegisterMemory, StepContext } from "./steps.ts";
+export type { StepContext } from "./steps.ts";
 export { runTask, runTaskSync, taskErrorRecord } from "./steps.ts";
 export type { Traffic } from "./steps-io.ts";
 export type {

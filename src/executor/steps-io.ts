@@ -1,8 +1,8 @@
 /** Steps that touch stores: reads into blocks, writes of blocks. Local files synchronously, everything else by promises. */
 import { assertNever } from "../base/index.ts";
 import type { Plain, Register, Step } from "../graph/index.ts";
+import type { CogPlan, ReadContext, ReadPlan, SourceSpec, ZarrTarget } from "../io/index.ts";
 import * as io from "../io/index.ts";
-import type { ByteKernels, CogPlan, ReadPlan, SourceSpec, ZarrTarget } from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { regionView, trimWalk, walkView } from "./walk.ts";
@@ -11,6 +11,12 @@ import { regionView, trimWalk, walkView } from "./walk.ts";
 export interface Traffic {
   bytesRead: number;
   bytesWritten: number;
+}
+
+/** What steps that touch stores work with. */
+export interface StepIo {
+  readonly context: ReadContext;
+  readonly traffic: Traffic;
 }
 
 /** Compressed bytes of a remote read, fetched before the task runs. */
@@ -38,8 +44,7 @@ function sourceOf(step: ReadStep): SourceSpec {
 export function readStep(
   step: ReadStep,
   out: NDArray,
-  kernels: ByteKernels,
-  traffic: Traffic,
+  { context, traffic }: StepIo,
   fetched: Fetched | null,
 ): Promise<void> | undefined {
   const trimmed = trimWalk(step.region, step.walk, step.shape);
@@ -56,16 +61,16 @@ export function readStep(
   };
   const source = sourceOf(step);
   if (fetched !== null) {
-    io.decodeRegion(fetched.plan, fetched.slots, into, { kernels });
+    io.decodeRegion(fetched.plan, fetched.slots, into, context);
     finish();
     return undefined;
   }
   if (io.planRead(source, trimmed.region).local) {
-    traffic.bytesRead += io.readRegionSync(source, trimmed.region, into, { kernels }).bytes;
+    traffic.bytesRead += io.readRegionSync(source, trimmed.region, into, context).bytes;
     finish();
     return undefined;
   }
-  return io.readRegion(source, trimmed.region, into, { kernels }).then((stats) => {
+  return io.readRegion(source, trimmed.region, into, context).then((stats) => {
     traffic.bytesRead += stats.bytes;
     finish();
   });
@@ -76,25 +81,24 @@ export function writeStep(
   step: WriteStep,
   block: (register: Register) => NDArray,
   out: NDArray,
-  kernels: ByteKernels,
-  traffic: Traffic,
+  { context, traffic }: StepIo,
 ): void {
-  report(out, writtenSizes(step, block, kernels), traffic);
+  report(out, writtenSizes(step, block, context), traffic);
 }
 
 function writtenSizes(
   step: WriteStep,
   block: (register: Register) => NDArray,
-  kernels: ByteKernels,
+  context: ReadContext,
 ): ArrayLike<number> {
   switch (step.do) {
     case "write-zarr": {
       const target = targetOf<ZarrTarget>(step.target);
-      return [io.writeZarrObjectSync(target, step.array, step.chunk, block(step.from), { kernels }).bytes];
+      return [io.writeZarrObjectSync(target, step.array, step.chunk, block(step.from), context).bytes];
     }
     case "write-cog-part": {
       const plan = targetOf<CogPlan>(step.plan);
-      return io.writePartSync(plan, step.level, step.firstTile, block(step.from), { kernels }).tileSizes;
+      return io.writePartSync(plan, step.level, step.firstTile, block(step.from), context).tileSizes;
     }
     case "write-cog": {
       const parts = step.parts.map(({ from, level, firstTile }) => {

@@ -1,28 +1,23 @@
 /** The step interpreter: one task's program over registers, on any thread, with any memory. */
 import { CancelledError, type ErrorRecord, errorToRecord, invariant, UnsupportedError } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
 import { type Key, lastUses, type Register, type Step, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
-import * as io from "../io/index.ts";
 import type { ByteKernels } from "../io/index.ts";
+import * as io from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { callArguments, callText } from "./steps-call.ts";
 import { computeStep } from "./steps-compute.ts";
-import { type Fetched, readStep, type Traffic, writeStep } from "./steps-io.ts";
+import { type Fetched, readStep, type StepIo, type Traffic, writeStep } from "./steps-io.ts";
 import { walkView } from "./walk.ts";
-
-/** Memory for registers; `free` is called once a register's last use is over. */
-export interface RegisterMemory {
-  take(dtype: DType, shape: readonly number[]): NDArray;
-  free(block: NDArray): void;
-}
 
 /** What a run may use; everything has a default. */
 export interface StepContext {
-  /** Where registers live. Default: ordinary memory, left to the garbage collector. */
-  readonly memory?: RegisterMemory;
-  /** Where the last step's block goes. Default: taken from `memory`. */
+  /** Where step `k` puts its block, all but the last step. Default: ordinary memory, left to the garbage collector. */
+  readonly place?: (k: number, step: Step) => NDArray;
+  /** Where the last step's block goes. Default: ordinary memory. */
   readonly output?: NDArray;
+  /** `spec.scratch` bytes for decoders. Default: ordinary memory, as needed. */
+  readonly scratch?: Uint8Array;
   /** Byte kernels of codecs. Default: the plain ones. */
   readonly bytes?: ByteKernels;
   /** Allows `call` steps. Default false. */
@@ -34,8 +29,6 @@ export interface StepContext {
   /** Compressed bytes of remote reads, by step number. */
   readonly fetched?: ReadonlyMap<number, Fetched>;
 }
-
-const ORDINARY: RegisterMemory = { take: (dtype, shape) => NDArray.zeros(dtype, shape), free: () => undefined };
 
 /**
  * Run a task's program at once, in this thread.
@@ -63,58 +56,63 @@ export async function runTask(spec: TaskSpec, inputs: readonly unknown[], contex
   return next.value;
 }
 
-/** One register: a block, or a view of one that another register owns. */
-interface Held {
-  readonly value: unknown;
-  /** The memory that has to be freed once `users` is 0; null for inputs. */
-  readonly owner: { readonly block: NDArray; users: number } | null;
-}
-
 /** Yields a promise where it has to wait for one, and is resumed with its value. */
-export function* steps(
+function* steps(
   spec: TaskSpec,
   inputs: readonly unknown[],
   context: StepContext,
 ): Generator<Promise<unknown>, unknown, unknown> {
   invariant(inputs.length === spec.inputs, `a task of ${spec.inputs} inputs got ${inputs.length}`);
-  const memory = context.memory ?? ORDINARY;
-  const held: (Held | null)[] = inputs.map((value) => ({ value, owner: null }));
+  const registers: unknown[] = [...inputs];
+  const block = (register: Register): NDArray => blockOf(registers, register);
   const frees = lastUses(spec.inputs, spec.steps);
   const last = spec.steps.length - 1;
   for (const [k, step] of spec.steps.entries()) {
     if (context.isCancelled?.()) throw new CancelledError("cancelled between steps");
-    const alias = k < last ? aliasOf(step, held) : null;
-    if (alias !== null) held.push(alias);
-    else if (step.do === "call") held.push({ value: yield* call(step, held, context), owner: null });
-    else {
-      const out = k === last && context.output ? context.output : memory.take(step.dtype, step.shape);
-      held.push({ value: out, owner: { block: out, users: 1 } });
-      const waiting = runStep(step, k, held, out, context);
+    const view = k < last ? inputView(step, spec.inputs, block) : null;
+    if (view !== null) registers.push(view);
+    else if (step.do === "call") {
+      const args = callArguments(
+        step.args,
+        step.inputs.map((register) => registers[register]),
+      );
+      const given = callText(step.text, args, context.trusted ?? false);
+      registers.push(given instanceof Promise ? yield given : given);
+    } else {
+      const place = k === last ? context.output : context.place?.(k, step);
+      const out = place ?? NDArray.zeros(step.dtype, step.shape);
+      const waiting = runStep({ step, k, block, out, context });
       if (waiting !== undefined) yield waiting;
+      registers.push(out);
     }
-    for (const register of frees[k] as Register[]) drop(held, register, memory); // one list per step
+    for (const register of frees[k] as Register[]) registers[register] = null; // one list per step
   }
-  const result = held.at(-1)?.value;
-  return last >= 0 && context.output && result !== context.output ? store(result, context.output) : result;
+  const result = registers.at(-1);
+  return context.output && result !== context.output ? store(result, context.output) : result;
 }
 
-function runStep(
-  step: Exclude<Step, { readonly do: "call" }>,
-  k: number,
-  held: readonly (Held | null)[],
-  out: NDArray,
-  context: StepContext,
-): Promise<void> | undefined {
-  const block = (register: Register): NDArray => blockOf(held, register);
-  const bytes = context.bytes ?? io.plainByteKernels;
-  const traffic = context.traffic ?? { bytesRead: 0, bytesWritten: 0 };
+/** One step that is about to run. */
+interface Run {
+  readonly step: Exclude<Step, { readonly do: "call" }>;
+  readonly k: number;
+  readonly block: (register: Register) => NDArray;
+  readonly out: NDArray;
+  readonly context: StepContext;
+}
+
+function runStep({ step, k, block, out, context }: Run): Promise<void> | undefined {
+  const kernels = context.bytes ?? io.plainByteKernels;
+  const door: StepIo = {
+    context: context.scratch ? { kernels, scratch: context.scratch } : { kernels },
+    traffic: context.traffic ?? { bytesRead: 0, bytesWritten: 0 },
+  };
   switch (step.do) {
     case "read":
-      return readStep(step, out, bytes, traffic, context.fetched?.get(k) ?? null);
+      return readStep(step, out, door, context.fetched?.get(k) ?? null);
     case "write-zarr":
     case "write-cog-part":
     case "write-cog":
-      writeStep(step, block, out, bytes, traffic);
+      writeStep(step, block, out, door);
       return undefined;
     default:
       computeStep(step, block, out);
@@ -122,40 +120,22 @@ function runStep(
   }
 }
 
-function blockOf(held: readonly (Held | null)[], register: Register): NDArray {
-  const value = held[register]?.value;
+function blockOf(registers: readonly unknown[], register: Register): NDArray {
+  const value = registers[register];
   if (value instanceof NDArray) return value;
   throw new UnsupportedError(
     `register ${register} holds ${value === undefined ? "nothing" : `a ${typeof value}`}, and the step needs a block`,
   );
 }
 
-function* call(
-  step: Extract<Step, { readonly do: "call" }>,
-  held: readonly (Held | null)[],
-  context: StepContext,
-): Generator<Promise<unknown>, unknown, unknown> {
-  const args = callArguments(
-    step.args,
-    step.inputs.map((register) => held[register]?.value),
-  );
-  const given = callText(step.text, args, context.trusted ?? false);
-  return given instanceof Promise ? yield given : given;
-}
-
-/** A gather of one whole piece is a view of it, not a copy, where only later steps read it. */
-function aliasOf(step: Step, held: readonly (Held | null)[]): Held | null {
+/**
+ * A gather of one whole piece of a dependency is a view of it, where only later steps read it. (Views of other
+ * registers would outlive the places that the static plan gives them.)
+ */
+function inputView(step: Step, inputs: number, block: (register: Register) => NDArray): NDArray | null {
   const piece = step.do === "gather" && step.pieces.length === 1 ? step.pieces[0] : undefined;
-  if (!piece?.count.every((n, k) => n === step.shape[k])) return null;
-  const owner = held[piece.from]?.owner ?? null;
-  if (owner) owner.users++;
-  return { value: walkView(blockOf(held, piece.from), piece.walk, piece.count), owner };
-}
-
-function drop(held: (Held | null)[], register: Register, memory: RegisterMemory): void {
-  const owner = held[register]?.owner;
-  held[register] = null;
-  if (owner && --owner.users === 0) memory.free(owner.block);
+  if (piece === undefined || piece.from >= inputs || !piece.count.every((n, k) => n === step.shape[k])) return null;
+  return walkView(block(piece.from), piece.walk, piece.count);
 }
 
 /** Put a function's array into the block that waits for it, where it fits; else hand it on as it is. */
