@@ -6,7 +6,7 @@ import type { Chunks, Layer } from "./layer.ts";
 import type { TaskSpec } from "./task.ts";
 
 /** Most bytes of one encoded graph or spec that is read from a peer. */
-export const PLAIN_BYTES_MAX = 1 << 30;
+export const PLAIN_BYTES_MAX: number = 2 ** 30;
 
 // Tags are one-key objects; a user's own object with such a key is wrapped in `$o`.
 function toJson(value: unknown): unknown {

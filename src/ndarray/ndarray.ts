@@ -1,5 +1,5 @@
 /** One block in memory: typed-array data with shape and strides. */
-import { AxisError, SelectionError } from "../base/index.ts";
+import { AxisError, INSPECT, SelectionError } from "../base/index.ts";
 import { allocate, DTYPES, type DType, dtypeOfArray, type Scalar, type TypedArray, viewOf } from "../dtype/index.ts";
 import { contiguousStride, sizeOf } from "./shape.ts";
 
@@ -131,7 +131,7 @@ export class NDArray<D extends DType = DType> {
     return this.dtype === "bool" ? v !== 0 : v;
   }
 
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
+  [INSPECT](): string {
     return `NDArray { dtype: ${this.dtype}, shape: [${this.shape.join(", ")}] }${this.size <= 64 ? ` ${nestedText(this.toArray())}` : ""}`;
   }
 }

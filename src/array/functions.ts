@@ -1,0 +1,139 @@
+/** The namespace's functions: NumPy's names over lazy arrays. Reversed operands need no methods: `sub(1, x)`. */
+import { ArgumentError, AxisError, ShapeError } from "../base/index.ts";
+import { promoteTypes, type Scalar } from "../dtype/index.ts";
+import { type ChunkSpec, concatenateNode, type LayerNode, rechunkNode, sameChunks, stackNode } from "../graph/index.ts";
+import { NDArray, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
+import { ChunkedArray } from "./chunked-array.ts";
+import { fromArray } from "./create.ts";
+import { elementwise, type Operand } from "./elementwise.ts";
+import type { Axis, ReduceOptions } from "./reduce.ts";
+import { type BinaryName, binaryTerm, type Term, type UnaryName, unaryTerm, whereTerm } from "./terms.ts";
+
+type Binary = (x: Operand, y: Operand) => ChunkedArray;
+type Unary = (x: Operand) => ChunkedArray;
+type Reduction = (x: ChunkedArray, axis?: Axis, options?: ReduceOptions) => ChunkedArray;
+
+function binary(op: BinaryName): Binary {
+  return (x, y) => new ChunkedArray(elementwise(op, [x, y], (b, [p, q]) => binaryTerm(b, op, p as Term, q as Term)));
+}
+function unary(op: UnaryName): Unary {
+  return (x) => new ChunkedArray(elementwise(op, [x], (b, [p]) => unaryTerm(b, op, p as Term)));
+}
+
+export const add: Binary = binary("add");
+export const sub: Binary = binary("sub");
+export const mul: Binary = binary("mul");
+export const div: Binary = binary("div");
+export const floordiv: Binary = binary("floordiv");
+export const mod: Binary = binary("mod");
+export const pow: Binary = binary("pow");
+export const gt: Binary = binary("gt");
+export const ge: Binary = binary("ge");
+export const lt: Binary = binary("lt");
+export const le: Binary = binary("le");
+export const eq: Binary = binary("eq");
+export const ne: Binary = binary("ne");
+export const and: Binary = binary("and");
+export const or: Binary = binary("or");
+export const xor: Binary = binary("xor");
+export const maximum: Binary = binary("maximum");
+export const minimum: Binary = binary("minimum");
+export const not: Unary = unary("not");
+export const neg: Unary = unary("neg");
+export const abs: Unary = unary("abs");
+export const sqrt: Unary = unary("sqrt");
+export const isnan: Unary = unary("isnan");
+
+/** `cond ? x : y`, element by element; both are evaluated. NumPy `where`. */
+export function where(cond: Operand, x: Operand, y: Operand): ChunkedArray {
+  return new ChunkedArray(
+    elementwise("where", [cond, x, y], (b, [c, p, q]) => whereTerm(b, c as Term, p as Term, q as Term)),
+  );
+}
+/** NumPy `clip`. */
+export function clip(x: ChunkedArray, min: Operand | null, max: Operand | null = null): ChunkedArray {
+  return x.clip(min, max);
+}
+/** NumPy `isin` with values in memory. */
+export function isin(x: ChunkedArray, values: readonly Scalar[]): ChunkedArray {
+  return x.isin(values);
+}
+/** NumPy `astype`. */
+export function astype(x: ChunkedArray, dtype: Parameters<ChunkedArray["astype"]>[0]): ChunkedArray {
+  return x.astype(dtype);
+}
+/** Basic indexing; see {@link ChunkedArray.slice}. */
+export function slice(x: ChunkedArray, ...index: readonly SliceArg[]): ChunkedArray {
+  return x.slice(...index);
+}
+/** dask.array `rechunk`. */
+export function rechunk(x: ChunkedArray, chunks: ChunkSpec): ChunkedArray {
+  return x.rechunk(chunks);
+}
+/** NumPy `transpose`. */
+export function transpose(x: ChunkedArray, axes?: readonly number[]): ChunkedArray {
+  return x.transpose(...(axes ?? []));
+}
+
+export const sum: Reduction = (x, axis, options) => x.sum(axis, options);
+export const mean: Reduction = (x, axis, options) => x.mean(axis, options);
+export const min: Reduction = (x, axis, options) => x.min(axis, options);
+export const max: Reduction = (x, axis, options) => x.max(axis, options);
+export const std: Reduction = (x, axis, options) => x.std(axis, options);
+const variance: Reduction = (x, axis, options) => x.var(axis, options);
+
+export { variance as var };
+export const any: Reduction = (x, axis, options) => x.any(axis, options);
+export const all: Reduction = (x, axis, options) => x.all(axis, options);
+export const count: Reduction = (x, axis, options) => x.count(axis, options);
+export const nansum: Reduction = (x, axis, options) => x.nansum(axis, options);
+export const nanmean: Reduction = (x, axis, options) => x.nanmean(axis, options);
+export const nanmin: Reduction = (x, axis, options) => x.nanmin(axis, options);
+export const nanmax: Reduction = (x, axis, options) => x.nanmax(axis, options);
+
+function lazies(label: string, arrays: readonly (ChunkedArray | NDArray)[]): ChunkedArray[] {
+  if (!Array.isArray(arrays) || arrays.length === 0)
+    throw new ArgumentError(`${label} needs a list of at least one array`);
+  const lazy = arrays.map((a) => (a instanceof NDArray ? fromArray(a) : a));
+  const dtype = lazy.map((a) => a.dtype).reduce(promoteTypes);
+  return lazy.map((a) => a.astype(dtype));
+}
+
+/** Nodes whose axes (all but `except`) are cut like the largest array's. */
+function cutAlike(arrays: readonly ChunkedArray[], except: number | null): LayerNode[] {
+  const largest = arrays.reduce((a, b) => (b.nbytes > a.nbytes ? b : a));
+  return arrays.map((a) => {
+    const wanted = a.chunks.map((c, k) => (k === except ? c : (largest.chunks[k] as readonly number[])));
+    return sameChunks(wanted, a.chunks) ? a.node : rechunkNode(a.node, wanted);
+  });
+}
+
+/**
+ * Arrays joined along an existing axis; dtype by promotion. NumPy `concatenate`.
+ * @throws {ShapeError} other axes differ  @throws {AxisError}  @throws {ArgumentError} no array
+ */
+export function concatenate(arrays: readonly (ChunkedArray | NDArray)[], axis = 0): ChunkedArray {
+  const lazy = lazies("concatenate", arrays);
+  const first = lazy[0] as ChunkedArray; // not empty
+  if (first.ndim === 0) throw new AxisError("concatenate of 0-d arrays; use stack");
+  const k = normalizeAxis(axis, first.ndim);
+  for (const a of lazy) {
+    if (a.ndim !== first.ndim || a.shape.some((n, i) => i !== k && n !== first.shape[i])) {
+      throw new ShapeError(
+        `concatenate along axis ${k}: shapes (${first.shape.join(", ")}) and (${a.shape.join(", ")}) differ elsewhere`,
+      );
+    }
+  }
+  return new ChunkedArray(concatenateNode(cutAlike(lazy, k), k));
+}
+
+/** Arrays of one shape joined along a new axis; dtype by promotion. NumPy `stack`. @throws {ShapeError} shapes differ */
+export function stack(arrays: readonly (ChunkedArray | NDArray)[], axis = 0): ChunkedArray {
+  const lazy = lazies("stack", arrays);
+  const first = lazy[0] as ChunkedArray; // not empty
+  for (const a of lazy) {
+    if (a.ndim !== first.ndim || a.shape.some((n, i) => n !== first.shape[i]))
+      throw new ShapeError(`stack: shapes (${first.shape.join(", ")}) and (${a.shape.join(", ")}) differ`);
+  }
+  return new ChunkedArray(stackNode(cutAlike(lazy, null), normalizeAxis(axis, first.ndim + 1)));
+}

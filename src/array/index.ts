@@ -1,0 +1,23 @@
+/**
+ * Room: array. The lazy chunked array, dask.array in TypeScript: creation, operators, `expr`, reductions, rechunk.
+ * In: values, sources, other lazy arrays. Out: lazy arrays (layers); blocks after `compute`. Building costs O(operations).
+ * Imports: base, config, dtype, ndarray, kernels, graph, io.
+ * @module
+ */
+export { chunkSizeBytes } from "./auto.ts";
+export { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
+export type { Computable, ComputeOptions, Results } from "./compute.ts";
+export { assembleBlocks, computeAll, explainAll } from "./compute.ts";
+export type { CreateOptions } from "./create.ts";
+export { arange, array, fromArray, full, ones, zeros } from "./create.ts";
+export type { Aligned, Operand } from "./elementwise.ts";
+export { align, elementwise } from "./elementwise.ts";
+export { type ExprScope, evaluateExpr, exprArray, parsedExpr } from "./expr.ts";
+export type { ExprTree } from "./expr-parse.ts";
+export { parseExpr } from "./expr-parse.ts";
+export * from "./functions.ts";
+export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
+export type { Axis, MaskedReduce, ReduceOptions } from "./reduce.ts";
+export { reduceLayer } from "./reduce.ts";
+export type { BinaryName, Term, UnaryName } from "./terms.ts";
+export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";

@@ -1,0 +1,51 @@
+/** What a lazy array is to the functions that build layers, and lazy arrays over memory. */
+import { type DType, itemsize } from "../dtype/index.ts";
+import {
+  type ChunkSpec,
+  type Chunks,
+  type LayerNode,
+  literalNode,
+  normalizeChunks,
+  shapeOfChunks,
+} from "../graph/index.ts";
+import { ascontiguous, type NDArray, sizeOf } from "../ndarray/index.ts";
+import { chunkSizeBytes } from "./auto.ts";
+
+/** A layer seen as an array. `ChunkedArray` is one. */
+export interface LazyArray {
+  readonly node: LayerNode;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly chunks: Chunks;
+  readonly ndim: number;
+  readonly nbytes: number;
+}
+
+/** True for a lazy array of this room. */
+export function isLazy(value: unknown): value is LazyArray {
+  return typeof value === "object" && value !== null && "node" in value && "chunks" in value;
+}
+
+/** A node's array facts. */
+export function lazyOf(node: LayerNode): LazyArray {
+  const { chunks, dtype } = node.layer;
+  const shape = shapeOfChunks(chunks);
+  return { node, shape, dtype, chunks, ndim: shape.length, nbytes: sizeOf(shape) * itemsize(dtype) };
+}
+
+/** Block sizes of a new or rechunked array, `"auto"` after the configured chunk size. */
+export function cutChunks(
+  shape: readonly number[],
+  dtype: DType,
+  spec: ChunkSpec | undefined,
+  more: { readonly previous?: Chunks; readonly align?: readonly number[] } = {},
+): number[][] {
+  return normalizeChunks(spec, shape, { targetBytes: chunkSizeBytes(), itemsize: itemsize(dtype), ...more });
+}
+
+/** Layer over a block in memory; its bytes travel with the graph. */
+export function arrayNode(block: NDArray, chunks?: ChunkSpec): LayerNode {
+  const c = ascontiguous(block);
+  const bytes = new Uint8Array(c.data.buffer as ArrayBuffer, c.data.byteOffset, c.data.byteLength).slice();
+  return literalNode("array", c.dtype, cutChunks(c.shape, c.dtype, chunks), bytes);
+}
