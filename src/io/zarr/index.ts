@@ -6,7 +6,14 @@
  */
 export { decodeZarr, fetchZarr } from "./fetch.ts";
 export type { LooseJson } from "./json.ts";
-export type { Attributes } from "./model.ts";
+export type { Attributes, CodecSpec } from "./model.ts";
 export type { OpenZarrOptions, ZarrArrayInfo, ZarrGroupInfo } from "./open.ts";
 export { openZarrArray, openZarrGroup, readZarrArray } from "./open.ts";
 export { planZarrRead, readZarrSync } from "./read.ts";
+export type { ZarrTarget, ZarrWriteMode } from "./target.ts";
+export type { CreateZarrOptions } from "./write.ts";
+export { abortZarr, createZarr, finishZarr } from "./write.ts";
+export type { ZarrArraySpec, ZarrStoreSpec } from "./write-metadata.ts";
+export { defaultCodecs } from "./write-metadata.ts";
+export type { WriteObjectOptions, WriteStats } from "./write-object.ts";
+export { writeZarrObjectSync } from "./write-object.ts";

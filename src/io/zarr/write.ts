@@ -1,0 +1,272 @@
+/** Creating, extending and finishing Zarr stores: metadata first, objects by tasks, consolidated metadata last. */
+import {
+  ArgumentError,
+  ChunkError,
+  DTypeError,
+  ExistsError,
+  MetadataError,
+  NotFoundError,
+  ShapeError,
+  UnsupportedError,
+} from "../../base/index.ts";
+import { type ByteKernels, plainByteKernels } from "../codecs/index.ts";
+import type { SourceSpec } from "../source.ts";
+import { openStore, toUrl } from "../store/open-store.ts";
+import { isSyncStore, type SyncStore } from "../store/store.ts";
+import { type LooseObject, parseLooseJson, writeLooseJson } from "./json.ts";
+import { METADATA_BYTES_MAX } from "./model.ts";
+import { infoOf, openZarrGroup, type ZarrArrayInfo } from "./open.ts";
+import { isTaken, publishFolder, removeFolder, stageUrl } from "./stage.ts";
+import type { ZarrTarget, ZarrWriteMode } from "./target.ts";
+import { arrayDocument, groupDocument, modelOf, type ZarrArraySpec, type ZarrStoreSpec } from "./write-metadata.ts";
+import { writeWholeArray } from "./write-object.ts";
+
+/** Options of {@link createZarr}. */
+export interface CreateZarrOptions {
+  /** Default `w-`. */
+  readonly mode?: ZarrWriteMode;
+  /** Content key of the write: names the folder that a new store is written to; default random. */
+  readonly key?: string;
+  /** For the arrays that are written at once; default the plain ones. */
+  readonly kernels?: ByteKernels;
+}
+
+function folderHref(url: string | URL): string {
+  const { href } = toUrl(url);
+  return href.endsWith("/") ? href : `${href}/`;
+}
+
+function writableStore(url: string): SyncStore {
+  const store = openStore(url);
+  if (store.can.write && isSyncStore(store)) return store;
+  throw new UnsupportedError(`writing Zarr to ${new URL(url).protocol}// is not supported; write to a local path`, {
+    details: { url },
+  });
+}
+
+/**
+ * Begin a store: check the whole specification, write its metadata and the arrays whose data are given.
+ *
+ * On a file system a new store (`w-`, `w`) is written to a folder beside its place and appears only when finished.
+ * @throws {ExistsError} mode `w-` and something is there
+ * @throws {NotFoundError} mode `r+` and the store or array is not there
+ * @throws {ShapeError | ChunkError | DTypeError} `r+` or `a` and an existing array is another one
+ * @throws {WriteError} the store refuses; nothing remains
+ */
+export async function createZarr(
+  url: string | URL,
+  spec: ZarrStoreSpec,
+  options: CreateZarrOptions = {},
+): Promise<ZarrTarget> {
+  const { mode = "w-" } = options;
+  if (!["w-", "w", "r+", "a"].includes(mode))
+    throw new ArgumentError(`mode ${JSON.stringify(mode)} is unknown; expected "w-", "w", "r+" or "a"`);
+  const href = folderHref(url);
+  const store = writableStore(href);
+  const documents = Object.entries(spec.arrays).map(([name, array]) => ({
+    name,
+    array,
+    document: arrayDocument(name, array),
+  }));
+  const exists = await isThere(store, href);
+  if (exists && mode === "w-")
+    throw new ExistsError(`${href} exists already; use mode "w" to replace it, "a" or "r+" to write into it`, {
+      details: { url: href },
+    });
+  if (!exists && mode === "r+")
+    throw new NotFoundError(`${href} does not exist; mode "r+" writes into an existing store`, {
+      details: { url: href },
+    });
+  const extend = exists && (mode === "a" || mode === "r+");
+  const job: Job = { href, spec, mode, documents, kernels: options.kernels ?? plainByteKernels };
+  return extend ? extendStore(store, job) : newStore(store, job, options.key);
+}
+
+interface Job {
+  readonly href: string;
+  readonly spec: ZarrStoreSpec;
+  readonly mode: ZarrWriteMode;
+  readonly documents: readonly {
+    readonly name: string;
+    readonly array: ZarrArraySpec;
+    readonly document: Readonly<Record<string, unknown>>;
+  }[];
+  readonly kernels: ByteKernels;
+}
+
+async function isThere(store: SyncStore, href: string): Promise<boolean> {
+  if (href.startsWith("file:")) return isTaken(href);
+  for await (const _ of store.list("")) return true;
+  return false;
+}
+
+async function newStore(store: SyncStore, job: Job, key?: string): Promise<ZarrTarget> {
+  const { href, spec, mode, documents } = job;
+  const isStaged = store.can.rename && href.startsWith("file:");
+  const writeUrl = isStaged ? stageUrl(href, key) : href;
+  const to = writableStore(writeUrl);
+  const target: ZarrTarget = {
+    url: href,
+    writeUrl,
+    mode,
+    isFresh: true,
+    consolidated: spec.consolidated ?? true,
+    arrays: Object.fromEntries(documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)])),
+    created: documents.map((d) => d.name),
+  };
+  try {
+    if (isStaged) removeFolder(writeUrl);
+    else await removeAll(store);
+    writeJson(to, "zarr.json", groupDocument(spec.attributes ?? {}));
+    for (const { name, array, document } of documents)
+      writeArray(to, target, { name, array, document, kernels: job.kernels });
+  } catch (e) {
+    await abortZarr(target);
+    throw e;
+  }
+  return target;
+}
+
+async function removeAll(store: SyncStore): Promise<void> {
+  // Metadata first: a reader then finds nothing, never a mixture.
+  store.deleteSync("zarr.json");
+  const keys: string[] = [];
+  for await (const { key } of store.list("")) keys.push(key);
+  for (const key of keys) store.deleteSync(key);
+}
+
+function sourceAt(root: string, name: string, document: Readonly<Record<string, unknown>>): SourceSpec {
+  const url = new URL(`${encodeURIComponent(name)}/`, root).href;
+  return infoOf(modelOf(document, url), name, url).source;
+}
+
+function writeJson(store: SyncStore, key: string, document: unknown): void {
+  store.writeSync(key, [writeLooseJson(document)]);
+}
+
+interface NewArray {
+  readonly name: string;
+  readonly array: ZarrArraySpec;
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly kernels: ByteKernels;
+}
+
+function writeArray(store: SyncStore, target: ZarrTarget, added: NewArray): void {
+  const { name, array, document, kernels } = added;
+  writeJson(store, `${name}/zarr.json`, document);
+  if (array.data) writeWholeArray(target, name, array.data, { kernels });
+}
+
+/** Write into an existing store: arrays that are there must be the ones asked for. */
+async function extendStore(store: SyncStore, job: Job): Promise<ZarrTarget> {
+  const { href, mode, documents } = job;
+  const group = await openZarrGroup(href, { consolidated: false });
+  const isAbsent = (name: string): boolean => !group.arrays.has(name) && !group.unreadable.has(name);
+  const added = documents.filter((d) => isAbsent(d.name));
+  if (mode === "r+" && added.length > 0) {
+    throw new NotFoundError(
+      `${href} has no array ${added.map((d) => JSON.stringify(d.name)).join(", ")}; mode "a" adds arrays`,
+      { details: { url: href } },
+    );
+  }
+  if (added.length > 0 && group.zarrFormat === 2)
+    throw new UnsupportedError(`adding arrays to a Zarr v2 store is not supported (${href})`, {
+      details: { url: href },
+    });
+  const arrays: Record<string, SourceSpec> = {};
+  for (const { name, array, document } of documents) {
+    if (isAbsent(name)) arrays[name] = sourceAt(href, name, document);
+    else {
+      arrays[name] = group.source(name);
+      checkSame(group.arrays.get(name)!, array); // source() has thrown where it is unreadable
+    }
+  }
+  const consolidated = group.zarrFormat === 3 && (await isConsolidated(store));
+  const target: ZarrTarget = {
+    url: href,
+    writeUrl: href,
+    mode,
+    isFresh: false,
+    consolidated,
+    arrays,
+    created: added.map((d) => d.name),
+  };
+  try {
+    for (const { name, array, document } of documents) {
+      if (isAbsent(name)) writeArray(store, target, { name, array, document, kernels: job.kernels });
+      else if (array.data) writeWholeArray(target, name, array.data, { kernels: job.kernels });
+    }
+  } catch (e) {
+    await abortZarr(target);
+    throw e;
+  }
+  return target;
+}
+
+function checkSame(found: ZarrArrayInfo, wanted: ZarrArraySpec): void {
+  const text = (s: readonly number[]): string => `(${s.join(", ")})`;
+  if (found.dtype !== wanted.dtype)
+    throw new DTypeError(`${found.url} is ${found.dtype}, the data are ${wanted.dtype}`);
+  if (text(found.shape) !== text(wanted.shape))
+    throw new ShapeError(`${found.url} has shape ${text(found.shape)}, the data ${text(wanted.shape)}`);
+  if (text(found.objectShape) !== text(wanted.chunks)) {
+    throw new ChunkError(
+      `${found.url} has objects of ${text(found.objectShape)}, the data chunks of ${text(wanted.chunks)}; rechunk to the former`,
+    );
+  }
+}
+
+async function isConsolidated(store: SyncStore): Promise<boolean> {
+  return (readJson(store, "zarr.json")?.["consolidated_metadata"] ?? null) !== null;
+}
+
+function readJson(store: SyncStore, key: string): LooseObject | null {
+  const found = store.readSync(key, { maxBytes: METADATA_BYTES_MAX });
+  return found && parseLooseJson(found.bytes, `${store.url.href}${key}`);
+}
+
+/**
+ * End a write: consolidated metadata last, then the new store takes its place.
+ * @throws {ExistsError} mode `w-` and something has come there meanwhile
+ * @throws {WriteError} the store refuses
+ */
+export async function finishZarr(target: ZarrTarget): Promise<void> {
+  const store = writableStore(target.writeUrl);
+  if (target.consolidated && (target.isFresh || target.created.length > 0)) consolidate(store, target);
+  if (target.writeUrl !== target.url) publishFolder(target.writeUrl, target.url, target.mode !== "w-");
+}
+
+/** Copy the arrays' documents into the group's; those that others consolidated before stay. */
+function consolidate(store: SyncStore, target: ZarrTarget): void {
+  const group = readJson(store, "zarr.json");
+  if (!group)
+    throw new MetadataError(
+      `${store.url.href}zarr.json has gone while the store was written`,
+      { details: { url: target.url } },
+      "zarr-metadata",
+    );
+  const inline = group["consolidated_metadata"] as { readonly metadata?: LooseObject } | null | undefined; // written by us, or read as such before
+  const members: Record<string, unknown> = { ...inline?.metadata };
+  for (const name of target.created) members[name] = readJson(store, `${name}/zarr.json`);
+  const attributes = (group["attributes"] ?? {}) as LooseObject; // an object: parsed when opened
+  writeJson(store, "zarr.json", groupDocument(attributes, members));
+}
+
+/** Give up a write: a new store vanishes, arrays that were added are removed; chunks of old arrays stay as written. */
+export async function abortZarr(target: ZarrTarget): Promise<void> {
+  if (target.isFresh && target.writeUrl !== target.url) {
+    removeFolder(target.writeUrl);
+    return;
+  }
+  const store = writableStore(target.writeUrl);
+  if (target.isFresh) {
+    await removeAll(store);
+    return;
+  }
+  for (const name of target.created) {
+    const keys: string[] = [];
+    for await (const { key } of store.list(`${name}/`)) keys.push(key);
+    for (const key of keys) store.deleteSync(key);
+    if (target.url.startsWith("file:")) removeFolder(new URL(`${encodeURIComponent(name)}/`, target.url).href);
+  }
+}
