@@ -5,6 +5,12 @@
  * @module
  */
 export * from "./codecs/index.ts";
+export type { CogPartRef, CogWriteStats } from "./cog/assemble.ts";
+export { abortCog, assembleCogSync, checkCogTarget, writePartSync } from "./cog/assemble.ts";
+export type { CogPart, EncodeContext } from "./cog/encode.ts";
+export { encodePartSync } from "./cog/encode.ts";
+export type { CogCompression, CogCrs, CogLevel, CogPlan, CogSpec } from "./cog/plan.ts";
+export { planCog } from "./cog/plan.ts";
 export { decodeRegion, fetchRegion, planRead, readRegion, readRegionSync } from "./read.ts";
 export type { Json, RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "./source.ts";
 export { ioCounters, ioCountersByOrigin } from "./store/counters.ts";
