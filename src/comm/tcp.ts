@@ -182,7 +182,7 @@ export async function listenTcp(
   try {
     await promise;
   } catch (cause) {
-    throw new CommError(codeOf(cause), `cannot listen on ${formatAddress(address)}: ${messageOf(cause)}`, { cause });
+    throw cannotListen(address, cause);
   }
   const bound = server.address();
   // A tcp server that listens has an address with a port.
@@ -191,6 +191,10 @@ export async function listenTcp(
     address: formatAddress({ scheme: "tcp", host: options.contactHost, port }),
     close: () => new Promise((done) => server.close(() => done())),
   };
+}
+
+function cannotListen(address: Address, cause: unknown): Error {
+  return new CommError(codeOf(cause), `cannot listen on ${formatAddress(address)}: ${messageOf(cause)}`, { cause });
 }
 
 function endName(host: string | undefined, port: number | undefined): string {

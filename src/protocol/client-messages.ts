@@ -130,8 +130,8 @@ export interface LostData {
 export interface CancelledKeys {
   readonly op: "cancelled-keys";
   readonly keys: readonly Key[];
-  readonly reason?: string;
-  readonly msg?: string;
+  readonly reason: string | null;
+  readonly msg: string | null;
 }
 export interface TaskRetried {
   readonly op: "task-retried";
@@ -230,7 +230,7 @@ export const SCHEDULER_TO_CLIENT: Family<SchedulerToClient> = family<SchedulerTo
   "key-in-memory": op<KeyInMemory>({ key: KEY, type: optional(BYTES), workers: optional(listOf(TEXT)) }),
   "task-erred": op<ClientTaskErred>({ key: KEY, ...FAILURE_FIELDS }),
   "lost-data": op<LostData>({ key: KEY }),
-  "cancelled-keys": op<CancelledKeys>({ keys: KEYS, reason: optional(TEXT), msg: optional(TEXT) }),
+  "cancelled-keys": op<CancelledKeys>({ keys: KEYS, reason: nullable(TEXT), msg: nullable(TEXT) }),
   "task-retried": op<TaskRetried>({ key: KEY }),
   restart: op<SchedulerRestart>({}),
   error: op<SchedulerError>({ exception: optional(ANYTHING), traceback: optional(ANYTHING) }),

@@ -17,6 +17,8 @@ export interface Codec<T> {
   readonly wire?: string;
   /** True when the field may be absent. */
   readonly isOptional?: boolean;
+  /** True when an absent field reads as null: Python leaves out arguments that default to None. */
+  readonly isNullable?: boolean;
 }
 
 /** A codec of a field that may be absent. */
@@ -127,10 +129,11 @@ export function mapOf<K, V>(key: Codec<K>, value: Codec<V>): Codec<ReadonlyMap<K
   };
 }
 
-/** Nil or a value. */
+/** Nil or a value; an absent field reads as null. */
 export function nullable<T>(codec: Codec<T>): Codec<T | null> {
   return {
     ...codec,
+    isNullable: true,
     read: (value, place) => (value === null || value === undefined ? null : codec.read(value, place)),
     write: (value) => (value === null ? null : codec.write(value)),
   };
@@ -184,7 +187,7 @@ export function record<T extends object>(fields: Fields<T>): Codec<T> {
         const field = map.get(wire);
         if (field === undefined || (field === null && codec.isOptional)) {
           if (codec.isOptional) continue;
-          if (field === undefined) refuse(field, `${place}.${wire}`, "the field to be there");
+          if (field === undefined && !codec.isNullable) refuse(field, `${place}.${wire}`, "the field to be there");
         }
         out[name] = codec.read(field, `${place}.${wire}`);
       }

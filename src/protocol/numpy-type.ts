@@ -50,7 +50,7 @@ export function numpyTypeOf(code: string): NumpyType {
       code,
     };
   }
-  if (/^\|?O8?$/.test(code)) return { kind: "object", itemsize: 8, code };
+  if (/^\|?O8?$/.test(code)) return { kind: "object", itemsize: 8, code: "|O" };
   throw new UnsupportedError(`NumPy dtype ${JSON.stringify(code)} has no JavaScript values`, {
     details: { dtype: code },
   });
@@ -78,7 +78,7 @@ function typeOfDescr(descr: readonly unknown[]): NumpyType {
     offset += type.itemsize;
     return field;
   });
-  return { kind: "record", fields, itemsize: offset, code: `V${offset}` };
+  return { kind: "record", fields, itemsize: offset, code: `|V${offset}` };
 }
 
 /**
@@ -116,5 +116,5 @@ function recordOf(state: readonly PyValue[], names: PyTuple, depth: number): Num
       throw new RemoteProtocolError(`pickled dtype whose field ${name} lies outside its ${size} bytes`);
     return { name, type: known, offset };
   });
-  return { kind: "record", fields, itemsize: size, code: `V${size}` };
+  return { kind: "record", fields, itemsize: size, code: `|V${size}` };
 }

@@ -214,10 +214,13 @@ export const NCORES: Request<
   { readonly workers: readonly WorkerAddress[] | null },
   ReadonlyMap<WorkerAddress, number>
 > = request("ncores", MAYBE_WORKERS, mapOf(TEXT, INTEGER), checkReply);
-/** Bytes per key; null asks for all. */
-export const NBYTES_REQUEST: Request<{ readonly keys: readonly Key[] | null }, ReadonlyMap<Key, number>> = request(
+/** Bytes per key, or per kind of key with `summary`; null asks for all. */
+export const NBYTES_REQUEST: Request<
+  { readonly keys: readonly Key[] | null; readonly summary?: boolean },
+  ReadonlyMap<Key, number>
+> = request<{ readonly keys: readonly Key[] | null; readonly summary?: boolean }, ReadonlyMap<Key, number>>(
   "nbytes",
-  MAYBE_KEYS,
+  { ...MAYBE_KEYS, summary: optional(FLAG) },
   mapOf(KEY, NUMBER),
   checkReply,
 );
@@ -295,7 +298,7 @@ export const PING: Request<Record<never, never>, unknown> = request("ping", {}, 
 export interface Broadcast {
   readonly msg: Loose;
   readonly workers: readonly WorkerAddress[] | null;
-  readonly hosts: readonly string[] | null;
+  readonly hosts?: readonly string[];
   readonly nanny: boolean;
   readonly onError: string;
 }
@@ -304,7 +307,7 @@ export const BROADCAST: Request<Broadcast, unknown> = request<Broadcast, unknown
   {
     msg: LOOSE_MAP,
     workers: nullable(listOf(TEXT)),
-    hosts: nullable(listOf(TEXT)),
+    hosts: optional(listOf(TEXT)),
     nanny: FLAG,
     onError: TEXT,
   },

@@ -328,7 +328,7 @@ export const METRICS: Codec<WorkerMetrics> = record<WorkerMetrics>({
 export const FAILURE_FIELDS: {
   readonly exception: Codec<Serialized | Pickled>;
   readonly traceback: Codec<Serialized | Pickled | null>;
-} = FAILURE;
+} = { exception: FAILURE.exception, traceback: FAILURE.traceback };
 
 /** Message values keyed by task. */
 export const DATA: Codec<ReadonlyMap<Key, Serialized>> = mapOf(KEY, SERIALIZED);

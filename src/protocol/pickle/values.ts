@@ -72,7 +72,9 @@ export function exceptionOf(node: PyValue): PyException | undefined {
     const [func, inner] = node.args;
     if (!(func instanceof PyGlobal)) return undefined;
     cls = func;
-    args = inner instanceof PyTuple ? inner.items : [];
+    // tblib 3.1 and later pass a dict of attributes, earlier versions the tuple of arguments.
+    const given = inner instanceof Map ? inner.get("args") : inner;
+    args = given instanceof PyTuple ? given.items : [];
   }
   return { type: cls.name, module: cls.module, message: args.map((arg) => textOf(arg)).join(", ") };
 }
