@@ -13,5 +13,7 @@ export { createLogger, systemClock } from "./logger.ts";
 export type { ConfigEntry, ConfigKind } from "./schema.ts";
 export { SCHEMA } from "./schema.ts";
 export type { Environment } from "./sources.ts";
+export { readToken } from "./token.ts";
 export type { ConfigTree } from "./tree.ts";
 export { expandVariables, mergeTrees } from "./tree.ts";
+export { packageVersion } from "./version.ts";

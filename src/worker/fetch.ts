@@ -1,0 +1,47 @@
+/** Fetching inputs from a peer, and saying how it went in the machine's words. */
+import { type Clock, isRsdatError } from "../base/index.ts";
+import { getData, type Rpc } from "../comm/index.ts";
+import type { Key } from "../graph/index.ts";
+import { failureOf, type StartStop, type WireFailure } from "../protocol/index.ts";
+import type { WorkerInstruction } from "./state/index.ts";
+import type { Stored, Values } from "./values.ts";
+
+/** The machine's order to ask a peer. */
+export type GatherInstruction = Extract<WorkerInstruction, { readonly type: "gather" }>;
+
+/** How a request to a peer ended. */
+export type Fetched =
+  | { readonly type: "gather-success"; readonly worker: string; readonly received: ReadonlyMap<Key, Stored>; readonly startstop: StartStop }
+  | { readonly type: "gather-busy" | "gather-network-failure"; readonly worker: string }
+  | { readonly type: "gather-failure"; readonly worker: string; readonly failure: WireFailure };
+
+/** Time for one transfer; a peer that sends nothing for so long counts as lost. */
+const TRANSFER_MS = 300_000;
+
+/** Ask the peer; never rejects. */
+export async function fetchFrom(
+  rpc: Rpc,
+  { worker, keys }: { readonly worker: string; readonly keys: readonly Key[] },
+  { me, values, clock, signal }: { readonly me: string; readonly values: Values; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<Fetched> {
+  const start = clock.wall() / 1000;
+  let answer: Awaited<ReturnType<typeof getData>>;
+  try {
+    answer = await getData(rpc, worker, { keys, who: me }, { timeoutMs: TRANSFER_MS, signal });
+  } catch {
+    // Whatever went wrong on the way, the peer cannot be used: the machine looks elsewhere and asks the scheduler.
+    return { type: "gather-network-failure", worker };
+  }
+  if (answer.status === "busy") return { type: "gather-busy", worker };
+  try {
+    const received = new Map<Key, Stored>();
+    for (const key of keys) {
+      const serialized = answer.data.get(key);
+      if (serialized) received.set(key, values.receive(serialized));
+    }
+    return { type: "gather-success", worker, received, startstop: { action: "transfer", start, stop: clock.wall() / 1000, source: worker } };
+  } catch (error) {
+    if (!isRsdatError(error)) throw error;
+    return { type: "gather-failure", worker, failure: failureOf(error) };
+  }
+}

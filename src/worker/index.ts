@@ -1,0 +1,11 @@
+/**
+ * Room: worker. The shell around its machine: registers, fetches from peers, serves them, hands tasks to the executor.
+ * In: a scheduler's address, an executor, limits. Out: a Worker that works until it is closed. Touches sockets and timers.
+ * Imports: base, ndarray, graph, config, protocol, comm, executor, its state.
+ * @module
+ */
+export { runNanny } from "./nanny.ts";
+export type { NannyOptions } from "./nanny.ts";
+export type { Trust } from "./run-task.ts";
+export { Worker } from "./worker.ts";
+export type { WorkerOptions } from "./worker.ts";

@@ -1,0 +1,113 @@
+/** What a worker answers on request connections (dask-protocol §9). */
+import { type Clock, UnsupportedError } from "../base/index.ts";
+import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
+import { packageVersion } from "../config/index.ts";
+import { type Key, valueOfKey } from "../graph/index.ts";
+import { FREE_KEYS_REQUEST, GET_DATA, type Serialized, UPDATE_DATA, VERSIONS, WORKER_GATHER } from "../protocol/index.ts";
+import { fetchFrom } from "./fetch.ts";
+import { type TransferFigures, versionsOf } from "./metrics.ts";
+import type { ValueFacts } from "./state/index.ts";
+import type { Outgoing, Stored, Values } from "./values.ts";
+
+/** What the handlers need of their worker. */
+export interface RequestContext {
+  readonly address: string;
+  readonly values: Values;
+  readonly transfers: TransferFigures;
+  readonly rpc: Rpc;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  put(data: ReadonlyMap<Key, Stored>): ReadonlyMap<Key, ValueFacts>;
+  free(keys: readonly Key[]): void;
+  close(reason: string): void;
+  isPaused(): boolean;
+}
+
+/** Peers served at once; further ones are told to come back. Dask: 50, and 1 while paused. */
+const OUTGOING_MAX = 50;
+
+/** Handlers by wire op. */
+export function workerHandlers(context: RequestContext): Handlers {
+  const ok = { status: "OK" };
+  const refused = (what: string) => (): never => {
+    throw new UnsupportedError(`${what} on an rsdat worker: it runs native tasks and JavaScript, not Python`);
+  };
+  return {
+    get_data: (request, comm) => sendData(context, GET_DATA.parse(request).keys, comm),
+    update_data: (request) => {
+      const { data } = UPDATE_DATA.parse(request);
+      const stored = new Map(Array.from(data, ([key, value]) => [key, context.values.receive(value)] as const));
+      const facts = context.put(stored);
+      const nbytes = new Map(Array.from(data, ([key, value]) => [key, facts.get(key)?.nbytes ?? value.nbytes] as const));
+      return UPDATE_DATA.answer({ nbytes, status: "OK" });
+    },
+    gather: (request) => gatherHere(context, WORKER_GATHER.parse(request).whoHas),
+    free_keys: (request) => {
+      context.free(FREE_KEYS_REQUEST.parse(request).keys);
+      return ok;
+    },
+    keys: () => context.values.keys().map(valueOfKey),
+    ping: () => Buffer.from("pong"),
+    versions: () => VERSIONS.answer(versionsOf(packageVersion())),
+    identity: () => ({ type: "Worker", id: context.address, address: context.address }),
+    terminate: () => {
+      setImmediate(() => context.close("terminate"));
+      return "OK";
+    },
+    "plugin-add": () => ok,
+    "plugin-remove": () => ok,
+    run: refused("Client.run"),
+    run_coroutine: refused("Client.run"),
+    actor_execute: refused("actors"),
+    actor_attribute: refused("actors"),
+    upload_file: refused("upload_file"),
+  };
+}
+
+/** Two steps: the values, then the requester's "OK"; blocks stay in place until they have left. */
+async function sendData(context: RequestContext, keys: readonly Key[], comm: Comm): Promise<typeof NO_REPLY | { status: string }> {
+  const { transfers } = context;
+  if (transfers.outgoingCount >= (context.isPaused() ? 1 : OUTGOING_MAX)) return { status: "busy" };
+  const outgoing: Outgoing[] = [];
+  const data = new Map<Key, Serialized>();
+  for (const key of keys) {
+    const value = context.values.outgoing(key);
+    if (!value) continue;
+    outgoing.push(value);
+    data.set(key, value.serialized);
+  }
+  const nbytes = outgoing.reduce((sum, value) => sum + value.serialized.nbytes, 0);
+  transfers.outgoingCount++;
+  transfers.outgoingCountTotal++;
+  transfers.outgoingBytes += nbytes;
+  try {
+    comm.send(GET_DATA.answer({ status: "OK", data }));
+    await comm.flushed();
+    await comm.next(context.signal);
+    return NO_REPLY;
+  } finally {
+    for (const value of outgoing) value.release();
+    transfers.outgoingCount--;
+    transfers.outgoingBytes -= nbytes;
+  }
+}
+
+/** Fetch values from peers at somebody's request. */
+async function gatherHere(context: RequestContext, whoHas: ReadonlyMap<Key, readonly string[]>): Promise<unknown> {
+  const missing = new Set(Array.from(whoHas.keys()).filter((key) => !context.values.has(key)));
+  for (let round = 0; missing.size > 0; round++) {
+    const byPeer = new Map<string, Key[]>();
+    for (const key of missing) {
+      const peer = whoHas.get(key)?.filter((address) => address !== context.address)[round];
+      if (peer !== undefined) byPeer.set(peer, [...(byPeer.get(peer) ?? []), key]);
+    }
+    if (byPeer.size === 0) break;
+    for (const [worker, keys] of byPeer) {
+      const end = await fetchFrom(context.rpc, { worker, keys }, { me: context.address, values: context.values, clock: context.clock, signal: context.signal });
+      if (end.type !== "gather-success") continue;
+      context.put(end.received);
+      for (const key of end.received.keys()) missing.delete(key);
+    }
+  }
+  return missing.size === 0 ? { status: "OK" } : { status: "partial-fail", keys: Array.from(missing, valueOfKey) };
+}

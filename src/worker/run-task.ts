@@ -1,0 +1,105 @@
+/** One `execute` instruction: reads the spec, checks who vouches for user code, hands the task to the executor. */
+import { errorFromRecord, errorToRecord, TaskError, UnsupportedError } from "../base/index.ts";
+import type { Executor, TaskOutcome } from "../executor/index.ts";
+import { decodeTaskSpec, type Key, showKey, type TaskSpec, verifyFunctionMac } from "../graph/index.ts";
+import { failureOf, type Pickled, readRunSpec, type Serialized, type StartStop } from "../protocol/index.ts";
+import type { RunSpec, WorkerEvent, WorkerInstruction } from "./state/index.ts";
+import type { Stored, Values } from "./values.ts";
+
+/** What user code needs to run here. */
+export interface Trust {
+  /** The cluster's token; null: none. */
+  readonly token: string | null;
+  readonly allowInsecure: boolean;
+}
+
+/** The end of an execution, without time and stimulus. */
+export type Ended =
+  | { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly stored: Stored; readonly thread: number; readonly startstops: readonly StartStop[] }
+  | Pick<Extract<WorkerEvent, { readonly type: "execute-failure" }>, "type" | "key" | "runId" | "failure" | "thread" | "startstops">;
+
+/** Run the task of `instruction`; `done` is called once, later, whatever happens. */
+export function runTask(
+  { executor, values, trust }: { readonly executor: Executor; readonly values: Values; readonly trust: Trust },
+  instruction: Extract<WorkerInstruction, { readonly type: "execute" }>,
+  done: (ended: Ended) => void,
+): void {
+  const { key, runId } = instruction;
+  const fail = (error: unknown): void => {
+    done({ type: "execute-failure", key, runId, failure: failureOf(error), thread: null, startstops: [] });
+  };
+  const held: (() => void)[] = [];
+  const release = (): void => {
+    for (const step of held.splice(0)) step();
+  };
+  try {
+    const { spec, dependencies } = nativeSpec(instruction.runSpec, key);
+    const inputs = (dependencies ?? instruction.dependencies).map((input) => {
+      const taken = values.input(input);
+      held.push(taken.release);
+      return taken.input;
+    });
+    executor.submit({ key, spec, inputs, trusted: isTrusted(spec, trust) }, (outcome) => {
+      release();
+      done(endOf(instruction, outcome));
+    });
+  } catch (error) {
+    release();
+    queueMicrotask(() => fail(error));
+  }
+}
+
+function nativeSpec(runSpec: Serialized | Pickled, key: Key): { readonly spec: Uint8Array; readonly dependencies: readonly Key[] | undefined } {
+  const read = readRunSpec(runSpec);
+  if (read.kind === "native") return read;
+  throw new UnsupportedError(
+    `task ${showKey(key)} calls Python's ${read.name}, but this is an rsdat worker; restrict Python tasks to Python workers by workers or resources`,
+    { details: { key, python: read.name } },
+  );
+}
+
+/** User code is trusted when every text in the spec carries a mac under the cluster's token. */
+function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
+  if (trust.allowInsecure) return true;
+  // Looked for first, so that specs of kernels are not decoded on this thread.
+  if (trust.token === null || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"call"')) return false;
+  const calls = decodeTaskSpec(bytes).steps.filter((step) => step.do === "call");
+  const { token } = trust;
+  return calls.length > 0 && calls.every((step) => step.mac !== null && verifyFunctionMac(step.text, step.args, token, step.mac));
+}
+
+function endOf({ key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome): Ended {
+  const startstops: StartStop[] = [{ action: "compute", start: outcome.startMs / 1000, stop: outcome.stopMs / 1000 }];
+  const common = { key, runId, thread: outcome.thread, startstops };
+  switch (outcome.status) {
+    case "ok":
+      return { type: "execute-success", ...common, stored: { kind: "block", handle: outcome.output } };
+    case "value":
+      return { type: "execute-success", ...common, stored: { kind: "plain", value: outcome.value, nbytes: outcome.nbytes } };
+    case "error":
+      return { type: "execute-failure", ...common, failure: failureOf(errorFromRecord(outcome.error)) };
+    case "cancelled":
+      return { type: "execute-failure", ...common, failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`)) };
+  }
+}
+
+/** Bytes that a native task needs beyond its inputs; null for others. */
+export function needOf(runSpec: RunSpec): number | null {
+  let known = NEEDS.get(runSpec);
+  if (known === undefined) NEEDS.set(runSpec, (known = readNeed(runSpec)));
+  return known;
+}
+const NEEDS = new WeakMap<RunSpec, number | null>();
+
+function readNeed(runSpec: RunSpec): number | null {
+  try {
+    const read = readRunSpec(runSpec);
+    if (read.kind !== "native") return null;
+    const spec: TaskSpec = decodeTaskSpec(read.spec);
+    return spec.out.nbytes + spec.workspace;
+  } catch (error) {
+    // Unreadable specs fail when they run, with their key.
+    if (errorToRecord(error).code !== "error") return null;
+    throw error;
+  }
+}

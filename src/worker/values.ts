@@ -1,0 +1,135 @@
+/** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
+import { errorToRecord, UnsupportedError } from "../base/index.ts";
+import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
+import type { Key } from "../graph/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import { deserialize, pyGlobal, Serialized, serialize, writePickle } from "../protocol/index.ts";
+import type { ValueFacts } from "./state/index.ts";
+
+/** A held value. */
+export type Stored =
+  | { readonly kind: "block"; readonly handle: BlockHandle }
+  /** A plain value, or a block that found no room in the arena. */
+  | { readonly kind: "plain"; readonly value: unknown; readonly nbytes: number }
+  /** A Python object without a JavaScript value; served on as it came. */
+  | { readonly kind: "opaque"; readonly serialized: Serialized };
+
+/** A value ready to be sent; `release` when it has left. */
+export interface Outgoing {
+  readonly serialized: Serialized;
+  release(): void;
+}
+
+/** Values by key. The shell adds what it announces to the machine and removes what the machine drops. */
+export class Values {
+  readonly #executor: Executor;
+  readonly #values = new Map<Key, Stored>();
+
+  constructor(executor: Executor) {
+    this.#executor = executor;
+  }
+
+  has(key: Key): boolean {
+    return this.#values.has(key);
+  }
+
+  keys(): Key[] {
+    return Array.from(this.#values.keys());
+  }
+
+  /** Hold `value` and give its facts for the machine. */
+  set(key: Key, value: Stored): ValueFacts {
+    this.drop(key);
+    this.#values.set(key, value);
+    return factsOf(value);
+  }
+
+  drop(key: Key): void {
+    const value = this.#values.get(key);
+    this.#values.delete(key);
+    if (value?.kind === "block") this.#executor.release(value.handle);
+  }
+
+  /** What a peer sent, as this worker holds it: a block goes into the arena if there is room. */
+  receive(serialized: Serialized): Stored {
+    let value: unknown;
+    try {
+      value = deserialize(serialized);
+    } catch (error) {
+      // Not ours to understand: a Python object between Python tasks may rest here and be fetched again.
+      if (errorToRecord(error).code === "unsupported") return { kind: "opaque", serialized };
+      throw error;
+    }
+    if (!(value instanceof NDArray)) return { kind: "plain", value, nbytes: serialized.nbytes };
+    const handle = this.#place(value);
+    return handle ? { kind: "block", handle } : { kind: "plain", value, nbytes: value.nbytes };
+  }
+
+  /**
+   * An input for a task; `release` when the task has ended.
+   * @throws {UnsupportedError} the value has no JavaScript form
+   */
+  input(key: Key): { readonly input: TaskInput; release(): void } {
+    const value = this.#values.get(key);
+    if (!value || value.kind === "opaque") {
+      throw new UnsupportedError("an input is a Python object without a JavaScript value", { details: { input: key } });
+    }
+    if (value.kind === "block") {
+      this.#executor.retain(value.handle);
+      return { input: value.handle, release: () => this.#executor.release(value.handle) };
+    }
+    const handle = value.value instanceof NDArray ? this.#place(value.value) : null;
+    if (handle) return { input: handle, release: () => this.#executor.release(handle) };
+    return { input: { value: value.value }, release: () => undefined };
+  }
+
+  /** The value as it travels; a block stays in place until `release`. */
+  outgoing(key: Key): Outgoing | null {
+    const value = this.#values.get(key);
+    if (!value) return null;
+    if (value.kind === "opaque") return { serialized: value.serialized, release: () => undefined };
+    if (value.kind === "plain") return { serialized: serialize(value.value), release: () => undefined };
+    const { handle } = value;
+    this.#executor.retain(handle);
+    this.#executor.pin(handle);
+    const release = (): void => {
+      this.#executor.unpin(handle);
+      this.#executor.release(handle);
+    };
+    return { serialized: serialize(this.#executor.view(handle)), release };
+  }
+
+  /** Null when the arena is full, as it can be under a scheduler that does not count bytes. */
+  #place(block: NDArray): BlockHandle | null {
+    const { bytesLive } = this.#executor.stats();
+    if (bytesLive + block.nbytes > this.#executor.budgetBytes) return null;
+    return this.#executor.put(block);
+  }
+}
+
+const BLOCK_TYPE = writePickle(pyGlobal("numpy.ndarray"));
+const TYPES = new Map<string, Uint8Array>();
+
+/** Size and Python class of a held value. */
+export function factsOf(value: Stored): ValueFacts {
+  if (value.kind === "block") return { nbytes: value.handle.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
+  if (value.kind === "opaque") return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
+  if (value.value instanceof NDArray) return { nbytes: value.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
+  const typename = pythonType(value.value);
+  return { nbytes: value.nbytes, type: typePickle(`builtins.${typename}`), typename };
+}
+
+function typePickle(path: string): Uint8Array {
+  let pickle = TYPES.get(path);
+  if (!pickle) TYPES.set(path, (pickle = writePickle(pyGlobal(path))));
+  return pickle;
+}
+
+function pythonType(value: unknown): string {
+  if (typeof value === "string") return "str";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
+  if (Array.isArray(value)) return "list";
+  return value instanceof Uint8Array ? "bytes" : value === null || value === undefined ? "object" : "dict";
+}

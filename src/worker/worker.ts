@@ -1,0 +1,377 @@
+/** The worker's shell: connections, timers and values around the machine. One event, drain the outbox, next event. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
+import { type Clock, CommClosedError, errorToRecord, isRsdatError, type Logger, RemoteProtocolError, WorkerStartError } from "../base/index.ts";
+import { BatchedStream, type Comm, connect, listen, type Listener, readStream, Rpc, serveRequests } from "../comm/index.ts";
+import { config, createLogger, packageVersion, systemClock } from "../config/index.ts";
+import type { Executor } from "../executor/index.ts";
+import type { Key } from "../graph/index.ts";
+import {
+  formatAddress, HEARTBEAT_WORKER, NATIVE_RESOURCE, normalizeAddress, parseAddress, REGISTER_WORKER, RETIRE_WORKERS, SCHEDULER_TO_WORKER,
+  UNREGISTER, WORKER_TO_SCHEDULER, type WorkerRegistered, type WorkerToScheduler,
+} from "../protocol/index.ts";
+import { fetchFrom, type GatherInstruction } from "./fetch.ts";
+import { jobFacts, MetricsSource, type TransferFigures, versionsOf } from "./metrics.ts";
+import { workerHandlers } from "./requests.ts";
+import { type Ended, needOf, runTask, type Trust } from "./run-task.ts";
+import { createWorkerMachine, type ValueFacts, type WorkerEvent, type WorkerInstruction, type WorkerLimits, type WorkerMachine } from "./state/index.ts";
+import { type Stored, Values } from "./values.ts";
+
+/** How a worker is to be; sizes in bytes. */
+export interface WorkerOptions extends Partial<Trust> {
+  /** Address of the scheduler. */
+  readonly scheduler: string;
+  /** Runs the tasks; the worker owns it and closes it. */
+  readonly executor: Executor;
+  /** Bytes this process may take; told to the scheduler. */
+  readonly memoryLimitBytes: number;
+  /** Default: the address. */
+  readonly name?: string;
+  /** Host to listen on; default: the one that this machine has on the way to the scheduler. */
+  readonly host?: string;
+  /** Port to listen on; default: any. */
+  readonly port?: number;
+  /** Address that peers shall use, where it differs. */
+  readonly contactAddress?: string;
+  readonly localDirectory?: string;
+  readonly resources?: ReadonlyMap<string, number>;
+  /** Give up when the scheduler has not answered for this long. Default 60 s. */
+  readonly deathTimeoutMs?: number;
+  readonly nanny?: string;
+  /** More facts for `extra` of the registration. */
+  readonly extra?: ReadonlyMap<string, unknown>;
+  /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
+  readonly dialect?: boolean;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** A resource amount that no set of tasks uses up: native tasks on a Python scheduler demand 1 of it. */
+const PLENTY = 1e9;
+const DEATH_TIMEOUT_MS = 60_000;
+/** Time that running tasks are given to end, and the scheduler to move data, when the worker leaves. */
+const LEAVE_MS = 30_000;
+const GOODBYE_MS = 2_000;
+/** Events that may wait while one is handled. */
+const BACKLOG_MAX = 1_000_000;
+
+/** A worker process's one worker. */
+export class Worker implements AsyncDisposable {
+  readonly address: string;
+  readonly name: string;
+  /** Resolves with the reason once the worker has closed. */
+  readonly closed: Promise<string>;
+  readonly #options: WorkerOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #executor: Executor;
+  readonly #machine: WorkerMachine;
+  readonly #values: Values;
+  readonly #rpc: Rpc;
+  readonly #stream: BatchedStream<WorkerToScheduler>;
+  readonly #metrics: MetricsSource;
+  readonly #transfers: TransferFigures = { incomingCountTotal: 0, outgoingBytes: 0, outgoingCount: 0, outgoingCountTotal: 0, bandwidth: 1e8 };
+  readonly #ending = new AbortController();
+  readonly #done = Promise.withResolvers<string>();
+  readonly #isForeign: boolean;
+  readonly #backlog: WorkerEvent[] = [];
+  #isHandling = false;
+  #isPaused = false;
+  #stimulus = 0;
+  #wake: NodeJS.Timeout | undefined;
+  #listener: Listener | undefined;
+  #isLeaving = false;
+
+  private constructor(options: WorkerOptions, comm: Comm, address: string) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? createLogger("rsdat.worker");
+    this.#executor = options.executor;
+    this.address = address;
+    this.name = options.name ?? address;
+    this.closed = this.#done.promise;
+    this.#isForeign = comm.handshake.rsdat === undefined;
+    this.#values = new Values(options.executor);
+    this.#metrics = new MetricsSource(this.#clock, options.executor);
+    this.#rpc = new Rpc({ logger: this.#logger, ...handshakeOf(options) });
+    this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
+    this.#machine = createWorkerMachine(this.#limits(), needOf);
+  }
+
+  /**
+   * Listen, register at the scheduler, and work until closed.
+   *
+   * @throws {ConnectTimeoutError} no scheduler answered within the death timeout
+   * @throws {WorkerStartError} the scheduler refused, with its reason
+   */
+  static async start(options: WorkerOptions): Promise<Worker> {
+    const scheduler = normalizeAddress(options.scheduler);
+    const logger = options.logger ?? createLogger("rsdat.worker");
+    const comm = await connect(scheduler, { timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS, logger, ...handshakeOf(options) });
+    let listener: Listener | undefined;
+    try {
+      const started = Promise.withResolvers<Worker>();
+      const host = options.host ?? parseAddress(comm.local).host;
+      listener = await listen(formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }), async (peer) => (await started.promise).#serve(peer), {
+        logger, contactHost: parseAddress(comm.local).host, ...handshakeOf(options),
+      });
+      const worker = new Worker({ ...options, scheduler, logger }, comm, options.contactAddress ?? listener.address);
+      worker.#listener = listener;
+      started.resolve(worker);
+      await worker.#register(comm);
+      return worker;
+    } catch (error) {
+      await Promise.all([comm.close(), listener?.close()]);
+      throw error;
+    }
+  }
+
+  /** Whether the scheduler is a Python one. */
+  get isForeign(): boolean {
+    return this.#isForeign;
+  }
+
+  /** Leave in good order: start nothing new, let what runs end, let the scheduler move what is only here, close. */
+  async leave(reason: string): Promise<void> {
+    if (this.#isLeaving) return void (await this.closed);
+    this.#isLeaving = true;
+    this.#logger.info(`leaving: ${reason}`);
+    this.#handle({ type: "status", status: "closing_gracefully" });
+    const until = this.#clock.now() + LEAVE_MS;
+    while (this.#machine.counts().executing.length > 0 && this.#clock.now() < until) await sleep(20);
+    try {
+      const request = { workers: [this.address], closeWorkers: false, remove: false, stimulusId: this.#nextStimulus("retire") };
+      RETIRE_WORKERS.parseAnswer(await this.#rpc.call(this.#options.scheduler, RETIRE_WORKERS.ask(request), { timeoutMs: LEAVE_MS }));
+    } catch (error) {
+      this.#logger.warning(`the scheduler did not take over: ${errorToRecord(error).message}`); // it recomputes what is lost
+    }
+    await this.close(reason);
+  }
+
+  /** Close now; the scheduler is told, and recomputes what was only here. */
+  async close(reason = "worker-close"): Promise<void> {
+    if (this.#ending.signal.aborted) return void (await this.closed);
+    this.#ending.abort(new CommClosedError(`worker ${this.address} closes: ${reason}`));
+    clearTimeout(this.#wake);
+    const goodbye = UNREGISTER.ask({ address: this.address, stimulusId: this.#nextStimulus("close") });
+    if (!this.#stream.comm.isClosed) {
+      // A scheduler that does not answer learns of it by the closed stream.
+      await this.#rpc.call(this.#options.scheduler, goodbye, { timeoutMs: GOODBYE_MS }).catch(() => undefined);
+    }
+    this.#stream.comm.abort(new CommClosedError("worker closed"));
+    await Promise.all([this.#rpc.close(), this.#listener?.close()]);
+    await this.#executor[Symbol.asyncDispose]();
+    this.#done.resolve(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #register(comm: Comm): Promise<void> {
+    const options = this.#options;
+    const resources = new Map(options.resources ?? []);
+    if (!resources.has(NATIVE_RESOURCE)) resources.set(NATIVE_RESOURCE, PLENTY);
+    const me = REGISTER_WORKER.ask({
+      address: this.address, status: "init", nthreads: this.#executor.threads, name: this.name, now: this.#clock.wall() / 1000, resources,
+      memoryLimit: options.memoryLimitBytes, localDirectory: options.localDirectory ?? "", services: new Map(), nanny: options.nanny ?? null,
+      pid: process.pid, versions: versionsOf(packageVersion()), metrics: this.#readMetrics(), extra: this.#facts(),
+      stimulusId: this.#nextStimulus("worker-connect"), serverId: `Worker-${randomUUID()}`,
+    });
+    comm.send({ ...me, reply: false });
+    const reply = REGISTER_WORKER.parseAnswer(await comm.next(AbortSignal.timeout(options.deathTimeoutMs ?? DEATH_TIMEOUT_MS)));
+    if (reply.status !== "OK") {
+      throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.message ?? reply.error ?? reply.status}`, { details: { scheduler: options.scheduler } });
+    }
+    if (reply.error) throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.error}`);
+    this.#run(comm, reply);
+  }
+
+  /** What our scheduler and clusters want to know, beyond Dask's fields. */
+  #facts(): Map<string, unknown> {
+    return new Map<string, unknown>([
+      ["language", "rsdat"], ["version", packageVersion()], ["budget_bytes", this.#executor.budgetBytes],
+      ["has_token", this.#options.token !== null && this.#options.token !== undefined], ["allows_insecure", this.#options.allowInsecure ?? false],
+      ...jobFacts(process.env), ...(this.#options.extra ?? []),
+    ]);
+  }
+
+  #run(comm: Comm, registered: WorkerRegistered): void {
+    this.#handle({ type: "status", status: "running" });
+    void this.#listen(comm);
+    void this.#beat((registered.heartbeatInterval ?? 0.5) * 1000);
+  }
+
+  /** The scheduler's stream, until it ends. */
+  async #listen(comm: Comm): Promise<void> {
+    let reason = "the scheduler closed the connection";
+    try {
+      for await (const messages of readStream(comm, SCHEDULER_TO_WORKER.parse)) this.#handle({ type: "scheduler-messages", messages });
+    } catch (error) {
+      reason = `the connection to the scheduler broke: ${errorToRecord(error).message}`;
+      if (!isRsdatError(error)) throw error;
+    } finally {
+      await this.close(reason);
+    }
+  }
+
+  async #beat(firstMs: number): Promise<void> {
+    let intervalMs = firstMs;
+    const { signal } = this.#ending;
+    for (;;) {
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
+      if (signal.aborted) return;
+      if (this.#isForeign) this.#watchMemory();
+      try {
+        intervalMs = (await this.#sendHeartbeat()) ?? intervalMs;
+      } catch (error) {
+        // The stream tells when the scheduler is gone; a missed heartbeat is only noted.
+        if (!signal.aborted) this.#logger.warning(`heartbeat failed: ${errorToRecord(error).message}`);
+      }
+    }
+  }
+
+  /** Milliseconds until the next one, if the scheduler says. */
+  async #sendHeartbeat(): Promise<number | null> {
+    const now = this.#clock.now();
+    const counts = this.#machine.counts();
+    const heartbeat = HEARTBEAT_WORKER.ask({
+      address: this.address, now: this.#clock.wall() / 1000, metrics: this.#readMetrics(), extensions: new Map(),
+      executing: new Map(counts.executing.map(({ key, since }) => [key, (now - since) / 1000])),
+    });
+    const reply = HEARTBEAT_WORKER.parseAnswer(await this.#rpc.call(this.#options.scheduler, heartbeat, { signal: this.#ending.signal }));
+    if (reply.status === "missing") {
+      void this.close("the scheduler does not know this worker any more");
+      return null;
+    }
+    return reply.heartbeatInterval === undefined ? null : reply.heartbeatInterval * 1000;
+  }
+
+  /** Dask's threshold, for schedulers that do not count bytes: nothing new is started while memory is nearly full. */
+  #watchMemory(): void {
+    const fraction = config.fraction("distributed.worker.memory.pause");
+    if (fraction === null || this.#isLeaving) return;
+    const { heapUsed, external } = process.memoryUsage();
+    const isFull = heapUsed + external + this.#executor.stats().bytesLive > fraction * this.#options.memoryLimitBytes;
+    if (isFull === this.#isPaused) return;
+    this.#isPaused = isFull;
+    this.#handle({ type: "status", status: isFull ? "paused" : "running" });
+  }
+
+  #readMetrics(): ReturnType<MetricsSource["read"]> {
+    return this.#metrics.read(this.#machine.counts(), this.#transfers, process.memoryUsage.rss());
+  }
+
+  #limits(): WorkerLimits {
+    const budget = this.#executor.budgetBytes;
+    return {
+      address: this.address,
+      nthreads: this.#executor.threads,
+      budgetBytes: this.#isForeign ? budget : null,
+      resources: new Map([...(this.#options.resources ?? []), [NATIVE_RESOURCE, PLENTY]]),
+      incomingBytesMax: budget / 10,
+      messageBytesMax: config.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
+      incomingCountMax: config.number("distributed.worker.connections.incoming") ?? 10,
+      incomingThrottleBytes: 10e6,
+      busyRetryMs: 150,
+      missingRetryMs: 1000,
+    };
+  }
+
+  #nextStimulus(what: string): string {
+    return `${what}-${this.name}-${++this.#stimulus}`;
+  }
+
+  /** Events wait while one is handled; each is handled with its outbox drained. */
+  #handle(event: Unstamped): void {
+    this.#backlog.push({ now: this.#clock.now(), stimulusId: this.#nextStimulus(event.type), ...event });
+    if (this.#backlog.length > BACKLOG_MAX) throw new RemoteProtocolError(`more than ${BACKLOG_MAX} events wait`);
+    if (this.#isHandling) return;
+    this.#isHandling = true;
+    try {
+      for (let next = this.#backlog.shift(); next; next = this.#backlog.shift()) {
+        const outbox: WorkerInstruction[] = [];
+        this.#machine.handle(next, outbox);
+        for (const instruction of outbox) this.#follow(instruction);
+      }
+    } finally {
+      this.#isHandling = false;
+    }
+  }
+
+  #follow(instruction: WorkerInstruction): void {
+    switch (instruction.type) {
+      case "send":
+        this.#stream.send(instruction.message);
+        return;
+      case "execute":
+        return this.#execute(instruction);
+      case "gather":
+        return void this.#gather(instruction);
+      case "drop":
+        for (const key of instruction.keys) this.#values.drop(key);
+        return;
+      case "wake-at":
+        clearTimeout(this.#wake);
+        this.#wake = setTimeout(() => this.#handle({ type: "wake" }), Math.max(0, instruction.at - this.#clock.now()));
+        return;
+      case "close":
+        return void this.close(instruction.reason);
+    }
+  }
+
+  #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
+    const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
+    runTask({ executor: this.#executor, values: this.#values, trust }, instruction, (ended) => this.#ended(ended));
+  }
+
+  #ended(ended: Ended): void {
+    if (this.#ending.signal.aborted) return;
+    if (ended.type === "execute-failure") return this.#handle(ended);
+    const { stored, ...event } = ended;
+    this.#handle({ ...event, value: this.#values.set(ended.key, stored) });
+  }
+
+  async #gather(instruction: GatherInstruction): Promise<void> {
+    const began = this.#clock.now();
+    const end = await fetchFrom(this.#rpc, instruction, { me: this.address, values: this.#values, clock: this.#clock, signal: this.#ending.signal });
+    if (this.#ending.signal.aborted) return;
+    if (end.type === "gather-success") {
+      this.#transfers.incomingCountTotal++;
+      const seconds = (this.#clock.now() - began) / 1000;
+      if (seconds > 0.005 && instruction.nbytes > 1e6) this.#transfers.bandwidth = 0.9 * this.#transfers.bandwidth + 0.1 * (instruction.nbytes / seconds);
+      const received = new Map(Array.from(end.received, ([key, stored]) => [key, this.#values.set(key, stored)] as const));
+      this.#handle({ ...end, received });
+    } else this.#handle(end);
+  }
+
+  #serve(peer: Comm): Promise<void> {
+    return serveRequests(peer, this.#handlers(), this.#logger);
+  }
+
+  #handlers(): ReturnType<typeof workerHandlers> {
+    return workerHandlers({
+      address: this.address, values: this.#values, transfers: this.#transfers, rpc: this.#rpc, clock: this.#clock, signal: this.#ending.signal,
+      put: (data) => this.#put(data),
+      free: (keys) => this.#handle({ type: "scheduler-messages", messages: [{ op: "free-keys", keys, stimulusId: this.#nextStimulus("free_keys") }] }),
+      close: (reason) => void this.close(reason),
+      isPaused: () => this.#isPaused,
+    });
+  }
+
+  /** Hold values from outside, unless they are here already. */
+  #put(data: ReadonlyMap<Key, Stored>): ReadonlyMap<Key, ValueFacts> {
+    const values = new Map<Key, ValueFacts>();
+    for (const [key, stored] of data) if (!this.#values.has(key)) values.set(key, this.#values.set(key, stored));
+    this.#handle({ type: "update-data", values });
+    return values;
+  }
+}
+
+/** An event before time and stimulus are known. */
+type Unstamped = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never) : never;
+
+/** Our half of the handshake. */
+function handshakeOf(options: Pick<WorkerOptions, "dialect">): { readonly version: string; readonly dialect: boolean } {
+  return { version: packageVersion(), dialect: options.dialect ?? process.env["RSDAT_DIALECT"] !== "0" };
+}
