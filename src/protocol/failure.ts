@@ -1,8 +1,9 @@
 /** Errors on the wire: for Python a pickled exception, for everybody texts (dask-protocol §5 "Errors"). */
-import { errorToRecord, isRsdatError, RemoteError, type RsdatError } from "../base/index.ts";
+import { type ErrorRecord, errorFromRecord, errorToRecord, isRsdatError, RemoteError, type RsdatError } from "../base/index.ts";
 import { Pickled, Serialized } from "./msgpack.ts";
 import { pyException } from "./pickle/build.ts";
 import { readPickle } from "./pickle/reader.ts";
+import { PyCall, type PyValue } from "./pickle/tree.ts";
 import { exceptionOf } from "./pickle/values.ts";
 import { writePickle } from "./pickle/writer.ts";
 import { deserialize, serializeBytes } from "./serialize.ts";
@@ -11,16 +12,30 @@ import type { WireFailure } from "./worker-messages.ts";
 /** Longest text of an error or traceback that is sent; Dask cuts at 10 kB too. */
 const TEXT_CHARS_MAX = 10_000;
 
-/** The wire form of any thrown value; a Python client raises it as a RuntimeError with this text. */
-export function failureOf(error: unknown): WireFailure {
+/** Where something failed. */
+export interface FailurePlace {
+  /** Address of the worker. */
+  readonly worker?: string;
+}
+
+/** Attribute of our exceptions that holds the whole error as JSON; Python objects carry it along unread. */
+const RECORD = "rsdat";
+
+/**
+ * The wire form of any thrown value. A Python client raises it as a RuntimeError with this text, the place and the stack
+ * as notes; an rsdat client gets the error itself back, as the cause of a RemoteError.
+ */
+export function failureOf(error: unknown, place: FailurePlace = {}): WireFailure {
   const record = errorToRecord(error);
   const text = cut(`${record.name}: ${record.message}`);
-  return {
-    exception: serializeBytes(writePickle(pyException(text))),
-    traceback: null,
-    exceptionText: text,
-    tracebackText: cut(record.stack ?? ""),
-  };
+  const stack = cut(record.stack ?? "");
+  const exception = pyException(text);
+  const notes = [...(place.worker === undefined ? [] : [`on worker ${place.worker}`]), ...(stack === "" ? [] : [stack])];
+  exception.state = new Map<PyValue, PyValue>([
+    ["__notes__", notes],
+    [RECORD, JSON.stringify({ ...place, record }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))],
+  ]);
+  return { exception: serializeBytes(writePickle(exception)), traceback: null, exceptionText: text, tracebackText: stack };
 }
 
 function cut(text: string): string {
@@ -53,36 +68,64 @@ export interface FailureContext {
  */
 export function remoteError(exception: unknown, context: FailureContext = {}): RsdatError {
   const found = pickledException(exception);
+  const worker = context.worker ?? found?.place.worker;
   const text =
     context.exceptionText || (found ? `${found.type}: ${found.message}` : "the peer's error could not be read");
   const where = [
     context.key === undefined ? "" : `task ${context.key}`,
-    context.worker === undefined ? "" : `on ${context.worker}`,
+    worker === undefined ? "" : `on ${worker}`,
   ]
     .filter(Boolean)
     .join(" ");
   return new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
+    ...(found?.record ? { cause: errorFromRecord(found.record) } : {}),
     details: {
       type: found?.type ?? /^\w+/.exec(text)?.[0] ?? "Exception",
       text: found?.message ?? text,
-      traceback: context.tracebackText ?? "",
+      traceback: context.tracebackText ?? found?.record?.stack ?? "",
       ...(context.key === undefined ? {} : { key: context.key }),
-      ...(context.worker === undefined ? {} : { worker: context.worker }),
+      ...(worker === undefined ? {} : { worker }),
     },
   });
 }
 
-function pickledException(value: unknown): { readonly type: string; readonly message: string } | undefined {
+interface FoundException {
+  readonly type: string;
+  readonly message: string;
+  readonly place: FailurePlace;
+  /** The error itself, when an rsdat peer sent it. */
+  readonly record: ErrorRecord | undefined;
+}
+
+function pickledException(value: unknown): FoundException | undefined {
   try {
     let bytes: unknown = value;
     if (value instanceof Pickled) bytes = value.pickle;
     else if (value instanceof Serialized)
       bytes = value.fields.get("serializer") === "pickle" ? value.frames[0] : deserialize(value);
-    return bytes instanceof Uint8Array ? exceptionOf(readPickle(bytes)) : undefined;
+    if (!(bytes instanceof Uint8Array)) return undefined;
+    const tree = readPickle(bytes);
+    const found = exceptionOf(tree);
+    return found && { ...found, ...recordOf(tree) };
   } catch (error) {
     // An unreadable pickle must not hide the failure itself: its texts are shown instead.
     if (isRsdatError(error)) return undefined;
     throw error;
+  }
+}
+
+/** What an rsdat peer tells beside the text; anything that is not exactly that is left alone. */
+function recordOf(tree: PyValue): Pick<FoundException, "place" | "record"> {
+  const nothing = { place: {}, record: undefined };
+  const json = tree instanceof PyCall && tree.state instanceof Map ? tree.state.get(RECORD) : undefined;
+  if (typeof json !== "string") return nothing;
+  try {
+    const { worker, record } = JSON.parse(json) as { worker?: unknown; record?: Partial<ErrorRecord> };
+    const isRecord = typeof record?.name === "string" && typeof record.code === "string" && typeof record.message === "string";
+    // Fields that are texts make a record; what is in its details is only shown.
+    return { place: typeof worker === "string" ? { worker } : {}, record: isRecord ? ({ details: {}, ...record } as ErrorRecord) : undefined };
+  } catch {
+    return nothing; // no JSON: not written by us
   }
 }
 

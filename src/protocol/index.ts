@@ -46,7 +46,7 @@ export type {
 export { CLIENT_TO_SCHEDULER, SCHEDULER_TO_CLIENT } from "./client-messages.ts";
 export type { Codec, Family, Request } from "./codec.ts";
 export { decompressFrame } from "./compression.ts";
-export type { FailureContext } from "./failure.ts";
+export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
 export type { EncodeFramesOptions, FramedMessage, FrameLimits } from "./framing.ts";
 export { DEFAULT_FRAME_LIMITS, encodeFrames, FrameDecoder, joinBytes } from "./framing.ts";

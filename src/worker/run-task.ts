@@ -18,15 +18,23 @@ export type Ended =
   | { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly stored: Stored; readonly thread: number; readonly startstops: readonly StartStop[] }
   | Pick<Extract<WorkerEvent, { readonly type: "execute-failure" }>, "type" | "key" | "runId" | "failure" | "thread" | "startstops">;
 
+/** What a task runs with; `worker` is the address that its errors name. */
+export interface TaskSurroundings {
+  readonly executor: Executor;
+  readonly values: Values;
+  readonly trust: Trust;
+  readonly worker: string;
+}
+
 /** Run the task of `instruction`; `done` is called once, later, whatever happens. */
 export function runTask(
-  { executor, values, trust }: { readonly executor: Executor; readonly values: Values; readonly trust: Trust },
+  { executor, values, trust, worker }: TaskSurroundings,
   instruction: Extract<WorkerInstruction, { readonly type: "execute" }>,
   done: (ended: Ended) => void,
 ): void {
   const { key, runId } = instruction;
   const fail = (error: unknown): void => {
-    done({ type: "execute-failure", key, runId, failure: failureOf(error), thread: null, startstops: [] });
+    done({ type: "execute-failure", key, runId, failure: failureOf(error, { worker }), thread: null, startstops: [] });
   };
   const held: (() => void)[] = [];
   const release = (): void => {
@@ -41,7 +49,7 @@ export function runTask(
     });
     executor.submit({ key, spec, inputs, trusted: isTrusted(spec, trust) }, (outcome) => {
       release();
-      done(endOf(instruction, outcome));
+      done(endOf(instruction, outcome, worker));
     });
   } catch (error) {
     release();
@@ -68,7 +76,7 @@ function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
   return calls.length > 0 && calls.every((step) => step.mac !== null && verifyFunctionMac(step.text, step.args, token, step.mac));
 }
 
-function endOf({ key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome): Ended {
+function endOf({ key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome, worker: string): Ended {
   const startstops: StartStop[] = [{ action: "compute", start: outcome.startMs / 1000, stop: outcome.stopMs / 1000 }];
   const common = { key, runId, thread: outcome.thread, startstops };
   switch (outcome.status) {
@@ -77,9 +85,9 @@ function endOf({ key, runId }: { readonly key: Key; readonly runId: number }, ou
     case "value":
       return { type: "execute-success", ...common, stored: { kind: "plain", value: outcome.value, nbytes: outcome.nbytes } };
     case "error":
-      return { type: "execute-failure", ...common, failure: failureOf(errorFromRecord(outcome.error)) };
+      return { type: "execute-failure", ...common, failure: failureOf(errorFromRecord(outcome.error), { worker }) };
     case "cancelled":
-      return { type: "execute-failure", ...common, failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`)) };
+      return { type: "execute-failure", ...common, failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`), { worker }) };
   }
 }
 

@@ -154,11 +154,13 @@ export class Worker implements AsyncDisposable {
     this.#ending.abort(new CommClosedError(`worker ${this.address} closes: ${reason}`));
     clearTimeout(this.#wake);
     const goodbye = UNREGISTER.ask({ address: this.address, stimulusId: this.#nextStimulus("close") });
-    if (!this.#stream.comm.isClosed) {
+    const { comm } = this.#stream;
+    if (!comm.isClosed) {
       // A scheduler that does not answer learns of it by the closed stream.
       await this.#rpc.call(this.#options.scheduler, goodbye, { timeoutMs: GOODBYE_MS }).catch(() => undefined);
+      if (!comm.isClosed) comm.send([{ op: "close-stream" }]);
+      await Promise.race([comm.close(), sleep(GOODBYE_MS, undefined, { ref: false })]);
     }
-    this.#stream.comm.abort(new CommClosedError("worker closed"));
     await Promise.all([this.#rpc.close(), this.#listener?.close()]);
     await this.#executor[Symbol.asyncDispose]();
     this.#done.resolve(reason);
@@ -322,7 +324,7 @@ export class Worker implements AsyncDisposable {
 
   #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
     const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
-    runTask({ executor: this.#executor, values: this.#values, trust }, instruction, (ended) => this.#ended(ended));
+    runTask({ executor: this.#executor, values: this.#values, trust, worker: this.address }, instruction, (ended) => this.#ended(ended));
   }
 
   #ended(ended: Ended): void {
