@@ -23,6 +23,9 @@ interface Token {
   readonly at: Place;
 }
 
+/** How a hole is shown in messages. */
+const HOLE = ["$", "{}"].join("");
+
 const TOKEN =
   /\s*(?:(\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|\/\/|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>&|^!~?:(),]))/iy;
 
@@ -90,7 +93,7 @@ class Parser {
         tokens.push({ text: token, slot: null, at: { segment, column: TOKEN.lastIndex - token.length } });
       }
       if (segment < this.#segments.length - 1)
-        tokens.push({ text: "${}", slot: segment, at: { segment, column: text.length } });
+        tokens.push({ text: HOLE, slot: segment, at: { segment, column: text.length } });
     });
     const last = this.#segments.length - 1;
     tokens.push({ text: "", slot: null, at: { segment: last, column: this.#segments[last]?.length ?? 0 } });
@@ -209,7 +212,7 @@ class Parser {
 
 /** The error at a place of a template, with the text and a pointer. */
 export function exprError(what: string, segments: readonly string[], at: Place): Error {
-  const text = segments.join("${}");
+  const text = segments.join(HOLE);
   const column = segments.slice(0, at.segment).reduce((n, s) => n + s.length + 3, 0) + at.column;
   return new ExprSyntaxError(
     `${what} (segment ${at.segment}, column ${at.column})\n  ${text}\n  ${" ".repeat(column)}^`,

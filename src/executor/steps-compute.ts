@@ -3,7 +3,7 @@ import { assertNever, invariant } from "../base/index.ts";
 import { dtypeInfo, viewOf } from "../dtype/index.ts";
 import { REDUCE_COMPONENTS, type ReduceSpec, type Register, type Step } from "../graph/index.ts";
 import { coarsen, combinePartials, copyStrided, finalizePartial, runMap, runReduce } from "../kernels/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import { contiguousStride, NDArray } from "../ndarray/index.ts";
 import { axesView, boxView, walkView } from "./walk.ts";
 
 /** Steps that need nothing but blocks. */
@@ -86,7 +86,10 @@ function literal(bytes: Uint8Array, out: NDArray): void {
   );
   const aligned = bytes.slice(); // typed arrays need aligned buffers, messages do not give them
   const from = viewOf(out.dtype, aligned.buffer, 0, count);
-  copyStrided(new NDArray(out.dtype, from, out.shape, count === 1 ? out.shape.map(() => 0) : out.stride), out);
+  copyStrided(
+    out,
+    new NDArray(out.dtype, from, out.shape, count === 1 ? out.shape.map(() => 0) : contiguousStride(out.shape)),
+  );
 }
 
 function arange(step: Extract<Step, { readonly do: "arange" }>, out: NDArray): void {
