@@ -1,6 +1,6 @@
 /** Whole stores on a file system: written beside their final place, swapped in, or removed. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ExistsError } from "../../base/index.ts";
@@ -25,6 +25,20 @@ export function isTaken(url: string): boolean {
 export function stageUrl(url: string, key?: string): string {
   const path = pathOf(url);
   return folderUrl(join(dirname(path), `.${basename(path)}.rsdat-${key ?? randomBytes(4).toString("hex")}`));
+}
+
+/**
+ * An empty folder for a store, in place of what a killed run may have left there.
+ * @throws {WriteError} the file system refuses
+ */
+export function makeFolder(url: string): void {
+  const path = pathOf(url);
+  try {
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path, { recursive: true });
+  } catch (e) {
+    throw writeFailed(path, e, 0);
+  }
 }
 
 /** Remove a store and all below it. */

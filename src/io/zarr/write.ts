@@ -16,7 +16,7 @@ import { isSyncStore, type SyncStore } from "../store/store.ts";
 import { type LooseObject, parseLooseJson, writeLooseJson } from "./json.ts";
 import { METADATA_BYTES_MAX } from "./model.ts";
 import { infoOf, openZarrGroup, type ZarrArrayInfo } from "./open.ts";
-import { isTaken, publishFolder, removeFolder, stageUrl } from "./stage.ts";
+import { isTaken, makeFolder, publishFolder, removeFolder, stageUrl } from "./stage.ts";
 import type { ZarrTarget, ZarrWriteMode } from "./target.ts";
 import { arrayDocument, groupDocument, modelOf, type ZarrArraySpec, type ZarrStoreSpec } from "./write-metadata.ts";
 import { writeWholeArray } from "./write-object.ts";
@@ -114,9 +114,9 @@ async function newStore(store: SyncStore, job: Job, key?: string): Promise<ZarrT
     arrays: Object.fromEntries(documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)])),
     created: documents.map((d) => d.name),
   };
+  if (isStaged) makeFolder(writeUrl);
   try {
-    if (isStaged) removeFolder(writeUrl);
-    else await removeAll(store);
+    if (!isStaged) await removeAll(store);
     writeJson(to, "zarr.json", groupDocument(spec.attributes ?? {}));
     for (const { name, array, document } of documents)
       writeArray(to, target, { name, array, document, kernels: job.kernels });

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DTYPES } from "../../../src/dtype/index.ts";
+import { plainByteKernels } from "../../../src/io/codecs/index.ts";
+import {
+  decodeZarr,
+  fetchZarr,
+  openZarrGroup,
+  planZarrRead,
+  readZarrArray,
+  readZarrSync,
+  type ZarrGroupInfo,
+} from "../../../src/io/zarr/index.ts";
+import { NDArray } from "../../../src/ndarray/index.ts";
+import { describePeer, runPython } from "../../peers.ts";
+
+interface Expected {
+  readonly store: string;
+  readonly group?: string;
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly raw: string;
+}
+
+const context = { kernels: plainByteKernels };
+
+function bytesOf(block: NDArray): Buffer {
+  return Buffer.from(block.data.buffer as ArrayBuffer, block.data.byteOffset, block.data.byteLength);
+}
+
+describePeer("what zarr-python wrote", ["zarr", "numpy"], () => {
+  let folder: string;
+  let arrays: readonly Expected[];
+  const groups = new Map<string, ZarrGroupInfo>();
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "rsdat-zarr-"));
+    const script = join(import.meta.dirname, "write_matrix.py");
+    ({ arrays } = JSON.parse(await runPython([script, folder])) as { arrays: Expected[] });
+    for (const a of arrays) {
+      groups.set(a.store, await openZarrGroup(join(folder, a.store), a.group === undefined ? {} : { group: a.group }));
+    }
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Fails with the names of all arrays for which `check` gives a reason. */
+  async function forAll(check: (e: Expected, g: ZarrGroupInfo) => Promise<string | null>): Promise<void> {
+    const wrong: string[] = [];
+    for (const e of arrays) {
+      const reason = await check(e, groups.get(e.store)!).catch((x: unknown) => String(x));
+      if (reason !== null) wrong.push(`${e.store}/${e.name}: ${reason}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(arrays.length).toBeGreaterThan(200);
+  }
+
+  test("whole arrays are equal to the bit, with shape and dtype", async () => {
+    await forAll(async (e, g) => {
+      const info = g.arrays.get(e.name);
+      if (!info) return String(g.unreadable.get(e.name));
+      const got = await readZarrArray(info);
+      if (DTYPES[got.dtype].numpy.slice(1) !== e.dtype) return `dtype ${got.dtype}, expected ${e.dtype}`;
+      if (String(got.shape) !== String(e.shape)) return `shape ${got.shape}`;
+      return bytesOf(got).toString("base64") === e.raw ? null : "other values";
+    });
+  });
+
+  test("regions, strided targets and the two-phase path give the same", async () => {
+    await forAll(async (e, g) => {
+      const { source } = g.arrays.get(e.name)!;
+      const whole = await readZarrArray({ source });
+      // All but the first row of each axis that has more than one.
+      const region = source.shape.map((n) => ({ start: n > 1 ? 1 : 0, stop: n }));
+      const shape = region.map((r) => r.stop - r.start);
+      const offset = region.reduce((sum, r, k) => sum + r.start * whole.stride[k]!, 0);
+      const want = new NDArray(whole.dtype, whole.data, shape, whole.stride, offset).toArray();
+      // The block's axes lie in reverse order in memory.
+      const turned = NDArray.zeros(source.dtype, [...shape].reverse()).transpose();
+      readZarrSync(source, region, turned, context);
+      if (!sameValues(turned.toArray(), want)) return "strided target differs";
+      const plan = planZarrRead(source, region);
+      const slots = new Uint8Array(plan.slotBytes);
+      const into = NDArray.zeros(source.dtype, shape);
+      await fetchZarr(plan, slots, context);
+      decodeZarr(plan, slots, into, context);
+      return sameValues(into.toArray(), want) ? null : "two-phase read differs";
+    });
+  });
+
+  test("consolidated and separate metadata agree", async () => {
+    for (const store of ["v2-dtypes", "v3-dtypes", "v3-shards"]) {
+      const one = groups.get(store)!;
+      const each = await openZarrGroup(join(folder, store), { consolidated: false });
+      expect([one.consolidated, each.consolidated]).toEqual([true, false]);
+      expect([...each.arrays.keys()].sort()).toEqual([...one.arrays.keys()].sort());
+      for (const [name, info] of one.arrays) expect(each.arrays.get(name)).toEqual(info);
+    }
+  });
+
+  test("attributes, dimension names and fill values come through", async () => {
+    const info = groups.get("v3-dtypes")!.arrays.get("f4")!;
+    expect(info.dimensionNames).toEqual(["y", "x"]);
+    expect(info.attributes).toEqual({ units: "m", none: null, nan: Number.NaN });
+    const fills = groups.get("v3-shapes")!.arrays;
+    const of = (name: string) => fills.get(`fill-${name}`)?.fill;
+    expect([of("nan"), of("inf"), of("negative"), of("true"), of("large"), of("max")]).toEqual([
+      Number.NaN,
+      Number.NEGATIVE_INFINITY,
+      -9999,
+      true,
+      2n ** 62n + 1n,
+      2n ** 64n - 1n,
+    ]);
+    expect(groups.get("v2-shapes")!.arrays.get("null-fill")?.fill).toBe(null);
+  });
+
+  test("strings are listed as unreadable and say why when asked for", async () => {
+    const group = await openZarrGroup(join(folder, "nested"));
+    expect(group.groups).toEqual(["a"]);
+    expect(group.unreadable.get("strings")?.code).toBe("unsupported");
+    expect(() => group.source("strings")).toThrow(/data type "string" is not supported/);
+    expect(() => group.source("x")).toThrow(/has no array "x"/);
+  });
+});
+
+function sameValues(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((v, k) => sameValues(v, b[k]));
+  return Object.is(a, b);
+}
