@@ -1,0 +1,146 @@
+import { describe, expect, test } from "vitest";
+import { arange, array, concatenate, ones, stack } from "../../src/array/index.ts";
+import {
+  buildGraph,
+  decodeGraph,
+  decodeTaskSpec,
+  encodeGraph,
+  encodeTaskSpec,
+  functionMac,
+  type Graph,
+  planGraph,
+  taskOrder,
+  verifyFunctionMac,
+} from "../../src/graph/index.ts";
+import { useInlineRunner } from "../run-inline.ts";
+
+useInlineRunner();
+
+const kinds = (g: Graph): string[] => g.layers.filter((l) => !l.inline).map((l) => l.kind);
+const read = ones([1000, 1000], { chunks: 100 });
+
+describe("fusion", () => {
+  test("a chain of elementwise operations is one layer of one task per block", () => {
+    const g = buildGraph([read.add(1).mul(2).sub(read).clip(0, 10).node]);
+    expect(kinds(g)).toEqual(["blockwise"]);
+    expect(g.taskCount).toBe(100);
+  });
+
+  test("a map goes into the reduction that alone consumes it; partials of inline inputs go into their combination", () => {
+    const g = buildGraph([read.mul(3).sum().node]);
+    expect(kinds(g)).toEqual(["combine", "combine"]);
+    // 10 × 10 blocks, 4 per axis: 3 × 3 groups, then one.
+    expect(g.taskCount).toBe(9 + 1);
+  });
+
+  test("a value that two layers need is made once", () => {
+    const shared = read.add(1);
+    const g = buildGraph([shared.sum().node, shared.mul(2).node]);
+    expect(kinds(g).filter((k) => k === "blockwise")).toHaveLength(2);
+  });
+
+  test("equal layers built twice are one", () => {
+    const g = buildGraph([read.add(1).node, ones([1000, 1000], { chunks: 100 }).add(1).node]);
+    expect(g.outputs[0]).toBe(g.outputs[1]);
+    expect(g.taskCount).toBe(100);
+  });
+
+  test("building costs layers, not tasks: a million blocks are a few hundred bytes", () => {
+    const g = buildGraph([
+      ones([1_000_000, 1000], { chunks: [1000, 1] })
+        .add(1)
+        .sum().node,
+    ]);
+    expect(g.layers.length).toBeLessThan(20);
+    expect(g.count(0)).toBe(1_000_000);
+    expect(encodeGraph(g).length).toBeLessThan(8000);
+  });
+
+  test("off-by-one slices do not splinter into small blocks", () => {
+    const x = ones([400, 400], { chunks: 20 });
+    const d = x.slice("1:, 1:").sub(x.slice(":-1, :-1"));
+    expect(Math.max(...d.numblocks)).toBeLessThanOrEqual(21);
+  });
+});
+
+describe("order and plan", () => {
+  test("dependencies come first, every needed task once", () => {
+    const x = array(
+      Array.from({ length: 64 }, (_, i) => i),
+      { chunks: 4 },
+    );
+    const g = buildGraph([x.add(1).rechunk(10).sum().node, x.max().node]);
+    const order = [...taskOrder(g)];
+    expect(new Set(order).size).toBe(order.length);
+    const at = new Map(order.map((t, i) => [t, i]));
+    for (const t of order)
+      for (const d of g.expand(t).dependencies) expect(at.get(d)).toBeLessThan(at.get(t) as number);
+  });
+
+  test("a long reduction holds a few partials, not all blocks", () => {
+    const x = arange(4_000_000, { chunks: 1000, dtype: "float64" });
+    const { plan } = planGraph([x.add(1).rechunk(1000).sum().node], { threads: 1, memoryBytes: 2 ** 30 });
+    expect(plan.leastBytes).toBeLessThan(200_000);
+    expect(plan.peakWorkerBytes).toBeLessThan(200_000);
+  });
+
+  test("two outputs of one input are worked off together", () => {
+    const shared = ones([100, 1000], { chunks: [1, 1000] })
+      .add(1)
+      .mul(2);
+    const { plan } = planGraph([shared.sum(1).node, shared.max(1).node], { threads: 1, memoryBytes: 2 ** 30 });
+    // One 8000-byte block at a time, beside 100 small results of each reduction.
+    expect(plan.leastBytes).toBeLessThan(4 * 8000 + 2 * 100 * 8 * 4);
+  });
+
+  test("what does not fit when held is computed again, and the plan says so", () => {
+    const x = ones([64, 1024], { chunks: [1, 1024] })
+      .add(1)
+      .mul(3);
+    const anomaly = x.sub(x.mean(0)).sum();
+    const roomy = planGraph([anomaly.node], { threads: 1, memoryBytes: 2 ** 30 });
+    const tight = planGraph([anomaly.node], { threads: 1, memoryBytes: 200_000 });
+    expect(roomy.plan.warnings).toEqual([]);
+    expect(roomy.plan.leastBytes).toBeGreaterThan(64 * 1024 * 8);
+    expect(tight.plan.leastBytes).toBeLessThanOrEqual(200_000);
+    expect(tight.plan.warnings[0]).toMatch(/again by each consumer/);
+  });
+});
+
+describe("plain bytes", () => {
+  test("graphs and task specs survive, special numbers included", () => {
+    const x = concatenate([array([Number.NaN, -0, 2 ** 60], { dtype: "float64" }), ones([5])]).where(
+      array([true, false, true, true, true, true, true, true]),
+      Number.NEGATIVE_INFINITY,
+    );
+    const y = stack([x, x.add(array([2n ** 63n - 1n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]))]).mean(0);
+    const g = buildGraph([y.node, x.isin([1, 2]).node]);
+    const again = decodeGraph(encodeGraph(g));
+    expect(again.layers).toEqual(g.layers);
+    expect(again.outputs).toEqual(g.outputs);
+    const { spec } = g.expand(0);
+    expect(decodeTaskSpec(encodeTaskSpec(spec))).toEqual(spec);
+  });
+
+  test("what is no graph is refused with a typed error", () => {
+    for (const text of [
+      "",
+      "{}",
+      '{"v":2,"layers":[],"outputs":[]}',
+      '{"v":1,"layers":[{"kind":"arange","chunks":[[5,1e12]]}],"outputs":[0]}',
+    ]) {
+      expect(() => decodeGraph(new TextEncoder().encode(text))).toThrow(
+        expect.objectContaining({ code: "remote-protocol" }),
+      );
+    }
+  });
+
+  test("a function's mac depends on text, arguments and token", () => {
+    const mac = functionMac("x => x", [1], "secret");
+    expect(verifyFunctionMac("x => x", [1], "secret", mac)).toBe(true);
+    expect(verifyFunctionMac("x => y", [1], "secret", mac)).toBe(false);
+    expect(verifyFunctionMac("x => x", [2], "secret", mac)).toBe(false);
+    expect(verifyFunctionMac("x => x", [1], "other", mac)).toBe(false);
+    expect(verifyFunctionMac("x => x", [1], "secret", "")).toBe(false);
+  });
+});
