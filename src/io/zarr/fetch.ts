@@ -1,5 +1,6 @@
 /** Remote Zarr arrays: fetch encoded chunks into slots, then decode them without an event loop. */
 import type { NDArray } from "../../ndarray/index.ts";
+import type { ByteKernels } from "../codecs/index.ts";
 import type { ReadContext, ReadPlan, ReadStats } from "../source.ts";
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
@@ -25,15 +26,18 @@ const MISSING = 0xffffffff;
 const FETCHES_MAX = 16;
 
 /**
- * Fetch the encoded chunks of a plan into `slots` (at least `plan.slotBytes`).
+ * Fetch the encoded chunks of a plan into `slots` (at least `plan.slotBytes`). The first failure aborts the others.
  * @throws {ReadError} the store fails, or an object is larger than a chunk can be
  */
 export async function fetchZarr(plan: ReadPlan, slots: Uint8Array, context: ReadContext): Promise<ReadStats> {
   const { source } = plan;
+  const failed = new AbortController();
+  const signal = context.signal ? AbortSignal.any([context.signal, failed.signal]) : failed.signal;
   const job: FetchJob = {
     plan,
     slots,
-    context,
+    kernels: context.kernels,
+    signal,
     store: openStore(source.url),
     codec: codecFor(source),
     shards: new Map(),
@@ -42,27 +46,32 @@ export async function fetchZarr(plan: ReadPlan, slots: Uint8Array, context: Read
   const pieces = piecesOf(source, plan.region);
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < pieces.length) {
+    while (next < pieces.length && !signal.aborted) {
       const k = next++;
       await fetchPiece(job, pieces[k]!, plan.requests[k]!.slot); // k counts both
     }
   };
-  await Promise.all(Array.from({ length: Math.min(FETCHES_MAX, pieces.length) }, worker));
+  const workers = Array.from({ length: Math.min(FETCHES_MAX, pieces.length) }, worker);
+  try {
+    await Promise.all(workers);
+  } catch (e) {
+    failed.abort(e);
+    await Promise.allSettled(workers); // nobody writes into the slots any more
+    throw e;
+  }
+  context.signal?.throwIfAborted();
   return job.stats;
 }
 
 interface FetchJob {
   readonly plan: ReadPlan;
   readonly slots: Uint8Array;
-  readonly context: ReadContext;
+  readonly kernels: ByteKernels;
+  readonly signal: AbortSignal;
   readonly store: Store;
   readonly codec: ChunkCodec;
   readonly shards: Map<string, Promise<OpenShard | null>>;
   readonly stats: { requests: number; bytes: number };
-}
-
-function signalOf(context: ReadContext): { readonly signal?: AbortSignal } {
-  return context.signal === undefined ? {} : { signal: context.signal };
 }
 
 async function fetchPiece(job: FetchJob, piece: Piece, slot: number): Promise<void> {
@@ -71,7 +80,7 @@ async function fetchPiece(job: FetchJob, piece: Piece, slot: number): Promise<vo
   const body = slot + SLOT_HEADER_BYTES;
   let length = MISSING;
   if (shard === null) {
-    const object = await store.read(piece.key, { maxBytes: codec.encodedBytesMax, ...signalOf(job.context) });
+    const object = await store.read(piece.key, { maxBytes: codec.encodedBytesMax, signal: job.signal });
     stats.requests++;
     if (object) {
       slots.set(object.bytes, body);
@@ -82,7 +91,7 @@ async function fetchPiece(job: FetchJob, piece: Piece, slot: number): Promise<vo
     const range = open === null ? null : innerRange(open, piece, { source: plan.source, codec });
     if (range !== null) {
       const into = slots.subarray(body, body + range.length);
-      await store.readInto(piece.key, range.offset, into, { expect: range.version, ...signalOf(job.context) });
+      await store.readInto(piece.key, range.offset, into, { expect: range.version, signal: job.signal });
       stats.requests++;
       length = range.length;
     }
@@ -102,16 +111,16 @@ function openShard(job: FetchJob, key: string, shard: ShardSpec): Promise<OpenSh
 }
 
 async function readIndex(job: FetchJob, key: string, shard: ShardSpec): Promise<OpenShard | null> {
-  const { store, plan, context } = job;
-  const head = await store.head(key, signalOf(context));
+  const { store, plan, kernels, signal } = job;
+  const head = await store.head(key, { signal });
   job.stats.requests++;
   if (head === null) return null;
   const { at, length, place } = indexRange(key, head.size, { job: { source: plan.source }, shard });
   const bytes = new Uint8Array(length);
-  await store.readInto(key, at, bytes, { expect: head.version, ...signalOf(context) });
+  await store.readInto(key, at, bytes, { expect: head.version, signal });
   job.stats.requests++;
   return {
-    index: parseShardIndex(bytes, { shard, place, size: head.size, kernels: context.kernels }),
+    index: parseShardIndex(bytes, { shard, place, size: head.size, kernels }),
     version: head.version,
   };
 }

@@ -1,5 +1,5 @@
 /** From regions to chunks to object names. Pure. */
-import { ArgumentError } from "../../base/index.ts";
+import { SelectionError } from "../../base/index.ts";
 import { NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { Region, SourceSpec } from "../source.ts";
 import type { KeyEncoding, ShardSpec, StorageSpec } from "./model.ts";
@@ -33,7 +33,7 @@ export interface Piece {
 
 /**
  * Chunks that `region` touches, in C order.
- * @throws {ArgumentError} a region that is not within the array
+ * @throws {SelectionError} a region that is not within the array
  */
 export function piecesOf(source: SourceSpec, region: Region): Piece[] {
   const { shape, chunkShape } = source;
@@ -49,7 +49,7 @@ export function piecesOf(source: SourceSpec, region: Region): Piece[] {
     );
   if (!isInside) {
     const text = region.map((r) => `${r.start}:${r.stop}`).join(", ");
-    throw new ArgumentError(`region [${text}] is not within an array of shape (${shape.join(", ")})`);
+    throw new SelectionError(`region [${text}] is not within an array of shape (${shape.join(", ")})`);
   }
   if (region.some((r) => r.start === r.stop)) return [];
   const first = region.map((r, k) => Math.floor(r.start / chunkShape[k]!)); // one size per axis, throughout

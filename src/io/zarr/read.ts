@@ -25,7 +25,7 @@ const SLACK_BYTES = 256 * 1024;
 /**
  * What reading `region` takes. Pure. Encoded lengths are not known beforehand: `bytes` is the decoded size of the chunks
  * touched, and slots are as large as an encoded chunk may be.
- * @throws {ArgumentError} a region that is not within the array
+ * @throws {SelectionError} a region that is not within the array
  */
 export function planZarrRead(source: SourceSpec, region: Region): ReadPlan {
   const codec = codecFor(source);

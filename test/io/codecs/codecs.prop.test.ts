@@ -27,6 +27,7 @@ const CODECS: readonly [string, Record<string, unknown>][] = [
   ["blosc", { cname: "zstd", clevel: 3, shuffle: "bitshuffle", typesize: 2 }],
   ["blosc", { cname: "zstd", clevel: 0, shuffle: "noshuffle", typesize: 1 }],
   ["shuffle", { elementsize: 4 }],
+  ["delta", { itemsize: 1 }],
   ["crc32c", {}],
   ["lzw", {}],
   ["packbits", { rowBytes: 50 }],

@@ -153,7 +153,7 @@ describe("what is not supported is said by name", () => {
   });
 
   test("the table's ids all make a codec", () => {
-    expect(CODEC_IDS.map((id) => codecOf(id).id)).toEqual([...CODEC_IDS]);
+    expect(CODEC_IDS.map((id) => codecOf(id, id === "delta" ? { itemsize: 4 } : {}).id)).toEqual([...CODEC_IDS]);
   });
 });
 

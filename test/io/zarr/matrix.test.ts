@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -90,6 +92,31 @@ describePeer("what zarr-python wrote", ["zarr", "numpy"], () => {
     });
   });
 
+  test("over HTTP: the same values, few requests, absent chunks as fill", async () => {
+    await using server = await serveFolder(folder);
+    for (const store of ["v3-shards", "v3-dtypes", "v2-dtypes"]) {
+      server.requests.length = 0;
+      const group = await openZarrGroup(`${server.url}/${store}`);
+      expect(server.requests.length).toBe(5); // zarr.json, .zmetadata, .zgroup, .zarray, .zattrs, at once
+      for (const e of arrays.filter((a) => a.store === store)) {
+        const got = await readZarrArray({ source: group.source(e.name) });
+        expect([e.name, bytesOf(got).toString("base64")]).toEqual([e.name, e.raw]);
+      }
+    }
+    // Shards: size, index, and one request per chunk that is there; the metadata come before.
+    server.requests.length = 0;
+    await readZarrArray({ source: (await openZarrGroup(`${server.url}/v3-shards`)).source("end-crc-zstd") });
+    const perKey = Map.groupBy(server.requests.slice(5), (r) => r);
+    expect(Math.max(...[...perKey.values()].map((r) => r.length))).toBeLessThanOrEqual(2 + 4);
+    await expect(openZarrGroup(`${server.url}/nested`, { consolidated: false })).rejects.toThrow(/vars/);
+  });
+
+  test("over HTTP: 403 is an error, never a fill value", async () => {
+    await using server = await serveFolder(folder, (path) => (path.includes("/c/") ? 403 : null));
+    const group = await openZarrGroup(`${server.url}/v3-shapes`, { vars: ["fill-nan"] });
+    await expect(readZarrArray({ source: group.source("fill-nan") })).rejects.toMatchObject({ name: "ReadError" });
+  });
+
   test("consolidated and separate metadata agree", async () => {
     for (const store of ["v2-dtypes", "v3-dtypes", "v3-shards"]) {
       const one = groups.get(store)!;
@@ -125,6 +152,46 @@ describePeer("what zarr-python wrote", ["zarr", "numpy"], () => {
     expect(() => group.source("x")).toThrow(/has no array "x"/);
   });
 });
+
+interface FolderServer extends AsyncDisposable {
+  readonly url: string;
+  /** Paths asked for, in order. */
+  readonly requests: string[];
+}
+
+/** A web server of one folder that knows ranges; `refuse` may answer with a status instead. */
+async function serveFolder(root: string, refuse: (path: string) => number | null = () => null): Promise<FolderServer> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url!, "http://x").pathname);
+    requests.push(path);
+    const status = refuse(path);
+    const file = join(root, path);
+    if (status !== null || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(status ?? 404).end();
+      return;
+    }
+    const bytes = readFileSync(file);
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    const [from, to] = range ? [Number(range[1]), Math.min(Number(range[2]), bytes.length - 1)] : [0, bytes.length - 1];
+    const head = {
+      "content-length": to - from + 1,
+      ...(range ? { "content-range": `bytes ${from}-${to}/${bytes.length}` } : {}),
+    };
+    response.writeHead(range ? 206 : 200, { ...head, "last-modified": statSync(file).mtime.toUTCString() });
+    response.end(request.method === "HEAD" ? undefined : bytes.subarray(from, to + 1));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 function sameValues(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((v, k) => sameValues(v, b[k]));
