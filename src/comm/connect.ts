@@ -52,7 +52,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
         return await connectOnce(target, { ...options, signal, timeoutMs: timeoutMs / 5 });
       } catch (error) {
         if (isFinal(error)) throw named(error, target);
-        if (!signal.aborted) last = error;
+        if (error !== signal.reason) last = error;
       }
       if (!signal.aborted) await pause(backoffMs * random.next(), signal);
       if (options.signal?.aborted) throw options.signal.reason;

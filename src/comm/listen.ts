@@ -21,7 +21,7 @@ export interface ListenOptions extends CommOptions {
 export interface Listener extends AsyncDisposable {
   /** Concrete address that peers connect to, with the port that was chosen. */
   readonly address: string;
-  /** Connections that are open now. */
+  /** Connections that have shaken hands and are open. */
   readonly comms: ReadonlySet<Comm>;
   /** Stop accepting and close what was accepted. */
   close(): Promise<void>;
@@ -42,9 +42,10 @@ export async function listen(
 ): Promise<Listener> {
   const target = parseAddress(address);
   const logger = options.logger ?? silentLogger;
+  const all = new Set<Comm>();
   const comms = new Set<Comm>();
   const accept = (channel: Channel): void => {
-    serveOne(channel, onComm, options, comms).catch((error: unknown) => {
+    serveOne(channel, onComm, options, { all, comms }).catch((error: unknown) => {
       logger.warning(
         `connection from ${channel.peer} ended: ${error instanceof Error ? error.message : String(error)}`,
         {
@@ -57,7 +58,7 @@ export async function listen(
   const acceptor = await open(target.scheme, target, accept, options);
   const close = async (): Promise<void> => {
     const stopped = acceptor.close();
-    await Promise.all(Array.from(comms, (comm) => comm.close()));
+    await Promise.all(Array.from(all, (comm) => comm.close()));
     await stopped;
   };
   return { address: acceptor.address, comms, close, [Symbol.asyncDispose]: close };
@@ -83,10 +84,10 @@ async function serveOne(
   channel: Channel,
   onComm: (comm: Comm) => Promise<void>,
   options: ListenOptions,
-  comms: Set<Comm>,
+  { all, comms }: { readonly all: Set<Comm>; readonly comms: Set<Comm> },
 ): Promise<void> {
   const comm = new MessageComm(channel, options);
-  comms.add(comm);
+  all.add(comm);
   const timeout = new AbortController();
   const timeoutMs = options.handshakeTimeoutMs ?? 10_000;
   const timer = setTimeout(
@@ -96,10 +97,12 @@ async function serveOne(
   try {
     await comm.shakeHands(timeout.signal);
     clearTimeout(timer);
+    comms.add(comm);
     await onComm(comm);
   } finally {
     clearTimeout(timer);
     await comm.close();
     comms.delete(comm);
+    all.delete(comm);
   }
 }
