@@ -34,3 +34,5 @@ export { isSyncStore, sameVersion } from "./store/store.ts";
 export type { GroundControlPoint, TiffCrs, TiffTransform } from "./tiff/geo-keys.ts";
 export type { TiffInfo, TiffLevel, TiffOptions } from "./tiff/open.ts";
 export { openTiff } from "./tiff/open.ts";
+export * from "./zarr/index.ts";
+export * from "./zarr/index.ts";
