@@ -2,11 +2,14 @@
  * What the scheduler machine hears and says. Stream messages keep Dask's ops and meaning (types in `protocol`);
  * everything else a shell can report or must do is named here. `now` is monotonic milliseconds, given by the shell.
  */
-import type { Graph, Key, TaskId } from "../../graph/index.ts";
-import type { RunSpec, SchedulerToClient, SchedulerToWorker, Serialized, WorkerToScheduler } from "../../protocol/index.ts";
+import type { RsdatError } from "../../base/index.ts";
+import type { Graph, Key, TaskEdges, TaskId, TaskSpec } from "../../graph/index.ts";
+import type { ComputeTask, SchedulerToClient, SchedulerToWorker, WireFailure, WorkerToScheduler } from "../../protocol/index.ts";
 
 /** Address of a worker, spelled one way: `tcp://host:port`; in `local` any unique text. */
 export type WorkerAddress = string;
+/** What a task is to do, opaque: a native spec or a pickled task. */
+export type RunSpec = ComputeTask["runSpec"];
 /** Name that a client chose for itself. */
 export type ClientId = string;
 
@@ -60,15 +63,6 @@ export interface SubmittedTask extends Placement {
   readonly needBytes: number | null;
 }
 
-/** Why a task failed, opaque: forwarded to every client that waits for it or for what depends on it. */
-export interface Failure {
-  /** Bytes of a pickled exception, as the wire wraps them. */
-  readonly exception: Serialized;
-  readonly traceback: Serialized | null;
-  readonly exceptionText: string;
-  readonly tracebackText: string;
-}
-
 interface EventBase {
   readonly now: number;
   readonly stimulusId: string;
@@ -85,7 +79,7 @@ export type SchedulerEvent =
   | (EventBase & { readonly type: "client-left"; readonly client: ClientId })
   /**
    * A symbolic graph; its tasks are never objects. Layers that are already known by name are shared.
-   * `leastBytes` and `largestTaskBytes` are the plan's. Results of `wanted` are kept until the client releases them.
+   * `leastBytes` is the plan's. Results of `wanted` are kept until the client releases them.
    */
   | (EventBase & {
       readonly type: "submit-layers";
@@ -93,13 +87,16 @@ export type SchedulerEvent =
       readonly graph: Graph;
       readonly wanted: readonly TaskId[];
       readonly leastBytes: number;
+      /** Edges and rank order of the graph, if they are at hand. */
+      readonly edges?: TaskEdges;
+      readonly order?: Uint32Array;
       readonly placement: Placement;
       readonly retries: number;
       readonly priority: number;
     })
   | (EventBase & { readonly type: "submit-tasks"; readonly client: ClientId; readonly tasks: readonly SubmittedTask[]; readonly wanted: readonly Key[] })
   /** A submission could not be understood: its wanted keys are erred. */
-  | (EventBase & { readonly type: "submit-failed"; readonly client: ClientId; readonly keys: readonly Key[]; readonly failure: Failure })
+  | (EventBase & { readonly type: "submit-failed"; readonly client: ClientId; readonly keys: readonly Key[]; readonly failure: WireFailure })
   | (EventBase & { readonly type: "client-desires-keys" | "client-releases-keys"; readonly client: ClientId; readonly keys: readonly Key[] })
   | (EventBase & { readonly type: "report-key"; readonly client: ClientId; readonly key: Key })
   | (EventBase & { readonly type: "cancel-keys"; readonly client: ClientId; readonly keys: readonly Key[]; readonly force: boolean; readonly reason: string; readonly message: string })
@@ -126,6 +123,22 @@ export type SchedulerInstruction =
   | { readonly type: "drop-worker"; readonly worker: WorkerAddress; readonly reason: string }
   /** Answer to `retire-workers`: these have nothing that is not elsewhere. */
   | { readonly type: "retired"; readonly request: number; readonly workers: readonly WorkerAddress[] };
+
+/** What a machine is given once and for all. */
+export interface SchedulerConfig {
+  /** Tasks sent to a worker beyond its threads. Default 1. */
+  readonly sendAhead?: number;
+  /** Workers that may vanish under a task before it is blamed. Dask: 3. */
+  readonly allowedFailures?: number;
+  /** Silence after which a worker is taken for lost. Dask: 5 minutes. Infinity: never. */
+  readonly workerTtlMs?: number;
+  /** False switches the byte budget off; only `rsdat/testing` does. */
+  readonly admission?: boolean;
+  /** Run spec of a native task, as it is to be sent. */
+  readonly runSpecOf: (spec: TaskSpec) => RunSpec;
+  /** An error of ours in the form in which failures travel. */
+  readonly failureOf: (error: RsdatError) => WireFailure;
+}
 
 /** One transition of one task. */
 export interface StoryEntry {

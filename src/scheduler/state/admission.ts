@@ -1,0 +1,282 @@
+/**
+ * Bytes of workers, and who may be sent.
+ *
+ * Let S be the sum of `leastBytes` of the open batches: the most that their finished prefixes, run one task at a time
+ * in rank order, hold together with the task at the head. On every worker, blocks of finished prefixes and the heads
+ * themselves are covered by S; everything else there is `extraBytes`: blocks that finished early, blocks under way to
+ * it, results and workspace of other tasks, data of idle batches and of materialised tasks. A task that is no head is
+ * sent only if `extraBytes` plus what it adds stays within budget − S. A head adds nothing, so it can always be sent
+ * where `extraBytes` ≤ budget − S: the run cannot get stuck, and live bytes cannot pass the budget.
+ */
+import type { LayerBatch } from "./batches.ts";
+import type { Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import { isActive, PROCESSING } from "./states.ts";
+import { loadOf, type WorkerState } from "./workers.ts";
+
+const scratch: Slot[] = [];
+
+/** Bytes of result and workspace; 0 where unknown. */
+export function needOf(core: Core, slot: Slot): number {
+  const known = core.columns.need[slot] as number; // a slot given out
+  if (known >= 0) return known;
+  if (known < 0) return 0;
+  const batch = core.batchOf(slot);
+  if (!batch) return 0;
+  const { spec } = core.expander.expand(batch, slot - batch.base);
+  core.columns.nbytes[slot] = spec.out.nbytes;
+  core.columns.need[slot] = spec.out.nbytes + spec.workspace;
+  return spec.out.nbytes + spec.workspace;
+}
+
+/** True for a block that S does not cover. */
+function isExtra(core: Core, slot: Slot): boolean {
+  const batch = core.batchOf(slot);
+  return !batch || batch.state !== "open" || (core.columns.rank[slot] as number) >= batch.head; // a slot given out
+}
+
+/** True for the task at the head of an open batch. */
+export function isHead(core: Core, slot: Slot, batch: LayerBatch | null = core.batchOf(slot)): boolean {
+  return batch?.state === "open" && core.columns.rank[slot] === batch.head;
+}
+
+/** Bytes that the worker has left for tasks that are no head; Infinity without admission or budget. */
+export function roomOf(core: Core, worker: WorkerState): number {
+  const budget = worker.facts.budgetBytes;
+  return budget === null || !core.config.admission ? Number.POSITIVE_INFINITY : budget - core.openLeastBytes - worker.extraBytes;
+}
+
+/** Bytes that sending the task adds to the worker's `extraBytes`. */
+export function addedBytes(core: Core, slot: Slot, worker: WorkerState): number {
+  let bytes = isHead(core, slot) ? 0 : needOf(core, slot);
+  const count = core.dependencies(slot, scratch);
+  for (let i = 0; i < count; i++) {
+    const dependency = scratch[i] as Slot; // i < count
+    if (!worker.has.has(dependency) && !worker.arriving.has(dependency) && isExtra(core, dependency)) bytes += core.columns.nbytes[dependency] as number;
+  }
+  return bytes;
+}
+
+/** A task goes to `worker`: count it and the inputs it will fetch. */
+export function reserve(core: Core, slot: Slot, worker: WorkerState): void {
+  const bytes = isHead(core, slot) ? 0 : needOf(core, slot);
+  core.columns.reserved[slot] = bytes;
+  worker.extraBytes += bytes;
+  const count = core.dependencies(slot, scratch);
+  for (let i = 0; i < count; i++) {
+    const dependency = scratch[i] as Slot; // i < count
+    const arriving = worker.arriving.get(dependency);
+    if (worker.has.has(dependency)) continue;
+    if (arriving !== undefined) worker.arriving.set(dependency, arriving + 1);
+    else {
+      startArrival(core, dependency, worker);
+      if (isExtra(core, dependency)) worker.extraBytes += core.columns.nbytes[dependency] as number;
+    }
+  }
+}
+
+/** A task left `worker`, done or not: undo {@link reserve}. */
+export function unreserve(core: Core, slot: Slot, worker: WorkerState): void {
+  worker.extraBytes -= core.columns.reserved[slot] as number; // a slot given out
+  core.columns.reserved[slot] = 0;
+  if (worker.arriving.size === 0) return;
+  const count = core.dependencies(slot, scratch);
+  for (let i = 0; i < count; i++) {
+    const dependency = scratch[i] as Slot; // i < count
+    const arriving = worker.arriving.get(dependency);
+    if (arriving === undefined) continue;
+    if (arriving > 1) worker.arriving.set(dependency, arriving - 1);
+    else {
+      endArrival(core, dependency, worker);
+      if (isExtra(core, dependency)) worker.extraBytes -= core.columns.nbytes[dependency] as number;
+    }
+  }
+}
+
+/** A block is at a worker now. */
+export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
+  if (worker.has.has(slot)) return;
+  worker.has.add(slot);
+  const { columns } = core;
+  if ((columns.holder[slot] as number) < 0) columns.holder[slot] = worker.index; // a slot given out
+  else columns.replicas.set(slot, [...(columns.replicas.get(slot) ?? []), worker.index]);
+  if (endArrival(core, slot, worker)) return; // counted since it was on its way
+  if (isExtra(core, slot)) worker.extraBytes += columns.nbytes[slot] as number;
+}
+
+/** A block is at a worker no more. */
+export function removeHolder(core: Core, slot: Slot, worker: WorkerState): void {
+  if (!worker.has.delete(slot)) return;
+  const { columns } = core;
+  if (isExtra(core, slot)) worker.extraBytes -= columns.nbytes[slot] as number; // a slot given out
+  const more = columns.replicas.get(slot);
+  if (columns.holder[slot] === worker.index) {
+    columns.holder[slot] = more?.shift() ?? -1;
+  } else more?.splice(more.indexOf(worker.index), 1);
+  if (more?.length === 0) columns.replicas.delete(slot);
+}
+
+/** Move the head of a batch over everything that is done; blocks that it passes become covered. */
+export function advanceHead(core: Core, batch: LayerBatch): void {
+  if (batch.state === "idle") return;
+  const { columns } = core;
+  const { order, base } = batch;
+  while (batch.head < order.length) {
+    const slot = base + (order[batch.head] as number); // within order
+    const state = columns.state[slot] as number; // a slot of the batch
+    if (isActive(state)) break;
+    if (batch.state === "open") cover(core, slot, -1);
+    batch.head++;
+  }
+  if (batch.head === order.length) close(core, batch);
+  else if (batch.state === "open") coverHead(core, batch);
+}
+
+/** A task of rank `rank` is to be done again: everything behind it is no prefix any more. */
+export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
+  if (batch.state === "idle") {
+    batch.state = "pending";
+    batch.head = rank;
+    return;
+  }
+  if (rank >= batch.head) return;
+  const old = batch.head;
+  const formerHead = batch.base + (batch.order[old] as number); // a batch that is not idle has a head
+  batch.head = rank;
+  if (batch.state !== "open") return;
+  if (core.columns.state[formerHead] === PROCESSING) setReserved(core, formerHead, needOf(core, formerHead));
+  for (let r = rank; r < old; r++) {
+    cover(core, batch.base + (batch.order[r] as number), 1); // within order
+  }
+}
+
+/** Count (1) or stop counting (-1) a block wherever it is or will be. */
+function cover(core: Core, slot: Slot, sign: 1 | -1): void {
+  const isArriving = core.arrivals.has(slot);
+  if ((core.columns.holder[slot] as number) < 0 && !isArriving) return; // a slot given out
+  const bytes = sign * (core.columns.nbytes[slot] as number);
+  for (const index of core.columns.holdersOf(slot)) {
+    const worker = core.workers.get(index);
+    if (worker) worker.extraBytes += bytes;
+  }
+  if (isArriving) for (const worker of core.workers.values()) if (worker.arriving.has(slot)) worker.extraBytes += bytes;
+}
+
+/** The size of a result became known. */
+export function setBytes(core: Core, slot: Slot, nbytes: number): void {
+  if (core.columns.nbytes[slot] === nbytes) return;
+  if (isExtra(core, slot)) cover(core, slot, -1);
+  core.columns.nbytes[slot] = nbytes;
+  if (isExtra(core, slot)) cover(core, slot, 1);
+}
+
+function startArrival(core: Core, slot: Slot, worker: WorkerState): void {
+  worker.arriving.set(slot, 1);
+  core.arrivals.set(slot, (core.arrivals.get(slot) ?? 0) + 1);
+}
+
+/** True when the worker was waiting for the block. */
+export function endArrival(core: Core, slot: Slot, worker: WorkerState): boolean {
+  if (!worker.arriving.delete(slot)) return false;
+  const left = (core.arrivals.get(slot) ?? 1) - 1;
+  if (left > 0) core.arrivals.set(slot, left);
+  else core.arrivals.delete(slot);
+  return true;
+}
+
+function coverHead(core: Core, batch: LayerBatch): void {
+  const slot = batch.base + (batch.order[batch.head] as number); // not past the end
+  if (core.columns.state[slot] === PROCESSING) setReserved(core, slot, 0);
+}
+
+function setReserved(core: Core, slot: Slot, bytes: number): void {
+  const worker = core.workers.get(core.columns.worker[slot] as number); // a slot given out
+  if (!worker) return;
+  worker.extraBytes += bytes - (core.columns.reserved[slot] as number);
+  core.columns.reserved[slot] = bytes;
+}
+
+/** Nothing left to do: what the batch still holds counts as what it is. */
+function close(core: Core, batch: LayerBatch): void {
+  if (batch.state === "open") {
+    for (const task of batch.order) cover(core, batch.base + task, 1);
+    core.openLeastBytes -= batch.leastBytes;
+  }
+  batch.state = "idle";
+}
+
+/**
+ * Open batches in order of urgency while their S fits beside the open ones on some worker. The first that can run is
+ * always opened, and so is one on which an open batch builds. A batch that nobody may run holds no bytes back.
+ */
+export function openBatches(core: Core): void {
+  const pending: LayerBatch[] = [];
+  let isOneOpen = false;
+  for (const batch of core.batches) {
+    if (batch?.state === "open" && core.eligible(batch.taskClass).length === 0) suspend(core, batch);
+    if (batch?.state === "pending") pending.push(batch);
+    else if (batch?.state === "open") isOneOpen = true;
+  }
+  if (pending.length === 0) return;
+  for (const batch of pending.sort((a, b) => a.urgency - b.urgency)) {
+    const eligible = core.eligible(batch.taskClass);
+    if (batch.state !== "pending" || eligible.length === 0) continue;
+    const fits = eligible.some((worker) => roomOf(core, worker) >= batch.leastBytes);
+    if (isOneOpen && !fits && !isBuiltOn(core, batch)) continue;
+    isOneOpen = true;
+    openWithOwners(core, batch);
+  }
+}
+
+/** True when an open batch uses layers of this one. */
+function isBuiltOn(core: Core, batch: LayerBatch): boolean {
+  return batch.users > 0 && core.batches.some((other) => other?.state === "open" && other.owners.includes(batch));
+}
+
+function openWithOwners(core: Core, batch: LayerBatch): void {
+  for (const owner of batch.owners) if (owner.state === "pending") openWithOwners(core, owner);
+  for (let r = 0; r < batch.head; r++) cover(core, batch.base + (batch.order[r] as number), -1); // within order
+  batch.state = "open";
+  core.openLeastBytes += batch.leastBytes;
+  advanceHead(core, batch);
+}
+
+function suspend(core: Core, batch: LayerBatch): void {
+  const head = batch.base + (batch.order[batch.head] as number); // an open batch has a head
+  if (core.columns.state[head] === PROCESSING) setReserved(core, head, needOf(core, head));
+  for (let r = 0; r < batch.head; r++) cover(core, batch.base + (batch.order[r] as number), 1); // within order
+  batch.state = "pending";
+  core.openLeastBytes -= batch.leastBytes;
+}
+
+/**
+ * Make room for a head after lost blocks moved it back: blocks of open batches that finished early, and that no task
+ * under way needs, are dropped, last ranks first; they are computed again when it is their turn.
+ *
+ * @returns slots to release
+ */
+export function evictable(core: Core, worker: WorkerState): Slot[] {
+  let missing = -roomOf(core, worker);
+  const out: Slot[] = [];
+  const { columns } = core;
+  const candidates = Array.from(worker.has).filter((slot) => core.batchOf(slot)?.state === "open" && isExtra(core, slot) && !isInUse(core, slot));
+  candidates.sort((a, b) => (columns.urgency[b] as number) - (columns.urgency[a] as number) || (columns.rank[b] as number) - (columns.rank[a] as number));
+  for (const slot of candidates) {
+    if (missing <= 0) break;
+    missing -= columns.nbytes[slot] as number; // a slot given out
+    out.push(slot);
+  }
+  return out;
+}
+
+function isInUse(core: Core, slot: Slot): boolean {
+  const dependents: Slot[] = [];
+  core.dependentsOf(slot, dependents);
+  return dependents.some((dependent) => core.columns.state[dependent] === PROCESSING);
+}
+
+/** True when no worker has anything to do. */
+export function isAllIdle(core: Core): boolean {
+  for (const worker of core.workers.values()) if (loadOf(worker) > 0) return false;
+  return true;
+}

@@ -1,0 +1,211 @@
+/** What clients do: submit, want, release, cancel, retry, put data. */
+import type { Key } from "../../graph/index.ts";
+import type { SchedulerToClient } from "../../protocol/index.ts";
+import { addHolder, setBytes } from "./admission.ts";
+import { slotOf } from "./batches.ts";
+import type { Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import type { ClientId, SchedulerEvent } from "./events.ts";
+import { addBatch, addData, addDependencies, addTask } from "./lifetime.ts";
+import { ERRED, FORGOTTEN, isActive, MEMORY, RELEASED, WAITING } from "./states.ts";
+import { addresses, transition } from "./transitions.ts";
+import type { ClientState } from "./workers.ts";
+
+type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
+
+export function clientJoined(core: Core, id: ClientId): void {
+  if (!core.clients.has(id)) core.clients.set(id, { id, wants: new Set() });
+}
+
+export function clientLeft(core: Core, id: ClientId): void {
+  const client = core.clients.get(id);
+  if (!client) return;
+  for (const slot of [...client.wants]) unwant(core, client, slot);
+  core.clients.delete(id);
+}
+
+function want(core: Core, client: ClientState, slot: Slot): void {
+  if (client.wants.has(slot)) return;
+  client.wants.add(slot);
+  core.columns.wants[slot] = (core.columns.wants[slot] as number) + 1; // a slot given out
+}
+
+function unwant(core: Core, client: ClientState, slot: Slot): void {
+  if (!client.wants.delete(slot)) return;
+  core.columns.wants[slot] = (core.columns.wants[slot] as number) - 1; // a slot given out
+  if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+}
+
+/** Make a task and all it needs known, deepest last; nothing starts yet. */
+function know(core: Core, wanted: readonly Slot[]): void {
+  const stack = [...wanted];
+  const inputs: Slot[] = [];
+  for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
+    if (core.columns.state[slot] !== FORGOTTEN) continue;
+    transition(core, slot, RELEASED);
+    const count = core.dependencies(slot, inputs);
+    for (let i = 0; i < count; i++) if (core.columns.state[inputs[i] as Slot] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
+  }
+}
+
+/** The client waits for these: start what is not done, tell what is. */
+function start(core: Core, client: ClientState, wanted: readonly Slot[]): void {
+  for (const slot of wanted) {
+    want(core, client, slot);
+    if (core.columns.state[slot] === RELEASED) core.recommend(slot, WAITING);
+    else tell(core, client.id, slot);
+  }
+}
+
+/** Tell a client how far a task is, if it is done. */
+function tell(core: Core, client: ClientId, slot: Slot): void {
+  const state = core.columns.state[slot];
+  if (state === MEMORY) core.sendClient(client, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
+  const failure = state === ERRED ? core.failures.get(slot) : undefined;
+  if (failure) core.sendClient(client, { op: "task-erred", key: core.keyOf(slot), exception: failure.exception, traceback: failure.traceback });
+}
+
+export function submitLayers(core: Core, event: Event<"submit-layers">): void {
+  const client = core.clients.get(event.client);
+  if (!client) return;
+  const batch = addBatch(core, event);
+  core.emptied.add(batch); // dropped after the event if all its layers were known
+  const wanted = event.wanted.map((task) => slotOf(batch, task));
+  know(core, wanted);
+  start(core, client, wanted);
+}
+
+export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
+  const client = core.clients.get(event.client);
+  if (!client) return;
+  const generation = core.nextGeneration++;
+  const entered: Slot[] = [];
+  const tasks = event.tasks.filter((task) => slotFor(core, task.key) === undefined);
+  for (const task of tasks) if (!core.keys.has(task.key)) entered.push(addTask(core, task, generation));
+  tasks.forEach((task, i) => {
+    const slot = entered[i];
+    if (slot === undefined) return; // the key stands twice in one submission
+    addDependencies(core, slot, task.dependencies.map((key) => slotFor(core, key) ?? addData(core, key)));
+  });
+  const wanted = event.wanted.map((key) => slotFor(core, key) ?? addData(core, key));
+  know(core, wanted);
+  start(core, client, wanted);
+  for (const slot of entered) if (core.columns.state[slot] === FORGOTTEN) know(core, [slot]);
+  // What nobody wants or needs goes again.
+  for (const slot of entered) core.recommend(slot, FORGOTTEN);
+}
+
+/** Slot of a key, also of a layer's task that is not known yet. */
+function slotFor(core: Core, key: Key): Slot | undefined {
+  return core.keys.get(key) ?? core.layerNames.find(key);
+}
+
+/** A submission that nobody could read: its keys fail. */
+export function failSubmission(core: Core, event: Event<"submit-failed">): void {
+  const client = core.clients.get(event.client);
+  if (!client) return;
+  for (const key of event.keys) {
+    const known = core.find(key);
+    if (known !== undefined) start(core, client, [known]);
+    else core.sendClient(client.id, { op: "task-erred", key, exception: event.failure.exception, traceback: event.failure.traceback });
+  }
+}
+
+export function desireKeys(core: Core, id: ClientId, keys: readonly Key[]): void {
+  const client = core.clients.get(id);
+  if (!client) return;
+  const wanted = keys.map((key) => core.find(key) ?? addData(core, key));
+  know(core, wanted);
+  start(core, client, wanted);
+}
+
+export function releaseKeys(core: Core, id: ClientId, keys: readonly Key[]): void {
+  const client = core.clients.get(id);
+  if (!client) return;
+  for (const key of keys) {
+    const slot = core.find(key);
+    if (slot !== undefined) unwant(core, client, slot);
+  }
+}
+
+export function reportKey(core: Core, id: ClientId, key: Key): void {
+  if (!core.clients.has(id)) return;
+  const slot = core.find(key);
+  if (slot !== undefined) tell(core, id, slot);
+  else core.sendClient(id, { op: "cancelled-keys", keys: [key], reason: "unknown key", msg: "" });
+}
+
+/** Cancel for one client, or with `force` for all; tasks that clients want and that depend on it go too. */
+export function cancelKeys(core: Core, event: Event<"cancel-keys">): void {
+  const asker = core.clients.get(event.client);
+  if (!asker) return;
+  const stack = event.keys.flatMap((key) => core.find(key) ?? []);
+  const seen = new Set<Slot>();
+  const dependents: Slot[] = [];
+  for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
+    if (seen.has(slot)) continue;
+    seen.add(slot);
+    const isLast = asker.wants.has(slot) && core.columns.wants[slot] === 1;
+    if (event.force || isLast || core.columns.wants[slot] === 0) {
+      core.dependentsOf(slot, dependents);
+      stack.push(...dependents.filter((dependent) => core.columns.state[dependent] !== FORGOTTEN));
+    }
+    const message: SchedulerToClient = { op: "cancelled-keys", keys: [core.keyOf(slot)], reason: event.reason, msg: event.message };
+    for (const client of event.force ? core.clients.values() : [asker]) {
+      if (!client.wants.has(slot)) continue;
+      core.sendClient(client.id, message);
+      unwant(core, client, slot);
+    }
+  }
+}
+
+/** Run erred tasks again, from the failures that they inherited on. */
+export function retryKeys(core: Core, keys: readonly Key[]): void {
+  const stack = keys.flatMap((key) => core.find(key) ?? []);
+  const seen = new Set<Slot>();
+  const inputs: Slot[] = [];
+  for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
+    if (seen.has(slot) || core.columns.state[slot] !== ERRED) continue;
+    seen.add(slot);
+    const count = core.dependencies(slot, inputs);
+    stack.push(...inputs.slice(0, count));
+  }
+  // Causes before what inherited from them, so that nobody inherits again.
+  for (const slot of [...seen].reverse()) {
+    core.failures.delete(slot);
+    transition(core, slot, RELEASED);
+    core.report(slot, { op: "task-retried", key: core.keyOf(slot) });
+  }
+}
+
+/** Data that a client put on workers, or a worker found it has. */
+export function dataPlaced(core: Core, event: Event<"data-placed">): void {
+  const client = event.client === null ? undefined : core.clients.get(event.client);
+  for (const [key, holders] of event.whoHas) {
+    const workers = holders.flatMap((address) => core.workerAt.get(address) ?? []);
+    if (workers.length === 0) continue;
+    const slot = slotFor(core, key) ?? addData(core, key);
+    know(core, [slot]);
+    const state = core.columns.state[slot] as number; // a slot given out
+    if (client) want(core, client, slot);
+    if (state === MEMORY || !(isActive(state) || state === RELEASED) || core.columns.worker[slot] !== -1) {
+      // Being computed, failed or there already: the copies are not ours to count unless it is in memory.
+      for (const worker of workers) {
+        if (state === MEMORY) addHolder(core, slot, worker);
+        else core.free(worker, key);
+      }
+      continue;
+    }
+    setBytes(core, slot, event.nbytes.get(key) ?? 0);
+    for (const worker of workers) addHolder(core, slot, worker);
+    transition(core, slot, MEMORY);
+  }
+}
+
+/** Forget everything; workers drop what they have, clients hear that their results are gone. */
+export function restart(core: Core): void {
+  for (const client of core.clients.values()) {
+    for (const slot of [...client.wants]) unwant(core, client, slot);
+    core.sendClient(client.id, { op: "restart" });
+  }
+}

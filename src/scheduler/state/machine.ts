@@ -1,0 +1,98 @@
+/** The machine: one event in, instructions out. Handlers recommend, transitions settle, then bytes and places are given. */
+import { assertNever } from "../../base/index.ts";
+import type { Key } from "../../graph/index.ts";
+import { advanceHead, openBatches } from "./admission.ts";
+import { checkCore } from "./check.ts";
+import { cancelKeys, clientJoined, clientLeft, dataPlaced, desireKeys, failSubmission, releaseKeys, reportKey, restart, retryKeys, submitLayers, submitTasks } from "./client-events.ts";
+import { Core } from "./core.ts";
+import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry } from "./events.ts";
+import { dropBatchIfEmpty } from "./lifetime.ts";
+import { dispatch, steal } from "./placement.ts";
+import { retireProgress, retireWorkers } from "./retire.ts";
+import { settle } from "./transitions.ts";
+import { SchedulerViews } from "./views.ts";
+import { dataMissing, heartbeat, tick, workerJoined, workerLeft, workerMessages } from "./worker-events.ts";
+
+/** A scheduler without sockets, clocks or promises. */
+export class Scheduler implements SchedulerMachine {
+  readonly #core: Core;
+  /** Questions that change nothing. */
+  readonly views: SchedulerViews;
+
+  constructor(config: SchedulerConfig) {
+    this.#core = new Core(config);
+    this.views = new SchedulerViews(this.#core);
+  }
+
+  handle(event: SchedulerEvent, outbox: SchedulerInstruction[]): void {
+    const core = this.#core;
+    core.begin(event, outbox);
+    applyEvent(core, event);
+    do {
+      settle(core);
+      for (const batch of core.batches) if (batch) advanceHead(core, batch);
+      openBatches(core);
+      core.flushFrees();
+      dispatch(core);
+    } while (core.isUnsettled);
+    steal(core);
+    retireProgress(core);
+    if (core.emptied.size > 0) {
+      for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
+      core.emptied.clear();
+    }
+  }
+
+  check(): void {
+    checkCore(this.#core);
+  }
+
+  story(...keys: readonly Key[]): readonly StoryEntry[] {
+    return this.#core.story.of(keys);
+  }
+}
+
+function applyEvent(core: Core, event: SchedulerEvent): void {
+  switch (event.type) {
+    case "worker-joined":
+      return workerJoined(core, event);
+    case "worker-left":
+      return workerLeft(core, event.worker, event.isExpected);
+    case "worker-messages":
+      return workerMessages(core, event);
+    case "worker-heartbeat":
+      return heartbeat(core, event);
+    case "client-joined":
+      return clientJoined(core, event.client);
+    case "client-left":
+      return clientLeft(core, event.client);
+    case "submit-layers":
+      return submitLayers(core, event);
+    case "submit-tasks":
+      return submitTasks(core, event);
+    case "submit-failed":
+      return failSubmission(core, event);
+    case "client-desires-keys":
+      return desireKeys(core, event.client, event.keys);
+    case "client-releases-keys":
+      return releaseKeys(core, event.client, event.keys);
+    case "report-key":
+      return reportKey(core, event.client, event.key);
+    case "cancel-keys":
+      return cancelKeys(core, event);
+    case "retry-keys":
+      return retryKeys(core, event.keys);
+    case "data-placed":
+      return dataPlaced(core, event);
+    case "data-missing":
+      return dataMissing(core, event);
+    case "retire-workers":
+      return retireWorkers(core, event);
+    case "restart":
+      return restart(core);
+    case "tick":
+      return tick(core);
+    default:
+      return assertNever(event);
+  }
+}

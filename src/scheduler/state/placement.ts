@@ -1,0 +1,207 @@
+/** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
+import { addedBytes, evictable, isAllIdle, isHead, roomOf } from "./admission.ts";
+import type { LayerBatch } from "./batches.ts";
+import { FLAG_EVICT, FLAG_STEALING, type Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import { isBefore, type ReadyQueue } from "./ready-queue.ts";
+import { MEMORY, PROCESSING, RELEASED } from "./states.ts";
+import { transition } from "./transitions.ts";
+import { hasFree, loadOf, type TaskClass, type WorkerState } from "./workers.ts";
+
+/** Tasks of one queue that are looked at behind one that cannot be sent now. */
+const LOOK_BEHIND = 8;
+/** A consumer with more inputs than this makes no group of them. */
+const GROUP_MAX = 64;
+/** Idle workers tried for one task. */
+const IDLE_TRIES = 4;
+
+const inputs: Slot[] = [];
+const siblings: Slot[] = [];
+
+/** Send what can be sent. May recommend evictions; then it is to be called again when they are settled. */
+export function dispatch(core: Core): void {
+  if (core.idle.size === 0 && core.roomy.size === 0) return;
+  const queues = readyQueues(core);
+  const touched = new Set<ReadyQueue>();
+  while (queues.length > 0 && core.idle.size + core.roomy.size > 0) {
+    const at = mostUrgent(core, queues);
+    const queue = queues[at];
+    const slot = queue?.peek();
+    if (!queue || slot === undefined) break;
+    const place = choose(core, slot);
+    if (place === "skip" && queue.heldCount < LOOK_BEHIND) {
+      touched.add(queue);
+      queue.hold();
+    } else if (place === "skip" || place === "blocked") queues.splice(at, 1);
+    else {
+      queue.take();
+      core.columns.worker[slot] = place.index;
+      transition(core, slot, PROCESSING);
+    }
+  }
+  for (const queue of touched) queue.restore();
+}
+
+function readyQueues(core: Core): ReadyQueue[] {
+  const queues: ReadyQueue[] = [];
+  for (const batch of core.batches) if (batch?.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
+  for (const queue of core.classQueues.values()) if (queue.peek() !== undefined) queues.push(queue);
+  return queues;
+}
+
+/** Index of the queue with the most urgent task; queues that ran empty are removed. */
+function mostUrgent(core: Core, queues: ReadyQueue[]): number {
+  let best = -1;
+  let bestSlot = -1;
+  for (let i = queues.length - 1; i >= 0; i--) {
+    const slot = queues[i]?.peek();
+    if (slot === undefined) {
+      queues.splice(i, 1);
+      if (best > i) best--;
+    } else if (best < 0 || isBefore(core.columns, slot, bestSlot)) [best, bestSlot] = [i, slot];
+  }
+  return best;
+}
+
+/** Worker for a ready task; `skip`: none now, a later task may find one; `blocked`: nobody of its class has a place. */
+function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
+  const taskClass = core.classOf(slot);
+  const eligible = core.eligible(taskClass);
+  if (eligible.length === 0) return "blocked";
+  const batch = core.batchOf(slot);
+  const thief = core.workers.get(core.stolenFor.get(slot) ?? -1);
+  core.stolenFor.delete(slot);
+  if (thief && core.idle.has(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
+  const near = nearest(core, slot, batch);
+  for (const [i, worker] of near.entries()) {
+    const isOpen = i === 0 ? hasPlace(core, worker) : core.idle.has(worker);
+    if (isOpen && mayRun(core, worker, taskClass) && admits(core, slot, worker)) return worker;
+  }
+  // Elsewhere than near its inputs a task goes only to a thread that is free now.
+  const isTied = !isHead(core, slot, batch) && near.some((worker) => mayRun(core, worker, taskClass));
+  const other = firstAdmitting(core, core.idle, slot) ?? (isTied ? undefined : firstAdmitting(core, core.roomy, slot));
+  if (other) return other;
+  const open = eligible.filter((worker) => hasPlace(core, worker) && hasFree(worker, taskClass.resources));
+  if (open.length === 0) return taskClass.resources ? "skip" : "blocked";
+  return isHead(core, slot, batch) || isAllIdle(core) ? makeRoom(core, open) : "skip";
+}
+
+function hasPlace(core: Core, worker: WorkerState): boolean {
+  return core.idle.has(worker) || core.roomy.has(worker);
+}
+
+function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean {
+  const isEligible = taskClass.workers === null && taskClass.resources === null
+    ? worker.facts.kind === (taskClass.language === "python" ? "python" : "rsdat")
+    : core.eligible(taskClass).includes(worker);
+  return isEligible && hasFree(worker, taskClass.resources);
+}
+
+/** True when the task's bytes fit there. */
+function admits(core: Core, slot: Slot, worker: WorkerState): boolean {
+  const room = roomOf(core, worker);
+  return room === Number.POSITIVE_INFINITY || (room >= 0 && addedBytes(core, slot, worker) <= room);
+}
+
+function firstAdmitting(core: Core, workers: ReadonlySet<WorkerState>, slot: Slot): WorkerState | undefined {
+  const taskClass = core.classOf(slot);
+  let tries = 0;
+  for (const worker of workers) {
+    if (!mayRun(core, worker, taskClass)) continue;
+    if (admits(core, slot, worker)) return worker;
+    if (++tries >= IDLE_TRIES) return undefined;
+  }
+  return undefined;
+}
+
+/** Workers that hold inputs, most bytes first; for a task without inputs, where its siblings are. */
+function nearest(core: Core, slot: Slot, batch: LayerBatch | null): readonly WorkerState[] {
+  const count = core.dependencies(slot, inputs);
+  if (count === 0) return siblingWorkers(core, slot, batch);
+  const near: WorkerState[] = [];
+  const bytes: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    for (const index of core.columns.holdersOf(input)) {
+      const worker = core.workers.get(index);
+      if (!worker) continue;
+      const at = near.indexOf(worker);
+      const nbytes = (core.columns.nbytes[input] as number) + 1;
+      if (at >= 0) bytes[at] = (bytes[at] as number) + nbytes;
+      else {
+        near.push(worker);
+        bytes.push(nbytes);
+      }
+    }
+  }
+  if (near.length < 2) return near;
+  const order = near.map((_, i) => i).sort((a, b) => (bytes[b] as number) - (bytes[a] as number) || a - b);
+  return order.map((i) => near[i] as WorkerState); // i indexes near
+}
+
+/** Worker that has, or had sent to it, another input of this task's first consumer: sources of one group stay together. */
+function siblingWorkers(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState[] {
+  if (!batch) return [];
+  const task = slot - batch.base;
+  const first = batch.edges.dependentsStart[task] as number; // a task of the graph
+  if (first === batch.edges.dependentsStart[task + 1]) return [];
+  const consumer = batch.base + (batch.edges.dependents[first] as number);
+  if (core.columns.batch[consumer] !== batch.index) return [];
+  const count = core.dependencies(consumer, siblings);
+  if (count > GROUP_MAX) return [];
+  for (let i = 0; i < count; i++) {
+    const sibling = siblings[i] as Slot; // i < count
+    const state = core.columns.state[sibling];
+    const index = state === PROCESSING ? core.columns.worker[sibling] : state === MEMORY ? core.columns.holder[sibling] : undefined;
+    const worker = index === undefined ? undefined : core.workers.get(index);
+    if (worker) return [worker];
+  }
+  return [];
+}
+
+/**
+ * A head finds no room, or nothing at all runs: drop early results where that helps; failing that, and with nothing
+ * under way that could end, send it all the same: standing still for ever is worse than passing the budget.
+ */
+function makeRoom(core: Core, open: readonly WorkerState[]): WorkerState | "blocked" {
+  const worker = open.reduce((best, each) => (roomOf(core, each) > roomOf(core, best) ? each : best));
+  if (roomOf(core, worker) < 0) {
+    const evicted = evictable(core, worker);
+    for (const block of evicted) {
+      core.columns.flags[block] = (core.columns.flags[block] as number) | FLAG_EVICT;
+      core.recommend(block, RELEASED);
+      core.totals.evicted++;
+    }
+    if (evicted.length > 0) return "blocked";
+  }
+  if (!isAllIdle(core)) return "blocked";
+  core.totals.forced++;
+  return worker;
+}
+
+/** Tasks sent ahead to busy workers are asked back for idle ones. */
+export function steal(core: Core): void {
+  if (core.idle.size === 0 || core.busy.size === 0) return;
+  for (const thief of core.idle) {
+    const found = stealable(core, thief);
+    if (!found) continue;
+    core.columns.flags[found.slot] = (core.columns.flags[found.slot] as number) | FLAG_STEALING;
+    found.victim.stealsOut++;
+    core.stolenFor.set(found.slot, thief.index);
+    core.sendWorker(found.victim, { op: "steal-request", key: core.keyOf(found.slot), stimulusId: core.stimulusId });
+  }
+}
+
+/** The least urgent task that a victim has beyond its threads and that the thief may run. */
+function stealable(core: Core, thief: WorkerState): { readonly slot: Slot; readonly victim: WorkerState } | undefined {
+  for (const victim of core.busy) {
+    if (victim === thief || loadOf(victim) - victim.stealsOut <= victim.facts.nthreads) continue;
+    let best: Slot | undefined;
+    for (const slot of victim.processing) {
+      if (((core.columns.flags[slot] as number) & FLAG_STEALING) !== 0 || victim.longRunning.has(slot)) continue;
+      if (best === undefined || isBefore(core.columns, best, slot)) best = slot;
+    }
+    if (best !== undefined && mayRun(core, thief, core.classOf(best)) && admits(core, best, thief)) return { slot: best, victim };
+  }
+  return undefined;
+}

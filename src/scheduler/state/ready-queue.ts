@@ -1,0 +1,117 @@
+/** Ready tasks by priority: a 4-ary heap of slots over the priority columns. Stale entries are dropped when they surface. */
+import { type Columns, FLAG_ENQUEUED, type Slot } from "./columns.ts";
+import { FORGOTTEN, QUEUED } from "./states.ts";
+
+/** One queue. A task enters at most once; when it leaves the state `queued` its entry goes stale. */
+export class ReadyQueue {
+  readonly #columns: Columns;
+  readonly #heap: Slot[] = [];
+  /** Taken by `pop` and given back by `restore`. */
+  readonly #held: Slot[] = [];
+  readonly #onForgotten: (slot: Slot) => void;
+
+  /** @param onForgotten hears of entries whose task was forgotten meanwhile, so that their slots can be used again */
+  constructor(columns: Columns, onForgotten: (slot: Slot) => void) {
+    this.#columns = columns;
+    this.#onForgotten = onForgotten;
+  }
+
+  /** Tasks held back since the last `restore`. */
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  push(slot: Slot): void {
+    const flags = this.#columns.flags[slot] as number; // a slot given out
+    if ((flags & FLAG_ENQUEUED) !== 0) return;
+    this.#columns.flags[slot] = flags | FLAG_ENQUEUED;
+    this.#insert(slot);
+  }
+
+  /** The most urgent task, left in place. */
+  peek(): Slot | undefined {
+    for (;;) {
+      const slot = this.#heap[0];
+      if (slot === undefined || this.#columns.state[slot] === QUEUED) return slot;
+      this.#dropTop(slot);
+    }
+  }
+
+  /** Remove the task that `peek` gave. */
+  take(): void {
+    const slot = this.#heap[0];
+    if (slot !== undefined) this.#dropTop(slot);
+  }
+
+  /** Set the task that `peek` gave aside until `restore`. */
+  hold(): void {
+    const slot = this.#heap[0];
+    if (slot === undefined) return;
+    this.#held.push(slot);
+    this.#removeTop();
+  }
+
+  restore(): void {
+    for (const slot of this.#held) this.#insert(slot);
+    this.#held.length = 0;
+  }
+
+  #insert(slot: Slot): void {
+    this.#heap.push(slot);
+    this.#rise(this.#heap.length - 1);
+  }
+
+  #dropTop(slot: Slot): void {
+    this.#columns.flags[slot] = (this.#columns.flags[slot] as number) & ~FLAG_ENQUEUED; // a slot given out
+    this.#removeTop();
+    if (this.#columns.state[slot] === FORGOTTEN) this.#onForgotten(slot);
+  }
+
+  #removeTop(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink(0);
+  }
+
+  #rise(start: number): void {
+    const heap = this.#heap;
+    const slot = heap[start] as Slot; // callers pass a valid index
+    let i = start;
+    while (i > 0) {
+      const parent = (i - 1) >> 2;
+      const above = heap[parent] as Slot; // parent < i
+      if (!isBefore(this.#columns, slot, above)) break;
+      heap[i] = above;
+      i = parent;
+    }
+    heap[i] = slot;
+  }
+
+  #sink(start: number): void {
+    const heap = this.#heap;
+    const slot = heap[start] as Slot; // callers pass a valid index
+    let i = start;
+    for (;;) {
+      const first = 4 * i + 1;
+      if (first >= heap.length) break;
+      let best = first;
+      const end = Math.min(first + 4, heap.length);
+      for (let child = first + 1; child < end; child++) {
+        if (isBefore(this.#columns, heap[child] as Slot, heap[best] as Slot)) best = child; // child < length
+      }
+      if (!isBefore(this.#columns, heap[best] as Slot, slot)) break;
+      heap[i] = heap[best] as Slot;
+      i = best;
+    }
+    heap[i] = slot;
+  }
+}
+
+/** True when `a` is to run before `b`; ties break on the slot. */
+export function isBefore(columns: Columns, a: Slot, b: Slot): boolean {
+  const [ua, ub] = [columns.urgency[a] as number, columns.urgency[b] as number]; // slots given out
+  if (ua !== ub) return ua < ub;
+  const [ra, rb] = [columns.rank[a] as number, columns.rank[b] as number];
+  return ra !== rb ? ra < rb : a < b;
+}

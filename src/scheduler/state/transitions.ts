@@ -1,0 +1,402 @@
+/**
+ * The transition table: what happens to a task between two states. Handlers only recommend; one loop applies what is
+ * recommended, oldest first, until nothing is left. A cell may find that its reason has passed and leave the task.
+ */
+import { InvariantError, invariant, KilledWorkerError } from "../../base/index.ts";
+import type { Key } from "../../graph/index.ts";
+import type { WireFailure } from "../../protocol/index.ts";
+import { addHolder, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
+import { FLAG_EVICT, type Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import type { WorkerAddress } from "./events.ts";
+import { refreshWorker } from "./load.ts";
+import { forgetTask, knowTask } from "./lifetime.ts";
+import {
+  ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, STATES, type TaskState, WAITING,
+} from "./states.ts";
+import { useResources, type WorkerState } from "./workers.ts";
+
+/** One cell: what it takes to go from one state to another. */
+export type Transition = (core: Core, slot: Slot) => void;
+
+/** Every pair of states. `null`: cannot happen. */
+export type TransitionTable = { readonly [From in TaskState]: { readonly [To in TaskState]: Transition | null } };
+
+/**
+ * Apply recommendations until none is left. A task that has moved since it was recommended is left alone where the
+ * table has no move from its new state: what moved it has recommended the rest.
+ */
+export function settle(core: Core): void {
+  for (let next = core.nextRecommendation(); next; next = core.nextRecommendation()) {
+    const state = core.columns.state[next.slot] as number; // a slot given out
+    if (state !== next.from && (state === FORGOTTEN || !CELLS[state * STATES.length + next.to])) continue;
+    transition(core, next.slot, next.to);
+  }
+}
+
+/**
+ * Move one task.
+ * @throws {InvariantError} the table has no such move
+ */
+export function transition(core: Core, slot: Slot, to: number): void {
+  const from = core.columns.state[slot] as number; // a slot given out
+  if (from === to) return;
+  const cell = CELLS[from * STATES.length + to];
+  if (!cell) throw impossible(core, slot, to);
+  cell(core, slot);
+}
+
+function impossible(core: Core, slot: Slot, to: number): Error {
+  const key = core.keyOf(slot);
+  return new InvariantError(`task ${core.show(slot)} cannot go from ${core.stateName(slot)} to ${STATES[to]}`, {
+    details: { key, story: core.story.of([key]) },
+  });
+}
+
+/** A needed task starts to claim its inputs. */
+function releasedToWaiting(core: Core, slot: Slot): void {
+  if (!core.isNeeded(slot)) return;
+  const { columns } = core;
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  const batch = core.batchOf(slot);
+  if (!batch && core.recordOf(slot).runSpec === null) return core.recommend(slot, ERRED);
+  core.enter(slot, WAITING);
+  columns.missing[slot] = 0;
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    columns.waiters[input] = (columns.waiters[input] as number) + 1;
+    const state = columns.state[input] as number;
+    if (state === MEMORY) continue;
+    columns.missing[slot] = (columns.missing[slot] as number) + 1;
+    if (state === RELEASED) core.recommend(input, WAITING);
+    else if (state === ERRED) core.recommend(slot, ERRED);
+  }
+  if (batch) retreatHead(core, batch, columns.rank[slot] as number);
+  if (columns.missing[slot] === 0) core.recommend(slot, QUEUED);
+}
+
+/** All inputs are there: wait for a thread, or for a worker that may run it. */
+function waitingToReady(core: Core, slot: Slot): void {
+  if ((core.columns.missing[slot] as number) > 0) return;
+  if (core.eligible(core.classOf(slot)).length === 0) {
+    core.enter(slot, NO_WORKER);
+    return;
+  }
+  core.enter(slot, QUEUED);
+  core.queueOf(slot).push(slot);
+}
+
+function noWorkerToQueued(core: Core, slot: Slot): void {
+  if (core.eligible(core.classOf(slot)).length === 0) return;
+  core.enter(slot, QUEUED);
+  core.queueOf(slot).push(slot);
+}
+
+function queuedToNoWorker(core: Core, slot: Slot): void {
+  if (core.eligible(core.classOf(slot)).length === 0) core.enter(slot, NO_WORKER);
+}
+
+/** An input got lost before the task was sent. */
+function readyToWaiting(core: Core, slot: Slot): void {
+  core.enter(slot, WAITING);
+  countMissing(core, slot);
+}
+
+/** Send it to `columns.worker`, which placement has chosen. */
+function queuedToProcessing(core: Core, slot: Slot): void {
+  const { columns } = core;
+  const worker = core.workers.get(columns.worker[slot] as number);
+  if (!worker) throw impossible(core, slot, PROCESSING);
+  const runId = core.nextRunId++;
+  columns.runId[slot] = runId;
+  core.runs.set(runId, slot);
+  reserve(core, slot, worker);
+  core.enter(slot, PROCESSING);
+  worker.processing.add(slot);
+  useResources(worker, core.classOf(slot).resources, 1);
+  refreshWorker(core, worker);
+  core.totals.sent++;
+  sendComputeTask(core, slot, worker);
+}
+
+function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
+  const { columns } = core;
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  const whoHas = new Map<Key, WorkerAddress[]>();
+  const nbytes = new Map<Key, number>();
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    const key = core.keyOf(input);
+    whoHas.set(key, addresses(core, input));
+    nbytes.set(key, columns.nbytes[input] as number);
+  }
+  const batch = core.batchOf(slot);
+  const runSpec = batch ? core.config.runSpecOf(core.expander.expand(batch, slot - batch.base).spec) : core.recordOf(slot).runSpec;
+  invariant(runSpec, "data that clients put on workers is never sent to run");
+  core.sendWorker(worker, {
+    op: "compute-task",
+    key: core.keyOf(slot),
+    runId: columns.runId[slot] as number,
+    priority: batch ? [-batch.priority, batch.generation, columns.rank[slot] as number] : core.recordOf(slot).priority,
+    stimulusId: core.stimulusId,
+    whoHas,
+    nbytes,
+    runSpec,
+    resourceRestrictions: core.classOf(slot).resources,
+    actor: false,
+    annotations: NO_ANNOTATIONS,
+    spanId: null,
+  });
+}
+
+const NO_ANNOTATIONS: ReadonlyMap<unknown, unknown> = new Map();
+
+/** Addresses of the workers that hold a result. */
+export function addresses(core: Core, slot: Slot): WorkerAddress[] {
+  return core.columns.holdersOf(slot).map((index) => core.workers.get(index)?.facts.address ?? "").filter((address) => address !== "");
+}
+
+/** Take a task from the worker that has it; `columns.worker` still names it. */
+function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
+  const { columns } = core;
+  const worker = core.workers.get(columns.worker[slot] as number);
+  core.runs.delete(columns.runId[slot] as number);
+  columns.worker[slot] = -1;
+  core.clearStealing(slot, worker);
+  core.stolenFor.delete(slot);
+  if (!worker) {
+    columns.reserved[slot] = 0;
+    return undefined;
+  }
+  worker.processing.delete(slot);
+  worker.longRunning.delete(slot);
+  useResources(worker, core.classOf(slot).resources, -1);
+  unreserve(core, slot, worker);
+  refreshWorker(core, worker);
+  return worker;
+}
+
+/** Give up the claims on inputs; those that nobody else needs go. */
+function dropClaims(core: Core, slot: Slot): void {
+  const { columns } = core;
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    columns.waiters[input] = (columns.waiters[input] as number) - 1;
+    if (!core.isNeeded(input)) core.recommend(input, RELEASED);
+  }
+}
+
+/** The result is there: claims end, dependents that waited for it alone are ready. */
+function arrive(core: Core, slot: Slot): void {
+  dropClaims(core, slot);
+  becomeMemory(core, slot);
+}
+
+function becomeMemory(core: Core, slot: Slot): void {
+  const { columns } = core;
+  core.enter(slot, MEMORY);
+  columns.deaths[slot] = 0;
+  if ((columns.waiters[slot] as number) > 0) {
+    const dependents: Slot[] = [];
+    core.dependentsOf(slot, dependents);
+    for (const dependent of dependents) {
+      if (columns.state[dependent] !== WAITING) continue;
+      columns.missing[dependent] = (columns.missing[dependent] as number) - 1;
+      if (columns.missing[dependent] === 0) core.recommend(dependent, QUEUED);
+    }
+  }
+  if ((columns.wants[slot] as number) > 0) core.report(slot, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
+  if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
+}
+
+/** Finished at its worker; the handler has noted the bytes and the holder is `columns.worker`. */
+function processingToMemory(core: Core, slot: Slot): void {
+  const worker = leaveWorker(core, slot);
+  if (worker) addHolder(core, slot, worker);
+  arrive(core, slot);
+}
+
+/** Nobody needs it any more: cancel. */
+function processingToReleased(core: Core, slot: Slot): void {
+  if (core.isNeeded(slot)) return;
+  cancelAtWorker(core, slot);
+  activeToReleased(core, slot);
+}
+
+function cancelAtWorker(core: Core, slot: Slot): void {
+  const worker = leaveWorker(core, slot);
+  if (worker) core.free(worker, core.keyOf(slot));
+}
+
+/** To be sent again: its worker is gone or gave it back, or an input got lost. */
+function processingToWaiting(core: Core, slot: Slot): void {
+  cancelAtWorker(core, slot);
+  core.enter(slot, WAITING);
+  countMissing(core, slot);
+}
+
+function countMissing(core: Core, slot: Slot): void {
+  const { columns } = core;
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  let missing = 0;
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    if (columns.state[input] === MEMORY) continue;
+    missing++;
+    if (columns.state[input] === RELEASED) core.recommend(input, WAITING);
+    else if (columns.state[input] === ERRED) core.recommend(slot, ERRED);
+  }
+  columns.missing[slot] = missing;
+  if (missing === 0) core.recommend(slot, QUEUED);
+}
+
+/** The task failed for good; the handler has noted why. */
+function processingToErred(core: Core, slot: Slot): void {
+  leaveWorker(core, slot);
+  dropClaims(core, slot);
+  fail(core, slot);
+}
+
+/** What the task needs has failed: it fails with the same exception. */
+function waitingToErred(core: Core, slot: Slot): void {
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  const cause = inputs.find((input, i) => i < count && core.columns.state[input] === ERRED);
+  if (cause === undefined) return;
+  core.failures.set(slot, failureOf(core, cause));
+  dropClaims(core, slot);
+  fail(core, slot);
+}
+
+function fail(core: Core, slot: Slot): void {
+  core.enter(slot, ERRED);
+  const failure = failureOf(core, slot);
+  const dependents: Slot[] = [];
+  core.dependentsOf(slot, dependents);
+  for (const dependent of dependents) if (core.columns.state[dependent] === WAITING) core.recommend(dependent, ERRED);
+  core.report(slot, { op: "task-erred", key: core.keyOf(slot), exception: failure.exception, traceback: failure.traceback });
+  if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
+}
+
+function failureOf(core: Core, slot: Slot): WireFailure {
+  const failure = core.failures.get(slot);
+  invariant(failure, `erred task ${core.show(slot)} has no failure`);
+  return failure;
+}
+
+function activeToReleased(core: Core, slot: Slot): void {
+  if (core.isNeeded(slot)) return;
+  dropClaims(core, slot);
+  core.enter(slot, RELEASED);
+  afterRelease(core, slot);
+}
+
+/** What to do with a released task: compute it again, forget it, or keep it for what depends on it. */
+function afterRelease(core: Core, slot: Slot): void {
+  if (core.isNeeded(slot)) core.recommend(slot, WAITING);
+  else if (core.columns.dependents[slot] === 0) core.recommend(slot, FORGOTTEN);
+}
+
+/** Not needed, lost with its last holder, or evicted. */
+function memoryToReleased(core: Core, slot: Slot): void {
+  const { columns } = core;
+  const isEvicted = ((columns.flags[slot] as number) & FLAG_EVICT) !== 0;
+  const isLost = (columns.holder[slot] as number) < 0;
+  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_EVICT;
+  if (core.isNeeded(slot) && !isLost && !isEvicted) return;
+  for (const index of columns.holdersOf(slot)) {
+    const worker = core.workers.get(index);
+    if (!worker) continue;
+    removeHolder(core, slot, worker);
+    core.free(worker, core.keyOf(slot));
+  }
+  core.enter(slot, RELEASED);
+  if (core.isNeeded(slot)) {
+    core.totals.recomputed++;
+    core.report(slot, { op: "lost-data", key: core.keyOf(slot) });
+    if ((columns.waiters[slot] as number) > 0) missAtDependents(core, slot);
+  }
+  afterRelease(core, slot);
+}
+
+/** Tasks that were ready, or sent, with an input that is gone. */
+function missAtDependents(core: Core, slot: Slot): void {
+  const dependents: Slot[] = [];
+  core.dependentsOf(slot, dependents);
+  for (const dependent of dependents) {
+    const state = core.columns.state[dependent] as number;
+    if (state === WAITING) core.columns.missing[dependent] = (core.columns.missing[dependent] as number) + 1;
+    else if (isActive(state)) core.recommend(dependent, WAITING);
+  }
+}
+
+/** Try again, or nobody asks about the failure any more. */
+function erredToReleased(core: Core, slot: Slot): void {
+  const isRetried = !core.failures.has(slot);
+  if (!isRetried && (core.isNeeded(slot) || (core.columns.dependents[slot] as number) > 0)) return;
+  core.failures.delete(slot);
+  core.columns.deaths[slot] = 0;
+  core.enter(slot, RELEASED);
+  afterRelease(core, slot);
+}
+
+/** Data that a client had put on workers is gone for good. */
+function releasedToErred(core: Core, slot: Slot): void {
+  const key = core.keyOf(slot);
+  const error = new KilledWorkerError(`data ${core.show(slot)} was lost with its worker and cannot be computed again`, { details: { key } }, "lost-data");
+  core.failures.set(slot, core.config.failureOf(error));
+  fail(core, slot);
+}
+
+/** Somebody asked for it. Its inputs become known by the same submission. */
+function forgottenToReleased(core: Core, slot: Slot): void {
+  knowTask(core, slot);
+  core.enter(slot, RELEASED);
+}
+
+/** Nobody wants it and nothing known depends on it. */
+function releasedToForgotten(core: Core, slot: Slot): void {
+  const { columns } = core;
+  if (core.isNeeded(slot) || (columns.dependents[slot] as number) > 0) return;
+  const inputs: Slot[] = [];
+  const count = core.dependencies(slot, inputs);
+  core.enter(slot, FORGOTTEN);
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    columns.dependents[input] = (columns.dependents[input] as number) - 1;
+    if (columns.dependents[input] !== 0 || core.isNeeded(input)) continue;
+    const state = columns.state[input] as number;
+    if (state === RELEASED) core.recommend(input, FORGOTTEN);
+    else if (state === ERRED) core.recommend(input, RELEASED);
+  }
+  forgetTask(core, slot);
+}
+
+/** A client put the data on workers; the handler has noted the holders. */
+function placedToMemory(core: Core, slot: Slot): void {
+  if (isActive(core.columns.state[slot] as number)) dropClaims(core, slot);
+  becomeMemory(core, slot);
+}
+
+const NEVER: { readonly [To in TaskState]: null } = {
+  forgotten: null, released: null, waiting: null, "no-worker": null, queued: null, processing: null, memory: null, erred: null,
+};
+
+/** The table. */
+export const TRANSITIONS: TransitionTable = {
+  forgotten: { ...NEVER, released: forgottenToReleased },
+  released: { ...NEVER, forgotten: releasedToForgotten, waiting: releasedToWaiting, memory: placedToMemory, erred: releasedToErred },
+  waiting: { ...NEVER, released: activeToReleased, queued: waitingToReady, memory: placedToMemory, erred: waitingToErred },
+  "no-worker": { ...NEVER, released: activeToReleased, waiting: readyToWaiting, queued: noWorkerToQueued, memory: placedToMemory },
+  queued: { ...NEVER, released: activeToReleased, waiting: readyToWaiting, "no-worker": queuedToNoWorker, processing: queuedToProcessing, memory: placedToMemory },
+  processing: { ...NEVER, released: processingToReleased, waiting: processingToWaiting, memory: processingToMemory, erred: processingToErred },
+  memory: { ...NEVER, released: memoryToReleased },
+  erred: { ...NEVER, released: erredToReleased },
+};
+
+const CELLS: readonly (Transition | null)[] = STATES.flatMap((from) => STATES.map((to) => TRANSITIONS[from][to]));

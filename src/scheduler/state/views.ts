@@ -1,0 +1,142 @@
+/** Questions about the machine's state that change nothing; addresses and keys only. */
+import type { Key } from "../../graph/index.ts";
+import type { Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
+import { FORGOTTEN, isActive, MEMORY, STATES, type TaskState } from "./states.ts";
+import { addresses } from "./transitions.ts";
+import type { WorkerState } from "./workers.ts";
+
+/** One worker, seen from outside. */
+export interface WorkerView {
+  readonly facts: WorkerFacts;
+  readonly status: WorkerStatus;
+  readonly lastSeenMs: number;
+  readonly memoryBytes: number;
+  readonly processing: number;
+  readonly inMemory: number;
+  /** Bytes of results held. */
+  readonly heldBytes: number;
+  /** Bytes beyond finished prefixes, as admission counts them. */
+  readonly extraBytes: number;
+}
+
+/** Counts since the start, and of now. */
+export interface SchedulerCounts {
+  readonly tasks: Readonly<Record<Exclude<TaskState, "forgotten">, number>>;
+  readonly workers: number;
+  readonly clients: number;
+  readonly transitions: number;
+  readonly sent: number;
+  readonly recomputed: number;
+  readonly stolen: number;
+  readonly evicted: number;
+  readonly forced: number;
+  readonly openLeastBytes: number;
+}
+
+/** The questions. */
+export class SchedulerViews {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** All workers, in the order in which they joined. */
+  workers(): WorkerView[] {
+    return Array.from(this.#core.workers.values(), (worker) => this.#view(worker));
+  }
+
+  worker(address: WorkerAddress): WorkerView | undefined {
+    const worker = this.#core.workerAt.get(address);
+    return worker && this.#view(worker);
+  }
+
+  clients(): ClientId[] {
+    return [...this.#core.clients.keys()];
+  }
+
+  stateOf(key: Key): TaskState {
+    const slot = this.#core.find(key);
+    return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
+  }
+
+  /** Holders by key: of these keys, unknown ones with none; or of everything in memory. */
+  whoHas(keys: readonly Key[] | null): Map<Key, readonly WorkerAddress[]> {
+    const out = new Map<Key, readonly WorkerAddress[]>();
+    if (keys) {
+      for (const key of keys) {
+        const slot = this.#core.find(key);
+        out.set(key, slot === undefined ? [] : addresses(this.#core, slot));
+      }
+      return out;
+    }
+    for (const worker of this.#core.workers.values()) {
+      for (const slot of worker.has) if (!out.has(this.#core.keyOf(slot))) out.set(this.#core.keyOf(slot), addresses(this.#core, slot));
+    }
+    return out;
+  }
+
+  /** Keys held, by worker. */
+  hasWhat(workers: readonly WorkerAddress[] | null): Map<WorkerAddress, Key[]> {
+    return this.#byWorker(workers, (worker) => worker.has);
+  }
+
+  /** Keys sent and not done, by worker. */
+  processing(workers: readonly WorkerAddress[] | null): Map<WorkerAddress, Key[]> {
+    return this.#byWorker(workers, (worker) => worker.processing);
+  }
+
+  /** Bytes of results in memory. */
+  nbytes(keys: readonly Key[] | null): Map<Key, number> {
+    const out = new Map<Key, number>();
+    for (const key of keys ?? this.whoHas(null).keys()) {
+      const slot = this.#core.find(key);
+      if (slot !== undefined && this.#core.columns.state[slot] === MEMORY) out.set(key, this.#core.columns.nbytes[slot] as number);
+    }
+    return out;
+  }
+
+  /** True while something is to be done. */
+  isBusy(): boolean {
+    for (let slot = 0; slot < this.#core.columns.top; slot++) if (isActive(this.#core.columns.state[slot] as number)) return true;
+    return false;
+  }
+
+  /** True when no task is known and no bytes are counted. */
+  isEmpty(): boolean {
+    const { columns, records, edges, failures, runs, openLeastBytes, workers, batches } = this.#core;
+    if (records.size + edges.count + failures.size + runs.size + openLeastBytes + columns.replicas.size > 0) return false;
+    if (batches.some((batch) => batch !== undefined) || this.#core.arrivals.size > 0) return false;
+    for (const worker of workers.values()) if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
+    return columns.state.every((state) => state === FORGOTTEN);
+  }
+
+  counts(): SchedulerCounts {
+    const byState = STATES.map(() => 0);
+    for (let slot = 0; slot < this.#core.columns.top; slot++) {
+      const state = this.#core.columns.state[slot] as number; // below top
+      byState[state] = (byState[state] as number) + 1;
+    }
+    // One count per state, in the order of STATES.
+    const tasks = Object.fromEntries(STATES.map((name, i) => [name, byState[i]]).slice(1)) as SchedulerCounts["tasks"];
+    return { tasks, workers: this.#core.workers.size, clients: this.#core.clients.size, ...this.#core.totals, openLeastBytes: this.#core.openLeastBytes };
+  }
+
+  #view(worker: WorkerState): WorkerView {
+    let heldBytes = 0;
+    for (const slot of worker.has) heldBytes += this.#core.columns.nbytes[slot] as number; // a slot given out
+    const { facts, status, lastSeenMs, memoryBytes, extraBytes } = worker;
+    return { facts, status, lastSeenMs, memoryBytes, extraBytes, heldBytes, processing: worker.processing.size, inMemory: worker.has.size };
+  }
+
+  #byWorker(workers: readonly WorkerAddress[] | null, pick: (worker: WorkerState) => Iterable<Slot>): Map<WorkerAddress, Key[]> {
+    const out = new Map<WorkerAddress, Key[]>();
+    for (const address of workers ?? this.#core.workerAt.keys()) {
+      const worker = this.#core.workerAt.get(address);
+      out.set(address, worker ? Array.from(pick(worker), (slot) => this.#core.keyOf(slot)) : []);
+    }
+    return out;
+  }
+}

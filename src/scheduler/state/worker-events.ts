@@ -1,0 +1,224 @@
+/** What workers do: join, finish, fail, lose, leave. */
+import { assertNever, KilledWorkerError } from "../../base/index.ts";
+import type { Key } from "../../graph/index.ts";
+import type { StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
+import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
+import type { Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
+import { refreshClasses, refreshWorker } from "./load.ts";
+import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
+import { addresses, transition } from "./transitions.ts";
+import { newWorker, type WorkerState } from "./workers.ts";
+
+type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
+
+/** States in which a worker lets go of a task that it is asked back. */
+const STEALABLE: ReadonlySet<string | null> = new Set(["ready", "constrained", "waiting"]);
+const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>(["init", "running", "paused", "closing_gracefully", "closing", "closed"]);
+
+export function workerJoined(core: Core, event: Event<"worker-joined">): void {
+  if (core.workerAt.has(event.worker.address)) workerLeft(core, event.worker.address, false);
+  const worker = newWorker(core.nextWorkerIndex++, event.worker, core.now);
+  core.workers.set(worker.index, worker);
+  core.workerAt.set(worker.facts.address, worker);
+  workersChanged(core, worker);
+  if (Number.isFinite(core.config.workerTtlMs)) core.emit({ type: "wake-at", at: core.now + core.config.workerTtlMs });
+}
+
+/** The worker came, went or changed its status: ready tasks may have become runnable, or cannot run any more. */
+export function workersChanged(core: Core, worker: WorkerState): void {
+  refreshWorker(core, worker);
+  if (!refreshClasses(core)) return;
+  for (let slot = 0; slot < core.columns.top; slot++) {
+    const state = core.columns.state[slot];
+    if (state === NO_WORKER) core.recommend(slot, QUEUED);
+    else if (state === QUEUED && core.eligible(core.classOf(slot)).length === 0) core.recommend(slot, NO_WORKER);
+  }
+}
+
+export function workerLeft(core: Core, address: WorkerAddress, isExpected: boolean): void {
+  const worker = core.workerAt.get(address);
+  if (!worker) return;
+  core.workers.delete(worker.index);
+  core.workerAt.delete(address);
+  for (const slot of worker.arriving.keys()) endArrival(core, slot, worker);
+  for (const slot of [...worker.processing]) reschedule(core, slot, worker, isExpected);
+  for (const slot of [...worker.has]) {
+    removeHolder(core, slot, worker);
+    if ((core.columns.holder[slot] as number) < 0) core.recommend(slot, RELEASED); // a slot given out
+  }
+  workersChanged(core, worker);
+  for (const other of core.workers.values()) core.sendWorker(other, { op: "remove-worker", worker: address, stimulusId: core.stimulusId });
+}
+
+/** Its worker is gone. A task under which too many vanished is blamed, unless they had a reason of their own. */
+function reschedule(core: Core, slot: Slot, worker: WorkerState, isExpected: boolean): void {
+  const { columns } = core;
+  if (!isExpected) columns.deaths[slot] = (columns.deaths[slot] as number) + 1;
+  if ((columns.deaths[slot] as number) <= core.config.allowedFailures) return transition(core, slot, WAITING);
+  const key = core.keyOf(slot);
+  const error = new KilledWorkerError(
+    `task ${core.show(slot)} was on ${columns.deaths[slot]} workers that died, the last one ${worker.facts.address}; it is not tried again`,
+    { details: { key, worker: worker.facts.address, deaths: columns.deaths[slot] } },
+  );
+  core.failures.set(slot, core.config.failureOf(error));
+  transition(core, slot, ERRED);
+}
+
+export function heartbeat(core: Core, event: Event<"worker-heartbeat">): void {
+  const worker = core.workerAt.get(event.worker);
+  if (!worker) return;
+  worker.lastSeenMs = core.now;
+  worker.memoryBytes = event.memoryBytes;
+}
+
+/** Drop workers that were silent for too long. */
+export function tick(core: Core): void {
+  let next = Number.POSITIVE_INFINITY;
+  for (const worker of [...core.workers.values()]) {
+    const at = worker.lastSeenMs + core.config.workerTtlMs;
+    if (at > core.now) next = Math.min(next, at);
+    else {
+      core.emit({ type: "drop-worker", worker: worker.facts.address, reason: `silent for ${core.config.workerTtlMs} ms` });
+      workerLeft(core, worker.facts.address, false);
+    }
+  }
+  if (Number.isFinite(next)) core.emit({ type: "wake-at", at: next });
+}
+
+export function workerMessages(core: Core, event: Event<"worker-messages">): void {
+  for (const message of event.messages) {
+    // Looked up each time: a message may make the worker leave.
+    const worker = core.workerAt.get(event.worker);
+    if (!worker) return;
+    worker.lastSeenMs = core.now;
+    workerMessage(core, worker, message);
+  }
+}
+
+function workerMessage(core: Core, worker: WorkerState, message: WorkerToScheduler): void {
+  switch (message.op) {
+    case "task-finished":
+      return taskFinished(core, worker, message);
+    case "task-erred":
+      return taskErred(core, worker, message);
+    case "add-keys":
+      return addKeys(core, worker, message.keys);
+    case "release-worker-data":
+      return releaseData(core, worker, message.key);
+    case "reschedule":
+      return giveBack(core, worker, message.key);
+    case "long-running":
+      return longRunning(core, worker, message.runId);
+    case "request-refresh-who-has":
+      return refreshWhoHas(core, worker, message.keys);
+    case "steal-response":
+      return stealResponse(core, worker, message);
+    case "worker-status-change":
+      return statusChange(core, worker, message.status);
+    case "log-event":
+    case "keep-alive":
+      return;
+    default:
+      return assertNever(message);
+  }
+}
+
+/** Slot of an attempt that this worker still has; undefined for late answers. */
+function currentRun(core: Core, worker: WorkerState, runId: number): Slot | undefined {
+  const slot = core.runs.get(runId);
+  return slot !== undefined && core.columns.worker[slot] === worker.index ? slot : undefined;
+}
+
+function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {
+  const slot = currentRun(core, worker, message.runId);
+  if (slot === undefined) return lateResult(core, worker, message.key);
+  setBytes(core, slot, message.nbytes);
+  transition(core, slot, MEMORY);
+}
+
+/** The answer of an attempt that was given up: the worker drops the result, unless it is asked for it again already. */
+function lateResult(core: Core, worker: WorkerState, key: Key): void {
+  const slot = core.find(key);
+  if (slot !== undefined && (core.columns.worker[slot] === worker.index || worker.has.has(slot))) return;
+  core.free(worker, key);
+}
+
+function taskErred(core: Core, worker: WorkerState, message: TaskErred): void {
+  const slot = currentRun(core, worker, message.runId);
+  if (slot === undefined) return lateResult(core, worker, message.key);
+  if ((core.columns.retries[slot] as number) > 0) {
+    core.columns.retries[slot] = (core.columns.retries[slot] as number) - 1;
+    return transition(core, slot, WAITING);
+  }
+  const { exception, traceback, exceptionText, tracebackText } = message;
+  core.failures.set(slot, { exception, traceback, exceptionText, tracebackText });
+  core.free(worker, message.key);
+  transition(core, slot, ERRED);
+}
+
+function addKeys(core: Core, worker: WorkerState, keys: readonly Key[]): void {
+  const unknown: Key[] = [];
+  for (const key of keys) {
+    const slot = core.find(key);
+    if (slot !== undefined && core.columns.state[slot] === MEMORY) addHolder(core, slot, worker);
+    else unknown.push(key);
+  }
+  if (unknown.length > 0) core.sendWorker(worker, { op: "remove-replicas", keys: unknown, stimulusId: core.stimulusId });
+}
+
+function releaseData(core: Core, worker: WorkerState, key: Key): void {
+  const slot = core.find(key);
+  if (slot === undefined || !worker.has.has(slot)) return;
+  removeHolder(core, slot, worker);
+  if ((core.columns.holder[slot] as number) < 0) core.recommend(slot, RELEASED);
+}
+
+/** Nobody found these keys at this worker. */
+export function dataMissing(core: Core, event: Event<"data-missing">): void {
+  const worker = core.workerAt.get(event.worker);
+  if (worker) for (const key of event.keys) releaseData(core, worker, key);
+}
+
+function giveBack(core: Core, worker: WorkerState, key: Key): void {
+  const slot = core.find(key);
+  if (slot !== undefined && core.columns.worker[slot] === worker.index) transition(core, slot, WAITING);
+}
+
+function longRunning(core: Core, worker: WorkerState, runId: number): void {
+  const slot = currentRun(core, worker, runId);
+  if (slot === undefined) return;
+  worker.longRunning.add(slot);
+  refreshWorker(core, worker);
+}
+
+function refreshWhoHas(core: Core, worker: WorkerState, keys: readonly Key[]): void {
+  const whoHas = new Map<Key, WorkerAddress[]>();
+  for (const key of keys) {
+    const slot = core.find(key);
+    whoHas.set(key, slot === undefined ? [] : addresses(core, slot));
+  }
+  core.sendWorker(worker, { op: "refresh-who-has", whoHas, stimulusId: core.stimulusId });
+}
+
+function stealResponse(core: Core, worker: WorkerState, message: StealResponse): void {
+  const slot = core.find(message.key);
+  if (slot === undefined || core.columns.worker[slot] !== worker.index || core.columns.state[slot] !== PROCESSING) return;
+  if (!core.clearStealing(slot, worker)) return;
+  if (!STEALABLE.has(message.state)) {
+    core.stolenFor.delete(slot);
+    return;
+  }
+  const thief = core.stolenFor.get(slot);
+  core.totals.stolen++;
+  transition(core, slot, WAITING);
+  if (thief !== undefined) core.stolenFor.set(slot, thief);
+}
+
+function statusChange(core: Core, worker: WorkerState, status: string): void {
+  if (!STATUSES.has(status) || status === worker.status) return;
+  // Checked just above.
+  worker.status = status as WorkerStatus;
+  workersChanged(core, worker);
+}

@@ -1,0 +1,95 @@
+/** What the machine knows of each worker, of each client, and of each class of tasks that may run in the same places. */
+import type { Slot } from "./columns.ts";
+import type { ClientId, Language, Placement, WorkerFacts, WorkerStatus } from "./events.ts";
+
+/** One worker. */
+export interface WorkerState {
+  readonly index: number;
+  readonly facts: WorkerFacts;
+  status: WorkerStatus;
+  readonly processing: Set<Slot>;
+  /** Of `processing`: tasks that gave their thread back. */
+  readonly longRunning: Set<Slot>;
+  readonly has: Set<Slot>;
+  /** Blocks that tasks sent here will fetch: how many of them need each. */
+  readonly arriving: Map<Slot, number>;
+  /** Bytes beyond the finished prefix of every open graph; see `admission.ts`. */
+  extraBytes: number;
+  readonly resourcesUsed: Map<string, number>;
+  lastSeenMs: number;
+  memoryBytes: number;
+  /** Tasks it was asked to give back. */
+  stealsOut: number;
+}
+
+/** One client. */
+export interface ClientState {
+  readonly id: ClientId;
+  readonly wants: Set<Slot>;
+}
+
+/** Tasks with the same language and restrictions. */
+export interface TaskClass extends Placement {
+  readonly language: Language;
+  readonly name: string;
+  /** Running workers that may run them; null: to be worked out again. */
+  eligible: readonly WorkerState[] | null;
+}
+
+/** A fresh worker. */
+export function newWorker(index: number, facts: WorkerFacts, now: number): WorkerState {
+  return {
+    index, facts, status: facts.status, processing: new Set(), longRunning: new Set(), has: new Set(), arriving: new Map(),
+    extraBytes: 0, resourcesUsed: new Map(), lastSeenMs: now, memoryBytes: 0, stealsOut: 0,
+  };
+}
+
+/** Tasks that take a thread now, or will. */
+export function loadOf(worker: WorkerState): number {
+  return worker.processing.size - worker.longRunning.size;
+}
+
+/** Name under which classes are shared. */
+export function className(language: Language, placement: Placement): string {
+  const resources = placement.resources ? Array.from(placement.resources, ([name, amount]) => `${name}=${amount}`).sort() : [];
+  return JSON.stringify([language, placement.workers ? placement.workers.toSorted() : null, placement.allowOtherWorkers, resources]);
+}
+
+/** Running workers that a class may use. A wish for workers none of which is there is no restriction. */
+export function eligibleWorkers(taskClass: TaskClass, workers: Iterable<WorkerState>): WorkerState[] {
+  const kind = taskClass.language === "python" ? "python" : "rsdat";
+  const able: WorkerState[] = [];
+  for (const worker of workers) {
+    if (worker.status === "running" && worker.facts.kind === kind && supplies(worker, taskClass.resources)) able.push(worker);
+  }
+  const names = taskClass.workers;
+  if (!names) return able;
+  const named = able.filter((worker) => names.some((name) => name === worker.facts.address || name === worker.facts.name || name === hostOf(worker.facts.address)));
+  return named.length === 0 && taskClass.allowOtherWorkers ? able : named;
+}
+
+/** True when the worker has these amounts at all. */
+function supplies(worker: WorkerState, resources: ReadonlyMap<string, number> | null): boolean {
+  if (!resources) return true;
+  for (const [name, amount] of resources) if ((worker.facts.resources.get(name) ?? 0) < amount) return false;
+  return true;
+}
+
+/** True when the worker has these amounts free now. */
+export function hasFree(worker: WorkerState, resources: ReadonlyMap<string, number> | null): boolean {
+  if (!resources) return true;
+  for (const [name, amount] of resources) {
+    if ((worker.facts.resources.get(name) ?? 0) - (worker.resourcesUsed.get(name) ?? 0) < amount) return false;
+  }
+  return true;
+}
+
+/** Take (`sign` 1) or give back (-1) resources. */
+export function useResources(worker: WorkerState, resources: ReadonlyMap<string, number> | null, sign: 1 | -1): void {
+  if (!resources) return;
+  for (const [name, amount] of resources) worker.resourcesUsed.set(name, (worker.resourcesUsed.get(name) ?? 0) + sign * amount);
+}
+
+function hostOf(address: string): string {
+  return /^(?:[a-z]+:\/\/)?\[?([^\]]*?)\]?(?::\d+)?$/.exec(address)?.[1] ?? address;
+}
