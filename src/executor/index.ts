@@ -4,6 +4,7 @@
  * Imports: base, dtype, ndarray, kernels, graph, io.
  * @module
  */
+export { createExecutor } from "./executor.ts";
 export type { StepContext } from "./steps.ts";
 export { runTask, runTaskSync, taskErrorRecord } from "./steps.ts";
 export type { Traffic } from "./steps-io.ts";

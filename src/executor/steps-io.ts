@@ -1,13 +1,25 @@
 /** Steps that touch stores: reads into blocks, writes of blocks. Local files synchronously, everything else by promises. */
-import { assertNever } from "../base/index.ts";
+import { assertNever, invariant } from "../base/index.ts";
 import type { Plain, Register, Step } from "../graph/index.ts";
-import type { CogPlan, ReadContext, ReadPlan, SourceSpec, ZarrTarget } from "../io/index.ts";
-import * as io from "../io/index.ts";
+import {
+  assembleCogSync,
+  type CogPlan,
+  decodeRegion,
+  planRead,
+  type ReadContext,
+  type ReadPlan,
+  readRegion,
+  readRegionSync,
+  type SourceSpec,
+  writePartSync,
+  writeZarrObjectSync,
+  type ZarrTarget,
+} from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { regionView, trimWalk, walkView } from "./walk.ts";
 
-/** Bytes that a task moves from and to stores. */
+/** Bytes that a task fetches from stores and writes to targets (parts of a COG count once it is assembled). */
 export interface Traffic {
   bytesRead: number;
   bytesWritten: number;
@@ -30,7 +42,7 @@ export type WriteStep = Extract<Step, { readonly do: "write-zarr" | "write-cog-p
 
 /** The part of a source that a read step has to fetch. */
 export function planStep(step: ReadStep): ReadPlan {
-  return io.planRead(sourceOf(step), trimWalk(step.region, step.walk, step.shape).region);
+  return planRead(sourceOf(step), trimWalk(step.region, step.walk, step.shape).region);
 }
 
 function sourceOf(step: ReadStep): SourceSpec {
@@ -61,54 +73,53 @@ export function readStep(
   };
   const source = sourceOf(step);
   if (fetched !== null) {
-    io.decodeRegion(fetched.plan, fetched.slots, into, context);
+    decodeRegion(fetched.plan, fetched.slots, into, context);
     finish();
     return undefined;
   }
-  if (io.planRead(source, trimmed.region).local) {
-    traffic.bytesRead += io.readRegionSync(source, trimmed.region, into, context).bytes;
+  if (planRead(source, trimmed.region).local) {
+    traffic.bytesRead += readRegionSync(source, trimmed.region, into, context).bytes;
     finish();
     return undefined;
   }
-  return io.readRegion(source, trimmed.region, into, context).then((stats) => {
+  return readRegion(source, trimmed.region, into, context).then((stats) => {
     traffic.bytesRead += stats.bytes;
     finish();
   });
 }
 
-/** Write what the step names and put the byte counts into `out`. */
+/** Write what the step names and put its byte counts into `out`, a float64 block in C order. */
 export function writeStep(
   step: WriteStep,
   block: (register: Register) => NDArray,
   out: NDArray,
   { context, traffic }: StepIo,
 ): void {
-  report(out, writtenSizes(step, block, context), traffic);
-}
-
-function writtenSizes(
-  step: WriteStep,
-  block: (register: Register) => NDArray,
-  context: ReadContext,
-): ArrayLike<number> {
   switch (step.do) {
     case "write-zarr": {
-      const target = targetOf<ZarrTarget>(step.target);
-      return [io.writeZarrObjectSync(target, step.array, step.chunk, block(step.from), context).bytes];
+      const write = { chunkIndex: step.chunk, block: block(step.from) };
+      const { bytes } = writeZarrObjectSync(targetOf<ZarrTarget>(step.target), step.array, write, context);
+      traffic.bytesWritten += bytes;
+      put(out, [bytes]);
+      break;
     }
     case "write-cog-part": {
       const plan = targetOf<CogPlan>(step.plan);
-      return io.writePartSync(plan, step.level, step.firstTile, block(step.from), context).tileSizes;
+      put(out, writePartSync(plan, step.level, step.firstTile, block(step.from), context).tileSizes);
+      break;
     }
     case "write-cog": {
       const parts = step.parts.map(({ from, level, firstTile }) => {
         const tileSizes = Array.from(block(from).data as Float64Array); // parts give float64
         return { level, firstTile, tileSizes };
       });
-      return [io.assembleCogSync(targetOf<CogPlan>(step.plan), parts).bytes];
+      const { bytes } = assembleCogSync(targetOf<CogPlan>(step.plan), parts);
+      traffic.bytesWritten += bytes;
+      put(out, [bytes]);
+      break;
     }
     default:
-      return assertNever(step);
+      assertNever(step);
   }
 }
 
@@ -116,9 +127,7 @@ function targetOf<T>(plain: Plain): T {
   return plain as unknown as T; // the layer that made the step took it from io
 }
 
-function report(out: NDArray, sizes: ArrayLike<number>, traffic: Traffic): void {
-  for (let i = 0; i < sizes.length; i++) {
-    out.data[out.offset + i] = sizes[i] as never; // out is float64
-    traffic.bytesWritten += sizes[i] as number;
-  }
+function put(out: NDArray, numbers: ArrayLike<number>): void {
+  invariant(numbers.length === out.size, `${numbers.length} numbers for a block of ${out.size}`);
+  for (let i = 0; i < numbers.length; i++) out.data[out.offset + i] = numbers[i] as never; // out is float64
 }

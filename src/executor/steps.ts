@@ -1,8 +1,7 @@
 /** The step interpreter: one task's program over registers, on any thread, with any memory. */
 import { CancelledError, type ErrorRecord, errorToRecord, invariant, UnsupportedError } from "../base/index.ts";
 import { type Key, lastUses, type Register, type Step, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
-import type { ByteKernels } from "../io/index.ts";
-import * as io from "../io/index.ts";
+import { type ByteKernels, plainByteKernels } from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { callArguments, callText } from "./steps-call.ts";
@@ -46,13 +45,28 @@ export function runTaskSync(spec: TaskSpec, inputs: readonly unknown[], context:
 
 /** As {@link runTaskSync}, waiting where a store, a codec or an async function makes it necessary. */
 export async function runTask(spec: TaskSpec, inputs: readonly unknown[], context: StepContext = {}): Promise<unknown> {
+  return beginTask(spec, inputs, context).value;
+}
+
+/** As {@link runTask}, done at once where nothing has to be waited for; then `value` is no promise. */
+export function beginTask(
+  spec: TaskSpec,
+  inputs: readonly unknown[],
+  context: StepContext,
+): { readonly isDone: boolean; readonly value: unknown } {
   const run = steps(spec, inputs, context);
-  let next = run.next();
-  while (!next.done)
-    next = await next.value.then(
+  const first = run.next();
+  return first.done ? { isDone: true, value: first.value } : { isDone: false, value: finishTask(run, first.value) };
+}
+
+async function finishTask(run: ReturnType<typeof steps>, waiting: Promise<unknown>): Promise<unknown> {
+  const resume = (promise: Promise<unknown>): Promise<IteratorResult<Promise<unknown>, unknown>> =>
+    promise.then(
       (value) => run.next(value),
       (error: unknown) => run.throw(error),
     );
+  let next = await resume(waiting);
+  while (!next.done) next = await resume(next.value);
   return next.value;
 }
 
@@ -101,7 +115,7 @@ interface Run {
 }
 
 function runStep({ step, k, block, out, context }: Run): Promise<void> | undefined {
-  const kernels = context.bytes ?? io.plainByteKernels;
+  const kernels = context.bytes ?? plainByteKernels;
   const door: StepIo = {
     context: context.scratch ? { kernels, scratch: context.scratch } : { kernels },
     traffic: context.traffic ?? { bytesRead: 0, bytesWritten: 0 },

@@ -105,4 +105,6 @@ export interface ExecutorOptions {
   readonly budgetBytes: number;
   /** False lets allocations pass the budget; for tests that must see it exceeded. Default true. */
   readonly enforceBudget?: boolean;
+  /** Bound of one thread's JavaScript heap, beyond which it dies. Default 512 MiB. */
+  readonly heapBytes?: number;
 }

@@ -1,0 +1,276 @@
+/** The chunk arena: reference-counted blocks in shared segments, within a byte budget. One owner thread. */
+import { formatBytes, InvariantError, invariant } from "../base/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
+import { createSegment, type Segment } from "../kernels/index.ts";
+import { NDArray, sizeOf } from "../ndarray/index.ts";
+import { footprintOf, SegmentAllocator, TAIL_BYTES } from "./allocator.ts";
+import type { BlockHandle } from "./types.ts";
+
+/** Blocks up to this many bytes share slabs, so that small long-lived ones do not lie scattered between large ones. */
+const SMALL_BYTES = 32 * 1024;
+const SLAB_BYTES = 512 * 1024;
+/** Size of a segment, and from which budget on the larger size serves (kernels.md §4). */
+const SEGMENT_BYTES = 2 ** 30;
+const LARGE_SEGMENT_BYTES = 2 ** 32 - 65536;
+const LARGE_SEGMENTS_FROM = 32 * 2 ** 30;
+
+/** Where bytes lie. */
+export interface Place {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/** Bytes inside a large extent of a segment: the extent itself, or a part of a slab. */
+interface Extent {
+  readonly segment: ArenaSegment;
+  /** Offset of the large extent; compaction moves it. */
+  base: number;
+  readonly slab: Slab | null;
+  pins: number;
+}
+
+interface Slab {
+  readonly extent: Extent;
+  readonly allocator: SegmentAllocator;
+}
+
+interface ArenaSegment extends Segment {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly allocator: SegmentAllocator;
+  /** Large extents by offset. */
+  readonly extents: Map<number, Extent>;
+}
+
+/** A live block. */
+class Block implements BlockHandle {
+  readonly id: number;
+  readonly nbytes: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  references = 1;
+  readonly extent: Extent;
+  /** Offset inside the extent: 0 outside slabs. */
+  readonly inner: number;
+
+  constructor(id: number, dtype: DType, shape: readonly number[], nbytes: number, extent: Extent, inner: number) {
+    this.id = id;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.nbytes = nbytes;
+    this.extent = extent;
+    this.inner = inner;
+  }
+}
+
+/** Options of an {@link Arena}. */
+export interface ArenaOptions {
+  /** Bytes that live blocks may take together. */
+  readonly budgetBytes: number;
+  /** False lets blocks pass the budget; tests only. */
+  readonly enforceBudget?: boolean;
+  /** Told of every new segment before a block lies in it. */
+  readonly onSegment?: (id: number, segment: Segment) => void;
+}
+
+/** Blocks in shared memory. `allocate` is refused beyond the budget: who asks has to know that there is room. */
+export class Arena {
+  readonly budgetBytes: number;
+  readonly #enforce: boolean;
+  /** Bytes that may ever be touched: the budget, and what alignment, tails and slabs cost. */
+  readonly #touchable: number;
+  readonly #onSegment: (id: number, segment: Segment) => void;
+  readonly #segments: ArenaSegment[] = [];
+  readonly #blocks = new Map<number, Block>();
+  readonly #slabs: Slab[] = [];
+  #nextId = 1;
+  #live = 0;
+  #peak = 0;
+
+  constructor({ budgetBytes, enforceBudget = true, onSegment = () => undefined }: ArenaOptions) {
+    this.budgetBytes = budgetBytes;
+    this.#enforce = enforceBudget;
+    this.#touchable = enforceBudget ? Math.ceil(budgetBytes * (17 / 16)) + 8 * SLAB_BYTES : Number.POSITIVE_INFINITY;
+    this.#onSegment = onSegment;
+  }
+
+  /** Bytes of live blocks, their peak, bytes ever touched, and counts. */
+  stats(): {
+    readonly live: number;
+    readonly peak: number;
+    readonly touched: number;
+    readonly blocks: number;
+    readonly segments: number;
+  } {
+    const touched = this.#segments.reduce((sum, s) => sum + s.allocator.touched, 0);
+    return { live: this.#live, peak: this.#peak, touched, blocks: this.#blocks.size, segments: this.#segments.length };
+  }
+
+  /** Every segment by its number, for threads that begin later. */
+  segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** True when a block of `nbytes` more keeps the budget. */
+  hasRoom(nbytes: number): boolean {
+    return !this.#enforce || this.#live + nbytes <= this.budgetBytes;
+  }
+
+  /**
+   * A block with undefined contents and one reference; null when the budget has room but pinned blocks leave no gap that
+   * is large enough: ask again once something was unpinned. `near` names a block in whose segment it had best lie.
+   * @throws {InvariantError} beyond the budget
+   */
+  allocate(dtype: DType, shape: readonly number[], near?: BlockHandle): BlockHandle | null {
+    const nbytes = sizeOf(shape) * itemsize(dtype);
+    if (!this.hasRoom(nbytes)) {
+      throw new InvariantError(
+        `a block of ${formatBytes(nbytes)} beside ${formatBytes(this.#live)} would pass the budget of ${formatBytes(this.budgetBytes)}`,
+        { details: { nbytes, live: this.#live, budgetBytes: this.budgetBytes } },
+      );
+    }
+    const size = footprintOf(nbytes);
+    const found = size <= SMALL_BYTES ? this.#small(size) : this.#large(size, near && this.place(near).segment);
+    if (found === null) return null;
+    const block = new Block(this.#nextId++, dtype, shape, nbytes, found.extent, found.inner);
+    this.#blocks.set(block.id, block);
+    this.#live += nbytes;
+    this.#peak = Math.max(this.#peak, this.#live);
+    return block;
+  }
+
+  /** Where a block lies now; it stays there while it is pinned. */
+  place(handle: BlockHandle): Place {
+    const { extent, inner } = this.#block(handle);
+    return { segment: extent.segment.id, offset: (extent.slab?.extent.base ?? extent.base) + inner };
+  }
+
+  /** The block's elements; valid until something is allocated, unless the block is pinned. */
+  view(handle: BlockHandle): NDArray {
+    const { segment, offset } = this.place(handle);
+    return NDArray.view(handle.dtype, (this.#segments[segment] as ArenaSegment).buffer, offset, handle.shape); // segments are never dropped
+  }
+
+  retain(handle: BlockHandle): void {
+    this.#block(handle).references++;
+  }
+
+  release(handle: BlockHandle): void {
+    const block = this.#block(handle);
+    if (--block.references > 0) return;
+    this.#blocks.delete(block.id);
+    this.#live -= block.nbytes;
+    const { slab } = block.extent;
+    if (slab === null) this.#freeLarge(block.extent);
+    else {
+      slab.allocator.release(block.inner);
+      if (slab.allocator.live === 0) {
+        this.#slabs.splice(this.#slabs.indexOf(slab), 1);
+        this.#freeLarge(slab.extent);
+      }
+    }
+  }
+
+  pin(handle: BlockHandle): void {
+    const { extent } = this.#block(handle);
+    (extent.slab?.extent ?? extent).pins++;
+  }
+
+  unpin(handle: BlockHandle): void {
+    const { extent } = this.#block(handle);
+    (extent.slab?.extent ?? extent).pins--;
+  }
+
+  #block(handle: BlockHandle): Block {
+    const block = this.#blocks.get(handle.id);
+    invariant(block !== undefined, `block ${handle.id} is not live`);
+    return block;
+  }
+
+  #small(size: number): { extent: Extent; inner: number } | null {
+    for (let k = this.#slabs.length - 1; k >= 0; k--) {
+      const slab = this.#slabs[k] as Slab; // k < length
+      const inner = slab.allocator.allocate(size);
+      if (inner >= 0) return { extent: partOf(slab), inner };
+    }
+    const found = this.#large(SLAB_BYTES);
+    if (found === null) return null;
+    const slab = { extent: found.extent, allocator: new SegmentAllocator(SLAB_BYTES) };
+    this.#slabs.push(slab);
+    return { extent: partOf(slab), inner: slab.allocator.allocate(size) };
+  }
+
+  #large(size: number, near?: number): { extent: Extent; inner: 0 } | null {
+    return this.#seek(size, near) ?? (this.#compact() ? this.#seek(size, near) : null);
+  }
+
+  #seek(size: number, near = 0): { extent: Extent; inner: 0 } | null {
+    const ways: ((a: SegmentAllocator) => number)[] = [
+      (a) => a.takeExact(size),
+      (a) => a.takeFree(size),
+      (a) => a.takeTop(size, this.#untouched()),
+    ];
+    for (const way of ways) {
+      for (let k = 0; k < this.#segments.length; k++) {
+        const segment = this.#segments[(near + k) % this.#segments.length] as ArenaSegment; // in range by the modulus
+        const offset = way(segment.allocator);
+        if (offset >= 0) return this.#extent(segment, offset);
+      }
+    }
+    if (size > this.#untouched()) return null;
+    const segment = this.#addSegment(size);
+    return this.#extent(segment, segment.allocator.takeTop(size));
+  }
+
+  #untouched(): number {
+    return this.#touchable - this.#segments.reduce((sum, s) => sum + s.allocator.touched, 0);
+  }
+
+  #extent(segment: ArenaSegment, offset: number): { extent: Extent; inner: 0 } {
+    const extent = { segment, base: offset, slab: null, pins: 0 };
+    segment.extents.set(offset, extent);
+    return { extent, inner: 0 };
+  }
+
+  #addSegment(size: number): ArenaSegment {
+    const usual = this.budgetBytes > LARGE_SEGMENTS_FROM ? LARGE_SEGMENT_BYTES : SEGMENT_BYTES;
+    const least = Math.min(usual, this.#touchable);
+    const segment = createSegment(Math.max(least, size) + TAIL_BYTES);
+    const made: ArenaSegment = {
+      ...segment,
+      id: this.#segments.length,
+      bytes: new Uint8Array(segment.buffer),
+      allocator: new SegmentAllocator(segment.buffer.byteLength - TAIL_BYTES),
+      extents: new Map(),
+    };
+    this.#segments.push(made);
+    this.#onSegment(made.id, segment);
+    return made;
+  }
+
+  #freeLarge(extent: Extent): void {
+    extent.segment.extents.delete(extent.base);
+    extent.segment.allocator.release(extent.base);
+  }
+
+  /** Slide unpinned blocks together. True when anything moved. */
+  #compact(): boolean {
+    let moved = false;
+    for (const { allocator, extents, bytes } of this.#segments) {
+      for (const { from, to, size } of allocator.compact((offset) => (extents.get(offset)?.pins ?? 0) > 0)) {
+        bytes.copyWithin(to, from, from + size);
+        const extent = extents.get(from) as Extent; // every live extent is in the map
+        extents.delete(from);
+        extent.base = to;
+        extents.set(to, extent);
+        moved = true;
+      }
+    }
+    return moved;
+  }
+}
+
+/** A part of a slab: moves and is pinned with it. */
+function partOf(slab: Slab): Extent {
+  return { segment: slab.extent.segment, base: 0, slab, pins: 0 };
+}

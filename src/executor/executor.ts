@@ -1,0 +1,442 @@
+/** The executor: an arena, a ring, threads, and the tasks that are under way. */
+import {
+  CancelledError,
+  type ErrorRecord,
+  errorFromRecord,
+  InvariantError,
+  invariant,
+  MemoryBudgetError,
+} from "../base/index.ts";
+import type { DType } from "../dtype/index.ts";
+import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
+import { copyStrided } from "../kernels/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import { Arena } from "./arena.ts";
+import { fetchReads, type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
+import { type FetchedPlace, type InputPlace, packMessage, writeMessage } from "./message.ts";
+import { MessageStore } from "./message-store.ts";
+import { ThreadPool } from "./pool.ts";
+import { type MessagePlace, Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
+import { estimateBytes } from "./sizes.ts";
+import { taskErrorRecord } from "./steps.ts";
+import type { FromThread, ToThread } from "./thread.ts";
+import type {
+  BlockHandle,
+  Executor,
+  ExecutorOptions,
+  ExecutorStats,
+  ExecutorTask,
+  TaskInput,
+  TaskOutcome,
+} from "./types.ts";
+
+/** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
+const HEAP_BYTES = 512 * 2 ** 20;
+
+/** A task from `submit` to its outcome. */
+interface Job {
+  readonly task: ExecutorTask;
+  readonly done: (outcome: TaskOutcome) => void;
+  readonly stop: AbortController;
+  readonly onAbort: () => void;
+  /** What it needs while it is under way; null while it waits for that. */
+  hold: Hold | null;
+  bytesFetched: number;
+}
+
+/** What a started job occupies. */
+interface Hold {
+  readonly slot: number;
+  readonly spec: TaskSpec;
+  readonly output: BlockHandle;
+  /** Registers, then the decoders' scratch. */
+  readonly work: BlockHandle | null;
+  readonly reads: readonly RemoteRead[];
+  /** Compressed bytes of the remote reads. */
+  readonly fetched: BlockHandle | null;
+  /** Set once the task is in the ring. */
+  message: MessagePlace | null;
+}
+
+function isBlock(input: TaskInput): input is BlockHandle {
+  return "id" in input;
+}
+
+const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRead: 0, bytesWritten: 0 };
+
+class ThreadedExecutor implements Executor {
+  readonly threads: number;
+  readonly budgetBytes: number;
+  readonly #arena: Arena;
+  readonly #ring = new Ring();
+  readonly #messages: MessageStore;
+  readonly #pool: ThreadPool;
+  /** Jobs by slot, free slots, jobs that wait for a slot or a gap in the arena. */
+  readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
+  readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
+  #waiting: Job[] = [];
+  /** Things posted by threads about slots whose end has not been seen yet. */
+  readonly #posts = new Map<number, FromThread>();
+  #inFlight = 0;
+  #isWatching = false;
+  #isClosed = false;
+  /** Holds the event loop while tasks are under way: waiting on shared memory does not. */
+  readonly #awake: NodeJS.Timeout;
+  readonly #busyMs: number[];
+  #tasksDone = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  constructor({ threads, budgetBytes, enforceBudget = true, heapBytes = HEAP_BYTES }: ExecutorOptions) {
+    invariant(Number.isInteger(threads) && threads >= 1, `an executor of ${threads} threads`);
+    this.threads = threads;
+    this.budgetBytes = budgetBytes;
+    this.#busyMs = new Array<number>(threads).fill(0);
+    this.#awake = setInterval(() => undefined, 2 ** 30).unref();
+    const tell = (message: ToThread): void => this.#pool.broadcast(message);
+    this.#arena = new Arena({
+      budgetBytes,
+      enforceBudget,
+      onSegment: (id, { memory }) => tell({ type: "segment", id, memory }),
+    });
+    this.#messages = new MessageStore((id, buffer) => tell({ type: "messages", id, buffer }));
+    this.#pool = new ThreadPool({
+      threads,
+      ring: this.#ring,
+      heapBytes,
+      introduction: () => [
+        ...this.#arena.segments().map(({ memory }, id): ToThread => ({ type: "segment", id, memory })),
+        ...this.#messages.buffers().map((buffer, id): ToThread => ({ type: "messages", id, buffer })),
+      ],
+      onPost: (post) => this.#posts.set(post.slot, post),
+      onDeath: (slot, error, isLast) => this.#onDeath(slot, error, isLast),
+    });
+  }
+
+  stats(): ExecutorStats {
+    const { live, peak, touched, blocks, segments } = this.#arena.stats();
+    return {
+      bytesLive: live,
+      bytesPeak: peak,
+      bytesTouched: touched,
+      blocks,
+      segments,
+      inFlight: this.#inFlight,
+      tasksDone: this.#tasksDone,
+      bytesRead: this.#bytesRead,
+      bytesWritten: this.#bytesWritten,
+      busyMs: [...this.#busyMs],
+      threadsLost: this.#pool.lost,
+    };
+  }
+
+  allocate(dtype: DType, shape: readonly number[]): BlockHandle {
+    const block = this.#arena.allocate(dtype, shape);
+    if (block === null) throw new InvariantError(`pinned blocks leave no gap for ${dtype} (${shape.join(", ")})`);
+    return block;
+  }
+
+  put(block: NDArray): BlockHandle {
+    const handle = this.allocate(block.dtype, block.shape);
+    copyStrided(this.#arena.view(handle), block);
+    return handle;
+  }
+
+  view(handle: BlockHandle): NDArray {
+    return this.#arena.view(handle);
+  }
+
+  pin(handle: BlockHandle): void {
+    this.#arena.pin(handle);
+  }
+
+  unpin(handle: BlockHandle): void {
+    this.#arena.unpin(handle);
+  }
+
+  retain(handle: BlockHandle): void {
+    this.#arena.retain(handle);
+  }
+
+  release(handle: BlockHandle): void {
+    this.#arena.release(handle);
+  }
+
+  run(task: ExecutorTask): Promise<TaskOutcome> {
+    return new Promise((resolve) => this.submit(task, resolve));
+  }
+
+  submit(task: ExecutorTask, done: (outcome: TaskOutcome) => void): void {
+    invariant(!this.#isClosed, "the executor is closed");
+    const job: Job = {
+      task,
+      done,
+      stop: new AbortController(),
+      onAbort: () => this.#cancel(job),
+      hold: null,
+      bytesFetched: 0,
+    };
+    for (const input of task.inputs) {
+      if (!isBlock(input)) continue;
+      this.#arena.retain(input);
+      this.#arena.pin(input);
+    }
+    if (this.#inFlight++ === 0) this.#awake.ref();
+    this.#waiting.push(job);
+    if (task.signal?.aborted) queueMicrotask(job.onAbort);
+    else task.signal?.addEventListener("abort", job.onAbort, { once: true });
+    if (this.#waiting.length === 1) this.#pump();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#awake);
+    await this.#pool.close();
+    for (const job of [...this.#waiting, ...this.#jobs])
+      if (job) this.#finish(job, { status: "cancelled", ...NOT_RUN });
+  }
+
+  /** Start waiting jobs, in order, as far as slots and gaps go. */
+  #pump(): void {
+    for (let job = this.#waiting[0]; job !== undefined && !this.#isClosed; job = this.#waiting[0]) {
+      try {
+        job.hold = this.#reserve(job.task);
+      } catch (error) {
+        this.#waiting.shift();
+        this.#fail(job, error);
+        continue;
+      }
+      if (job.hold === null) return; // whoever ends next pumps again
+      this.#waiting.shift();
+      this.#jobs[job.hold.slot] = job;
+      if (job.hold.fetched === null) this.#launch(job, job.hold);
+      else void this.#fetch(job, job.hold, job.hold.fetched);
+    }
+  }
+
+  /** All that a task needs, or null if something that is under way has to end first. */
+  #reserve(task: ExecutorTask): Hold | null {
+    const slot = this.#freeSlots.at(-1);
+    if (slot === undefined) return null;
+    const spec = task.spec instanceof Uint8Array ? decodeTaskSpec(task.spec) : task.spec;
+    const reads = remoteReads(spec);
+    const slotBytes = reads.reduce((sum, r) => sum + slotBytesOf(r.plan), 0);
+    // The scratch of a task's reads was made to hold the compressed bytes as well.
+    const workBytes = Math.max(planRegisters(spec.inputs, spec.steps).bytes, spec.workspace - slotBytes);
+    const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
+    if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
+    if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
+    const blocks = this.#allocateAll(wanted, largest(task.inputs));
+    if (blocks === null) {
+      invariant(
+        this.#freeSlots.length < SLOTS,
+        `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`,
+      );
+      return null;
+    }
+    this.#freeSlots.pop();
+    const [output, ...rest] = blocks as [BlockHandle, ...BlockHandle[]]; // one per wanted
+    const work = workBytes > 0 ? (rest.shift() ?? null) : null;
+    return { slot, spec, output, work, reads, fetched: rest[0] ?? null, message: null };
+  }
+
+  #allocateAll(wanted: readonly [DType, readonly number[]][], near: BlockHandle | undefined): BlockHandle[] | null {
+    const blocks: BlockHandle[] = [];
+    const undo = (): void => {
+      for (const block of blocks) this.#drop(block);
+    };
+    try {
+      for (const [dtype, shape] of wanted) {
+        const block = this.#arena.allocate(dtype, shape, near);
+        if (block === null) {
+          undo();
+          return null;
+        }
+        this.#arena.pin(block);
+        blocks.push(block);
+      }
+      return blocks;
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+
+  #drop(block: BlockHandle): void {
+    this.#arena.unpin(block);
+    this.#arena.release(block);
+  }
+
+  async #fetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
+    try {
+      const slots = this.#arena.view(fetched).data as Uint8Array; // allocated as uint8
+      job.bytesFetched = await fetchReads(hold.reads, slots, job.stop.signal);
+    } catch (error) {
+      this.#fail(job, job.stop.signal.aborted ? new CancelledError("cancelled while reading") : error);
+      this.#pump();
+      return;
+    }
+    if (job.stop.signal.aborted) this.#fail(job, new CancelledError("cancelled after reading"));
+    else this.#launch(job, hold);
+  }
+
+  #launch({ task }: Job, hold: Hold): void {
+    const { output, work } = hold;
+    const packed = packMessage({
+      inputs: task.inputs.map(
+        (i): InputPlace => (isBlock(i) ? { ...this.#arena.place(i), dtype: i.dtype, shape: i.shape } : null),
+      ),
+      output: this.#arena.place(output),
+      work: work ? { ...this.#arena.place(work), length: work.nbytes } : { segment: 0, offset: 0, length: 0 },
+      fetched: this.#fetchedPlaces(hold),
+      trusted: task.trusted ?? false,
+      spec: task.spec instanceof Uint8Array ? task.spec : encodeTaskSpec(hold.spec),
+    });
+    hold.message = this.#messages.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
+    this.#ring.push(hold.slot, hold.message);
+    this.#watch();
+  }
+
+  #fetchedPlaces({ reads, fetched }: Hold): FetchedPlace[] {
+    if (fetched === null) return [];
+    let { segment, offset } = this.#arena.place(fetched);
+    return reads.map(({ step, plan }) => {
+      const place = { step, segment, offset, length: plan.slotBytes };
+      offset += slotBytesOf(plan);
+      return place;
+    });
+  }
+
+  /** See what ended, then sleep until something does; as long as anything is in the ring. */
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    for (;;) {
+      const seen = this.#ring.ended();
+      this.#drain();
+      if (this.#isClosed || this.#jobs.every((job) => job === null || job.hold?.message === null)) break;
+      const ended = this.#ring.waitEnded(seen);
+      if (ended === null) continue;
+      void ended.then(() => {
+        this.#isWatching = false;
+        this.#watch();
+      });
+      return;
+    }
+    this.#isWatching = false;
+  }
+
+  #drain(): void {
+    for (const [slot, job] of this.#jobs.entries()) {
+      if (job === null || !job.hold?.message) continue;
+      const state = this.#ring.state(slot);
+      if (state === SLOT_STATE.wanting) this.#sendValues(job, slot);
+      else if (state >= SLOT_STATE.ok) this.#ended(job, job.hold, state);
+    }
+    this.#pump();
+  }
+
+  #sendValues({ task }: Job, slot: number): void {
+    const { thread } = this.#ring.figures(slot);
+    this.#ring.resume(slot);
+    this.#pool.post(thread, { type: "values", slot, values: task.inputs.map((i) => (isBlock(i) ? null : i.value)) });
+  }
+
+  #ended(job: Job, hold: Hold, state: number): void {
+    this.#pool.noteEnd();
+    const told = this.#ring.figures(hold.slot);
+    const figures = { ...told, bytesRead: told.bytesRead + job.bytesFetched };
+    this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + told.stopMs - told.startMs;
+    this.#bytesRead += figures.bytesRead;
+    this.#bytesWritten += figures.bytesWritten;
+    if (state === SLOT_STATE.ok) {
+      this.#arena.retain(hold.output);
+      this.#finish(job, { status: "ok", output: hold.output, ...figures });
+    } else if (state === SLOT_STATE.cancelled) this.#finish(job, { status: "cancelled", ...figures });
+    else this.#finish(job, this.#posted(job, hold.slot, figures));
+  }
+
+  /** Outcome of a task that had to be posted. */
+  #posted({ task }: Job, slot: number, figures: SlotFigures): TaskOutcome {
+    this.#pool.receive(figures.thread);
+    const post = this.#posts.get(slot);
+    this.#posts.delete(slot);
+    invariant(post !== undefined, `thread ${figures.thread} posted nothing about slot ${slot}`);
+    if (post.type === "error")
+      return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), task.key), ...figures };
+    if (post.type === "value")
+      return { status: "value", value: post.value, nbytes: estimateBytes(post.value), ...figures };
+    const array = new NDArray(post.array.dtype, post.array.data, post.array.shape);
+    const block = this.#arena.hasRoom(array.nbytes) ? this.#arena.allocate(array.dtype, array.shape) : null;
+    if (block === null) {
+      const error = new MemoryBudgetError(
+        `the function gave an array of ${array.nbytes} bytes, for which this worker has no room`,
+      );
+      return { status: "error", error: taskErrorRecord(error, task.key), ...figures };
+    }
+    copyStrided(this.#arena.view(block), array);
+    return { status: "ok", output: block, ...figures };
+  }
+
+  #cancel(job: Job): void {
+    job.stop.abort();
+    if (job.hold?.message)
+      this.#ring.cancel(job.hold.slot); // its thread answers
+    else if (job.hold === null && this.#waiting.includes(job)) {
+      this.#waiting.splice(this.#waiting.indexOf(job), 1);
+      this.#finish(job, { status: "cancelled", ...NOT_RUN });
+    }
+  }
+
+  #fail(job: Job, error: unknown): void {
+    if (error instanceof CancelledError) this.#finish(job, { status: "cancelled", ...NOT_RUN });
+    else {
+      const record = taskErrorRecord(error, job.task.key);
+      queueMicrotask(() => {
+        this.#finish(job, { status: "error", error: record, ...NOT_RUN });
+        this.#pump();
+      });
+    }
+  }
+
+  /** Give back what a job held, and tell how it ended. */
+  #finish(job: Job, outcome: TaskOutcome): void {
+    const { task, hold } = job;
+    task.signal?.removeEventListener("abort", job.onAbort);
+    for (const input of task.inputs) if (isBlock(input)) this.#drop(input);
+    if (hold) {
+      for (const block of [hold.output, hold.work, hold.fetched]) if (block) this.#drop(block);
+      if (hold.message) this.#messages.free(hold.message);
+      this.#ring.clear(hold.slot);
+      this.#jobs[hold.slot] = null;
+      this.#freeSlots.push(hold.slot);
+    }
+    this.#tasksDone++;
+    if (--this.#inFlight === 0) this.#awake.unref();
+    job.done(outcome);
+  }
+
+  #onDeath(slot: number, error: ErrorRecord, isLast: boolean): void {
+    const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
+    for (const job of doomed) {
+      if (!job) continue;
+      this.#finish(job, { status: "error", error: taskErrorRecord(errorFromRecord(error), job.task.key), ...NOT_RUN });
+    }
+    this.#drain();
+  }
+}
+
+function largest(inputs: readonly TaskInput[]): BlockHandle | undefined {
+  return inputs
+    .filter(isBlock)
+    .reduce<BlockHandle | undefined>((a, b) => (a === undefined || b.nbytes > a.nbytes ? b : a), undefined);
+}
+
+/**
+ * An executor with its own threads and arena; end it with `await using` or its async disposal.
+ * It holds the event loop only while tasks are under way.
+ */
+export function createExecutor(options: ExecutorOptions): Executor {
+  return new ThreadedExecutor(options);
+}

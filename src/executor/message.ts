@@ -1,0 +1,90 @@
+/** A task as it lies in shared memory for the thread that takes it: addresses as numbers, then the encoded spec. */
+import { DTYPES, type DType } from "../dtype/index.ts";
+import type { Place } from "./arena.ts";
+
+const NAMES = Object.keys(DTYPES) as DType[]; // the table's own keys
+
+/** An input: a block at a place, or null for a plain value that is posted on demand. */
+export type InputPlace = (Place & { readonly dtype: DType; readonly shape: readonly number[] }) | null;
+
+/** Compressed bytes of the read at step `step`. */
+export interface FetchedPlace extends Place {
+  readonly step: number;
+  readonly length: number;
+}
+
+/** Everything that a thread needs to know of a task. */
+export interface TaskMessage {
+  readonly inputs: readonly InputPlace[];
+  readonly output: Place;
+  /** Registers, then scratch. */
+  readonly work: Place & { readonly length: number };
+  readonly fetched: readonly FetchedPlace[];
+  readonly trusted: boolean;
+  readonly spec: Uint8Array;
+}
+
+function headOf({ inputs, output, work, fetched, trusted, spec }: TaskMessage): number[] {
+  const head = [
+    0,
+    spec.length,
+    trusted ? 1 : 0,
+    output.segment,
+    output.offset,
+    work.segment,
+    work.offset,
+    work.length,
+    inputs.length,
+    fetched.length,
+  ];
+  for (const input of inputs) {
+    if (input === null) head.push(-1, 0, 0, 0);
+    else head.push(input.segment, input.offset, NAMES.indexOf(input.dtype), input.shape.length, ...input.shape);
+  }
+  for (const f of fetched) head.push(f.step, f.segment, f.offset, f.length);
+  head[0] = head.length;
+  return head;
+}
+
+/** A message ready to be written. */
+export interface PackedMessage {
+  readonly head: readonly number[];
+  readonly spec: Uint8Array;
+  readonly nbytes: number;
+}
+
+/** Lay a message out. */
+export function packMessage(message: TaskMessage): PackedMessage {
+  const head = headOf(message);
+  return { head, spec: message.spec, nbytes: head.length * 8 + message.spec.length };
+}
+
+/** Write a packed message at `offset`, a multiple of 8. */
+export function writeMessage({ head, spec }: PackedMessage, buffer: SharedArrayBuffer, offset: number): void {
+  new Float64Array(buffer, offset, head.length).set(head);
+  new Uint8Array(buffer, offset + head.length * 8, spec.length).set(spec);
+}
+
+/** Read a message; its spec is a copy, as text decoders take no shared memory. */
+export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMessage {
+  const [headLength = 0] = new Float64Array(buffer, offset, 1);
+  const numbers = new Float64Array(buffer, offset, headLength);
+  let at = 0;
+  const next = (): number => numbers[at++] as number; // written by writeMessage
+  next();
+  const [specLength, trusted] = [next(), next() === 1];
+  const output = { segment: next(), offset: next() };
+  const work = { segment: next(), offset: next(), length: next() };
+  const [inputCount, fetchedCount] = [next(), next()];
+  const inputs = Array.from({ length: inputCount }, (): InputPlace => {
+    const [segment, start, dtype, ndim] = [next(), next(), next(), next()];
+    const shape = Array.from({ length: ndim }, next);
+    return segment < 0 ? null : { segment, offset: start, dtype: NAMES[dtype] as DType, shape };
+  });
+  const fetched = Array.from(
+    { length: fetchedCount },
+    (): FetchedPlace => ({ step: next(), segment: next(), offset: next(), length: next() }),
+  );
+  const spec = new Uint8Array(buffer, offset + headLength * 8, specLength).slice();
+  return { inputs, output, work, fetched, trusted, spec: new Uint8Array(spec) };
+}

@@ -1,0 +1,121 @@
+/** The compute threads behind a ring: started, told of shared memory, replaced when they die. */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { type ErrorRecord, errorToRecord } from "../base/index.ts";
+import type { Ring } from "./ring.ts";
+import type { FromThread, ThreadData, ToThread } from "./thread.ts";
+
+// Sources run as they are, and so do built files: the entry has the ending of this file.
+const ENTRY = new URL(`./thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+/** Deaths in a row, without a task ended in between, after which a thread is not replaced any more. */
+const DEATHS_MAX = 5;
+
+interface PoolThread {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+}
+
+/** Options of a {@link ThreadPool}. */
+export interface PoolOptions {
+  readonly threads: number;
+  readonly ring: Ring;
+  /** Bound of one thread's JavaScript heap; what lies in shared memory does not count. */
+  readonly heapBytes: number;
+  /** What a new thread has to know first. */
+  readonly introduction: () => readonly ToThread[];
+  readonly onPost: (post: FromThread) => void;
+  /** A thread died while `slot` was its task (-1: none). It has been replaced, unless `isLast`: no thread is left. */
+  readonly onDeath: (slot: number, error: ErrorRecord, isLast: boolean) => void;
+}
+
+/** Threads that run tasks until the pool is closed. */
+export class ThreadPool {
+  readonly #options: PoolOptions;
+  readonly #threads: (PoolThread | null)[] = [];
+  #isClosed = false;
+  #deaths = 0;
+  /** Threads that died and were replaced. */
+  lost = 0;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    for (let k = 0; k < options.threads; k++) this.#threads.push(this.#start(k));
+  }
+
+  /** Tell all threads. */
+  broadcast(message: ToThread): void {
+    for (const thread of this.#threads) thread?.port.postMessage(message);
+  }
+
+  /** Tell one thread, which may be waiting for it. */
+  post(k: number, message: ToThread): void {
+    this.#threads[k]?.port.postMessage(message);
+    this.#options.ring.posted(k);
+  }
+
+  /** Hand over everything that a thread has posted. */
+  receive(k: number): void {
+    const port = this.#threads[k]?.port;
+    if (port === undefined) return;
+    for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
+      this.#options.onPost(got.message as FromThread); // only threads post here
+    }
+  }
+
+  /** A task ended: the threads are well. */
+  noteEnd(): void {
+    this.#deaths = 0;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#threads.map((thread) => thread?.worker.terminate()));
+    for (const thread of this.#threads) thread?.port.close();
+  }
+
+  #start(k: number): PoolThread {
+    const { port1, port2 } = new MessageChannel();
+    const data: ThreadData = { ring: this.#options.ring.memory, thread: k, port: port2 };
+    const worker = new Worker(ENTRY, {
+      name: `rsdat-compute-${k}`,
+      workerData: data,
+      transferList: [port2],
+      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(this.#options.heapBytes / 2 ** 20) },
+    });
+    worker.unref();
+    port1.unref();
+    for (const message of this.#options.introduction()) port1.postMessage(message);
+    let cause: unknown = null;
+    worker.on("error", (error) => {
+      cause = error;
+    });
+    worker.on("exit", (code) => this.#died(k, cause, code));
+    return { worker, port: port1 };
+  }
+
+  #died(k: number, cause: unknown, code: number): void {
+    if (this.#isClosed) return;
+    const slot = this.#options.ring.current(k);
+    this.#options.ring.forget(k);
+    this.receive(k); // about tasks that ended before
+    this.#threads[k]?.port.close();
+    this.#deaths++;
+    const replaces = this.#deaths <= DEATHS_MAX;
+    this.#threads[k] = replaces ? this.#start(k) : null;
+    if (replaces) this.lost++;
+    const why =
+      cause === null ? `it ended with exit code ${code} (process.exit?)` : String((cause as Error).message ?? cause);
+    const error: ErrorRecord = {
+      name: "TaskError",
+      code: "thread-died",
+      message: `the compute thread died: ${why}`,
+      details: { exitCode: code },
+      ...(cause === null ? {} : { cause: errorToRecord(cause) }),
+    };
+    this.#options.onDeath(
+      slot,
+      error,
+      this.#threads.every((thread) => thread === null),
+    );
+  }
+}

@@ -1,0 +1,170 @@
+/** Entry of a compute thread: takes tasks from the ring until it is ended. */
+import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
+import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
+import { adoptSegment, type Segment } from "../kernels/index.ts";
+import { ascontiguous, NDArray } from "../ndarray/index.ts";
+import type { Place } from "./arena.ts";
+import { readMessage, type TaskMessage } from "./message.ts";
+import { Ring, SLOT_STATE } from "./ring.ts";
+import { beginTask, type StepContext } from "./steps.ts";
+import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly ring: SharedArrayBuffer;
+  readonly thread: number;
+  readonly port: MessagePort;
+}
+
+/** What the owner posts to a thread. */
+export type ToThread =
+  | { readonly type: "segment"; readonly id: number; readonly memory: Segment["memory"] }
+  | { readonly type: "messages"; readonly id: number; readonly buffer: SharedArrayBuffer }
+  | { readonly type: "values"; readonly slot: number; readonly values: readonly unknown[] };
+
+/** A block outside the arena, as it is posted: C order. */
+export type PostedArray = Pick<NDArray, "dtype" | "shape" | "data">;
+
+/** What a thread posts to its owner. */
+export type FromThread =
+  | { readonly type: "error"; readonly slot: number; readonly error: ErrorRecord }
+  | { readonly type: "value"; readonly slot: number; readonly value: unknown }
+  | { readonly type: "array"; readonly slot: number; readonly array: PostedArray };
+
+const { ring: memory, thread, port } = workerData as ThreadData; // given by the owner
+const ring = new Ring(memory);
+const segments = new Map<number, SharedArrayBuffer>();
+const buffers = new Map<number, SharedArrayBuffer>();
+let values: { readonly slot: number; readonly values: readonly unknown[] } | null = null;
+
+function receive(): boolean {
+  const got = receiveMessageOnPort(port)?.message as ToThread | undefined; // only the owner posts here
+  if (got === undefined) return false;
+  if (got.type === "segment") segments.set(got.id, adoptSegment(got.memory));
+  else if (got.type === "messages") buffers.set(got.id, got.buffer);
+  else values = got;
+  return true;
+}
+
+function known<T>(map: ReadonlyMap<number, T>, id: number): T {
+  for (;;) {
+    const found = map.get(id);
+    if (found !== undefined) return found;
+    invariant(receive(), `thread ${thread} was not told of memory ${id}`);
+  }
+}
+
+function bytesAt({ segment, offset }: Place, length: number): Uint8Array {
+  return new Uint8Array(known(segments, segment), offset, length);
+}
+
+/** Plain values of a task's inputs: asked from the owner, who posts them to whoever runs the task. */
+function plainValues(slot: number, startMs: number): readonly unknown[] {
+  const seen = ring.postedCount(thread);
+  ring.end(slot, SLOT_STATE.wanting, { startMs, stopMs: startMs, thread, bytesRead: 0, bytesWritten: 0 });
+  while (values?.slot !== slot) if (!receive()) ring.waitPosted(thread, seen);
+  const got = values.values;
+  values = null;
+  return got;
+}
+
+function inputsOf(message: TaskMessage, slot: number, startMs: number): unknown[] {
+  const plain = message.inputs.includes(null) ? plainValues(slot, startMs) : [];
+  return message.inputs.map((place, k) =>
+    place === null ? plain[k] : NDArray.view(place.dtype, known(segments, place.segment), place.offset, place.shape),
+  );
+}
+
+function fetchedOf(message: TaskMessage, spec: TaskSpec): ReadonlyMap<number, Fetched> {
+  return new Map(
+    message.fetched.map((f) => {
+      const step = spec.steps[f.step];
+      invariant(step?.do === "read", `step ${f.step} reads nothing`);
+      return [f.step, { plan: planStep(step), slots: bytesAt(f, f.length) }];
+    }),
+  );
+}
+
+function contextOf(message: TaskMessage, spec: TaskSpec, slot: number, traffic: Traffic): StepContext {
+  const { offsets, bytes } = planRegisters(spec.inputs, spec.steps);
+  const { work } = message;
+  invariant(bytes <= work.length, `${bytes} bytes of registers in a workspace of ${work.length}`);
+  const memory = work.length > 0 ? known(segments, work.segment) : null;
+  return {
+    place: (k, step) => {
+      invariant(memory !== null, "a task of several steps has a workspace");
+      return NDArray.view(step.dtype, memory, work.offset + (offsets[k] as number), step.shape); // one per step
+    },
+    output: NDArray.view(
+      spec.out.dtype,
+      known(segments, message.output.segment),
+      message.output.offset,
+      spec.out.shape,
+    ),
+    ...(work.length > bytes ? { scratch: bytesAt({ ...work, offset: work.offset + bytes }, work.length - bytes) } : {}),
+    trusted: message.trusted,
+    traffic,
+    isCancelled: () => ring.isCancelled(slot),
+    fetched: fetchedOf(message, spec),
+  };
+}
+
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** Run the task of a slot and tell how it went; a promise where it has to wait. */
+function serve(slot: number): Promise<void> | undefined {
+  const traffic: Traffic = { bytesRead: 0, bytesWritten: 0 };
+  const startMs = now();
+  const end = (state: number): void => ring.end(slot, state, { startMs, stopMs: now(), thread, ...traffic });
+  const fail = (error: unknown): void => {
+    if (isRsdatError(error, "cancelled")) {
+      end(SLOT_STATE.cancelled);
+      return;
+    }
+    post({ type: "error", slot, error: errorToRecord(error) });
+    end(SLOT_STATE.posted);
+  };
+  const succeed = (result: unknown, context: StepContext): void => {
+    if (result === context.output) {
+      end(SLOT_STATE.ok);
+      return;
+    }
+    post(resultMessage(slot, result));
+    end(SLOT_STATE.posted);
+  };
+  try {
+    const place = ring.place(slot);
+    const message = readMessage(known(buffers, place.buffer), place.offset);
+    const spec = decodeTaskSpec(message.spec);
+    const context = contextOf(message, spec, slot, traffic);
+    const { isDone, value } = beginTask(spec, inputsOf(message, slot, startMs), context);
+    if (isDone) succeed(value, context);
+    else return (value as Promise<unknown>).then((result) => succeed(result, context)).catch(fail); // not done: a promise
+  } catch (error) {
+    fail(error);
+  }
+  return undefined;
+}
+
+/** What a function gave when it is not the block that was asked for. */
+function resultMessage(slot: number, result: unknown): FromThread {
+  if (!(result instanceof NDArray)) return { type: "value", slot, value: result };
+  const { dtype, shape, data } = ascontiguous(result);
+  return { type: "array", slot, array: { dtype, shape, data } };
+}
+
+function post(message: FromThread): void {
+  port.postMessage(message);
+}
+
+async function main(): Promise<never> {
+  for (;;) {
+    const waiting = serve(ring.take(thread));
+    if (waiting !== undefined) await waiting;
+  }
+}
+
+await main();
