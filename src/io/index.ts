@@ -34,5 +34,49 @@ export { isSyncStore, sameVersion } from "./store/store.ts";
 export type { GroundControlPoint, TiffCrs, TiffTransform } from "./tiff/geo-keys.ts";
 export type { TiffInfo, TiffLevel, TiffOptions } from "./tiff/open.ts";
 export { openTiff } from "./tiff/open.ts";
-export * from "./zarr/index.ts";
-export * from "./zarr/index.ts";
+export type {
+  Attributes,
+  Attributes,
+  CodecSpec,
+  CodecSpec,
+  CreateZarrOptions,
+  CreateZarrOptions,
+  LooseJson,
+  LooseJson,
+  OpenZarrOptions,
+  OpenZarrOptions,
+  WriteObjectOptions,
+  WriteObjectOptions,
+  WriteStats,
+  WriteStats,
+  ZarrArrayInfo,
+  ZarrArrayInfo,
+  ZarrArraySpec,
+  ZarrArraySpec,
+  ZarrGroupInfo,
+  ZarrGroupInfo,
+  ZarrStoreSpec,
+  ZarrStoreSpec,
+  ZarrTarget,
+  ZarrTarget,
+  ZarrWriteMode,
+  ZarrWriteMode,
+} from "./zarr/index.ts";
+export {
+  abortZarr,
+  abortZarr,
+  createZarr,
+  createZarr,
+  defaultCodecs,
+  defaultCodecs,
+  finishZarr,
+  finishZarr,
+  openZarrArray,
+  openZarrArray,
+  openZarrGroup,
+  openZarrGroup,
+  readZarrArray,
+  readZarrArray,
+  writeZarrObjectSync,
+  writeZarrObjectSync,
+} from "./zarr/index.ts";

@@ -21,21 +21,22 @@ const USER_DEFINED = 32767;
  */
 export function geoKeyFields(crs: CogCrs | null): GeoKeyFields | null {
   if (!crs) return null;
-  const isGeographic = isGeographicCrs(crs);
   const keys: [key: number, place: number, count: number, value: number][] = [
-    [GEO_KEY.modelType, 0, 1, isGeographic ? GEOGRAPHIC : PROJECTED],
     [GEO_KEY.rasterType, 0, 1, PIXEL_IS_AREA],
   ];
   let ascii = "";
-  const typeKey = isGeographic ? GEO_KEY.geographicType : GEO_KEY.projectedType;
-  if (crs.epsg !== undefined) keys.push([typeKey, 0, 1, crs.epsg]);
-  else if (crs.wkt !== undefined) {
+  if (crs.epsg !== undefined) {
+    const isGeographic = isGeographicCrs(crs);
+    keys.push([GEO_KEY.modelType, 0, 1, isGeographic ? GEOGRAPHIC : PROJECTED]);
+    keys.push([isGeographic ? GEO_KEY.geographicType : GEO_KEY.projectedType, 0, 1, crs.epsg]);
+  } else if (crs.wkt !== undefined) {
+    // GDAL looks for this citation only where the model type is none of the standard ones.
     ascii = `ESRI PE String = ${toAscii(crs.wkt)}|`;
-    const citationKey = isGeographic ? GEO_KEY.geographicCitation : GEO_KEY.projectedCitation;
-    keys.push([typeKey, 0, 1, USER_DEFINED], [citationKey, 34737, ascii.length, 0]);
+    keys.push([GEO_KEY.modelType, 0, 1, USER_DEFINED]);
+    keys.push([GEO_KEY.projectedType, 0, 1, USER_DEFINED], [GEO_KEY.projectedCitation, 34737, ascii.length, 0]);
   } else {
     ascii = `${toAscii(crs.citation ?? "unknown")}|`;
-    keys.push([GEO_KEY.citation, 34737, ascii.length, 0]);
+    keys.push([GEO_KEY.modelType, 0, 1, USER_DEFINED], [GEO_KEY.citation, 34737, ascii.length, 0]);
   }
   keys.sort((a, b) => a[0] - b[0]);
   return { directory: [1, 1, 0, keys.length, ...keys.flat()], ascii };

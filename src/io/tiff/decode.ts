@@ -36,21 +36,21 @@ export interface TileDecoder {
  * Refuse what this reader would get wrong.
  * @throws {UnsupportedError} a compression, predictor or colour layout that is not read
  */
-export function checkReadable(layout: TiffLayout): void {
+export function checkReadable(layout: TiffLayout, url: string): void {
   const { compression, predictor, bits, sampleFormat } = layout;
   if (compression !== 1 && CODEC_ID[compression] === undefined) {
     const name = compressionName(compression);
     throw new UnsupportedError(
-      `TIFF compression ${name} is not supported; expected none, deflate, LZW, zstd or PackBits`,
-      { details: { compression, name } },
+      `${url}: TIFF compression ${name} is not supported; expected none, deflate, LZW, zstd or PackBits`,
+      { details: { url, compression, name } },
     );
   }
   if (compression === 1 || predictor === 1) return;
   const isSwappable = bits === 8 || bits === 16 || bits === 32 || bits === 64;
   if ((predictor === 2 && isSwappable) || (predictor === 3 && isSwappable && sampleFormat === 3)) return;
   throw new UnsupportedError(
-    `TIFF predictor ${predictor} with ${bits}-bit samples of format ${sampleFormat} is not supported`,
-    { details: { predictor, bits, sampleFormat } },
+    `${url}: TIFF predictor ${predictor} with ${bits}-bit samples of format ${sampleFormat} is not supported`,
+    { details: { url, predictor, bits, sampleFormat } },
   );
 }
 
@@ -71,7 +71,7 @@ export function tileDecoder(
   context: ReadContext,
   scratch: Uint8Array,
 ): TileDecoder {
-  checkReadable(meta);
+  checkReadable(meta, source.url);
   const id = CODEC_ID[meta.compression];
   const { tileBytes, widenedBytes } = decoderRooms(meta, dtypeInfo(source.dtype).itemsize);
   const start = (8 - (scratch.byteOffset % 8)) % 8;
@@ -123,7 +123,7 @@ function decodeTile(decoder: TileDecoder, piece: TilePiece, bytes: Uint8Array, d
   const rowBytes = tileRowBytes(meta);
   const isSwapped = !meta.isLittleEndian && itemsize > 1 && isWholeBits(meta) && !(codec && meta.predictor === 3);
   let raw: Uint8Array = bytes;
-  if (codec || direct || isSwapped) {
+  if (codec || direct || isSwapped || (meta.bits === 24 && !isWholeBits(meta))) {
     raw = direct ?? decoder.tile.subarray(0, piece.storedRows * rowBytes);
     if (codec) decompress(decoder, codec, bytes, raw);
     else raw.set(bytes);
@@ -167,8 +167,18 @@ function widen(decoder: TileDecoder, piece: TilePiece, raw: Uint8Array): Uint8Ar
       : itemsize === 2
         ? new Uint16Array(out.buffer, out.byteOffset, out.length >> 1)
         : new Uint32Array(out.buffer, out.byteOffset, out.length >> 2);
+  // libtiff swaps the bytes of 24-bit samples of big-endian files, of no other odd width.
+  if (meta.bits === 24 && !meta.isLittleEndian) reverseTriples(raw);
   unpackBits(raw, target, { rows: piece.storedRows, perRow, bits: meta.bits });
   return out;
+}
+
+function reverseTriples(bytes: Uint8Array): void {
+  for (let i = 0; i + 2 < bytes.length; i += 3) {
+    const first = bytes[i]!;
+    bytes[i] = bytes[i + 2]!;
+    bytes[i + 2] = first;
+  }
 }
 
 /** The block's own bytes where the stored rows are exactly a run of it, so that nothing needs to be moved. */

@@ -33,7 +33,14 @@ export function parseItems(xml: string): MetadataItem[] {
     const { name, sample, role, domain } = found;
     if (name === undefined) continue;
     const band = sample !== undefined && /^\d+$/.test(sample) ? { sample: Number(sample) } : {};
-    items.push({ name, value: unescapeXml(value), ...band, ...(role ? { role } : {}), ...(domain ? { domain } : {}) });
+    // GDAL escapes a value twice: once itself, once as XML.
+    items.push({
+      name,
+      value: unescapeXml(unescapeXml(value)),
+      ...band,
+      ...(role ? { role } : {}),
+      ...(domain ? { domain } : {}),
+    });
   }
   return items;
 }
@@ -64,7 +71,7 @@ export function formatItems(items: readonly MetadataItem[]): string {
     const attributes = Object.entries({ name, sample, role, domain })
       .filter(([, v]) => v !== undefined)
       .map(([k, v]) => ` ${k}="${escapeXml(String(v))}"`);
-    return `  <Item${attributes.join("")}>${escapeXml(value)}</Item>\n`;
+    return `  <Item${attributes.join("")}>${escapeXml(escapeXml(value))}</Item>\n`;
   };
   return items.length === 0 ? "" : `<GDALMetadata>\n${items.map(line).join("")}</GDALMetadata>\n`;
 }

@@ -1,7 +1,7 @@
 /** Georeferencing of a TIFF: GeoKeys, affine transform, ground control points (OGC GeoTIFF 1.1). Pure. */
 import type { TiffDirectory } from "./directory.ts";
 import { GEO_KEY, type GeoKeys, number } from "./geo-key-codes.ts";
-import { userDefinedWkt } from "./wkt.ts";
+import { identifyEpsg, userDefinedWkt } from "./wkt.ts";
 
 /** A coordinate reference system as a file names it. */
 export interface TiffCrs {
@@ -52,6 +52,8 @@ export function readCrs(keys: GeoKeys): TiffCrs | null {
   const cited = typeof citation === "string" ? { citation } : {};
   if (isCode(projected)) return { epsg: projected, ...cited };
   if (model !== 1 && isCode(geographic)) return { epsg: geographic, ...cited };
+  const identified = identifyEpsg(keys);
+  if (identified !== null) return { epsg: identified, ...cited };
   const wkt = citedWkt(keys) ?? userDefinedWkt(keys);
   if (wkt === null && model === undefined && projected === undefined && geographic === undefined) return null;
   return wkt === null ? (typeof citation === "string" ? { citation } : null) : { wkt, ...cited };

@@ -1,10 +1,11 @@
 /** Opens a TIFF: a few ranges of the file become one record of everything its header says. */
-import { MetadataError, NotFoundError, SelectionError } from "../../base/index.ts";
+import { isRsdatError, MetadataError, NotFoundError, SelectionError, UnsupportedError } from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import type { SourceSpec } from "../source.ts";
 import { locate, type StoreOptions, toUrl } from "../store/open-store.ts";
 import type { ObjectVersion, Store } from "../store/store.ts";
 import { LIMIT, tiffError } from "./codes.ts";
+import { checkReadable } from "./decode.ts";
 import { compressionName, dtypeOf, type TiffDirectory } from "./directory.ts";
 import { type GdalMetadata, parseGdalMetadata, parseNodata } from "./gdal-metadata.ts";
 import {
@@ -75,7 +76,11 @@ export interface TiffInfo {
   /** File-wide GDAL items and the TIFF's own texts. */
   readonly tags: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
-  /** One band of one level as a (y, x) source, or all bands as (band, y, x). `band` counts from 0. */
+  /**
+   * One band of one level as a (y, x) source, or all bands as (band, y, x). `band` counts from 0.
+   * @throws {SelectionError} no such band or level
+   * @throws {UnsupportedError} a compression or predictor that is not read
+   */
   source(band: number | "all", level?: number): SourceSpec;
   /** The internal mask of one level as a (y, x) uint8 source of 0 (missing) and 1, or 255 where it has 8 bits; null without. */
   maskSource(level?: number): SourceSpec | null;
@@ -134,13 +139,16 @@ async function readHeader(store: Store, key: string, state: OpenState): Promise<
   throw tiffError("loop", `the header did not end after ${ROUNDS_MAX} reads`);
 }
 
-/** Put the URL before the message of metadata errors. */
+/** Put the URL before the message of what the header's parts refuse. */
 async function located<T>(url: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (e) {
-    if (!(e instanceof MetadataError) || e.details["url"] !== undefined) throw e;
-    throw new MetadataError(`${url}: ${e.message}`, { cause: e, details: { ...e.details, url } }, e.code);
+    if (!isRsdatError(e) || e.message.includes(url)) throw e;
+    const details = { ...e.details, url };
+    if (e.name === "MetadataError") throw new MetadataError(`${url}: ${e.message}`, { cause: e, details }, e.code);
+    if (e.name === "UnsupportedError") throw new UnsupportedError(`${url}: ${e.message}`, { cause: e, details });
+    throw e;
   }
 }
 
@@ -232,6 +240,7 @@ interface SourceFacts {
 
 function sourceMaker({ url, version, header, fill, dtype }: SourceFacts) {
   return (d: TiffDirectory, bands: readonly number[], isStack: boolean, isMask = false): SourceSpec => {
+    checkReadable(d, url);
     const lead = isStack ? [bands.length] : [];
     const chunkLead = isStack ? [d.isPlanar ? 1 : bands.length] : [];
     return {

@@ -16,7 +16,7 @@ const SLACK_BYTES = 256 * 1024;
 export function planTiffRead(source: SourceSpec, region: Region): ReadPlan {
   const local = isLocalUrl(source.url);
   const laidOut = tilePieces(source, region, mergeRule(local));
-  checkReadable(laidOut.meta);
+  checkReadable(laidOut.meta, source.url);
   const { key } = locate(source.url);
   let slot = 0;
   const requests: RangeRequest[] = laidOut.requests.map(({ offset, length }) => {

@@ -136,3 +136,41 @@ function cited(keys: GeoKeys, key: number): string | null {
     .replaceAll('"', "");
   return name === "" ? null : name;
 }
+
+const WGS84 = 4326;
+/** Polar stereographic systems on WGS 84 that satellite archives spell out: latitude of true scale, meridian, code. */
+const POLAR: readonly (readonly [latitude: number, meridian: number, epsg: number])[] = [
+  [-71, 0, 3031],
+  [70, -45, 3413],
+  [71, 0, 3995],
+];
+
+/**
+ * EPSG code of a projection that the keys spell out although it has one: UTM and the common polar systems on WGS 84.
+ * Null for anything else: rather no code than a wrong one.
+ */
+export function identifyEpsg(keys: GeoKeys): number | null {
+  const isPlain = (number(keys, GEO_KEY.linearUnits) ?? 9001) === 9001 && number(keys, GEO_KEY.modelType) === 1;
+  const isWgs84 =
+    number(keys, GEO_KEY.geographicType) === WGS84 && (number(keys, GEO_KEY.semiMajor) ?? 6378137) === 6378137;
+  if (!isPlain || !isWgs84) return null;
+  const value = (fallback: number, ...candidates: readonly number[]): number =>
+    candidates.map((key) => number(keys, key)).find((v) => v !== undefined) ?? fallback;
+  const [easting, northing, scale] = [value(0, 3082), value(0, 3083), value(1, 3092)];
+  const method = number(keys, GEO_KEY.method);
+  if (method === 15 && easting === 0 && northing === 0 && scale === 1) {
+    const [latitude, meridian] = [value(0, 3081), value(0, 3095, 3080)];
+    return POLAR.find((p) => p[0] === latitude && p[1] === meridian)?.[2] ?? null;
+  }
+  const zone = (value(Number.NaN, 3080) + 183) / 6;
+  const isUtm =
+    method === 1 &&
+    scale === 0.9996 &&
+    easting === 500000 &&
+    value(0, 3081) === 0 &&
+    Number.isInteger(zone) &&
+    zone >= 1 &&
+    zone <= 60;
+  if (!isUtm || (northing !== 0 && northing !== 10_000_000)) return null;
+  return (northing === 0 ? 32600 : 32700) + zone;
+}
