@@ -2,14 +2,8 @@
 import { invariant } from "../base/index.ts";
 import type { KernelCall } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import { interpretNest } from "./interpret.ts";
-import { type LoopNest, loopNest } from "./loop.ts";
-
-/** Run `call` over `nest`, whose operands are `outs` and then `inputs`; rows in order, so outputs may repeat. */
-export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
-  if (nest.shape.some((n) => n === 0)) return;
-  interpretNest(call, nest, outs, inputs);
-}
+import { runNest } from "./engine.ts";
+import { loopNest } from "./loop.ts";
 
 /**
  * Run a fused elementwise kernel for every element of `shape`.

@@ -11,9 +11,10 @@ import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec } from "../graph/in
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { convert, fill } from "./copy.ts";
+import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
-import { runMap, runNest } from "./map.ts";
+import { runMap } from "./map.ts";
 import { accumulateCall, isNarrowInteger, planReduce, planSquares, type ReducePlan } from "./reduce-plan.ts";
 import { reduceRows } from "./rows.ts";
 

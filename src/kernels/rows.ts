@@ -2,8 +2,8 @@
 import { allocate, type DType } from "../dtype/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { accumulateTile, joinSlot, pairwiseCut, type Slots, slotKind, slotsOver } from "./accumulate.ts";
+import { runNest } from "./engine.ts";
 import type { LoopNest } from "./loop.ts";
-import { runNest } from "./map.ts";
 import type { ReducePlan } from "./reduce-plan.ts";
 
 /** Elements of a row that are computed into a tile before they are accumulated. */

@@ -1,0 +1,283 @@
+/**
+ * Runs a kernel over a loop nest: compiled where it has a vector form, else by the interpreter. Operands in segments
+ * are used in place; others pass through tiles in scratch memory.
+ */
+import { DTYPES, type DType, viewOf } from "../dtype/index.ts";
+import type { Kernel, KernelCall } from "../graph/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
+import { type Access, accessKind } from "./access.ts";
+import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
+import { copyRow, interpretNest } from "./interpret.ts";
+import { forEachOuter, type LoopNest } from "./loop.ts";
+import { emitMap, type MapShape } from "./map-module.ts";
+import { itemIsByte, nativeDType, refusal } from "./op-table.ts";
+import { memoryOf } from "./segment.ts";
+import { BLOCK_BYTES, countRun, hasModule, kernelOf, SCRATCH_BYTES, type Scratch, scratch } from "./wasm/runtime.ts";
+import type { WasmKernel, WasmMemory } from "./wasm/webassembly.ts";
+
+/** Elements per call of a compiled kernel: a running call neither switches tiers nor sees a cancellation. */
+const CALL_ELEMENTS = 1 << 20;
+/** Elements per tile when operands are copied. */
+const COPY_ELEMENTS = 1 << 14;
+/** Side of a square tile when an operand runs across memory. */
+const SQUARE = 64;
+/** Loop nests of fewer elements are not worth a compilation (compiled modules serve any size). Tests lower it. */
+export const compileFrom: { elements: number } = { elements: 512 };
+
+/** How a kernel runs, and why. */
+export interface Support {
+  readonly way: "wasm" | "interpreted";
+  /** The first operation without a vector form. */
+  readonly reason?: string;
+}
+
+/** How `call` runs on blocks of worthwhile size; `explain()` shows it. */
+export function supports(call: KernelCall): Support {
+  const sizes = call.sets.map((s) => s.length);
+  for (const node of call.kernel.nodes) {
+    const reason = refusal(call.kernel, node, sizes);
+    if (reason !== null) return { way: "interpreted", reason };
+  }
+  return { way: "wasm" };
+}
+
+const texts = new WeakMap<Kernel, string>();
+
+/** Structure of a kernel as text: two kernels of one text share their modules. */
+export function kernelText(kernel: Kernel): string {
+  let text = texts.get(kernel);
+  if (text === undefined) {
+    text = JSON.stringify([kernel.inputs, kernel.params, kernel.sets, kernel.nodes, kernel.outputs]);
+    texts.set(kernel, text);
+  }
+  return text;
+}
+
+/** Write parameters and sets of a call into the block. */
+export function writeLiterals(
+  call: KernelCall,
+  layout: BlockLayout,
+  sets: readonly number[],
+  { buffer }: Scratch,
+): void {
+  call.kernel.params.forEach((dtype, slot) =>
+    writeLiteral(buffer, layout.param(slot), dtype, call.params[slot] as number | bigint),
+  );
+  call.kernel.sets.forEach((dtype, k) => {
+    const members = call.sets[k] ?? [];
+    const start = layout.set(k);
+    if (itemIsByte(dtype)) {
+      const table = new Uint8Array(buffer, start, 32).fill(0);
+      for (const m of members) {
+        const byte = Number(m) & 255;
+        if (Number(m) === byte || (dtype === "int8" && Number(m) === (byte << 24) >> 24))
+          table[byte >> 3] = (table[byte >> 3] as number) | (1 << (byte & 7));
+      }
+      return;
+    }
+    for (let i = 0; i < (sets[k] as number); i++) {
+      const none = DTYPES[dtype].kind === "f" ? Number.NaN : undefined; // an empty set of floats holds NaN, which equals nothing
+      writeLiteral(buffer, start + 8 * i, dtype, members[Math.min(i, members.length - 1)] ?? none ?? 0);
+    }
+  });
+}
+
+function writeLiteral(buffer: ArrayBufferLike, at: number, dtype: DType, value: number | bigint): void {
+  viewOf(dtype, buffer, at, 1)[0] = value as never; // KernelCall promises the dtype's element type
+}
+
+/** One operand of a run. */
+interface Operand {
+  readonly block: NDArray;
+  readonly itemsize: number;
+  /** Steps in elements: along the last axis, along the one before. */
+  readonly step: number;
+  readonly rowStep: number;
+  readonly memory: WasmMemory | null;
+  /** Place of its tile in scratch; set for operands without memory. */
+  tile: number;
+  /** Operand whose tile this one shares (in place), or itself. */
+  shares: number;
+}
+
+interface Run {
+  readonly call: KernelCall;
+  readonly operands: readonly Operand[];
+  readonly outs: number;
+  readonly run: WasmKernel;
+  readonly layout: BlockLayout;
+  readonly scratch: Scratch;
+  readonly copied: readonly number[];
+}
+
+function operandsOf(nest: LoopNest, blocks: readonly NDArray[]): Operand[] {
+  const depth = nest.shape.length;
+  const operands = blocks.map((block, k): Operand => {
+    const s = nest.strides[k] as readonly number[]; // one per operand
+    const memory = memoryOf(block.data.buffer) ?? null;
+    return {
+      block,
+      itemsize: DTYPES[block.dtype].itemsize,
+      step: depth === 0 ? 1 : (s[depth - 1] as number),
+      rowStep: depth < 2 ? 0 : (s[depth - 2] as number),
+      memory,
+      tile: 0,
+      shares: k,
+    };
+  });
+  operands.forEach((x, k) => {
+    if (x.memory !== null) return;
+    const first = operands.findIndex(
+      (y, j) =>
+        j < k &&
+        y.block.data === x.block.data &&
+        nest.offsets[j] === nest.offsets[k] &&
+        nest.strides[j]?.join() === nest.strides[k]?.join(),
+    );
+    if (first >= 0) x.shares = first;
+  });
+  return operands;
+}
+
+function accessesOf(
+  operands: readonly Operand[],
+  outs: number,
+): { readonly shape: readonly Access[]; readonly memories: readonly WasmMemory[] } {
+  const memories: WasmMemory[] = [];
+  for (const x of operands) if (x.memory !== null && !memories.includes(x.memory)) memories.push(x.memory);
+  const own = scratch().memory;
+  const at = memories.indexOf(own);
+  if (at >= 0) memories.splice(at, 1);
+  memories.push(own);
+  const shape = operands.map(
+    (x, k): Access => ({
+      dtype: nativeDType(x.block.dtype) as DType, // the kernel is lowerable
+      kind: x.memory !== null ? accessKind(x.step, k < outs) : x.step === 0 && k >= outs ? "s" : "c",
+      memory: x.memory === null ? memories.length - 1 : memories.indexOf(x.memory),
+    }),
+  );
+  return { shape, memories };
+}
+
+/** Run `call` over `nest`, whose operands are `outs` and then `inputs`; rows in order, so outputs may repeat along rows. */
+export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
+  const total = nest.shape.reduce((n, size) => n * size, 1);
+  if (total === 0) return;
+  const run = supports(call).way === "wasm" ? prepare(call, nest, [...outs, ...inputs], outs.length, total) : null;
+  if (run === null) {
+    countRun("interpreted");
+    return interpretNest(call, nest, outs, inputs);
+  }
+  countRun("wasm");
+  const depth = nest.shape.length;
+  const size = { rows: nest.shape[depth - 2] ?? 1, columns: nest.shape[depth - 1] ?? 1 };
+  const tile = tileOf(run, size);
+  forEachOuter(nest, Math.max(0, depth - 2), (at) => runPlane(run, size, tile, at));
+}
+
+function prepare(
+  call: KernelCall,
+  nest: LoopNest,
+  blocks: readonly NDArray[],
+  outs: number,
+  total: number,
+): Run | null {
+  const operands = operandsOf(nest, blocks);
+  const { shape, memories } = accessesOf(operands, outs);
+  const sets = paddedSetSizes(
+    call.kernel,
+    call.sets.map((s) => s.length),
+  );
+  const map: MapShape = { outs: shape.slice(0, outs), inputs: shape.slice(outs), sets, memories: memories.length };
+  const key = `map ${kernelText(call.kernel)} ${shape.map((x) => x.kind + x.memory).join("")}/${memories.length} ${sets.join()}`;
+  if (total < compileFrom.elements && !hasModule(key)) return null;
+  const layout = blockLayout(call.kernel, operands.length, sets);
+  if (layout.bytes > BLOCK_BYTES) return null;
+  const own = scratch();
+  const run = kernelOf(key, memories, () => emitMap(call.kernel, map));
+  writeLiterals(call, layout, sets, own);
+  const copied = operands.flatMap((x, k) => (x.memory === null ? [k] : []));
+  return { call, operands, outs, run, layout, scratch: own, copied };
+}
+
+interface Size {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Rows and columns per call; places the tiles of copied operands. */
+function tileOf({ operands, copied }: Run, { rows, columns }: Size): Size {
+  let elements = CALL_ELEMENTS;
+  const widths = copied.filter((k) => operands[k]?.shares === k).map((k) => operands[k]?.itemsize as number);
+  const perElement = widths.reduce((sum, n) => sum + n, 0);
+  if (copied.length > 0)
+    elements = Math.min(COPY_ELEMENTS, Math.floor((SCRATCH_BYTES - BLOCK_BYTES) / perElement / 64) * 64 - 64);
+  let at = BLOCK_BYTES;
+  for (const x of operands) {
+    if (x.memory !== null) continue;
+    const first = operands[x.shares] as Operand;
+    if (first !== x) x.tile = first.tile;
+    else {
+      x.tile = at;
+      at += (elements * x.itemsize + 63) & ~63;
+    }
+  }
+  const across = operands.some(
+    (x) => x.memory !== null && Math.abs(x.step * x.itemsize) >= 256 && Math.abs(x.rowStep * x.itemsize) <= 16,
+  );
+  if (across && rows > 1) return { rows: Math.min(rows, SQUARE), columns: Math.min(columns, SQUARE) };
+  const width = Math.min(columns, elements);
+  return { rows: Math.max(1, Math.min(rows, Math.floor(elements / width))), columns: width };
+}
+
+/** All tiles of one plane; `at` holds the operands' offsets. Rows stay in order within each group of columns. */
+function runPlane(run: Run, size: Size, tile: Size, at: readonly number[]): void {
+  const { operands, layout, scratch: own } = run;
+  for (let c = 0; c < size.columns; c += tile.columns) {
+    const columns = Math.min(tile.columns, size.columns - c);
+    for (let r = 0; r < size.rows; r += tile.rows) {
+      const rows = Math.min(tile.rows, size.rows - r);
+      for (const k of run.copied)
+        copyTile(run, k, { rows, columns }, (at[k] as number) + offsetAt(operands[k] as Operand, r, c), "in");
+      operands.forEach((x, k) => {
+        const word = layout.operand(k) / 4;
+        const first = (at[k] as number) + offsetAt(x, r, c);
+        own.i32[word] = x.memory === null ? x.tile : x.block.data.byteOffset + first * x.itemsize;
+        own.i32[word + 1] = x.itemsize * (x.memory === null ? tileRow(x, k < run.outs, columns) : x.rowStep);
+        own.i32[word + 2] = x.itemsize * (x.memory === null ? 1 : x.step);
+      });
+      run.run(0, rows, columns);
+      for (const k of run.copied)
+        if (k < run.outs)
+          copyTile(run, k, { rows, columns }, (at[k] as number) + offsetAt(operands[k] as Operand, r, c), "out");
+    }
+  }
+}
+
+function offsetAt(x: Operand, row: number, column: number): number {
+  return row * x.rowStep + column * x.step;
+}
+
+/** Elements from row to row of a copied operand's tile. */
+function tileRow(x: Operand, isOutput: boolean, columns: number): number {
+  return x.rowStep === 0 ? 0 : x.step === 0 && !isOutput ? 1 : columns;
+}
+
+/** Move one tile of a copied operand. Outputs that share no input are only moved out. */
+function copyTile(run: Run, k: number, { rows, columns }: Size, first: number, direction: "in" | "out"): void {
+  const x = run.operands[k] as Operand;
+  const isOutput = k < run.outs;
+  if (
+    direction === "in" &&
+    (x.shares !== k || (isOutput && !run.operands.some((y, j) => j >= run.outs && y.shares === k)))
+  )
+    return;
+  const width = x.step === 0 && !isOutput ? 1 : columns;
+  const height = x.rowStep === 0 ? 1 : rows;
+  const row = tileRow(x, isOutput, columns);
+  const cells = viewOf(x.block.dtype, run.scratch.buffer, x.tile, (height - 1) * row + width);
+  for (let r = 0; r < height; r++) {
+    if (direction === "in") copyRow(cells, r * row, 1, x.block.data, first + r * x.rowStep, x.step, width);
+    else copyRow(x.block.data, first + r * x.rowStep, x.step, cells, r * row, 1, width);
+  }
+}

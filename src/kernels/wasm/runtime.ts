@@ -1,0 +1,147 @@
+/** Modules and instances of one thread: cached by structure, bounded, counted; and the thread's scratch memory. */
+import { createSegment, type Segment } from "../segment.ts";
+import { type WasmKernel, type WasmMemory, type WasmModule, wasm } from "./webassembly.ts";
+
+/** Counters of the engine in this thread. */
+export interface KernelStats {
+  readonly modulesCompiled: number;
+  readonly moduleBytes: number;
+  readonly compileMs: number;
+  readonly cacheHits: number;
+  /** Loop nests run by the interpreter, and by compiled kernels. */
+  readonly interpreted: number;
+  readonly wasm: number;
+}
+
+const stats = { modulesCompiled: 0, moduleBytes: 0, compileMs: 0, cacheHits: 0, interpreted: 0, wasm: 0 };
+
+/** Counters so far. */
+export function kernelStats(): KernelStats {
+  return { ...stats };
+}
+
+/** Count one loop nest. */
+export function countRun(way: "interpreted" | "wasm"): void {
+  stats[way]++;
+}
+
+const MODULES_MAX = 1024;
+const INSTANCES_MAX = 256;
+
+/** A map that forgets its least recently used entries. */
+class Recent<T> {
+  readonly #entries = new Map<string, T>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(key: string): T | undefined {
+    const found = this.#entries.get(key);
+    if (found === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, found);
+    return found;
+  }
+
+  set(key: string, entry: T): void {
+    this.#entries.set(key, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > this.#max && oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  entries(): [string, T][] {
+    return [...this.#entries];
+  }
+}
+
+const modules = new Recent<WasmModule>(MODULES_MAX);
+const instances = new Recent<WasmKernel>(INSTANCES_MAX);
+const memoryIds = new WeakMap<WasmMemory, number>();
+let memoryCount = 0;
+
+function memoryId(memory: WasmMemory): number {
+  const known = memoryIds.get(memory);
+  if (known !== undefined) return known;
+  memoryIds.set(memory, ++memoryCount);
+  return memoryCount;
+}
+
+/** True when the module of `key` is at hand. */
+export function hasModule(key: string): boolean {
+  return modules.get(key) !== undefined;
+}
+
+/** The module of `key`, made from `emit`'s bytes if it is not at hand. */
+export function moduleOf(key: string, emit: () => Uint8Array<ArrayBuffer>): WasmModule {
+  const known = modules.get(key);
+  if (known !== undefined) {
+    stats.cacheHits++;
+    return known;
+  }
+  const start = performance.now();
+  const bytes = emit();
+  const made = new wasm.Module(bytes);
+  stats.compileMs += performance.now() - start;
+  stats.modulesCompiled++;
+  stats.moduleBytes += bytes.length;
+  modules.set(key, made);
+  return made;
+}
+
+/** A compiled module with the key it is cached under; plain data that can be posted to another thread. */
+export interface NamedModule {
+  readonly key: string;
+  readonly module: WasmModule;
+}
+
+/** All modules at hand in this thread. */
+export function exportModules(): NamedModule[] {
+  return modules.entries().map(([key, module]) => ({ key, module }));
+}
+
+/** Make a module compiled by another thread available here. */
+export function importModule({ key, module }: NamedModule): void {
+  if (!hasModule(key)) modules.set(key, module);
+}
+
+/** The exported kernel of a module bound to `memories`, of which the last is this thread's scratch memory. */
+export function kernelOf(
+  key: string,
+  memories: readonly WasmMemory[],
+  emit: () => Uint8Array<ArrayBuffer>,
+): WasmKernel {
+  const bound = `${key}@${memories.map(memoryId).join()}`;
+  const known = instances.get(bound);
+  if (known !== undefined) {
+    stats.cacheHits++;
+    return known;
+  }
+  const instance = new wasm.Instance(moduleOf(key, emit), {
+    e: Object.fromEntries(memories.map((m, k) => [`m${k}`, m])),
+  });
+  const run = instance.exports["k"] as WasmKernel; // every module exports it
+  instances.set(bound, run);
+  return run;
+}
+
+/** Bytes of the scratch memory, and of its front part that holds the parameter block. */
+export const SCRATCH_BYTES: number = 4 << 20;
+export const BLOCK_BYTES: number = 64 << 10;
+
+/** This thread's scratch memory: parameter block, tails, copied tiles, slots of reductions. */
+export interface Scratch extends Segment {
+  readonly i32: Int32Array;
+}
+
+let made: Scratch | undefined;
+
+/** The scratch memory, made on first use. */
+export function scratch(): Scratch {
+  if (made === undefined) {
+    const segment = createSegment(SCRATCH_BYTES);
+    made = { ...segment, i32: new Int32Array(segment.buffer) };
+  }
+  return made;
+}
