@@ -20,6 +20,9 @@ const FORMATS = ["blosclz", "lz4", "snappy", "zlib", "zstd"] as const;
 /** Bytes per block that we write. */
 const BLOCK_BYTES = 512 * 1024;
 
+/** c-blosc's own choice of a block stays below this at every level. */
+const AUTO_BLOCK_BYTES_MAX = 4 * 2 ** 20;
+
 const inflate = zlibCodec();
 const unzstd = zstdCodec();
 
@@ -224,8 +227,11 @@ export function bloscCodec(options: CodecOptions = {}): Codec {
   if (named !== 0 && named !== 1 && named !== 2) {
     throw new UnsupportedError(`blosc: shuffle ${JSON.stringify(given)} is unknown`, { details: { codec: "blosc" } });
   }
+  const blockBytes =
+    integerOption(options, "blocksize", { codec: "blosc", min: 0, max: 2 ** 31, fallback: 0 }) || AUTO_BLOCK_BYTES_MAX;
   return {
     id: "blosc",
+    isFresh: false,
     decode: bloscDecode,
     decodeUpTo(src, maxBytes, context): Uint8Array {
       const { nbytes } = parseHeader(src);
@@ -242,8 +248,8 @@ export function bloscCodec(options: CodecOptions = {}): Codec {
         });
       return bloscEncode(src, { level, shuffle: named, typesize }, context);
     },
-    // A block's stage and its stream's fresh output: at worst the frame is one block.
-    workspace: (n) => 2 * n + 64,
+    // A block's stage and its stream's fresh output.
+    workspace: (n) => 2 * Math.min(n, blockBytes) + 64,
     encodedBytes: () => null,
   };
 }

@@ -27,6 +27,8 @@ export interface Codec {
   decodeUpTo(src: Uint8Array, maxBytes: number, context: CodecContext): Uint8Array;
   /** Encode into fresh bytes. */
   encode(src: Uint8Array, context: CodecContext): Uint8Array;
+  /** `decode` makes fresh bytes and copies them: callers without a place of their own take `decodeUpTo`'s as they are. */
+  readonly isFresh: boolean;
   /** Bytes beside `src` and `dst` that decoding to `decodedBytes` takes. */
   workspace(decodedBytes: number): number;
   /** Encoded length where it follows from the decoded one, else null. */

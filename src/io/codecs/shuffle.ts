@@ -3,9 +3,12 @@
 /** See `ByteKernels.shuffle`. */
 export function shuffle(src: Uint8Array, dst: Uint8Array, itemsize: number): void {
   const count = Math.floor(src.length / itemsize);
-  for (let b = 0; b < itemsize; b++) {
-    const plane = b * count;
-    for (let i = 0, at = b; i < count; i++, at += itemsize) dst[plane + i] = src[at]!;
+  if (areWords(src, dst, { itemsize, count })) shuffleWords(wordsOf(src), wordsOf(dst), itemsize);
+  else {
+    for (let b = 0; b < itemsize; b++) {
+      const plane = b * count;
+      for (let i = 0, at = b; i < count; i++, at += itemsize) dst[plane + i] = src[at]!;
+    }
   }
   copyTail(src, dst, count * itemsize);
 }
@@ -13,12 +16,8 @@ export function shuffle(src: Uint8Array, dst: Uint8Array, itemsize: number): voi
 /** See `ByteKernels.unshuffle`. */
 export function unshuffle(src: Uint8Array, dst: Uint8Array, itemsize: number): void {
   const count = Math.floor(src.length / itemsize);
-  if (itemsize === 2 && (dst.byteOffset & 1) === 0) unshuffle2(src, new Uint16Array(dst.buffer, dst.byteOffset, count));
-  else if (itemsize === 4 && (dst.byteOffset & 3) === 0) {
-    unshuffle4(src, new Uint32Array(dst.buffer, dst.byteOffset, count));
-  } else if (itemsize === 8 && (dst.byteOffset & 3) === 0) {
-    unshuffle8(src, new Uint32Array(dst.buffer, dst.byteOffset, count * 2));
-  } else {
+  if (areWords(src, dst, { itemsize, count })) unshuffleWords(wordsOf(src), wordsOf(dst), itemsize);
+  else {
     for (let b = 0; b < itemsize; b++) {
       const plane = b * count;
       for (let i = 0, at = b; i < count; i++, at += itemsize) dst[at] = src[plane + i]!;
@@ -27,25 +26,83 @@ export function unshuffle(src: Uint8Array, dst: Uint8Array, itemsize: number): v
   copyTail(src, dst, count * itemsize);
 }
 
-function unshuffle2(src: Uint8Array, dst: Uint16Array): void {
-  const n = dst.length;
-  for (let i = 0; i < n; i++) dst[i] = src[i]! | (src[n + i]! << 8);
+/** Four items at a time can be moved as whole words: everything is aligned, and no planes end within a word. */
+function areWords(
+  src: Uint8Array,
+  dst: Uint8Array,
+  of: { readonly itemsize: number; readonly count: number },
+): boolean {
+  const isKnown = of.itemsize === 2 || of.itemsize === 4 || of.itemsize === 8;
+  return isKnown && of.count % 4 === 0 && src.byteOffset % 4 === 0 && dst.byteOffset % 4 === 0;
 }
 
-function unshuffle4(src: Uint8Array, dst: Uint32Array): void {
-  const n = dst.length;
-  const [p2, p3] = [2 * n, 3 * n];
-  for (let i = 0; i < n; i++) {
-    dst[i] = src[i]! | (src[n + i]! << 8) | (src[p2 + i]! << 16) | (src[p3 + i]! << 24);
+/** The whole words of `data`; a tail that is no item is left to {@link copyTail}. */
+function wordsOf(data: Uint8Array): Int32Array {
+  return new Int32Array(data.buffer, data.byteOffset, data.length >> 2);
+}
+
+const EVEN = 0x00ff00ff;
+const ODD = 0xff00ff00;
+
+function unshuffleWords(src: Int32Array, dst: Int32Array, itemsize: number): void {
+  const step = itemsize / 4;
+  const plane = Math.floor(src.length / itemsize);
+  if (itemsize === 2) {
+    for (let i = 0, at = 0; i < plane; i++, at += 2) {
+      const a = src[i]!;
+      const b = src[plane + i]!;
+      dst[at] = (a & 0xff) | ((b & 0xff) << 8) | ((a & 0xff00) << 8) | ((b & 0xff00) << 16);
+      dst[at + 1] = ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | ((a >>> 8) & 0xff0000) | (b & 0xff000000);
+    }
+    return;
+  }
+  for (let half = 0; half < step; half++) {
+    const p = half * 4 * plane;
+    for (let i = 0, at = half; i < plane; i++, at += 4 * step) {
+      const a = src[p + i]!;
+      const b = src[p + plane + i]!;
+      const c = src[p + 2 * plane + i]!;
+      const d = src[p + 3 * plane + i]!;
+      const ab = (a & EVEN) | ((b & EVEN) << 8);
+      const cd = (c & EVEN) | ((d & EVEN) << 8);
+      const ab1 = ((a >>> 8) & EVEN) | (b & ODD);
+      const cd1 = ((c >>> 8) & EVEN) | (d & ODD);
+      dst[at] = (ab & 0xffff) | (cd << 16);
+      dst[at + step] = (ab1 & 0xffff) | (cd1 << 16);
+      dst[at + 2 * step] = (ab >>> 16) | (cd & 0xffff0000);
+      dst[at + 3 * step] = (ab1 >>> 16) | (cd1 & 0xffff0000);
+    }
   }
 }
 
-function unshuffle8(src: Uint8Array, dst: Uint32Array): void {
-  const n = dst.length / 2;
-  const [p2, p3, p4, p5, p6, p7] = [2 * n, 3 * n, 4 * n, 5 * n, 6 * n, 7 * n];
-  for (let i = 0; i < n; i++) {
-    dst[2 * i] = src[i]! | (src[n + i]! << 8) | (src[p2 + i]! << 16) | (src[p3 + i]! << 24);
-    dst[2 * i + 1] = src[p4 + i]! | (src[p5 + i]! << 8) | (src[p6 + i]! << 16) | (src[p7 + i]! << 24);
+function shuffleWords(src: Int32Array, dst: Int32Array, itemsize: number): void {
+  const step = itemsize / 4;
+  const plane = Math.floor(src.length / itemsize);
+  if (itemsize === 2) {
+    for (let i = 0, at = 0; i < plane; i++, at += 2) {
+      const a = src[at]!;
+      const b = src[at + 1]!;
+      dst[i] = (a & 0xff) | ((a >>> 8) & 0xff00) | ((b & 0xff) << 16) | ((b << 8) & 0xff000000);
+      dst[plane + i] = ((a >>> 8) & 0xff) | ((a >>> 16) & 0xff00) | ((b << 8) & 0xff0000) | (b & 0xff000000);
+    }
+    return;
+  }
+  for (let half = 0; half < step; half++) {
+    const p = half * 4 * plane;
+    for (let i = 0, at = half; i < plane; i++, at += 4 * step) {
+      const a = src[at]!;
+      const b = src[at + step]!;
+      const c = src[at + 2 * step]!;
+      const d = src[at + 3 * step]!;
+      const ab = (a & EVEN) | ((b & EVEN) << 8);
+      const cd = (c & EVEN) | ((d & EVEN) << 8);
+      const ab1 = ((a >>> 8) & EVEN) | (b & ODD);
+      const cd1 = ((c >>> 8) & EVEN) | (d & ODD);
+      dst[p + i] = (ab & 0xffff) | (cd << 16);
+      dst[p + plane + i] = (ab1 & 0xffff) | (cd1 << 16);
+      dst[p + 2 * plane + i] = (ab >>> 16) | (cd & 0xffff0000);
+      dst[p + 3 * plane + i] = (ab1 >>> 16) | (cd1 & 0xffff0000);
+    }
   }
 }
 

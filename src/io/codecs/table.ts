@@ -9,6 +9,7 @@ import { gzipCodec, zlibCodec, zstdCodec } from "./zlib-codecs.ts";
 function sized(id: string, of: Pick<Codec, "decode" | "encode" | "workspace"> & SizePair): Codec {
   return {
     id,
+    isFresh: false,
     decode: of.decode,
     decodeUpTo(src, maxBytes, context): Uint8Array {
       const n = of.decodedBytes(src);
@@ -149,6 +150,7 @@ function streamCodec(
 ): Codec {
   return {
     id,
+    isFresh: false,
     decode(src, dst, context): void {
       const got = decode(src, dst, context);
       if (got < 0) throw codecError(id, "corrupt", `stream of ${src.length} bytes is corrupt`);

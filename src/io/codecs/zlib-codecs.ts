@@ -41,6 +41,7 @@ function bounded(
 function nodeCodec(id: string, inflate: Inflate, deflate: (src: Uint8Array) => Uint8Array): Codec {
   return {
     id,
+    isFresh: true,
     decode(src, dst): void {
       const bytes = bounded(id, inflate, src, { expected: dst.length, maxBytes: dst.length });
       expectLength(id, bytes.length, dst.length);

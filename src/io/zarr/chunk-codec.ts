@@ -51,6 +51,8 @@ export function makeChunkCodec(chain: ChainSpec, dtype: DType, chunkShape: reado
   };
 }
 
+/** Stages of codecs: a block of blosc; larger ones are made when they come. */
+const STAGE_BYTES = 512 * 1024;
 const stage = new Scratch();
 const decoded = new Scratch();
 
@@ -59,7 +61,7 @@ const decoded = new Scratch();
  * @throws {CodecError} `short`, `oversize`, `corrupt`, `checksum`
  */
 export function decodeChunkInto(codec: ChunkCodec, src: Uint8Array, dst: Uint8Array, kernels: ByteKernels): void {
-  const context: CodecContext = { kernels, scratch: stage.take(codec.nbytes) };
+  const context: CodecContext = { kernels, scratch: stage.take(STAGE_BYTES) };
   let bytes = src;
   for (let k = codec.codecs.length - 1; k > 0; k--) bytes = unwrap(codec, k, bytes, context);
   const innermost = codec.codecs[0];
@@ -85,6 +87,15 @@ function unwrap(codec: ChunkCodec, k: number, src: Uint8Array, context: CodecCon
  * @throws {CodecError} `short`, `oversize`, `corrupt`, `checksum`
  */
 export function decodeChunk(codec: ChunkCodec, src: Uint8Array, kernels: ByteKernels): Uint8Array {
+  if (codec.codecs[0]?.isFresh) {
+    const context: CodecContext = { kernels, scratch: stage.take(STAGE_BYTES) };
+    let bytes = src;
+    for (let k = codec.codecs.length - 1; k >= 0; k--) bytes = unwrap(codec, k, bytes, context);
+    if (bytes.byteOffset % 8 === 0) {
+      swap(codec, bytes, kernels);
+      return bytes;
+    }
+  }
   const dst = decoded.take(codec.nbytes);
   decodeChunkInto(codec, src, dst, kernels);
   return dst;
@@ -104,7 +115,7 @@ export function encodeChunk(codec: ChunkCodec, raw: Uint8Array, kernels: ByteKer
     bytes = raw.slice();
     swap(codec, bytes, kernels);
   }
-  const context: CodecContext = { kernels, scratch: stage.take(codec.nbytes) };
+  const context: CodecContext = { kernels, scratch: stage.take(STAGE_BYTES) };
   for (const c of codec.codecs) bytes = c.encode(bytes, context);
   return bytes;
 }

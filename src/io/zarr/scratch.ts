@@ -1,7 +1,7 @@
 /** Memory that a thread reuses from chunk to chunk. */
 
 /** Larger pieces are not kept: one huge chunk must not hold memory for the rest of a run. */
-const KEPT_BYTES_MAX = 16 * 2 ** 20;
+const KEPT_BYTES_MAX = 4 * 2 ** 20;
 
 /** One reusable buffer. What `take` gives is valid until the next `take`; its content is arbitrary. */
 export class Scratch {

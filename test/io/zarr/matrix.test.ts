@@ -33,7 +33,7 @@ function bytesOf(block: NDArray): Buffer {
   return Buffer.from(block.data.buffer as ArrayBuffer, block.data.byteOffset, block.data.byteLength);
 }
 
-describePeer("what zarr-python wrote", ["zarr", "numpy"], () => {
+describePeer("what zarr-python wrote", ["zarr", "numpy", "xarray"], () => {
   let folder: string;
   let arrays: readonly Expected[];
   const groups = new Map<string, ZarrGroupInfo>();
@@ -142,6 +142,33 @@ describePeer("what zarr-python wrote", ["zarr", "numpy"], () => {
       2n ** 64n - 1n,
     ]);
     expect(groups.get("v2-shapes")!.arrays.get("null-fill")?.fill).toBe(null);
+  });
+
+  test("what xarray wrote: dimensions, packed integers, the missing value as a number", async () => {
+    const program = `
+import sys, numpy as np, xarray as xr
+da = xr.DataArray(np.array([[1.5, np.nan], [3, 4]], "f4"), dims=("y", "x"), coords=dict(x=[10.0, 20.0]), attrs=dict(units="K"))
+ds = xr.Dataset(dict(a=da, b=da))
+for v in (2, 3):
+    ds.to_zarr(f"{sys.argv[1]}/xarray-{v}", zarr_format=v, encoding=dict(b=dict(dtype="i2", _FillValue=-9999, scale_factor=0.5)))`;
+    await runPython(["-W", "ignore", "-c", program, folder]);
+    for (const version of [2, 3]) {
+      const { arrays: found } = await openZarrGroup(join(folder, `xarray-${version}`));
+      expect([...found.keys()].sort()).toEqual(["a", "b", "x"]);
+      const [a, b] = [found.get("a")!, found.get("b")!];
+      expect([a.dimensionNames, a.attributes["units"]]).toEqual([["y", "x"], "K"]);
+      expect((await readZarrArray(a)).toArray()).toEqual([
+        [1.5, Number.NaN],
+        [3, 4],
+      ]);
+      expect((await readZarrArray(b)).toArray()).toEqual([
+        [3, -9999],
+        [6, 8],
+      ]);
+      // v2 says it in fill_value, v3 in an attribute.
+      const missing = (info: typeof a) => (version === 2 ? info.fill : info.attributes["_FillValue"]);
+      expect([missing(a), missing(b), b.attributes["scale_factor"]]).toEqual([Number.NaN, -9999, 0.5]);
+    }
   });
 
   test("strings are listed as unreadable and say why when asked for", async () => {

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FileSystemStore } from "@zarrita/storage";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import * as zarrita from "zarrita";
 import { isRsdatError } from "../../../src/base/index.ts";
 import { DTYPES, type DType } from "../../../src/dtype/index.ts";
 import { plainByteKernels } from "../../../src/io/codecs/index.ts";
@@ -292,6 +294,15 @@ describePeer("xarray reads what rsdat wrote", ["xarray", "zarr"], () => {
     expect(group.arrays.get("ndvi")?.attributes["_FillValue"]).toBe(Number.NaN);
     expect(group.arrays.get("packed")?.attributes["_FillValue"]).toBe(-9999);
   });
+});
+
+test("zarrita reads what rsdat wrote", async () => {
+  const data = ramp("float32", [7, 5]);
+  await writeOne({ shape: [7, 5], chunks: [3, 2], dtype: "float32", dimensionNames: ["y", "x"] }, data);
+  const found = await zarrita.open.v3(zarrita.root(new FileSystemStore(store)).resolve("v"), { kind: "array" });
+  const chunk = await zarrita.get(found);
+  expect([found.dtype, chunk.shape, found.dimensionNames]).toEqual(["float32", [7, 5], ["y", "x"]]);
+  expect(chunk.data).toEqual(data.data);
 });
 
 describe("modes", () => {
