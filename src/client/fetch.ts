@@ -1,0 +1,97 @@
+/** Fetching results: from the workers that hold them, or through the scheduler where workers cannot be reached. */
+import { CommError, isRsdatError } from "../base/index.ts";
+import { getData } from "../comm/index.ts";
+import { type Key, showKey } from "../graph/index.ts";
+import { deserialize, GATHER, type Serialized, WHO_HAS_REQUEST } from "../protocol/index.ts";
+import type { Link } from "./link.ts";
+
+/** Times a result is looked for again after it was not where it was said to be. */
+const ATTEMPTS_MAX = 5;
+const BUSY_MS = 150;
+const TRANSFER_MS = 600_000;
+
+/**
+ * Values of `keys`, which are retained and in memory. What a worker has lost meanwhile is waited for again.
+ *
+ * @throws {RemoteError} a task failed
+ * @throws {CommError} results could not be had, although the scheduler says they are there
+ */
+export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map<Key, unknown>> {
+  const found = new Map<Key, unknown>();
+  let missing: readonly Key[] = keys;
+  for (let attempt = 0; missing.length > 0; attempt++) {
+    if (attempt === ATTEMPTS_MAX) throw new CommError("gather", `results of ${showKey(missing[0] as Key)} and ${missing.length - 1} others could not be fetched`);
+    await settled(link, missing);
+    for (const [key, value] of await fetchOnce(link, missing, attempt)) found.set(key, deserialize(value));
+    missing = missing.filter((key) => !found.has(key));
+    for (const key of missing) {
+      link.pend(link.watch(key));
+      link.send({ op: "report-key", key });
+    }
+  }
+  return found;
+}
+
+/** Wait until all of these are in memory. @throws the first one's error */
+export async function settled(link: Link, keys: readonly Key[]): Promise<void> {
+  using _held = link.hold();
+  await Promise.all(keys.map((key) => settledOne(link, key)));
+}
+
+async function settledOne(link: Link, key: Key): Promise<void> {
+  const watch = link.watch(key);
+  if (watch.status === "pending") {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    link.whenSettled(watch, resolve);
+    await promise;
+  }
+  if (watch.error) throw watch.error;
+}
+
+async function fetchOnce(link: Link, keys: readonly Key[], attempt: number): Promise<ReadonlyMap<Key, Serialized>> {
+  using _held = link.hold();
+  // The first try goes to the workers; once that has failed, the scheduler may reach what this machine cannot.
+  if (attempt > 0) return throughScheduler(link, keys);
+  const byWorker = new Map<string, Key[]>();
+  for (const [key, workers] of await holders(link, keys)) {
+    const worker = workers[0];
+    if (worker === undefined) continue;
+    const list = byWorker.get(worker);
+    if (list) list.push(key);
+    else byWorker.set(worker, [key]);
+  }
+  const answers = await Promise.all(Array.from(byWorker, ([worker, wanted]) => fromWorker(link, worker, wanted)));
+  return new Map(answers.flatMap((answer) => Array.from(answer)));
+}
+
+async function holders(link: Link, keys: readonly Key[]): Promise<ReadonlyMap<Key, readonly string[]>> {
+  const known = new Map<Key, readonly string[]>();
+  const unknown: Key[] = [];
+  for (const key of keys) {
+    const { workers } = link.watch(key);
+    if (workers.length > 0) known.set(key, workers);
+    else unknown.push(key);
+  }
+  if (unknown.length === 0) return known;
+  const answer = WHO_HAS_REQUEST.parseAnswer(await link.rpc.call(link.address, WHO_HAS_REQUEST.ask({ keys: unknown })));
+  return new Map([...known, ...answer]);
+}
+
+async function fromWorker(link: Link, worker: string, keys: readonly Key[]): Promise<ReadonlyMap<Key, Serialized>> {
+  for (;;) {
+    try {
+      const answer = await getData(link.rpc, worker, { keys, who: null }, { timeoutMs: TRANSFER_MS });
+      if (answer.status === "OK") return answer.data;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+    } catch (error) {
+      // Dead or out of reach: the next attempt asks the scheduler, which knows better.
+      if (isRsdatError(error)) return new Map();
+      throw error;
+    }
+  }
+}
+
+async function throughScheduler(link: Link, keys: readonly Key[]): Promise<ReadonlyMap<Key, Serialized>> {
+  const answer = GATHER.parseAnswer(await link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS }));
+  return answer.data ?? new Map();
+}

@@ -1,0 +1,115 @@
+/** Running a graph on a cluster: submit, fetch each wanted block when it is there, let the cluster forget it. */
+import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
+import type { Graph, Key, Plan, RunOptions } from "../graph/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import { fetchValues } from "./fetch.ts";
+import type { Link } from "./link.ts";
+import { sendGraph } from "./submit.ts";
+
+/** Fetches under way at once, and keys in one of them. */
+const FETCHES_MAX = 4;
+const KEYS_MAX = 32;
+const PROGRESS_MS = 100;
+
+/**
+ * Blocks of the graph's outputs, in the order `Runner.run` promises. Blocks leave the cluster as they arrive here, so
+ * that it never holds them all.
+ *
+ * @throws {RemoteError} the first task that failed
+ * @throws the signal's reason when it is aborted; the cluster then gives the graph up
+ */
+export async function runGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): Promise<NDArray[][]> {
+  link.assertOpen();
+  options.signal?.throwIfAborted();
+  const wanted = graph.wanted().map((ids) => ids.map((id) => graph.key(id)));
+  const run = new GraphRun(link, Array.from(new Set(wanted.flat())), options);
+  sendGraph(link, graph, plan, options);
+  const blocks = await run.finish();
+  return wanted.map((keys) => keys.map((key) => blocks.get(key) as NDArray)); // the run has a block for every wanted key
+}
+
+class GraphRun {
+  readonly #link: Link;
+  readonly #options: RunOptions;
+  readonly #keys: readonly Key[];
+  readonly #held: Set<Key>;
+  readonly #blocks = new Map<Key, NDArray>();
+  readonly #arrived: Key[] = [];
+  readonly #done = Promise.withResolvers<void>();
+  #fetches = 0;
+  #reported = Number.NEGATIVE_INFINITY;
+
+  constructor(link: Link, keys: readonly Key[], options: RunOptions) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#options = options;
+    this.#held = new Set(keys);
+    if (keys.length === 0) this.#done.resolve();
+    for (const key of keys) {
+      const watch = link.retain(key);
+      link.whenSettled(watch, () => this.#settled(key));
+    }
+  }
+
+  async finish(): Promise<ReadonlyMap<Key, NDArray>> {
+    using _hold = this.#link.hold();
+    const { signal } = this.#options;
+    const onAbort = (): void => {
+      this.#link.send({ op: "cancel-keys", keys: Array.from(this.#held), force: false, reason: "aborted by the client", msg: null });
+      this.#done.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      await this.#done.promise;
+      this.#report(true);
+      return this.#blocks;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      for (const key of this.#held) this.#link.release(key);
+      this.#held.clear();
+    }
+  }
+
+  #settled(key: Key): void {
+    if (!this.#held.has(key)) return;
+    const { error } = this.#link.watch(key);
+    if (error) return this.#done.reject(error);
+    this.#arrived.push(key);
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#fetches < FETCHES_MAX && this.#arrived.length > 0) {
+      this.#fetches++;
+      // Keys that arrive in the same turn travel together.
+      setImmediate(() => void this.#fetch(this.#arrived.splice(0, KEYS_MAX)));
+    }
+  }
+
+  async #fetch(keys: readonly Key[]): Promise<void> {
+    try {
+      const held = keys.filter((key) => this.#held.has(key));
+      for (const [key, value] of await fetchValues(this.#link, held)) {
+        if (!(value instanceof NDArray)) throw new RemoteProtocolError(`a task of an array gave a ${typeof value}`);
+        this.#blocks.set(key, value);
+        if (this.#held.delete(key)) this.#link.release(key);
+      }
+      this.#report(false);
+      if (this.#blocks.size === this.#keys.length) this.#done.resolve();
+    } catch (error) {
+      this.#done.reject(error instanceof RsdatError ? error : new RemoteProtocolError(errorToRecord(error).message, { cause: error }));
+    } finally {
+      this.#fetches--;
+      this.#pump();
+    }
+  }
+
+  /** Counts wanted blocks: what happens before them only the scheduler knows. */
+  #report(isLast: boolean): void {
+    const { onProgress } = this.#options;
+    const now = performance.now();
+    if (!onProgress || (!isLast && now - this.#reported < PROGRESS_MS)) return;
+    this.#reported = now;
+    onProgress({ done: this.#blocks.size, total: this.#keys.length, bytesRead: 0, bytesWritten: 0 });
+  }
+}

@@ -1,0 +1,68 @@
+/** Sending graphs: materialised as Dask's own expression, or as layers to a scheduler that speaks the dialect. */
+import { encodeGraph, encodeTaskSpec, type Graph, type Key, type Plan, type RunOptions, taskOrder } from "../graph/index.ts";
+import { NATIVE_RESOURCE, Pickled, PyCall, pyGraph, pyNativeTask, PyTuple, type PyValue, serializeExpression, writePickle } from "../protocol/index.ts";
+import { pyAnnotations } from "./functions.ts";
+import type { Link } from "./link.ts";
+
+/** Where and how tasks run; the names of `Client.submit` in Dask. */
+export interface TaskOptions {
+  /** Addresses, names or hosts of workers. */
+  readonly workers?: readonly string[];
+  /** The workers are a wish, not a demand. */
+  readonly allowOtherWorkers?: boolean;
+  readonly retries?: number;
+  /** Higher runs earlier. */
+  readonly priority?: number;
+  readonly resources?: Readonly<Record<string, number>>;
+}
+
+/** Materialised tasks and what is wanted of them. */
+export interface Submission {
+  readonly tasks: ReadonlyMap<Key, PyCall>;
+  readonly wanted: readonly Key[];
+  /** Rank of each task, smaller first; null lets the scheduler order them. */
+  readonly ranks: ReadonlyMap<Key, number> | null;
+  readonly options: TaskOptions;
+  /** What the user made, for the scheduler's bookkeeping. */
+  readonly collection: string;
+}
+
+/** Send tasks as one `update-graph`. */
+export function sendTasks(link: Link, { tasks, wanted, ranks, options, collection }: Submission): void {
+  const annotations = pyAnnotations({
+    workers: options.workers, allow_other_workers: options.allowOtherWorkers, retries: options.retries, priority: options.priority, resources: options.resources,
+  });
+  const span: Map<PyValue, PyValue> = new Map([["collections", [new Map<PyValue, PyValue>([["type", collection]])]]]);
+  link.send({
+    op: "update-graph", exprSer: serializeExpression(pyGraph(tasks)), keys: wanted, internalPriority: ranks, submittingTask: null, actors: false,
+    fifoTimeout: "60s", code: new Pickled(writePickle(new PyTuple())), annotations: new Pickled(writePickle(annotations)),
+    spanMetadata: new Pickled(writePickle(span)),
+  });
+}
+
+/** Send a symbolic graph; the same keys and the same programs whoever the scheduler is. */
+export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): void {
+  const { priority, retries, workers } = options;
+  const placement: TaskOptions = { ...(priority === undefined ? {} : { priority }), ...(retries === undefined ? {} : { retries }), ...(workers === undefined ? {} : { workers }) };
+  if (link.isNative) {
+    link.send({
+      op: "update-layers",
+      layers: encodeGraph(graph),
+      wanted: graph.outputs.map((layer) => [layer, 0, graph.count(layer)] as const),
+      annotations: new Map<string, unknown>([...Object.entries(placement), ["least_bytes", plan.leastBytes], ["largest_task_bytes", plan.largestTaskBytes]]),
+      client: link.id,
+      stimulusId: `update-layers-${link.id}`,
+    });
+    return;
+  }
+  const tasks = new Map<Key, PyCall>();
+  const ranks = new Map<Key, number>();
+  taskOrder(graph).forEach((id, rank) => {
+    const { dependencies, spec } = graph.expand(id);
+    const key = graph.key(id);
+    tasks.set(key, pyNativeTask(key, encodeTaskSpec(spec), dependencies.map((dependency) => graph.key(dependency))));
+    ranks.set(key, rank);
+  });
+  const wanted = graph.wanted().flatMap((ids) => ids.map((id) => graph.key(id)));
+  sendTasks(link, { tasks, wanted, ranks, options: { ...placement, resources: { [NATIVE_RESOURCE]: 1 } }, collection: "ChunkedArray" });
+}
