@@ -179,9 +179,10 @@ export class HttpStore implements Store {
   }
 
   #unsupported(what: string, key: string): RsdatError {
-    return new UnsupportedError(
-      `plain HTTP cannot ${what} (${placeText(this.#pending(key, {}).at)}); use a WebDAV or S3 store`,
-    );
+    const at = { store: this.url.href, key: withoutQuery(key) };
+    return new UnsupportedError(`plain HTTP cannot ${what} (${placeText(at)}); use a WebDAV or S3 store`, {
+      details: at,
+    });
   }
 
   #pending(
@@ -189,8 +190,7 @@ export class HttpStore implements Store {
     options: ReadOptions,
     range: { readonly offset?: number; readonly length?: number } = {},
   ): Pending {
-    checkKey(key.replace(/\?.*$/s, ""));
-    const at = { store: this.url.href, key: key.replace(/\?.*$/s, ""), ...range };
+    const at = { store: this.url.href, key: checkKey(withoutQuery(key)), ...range };
     return { at, signal: options.signal, pinned: options.expect, attempts: 0 };
   }
 
@@ -251,6 +251,11 @@ export class HttpStore implements Store {
       url = redirectTarget(url, outcome.headers["location"], hop, pending.at);
     }
   }
+}
+
+/** A query may hold a signature. */
+function withoutQuery(key: string): string {
+  return key.replace(/\?.*$/s, "");
 }
 
 function rangeHeaders(offset: number, length: number, pinned: ObjectVersion | undefined): Record<string, string> {
