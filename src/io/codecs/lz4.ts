@@ -43,34 +43,28 @@ export function lz4Decode(src: Uint8Array, dst: Uint8Array): number {
       }
     }
     if (length > capacity - out) return KERNEL_OVERFLOW;
-    out = copyMatch(dst, { out, distance, length });
+    const end = out + length;
+    if (length > LONG_RUN) copyLongMatch(dst, out, { distance, end });
+    else for (let from = out - distance; out < end; ) dst[out++] = dst[from++]!;
+    out = end;
   }
   return n === 0 ? KERNEL_CORRUPT : out;
 }
 
-/** Repeat `length` bytes from `distance` back; the source may overlap what is being written. */
-function copyMatch(
-  dst: Uint8Array,
-  run: { readonly out: number; readonly distance: number; readonly length: number },
-): number {
-  let { out } = run;
-  const end = out + run.length;
-  let from = out - run.distance;
-  if (run.length > LONG_RUN) {
-    if (run.distance === 1) {
-      dst.fill(dst[from]!, out, end);
-      return end;
-    }
-    // Doubling: each copy ends where it may, so it never overlaps itself.
-    while (out < end) {
-      const step = Math.min(out - from, end - out);
-      dst.copyWithin(out, from, from + step);
-      out += step;
-    }
-    return end;
+/** Repeat what lies `distance` back up to `end`; source and destination may overlap. */
+function copyLongMatch(dst: Uint8Array, at: number, run: { readonly distance: number; readonly end: number }): void {
+  const { distance, end } = run;
+  const from = at - distance;
+  if (distance === 1) {
+    dst.fill(dst[from]!, at, end);
+    return;
   }
-  while (out < end) dst[out++] = dst[from++]!;
-  return end;
+  // Doubling: each copy ends where its own source ends, so it never overlaps itself.
+  for (let out = at; out < end; ) {
+    const step = Math.min(out - from, end - out);
+    dst.copyWithin(out, from, from + step);
+    out += step;
+  }
 }
 
 /** See `ByteKernels.packbitsDecode`. Source: TIFF 6.0 section 9. */
