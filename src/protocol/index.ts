@@ -57,6 +57,7 @@ export { materialiseReply, materialiseRequest } from "./materialise.ts";
 export type { EncodedMessage } from "./msgpack.ts";
 export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEnum } from "./msgpack.ts";
 export { PyArray } from "./numpy.ts";
+export { plainGraphTasks } from "./plain-graph.ts";
 export type { PyLayer, PyTaskOptions } from "./pickle/build.ts";
 export {
   NATIVE_MARK,
