@@ -33,7 +33,7 @@ test("tasks of a graph come back with their dependencies and a run spec that say
   expect(found?.map(({ key, dependencies }) => [key, dependencies])).toEqual([
     [a, []],
     [b, [c, a]],
-    [c, [a, b].reverse()],
+    [c, [b, a]],
   ]);
   const spec = found?.[1] && readRunSpec(found[1].runSpec);
   expect(spec).toMatchObject({ kind: "native", spec: Uint8Array.of(3), dependencies: [c, a] });
