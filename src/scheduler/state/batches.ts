@@ -92,15 +92,21 @@ interface KnownLayer {
 export class LayerNames {
   readonly #byName = new Map<string, KnownLayer>();
 
-  /** First slot of each layer of `graph` that is known already. */
-  aliasesOf(graph: Graph): { readonly aliases: Map<number, Slot>; readonly owners: Set<LayerBatch> } {
+  /** First slot of each layer of `graph` that is known already, or stands twice in it. `base` is the slot of its first task. */
+  aliasesOf(graph: Graph, base: Slot): { readonly aliases: Map<number, Slot>; readonly owners: Set<LayerBatch> } {
     const aliases = new Map<number, Slot>();
     const owners = new Set<LayerBatch>();
+    const own = new Map<string, number>();
     graph.layers.forEach((layer, index) => {
-      const known = layer.inline ? undefined : this.#byName.get(layer.name);
-      if (!known || known.batch.graph.count(known.layer) !== graph.count(index)) return;
-      aliases.set(index, known.batch.base + known.batch.graph.base(known.layer));
-      owners.add(known.batch);
+      if (layer.inline) return;
+      const twin = own.get(layer.name);
+      const known = this.#byName.get(layer.name);
+      if (twin !== undefined) aliases.set(index, aliases.get(twin) ?? base + graph.base(twin));
+      else if (known && known.batch.graph.count(known.layer) === graph.count(index)) {
+        aliases.set(index, known.batch.base + known.batch.graph.base(known.layer));
+        owners.add(known.batch);
+      }
+      if (twin === undefined) own.set(layer.name, index);
     });
     return { aliases, owners };
   }

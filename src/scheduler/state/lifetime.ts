@@ -32,9 +32,9 @@ export function classFor(core: Core, language: Language, placement: Placement): 
 export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "submit-layers" }>): LayerBatch {
   const { graph } = event;
   const edges = event.edges ?? taskEdges(graph);
-  const { aliases, owners } = core.layerNames.aliasesOf(graph);
   const { columns } = core;
   const base = columns.allocate(graph.taskCount);
+  const { aliases, owners } = core.layerNames.aliasesOf(graph, base);
   const generation = core.nextGeneration++;
   const free = core.batches.indexOf(undefined);
   const batch: LayerBatch = {
