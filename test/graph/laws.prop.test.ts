@@ -65,7 +65,7 @@ test("fused equals computed step by step, chunked equals whole", async () => {
       ).item();
       expect(total).toBe(
         (
-          await array(want as number[][])
+          await array(want as number[][], { dtype: "float64" })
             .sum()
             .compute()
         ).item(),
