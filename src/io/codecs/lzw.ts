@@ -17,23 +17,31 @@ export function lzwDecode(src: Uint8Array, dst: Uint8Array): number {
   const capacity = dst.length;
   // Least-significant-bit-first streams of libtiff before 1990.
   if (n >= 2 && src[0] === 0 && (src[1]! & 1) === 1) return KERNEL_CORRUPT;
+  const starts = startOf;
+  const lengths = lengthOf;
   let at = 0;
   let out = 0;
-  let bits = 0;
+  let bits = 0; // the low `held` bits count; older ones fall out on the left
   let held = 0;
   let width = 9;
   let next = FIRST;
   let previous = -1; // start of the previous code's output, -1 right after a clear
   let previousLength = 0;
   while (out < capacity) {
-    while (held < width) {
-      if (at >= n) return out;
-      bits = (bits << 8) | src[at++]!;
-      held += 8;
+    if (held < width) {
+      if (at + 1 < n) {
+        bits = (bits << 16) | (src[at]! << 8) | src[at + 1]!;
+        at += 2;
+        held += 16;
+      } else {
+        if (at >= n) return out;
+        bits = (bits << 8) | src[at++]!;
+        held += 8;
+        if (held < width) return out;
+      }
     }
     held -= width;
     const code = (bits >>> held) & ((1 << width) - 1);
-    bits &= (1 << held) - 1;
     if (code === CLEAR) {
       width = 9;
       next = FIRST;
@@ -42,8 +50,8 @@ export function lzwDecode(src: Uint8Array, dst: Uint8Array): number {
     }
     if (code === END) return out;
     if (previous >= 0 && next < 4096) {
-      startOf[next] = previous;
-      lengthOf[next] = previousLength + 1;
+      starts[next] = previous;
+      lengths[next] = previousLength + 1;
       next++;
       if (next >= (1 << width) - 1 && width < 12) width++;
     }
@@ -54,8 +62,8 @@ export function lzwDecode(src: Uint8Array, dst: Uint8Array): number {
       continue;
     }
     if (code >= next) return KERNEL_CORRUPT;
-    let from = startOf[code]!;
-    previousLength = lengthOf[code]!;
+    let from = starts[code]!;
+    previousLength = lengths[code]!;
     // Byte by byte: the newest code overlaps its own output.
     const end = Math.min(out + previousLength, capacity);
     while (out < end) dst[out++] = dst[from++]!;

@@ -1,5 +1,6 @@
 /** TIFF predictors 2 and 3 in place. Sources: TIFF 6.0 section 14; Adobe TIFF Technical Note 3; libtiff `tif_predict.c`. */
 import type { PredictorShape } from "./byte-kernels.ts";
+import { shuffle, unshuffle } from "./shuffle.ts";
 
 /** Integer arrays that wrap as the predictor needs; 8-byte items are pairs of words. */
 type Words = Uint8Array | Uint16Array | Uint32Array;
@@ -30,19 +31,38 @@ export function predictor2Decode(data: Uint8Array, shape: PredictorShape): void 
   if (itemsize === 8) withWords(data, 4, (w) => sums64(w, rows, row, samples));
   else
     withWords(data, itemsize, (w) => {
-      for (let r = 0; r < rows; r++) sums(w, r * row + samples, (r + 1) * row, samples);
+      for (let r = 0; r < rows; r++) {
+        const [start, end] = [r * row + samples, (r + 1) * row];
+        // One loop per array class, so that each is compiled for its own.
+        if (w instanceof Uint8Array) sums8(w, start, end, samples);
+        else if (w instanceof Uint16Array) sums16(w, start, end, samples);
+        else sums32(w, start, end, samples);
+      }
     });
 }
 
-function sums(w: Words, start: number, end: number, samples: number): void {
-  if (samples === 1) {
-    let sum = start <= end && start > 0 ? w[start - 1]! : 0;
+function sums8(w: Uint8Array, start: number, end: number, samples: number): void {
+  if (samples === 1 && start < end) {
+    let sum = w[start - 1]!;
     for (let i = start; i < end; i++) {
-      sum += w[i]!;
+      sum = (sum + w[i]!) & 0xff;
       w[i] = sum;
-      sum = w[i]!;
     }
   } else for (let i = start; i < end; i++) w[i] = w[i]! + w[i - samples]!;
+}
+
+function sums16(w: Uint16Array, start: number, end: number, samples: number): void {
+  if (samples === 1 && start < end) {
+    let sum = w[start - 1]!;
+    for (let i = start; i < end; i++) {
+      sum = (sum + w[i]!) & 0xffff;
+      w[i] = sum;
+    }
+  } else for (let i = start; i < end; i++) w[i] = w[i]! + w[i - samples]!;
+}
+
+function sums32(w: Uint32Array, start: number, end: number, samples: number): void {
+  for (let i = start; i < end; i++) w[i] = (w[i]! + w[i - samples]!) | 0;
 }
 
 function sums64(w: Words, rows: number, row: number, samples: number): void {
@@ -86,12 +106,16 @@ export function predictor3Decode(data: Uint8Array, shape: PredictorShape): void 
   const planes = new Uint8Array(rowBytes);
   for (let r = 0; r < rows; r++) {
     const row = data.subarray(r * rowBytes, (r + 1) * rowBytes);
-    sums(row, samples, rowBytes, samples);
-    planes.set(row);
-    for (let b = 0; b < itemsize; b++) {
-      const plane = (itemsize - 1 - b) * count; // most significant first, items little-endian
-      for (let i = 0, at = b; i < count; i++, at += itemsize) row[at] = planes[plane + i]!;
-    }
+    sums8(row, samples, rowBytes, samples);
+    reversePlanes(row, planes, count);
+    unshuffle(planes, row, itemsize);
+  }
+}
+
+/** The file has the most significant plane first, memory the least significant byte. */
+function reversePlanes(from: Uint8Array, to: Uint8Array, count: number): void {
+  for (let at = 0, end = from.length - count; at < from.length; at += count, end -= count) {
+    to.set(from.subarray(at, at + count), end);
   }
 }
 
@@ -100,14 +124,11 @@ export function predictor3Encode(data: Uint8Array, shape: PredictorShape): void 
   const { rows, width, samples, itemsize } = shape;
   const count = width * samples;
   const rowBytes = count * itemsize;
-  const items = new Uint8Array(rowBytes);
+  const planes = new Uint8Array(rowBytes);
   for (let r = 0; r < rows; r++) {
     const row = data.subarray(r * rowBytes, (r + 1) * rowBytes);
-    items.set(row);
-    for (let b = 0; b < itemsize; b++) {
-      const plane = (itemsize - 1 - b) * count;
-      for (let i = 0, at = b; i < count; i++, at += itemsize) row[plane + i] = items[at]!;
-    }
+    shuffle(row, planes, itemsize);
+    reversePlanes(planes, row, count);
     for (let i = rowBytes - 1; i >= samples; i--) row[i] = row[i]! - row[i - samples]!;
   }
 }
