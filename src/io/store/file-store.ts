@@ -131,6 +131,7 @@ export class FileStore implements SyncStore {
   writeSync(key: string, parts: readonly Uint8Array[], options: WriteOptions = {}): ObjectVersion {
     const path = this.path(key);
     const nbytes = parts.reduce((sum, p) => sum + p.byteLength, 0);
+    forgetFile(path);
     const version = writeFileAtomic(path, (fd) => writeAll(fd, parts), { ...options, nbytes });
     this.#tally.requests++;
     this.#tally.bytesWritten += nbytes;
@@ -285,8 +286,20 @@ function openNew(path: string, folder: string): number {
     return openSync(path, "wx");
   } catch (e) {
     if (!isErrno(e, "ENOENT")) throw e;
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return openSync(path, "wx");
+  }
+}
+
+/** Node's own recursive form reports a read-only file system as a missing folder. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (e) {
+    if (isErrno(e, "EEXIST") && statSync(path).isDirectory()) return;
+    if (!isErrno(e, "ENOENT") || dirname(path) === path) throw e;
+    makeFolder(dirname(path));
+    makeFolder(path);
   }
 }
 
