@@ -1,0 +1,366 @@
+/** The coordinator: scheduler machine, worker machine and executor in one thread; messages pass between them as objects. */
+import { CancelledError, type ErrorRecord, errorToRecord, invariant, TaskError } from "../base/index.ts";
+import { systemClock } from "../config/index.ts";
+import {
+  type BlockHandle,
+  createExecutor,
+  type Executor,
+  type TaskInput,
+  type TaskOutcome,
+} from "../executor/index.ts";
+import { type Key, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
+import {
+  ANYWHERE,
+  Scheduler,
+  type SchedulerConfig,
+  type SchedulerEvent,
+  type SchedulerInstruction,
+} from "../scheduler/state/index.ts";
+import {
+  createWorkerMachine,
+  type WorkerEvent,
+  type WorkerInstruction,
+  type WorkerMachine,
+} from "../worker/state/index.ts";
+import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator } from "./messages.ts";
+import { Run } from "./run.ts";
+
+const ADDRESS = "local://threads";
+const CLIENT = "local";
+/** Progress is told at most this often. */
+const PROGRESS_MS = 100;
+
+// Specs and failures are opaque to the machines; here they travel as they are.
+type RunSpec = ReturnType<SchedulerConfig["runSpecOf"]>;
+type Failure = ReturnType<SchedulerConfig["failureOf"]>;
+type ToWorker = Extract<SchedulerInstruction, { readonly type: "send-worker" }>["message"];
+type ToScheduler = Extract<WorkerInstruction, { readonly type: "send" }>["message"];
+type ToClient = Extract<SchedulerInstruction, { readonly type: "send-client" }>["message"];
+type Execute = Extract<WorkerInstruction, { readonly type: "execute" }>;
+
+type Timeless<E> = E extends { readonly now: number; readonly stimulusId: string }
+  ? Omit<E, "now" | "stimulusId">
+  : never;
+
+/** Result of a task: a block, a plain value, or nothing any more, as the caller has it and nobody here needs it. */
+type Result = { readonly block: BlockHandle } | { readonly value: unknown } | "delivered";
+
+function asFailure(record: ErrorRecord): Failure {
+  // The machines only hand it on; `exception` is a record on this side of them as well.
+  return {
+    exception: record,
+    traceback: null,
+    exceptionText: `${record.name}: ${record.message}`,
+    tracebackText: record.stack ?? "",
+  } as unknown as Failure;
+}
+
+/** Runs graphs on threads. `post` tells the caller; buffers in `transfer` are handed over. */
+export class Coordinator implements AsyncDisposable {
+  readonly #options: CoordinatorOptions;
+  readonly #post: (message: FromCoordinator, transfer?: readonly ArrayBuffer[]) => void;
+  readonly #executor: Executor;
+  readonly #scheduler: Scheduler;
+  #worker: WorkerMachine;
+  /** Budget under which the worker is known to the scheduler. */
+  #budgetBytes: number;
+  readonly #events: (
+    | { readonly to: "scheduler"; readonly event: SchedulerEvent }
+    | { readonly to: "worker"; readonly event: WorkerEvent }
+  )[] = [];
+  #isPumping = false;
+  #stimulus = 0;
+  readonly #results = new Map<Key, Result>();
+  readonly #runs = new Map<number, Run>();
+  /** Run of a layer's tasks, by the layer's name. */
+  readonly #runOf = new Map<string, Run>();
+  /** Requests that wait because the runs under way have another bound on memory. */
+  #waiting: RunRequest[] = [];
+
+  constructor(
+    options: CoordinatorOptions,
+    post: (message: FromCoordinator, transfer?: readonly ArrayBuffer[]) => void,
+  ) {
+    this.#options = options;
+    this.#post = post;
+    const { threads, budgetBytes, admission } = options;
+    this.#executor = createExecutor({ threads, budgetBytes, enforceBudget: admission });
+    this.#scheduler = new Scheduler({
+      admission,
+      workerTtlMs: Number.POSITIVE_INFINITY,
+      runSpecOf: (spec) => spec as unknown as RunSpec,
+      failureOf: (error) => asFailure(errorToRecord(error)),
+    });
+    this.#budgetBytes = budgetBytes;
+    this.#worker = this.#join();
+    this.#tell({ type: "client-joined", client: CLIENT });
+  }
+
+  /** Something from the caller. */
+  handle(message: ToCoordinator): void {
+    if (message.type === "run") {
+      this.#waiting.push(message);
+      this.#startWaiting();
+      return;
+    }
+    const cancelled = errorToRecord(new CancelledError("the run was cancelled"));
+    const run = this.#runs.get(message.id);
+    if (run) this.#failRun(run, cancelled);
+    else if (this.#waiting.some((request) => request.id === message.id)) {
+      this.#waiting = this.#waiting.filter((request) => request.id !== message.id);
+      this.#post({ type: "failed", id: message.id, error: cancelled });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#executor[Symbol.asyncDispose]();
+  }
+
+  /** Begin the next requests, in order, as long as they share the bound on memory of those under way. */
+  #startWaiting(): void {
+    for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
+      const bytes = Math.min(request.memoryBytes ?? Number.POSITIVE_INFINITY, this.#options.budgetBytes);
+      if (bytes !== this.#budgetBytes) {
+        if (this.#runs.size > 0) return;
+        invariant(this.#results.size === 0, "an idle worker holds nothing");
+        this.#budgetBytes = bytes;
+        this.#tell({ type: "worker-left", worker: ADDRESS, isExpected: true });
+        this.#worker = this.#join();
+      }
+      this.#waiting.shift();
+      this.#start(request);
+    }
+  }
+
+  #join(): WorkerMachine {
+    const { threads } = this.#options;
+    // One task more than threads is at the executor, so that a thread finds its next one without asking here.
+    const nthreads = threads + 1;
+    const worker = createWorkerMachine({
+      address: ADDRESS,
+      nthreads,
+      budgetBytes: null,
+      resources: new Map(),
+      incomingBytesMax: 0,
+      messageBytesMax: 0,
+      incomingCountMax: 0,
+      incomingThrottleBytes: 0,
+      busyRetryMs: 0,
+      missingRetryMs: 0,
+    });
+    this.#worker = worker;
+    this.#tell({
+      type: "worker-joined",
+      worker: {
+        address: ADDRESS,
+        name: "threads",
+        nthreads: threads,
+        budgetBytes: this.#budgetBytes,
+        kind: "rsdat",
+        resources: new Map(),
+        status: "running",
+      },
+    });
+    this.#tellWorker({ type: "status", status: "running" });
+    return worker;
+  }
+
+  #start(request: RunRequest): void {
+    let run: Run;
+    try {
+      run = new Run(request, (name) => this.#runOf.has(name));
+    } catch (error) {
+      this.#post({ type: "failed", id: request.id, error: errorToRecord(error) });
+      return;
+    }
+    this.#runs.set(run.id, run);
+    for (const name of run.names()) this.#runOf.set(name, run);
+    this.#tell({
+      type: "submit-layers",
+      client: CLIENT,
+      graph: run.graph,
+      wanted: [...new Set(run.graph.wanted().flat())],
+      leastBytes: request.leastBytes,
+      edges: run.edges,
+      order: run.order,
+      placement: ANYWHERE,
+      retries: request.retries,
+      priority: request.priority,
+    });
+  }
+
+  #tell(event: Timeless<SchedulerEvent>): void {
+    const at = { now: systemClock.now(), stimulusId: `${event.type}-${this.#stimulus++}` };
+    this.#events.push({ to: "scheduler", event: { ...event, ...at } as SchedulerEvent }); // the union's own members
+    this.#pump();
+  }
+
+  #tellWorker(event: Timeless<WorkerEvent>): void {
+    const at = { now: systemClock.now(), stimulusId: `${event.type}-${this.#stimulus++}` };
+    this.#events.push({ to: "worker", event: { ...event, ...at } as WorkerEvent }); // the union's own members
+    this.#pump();
+  }
+
+  /** One event, all that follows from it, then the next. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        if (next.to === "scheduler") {
+          const outbox: SchedulerInstruction[] = [];
+          this.#scheduler.handle(next.event, outbox);
+          this.#obeyScheduler(outbox);
+        } else {
+          const outbox: WorkerInstruction[] = [];
+          this.#worker.handle(next.event, outbox);
+          this.#obeyWorker(outbox);
+        }
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+    for (const run of this.#runs.values()) this.#endIfQuiet(run);
+  }
+
+  #obeyScheduler(outbox: readonly SchedulerInstruction[]): void {
+    const messages: ToWorker[] = [];
+    for (const instruction of outbox) {
+      if (instruction.type === "send-worker") messages.push(instruction.message);
+      else if (instruction.type === "send-client") this.#heard(instruction.message);
+      else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tell({ type: "tick" }));
+      else invariant(instruction.type === "retired", "the only worker cannot be dropped");
+    }
+    if (messages.length > 0) this.#tellWorker({ type: "scheduler-messages", messages });
+  }
+
+  #obeyWorker(outbox: readonly WorkerInstruction[]): void {
+    const messages: ToScheduler[] = [];
+    for (const instruction of outbox) {
+      if (instruction.type === "execute") this.#execute(instruction);
+      else if (instruction.type === "drop") for (const key of instruction.keys) this.#drop(key);
+      else if (instruction.type === "send") messages.push(instruction.message);
+      else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tellWorker({ type: "wake" }));
+      else invariant(instruction.type === "close", "there is nobody to gather from");
+    }
+    if (messages.length > 0) this.#tell({ type: "worker-messages", worker: ADDRESS, messages });
+  }
+
+  #wake(at: number, act: () => void): void {
+    if (at !== Number.POSITIVE_INFINITY) setTimeout(act, Math.max(0, at - systemClock.now())).unref();
+  }
+
+  #runFor(key: Key): Run | undefined {
+    const value = valueOfKey(key);
+    return this.#runOf.get(String(Array.isArray(value) ? value[0] : value));
+  }
+
+  #execute({ key, runId, runSpec, dependencies }: Execute): void {
+    const run = this.#runFor(key);
+    invariant(run, `${showKey(key)} belongs to no run`);
+    const inputs = dependencies.map((dependency): TaskInput => {
+      const result = this.#results.get(dependency);
+      invariant(
+        result !== undefined && result !== "delivered",
+        `${showKey(dependency)} is not here, but ${showKey(key)} needs it`,
+      );
+      return "block" in result ? result.block : result;
+    });
+    run.inFlight++;
+    const spec = runSpec as unknown as TaskSpec; // made by runSpecOf
+    this.#executor.submit({ key, spec, inputs, trusted: true, signal: run.stop.signal }, (outcome) =>
+      this.#ended(run, { key, runId }, outcome),
+    );
+  }
+
+  #ended(run: Run, { key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome): void {
+    run.inFlight--;
+    run.bytesRead += outcome.bytesRead;
+    run.bytesWritten += outcome.bytesWritten;
+    const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
+    const told = { key, runId, thread: outcome.thread, startstops };
+    if (outcome.status === "ok" || outcome.status === "value") {
+      run.done++;
+      const [result, nbytes, typename] =
+        outcome.status === "ok"
+          ? ([{ block: outcome.output }, outcome.output.nbytes, "NDArray"] as const)
+          : ([{ value: outcome.value }, outcome.nbytes, typeof outcome.value] as const);
+      this.#results.set(key, result);
+      this.#tellWorker({ type: "execute-success", value: { nbytes, type: new Uint8Array(), typename }, ...told });
+    } else {
+      const record =
+        outcome.status === "error" ? outcome.error : errorToRecord(new CancelledError(`${showKey(key)} was cancelled`));
+      this.#tellWorker({ type: "execute-failure", failure: asFailure(record), ...told });
+    }
+    this.#progress(run, false);
+  }
+
+  #progress(run: Run, isLast: boolean): void {
+    const now = systemClock.now();
+    if (!isLast && now - run.lastProgressMs < PROGRESS_MS) return;
+    run.lastProgressMs = now;
+    const { done, bytesRead, bytesWritten } = run;
+    this.#post({ type: "progress", id: run.id, progress: { done, total: run.order.length, bytesRead, bytesWritten } });
+  }
+
+  #drop(key: Key): void {
+    const result = this.#results.get(key);
+    this.#results.delete(key);
+    if (result !== undefined && result !== "delivered" && "block" in result) this.#executor.release(result.block);
+  }
+
+  /** What the scheduler says to the client that we are. */
+  #heard(message: ToClient): void {
+    if (message.op !== "key-in-memory" && message.op !== "task-erred") return;
+    const run = this.#runFor(message.key);
+    if (run === undefined || run.failure !== null) return;
+    if (message.op === "task-erred")
+      this.#failRun(run, message.exception as unknown as ErrorRecord); // made by asFailure
+    else if (run.undelivered.has(message.key)) this.#deliver(run, message.key);
+  }
+
+  /** Hand a wanted block to the caller. It stays counted as held here: the caller has it in this same process. */
+  #deliver(run: Run, key: Key): void {
+    const result = this.#results.get(key);
+    if (result === undefined || result === "delivered") return;
+    if ("value" in result) {
+      const error = new TaskError("no-array", `${showKey(key)} gave ${describe(result.value)}, expected an array`, {
+        details: { key: showKey(key) },
+      });
+      this.#failRun(run, errorToRecord(error));
+      return;
+    }
+    const { dtype, shape, data } = this.#executor.view(result.block);
+    const copy = data.slice(); // ordinary memory
+    const places = run.wanted.get(key) ?? [];
+    this.#post({ type: "block", id: run.id, places, dtype, shape, data: copy }, [copy.buffer as ArrayBuffer]); // sliced: not shared
+    run.undelivered.delete(key);
+    if (!run.inputs.has(key)) {
+      this.#executor.release(result.block);
+      this.#results.set(key, "delivered");
+    }
+  }
+
+  #failRun(run: Run, failure: ErrorRecord): void {
+    if (run.failure !== null) return;
+    run.failure = failure;
+    run.stop.abort();
+    this.#tell({ type: "client-releases-keys", client: CLIENT, keys: [...run.wanted.keys()] });
+  }
+
+  /** A run ends when it has all it wants, or has failed, and nothing of it is at the executor. */
+  #endIfQuiet(run: Run): void {
+    if (run.inFlight > 0 || (run.failure === null && run.undelivered.size > 0) || !this.#runs.delete(run.id)) return;
+    if (run.failure === null) {
+      this.#progress(run, true);
+      this.#tell({ type: "client-releases-keys", client: CLIENT, keys: [...run.wanted.keys()] });
+      this.#post({ type: "done", id: run.id });
+    } else this.#post({ type: "failed", id: run.id, error: run.failure });
+    for (const name of run.names()) this.#runOf.delete(name);
+    this.#startWaiting();
+  }
+}
+
+function describe(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;
+}

@@ -1,0 +1,47 @@
+/** What the caller's thread and the coordinator's thread say to each other; plain data. */
+import type { ErrorRecord } from "../base/index.ts";
+import type { DType, TypedArray } from "../dtype/index.ts";
+import type { Layer, RunProgress } from "../graph/index.ts";
+
+/** What a coordinator is started with. */
+export interface CoordinatorOptions {
+  readonly threads: number;
+  /** Bytes for blocks and workspaces. */
+  readonly budgetBytes: number;
+  /** False switches admission and the arena's own check off; only `rsdat/testing` does. */
+  readonly admission: boolean;
+}
+
+/** A run to begin. `id` is the caller's. */
+export interface RunRequest {
+  readonly type: "run";
+  readonly id: number;
+  readonly layers: readonly Layer[];
+  readonly outputs: readonly number[];
+  readonly leastBytes: number;
+  /** Bytes that this run may use, where less than the budget. */
+  readonly memoryBytes: number | null;
+  readonly retries: number;
+  readonly priority: number;
+}
+
+/** To the coordinator. */
+export type ToCoordinator = RunRequest | { readonly type: "cancel"; readonly id: number };
+
+/** Where a block belongs: output, and index in C order of its grid. */
+export type BlockPlace = readonly [output: number, index: number];
+
+/** From the coordinator. */
+export type FromCoordinator =
+  | { readonly type: "progress"; readonly id: number; readonly progress: RunProgress }
+  /** One wanted block, in C order in ordinary memory, whose buffer is handed over. */
+  | {
+      readonly type: "block";
+      readonly id: number;
+      readonly places: readonly BlockPlace[];
+      readonly dtype: DType;
+      readonly shape: readonly number[];
+      readonly data: TypedArray;
+    }
+  | { readonly type: "done"; readonly id: number }
+  | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord };

@@ -1,0 +1,179 @@
+/** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
+import { Worker } from "node:worker_threads";
+import { CancelledError, errorFromRecord, formatBytes, MemoryBudgetError, RsdatError } from "../base/index.ts";
+import { computeThreads, memoryLimitBytes } from "../config/index.ts";
+import { runtimeReserveBytes } from "../executor/index.ts";
+import type { Graph, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import type { CoordinatorOptions, FromCoordinator, ToCoordinator } from "./messages.ts";
+
+// Sources run as they are, and so do built files: the entry has the ending of this file.
+const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+/** Least bytes for blocks with which a runner starts. */
+const BUDGET_BYTES_MIN = 8 * 2 ** 20;
+
+/** Options of {@link localRunner}; each defaults to the configuration. */
+export interface LocalOptions {
+  /** Compute threads; default `num-workers`, else the CPUs allotted. */
+  readonly threads?: number;
+  /** Bytes that the process may take; default `rsdat.memory-limit`. */
+  readonly memoryLimitBytes?: number;
+  /** False switches the byte budget off; only `rsdat/testing` does. */
+  readonly admission?: boolean;
+}
+
+/** A run that has not ended. */
+interface Pending {
+  readonly blocks: NDArray[][];
+  readonly onProgress: ((progress: RunProgress) => void) | undefined;
+  readonly resolve: (blocks: readonly (readonly NDArray[])[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Runs graphs on threads of this process. Holds the event loop only while runs are under way. */
+export class LocalRunner implements Runner, AsyncDisposable {
+  readonly name = "local";
+  readonly #options: LocalOptions;
+  #settings: CoordinatorOptions | null = null;
+  #worker: Worker | null = null;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+
+  constructor(options: LocalOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Threads, and bytes for blocks: the memory limit less what the runtime itself takes.
+   * @throws {MemoryBudgetError} the limit leaves nothing
+   */
+  async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
+    const { threads, budgetBytes } = this.#resolved();
+    return { threads, memoryBytes: budgetBytes, workers: 1 };
+  }
+
+  /**
+   * Compute the graph's outputs.
+   * @throws the first failing task's error  @throws {CancelledError} the signal was aborted
+   */
+  run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]> {
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(cancelled(signal));
+    const id = this.#nextId++;
+    const worker = this.#started();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.#send(worker, { type: "cancel", id });
+      const end = (): void => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#pending.delete(id);
+        if (this.#pending.size === 0) worker.unref();
+      };
+      this.#pending.set(id, {
+        blocks: graph.outputs.map(() => []),
+        onProgress: options.onProgress,
+        resolve: (blocks) => {
+          end();
+          resolve(blocks);
+        },
+        reject: (error) => {
+          end();
+          reject(signal?.aborted ? cancelled(signal, error) : error);
+        },
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+      worker.ref();
+      this.#send(worker, {
+        type: "run",
+        id,
+        layers: graph.layers,
+        outputs: graph.outputs,
+        leastBytes: plan.leastBytes,
+        memoryBytes: options.memoryBytes ?? null,
+        retries: options.retries ?? 0,
+        priority: options.priority ?? 0,
+      });
+    });
+  }
+
+  /** End the threads. Runs under way are rejected; a later run starts new ones. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    await worker?.terminate();
+    this.#rejectAll(new CancelledError("the runner was closed"));
+  }
+
+  #resolved(): CoordinatorOptions {
+    if (this.#settings) return this.#settings;
+    const threads = this.#options.threads ?? computeThreads();
+    const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
+    const budgetBytes = limit - runtimeReserveBytes(threads);
+    if (budgetBytes < BUDGET_BYTES_MIN) {
+      throw new MemoryBudgetError(
+        `a memory limit of ${formatBytes(limit)} leaves no room for blocks: ${threads} threads take ${formatBytes(limit - budgetBytes)} themselves`,
+        { details: { limit, threads } },
+      );
+    }
+    this.#settings = { threads, budgetBytes, admission: this.#options.admission ?? true };
+    return this.#settings;
+  }
+
+  #started(): Worker {
+    if (this.#worker) return this.#worker;
+    const worker = new Worker(ENTRY, { name: "rsdat-coordinator", workerData: this.#resolved() });
+    this.#worker = worker;
+    worker.on("message", (message: FromCoordinator) => this.#receive(message));
+    worker.on("error", (error: unknown) => this.#lost(worker, error));
+    worker.on("exit", (code) =>
+      this.#lost(worker, new RsdatError("coordinator", `the coordinator's thread ended with code ${code}`)),
+    );
+    return worker;
+  }
+
+  #send(worker: Worker, message: ToCoordinator): void {
+    worker.postMessage(message);
+  }
+
+  #lost(worker: Worker, error: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    this.#rejectAll(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #rejectAll(error: Error): void {
+    for (const pending of [...this.#pending.values()]) pending.reject(error);
+  }
+
+  #receive(message: FromCoordinator): void {
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    switch (message.type) {
+      case "progress":
+        pending.onProgress?.(message.progress);
+        break;
+      case "block": {
+        const block = new NDArray(message.dtype, message.data, message.shape);
+        for (const [output, index] of message.places) (pending.blocks[output] as NDArray[])[index] = block; // one list per output
+        break;
+      }
+      case "done":
+        pending.resolve(pending.blocks);
+        break;
+      case "failed":
+        pending.reject(errorFromRecord(message.error));
+        break;
+    }
+  }
+}
+
+function cancelled(signal: AbortSignal, error?: Error): Error {
+  return error !== undefined && !(error instanceof RsdatError && error.code === "cancelled")
+    ? error
+    : new CancelledError("the run was cancelled", { cause: signal.reason });
+}
+
+/** The embedded runner. Nothing starts before the first run. */
+export function localRunner(options: LocalOptions = {}): LocalRunner {
+  return new LocalRunner(options);
+}
