@@ -108,8 +108,8 @@ const PART_BYTES_MIN = 8 * 2 ** 20;
 const PIXEL_TILE_BYTES_MAX = 16 * 2 ** 20;
 const TILE_BYTES_MAX = 512 * 2 ** 20;
 const BIGTIFF_AT = 2 ** 32 - 65536;
-/** Incompressible data grow a little. */
-const GROWTH = 1.05;
+/** Incompressible data grow: a little, or by the 12 bits that LZW takes for a byte. */
+const GROWTH: Readonly<Record<CogCompression, number>> = { deflate: 1.05, zstd: 1.05, lzw: 1.5, none: 1 };
 const TILE_FRAME_BYTES = 8;
 
 /**
@@ -162,7 +162,7 @@ export function planCog(spec: CogSpec): CogPlan {
     levels,
   };
   const tiles = levels.reduce((sum, l) => sum + l.tiles, 0);
-  const dataBytes = tiles * (storedTileBytes * GROWTH + TILE_FRAME_BYTES + 64);
+  const dataBytes = tiles * (storedTileBytes * GROWTH[compress] + TILE_FRAME_BYTES + 64);
   const isBig =
     spec.bigtiff === undefined || spec.bigtiff === "auto"
       ? headerBytes(draft, true) + dataBytes >= BIGTIFF_AT
