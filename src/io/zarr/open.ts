@@ -5,7 +5,7 @@ import { NDArray } from "../../ndarray/index.ts";
 import { plainByteKernels } from "../codecs/index.ts";
 import type { Json, ReadContext, Region, SourceSpec } from "../source.ts";
 import { openStore, type StoreOptions, toUrl } from "../store/open-store.ts";
-import type { Store } from "../store/store.ts";
+import type { ObjectVersion, Store } from "../store/store.ts";
 import { childNames } from "./children.ts";
 import { decodeZarr, fetchZarr } from "./fetch.ts";
 import { fillScalar } from "./fill.ts";
@@ -66,6 +66,12 @@ export interface ZarrGroupInfo {
   source(name: string): SourceSpec;
 }
 
+/** A metadata object, and its state when it was read. */
+interface Document {
+  readonly json: LooseObject;
+  readonly version: ObjectVersion;
+}
+
 /** Metadata documents found at one path. */
 interface Documents {
   readonly v3: LooseObject | null;
@@ -73,6 +79,8 @@ interface Documents {
   readonly group: LooseObject | null;
   readonly array: LooseObject | null;
   readonly attrs: LooseObject | null;
+  /** Of the document that describes arrays: `zarr.json`, else `.zmetadata`, else `.zarray`. */
+  readonly version: ObjectVersion | null;
 }
 
 function folderUrl(url: string | URL): URL {
@@ -81,21 +89,23 @@ function folderUrl(url: string | URL): URL {
   return root;
 }
 
-async function document(store: Store, key: string): Promise<LooseObject | null> {
+async function document(store: Store, key: string): Promise<Document | null> {
   const found = await store.read(key, { maxBytes: METADATA_BYTES_MAX });
-  return found && parseLooseJson(found.bytes, `${store.url.href}${key}`);
+  return found && { json: parseLooseJson(found.bytes, `${store.url.href}${key}`), version: found.version };
 }
 
 async function documentsAt(store: Store, prefix: string, wantConsolidated: boolean): Promise<Documents> {
   const names = ["zarr.json", ...(wantConsolidated ? [".zmetadata"] : []), ".zgroup", ".zarray", ".zattrs"];
   const found = await Promise.all(names.map((name) => document(store, prefix + name)));
-  const of = (name: string): LooseObject | null => found[names.indexOf(name)] ?? null;
+  const of = (name: string): LooseObject | null => found[names.indexOf(name)]?.json ?? null;
+  const described = names.findIndex((name, k) => found[k] && [".zarray", ".zmetadata", "zarr.json"].includes(name));
   return {
     v3: of("zarr.json"),
     consolidated: of(".zmetadata"),
     group: of(".zgroup"),
     array: of(".zarray"),
     attrs: of(".zattrs"),
+    version: found[described]?.version ?? null,
   };
 }
 
@@ -106,6 +116,8 @@ interface Node {
   readonly array: LooseObject | null;
   readonly attrs: LooseObject | null;
   readonly isGroup: boolean;
+  /** Of the metadata object that holds the documents. */
+  readonly version: ObjectVersion | null;
 }
 
 /**
@@ -148,7 +160,19 @@ function consolidatedNodes(found: Documents, options: OpenZarrOptions): Map<stri
     return new Map(
       Object.entries(inline["metadata"]).flatMap(([path, doc]): [string, Node][] => {
         if (!isObject(doc)) return [];
-        return [[path, { name: path, v3: doc, array: null, attrs: null, isGroup: doc["node_type"] === "group" }]];
+        return [
+          [
+            path,
+            {
+              name: path,
+              v3: doc,
+              array: null,
+              attrs: null,
+              isGroup: doc["node_type"] === "group",
+              version: found.version,
+            },
+          ],
+        ];
       }),
     );
   }
@@ -162,7 +186,14 @@ function consolidatedNodes(found: Documents, options: OpenZarrOptions): Map<stri
     const path = kind[1] ?? "";
     const prefix = path === "" ? "" : `${path}/`;
     const isGroup = kind[2] === ".zgroup";
-    nodes.set(path, { name: path, v3: null, array: isGroup ? null : at(key), attrs: at(`${prefix}.zattrs`), isGroup });
+    nodes.set(path, {
+      name: path,
+      v3: null,
+      array: isGroup ? null : at(key),
+      attrs: at(`${prefix}.zattrs`),
+      isGroup,
+      version: found.version,
+    });
   }
   return nodes;
 }
@@ -223,13 +254,16 @@ async function separateNodes(store: Store, zarrFormat: 2 | 3, options: OpenZarrO
 
 async function separateNode(store: Store, name: string, zarrFormat: 2 | 3): Promise<Node | null> {
   if (zarrFormat === 3) {
-    const v3 = await document(store, `${name}/zarr.json`);
-    return v3 && { name, v3, array: null, attrs: null, isGroup: v3["node_type"] === "group" };
+    const found = await document(store, `${name}/zarr.json`);
+    if (!found) return null;
+    const { json, version } = found;
+    return { name, v3: json, array: null, attrs: null, isGroup: json["node_type"] === "group", version };
   }
   const names = [".zarray", ".zattrs", ".zgroup"];
   const [array, attrs, group] = await Promise.all(names.map((n) => document(store, `${name}/${n}`)));
   if (!array && !group) return null;
-  return { name, v3: null, array: array ?? null, attrs: attrs ?? null, isGroup: !array };
+  const version = array?.version ?? null;
+  return { name, v3: null, array: array?.json ?? null, attrs: attrs?.json ?? null, isGroup: !array, version };
 }
 
 interface Members {
@@ -273,11 +307,7 @@ function groupInfo(base: URL, group: GroupDocument, of: Members): ZarrGroupInfo 
   };
 }
 
-function arrayInfo(
-  node: Pick<Node, "name" | "v3" | "array" | "attrs">,
-  url: string,
-  options: OpenZarrOptions,
-): ZarrArrayInfo {
+function arrayInfo(node: Omit<Node, "isGroup">, url: string, options: OpenZarrOptions): ZarrArrayInfo {
   const context = {
     place: url,
     ...(options.chunkBytesMax === undefined ? {} : { chunkBytesMax: options.chunkBytesMax }),
@@ -285,11 +315,16 @@ function arrayInfo(
   const model = node.v3
     ? parseArrayV3(node.v3, context)
     : parseArrayV2(node.array ?? {}, node.attrs ?? undefined, context);
-  return infoOf(model, node.name, url);
+  return infoOf(model, node.name, { url, version: node.version });
 }
 
-/** The user's view of a model at `url`, the array's folder. */
-export function infoOf(model: ArrayModel, name: string, url: string): ZarrArrayInfo {
+/** The user's view of a model at `url`, the array's folder; `version` of its metadata tells two stores at one URL apart. */
+export function infoOf(
+  model: ArrayModel,
+  name: string,
+  at: { readonly url: string; readonly version: ObjectVersion | null },
+): ZarrArrayInfo {
+  const { url, version } = at;
   const { shape, chunkShape, dtype, storage } = model;
   return {
     name,
@@ -302,7 +337,7 @@ export function infoOf(model: ArrayModel, name: string, url: string): ZarrArrayI
     fill: fillScalar(storage.fill, dtype),
     dimensionNames: model.dimensionNames,
     attributes: model.attributes,
-    source: { format: "zarr", url, version: null, shape, dtype, chunkShape, meta: storage as unknown as Json }, // StorageSpec is JSON
+    source: { format: "zarr", url, version, shape, dtype, chunkShape, meta: storage as unknown as Json }, // StorageSpec is JSON
   };
 }
 
@@ -317,9 +352,10 @@ export async function openZarrArray(
   options: Omit<OpenZarrOptions, "group" | "vars" | "consolidated"> = {},
 ): Promise<ZarrArrayInfo> {
   const root = folderUrl(url);
-  const { v3, array, attrs, group } = await documentsAt(openStore(root, options), "", false);
+  const { v3, array, attrs, group, version } = await documentsAt(openStore(root, options), "", false);
   const name = decodeURIComponent(root.pathname.split("/").at(-2) ?? "");
-  if (v3?.["node_type"] === "array" || (!v3 && array)) return arrayInfo({ name, v3, array, attrs }, root.href, options);
+  if (v3?.["node_type"] === "array" || (!v3 && array))
+    return arrayInfo({ name, v3, array, attrs, version }, root.href, options);
   if (v3 || group)
     throw new MetadataError(`${root.href} is a Zarr group, not an array`, { details: { url: root.href } }, "zarr-node");
   throw new NotFoundError(`${root.href} is no Zarr array: zarr.json and .zarray are absent`, {

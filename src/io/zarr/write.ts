@@ -137,7 +137,7 @@ async function removeAll(store: SyncStore): Promise<void> {
 
 function sourceAt(root: string, name: string, document: Readonly<Record<string, unknown>>): SourceSpec {
   const url = new URL(`${encodeURIComponent(name)}/`, root).href;
-  return infoOf(modelOf(document, url), name, url).source;
+  return infoOf(modelOf(document, url), name, { url, version: null }).source;
 }
 
 function writeJson(store: SyncStore, key: string, document: unknown): void {

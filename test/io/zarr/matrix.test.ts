@@ -123,7 +123,12 @@ describePeer("what zarr-python wrote", ["zarr", "numpy", "xarray"], () => {
       const each = await openZarrGroup(join(folder, store), { consolidated: false });
       expect([one.consolidated, each.consolidated]).toEqual([true, false]);
       expect([...each.arrays.keys()].sort()).toEqual([...one.arrays.keys()].sort());
-      for (const [name, info] of one.arrays) expect(each.arrays.get(name)).toEqual(info);
+      for (const [name, info] of one.arrays) {
+        // Only the object that the metadata came from differs.
+        const found = each.arrays.get(name)!;
+        expect({ ...found, source: { ...found.source, version: info.source.version } }).toEqual(info);
+        expect([found.source.version?.size, info.source.version?.size]).not.toContain(undefined);
+      }
     }
   });
 

@@ -332,10 +332,12 @@ describe("modes", () => {
   test("w: the old store stands until the new one is finished, then it is gone", async () => {
     await writeOne(spec, ramp("int16", [4, 4]));
     const old = await read();
+    const version = (await openZarrGroup(store)).source("v").version;
     const target = await createZarr(store, { arrays: { other: spec } }, { mode: "w" });
     writeAll(target, "other", ramp("int16", [4, 4], 50));
     expect(await read()).toEqual(old);
     await finishZarr(target);
+    expect((await openZarrGroup(store)).source("other").version).not.toEqual(version);
     expect(await read("other")).toEqual(ramp("int16", [4, 4], 50).toArray());
     expect(readdirSync(folder)).toEqual(["out.zarr"]);
     expect(readdirSync(store).sort()).toEqual(["other", "zarr.json"]);
