@@ -77,6 +77,7 @@ function open(
     limits: options.limits ?? {},
     connectionsMax: options.connectionsMax ?? 16_384,
     contactHost,
+    onError: (error) => options.logger?.error(`accepting connections: ${error.message}`, { code: "accept" }),
   });
 }
 

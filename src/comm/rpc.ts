@@ -94,6 +94,7 @@ export class Rpc implements AsyncDisposable {
   /** Close all connections; requests under way fail. */
   async close(): Promise<void> {
     this.#ending.abort(new CommClosedError("the connection pool is closed"));
+    for (const wake of this.#waiting.splice(0)) wake();
     await Promise.all(Array.from(this.#open, (comm) => comm.close()));
     this.#open.clear();
     this.#idle.clear();
@@ -104,18 +105,17 @@ export class Rpc implements AsyncDisposable {
   }
 
   async #take(address: string, signal: AbortSignal | undefined): Promise<Comm> {
-    this.#ending.signal.throwIfAborted();
-    const free = this.#idle.get(address);
-    for (let comm = free?.pop(); comm; comm = free?.pop()) {
-      if (comm.isClosed) continue;
-      comm.hold(true);
-      return comm;
-    }
-    while (this.#places === 0 && !this.#dropOneIdle()) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.push(resolve);
-      await promise;
+    for (;;) {
       this.#ending.signal.throwIfAborted();
+      signal?.throwIfAborted();
+      const free = this.#idle.get(address);
+      for (let comm = free?.pop(); comm; comm = free?.pop()) {
+        if (comm.isClosed) continue;
+        comm.hold(true);
+        return comm;
+      }
+      if (this.#places > 0 || this.#dropOneIdle()) break;
+      await this.#placeFreed(signal);
     }
     this.#places--;
     try {
@@ -128,6 +128,14 @@ export class Rpc implements AsyncDisposable {
       this.#freePlace();
       throw error;
     }
+  }
+
+  /** Resolves when a place or an idle connection may be there, when `signal` aborts, or when the pool closes. */
+  #placeFreed(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    signal?.addEventListener("abort", () => resolve(), { once: true });
+    return promise;
   }
 
   #give(address: string, comm: Comm): void {

@@ -168,7 +168,12 @@ export function connectTcp(address: Address, signal: AbortSignal, limits: Partia
 export async function listenTcp(
   address: Address,
   onChannel: (channel: Channel) => void,
-  options: { readonly limits: Partial<FrameLimits>; readonly connectionsMax: number; readonly contactHost: string },
+  options: {
+    readonly limits: Partial<FrameLimits>;
+    readonly connectionsMax: number;
+    readonly contactHost: string;
+    readonly onError: (error: Error) => void;
+  },
 ): Promise<Acceptor> {
   const server = createServer((socket) => {
     const channel = new TcpChannel(socket, new FrameDecoder(options.limits));
@@ -184,6 +189,8 @@ export async function listenTcp(
   } catch (cause) {
     throw cannotListen(address, cause);
   }
+  // An accept that fails (no descriptor left) must not end the process; those who wait outside try again.
+  server.on("error", (error) => options.onError(error));
   const bound = server.address();
   // A tcp server that listens has an address with a port.
   const port = typeof bound === "object" && bound ? bound.port : address.port;

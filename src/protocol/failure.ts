@@ -1,5 +1,12 @@
 /** Errors on the wire: for Python a pickled exception, for everybody texts (dask-protocol §5 "Errors"). */
-import { type ErrorRecord, errorFromRecord, errorToRecord, isRsdatError, RemoteError, type RsdatError } from "../base/index.ts";
+import {
+  type ErrorRecord,
+  errorFromRecord,
+  errorToRecord,
+  isRsdatError,
+  RemoteError,
+  type RsdatError,
+} from "../base/index.ts";
 import { Pickled, Serialized } from "./msgpack.ts";
 import { pyException } from "./pickle/build.ts";
 import { readPickle } from "./pickle/reader.ts";
@@ -30,12 +37,23 @@ export function failureOf(error: unknown, place: FailurePlace = {}): WireFailure
   const text = cut(`${record.name}: ${record.message}`);
   const stack = cut(record.stack ?? "");
   const exception = pyException(text);
-  const notes = [...(place.worker === undefined ? [] : [`on worker ${place.worker}`]), ...(stack === "" ? [] : [stack])];
+  const notes = [
+    ...(place.worker === undefined ? [] : [`on worker ${place.worker}`]),
+    ...(stack === "" ? [] : [stack]),
+  ];
   exception.state = new Map<PyValue, PyValue>([
     ["__notes__", notes],
-    [RECORD, JSON.stringify({ ...place, record }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))],
+    [
+      RECORD,
+      JSON.stringify({ ...place, record }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
+    ],
   ]);
-  return { exception: serializeBytes(writePickle(exception)), traceback: null, exceptionText: text, tracebackText: stack };
+  return {
+    exception: serializeBytes(writePickle(exception)),
+    traceback: null,
+    exceptionText: text,
+    tracebackText: stack,
+  };
 }
 
 function cut(text: string): string {
@@ -71,10 +89,7 @@ export function remoteError(exception: unknown, context: FailureContext = {}): R
   const worker = context.worker ?? found?.place.worker;
   const text =
     context.exceptionText || (found ? `${found.type}: ${found.message}` : "the peer's error could not be read");
-  const where = [
-    context.key === undefined ? "" : `task ${context.key}`,
-    worker === undefined ? "" : `on ${worker}`,
-  ]
+  const where = [context.key === undefined ? "" : `task ${context.key}`, worker === undefined ? "" : `on ${worker}`]
     .filter(Boolean)
     .join(" ");
   return new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
@@ -120,13 +135,27 @@ function recordOf(tree: PyValue): Pick<FoundException, "place" | "record"> {
   const json = tree instanceof PyCall && tree.state instanceof Map ? tree.state.get(RECORD) : undefined;
   if (typeof json !== "string") return nothing;
   try {
-    const { worker, record } = JSON.parse(json) as { worker?: unknown; record?: Partial<ErrorRecord> };
-    const isRecord = typeof record?.name === "string" && typeof record.code === "string" && typeof record.message === "string";
-    // Fields that are texts make a record; what is in its details is only shown.
-    return { place: typeof worker === "string" ? { worker } : {}, record: isRecord ? ({ details: {}, ...record } as ErrorRecord) : undefined };
+    const { worker, record } = JSON.parse(json) as { worker?: unknown; record?: unknown };
+    return { place: typeof worker === "string" ? { worker } : {}, record: checkedRecord(record, 0) };
   } catch {
     return nothing; // no JSON: not written by us
   }
+}
+
+/** A record whose fields have the types of one, or undefined; details are only shown. */
+function checkedRecord(value: unknown, depth: number): ErrorRecord | undefined {
+  if (typeof value !== "object" || value === null || depth > 8) return undefined;
+  const { name, code, message, stack, details, cause } = value as Record<string, unknown>; // any JSON object
+  if (typeof name !== "string" || typeof code !== "string" || typeof message !== "string") return undefined;
+  const inner = checkedRecord(cause, depth + 1);
+  return {
+    name,
+    code,
+    message,
+    details: typeof details === "object" && details !== null ? { ...details } : {},
+    ...(typeof stack === "string" ? { stack } : {}),
+    ...(inner ? { cause: inner } : {}),
+  };
 }
 
 /** Throw what an `uncaught-error` or `error` reply means; other replies pass. @throws {RemoteError} */

@@ -57,7 +57,6 @@ export { materialiseReply, materialiseRequest } from "./materialise.ts";
 export type { EncodedMessage } from "./msgpack.ts";
 export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEnum } from "./msgpack.ts";
 export { PyArray } from "./numpy.ts";
-export { plainGraphTasks } from "./plain-graph.ts";
 export type { PyLayer, PyTaskOptions } from "./pickle/build.ts";
 export {
   NATIVE_MARK,
@@ -80,6 +79,7 @@ export { PyBuffer, PyCall, PyCode, PyFloat, PyGlobal, PySet, PyTuple } from "./p
 export type { PyException, PyTask } from "./pickle/values.ts";
 export { exceptionOf, keyOfPy, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
+export { plainGraphTasks } from "./plain-graph.ts";
 export type {
   Broadcast,
   GatherReply,

@@ -35,7 +35,14 @@ export function plainGraphTasks(expression: Serialized): MaterialisedTask[] | un
     if (!isPlainTask(task)) return undefined;
     const dependencies = new Set<Key>();
     if (!collectRefs(task, dependencies, 0)) return undefined;
-    out.push({ key: keyOfPy(key), runSpec: new Pickled(writePickle(task)), dependencies: Array.from(dependencies), isDataProducer: false, order: out.length, annotations: null });
+    out.push({
+      key: keyOfPy(key),
+      runSpec: new Pickled(writePickle(task)),
+      dependencies: Array.from(dependencies),
+      isDataProducer: false,
+      order: out.length,
+      annotations: null,
+    });
   }
   return out;
 }
@@ -45,13 +52,19 @@ function isPlainTask(node: PyValue): node is PyCall {
   if (!(node instanceof PyCall) || node.how !== "reduce") return false;
   if (calleePath(node) === TASK) return true;
   const { callee } = node;
-  return callee instanceof PyCall && calleePath(callee) === "functools.partial" && callee.args[0] instanceof PyGlobal && callee.args[0].path === TASK;
+  return (
+    callee instanceof PyCall &&
+    calleePath(callee) === "functools.partial" &&
+    callee.args[0] instanceof PyGlobal &&
+    callee.args[0].path === TASK
+  );
 }
 
 /** References anywhere in a task, in the order of its arguments; false when something in it is not understood. */
 function collectRefs(node: PyValue | undefined, refs: Set<Key>, depth: number): boolean {
   if (depth > DEPTH_MAX) return false;
-  const all = (items: Iterable<PyValue | undefined>): boolean => Array.from(items).every((item) => collectRefs(item, refs, depth + 1));
+  const all = (items: Iterable<PyValue | undefined>): boolean =>
+    Array.from(items).every((item) => collectRefs(item, refs, depth + 1));
   if (Array.isArray(node)) return all(node);
   if (node instanceof PyTuple || node instanceof PySet) return all(node.items);
   if (node instanceof Map) return all(node.values());

@@ -269,6 +269,25 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
       expect(one.comms.size + two.comms.size).toBeLessThanOrEqual(4);
     });
 
+    test("who waits for a place can be aborted, and learns that the pool closes", async () => {
+      const listener = await server(scheme, (comm) => serveRequests(comm, handlers, logbook()));
+      const rpc = new Rpc({ connectionsMax: 1 });
+      opened.push(rpc);
+      const first = rpc.call(listener.address, { op: "slow" });
+      const stop = new AbortController();
+      const second = rpc.call(listener.address, { op: "add", a: 1, b: 1 }, { signal: stop.signal });
+      setTimeout(() => stop.abort(new Error("no more")), 20);
+      await expect(second).rejects.toThrow("no more");
+      const third = rpc.call(listener.address, { op: "add", a: 1, b: 1 });
+      expect(await first).toBe("slow");
+      expect(await third).toBe(2);
+      const fourth = rpc.call(listener.address, { op: "slow" });
+      const fifth = rpc.call(listener.address, { op: "add", a: 1, b: 1 });
+      setTimeout(() => void rpc.close(), 20);
+      await expect(fourth).rejects.toMatchObject({ code: "comm-closed" });
+      await expect(fifth).rejects.toMatchObject({ code: "comm-closed" });
+    });
+
     test("get_data in two steps; busy; close", async () => {
       let confirmed = "";
       const key = keyOfValue("k");

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { CodecError, RsdatError } from "../../src/base/index.ts";
+import {
+  checkReply,
+  decodeMessage,
+  encodeMessage,
+  errorReply,
+  failureOf,
+  type PyValue,
+  pyException,
+  remoteError,
+  serializeBytes,
+  serializePickle,
+  writePickle,
+} from "../../src/protocol/index.ts";
+
+test("an error of ours comes back whole: code, details, cause and place", () => {
+  const cause = new RangeError("inner");
+  const failure = failureOf(new CodecError("bad chunk", { cause, details: { chunk: [0, 1] } }), {
+    worker: "tcp://w:1",
+  });
+  expect(failure.exceptionText).toBe("CodecError: bad chunk");
+  const error = remoteError(failure.exception, { key: "k" });
+  expect(error.message).toBe("task k on tcp://w:1: RuntimeError: CodecError: bad chunk");
+  expect(error.cause).toMatchObject({
+    code: "codec",
+    message: "bad chunk",
+    details: { chunk: [0, 1] },
+    cause: { message: "inner" },
+  });
+  expect(error.details).toMatchObject({ key: "k", worker: "tcp://w:1" });
+});
+
+test("an error reply raises, others pass", () => {
+  const reply = decodeMessage(encodeMessage(errorReply(new Error("no"))).frames);
+  expect(() => checkReply(reply)).toThrow(expect.objectContaining({ code: "remote", message: "Error: no" }));
+  for (const fine of [null, "OK", new Map([["status", "OK"]]), new Map([["status", "error"]])]) checkReply(fine);
+});
+
+test.each([
+  "no json",
+  "[]",
+  "null",
+  '{"record":5}',
+  '{"record":{"name":"X","code":"x","message":"m","cause":null,"details":7,"stack":1}}',
+  '{"worker":3,"record":{"name":1}}',
+])("a forged record %s is data, not a crash", (json) => {
+  const exception = pyException("text");
+  exception.state = new Map<PyValue, PyValue>([["rsdat", json]]);
+  const error = remoteError(serializeBytes(writePickle(exception)));
+  expect(error).toBeInstanceOf(RsdatError);
+  expect(error.message).toContain("text");
+});
+
+test("an unreadable exception still says what the texts say", () => {
+  const bad = serializeBytes(Uint8Array.of(1, 2, 3));
+  expect(remoteError(bad, { exceptionText: "ValueError('x')" }).details).toMatchObject({ type: "ValueError" });
+  expect(remoteError(bad).message).toBe("the peer's error could not be read");
+  expect(remoteError(serializePickle(writePickle(pyException("p")))).message).toBe("RuntimeError: p");
+});
+
+test("a long text is cut", () => {
+  expect(failureOf(new Error("x".repeat(50_000))).exceptionText.length).toBeLessThan(10_010);
+});
