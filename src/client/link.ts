@@ -69,8 +69,7 @@ export class Link {
   static async open(address: string, options: LinkOptions): Promise<Link> {
     const rpc = new Rpc({ ...options, timeoutMs: options.timeoutMs });
     try {
-      const identity = IDENTITY.parseAnswer(await rpc.call(address, IDENTITY.ask({ nWorkers: 0 }), { timeoutMs: options.timeoutMs }));
-      if (identity.type !== "Scheduler") throw new RemoteProtocolError(`${address} is a Dask ${identity.type}; expected a Scheduler`, { details: { address } });
+      await askIdentity(rpc, address, options.timeoutMs);
       const versions = VERSIONS.parseAnswer(await rpc.call(address, VERSIONS.ask({})));
       const comm = await connect(address, { ...options });
       const id = `${options.name}-${randomUUID()}`;
@@ -241,4 +240,17 @@ export class Link {
     watch.listeners.clear();
     for (const listener of listeners) listener();
   }
+}
+
+/** @throws {RemoteProtocolError} the server is no scheduler */
+async function askIdentity(rpc: Rpc, address: string, timeoutMs: number): Promise<void> {
+  const answer = await rpc.call(address, IDENTITY.ask({ nWorkers: 0 }), { timeoutMs });
+  try {
+    const { type } = IDENTITY.parseAnswer(answer);
+    if (type === "Scheduler") return;
+  } catch (cause) {
+    // A Python worker refuses the field that a scheduler takes.
+    throw new RemoteProtocolError(`${address} is a Dask server, but no scheduler`, { cause, details: { address } });
+  }
+  throw new RemoteProtocolError(`${address} is a Dask server, but no scheduler`, { details: { address } });
 }

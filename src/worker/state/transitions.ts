@@ -22,19 +22,19 @@ const NEVER: Row = {
 
 /** Every cell; a recommendation of the state a task is in already is dropped before the table is asked. */
 export const TRANSITIONS: { readonly [F in TaskState]: Row } = {
-  released: { ...NEVER, waiting: toWaiting, fetch: toFetch, missing: toMissing, memory: scattered, forgotten: forget },
-  waiting: { ...NEVER, ready: toReady, constrained: toConstrained, released: release, fetch: stay, memory: throughReleased, error: toError },
+  released: { ...NEVER, waiting: toWaiting, fetch: toFetch, memory: scattered, forgotten: forget },
+  waiting: { ...NEVER, ready: toReady, constrained: toConstrained, released: release, memory: throughReleased, error: toError },
   fetch: { ...NEVER, flight: toFlight, missing: toMissing, released: release, waiting: throughReleased, memory: throughReleased },
   missing: { ...NEVER, fetch: toFetch, released: release, waiting: throughReleased, memory: throughReleased },
-  flight: { ...NEVER, memory: arrived, fetch: toFetch, missing: toMissing, released: cancel, waiting: throughReleased },
-  ready: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, fetch: stay, memory: throughReleased },
-  constrained: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, fetch: stay, memory: throughReleased },
-  executing: { ...NEVER, memory: finish, error: toError, "long-running": secede, released: cancel, waiting: throughReleased, fetch: stay },
-  "long-running": { ...NEVER, memory: finish, error: toError, released: cancel, waiting: throughReleased, fetch: stay },
-  memory: { ...NEVER, released: release, fetch: stay },
+  flight: { ...NEVER, memory: arrived, fetch: toFetch, released: cancel, waiting: throughReleased },
+  ready: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, memory: throughReleased },
+  constrained: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, memory: throughReleased },
+  executing: { ...NEVER, memory: finish, error: toError, "long-running": secede, released: cancel, waiting: throughReleased },
+  "long-running": { ...NEVER, memory: finish, error: toError, released: cancel, waiting: throughReleased },
+  memory: { ...NEVER, released: release },
   error: { ...NEVER, released: release, waiting: throughReleased, fetch: throughReleased, memory: throughReleased },
-  cancelled: { ...NEVER, released: settle, memory: settle, error: settle, missing: settle, fetch: uncancelFetch, waiting: uncancelCompute, "long-running": secede },
-  resumed: { ...NEVER, released: cancelAgain, memory: settle, error: settle, missing: settle, fetch: settleOrNext, waiting: settleOrNext, "long-running": secede },
+  cancelled: { ...NEVER, released: settle, memory: settle, error: settle, fetch: uncancelFetch, waiting: uncancelCompute, "long-running": secede },
+  resumed: { ...NEVER, released: cancelAgain, memory: settle, error: settle, fetch: settleOrNext, waiting: settleOrNext, "long-running": secede },
   forgotten: NEVER,
 };
 
@@ -54,15 +54,14 @@ export function step(core: Core, task: WorkerTask, to: TaskTarget): void {
   // A recommendation can be overtaken: the task went on, or is gone, when its turn comes.
   if (task.state === to || task.state === "forgotten") return;
   if ((to === "ready" || to === "constrained") && task.state !== "waiting") return;
+  if (to === "missing" && task.state !== "fetch") return;
+  if (to === "fetch" && (task.state === "memory" || isOrdered(task))) return; // it is here, or will be
   const cell = TRANSITIONS[task.state][to];
   if (cell === null) {
     throw new InvariantError(`task ${showKey(task.key)}: ${task.state} -> ${to} cannot happen`, { details: { story: core.story([task.key]) } });
   }
   cell(core, task, to);
 }
-
-/** It is here already, or being computed here. */
-function stay(): void {}
 
 function throughReleased(core: Core, task: WorkerTask, to: TaskTarget): void {
   const { value } = task;
