@@ -118,7 +118,7 @@ describe("fetching", () => {
     expect(Array.from(d.running.keys())).toEqual(["x"]);
   });
 
-  test("one request per peer holds what fits into its bound, most urgent first", () => {
+  test("W-C2: one request per peer holds what fits into its bound, most urgent first", () => {
     const d = new Driver({ messageBytesMax: 100 });
     d.scheduler(order("x", { priority: [1], nbytes: 40, inputs: { a: [A], b: [A], c: [A] } }), order("y", { priority: [0], nbytes: 40, inputs: { d: [A] } }));
     expect(d.asked.get(A)).toEqual([k("d"), k("a")]);
@@ -126,7 +126,7 @@ describe("fetching", () => {
     expect(d.asked.get(A)).toEqual([k("b"), k("c")]);
   });
 
-  test("not more is under way than the bound, but always something", () => {
+  test("W-C2: not more is under way than the bound, but always something", () => {
     const d = new Driver({ incomingBytesMax: 100 });
     d.scheduler(order("x", { nbytes: 500, inputs: { a: [A], b: [B] } }));
     expect(d.asked.size).toBe(1);
@@ -276,7 +276,7 @@ describe("letting go", () => {
     expect(d.machine.counts().tasks.size).toBe(0);
   });
 
-  test("a run that is ordered again while it is called off runs again, under the new run id only", () => {
+  test("W-C3: a run that is ordered again while it is called off runs again, under the new run id only", () => {
     const d = new Driver();
     d.scheduler(order("x", { runId: 1 }));
     d.free("x");
