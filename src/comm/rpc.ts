@@ -133,8 +133,18 @@ export class Rpc implements AsyncDisposable {
   /** Resolves when a place or an idle connection may be there, when `signal` aborts, or when the pool closes. */
   #placeFreed(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const wake = (): void => {
+      signal?.removeEventListener("abort", leave);
+      resolve();
+    };
+    const leave = (): void => {
+      // A freed place must wake one that still wants it.
+      const at = this.#waiting.indexOf(wake);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      resolve();
+    };
+    this.#waiting.push(wake);
+    signal?.addEventListener("abort", leave, { once: true });
     return promise;
   }
 
