@@ -90,7 +90,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     }
   });
 
-  test("without the dialect on one side the connection is pure Dask", async () => {
+  test("C-I15 without the dialect on one side the connection is pure Dask", async () => {
     const listener = await server(scheme, echo, { dialect: false });
     const comm = await client(listener.address);
     expect(comm.handshake.rsdat).toBeUndefined();
@@ -134,7 +134,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     expect(await comm.next()).toBe("later");
   });
 
-  test("what is not read is bounded: the sender is made to wait, and nothing is lost", async () => {
+  test("C-I10 what is not read is bounded: the sender is made to wait, and nothing is lost", async () => {
     let received = 0;
     const gate = Promise.withResolvers<void>();
     const listener = await server(
@@ -160,7 +160,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     expect(comm.isCongested).toBe(false);
   });
 
-  test("one turn of sends is one batch; batches are read as typed messages until close-stream", async () => {
+  test("C-I12 one turn of sends is one batch; batches are read as typed messages until close-stream", async () => {
     const batches: WorkerToScheduler[][] = [];
     const done = Promise.withResolvers<void>();
     const listener = await server(scheme, async (comm) => {
@@ -180,7 +180,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     expect(batches[0]![4]).toEqual({ op: "release-worker-data", key, stimulusId: "s4" });
   });
 
-  test("a stream with an unknown op, a missing field or a wrong type ends with a logged error that names them", async () => {
+  test("C-I9 a stream with an unknown op, a missing field or a wrong type ends with a logged error that names them", async () => {
     const log = logbook();
     const listener = await server(
       scheme,
@@ -220,7 +220,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
       },
     };
 
-    test("answers, error replies, unknown ops, concurrent calls on separate connections, reuse", async () => {
+    test("C-I9 answers, error replies, unknown ops, concurrent calls on separate connections, reuse", async () => {
       const log = logbook();
       const listener = await server(scheme, (comm) => serveRequests(comm, handlers, log));
       const rpc = new Rpc();
@@ -240,7 +240,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
       expect(await rpc.call(listener.address, { op: "add", a: 1, b: 1 })).toBe(2);
     });
 
-    test("a late answer, a connection that breaks, and a closed pool are typed errors; the next call works", async () => {
+    test("C-I14 a late answer, a connection that breaks, and a closed pool are typed errors; the next call works", async () => {
       const listener = await server(scheme, (comm) => serveRequests(comm, handlers, logbook()));
       const rpc = new Rpc();
       opened.push(rpc);
@@ -319,7 +319,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
   });
 });
 
-describe("connecting to what is no Dask peer", () => {
+describe("C-I13 connecting to what is no Dask peer", () => {
   async function raw(onSocket: (socket: Socket) => void): Promise<string> {
     const tcp = createServer(onSocket);
     await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
@@ -434,7 +434,7 @@ describe("connecting to what is no Dask peer", () => {
   });
 });
 
-test("a peer that never reads is dropped once its backlog passes the bound", async () => {
+test("C-I11 a peer that never reads is dropped once its backlog passes the bound", async () => {
   const log = logbook();
   const listener = await server("tcp", async (comm) => {
     await comm.closed;

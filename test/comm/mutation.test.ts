@@ -229,7 +229,7 @@ test("unmutated, every message is taken without a complaint", async () => {
   }
 });
 
-test(`${COUNT} mutated messages (seed ${SEED})`, { timeout: 1_200_000 }, async () => {
+test(`C-I8 ${COUNT} mutated messages (seed ${SEED})`, { timeout: 1_200_000 }, async () => {
   const random = seededRandom(SEED);
   await warmUp();
   const before = process.memoryUsage().rss;

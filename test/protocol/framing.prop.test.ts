@@ -11,7 +11,7 @@ function drain(decoder: FrameDecoder): FramedMessage[] {
   return out;
 }
 
-test("messages survive every way of cutting the byte stream", () => {
+test("C-I1 messages survive every way of cutting the byte stream", () => {
   fc.assert(
     fc.property(
       fc.array(FRAMES, { minLength: 1, maxLength: 4 }),
@@ -69,7 +69,7 @@ test("filling the decoder's own space gives the same as pushing", () => {
   );
 });
 
-test("frames lie at offset 0 of a buffer of their own, small and large, inside the block and behind it", () => {
+test("C-I2 frames lie at offset 0 of a buffer of their own, small and large, inside the block and behind it", () => {
   const frames = [new Uint8Array(3), Uint8Array.from({ length: 48 }, (_, i) => i), new Uint8Array(100_000).fill(7)];
   for (const blockFrames of [1, 2, 3]) {
     const decoder = new FrameDecoder();
@@ -110,7 +110,7 @@ test.each([
   expect(() => decoder.push(bytes)).toThrow(expect.objectContaining({ code: "remote-protocol" }));
 });
 
-test("a claimed length is not allocated before its bytes arrive", () => {
+test("C-I3 a claimed length is not allocated before its bytes arrive", () => {
   const decoder = new FrameDecoder();
   decoder.push(words(16, 1, 2 ** 35));
   decoder.push(new Uint8Array(1000));

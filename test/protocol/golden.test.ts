@@ -55,7 +55,7 @@ describe.each(ALL)("%s", (_, golden) => {
     expect(message.nbytes).toBe(golden.bytes.byteLength);
     expect(Buffer.from(joinBytes(encodeFrames(message.frames, message))).equals(golden.bytes)).toBe(true);
   });
-  test(`${golden.name}: re-encoding the decoded message keeps every frame behind the first, and the value`, () => {
+  test(`${golden.name}: C-I6 re-encoding the decoded message keeps every frame behind the first, and the value`, () => {
     const frames = framesOf(golden.bytes).frames;
     const again = encodeMessage(decodeMessage(frames)).frames;
     expect(again.slice(1).map((f) => Buffer.from(f).toString("hex"))).toEqual(
@@ -117,7 +117,7 @@ function asSeen(map: unknown): unknown {
   return view(decodeMessage(encodeMessage(map).frames), headerView);
 }
 
-describe("stream messages: parsed and written again, every field has its name, type and value", () => {
+describe("C-I7 stream messages: parsed and written again, every field has its name, type and value", () => {
   for (const [prefix, family] of STREAMS) {
     test.each(OURS.filter((g) => g.name.startsWith(prefix)))("$name", (golden) => {
       const batch = messageOf(golden.bytes) as ReadonlyMap<unknown, unknown>[];
@@ -177,7 +177,7 @@ const REQUESTS = Object.values(protocol).filter(
   (v): v is AnyRequest & typeof REGISTER_CLIENT => typeof v === "object" && v !== null && "parseAnswer" in v,
 );
 
-describe("requests and replies: parsed and written again, every field has its name, type and value", () => {
+describe("C-I7 requests and replies: parsed and written again, every field has its name, type and value", () => {
   for (const request of REQUESTS as readonly AnyRequest[]) {
     const asked = OURS.find((g) => g.name === `request-${request.op}`);
     const answered = OURS.find((g) => g.name === `reply-${request.op}`);

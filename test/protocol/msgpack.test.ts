@@ -81,7 +81,7 @@ describe("plain values", () => {
     ["a reserved byte", "c1"],
     ["nesting", `${"91".repeat(200)}01`],
     ["nothing", ""],
-  ])("refuses %s", (_, text) => {
+  ])("C-I4 refuses %s", (_, text) => {
     expect(() => unpack(bytes(text))).toThrow(expect.objectContaining({ code: "remote-protocol" }));
   });
   test("values the wire does not know are refused before anything is sent", () => {
@@ -219,7 +219,7 @@ describe("handshake", () => {
     expect(() => parseHandshake(of({ "pickle-protocol": 4 }))).toThrow(expect.objectContaining({ code: "version" }));
     expect(() => parseHandshake("OK")).toThrow(expect.objectContaining({ code: "remote-protocol" }));
   });
-  test("the dialect needs both sides and the same number", () => {
+  test("C-I15 the dialect needs both sides and the same number", () => {
     const theirs = unpack(pack(handshakeMessage({ version: "9", token: "t" })));
     expect(parseHandshake(theirs).rsdat).toEqual({ dialect: 1, version: "9", token: "t" });
     expect(parseHandshake(theirs, { dialect: false }).rsdat).toBeUndefined();

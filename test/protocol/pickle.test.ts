@@ -90,7 +90,7 @@ test("integers at every edge of their encodings", () => {
   expect(Array.from(writePickle(new PyFloat(1)))).toEqual([0x80, 5, 0x47, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0x2e]);
 });
 
-describe("hostile pickles", () => {
+describe("C-I5 hostile pickles", () => {
   test.each([
     ["nothing", bytes()],
     ["no end", bytes(0x80, 5, 0x4e)],
