@@ -96,7 +96,7 @@ async function document(store: Store, key: string): Promise<Document | null> {
 
 async function documentsAt(store: Store, prefix: string, wantConsolidated: boolean): Promise<Documents> {
   const names = ["zarr.json", ...(wantConsolidated ? [".zmetadata"] : []), ".zgroup", ".zarray", ".zattrs"];
-  const found = await Promise.all(names.map((name) => document(store, prefix + name)));
+  const found = presentOf(await Promise.allSettled(names.map((name) => document(store, prefix + name))));
   const of = (name: string): LooseObject | null => found[names.indexOf(name)]?.json ?? null;
   const described = names.findIndex((name, k) => found[k] && [".zarray", ".zmetadata", "zarr.json"].includes(name));
   return {
@@ -107,6 +107,19 @@ async function documentsAt(store: Store, prefix: string, wantConsolidated: boole
     attrs: of(".zattrs"),
     version: found[described]?.version ?? null,
   };
+}
+
+/**
+ * Documents that are there. Object stores answer 403 for absent keys to those who may not list: once one document is
+ * found, a refusal of another kind's is taken as its absence. Chunks are never treated so.
+ */
+function presentOf(results: readonly PromiseSettledResult<Document | null>[]): (Document | null)[] {
+  const isFound = results.some((r) => r.status === "fulfilled" && r.value !== null);
+  return results.map((r) => {
+    if (r.status === "fulfilled") return r.value;
+    if (isFound && isRsdatError(r.reason, "forbidden")) return null;
+    throw r.reason;
+  });
 }
 
 /** One array's or group's documents, from wherever they come. */

@@ -77,9 +77,19 @@ export async function createZarr(
     throw new NotFoundError(`${href} does not exist; mode "r+" writes into an existing store`, {
       details: { url: href },
     });
+  if (exists && mode === "w") refuseForeign(store, href);
   const extend = exists && (mode === "a" || mode === "r+");
   const job: Job = { href, spec, mode, documents, kernels: options.kernels ?? plainByteKernels };
   return extend ? extendStore(store, job) : newStore(store, job, options.key);
+}
+
+/** Mode `w` replaces stores, not whatever folder or file a mistyped path names. */
+function refuseForeign(store: SyncStore, href: string): void {
+  const marks = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"];
+  if (marks.some((key) => store.headSync(key) !== null)) return;
+  throw new ExistsError(`${href} exists and is no Zarr store; mode "w" replaces Zarr stores only`, {
+    details: { url: href },
+  });
 }
 
 interface Job {

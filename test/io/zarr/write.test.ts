@@ -35,7 +35,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Values that fill the type's bytes without NaN patterns mattering: small integers, scaled for floats. */
 function ramp(dtype: DType, shape: readonly number[], from = 1): NDArray {
-  const block = NDArray.zeros(dtype, shape);
+  const nbytes = shape.reduce((n, s) => n * s, DTYPES[dtype].itemsize);
+  const block = NDArray.view(dtype, new SharedArrayBuffer(nbytes), 0, shape); // as the executor's blocks
   const { big, kind } = DTYPES[dtype];
   for (let i = 0; i < block.data.length; i++) {
     const v = kind === "b" ? (i + from) % 2 : kind === "f" || kind === "c" ? (i + from) / 4 : (i + from) % 120;
@@ -293,7 +294,7 @@ describePeer("xarray reads what rsdat wrote", ["xarray", "zarr"], () => {
     const group = await openZarrGroup(store);
     expect(group.arrays.get("ndvi")?.attributes["_FillValue"]).toBe(Number.NaN);
     expect(group.arrays.get("packed")?.attributes["_FillValue"]).toBe(-9999);
-  });
+  }, 60_000);
 });
 
 test("zarrita reads what rsdat wrote", async () => {
@@ -341,6 +342,15 @@ describe("modes", () => {
     expect(await read("other")).toEqual(ramp("int16", [4, 4], 50).toArray());
     expect(readdirSync(folder)).toEqual(["out.zarr"]);
     expect(readdirSync(store).sort()).toEqual(["other", "zarr.json"]);
+  });
+
+  test("w: a folder or file that is no Zarr store is not replaced", async () => {
+    mkdirSync(store);
+    writeFileSync(join(store, "precious"), "x");
+    expect(await codeOf(() => createZarr(store, { arrays: {} }, { mode: "w" }))).toBe("exists");
+    expect(readdirSync(store)).toEqual(["precious"]);
+    expect(await codeOf(() => createZarr(join(store, "precious"), { arrays: {} }, { mode: "w" }))).toBe("exists");
+    expect(readFileSync(join(store, "precious"), "utf8")).toBe("x");
   });
 
   test("a new store is not there before it is finished, and an aborted one leaves nothing", async () => {
