@@ -43,7 +43,8 @@ class LiteralReader {
   }
 
   whole(): ConfigValue {
-    const value = this.#value();
+    const first = this.#value();
+    const value = this.#take(",") ? [first, ...this.#items("").items] : first; // a tuple needs no brackets
     this.#space();
     if (this.#at !== this.#text.length) throw new SyntaxError("text after the literal");
     return value;
@@ -60,6 +61,11 @@ class LiteralReader {
     return true;
   }
 
+  #isInside(): boolean {
+    this.#space();
+    return this.#at < this.#text.length;
+  }
+
   #value(): ConfigValue {
     this.#space();
     const rest = this.#text.slice(this.#at);
@@ -67,7 +73,7 @@ class LiteralReader {
     if (number !== undefined) {
       this.#at += number.length;
       const plain = number.replace(/[_\s]/g, "");
-      if (/^[+-]?0\d/.test(plain) && !/[.eE]/.test(plain)) throw new SyntaxError("leading zeros"); // as in Python
+      if (/^[+-]?0+[1-9]\d*$/.test(plain)) throw new SyntaxError("leading zeros"); // as in Python
       return plain.startsWith("-") ? -Number(plain.slice(1)) : Number(plain.replace("+", ""));
     }
     const word = /^(?:None|True|False)\b/.exec(rest)?.[0];
@@ -104,7 +110,7 @@ class LiteralReader {
   #items(end: string): { items: ConfigValue[]; commas: number } {
     const items: ConfigValue[] = [];
     let commas = 0;
-    while (!this.#take(end)) {
+    while (end === "" ? this.#isInside() : !this.#take(end)) {
       if (items.length > commas) throw new SyntaxError("missing comma");
       items.push(this.#value());
       if (this.#take(",")) commas++;

@@ -14,11 +14,18 @@ export function readToken(file: string | null = process.env["RSDAT_TOKEN_FILE"] 
     token = readFileSync(file, "utf8").trim();
     mode = statSync(file).mode;
   } catch (cause) {
-    throw new ConfigError(`token file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { file } });
+    throw new ConfigError(
+      `token file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, details: { file } },
+    );
   }
-  if (token === "") throw new ConfigError(`token file ${file} is empty; expected the cluster's token`, { details: { file } });
+  if (token === "")
+    throw new ConfigError(`token file ${file} is empty; expected the cluster's token`, { details: { file } });
   if ((mode & 0o077) !== 0 && process.platform !== "win32") {
-    throw new ConfigError(`token file ${file} has mode ${(mode & 0o777).toString(8)}; expected 600, since who reads it can run code on the cluster`, { details: { file } });
+    throw new ConfigError(
+      `token file ${file} has mode ${(mode & 0o777).toString(8)}; expected 600, since who reads it can run code on the cluster`,
+      { details: { file } },
+    );
   }
   return token;
 }
