@@ -28,7 +28,8 @@ export function parsedExpr(segments: readonly string[]): ExprTree {
   return tree;
 }
 
-const BINARY: Readonly<Record<string, BinaryName>> = {
+/** Operations by their sign in `expr`. */
+export const EXPR_OPERATORS: Readonly<Record<string, BinaryName>> = {
   "+": "add",
   "-": "sub",
   "*": "mul",
@@ -99,7 +100,7 @@ export function evaluateExpr(b: KernelBuilder, tree: ExprTree, scope: ExprScope)
     case "unary":
       return unaryTerm(b, tree.op === "-" ? "neg" : "not", value(tree.x));
     case "binary":
-      return binaryTerm(b, BINARY[tree.op] as BinaryName, value(tree.x), value(tree.y));
+      return binaryTerm(b, EXPR_OPERATORS[tree.op] as BinaryName, value(tree.x), value(tree.y));
     case "choose":
       return whereTerm(b, value(tree.c), value(tree.x), value(tree.y));
     case "call":

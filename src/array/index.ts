@@ -12,7 +12,7 @@ export type { CreateOptions } from "./create.ts";
 export { arange, array, fromArray, full, ones, zeros } from "./create.ts";
 export type { Aligned, Operand } from "./elementwise.ts";
 export { align, elementwise } from "./elementwise.ts";
-export { type ExprScope, evaluateExpr, exprArray, parsedExpr } from "./expr.ts";
+export { EXPR_OPERATORS, type ExprScope, evaluateExpr, exprArray, parsedExpr } from "./expr.ts";
 export type { ExprTree } from "./expr-parse.ts";
 export { parseExpr } from "./expr-parse.ts";
 export * from "./functions.ts";

@@ -13,3 +13,5 @@ export { silentLogger } from "./ports.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";
 export { formatBytes, formatDuration, parseBytes, parseDurationMs } from "./units.ts";
+export type { WarningName, WarningSink } from "./warnings.ts";
+export { onWarning, warnOnce } from "./warnings.ts";
