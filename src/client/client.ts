@@ -126,8 +126,7 @@ export class Client implements Runner, AsyncDisposable {
     for (;;) {
       const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);
       if (workers.length > 0) {
-        const memory = workers.map((worker) => worker.memoryLimit ?? Number.POSITIVE_INFINITY);
-        const least = Math.min(...memory);
+        const least = Math.min(...workers.map((worker) => worker.budgetBytes ?? (worker.memoryLimit || Number.POSITIVE_INFINITY)));
         return { threads: workers.reduce((sum, worker) => sum + worker.nthreads, 0), memoryBytes: Number.isFinite(least) ? least : memoryLimitBytes(), workers: workers.length };
       }
       // A plan cannot wait for a batch queue: with no worker yet it assumes one like this machine.

@@ -192,7 +192,8 @@ export class Link {
     const message = start instanceof Map ? SCHEDULER_TO_CLIENT.parse(start) : undefined;
     if (message?.op !== "stream-start") throw new RemoteProtocolError(`${this.address} did not answer register-client with stream-start`);
     if (message.error) throw new RemoteProtocolError(`scheduler ${this.address} refused the client: ${message.error}`);
-    if (message.warning) this.#logger.warning(message.warning);
+    // A table of package versions: an rsdat worker has no Python packages, and Dask warns of every difference.
+    if (message.warning) this.#logger.info(message.warning);
     this.#comm.hold(false);
     this.#ended = this.#listen();
   }

@@ -87,21 +87,24 @@ export interface FailureContext {
 export function remoteError(exception: unknown, context: FailureContext = {}): RsdatError {
   const found = pickledException(exception);
   const worker = context.worker ?? found?.place.worker;
-  const text =
-    context.exceptionText || (found ? `${found.type}: ${found.message}` : "the peer's error could not be read");
+  const text = context.exceptionText || (found ? textOf(found) : "the peer's error could not be read");
   const where = [context.key === undefined ? "" : `task ${context.key}`, worker === undefined ? "" : `on ${worker}`]
     .filter(Boolean)
     .join(" ");
   return new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
     ...(found?.record ? { cause: errorFromRecord(found.record) } : {}),
     details: {
-      type: found?.type ?? /^\w+/.exec(text)?.[0] ?? "Exception",
-      text: found?.message ?? text,
+      type: found?.record?.name ?? found?.type ?? /^\w+/.exec(text)?.[0] ?? "Exception",
+      text: found?.record?.message ?? found?.message ?? text,
       traceback: context.tracebackText ?? found?.record?.stack ?? "",
       ...(context.key === undefined ? {} : { key: context.key }),
       ...(worker === undefined ? {} : { worker }),
     },
   });
+}
+
+function textOf({ type, message, record }: FoundException): string {
+  return record ? `${record.name}: ${record.message}` : `${type}: ${message}`;
 }
 
 interface FoundException {

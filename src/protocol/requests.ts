@@ -240,6 +240,10 @@ export interface WorkerIdentity {
   readonly metrics: Loose;
   readonly status: string;
   readonly nanny: string | null;
+  /** What an rsdat worker said in its registration's `extra`: bytes of blocks it may hold. */
+  readonly budgetBytes?: number;
+  /** Its `extra` says what it is: `rsdat`, or absent for Python. */
+  readonly language?: string;
 }
 /** A server's description of itself; workers have only `type` and `id`. */
 export interface Identity {
@@ -267,6 +271,8 @@ const WORKER_IDENTITY = record<WorkerIdentity>({
   metrics: LOOSE_MAP,
   status: TEXT,
   nanny: nullable(TEXT),
+  budgetBytes: optional(NUMBER),
+  language: optional(TEXT),
 });
 /** `nWorkers`: how many workers to describe, -1 for all. */
 export const IDENTITY: Request<{ readonly nWorkers?: number }, Identity> = request<

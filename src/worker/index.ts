@@ -6,6 +6,8 @@
  */
 export { runNanny } from "./nanny.ts";
 export type { NannyOptions } from "./nanny.ts";
+export { runWorkerProcess } from "./process.ts";
+export type { WorkerProcessOptions } from "./process.ts";
 export type { Trust } from "./run-task.ts";
 export { Worker } from "./worker.ts";
 export type { WorkerOptions } from "./worker.ts";

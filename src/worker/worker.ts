@@ -1,10 +1,10 @@
 /** The worker's shell: connections, timers and values around the machine. One event, drain the outbox, next event. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
-import { type Clock, CommClosedError, errorToRecord, isRsdatError, type Logger, RemoteProtocolError, WorkerStartError } from "../base/index.ts";
+import { type Clock, CommClosedError, ConfigError, errorToRecord, formatBytes, isRsdatError, type Logger, RemoteProtocolError, WorkerStartError } from "../base/index.ts";
 import { BatchedStream, type Comm, connect, listen, type Listener, readStream, Rpc, serveRequests } from "../comm/index.ts";
-import { config, createLogger, packageVersion, systemClock } from "../config/index.ts";
-import type { Executor } from "../executor/index.ts";
+import { allottedCpus, config, createLogger, memoryLimitBytes, packageVersion, systemClock } from "../config/index.ts";
+import { createExecutor, type Executor, runtimeReserveBytes } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
   formatAddress, HEARTBEAT_WORKER, NATIVE_RESOURCE, normalizeAddress, parseAddress, REGISTER_WORKER, RETIRE_WORKERS, SCHEDULER_TO_WORKER,
@@ -21,10 +21,12 @@ import { type Stored, Values } from "./values.ts";
 export interface WorkerOptions extends Partial<Trust> {
   /** Address of the scheduler. */
   readonly scheduler: string;
-  /** Runs the tasks; the worker owns it and closes it. */
-  readonly executor: Executor;
-  /** Bytes this process may take; told to the scheduler. */
-  readonly memoryLimitBytes: number;
+  /** Compute threads. Default: the CPUs allotted. */
+  readonly nthreads?: number;
+  /** Bytes this process may take. Default: `rsdat.memory-limit`. */
+  readonly memoryLimitBytes?: number;
+  /** Runs the tasks; default one of `nthreads` threads, within the memory limit. The worker owns it and closes it. */
+  readonly executor?: Executor;
   /** Default: the address. */
   readonly name?: string;
   /** Host to listen on; default: the one that this machine has on the way to the scheduler. */
@@ -62,6 +64,7 @@ export class Worker implements AsyncDisposable {
   /** Resolves with the reason once the worker has closed. */
   readonly closed: Promise<string>;
   readonly #options: WorkerOptions;
+  readonly #memoryLimitBytes: number;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #executor: Executor;
@@ -86,13 +89,14 @@ export class Worker implements AsyncDisposable {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? createLogger("rsdat.worker");
-    this.#executor = options.executor;
+    this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
+    this.#executor = options.executor ?? makeExecutor(options.nthreads ?? allottedCpus().value, this.#memoryLimitBytes);
     this.address = address;
     this.name = options.name ?? address;
     this.closed = this.#done.promise;
     this.#isForeign = comm.handshake.rsdat === undefined;
-    this.#values = new Values(options.executor);
-    this.#metrics = new MetricsSource(this.#clock, options.executor);
+    this.#values = new Values(this.#executor);
+    this.#metrics = new MetricsSource(this.#clock, this.#executor);
     this.#rpc = new Rpc({ logger: this.#logger, ...handshakeOf(options) });
     this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
     this.#machine = createWorkerMachine(this.#limits(), needOf);
@@ -103,6 +107,7 @@ export class Worker implements AsyncDisposable {
    *
    * @throws {ConnectTimeoutError} no scheduler answered within the death timeout
    * @throws {WorkerStartError} the scheduler refused, with its reason
+   * @throws {ConfigError} the memory limit is too small
    */
   static async start(options: WorkerOptions): Promise<Worker> {
     const scheduler = normalizeAddress(options.scheduler);
@@ -176,7 +181,7 @@ export class Worker implements AsyncDisposable {
     if (!resources.has(NATIVE_RESOURCE)) resources.set(NATIVE_RESOURCE, PLENTY);
     const me = REGISTER_WORKER.ask({
       address: this.address, status: "init", nthreads: this.#executor.threads, name: this.name, now: this.#clock.wall() / 1000, resources,
-      memoryLimit: options.memoryLimitBytes, localDirectory: options.localDirectory ?? "", services: new Map(), nanny: options.nanny ?? null,
+      memoryLimit: this.#memoryLimitBytes, localDirectory: options.localDirectory ?? "", services: new Map(), nanny: options.nanny ?? null,
       pid: process.pid, versions: versionsOf(packageVersion()), metrics: this.#readMetrics(), extra: this.#facts(),
       stimulusId: this.#nextStimulus("worker-connect"), serverId: `Worker-${randomUUID()}`,
     });
@@ -254,7 +259,7 @@ export class Worker implements AsyncDisposable {
     const fraction = config.fraction("distributed.worker.memory.pause");
     if (fraction === null || this.#isLeaving) return;
     const { heapUsed, external } = process.memoryUsage();
-    const isFull = heapUsed + external + this.#executor.stats().bytesLive > fraction * this.#options.memoryLimitBytes;
+    const isFull = heapUsed + external + this.#executor.stats().bytesLive > fraction * this.#memoryLimitBytes;
     if (isFull === this.#isPaused) return;
     this.#isPaused = isFull;
     this.#handle({ type: "status", status: isFull ? "paused" : "running" });
@@ -368,6 +373,18 @@ export class Worker implements AsyncDisposable {
     this.#handle({ type: "update-data", values });
     return values;
   }
+}
+
+/** @throws {ConfigError} the limit leaves nothing for blocks */
+function makeExecutor(threads: number, limitBytes: number): Executor {
+  const budgetBytes = limitBytes - runtimeReserveBytes(threads);
+  if (budgetBytes <= 0) {
+    throw new ConfigError(
+      `memory limit ${formatBytes(limitBytes)} leaves nothing for blocks: the runtime of ${threads} threads takes ${formatBytes(runtimeReserveBytes(threads))}; raise it, or give fewer threads`,
+      { details: { limitBytes, threads } },
+    );
+  }
+  return createExecutor({ threads, budgetBytes });
 }
 
 /** An event before time and stimulus are known. */

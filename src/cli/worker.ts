@@ -1,0 +1,160 @@
+/** `rsdat worker`: the flags of `dask worker`. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { Command, Option } from "commander";
+import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
+import { allottedCpus, allottedMemoryBytes, createLogger, memoryLimitBytes, readToken } from "../config/index.ts";
+import { runNanny, runWorkerProcess, type WorkerProcessOptions } from "../worker/index.ts";
+
+interface WorkerFlags {
+  readonly name?: string;
+  readonly nthreads?: string;
+  readonly nworkers?: string;
+  readonly memoryLimit?: string;
+  readonly localDirectory?: string;
+  readonly resources?: string;
+  readonly deathTimeout?: string;
+  readonly lifetime?: string;
+  readonly lifetimeStagger?: string;
+  readonly host?: string;
+  readonly interface?: string;
+  readonly workerPort?: string;
+  readonly contactAddress?: string;
+  readonly schedulerFile?: string;
+  readonly tokenFile?: string;
+  readonly allowInsecure?: boolean;
+  readonly nanny: boolean;
+  readonly protocol?: string;
+}
+
+/** The command, ready to be added. */
+export function workerCommand(): Command {
+  return new Command("worker")
+    .description("Start a worker: its threads compute what the scheduler sends")
+    .argument("[scheduler]", 'address of the scheduler, e.g. "tcp://10.0.0.1:8786"')
+    .option("--scheduler-file <file>", "JSON file in which the scheduler wrote its address")
+    .option("--name <name>", "name, for restrictions and logs; default the address")
+    .option("--nthreads <n>", "compute threads; default or 0: the CPUs allotted")
+    .option("--memory-limit <bytes>", 'bytes of this process: "4GiB", a fraction of what was allotted, "auto" (0.8 of it)')
+    .option("--local-directory <folder>", "folder for short-lived files")
+    .option("--resources <list>", 'amounts of named resources: "GPU=1 mem=2e9"')
+    .option("--host <host>", "host to listen on; default: the one on the way to the scheduler")
+    .option("--interface <name>", "network interface to listen on")
+    .option("--worker-port <port>", "port to listen on; default: any")
+    .option("--contact-address <address>", "address that peers shall use, where it differs")
+    .option("--death-timeout <duration>", "give up when no scheduler answers for so long", "60s")
+    .option("--lifetime <duration>", "leave in good order after this time")
+    .option("--lifetime-stagger <duration>", "spread the lifetimes of many workers by up to so much, plus or minus")
+    .option("--token-file <file>", "file with the cluster's token, mode 600; default RSDAT_TOKEN_FILE")
+    .option("--allow-insecure", "run JavaScript that nobody vouches for")
+    .option("--nanny", "watch the worker from a parent process, and start it again when it dies", false)
+    .option("--no-nanny", "no parent process")
+    .addOption(new Option("--protocol <protocol>", "tcp").choices(["tcp", "tcp://"]))
+    .addOption(new Option("--nworkers <n>", "one worker has all threads here").hideHelp())
+    .addOption(new Option("--dashboard").hideHelp())
+    .addOption(new Option("--no-dashboard").hideHelp())
+    .action(async (scheduler: string | undefined, flags: WorkerFlags) => {
+      process.exitCode = await runWorker(scheduler, flags);
+    });
+}
+
+async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Promise<number> {
+  const logger = createLogger("rsdat.worker", "info");
+  const options = workerOptions(scheduler, flags);
+  if (flags.nanny) {
+    const leave = new AbortController();
+    for (const signal of ["SIGTERM", "SIGUSR2", "SIGINT"] as const) process.on(signal, () => leave.abort());
+    const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
+    return runNanny({ command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"], logger, signal: leave.signal });
+  }
+  return runWorkerProcess({
+    ...options,
+    logger,
+    onStart: (worker) => logger.info(`worker ${worker.name} at ${worker.address}, registered to ${options.scheduler}`),
+  });
+}
+
+/**
+ * Options of a worker from its flags.
+ * @throws {ArgumentError} a flag is not what it should be
+ * @throws {UnsupportedError} several workers in one process
+ */
+export function workerOptions(scheduler: string | undefined, flags: WorkerFlags): WorkerProcessOptions {
+  if (flags.nworkers !== undefined && Number(flags.nworkers) !== 1) {
+    throw new UnsupportedError(`--nworkers ${flags.nworkers}: one rsdat worker uses all threads of a machine; give --nthreads instead`);
+  }
+  const address = scheduler ?? (flags.schedulerFile === undefined ? process.env["DASK_SCHEDULER_ADDRESS"] : addressInFile(flags.schedulerFile));
+  if (address === undefined) throw new ArgumentError("no scheduler: give its address, or --scheduler-file");
+  const nthreads = wholeNumber(flags.nthreads, "--nthreads") || allottedCpus().value;
+  if (flags.localDirectory !== undefined) mkdirSync(flags.localDirectory, { recursive: true });
+  const host = flags.interface === undefined ? flags.host : hostOfInterface(flags.interface);
+  const port = wholeNumber(flags.workerPort, "--worker-port");
+  return {
+    scheduler: address,
+    nthreads,
+    memoryLimitBytes: memoryLimit(flags.memoryLimit),
+    resources: resourcesOf(flags.resources ?? ""),
+    token: readToken(flags.tokenFile),
+    allowInsecure: flags.allowInsecure ?? false,
+    deathTimeoutMs: parseDurationMs(flags.deathTimeout ?? "60s", "--death-timeout"),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(flags.contactAddress === undefined ? {} : { contactAddress: flags.contactAddress }),
+    ...(flags.localDirectory === undefined ? {} : { localDirectory: flags.localDirectory }),
+    ...(flags.lifetime === undefined ? {} : { lifetimeMs: staggered(flags.lifetime, flags.lifetimeStagger) }),
+  };
+}
+
+function wholeNumber(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`${flag} ${text} is not a whole number`);
+  return n;
+}
+
+/** As Dask: a size, a fraction of what was allotted, "auto", or 0 for no limit of its own. */
+function memoryLimit(text: string | undefined): number {
+  if (text === undefined || text === "auto") return memoryLimitBytes();
+  const fraction = Number(text);
+  if (fraction > 0 && fraction <= 1) return Math.floor(fraction * allottedMemoryBytes().value);
+  const bytes = parseBytes(text, "--memory-limit");
+  return bytes === 0 ? allottedMemoryBytes().value : bytes;
+}
+
+/** `"GPU=1 mem=2e9"` or with commas. */
+function resourcesOf(text: string): ReadonlyMap<string, number> {
+  const out = new Map<string, number>();
+  for (const part of text.split(/[\s,]+/).filter(Boolean)) {
+    const [name = "", amount = ""] = part.split("=");
+    if (name === "" || amount === "" || !(Number(amount) >= 0)) throw new ArgumentError(`--resources: ${JSON.stringify(part)} is not name=amount`);
+    out.set(name, Number(amount));
+  }
+  return out;
+}
+
+function staggered(lifetime: string, stagger: string | undefined): number {
+  const spread = stagger === undefined ? 0 : parseDurationMs(stagger, "--lifetime-stagger");
+  // The process's id spreads the workers of one array of jobs as well as a random number would.
+  const offset = ((process.pid * 2654435761) % 2 ** 32) / 2 ** 31 - 1;
+  return Math.max(1_000, parseDurationMs(lifetime, "--lifetime") + offset * spread);
+}
+
+/** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */
+export function hostOfInterface(name: string): string {
+  const all = networkInterfaces();
+  const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
+  if (!found) throw new ArgumentError(`no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`);
+  return found.address;
+}
+
+/** Address in a scheduler file. @throws {ArgumentError} it cannot be read or names none */
+export function addressInFile(file: string): string {
+  try {
+    const { address } = JSON.parse(readFileSync(file, "utf8")) as { address?: unknown };
+    if (typeof address === "string") return address;
+  } catch (cause) {
+    throw new ArgumentError(`scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  throw new ArgumentError(`scheduler file ${file} names no address`);
+}

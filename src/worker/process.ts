@@ -1,0 +1,59 @@
+/** A worker as a whole process: signals, lifetime, a parent that may die. */
+import { createLogger } from "../config/index.ts";
+import { Worker, type WorkerOptions } from "./worker.ts";
+
+/** How a worker process is to live. */
+export interface WorkerProcessOptions extends WorkerOptions {
+  /** Leave in good order after this time. */
+  readonly lifetimeMs?: number;
+  /** Told once the worker is registered. */
+  readonly onStart?: (worker: Worker) => void;
+}
+
+/** A process that is told twice to end, or whose parent is gone, ends after this whatever it is doing. */
+const HURRY_MS = 5_000;
+
+/**
+ * Run a worker until it has closed. SIGTERM, SIGUSR2 (Slurm's warning before the end of a job) and the end of its
+ * lifetime make it leave in good order: nothing new is started, what runs ends, what is only here moves to others.
+ * SIGINT closes at once, and so does the end of the parent where this process has an IPC channel.
+ *
+ * @returns the process's exit code
+ */
+export async function runWorkerProcess(options: WorkerProcessOptions): Promise<number> {
+  const logger = options.logger ?? createLogger("rsdat.worker");
+  let worker: Worker | undefined;
+  let isLeaving = false;
+  const hurry = (): void => void setTimeout(() => process.exit(1), HURRY_MS).unref();
+  const leave = (reason: string): void => {
+    if (!worker || isLeaving) return process.exit(worker ? 1 : 0);
+    isLeaving = true;
+    void worker.leave(reason);
+  };
+  const close = (reason: string): void => {
+    if (!worker) return process.exit(0);
+    hurry();
+    void worker.close(reason);
+  };
+  const handlers: [NodeJS.Signals, () => void][] = [
+    ["SIGTERM", () => leave("SIGTERM")],
+    ["SIGUSR2", () => leave("SIGUSR2")],
+    // A terminal sends Ctrl-C to the whole group: a worker with a parent leaves it to the parent to decide.
+    ["SIGINT", () => (process.connected ? undefined : close("SIGINT"))],
+  ];
+  for (const [signal, handler] of handlers) process.on(signal, handler);
+  const onDisconnect = (): void => close("its parent process ended");
+  if (process.connected) process.on("disconnect", onDisconnect);
+  let lifetime: NodeJS.Timeout | undefined;
+  try {
+    worker = await Worker.start({ ...options, logger });
+    options.onStart?.(worker);
+    if (options.lifetimeMs !== undefined) lifetime = setTimeout(() => leave("its lifetime is over"), options.lifetimeMs);
+    logger.info(`closed: ${await worker.closed}`);
+    return 0;
+  } finally {
+    clearTimeout(lifetime);
+    process.off("disconnect", onDisconnect);
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  }
+}
