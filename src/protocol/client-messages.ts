@@ -56,7 +56,8 @@ export interface UpdateLayers {
 export interface ClientDesiresKeys {
   readonly op: "client-desires-keys";
   readonly keys: readonly Key[];
-  readonly client: string;
+  /** Absent: the client whose stream it is. `fire-and-forget` stands for nobody in particular. */
+  readonly client?: string;
 }
 export interface ClientReleasesKeys {
   readonly op: "client-releases-keys";
@@ -214,7 +215,7 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
     client: TEXT,
     stimulusId: TEXT,
   }),
-  "client-desires-keys": op<ClientDesiresKeys>(CLIENT_KEYS),
+  "client-desires-keys": op<ClientDesiresKeys>({ keys: KEYS, client: optional(TEXT) }),
   "client-releases-keys": op<ClientReleasesKeys>(CLIENT_KEYS),
   "report-key": op<ReportKey>({ key: KEY }),
   "cancel-keys": op<CancelKeys>({ keys: KEYS, force: FLAG, reason: nullable(TEXT), msg: nullable(TEXT) }),

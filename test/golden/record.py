@@ -304,8 +304,12 @@ async def requests(client, scheduler, workers):
     await client.scheduler.gather(keys=["not-there"])
     await client.run(operator.add, 1, 2)
     await client.scheduler.who_has(keys=[numbers[0].key])
-    await client.log_event("topic", {"a": 1})
-    client.subscribe_topic("golden", print)
+    client.subscribe_topic("golden", lambda event: None)
+    await asyncio.sleep(0.1)
+    await client.log_event("golden", {"a": 1})
+    await client.log_event(["golden", "second"], "text")
+    await asyncio.sleep(0.1)
+    client.unsubscribe_topic("golden")
     await client.cancel(numbers[0])
     comm = await distributed.comm.connect(scheduler.address)
     await comm.write({"op": "no-such-op", "reply": True})
@@ -333,17 +337,46 @@ async def stealing(client, workers):
     client.futures.clear()
 
 
+async def trouble(client, scheduler, workers):
+    """Replicas dropped by the memory manager, a dependency that is not where it should be, a lost worker, a restart."""
+    a, b = workers
+    copied = client.submit(operator.add, 7, 7, key="copied", workers=[a.address], allow_other_workers=True)
+    await copied
+    await client.replicate([copied], n=2)
+    await client.amm.run_once()
+    await asyncio.sleep(0.5)
+    gone = client.submit(operator.add, 1, 1, key="gone", workers=[a.address])
+    await gone
+    del a.data["gone"]
+    stuck = client.submit(operator.neg, gone, key="stuck", workers=[b.address])
+    await asyncio.sleep(2.5)
+    await client.cancel([stuck, gone], force=True)
+    again = distributed.Future("copied", client=client)
+    client._send_to_scheduler({"op": "report-key", "key": "copied"})  # what gather does after a failure
+    await asyncio.sleep(0.2)
+    async with Worker(scheduler.address, name="w2", nthreads=1, dashboard=False) as c:
+        lost = client.submit(operator.add, 3, 3, key="lost", workers=[c.address], allow_other_workers=True)
+        await lost
+        distributed.fire_and_forget(client.submit(operator.add, 3, 4, key="forgotten"))
+        await c.close(reason="lost")
+    await asyncio.sleep(0.3)
+    del again, lost
+
+
 async def main():
     logging.disable(logging.CRITICAL)
-    dask.config.set({"distributed.worker.use-file-locking": False, "distributed.scheduler.work-stealing-interval": "20ms",
+    dask.config.set({"distributed.worker.use-file-locking": False, "distributed.scheduler.work-stealing-interval": "20ms", "distributed.client.heartbeat": "200ms",
                      "distributed.admin.system-monitor.gil.enabled": False})
     install()
     async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
         options = {"nthreads": 1, "local_directory": "/tmp/golden", "dashboard": False, "heartbeat_interval": "200ms", "memory_limit": 2**33}
-        async with Worker(scheduler.address, name="w0", resources={"JS": 9}, **options) as a, Worker(scheduler.address, name="w1", **options) as b:
+        a, b = Worker(scheduler.address, name="w0", resources={"JS": 9}, **options), Worker(scheduler.address, name="w1", **options)
+        a.periodic_callbacks["keep-alive"].callback_time = 300
+        async with a, b:
             async with Client(scheduler.address, asynchronous=True) as client:
                 await results(client, scheduler, [a, b])
                 await requests(client, scheduler, [a, b])
+                await trouble(client, scheduler, [a, b])
                 await stealing(client, [a, b])
                 await asyncio.sleep(0.5)
     prefix, home = sys.prefix.encode(), str(pathlib.Path(__file__).resolve().parents[2]).encode()

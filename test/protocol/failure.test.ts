@@ -21,7 +21,7 @@ test("an error of ours comes back whole: code, details, cause and place", () => 
   });
   expect(failure.exceptionText).toBe("CodecError: bad chunk");
   const error = remoteError(failure.exception, { key: "k" });
-  expect(error.message).toBe("task k on tcp://w:1: RuntimeError: CodecError: bad chunk");
+  expect(error.message).toBe("task k on tcp://w:1: CodecError: bad chunk");
   expect(error.cause).toMatchObject({
     code: "codec",
     message: "bad chunk",
@@ -49,7 +49,7 @@ test.each([
   exception.state = new Map<PyValue, PyValue>([["rsdat", json]]);
   const error = remoteError(serializeBytes(writePickle(exception)));
   expect(error).toBeInstanceOf(RsdatError);
-  expect(error.message).toContain("text");
+  expect(error.message).toMatch(/^(RuntimeError: text|X: m)$/);
 });
 
 test("an unreadable exception still says what the texts say", () => {
