@@ -116,7 +116,7 @@ function stored(code: LaneCode, x: Lanes): readonly V[] {
 export function storeContiguous(code: LaneCode, x: Lanes, at: Address): void {
   const v = stored(code, x);
   if (code.elements * widthOf(x.dtype) < 16) code.f.storeLane(8, at, v[0] as V, 0);
-  else v.forEach((part, k) => code.f.storeVector({ ...at, offset: at.offset + 16 * k }, part));
+  else for (const [k, part] of v.entries()) code.f.storeVector({ ...at, offset: at.offset + 16 * k }, part);
 }
 
 /** Store E elements `step` bytes apart. */

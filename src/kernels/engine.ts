@@ -5,14 +5,23 @@
 import { DTYPES, type DType, viewOf } from "../dtype/index.ts";
 import type { Kernel, KernelCall } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import { type Access, accessKind } from "./access.ts";
+import { type Access, type AccessKind, accessKind } from "./access.ts";
 import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
 import { copyRow, interpretNest } from "./interpret.ts";
 import { forEachOuter, type LoopNest } from "./loop.ts";
 import { emitMap, type MapShape } from "./map-module.ts";
 import { itemIsByte, nativeDType, refusal } from "./op-table.ts";
 import { memoryOf } from "./segment.ts";
-import { BLOCK_BYTES, countRun, hasModule, kernelOf, SCRATCH_BYTES, type Scratch, scratch } from "./wasm/runtime.ts";
+import {
+  countRun,
+  hasModule,
+  kernelOf,
+  moduleOf,
+  type NamedModule,
+  SCRATCH,
+  type Scratch,
+  scratch,
+} from "./wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "./wasm/webassembly.ts";
 
 /** Elements per call of a compiled kernel: a running call neither switches tiers nor sees a cancellation. */
@@ -60,9 +69,9 @@ export function writeLiterals(
   sets: readonly number[],
   { buffer }: Scratch,
 ): void {
-  call.kernel.params.forEach((dtype, slot) =>
-    writeLiteral(buffer, layout.param(slot), dtype, call.params[slot] as number | bigint),
-  );
+  for (const [slot, dtype] of call.kernel.params.entries()) {
+    writeLiteral(buffer, layout.param(slot), dtype, call.params[slot] as number | bigint);
+  }
   call.kernel.sets.forEach((dtype, k) => {
     const members = call.sets[k] ?? [];
     const start = layout.set(k);
@@ -175,6 +184,36 @@ export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray
   forEachOuter(nest, Math.max(0, depth - 2), (at) => runPlane(run, size, tile, at));
 }
 
+/**
+ * Compile the kernel of `call` ahead of its use, for operands (outputs, then inputs) of these access kinds that all lie
+ * in one segment: the usual pattern. The dispatching thread does it once and posts the module; other patterns are
+ * compiled where they occur. Null where the interpreter runs the kernel.
+ */
+export function compileKernel(call: KernelCall, kinds?: readonly AccessKind[]): NamedModule | null {
+  if (supports(call).way !== "wasm") return null;
+  const { kernel } = call;
+  const dtypes = [...kernel.outputs.map((id) => kernel.nodes[id]?.dtype as DType), ...kernel.inputs]; // ids are in range
+  const shape = dtypes.map(
+    (dtype, k): Access => ({ dtype: nativeDType(dtype) as DType, kind: kinds?.[k] ?? "c", memory: 0 }), // lowerable
+  );
+  const { key, map } = moduleShape(call, shape, kernel.outputs.length, 2);
+  return { key, module: moduleOf(key, () => emitMap(kernel, map)) };
+}
+
+/** Cache key and module shape for operands of these accesses. */
+function moduleShape(
+  call: KernelCall,
+  shape: readonly Access[],
+  outs: number,
+  memories: number,
+): { readonly key: string; readonly map: MapShape } {
+  const sizes = call.sets.map((s) => s.length);
+  const sets = paddedSetSizes(call.kernel, sizes);
+  const places = shape.map((x) => x.kind + x.memory).join("");
+  const key = `map ${kernelText(call.kernel)} ${places}/${memories} ${sets.join()}`;
+  return { key, map: { outs: shape.slice(0, outs), inputs: shape.slice(outs), sets, memories } };
+}
+
 function prepare(
   call: KernelCall,
   nest: LoopNest,
@@ -184,18 +223,13 @@ function prepare(
 ): Run | null {
   const operands = operandsOf(nest, blocks);
   const { shape, memories } = accessesOf(operands, outs);
-  const sets = paddedSetSizes(
-    call.kernel,
-    call.sets.map((s) => s.length),
-  );
-  const map: MapShape = { outs: shape.slice(0, outs), inputs: shape.slice(outs), sets, memories: memories.length };
-  const key = `map ${kernelText(call.kernel)} ${shape.map((x) => x.kind + x.memory).join("")}/${memories.length} ${sets.join()}`;
+  const { key, map } = moduleShape(call, shape, outs, memories.length);
   if (total < compileFrom.elements && !hasModule(key)) return null;
-  const layout = blockLayout(call.kernel, operands.length, sets);
-  if (layout.bytes > BLOCK_BYTES) return null;
+  const layout = blockLayout(call.kernel, operands.length, map.sets);
+  if (layout.bytes > SCRATCH.copies) return null;
   const own = scratch();
   const run = kernelOf(key, memories, () => emitMap(call.kernel, map));
-  writeLiterals(call, layout, sets, own);
+  writeLiterals(call, layout, map.sets, own);
   const copied = operands.flatMap((x, k) => (x.memory === null ? [k] : []));
   return { call, operands, outs, run, layout, scratch: own, copied };
 }
@@ -211,8 +245,8 @@ function tileOf({ operands, copied }: Run, { rows, columns }: Size): Size {
   const widths = copied.filter((k) => operands[k]?.shares === k).map((k) => operands[k]?.itemsize as number);
   const perElement = widths.reduce((sum, n) => sum + n, 0);
   if (copied.length > 0)
-    elements = Math.min(COPY_ELEMENTS, Math.floor((SCRATCH_BYTES - BLOCK_BYTES) / perElement / 64) * 64 - 64);
-  let at = BLOCK_BYTES;
+    elements = Math.min(COPY_ELEMENTS, Math.floor((SCRATCH.rows - SCRATCH.copies) / perElement / 64) * 64 - 64);
+  let at = SCRATCH.copies;
   for (const x of operands) {
     if (x.memory !== null) continue;
     const first = operands[x.shares] as Operand;

@@ -4,12 +4,22 @@
  * Imports: base, dtype, ndarray, geo; graph (expression types).
  * @module
  */
+
+export type { AccessKind } from "./access.ts";
 export { type CoarsenMethod, coarsen } from "./coarsen.ts";
 export { copyStrided, fill } from "./copy.ts";
-export { type Support, supports } from "./engine.ts";
+export { compileKernel, type Support, supports } from "./engine.ts";
 export { interpretMap } from "./interpret.ts";
 export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
 export { runReduce } from "./reduce.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";
-export { exportModules, importModule, type KernelStats, kernelStats, type NamedModule } from "./wasm/runtime.ts";
+export {
+  exportModules,
+  importModule,
+  type KernelStats,
+  kernelStats,
+  type NamedModule,
+  timeCompilations,
+} from "./wasm/runtime.ts";
+export type { WasmMemory, WasmModule } from "./wasm/webassembly.ts";

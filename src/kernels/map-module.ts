@@ -130,7 +130,7 @@ export function fixedSources(
 }
 
 /** Pointer and steps of one operand inside the row loop. */
-interface Cursor {
+export interface Cursor {
   readonly access: Access;
   readonly index: number;
   /** Start of the row, and place of the iteration in it. */
@@ -140,7 +140,7 @@ interface Cursor {
   readonly step: I32;
 }
 
-function cursorOf(
+export function cursorOf(
   f: FunctionBuilder,
   access: Access,
   index: number,
@@ -158,7 +158,7 @@ function cursorOf(
   };
 }
 
-function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
+export function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
   const from: Address = { memory: access.memory, base: at, offset: 0 };
   switch (access.kind) {
     case "c":
@@ -173,7 +173,7 @@ function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
 }
 
 /** Advance by one iteration. */
-function advance(code: LaneCode, { access, at, step }: Cursor): void {
+export function advance(code: LaneCode, { access, at, step }: Cursor): void {
   const bytes = code.elements * widthOf(access.dtype);
   const by =
     access.kind === "c" ? i32(bytes) : access.kind === "r" ? i32(-bytes) : scalar2("i32.mul", step, i32(code.elements));
@@ -275,6 +275,6 @@ function emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scra
   const inputs = cursors.filter((c) => !outs.includes(c) && c.access.kind !== "s");
   for (const c of inputs) moveTail(code, c, place(c), rest, "in");
   nodes.lower(2, (slot) => loadContiguous(code, input(slot).access.dtype, place(input(slot))));
-  outs.forEach((c, k) => storeContiguous(code, nodes.output(k), place(c)));
+  for (const [k, c] of outs.entries()) storeContiguous(code, nodes.output(k), place(c));
   for (const c of outs) moveTail(code, c, place(c), rest, "out");
 }

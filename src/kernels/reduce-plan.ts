@@ -19,6 +19,8 @@ export interface ReducePlan {
   readonly counted: boolean;
   /** dtype of the value that `call` gives. */
   readonly dtype: DType;
+  /** True where values cannot be NaN, because NaN is masked. */
+  readonly clean: boolean;
   /** Start value, of `dtype` (sums: 0). */
   readonly identity: number | bigint;
 }
@@ -70,7 +72,7 @@ export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
   let x = value;
   if (spec.op === "count") {
     if (mask === undefined) mask = b.compare("eq", value, value); // not used by the runner, which knows the number
-    return { kind, call: b.build([mask]), counted: false, dtype: "bool", identity: 0 };
+    return { kind, call: b.build([mask]), counted: false, clean: true, dtype: "bool", identity: 0 };
   }
   if (spec.op === "any" || spec.op === "all") x = b.cast(value, "bool");
   if (kind === "sum-float") x = b.cast(x, "float64");
@@ -81,8 +83,16 @@ export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
   }
   const zero = DTYPES[dtype].big ? 0n : 0;
   const identity = kind === "min" || kind === "max" ? extremeOf(kind, dtype) : zero;
-  if (mask === undefined) return { kind, call: b.build([x]), counted: false, dtype, identity };
-  return { kind, call: b.build([b.where(mask, x, b.param(identity, dtype)), mask]), counted: true, dtype, identity };
+  const clean = DTYPES[dtype].kind !== "f" || spec.op.startsWith("nan");
+  if (mask === undefined) return { kind, call: b.build([x]), counted: false, clean, dtype, identity };
+  return {
+    kind,
+    call: b.build([b.where(mask, x, b.param(identity, dtype)), mask]),
+    counted: true,
+    clean,
+    dtype,
+    identity,
+  };
 }
 
 /** Second pass of var and std: (x - mean)² added in float64; `call` gains a last input, the float64 mean. */
@@ -92,7 +102,7 @@ export function planSquares(call: KernelCall): ReducePlan {
   const mean = b.input("float64");
   const square = b.unary("square", b.binary("sub", b.cast(value, "float64"), mean));
   const x = mask === undefined ? square : b.where(mask, square, b.param(0, "float64"));
-  return { kind: "sum-float", call: b.build([x]), counted: false, dtype: "float64", identity: 0 };
+  return { kind: "sum-float", call: b.build([x]), counted: false, clean: false, dtype: "float64", identity: 0 };
 }
 
 /**

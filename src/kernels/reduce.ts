@@ -8,7 +8,7 @@
 import { invariant } from "../base/index.ts";
 import { allocate, DTYPES, type DType, viewOf } from "../dtype/index.ts";
 import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec } from "../graph/index.ts";
-import { NDArray, sizeOf } from "../ndarray/index.ts";
+import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { convert, fill } from "./copy.ts";
 import { runNest } from "./engine.ts";
@@ -16,12 +16,12 @@ import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
 import { accumulateCall, isNarrowInteger, planReduce, planSquares, type ReducePlan } from "./reduce-plan.ts";
-import { reduceRows } from "./rows.ts";
+import { ROW_BATCH, reduceRows } from "./rows.ts";
+import { memoryOf } from "./segment.ts";
+import { SCRATCH, scratch } from "./wasm/runtime.ts";
 
 /** Shortest flat sequence that is added pairwise along itself; below it pairwise is sequential. */
 const PAIRWISE_MIN = 8;
-/** Rows whose slots are folded at a time. */
-const ROW_BATCH = 4096;
 /** Elements that one accumulating kernel takes per accumulator. */
 const GROUP_ELEMENTS = 4;
 /** Columns per tile of accumulators: 16 KiB of float64. */
@@ -143,15 +143,19 @@ function moments(
   const b = new CallBuilder();
   const divide = b.build([b.binary("div", b.input("float64"), b.input("float64"))]);
   runMap(divide, [mean, n], [mean], mean.shape);
-  const whole = job.shape.map((size, k) => ({ size, at: job.axes.kept.indexOf(k) }));
-  const seen = new NDArray(
-    "float64",
-    mean.data,
-    job.shape,
-    whole.map((w) => (w.at < 0 ? 0 : (mean.stride[w.at] as number))),
-    mean.offset,
-  );
+  const near = nearKernels(mean);
+  const stride = job.shape.map((_, k) => near.stride[job.axes.kept.indexOf(k)] ?? 0);
+  const seen = new NDArray("float64", near.data, job.shape, stride, near.offset);
   accumulate(planSquares(call), { ...job, inputs: [...job.inputs, seen] }, { value: m2, count: null });
+}
+
+/** The means where compiled kernels reach them: in scratch if they lie in no segment and fit. */
+function nearKernels(mean: NDArray): NDArray {
+  const bytes = mean.size * Float64Array.BYTES_PER_ELEMENT;
+  if (memoryOf(mean.data.buffer) !== undefined || bytes > SCRATCH.end - SCRATCH.means) return mean;
+  const near = NDArray.view("float64", scratch().buffer, SCRATCH.means, mean.shape);
+  copyBlock(near, mean);
+  return near;
 }
 
 function accumulate(plan: ReducePlan, job: Job, target: Target): void {
@@ -216,7 +220,9 @@ function cellWriter(plan: ReducePlan, { value, count }: Target): (slots: Slots) 
   const cells: number[][] = [[], []];
   const operands = count === null ? [value] : [value, count];
   const nest = loopNest(value.shape, operands, "given");
-  forEachOuter(nest, nest.shape.length, (at) => at.forEach((offset, k) => cells[k]?.push(offset)));
+  forEachOuter(nest, nest.shape.length, (at) => {
+    for (const [k, offset] of at.entries()) cells[k]?.push(offset);
+  });
   let cell = 0;
   return (slots) => {
     const at = cells[0]?.[cell] as number; // one cell per call

@@ -1,5 +1,5 @@
 /** Shared memory segments: the arena's blocks lie in them, and kernels work on them in place. See kernels.md §4. */
-import { invariant, RsdatError } from "../base/index.ts";
+import { invariant, UnsupportedError } from "../base/index.ts";
 import { type WasmMemory, wasm } from "./wasm/webassembly.ts";
 
 const PAGE = 65536;
@@ -17,7 +17,7 @@ const memories = new WeakMap<ArrayBufferLike, WasmMemory>();
 /**
  * A new segment of `bytes` (rounded up to 64 KiB, at most 4 GiB); it never grows and costs no resident memory until
  * touched. Known as a segment in this thread; other threads call {@link adoptSegment} with its memory.
- * @throws {RsdatError} code `segment`: the address space is exhausted (`ulimit -v`)
+ * @throws {UnsupportedError} code `segment`: the address space is exhausted (`ulimit -v`)
  */
 export function createSegment(bytes: number): Segment {
   const pages = Math.max(1, Math.ceil(bytes / PAGE));
@@ -26,10 +26,10 @@ export function createSegment(bytes: number): Segment {
   try {
     memory = new wasm.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (cause) {
-    throw new RsdatError(
-      "segment",
+    throw new UnsupportedError(
       `cannot reserve a memory segment of ${bytes} bytes; is the address space limited (ulimit -v)?`,
       { cause, details: { bytes } },
+      "segment",
     );
   }
   return { buffer: adoptSegment(memory), memory };

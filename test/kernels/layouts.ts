@@ -18,7 +18,7 @@ export function elementsAt(place: Place, dtype: DType, length: number, skew = 0)
   if (place === "ordinary") return allocate(dtype, length + skew).subarray(skew);
   let segment = segments.get(place);
   if (!segment) {
-    segment = { buffer: createSegment(16 << 20).buffer, used: 0 };
+    segment = { buffer: createSegment(64 << 20).buffer, used: 0 };
     segments.set(place, segment);
   }
   const at = segment.used + skew * DTYPES[dtype].itemsize;
@@ -69,7 +69,7 @@ function flatOffset(block: NDArray, shape: readonly number[], i: number, _width:
 
 /** A block without values yet. */
 export function emptyBlock(dtype: DType, shape: readonly number[], layout: Layout, place: Place): NDArray {
-  const step = layout === "strided" ? 3 : layout === "far" ? 1024 : layout === "reversed" ? -1 : 1;
+  const step = layout === "strided" ? 3 : layout === "far" ? 264 : layout === "reversed" ? -1 : 1;
   const stride = new Array<number>(shape.length);
   let extent = step;
   for (let k = shape.length - 1; k >= 0; k--) {

@@ -11,6 +11,7 @@ import {
   SCALAR1,
   SCALAR2,
   SHIFT_RIGHT,
+  SPLAT,
   STORE_LANE,
   VECTOR_ANY,
   VECTOR_CONST,
@@ -136,6 +137,11 @@ export function vector2(name: Vector2Name, a: Vector, b: Vector): Vector {
 
 export function vector1(name: Vector1Name, a: Vector): Vector {
   return vector(VECTOR1[name], [a]);
+}
+
+/** An i32 in every lane. */
+export function splat(name: keyof typeof SPLAT, x: I32): Vector {
+  return vector(SPLAT[name], [x]);
 }
 
 /** Every lane shifted right by `bits`, zeros from above. */
@@ -343,6 +349,12 @@ export class FunctionBuilder {
   return(x: Value): void {
     x.emit(this.#code);
     this.#code.byte(CONTROL.return);
+  }
+
+  /** Compute `x` for its effects. */
+  drop(x: Value): void {
+    x.emit(this.#code);
+    this.#code.byte(CONTROL.drop);
   }
 
   /** The finished function. */

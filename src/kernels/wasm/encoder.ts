@@ -113,7 +113,7 @@ export function encodeModule(
   for (let k = 0; k < memories; k++) imports.text("e").text(`m${k}`).byte(2).byte(3).unsigned(0).unsigned(PAGES_MAX);
   section(out, 2, memories, imports);
   const indices = new Bytes();
-  functions.forEach((_, k) => indices.unsigned(k));
+  for (const k of functions.keys()) indices.unsigned(k);
   section(out, 3, functions.length, indices);
   if (globals > 0) {
     const body = new Bytes();

@@ -150,6 +150,9 @@ export const VECTOR1 = {
 /** Logical right shifts of every lane by an i32. */
 export const SHIFT_RIGHT = { i8x16: 0x6d, i16x8: 0x8d, i32x4: 0xad, i64x2: 0xcd } as const;
 
+/** A scalar in every lane. */
+export const SPLAT = { "i16x8.splat": 0x10, "i32x4.splat": 0x11 } as const;
+
 /** Lane reads. */
 export const EXTRACT = {
   "i8x16.extract_lane_s": 0x15,

@@ -1,4 +1,5 @@
 /** Modules and instances of one thread: cached by structure, bounded, counted; and the thread's scratch memory. */
+import type { Clock } from "../../base/index.ts";
 import { createSegment, type Segment } from "../segment.ts";
 import { type WasmKernel, type WasmMemory, type WasmModule, wasm } from "./webassembly.ts";
 
@@ -14,6 +15,13 @@ export interface KernelStats {
 }
 
 const stats = { modulesCompiled: 0, moduleBytes: 0, compileMs: 0, cacheHits: 0, interpreted: 0, wasm: 0 };
+
+let now: () => number = () => 0;
+
+/** Give this thread's engine a clock for {@link KernelStats.compileMs}; without one it stays 0. */
+export function timeCompilations(clock: Pick<Clock, "now">): void {
+  now = () => clock.now();
+}
 
 /** Counters so far. */
 export function kernelStats(): KernelStats {
@@ -80,10 +88,10 @@ export function moduleOf(key: string, emit: () => Uint8Array<ArrayBuffer>): Wasm
     stats.cacheHits++;
     return known;
   }
-  const start = performance.now();
+  const start = now();
   const bytes = emit();
   const made = new wasm.Module(bytes);
-  stats.compileMs += performance.now() - start;
+  stats.compileMs += now() - start;
   stats.modulesCompiled++;
   stats.moduleBytes += bytes.length;
   modules.set(key, made);
@@ -126,9 +134,15 @@ export function kernelOf(
   return run;
 }
 
-/** Bytes of the scratch memory, and of its front part that holds the parameter block. */
-export const SCRATCH_BYTES: number = 4 << 20;
-export const BLOCK_BYTES: number = 64 << 10;
+/** The scratch memory, from front to back: parameter block, tiles of copied operands, tiles of rows, slots, means. */
+export const SCRATCH: Readonly<Record<"block" | "copies" | "rows" | "slots" | "means" | "end", number>> = {
+  block: 0,
+  copies: 64 << 10,
+  rows: 3 << 20,
+  slots: (3 << 20) + (768 << 10),
+  means: (3 << 20) + (896 << 10),
+  end: 4 << 20,
+};
 
 /** This thread's scratch memory: parameter block, tails, copied tiles, slots of reductions. */
 export interface Scratch extends Segment {
@@ -140,7 +154,7 @@ let made: Scratch | undefined;
 /** The scratch memory, made on first use. */
 export function scratch(): Scratch {
   if (made === undefined) {
-    const segment = createSegment(SCRATCH_BYTES);
+    const segment = createSegment(SCRATCH.end);
     made = { ...segment, i32: new Int32Array(segment.buffer) };
   }
   return made;
