@@ -5,5 +5,5 @@
  * @module
  */
 export type { SimOptions, SimReport, SimRun } from "./sim-cluster.ts";
-export { SimCluster, simValue } from "./sim-cluster.ts";
+export { leastBytes, SimCluster, simValue } from "./sim-cluster.ts";
 export { VirtualTime } from "./virtual-time.ts";

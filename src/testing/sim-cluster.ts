@@ -100,9 +100,8 @@ export class SimCluster {
   submit(client: string, graph: Graph, options: { readonly priority?: number; readonly keep?: boolean } = {}): SimRun {
     const edges = taskEdges(graph);
     const order = taskOrder(graph, edges);
-    const workspace = Float64Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task).spec.workspace);
     for (let task = 0; task < graph.taskCount; task++) this.#bytes.set(graph.key(task), graph.nbytes(task));
-    const { least } = simulatePeaks(graph, order, edges, 1, workspace);
+    const least = leastBytes(graph);
     const run: SimRun = { client, graph, delivered: new Map(), failed: new Set(), duplicates: 0, isReleased: false };
     this.runs.push(run);
     this.time.after(this.#latency(), () => {
@@ -251,6 +250,13 @@ export class SimCluster {
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+/** Least bytes that a graph can run in: one task at a time in rank order. */
+export function leastBytes(graph: Graph): number {
+  const edges = taskEdges(graph);
+  const workspace = Float64Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task).spec.workspace);
+  return simulatePeaks(graph, taskOrder(graph, edges), edges, 1, workspace).least;
+}
 
 /** The values that one task after another in rank order would give: the oracle. */
 export function simValue(graph: Graph): Map<Key, number> {

@@ -1,0 +1,202 @@
+/** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
+import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
+import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
+import { encodeTaskSpec } from "../graph/index.ts";
+import { failureOf, SCHEDULER_TO_CLIENT, SCHEDULER_TO_WORKER, type SchedulerToClient, type SchedulerToWorker, serializeTaskSpec } from "../protocol/index.ts";
+import { type ClientId, Scheduler, type SchedulerConfig, type SchedulerEvent, type SchedulerInstruction, type WorkerAddress } from "./state/index.ts";
+
+/** A worker's registration, as far as only the shell needs it. */
+export interface ConnectedWorker {
+  readonly address: WorkerAddress;
+  readonly stream: BatchedStream<SchedulerToWorker>;
+  readonly isPython: boolean;
+  /** Fields of the registration, for identity. */
+  readonly info: ReadonlyMap<string, unknown>;
+  metrics: ReadonlyMap<unknown, unknown>;
+  /** It said goodbye, or was told to go. */
+  isLeaving: boolean;
+}
+
+/** A client's connection. */
+export interface ConnectedClient {
+  readonly id: ClientId;
+  readonly stream: BatchedStream<SchedulerToClient>;
+  readonly isNative: boolean;
+}
+
+/** An event without what the hub adds. */
+export type BareEvent = SchedulerEvent extends infer E ? (E extends SchedulerEvent ? Omit<E, "now" | "stimulusId"> & { readonly stimulusId?: string } : never) : never;
+
+/** What the hub is given. */
+export interface HubOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly rpc: Rpc;
+  readonly machine: Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
+  /** A promise of ours is broken: the server must stop. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** State of the shell: who is connected. Of tasks it knows nothing. */
+export class Hub {
+  readonly machine: Scheduler;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly rpc: Rpc;
+  readonly workers: Map<WorkerAddress, ConnectedWorker> = new Map();
+  readonly clients: Map<ClientId, ConnectedClient> = new Map();
+  /** Clients that listen to a topic. */
+  readonly topics: Map<string, Set<ClientId>> = new Map();
+  readonly #onFatal: (error: unknown) => void;
+  readonly #joins = new Set<() => void>();
+  readonly #retirements = new Map<number, (workers: readonly WorkerAddress[]) => void>();
+  #nextRequest = 1;
+  #nextStimulus = 1;
+  #wake: NodeJS.Timeout | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #isDead = false;
+  /** Monotonic time of the last event that was not a heartbeat. */
+  lastActiveMs = 0;
+
+  constructor({ clock, logger, rpc, machine, onFatal }: HubOptions) {
+    this.clock = clock;
+    this.logger = logger;
+    this.rpc = rpc;
+    this.#onFatal = onFatal;
+    this.lastActiveMs = clock.now();
+    this.machine = new Scheduler({ ...machine, runSpecOf: (spec) => serializeTaskSpec(encodeTaskSpec(spec)), failureOf });
+  }
+
+  /** Give the machine one event and send all it says. */
+  feed(event: BareEvent): void {
+    if (this.#isDead) return;
+    const now = this.clock.now();
+    if (event.type !== "tick" && event.type !== "worker-heartbeat") this.lastActiveMs = now;
+    const outbox: SchedulerInstruction[] = [];
+    try {
+      // `now` and `stimulusId` are what BareEvent leaves out.
+      this.machine.handle({ ...event, now, stimulusId: event.stimulusId ?? `${event.type}-${this.#nextStimulus++}` } as SchedulerEvent, outbox);
+    } catch (error) {
+      this.#isDead = true;
+      this.logger.error(`the scheduler's state is broken, it stops: ${error instanceof Error ? error.message : String(error)}`, { error: errorToRecord(error) });
+      this.#onFatal(error);
+      return;
+    }
+    for (const instruction of outbox) this.#obey(instruction);
+  }
+
+  /** Connect a worker's stream. */
+  addWorker(worker: ConnectedWorker): void {
+    this.workers.set(worker.address, worker);
+    for (const resolve of this.#joins) resolve();
+  }
+
+  /** Forget a worker's stream and tell the machine, once. */
+  removeWorker(worker: ConnectedWorker): void {
+    if (this.workers.get(worker.address) !== worker) return;
+    this.workers.delete(worker.address);
+    this.feed({ type: "worker-left", worker: worker.address, isExpected: worker.isLeaving });
+  }
+
+  /** Running workers, most recently joined last. */
+  running(isWanted: (worker: ConnectedWorker) => boolean = () => true): ConnectedWorker[] {
+    return Array.from(this.workers.values()).filter((worker) => isWanted(worker) && this.machine.views.worker(worker.address)?.status === "running");
+  }
+
+  /** Running workers, waiting until there is one. Empty after `timeoutMs` or when `signal` is aborted. */
+  async waitForWorkers(isWanted: (worker: ConnectedWorker) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<ConnectedWorker[]> {
+    const deadline = this.clock.now() + timeoutMs;
+    for (;;) {
+      const found = this.running(isWanted);
+      const left = deadline - this.clock.now();
+      if (found.length > 0 || left <= 0 || signal?.aborted || this.#isDead) return found;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // A worker joins first and runs a moment later; its status change ends the wait.
+      const timer = setTimeout(resolve, Math.min(left, 2 ** 31 - 1));
+      this.#joins.add(resolve);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+      await promise;
+      clearTimeout(timer);
+      this.#joins.delete(resolve);
+    }
+  }
+
+  /** A worker may have become usable. */
+  workerChanged(): void {
+    for (const resolve of this.#joins) resolve();
+  }
+
+  /** Retire workers; resolves with those that have nothing left that is only there. */
+  retire(workers: readonly WorkerAddress[], close: boolean): Promise<readonly WorkerAddress[]> {
+    const request = this.#nextRequest++;
+    const { promise, resolve } = Promise.withResolvers<readonly WorkerAddress[]>();
+    this.#retirements.set(request, resolve);
+    if (close) for (const address of workers) this.#leaving(address);
+    this.feed({ type: "retire-workers", request, workers, close });
+    return promise;
+  }
+
+  /** Tell the clients that listen to a topic. */
+  publish(topic: string, message: unknown): void {
+    for (const id of this.topics.get(topic) ?? []) {
+      this.clients.get(id)?.stream.send({ op: "event", topic, event: [this.clock.wall() / 1000, message] });
+    }
+  }
+
+  /** Stop timers and end what waits. */
+  dispose(): void {
+    this.#isDead = true;
+    clearTimeout(this.#wake);
+    for (const resolve of this.#joins) resolve();
+    for (const resolve of this.#retirements.values()) resolve([]);
+    this.#retirements.clear();
+  }
+
+  #leaving(address: WorkerAddress): void {
+    const worker = this.workers.get(address);
+    if (worker) worker.isLeaving = true;
+  }
+
+  #obey(instruction: SchedulerInstruction): void {
+    switch (instruction.type) {
+      case "send-worker":
+        this.workers.get(instruction.worker)?.stream.send(instruction.message);
+        return;
+      case "send-client":
+        this.clients.get(instruction.client)?.stream.send(instruction.message);
+        return;
+      case "wake-at":
+        return this.#wakeBy(instruction.at);
+      case "drop-worker": {
+        const worker = this.workers.get(instruction.worker);
+        this.workers.delete(instruction.worker);
+        worker?.stream.comm.abort(new RsdatError("worker-lost", `worker ${instruction.worker} dropped: ${instruction.reason}`));
+        return;
+      }
+      case "retired":
+        this.#retirements.get(instruction.request)?.(instruction.workers);
+        this.#retirements.delete(instruction.request);
+        return;
+    }
+  }
+
+  #wakeBy(at: number): void {
+    if (at >= this.#wakeAt || this.#isDead) return;
+    this.#wakeAt = at;
+    clearTimeout(this.#wake);
+    this.#wake = setTimeout(() => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.feed({ type: "tick" });
+    }, Math.max(0, Math.min(at - this.clock.now(), 2 ** 31 - 1)));
+    this.#wake.unref();
+  }
+}
+
+/** Streams of both kinds of peers. */
+export function workerStream(comm: Comm): BatchedStream<SchedulerToWorker> {
+  return new BatchedStream(comm, SCHEDULER_TO_WORKER.encode);
+}
+
+export function clientStream(comm: Comm): BatchedStream<SchedulerToClient> {
+  return new BatchedStream(comm, SCHEDULER_TO_CLIENT.encode);
+}

@@ -1,0 +1,112 @@
+/** Published data sets and metadata: small shared tables that Python clients keep on the scheduler (extension `publish_*`). */
+import { ExistsError, NotFoundError, RemoteProtocolError } from "../base/index.ts";
+import type { Handlers } from "../comm/index.ts";
+import { type Key, type KeyValue, keyOfValue, valueOfKey } from "../graph/index.ts";
+import type { Hub } from "./hub.ts";
+
+/** Client that stands for everybody's interest in published data. */
+const PUBLISHER = "published-datasets";
+/** Time a publication waits for the client's stream to come so far. */
+const FLUSH_MS = 30_000;
+
+/** The tables, and the handlers over them. */
+export class Published {
+  readonly #hub: Hub;
+  readonly #sets = new Map<string, { readonly name: unknown; readonly data: unknown; readonly keys: readonly Key[] }>();
+  readonly #metadata = new Map<string, unknown>();
+  readonly #flushes = new Map<string, PromiseWithResolvers<void>>();
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+    hub.feed({ type: "client-joined", client: PUBLISHER });
+  }
+
+  /** A client's stream has come to the point with this number. */
+  reached(uid: unknown): void {
+    this.#flush(String(uid)).resolve();
+  }
+
+  handlers(): Handlers {
+    return {
+      publish_put: (request) => this.#put(request),
+      publish_get: (request) => this.#get(request),
+      publish_delete: (request) => this.#delete(request),
+      publish_list: () => Array.from(this.#sets.values(), (set) => set.name),
+      set_metadata: (request) => void this.#metadata.set(pathOf(request), request.get("value")),
+      get_metadata: (request) => this.#readMetadata(request),
+    };
+  }
+
+  async #put(request: ReadonlyMap<unknown, unknown>): Promise<null> {
+    await this.#flushed(request.get("uid"));
+    const [names, keys, data] = [listIn(request, "names"), listIn(request, "keys"), listIn(request, "data")];
+    names.forEach((raw, i) => {
+      const name = nameOf(raw);
+      if (this.#sets.has(name) && request.get("override") !== true) throw new ExistsError(`Dataset ${String(raw)} already exists`);
+      this.#release(name);
+      const own = (Array.isArray(keys[i]) ? (keys[i] as KeyValue[]) : []).map(keyOfValue); // what is no key makes keyOfValue throw
+      this.#hub.feed({ type: "client-desires-keys", client: PUBLISHER, keys: own });
+      this.#sets.set(name, { name: raw, data: data[i], keys: own });
+    });
+    return null;
+  }
+
+  #get(request: ReadonlyMap<unknown, unknown>): unknown[] {
+    return listIn(request, "names").map((raw) => {
+      const found = this.#sets.get(nameOf(raw));
+      return found ? { data: found.data, keys: found.keys.map(valueOfKey) } : null;
+    });
+  }
+
+  async #delete(request: ReadonlyMap<unknown, unknown>): Promise<null> {
+    await this.#flushed(request.get("uid"));
+    for (const raw of listIn(request, "names")) this.#release(nameOf(raw));
+    return null;
+  }
+
+  #release(name: string): void {
+    const found = this.#sets.get(name);
+    this.#sets.delete(name);
+    if (!found) return;
+    // A key may belong to several sets.
+    const kept = new Set(Array.from(this.#sets.values()).flatMap((set) => set.keys));
+    this.#hub.feed({ type: "client-releases-keys", client: PUBLISHER, keys: found.keys.filter((key) => !kept.has(key)) });
+  }
+
+  #readMetadata(request: ReadonlyMap<unknown, unknown>): unknown {
+    const value = this.#metadata.get(pathOf(request));
+    if (value !== undefined) return value;
+    const fallback = request.get("default");
+    if (fallback === undefined || fallback === "__no_default__") throw new NotFoundError(`no metadata under ${pathOf(request)}`);
+    return fallback;
+  }
+
+  #flush(uid: string): PromiseWithResolvers<void> {
+    const known = this.#flushes.get(uid) ?? Promise.withResolvers<void>();
+    this.#flushes.set(uid, known);
+    return known;
+  }
+
+  async #flushed(uid: unknown): Promise<void> {
+    if (uid === undefined || uid === null) return;
+    const timer = setTimeout(() => this.reached(uid), FLUSH_MS);
+    await this.#flush(String(uid)).promise;
+    clearTimeout(timer);
+    this.#flushes.delete(String(uid));
+  }
+}
+
+function listIn(request: ReadonlyMap<unknown, unknown>, field: string): readonly unknown[] {
+  const value = request.get(field);
+  if (Array.isArray(value)) return value;
+  throw new RemoteProtocolError(`${String(request.get("op"))}.${field}: expected an array`);
+}
+
+/** One text per name; names are keys. */
+function nameOf(raw: unknown): string {
+  return keyOfValue(raw as KeyValue); // what is no key makes keyOfValue throw
+}
+
+function pathOf(request: ReadonlyMap<unknown, unknown>): string {
+  return JSON.stringify(request.get("keys"));
+}

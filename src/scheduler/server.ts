@@ -1,0 +1,201 @@
+/** A running scheduler: one port, one machine. */
+import { randomUUID } from "node:crypto";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { type Clock, type Logger, WriteError } from "../base/index.ts";
+import { type Handlers, listen, type Listener, Rpc, serveRequests } from "../comm/index.ts";
+import { createLogger, packageVersion, systemClock } from "../config/index.ts";
+import { formatAddress, parseAddress } from "../protocol/index.ts";
+import { serveClient } from "./client-connection.ts";
+import { serveHttp } from "./http.ts";
+import { Hub } from "./hub.ts";
+import { identityOf } from "./identity.ts";
+import { Published } from "./published.ts";
+import { type RequestContext, requestHandlers } from "./requests.ts";
+import type { SchedulerConfig, SchedulerViews } from "./state/index.ts";
+import { serveWorker } from "./worker-connection.ts";
+
+/** How a scheduler is started. */
+export interface SchedulerOptions {
+  /** Interface to listen on. Default `127.0.0.1`; `0.0.0.0` and `::` mean all. */
+  readonly host?: string;
+  /** Default 8786, as Dask; 0 chooses one. */
+  readonly port?: number;
+  /** Host in the address that others are told, when listening on all interfaces. Default: the first that is not loopback. */
+  readonly contactHost?: string;
+  /** Ends the scheduler after so long without a task. Default: never. */
+  readonly idleTimeoutMs?: number | null;
+  /** File that says how to connect, as JSON; written whole or not at all, removed at the end. */
+  readonly schedulerFile?: string | null;
+  /** Port of `/health` and `/json/…`; null: none. */
+  readonly httpPort?: number | null;
+  /** Time that a graph of a Python client waits for a Python worker. Default 5 minutes. */
+  readonly pythonWaitMs?: number;
+  /** False: pure Dask on the wire. */
+  readonly dialect?: boolean;
+  /** Limits of the machine. */
+  readonly machine?: Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** A scheduler that listens. */
+export interface SchedulerServer extends AsyncDisposable {
+  /** Where clients and workers connect to. */
+  readonly address: string;
+  readonly port: number;
+  readonly httpPort: number | null;
+  /** What it knows; for people and tests. */
+  readonly views: SchedulerViews;
+  /** Resolves when it has ended: by `close`, by a client's wish, by idleness, or with the error that broke it. */
+  readonly finished: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const PORT = 8786;
+const PYTHON_WAIT_MS = 300_000;
+
+/**
+ * Start a scheduler that clients and workers of Dask and of rsdat can connect to.
+ *
+ * @throws {CommError} the port is taken
+ * @throws {WriteError} the scheduler file cannot be written
+ */
+export async function startScheduler(options: SchedulerOptions = {}): Promise<SchedulerServer> {
+  const server = new Server(options);
+  await server.start();
+  return server;
+}
+
+class Server implements SchedulerServer {
+  readonly #options: SchedulerOptions;
+  readonly #logger: Logger;
+  readonly #rpc: Rpc;
+  readonly #hub: Hub;
+  readonly #context: RequestContext;
+  readonly #finished = Promise.withResolvers<unknown>();
+  #listener: Listener | undefined;
+  #http: { readonly port: number; close(): Promise<void> } | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#logger = options.logger ?? createLogger("rsdat.scheduler");
+    const clock = options.clock ?? systemClock;
+    this.#rpc = new Rpc({ ...this.#handshake(), logger: this.#logger });
+    this.#hub = new Hub({ clock, logger: this.#logger, rpc: this.#rpc, machine: options.machine ?? {}, onFatal: (error) => void this.#end(error) });
+    this.#context = {
+      hub: this.#hub,
+      id: `Scheduler-${randomUUID()}`,
+      startedAt: clock.wall() / 1000,
+      address: () => this.address,
+      plugins: new Map(),
+      terminate: () => setImmediate(() => void this.#end(undefined)),
+    };
+  }
+
+  get address(): string {
+    return this.#listener?.address ?? "";
+  }
+
+  get port(): number {
+    return parseAddress(this.address).port;
+  }
+
+  get httpPort(): number | null {
+    return this.#http?.port ?? null;
+  }
+
+  get views(): SchedulerViews {
+    return this.#hub.machine.views;
+  }
+
+  get finished(): Promise<unknown> {
+    return this.#finished.promise;
+  }
+
+  async start(): Promise<void> {
+    const { host = "127.0.0.1", port = PORT, httpPort = null, schedulerFile = null } = this.#options;
+    const published = new Published(this.#hub);
+    const handlers: Handlers = {
+      ...requestHandlers(this.#context),
+      ...published.handlers(),
+      "register-worker": (request, comm) => serveWorker(this.#hub, request, comm, this.#context.plugins),
+      "register-client": (request, comm) => serveClient(this.#hub, request, comm, { pythonWaitMs: this.#options.pythonWaitMs ?? PYTHON_WAIT_MS, flushes: published }),
+    };
+    const contactHost = this.#options.contactHost ?? firstInterface();
+    this.#listener = await listen(formatAddress({ scheme: "tcp", host, port }), (comm) => serveRequests(comm, handlers, this.#logger), { ...this.#handshake(), contactHost, logger: this.#logger });
+    try {
+      if (httpPort !== null) this.#http = await serveHttp(this.#context, { host, port: httpPort });
+      if (schedulerFile !== null) this.#writeFile(schedulerFile);
+    } catch (error) {
+      await this.#end(undefined);
+      throw error;
+    }
+    this.#watchIdle();
+    this.#logger.info(`scheduler at ${this.address}`);
+  }
+
+  close(): Promise<void> {
+    return this.#end(undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #handshake(): { readonly version: string; readonly dialect?: boolean } {
+    return { version: packageVersion(), ...(this.#options.dialect === undefined ? {} : { dialect: this.#options.dialect }) };
+  }
+
+  #end(reason: unknown): Promise<void> {
+    this.#closing ??= this.#shutDown(reason);
+    return this.#closing;
+  }
+
+  async #shutDown(reason: unknown): Promise<void> {
+    clearInterval(this.#idleTimer);
+    // Python workers and ours end on `close`; clients hear that the stream is over.
+    for (const worker of this.#hub.workers.values()) {
+      worker.stream.send({ op: "close", reason: "scheduler-close" });
+      await worker.stream.flush();
+    }
+    this.#hub.dispose();
+    await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
+    const { schedulerFile } = this.#options;
+    if (schedulerFile) rmSync(schedulerFile, { force: true });
+    this.#finished.resolve(reason);
+  }
+
+  #writeFile(path: string): void {
+    const identity = JSON.stringify({ ...identityOf(this.#context, 0), workers: {} }, null, 2);
+    const partial = `${path}.${randomUUID()}.tmp`;
+    try {
+      writeFileSync(partial, `${identity}\n`, { mode: 0o600 });
+      renameSync(partial, path);
+    } catch (cause) {
+      rmSync(partial, { force: true });
+      throw new WriteError(`scheduler file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { path } });
+    }
+  }
+
+  #watchIdle(): void {
+    const limit = this.#options.idleTimeoutMs;
+    if (!limit) return;
+    this.#idleTimer = setInterval(() => {
+      if (this.views.isBusy()) this.#hub.lastActiveMs = this.#hub.clock.now();
+      else if (this.#hub.clock.now() - this.#hub.lastActiveMs >= limit) {
+        this.#logger.info(`idle for ${limit} ms; the scheduler ends`);
+        void this.#end(undefined);
+      }
+    }, Math.min(1000, Math.max(10, limit / 4)));
+    this.#idleTimer.unref();
+  }
+}
+
+/** The first address of this machine that others can reach. */
+function firstInterface(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find((address) => !address.internal && address.family === "IPv4")?.address ?? "127.0.0.1";
+}

@@ -1,0 +1,89 @@
+/** A worker's connection: registration, then its stream until it ends. */
+import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
+import { HEARTBEAT_WORKER, REGISTER_WORKER, type RegisterWorker, WORKER_TO_SCHEDULER, type WorkerToScheduler } from "../protocol/index.ts";
+import { type ConnectedWorker, type Hub, workerStream } from "./hub.ts";
+import type { WorkerFacts } from "./state/index.ts";
+
+/** Longest of Dask's heartbeat intervals by number of workers, in seconds. Source: distributed `heartbeat_interval`. */
+function heartbeatSeconds(workers: number): number {
+  if (workers <= 10) return 0.5;
+  if (workers < 50) return 1;
+  return workers < 200 ? 2 : workers / 200 + 1;
+}
+
+/** Answer `register-worker`, then read the worker's stream; gives NO_REPLY when it has ended. */
+export async function serveWorker(hub: Hub, request: ReadonlyMap<unknown, unknown>, comm: Comm, plugins: ReadonlyMap<string, Uint8Array>): Promise<typeof NO_REPLY> {
+  const me = REGISTER_WORKER.parse(request);
+  const taken = Array.from(hub.workers.values()).find((other) => other.info.get("name") === me.name && other.address !== me.address);
+  const time = hub.clock.wall() / 1000;
+  if (taken) {
+    comm.send(REGISTER_WORKER.answer({ status: "error", message: `name taken, ${String(me.name)}, by ${taken.address}`, time }));
+    return NO_REPLY;
+  }
+  const former = hub.workers.get(me.address);
+  if (former) hub.removeWorker(former);
+  const isPython = me.extra.get("language") !== "rsdat";
+  const worker: ConnectedWorker = { address: me.address, stream: workerStream(comm), isPython, info: infoOf(me, comm), metrics: rawMetrics(request), isLeaving: false };
+  const heartbeatInterval = heartbeatSeconds(hub.workers.size + 1);
+  comm.send(REGISTER_WORKER.answer({ status: "OK", time, heartbeatInterval, workerPlugins: isPython ? plugins : new Map() }));
+  hub.addWorker(worker);
+  hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });
+  hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
+  try {
+    for await (const messages of readStream(comm, WORKER_TO_SCHEDULER.parse)) hear(hub, worker, messages);
+  } finally {
+    hub.removeWorker(worker);
+    hub.logger.info(`worker ${me.address} left`, { expected: worker.isLeaving });
+  }
+  return NO_REPLY;
+}
+
+function hear(hub: Hub, worker: ConnectedWorker, messages: readonly WorkerToScheduler[]): void {
+  if (hub.workers.get(worker.address) !== worker) return;
+  for (const message of messages) {
+    if (message.op === "log-event") hub.publish(message.topic, message.msg);
+    else if (message.op === "worker-status-change" && message.status.startsWith("clos")) worker.isLeaving = true;
+  }
+  hub.feed({ type: "worker-messages", worker: worker.address, messages });
+  if (messages.some((message) => message.op === "worker-status-change")) hub.workerChanged();
+}
+
+/** Answer `heartbeat_worker`. */
+export function heartbeat(hub: Hub, request: ReadonlyMap<unknown, unknown>): unknown {
+  const { address, metrics } = HEARTBEAT_WORKER.parse(request);
+  const worker = hub.workers.get(address);
+  if (!worker) return HEARTBEAT_WORKER.answer({ status: "missing" });
+  worker.metrics = rawMetrics(request);
+  hub.feed({ type: "worker-heartbeat", worker: address, memoryBytes: metrics.memory });
+  return HEARTBEAT_WORKER.answer({ status: "OK", time: hub.clock.wall() / 1000, heartbeatInterval: heartbeatSeconds(hub.workers.size) });
+}
+
+function rawMetrics(request: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown, unknown> {
+  const metrics = request.get("metrics");
+  return metrics instanceof Map ? metrics : new Map();
+}
+
+function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
+  const budget = me.extra.get("budget_bytes");
+  return {
+    address: me.address,
+    name: String(me.name),
+    nthreads: me.nthreads,
+    budgetBytes: isPython ? null : typeof budget === "number" ? budget : me.memoryLimit,
+    kind: isPython ? "python" : "rsdat",
+    resources: me.resources,
+    status: "init",
+  };
+}
+
+/** What identity tells of a worker besides what the machine knows. */
+function infoOf(me: RegisterWorker, comm: Comm): ReadonlyMap<string, unknown> {
+  return new Map<string, unknown>([
+    ["type", "Worker"], ["id", me.name], ["name", me.name], ["host", hostOf(me.address)], ["resources", me.resources], ["local_directory", me.localDirectory],
+    ["nthreads", me.nthreads], ["memory_limit", me.memoryLimit ?? 0], ["services", me.services], ["nanny", me.nanny], ["pid", me.pid], ["peer", comm.peer],
+  ]);
+}
+
+function hostOf(address: string): string {
+  return /^(?:[a-z]+:\/\/)?\[?([^\]]*?)\]?(?::\d+)?$/.exec(address)?.[1] ?? address;
+}
