@@ -47,7 +47,8 @@ function writableStore(url: string): SyncStore {
 /**
  * Begin a store: check the whole specification, write its metadata and the arrays whose data are given.
  *
- * On a file system a new store (`w-`, `w`) is written to a folder beside its place and appears only when finished.
+ * Modes `r+` and `a` leave the attributes of what exists as they are. A failure later on is the caller's to clean up, by
+ * {@link abortZarr}. On a file system a new store (`w-`, `w`) is written to a folder beside its place and appears only when finished.
  * @throws {ExistsError} mode `w-` and something is there
  * @throws {NotFoundError} mode `r+` and the store or array is not there
  * @throws {ShapeError | ChunkError | DTypeError} `r+` or `a` and an existing array is another one
