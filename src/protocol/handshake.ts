@@ -7,12 +7,10 @@ export const DIALECT = 1;
 /** Pickle protocol we read and write. */
 export const PICKLE_PROTOCOL = 5;
 
-/** What we say about ourselves. */
+/** What we say about ourselves. The cluster's token is not part of it: it is the key of the macs and never travels. */
 export interface HandshakeOptions {
   /** Our package version. */
   readonly version?: string;
-  /** Cluster token, for rsdat peers that check it. */
-  readonly token?: string;
   /** False switches the dialect off: the connection is pure Dask. Default true. */
   readonly dialect?: boolean;
 }
@@ -24,7 +22,7 @@ export interface Handshake {
   readonly python: readonly number[];
   readonly pickleProtocol: number;
   /** Present when both sides speak the rsdat dialect. */
-  readonly rsdat?: { readonly dialect: number; readonly version: string; readonly token?: string };
+  readonly rsdat?: { readonly dialect: number; readonly version: string };
 }
 
 /** The map we send. */
@@ -33,9 +31,7 @@ export function handshakeMessage(options: HandshakeOptions = {}): Record<string,
     compression: null,
     python: [3, 12, 0],
     "pickle-protocol": PICKLE_PROTOCOL,
-    ...(options.dialect === false
-      ? {}
-      : { rsdat: { dialect: DIALECT, version: options.version ?? "0", token: options.token } }),
+    ...(options.dialect === false ? {} : { rsdat: { dialect: DIALECT, version: options.version ?? "0" } }),
   };
 }
 
@@ -72,9 +68,8 @@ function parseDialect(value: unknown): Handshake["rsdat"] {
   const map = asMap(value, "handshake field rsdat");
   const dialect = map.get("dialect");
   const version = map.get("version");
-  const token = map.get("token");
   if (typeof dialect !== "number")
     throw new RemoteProtocolError(`handshake: field rsdat.dialect is ${describe(dialect)}; expected a number`);
   if (dialect !== DIALECT) return undefined;
-  return { dialect, version: String(version ?? "0"), ...(typeof token === "string" ? { token } : {}) };
+  return { dialect, version: String(version ?? "0") };
 }

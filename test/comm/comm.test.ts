@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Logger } from "../../src/base/index.ts";
+import { type Logger, seededRandom } from "../../src/base/index.ts";
 import {
   BatchedStream,
   type Comm,
@@ -20,7 +20,8 @@ import { NDArray } from "../../src/ndarray/index.ts";
 import {
   checkReply,
   deserialize,
-  type Serialized,
+  pack,
+  Serialized,
   serialize,
   WORKER_TO_SCHEDULER,
   type WorkerToScheduler,
@@ -75,10 +76,10 @@ const echo = async (comm: Comm): Promise<void> => {
 describe.each(["tcp", "inproc"])("%s", (scheme) => {
   test("messages keep order and content; handshakes are exchanged", async () => {
     const listener = await server(scheme, echo);
-    const comm = await client(listener.address, { version: "1.2.3", token: "secret" });
+    const comm = await client(listener.address, { version: "1.2.3" });
     expect(comm.handshake).toMatchObject({ pickleProtocol: 5, compression: null, rsdat: { dialect: 1 } });
     await expect.poll(() => listener.comms.size).toBe(1);
-    expect([...listener.comms][0]?.handshake.rsdat).toEqual({ dialect: 1, version: "1.2.3", token: "secret" });
+    expect([...listener.comms][0]?.handshake.rsdat).toEqual({ dialect: 1, version: "1.2.3" });
     for (let i = 0; i < 50; i++) comm.send({ i, text: "ü".repeat(i) });
     for (let i = 0; i < 50; i++) {
       expect(await comm.next()).toEqual(
@@ -110,6 +111,43 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     const back = deserialize(reply.get("data")!) as NDArray;
     expect(back.shape).toEqual([500, 1000]);
     expect(Buffer.from(back.data.buffer).equals(Buffer.from(block.data.buffer))).toBe(true);
+  });
+
+  test("frames of all sizes, echoed while many are under way", async () => {
+    const listener = await server(scheme, echo);
+    const comm = await client(listener.address);
+    const random = seededRandom(7);
+    const sent = Array.from({ length: 60 }, () => {
+      const count = random.below(4);
+      return Array.from({ length: count }, () =>
+        new Uint8Array(random.below(3) === 0 ? random.below(300_000) : random.below(50)).fill(random.below(256)),
+      );
+    });
+    for (const parts of sent) comm.send(parts.map((part) => new Serialized(pack({ "num-sub-frames": 1 }), [part])));
+    for (const parts of sent) {
+      const back = (await comm.next()) as Serialized[];
+      expect(back.length).toBe(parts.length);
+      back.forEach((value, i) => {
+        expect(Buffer.compare(value.frames[0]!, parts[i]!)).toBe(0);
+        expect(value.frames[0]!.byteOffset).toBe(0);
+      });
+    }
+  });
+
+  test("C-I10 the connecting side is bounded in the same way", async () => {
+    const sent = Promise.withResolvers<Comm>();
+    const listener = await server(scheme, async (comm) => {
+      for (let i = 0; i < 400; i++) comm.send(new Uint8Array(50_000).fill(i));
+      sent.resolve(comm);
+      await comm.closed;
+    });
+    const comm = await client(listener.address, { receiveBytesMax: 100_000, receiveMessagesMax: 10 });
+    const other = await sent.promise;
+    if (scheme === "tcp") {
+      const drained = other.drained().then(() => "drained");
+      expect(await Promise.race([drained, new Promise((r) => setTimeout(r, 200, "waits"))])).toBe("waits");
+    }
+    for (let i = 0; i < 400; i++) expect(((await comm.next()) as Uint8Array)[49_999]).toBe(i % 256);
   });
 
   test("closing ends both sides, with a typed error for those who wait", async () => {

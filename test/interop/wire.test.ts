@@ -59,7 +59,7 @@ describePeer("the wire against a real Dask", ["distributed", "numpy"], () => {
     peer = spawn(PYTHON, [join(import.meta.dirname, "wire_peer.py")], { stdio: ["pipe", "pipe", "inherit"] });
     const [line] = await once(peer.stdout!, "data");
     addresses = JSON.parse(String(line));
-    comm = await connect(addresses.scheduler, { version: "0.1.0", token: "token" });
+    comm = await connect(addresses.scheduler, { version: "0.1.0" });
     const versions = VERSIONS.parseAnswer(await rpc.call(addresses.scheduler, VERSIONS.ask({})));
     comm.send({ ...REGISTER_CLIENT.ask({ client: "rsdat-test", versions }), reply: false });
     stream = new BatchedStream(comm, CLIENT_TO_SCHEDULER.encode);
