@@ -229,7 +229,7 @@ export class HttpStore implements Store {
   ): Promise<HttpOutcome> {
     let url = new URL(this.#root.pathname + key, this.#root);
     for (let hop = 0; ; hop++) {
-      const own = url.origin === this.#root.origin ? { ...this.#options.headers, ...basicAuth(this.#root) } : {};
+      const own = url.origin === this.#root.origin ? (this.#options.headers ?? {}) : {};
       const began = (this.#options.clock ?? systemClock).now();
       const probe = new TimedSink(sink, this.#options.clock ?? systemClock);
       this.#origin.tally.requests++;
@@ -261,12 +261,6 @@ function withoutQuery(key: string): string {
 function rangeHeaders(offset: number, length: number, pinned: ObjectVersion | undefined): Record<string, string> {
   const range = { range: `bytes=${offset}-${offset + length - 1}` };
   return pinned?.etag ? { ...range, "if-match": pinned.etag } : range;
-}
-
-function basicAuth(root: URL): Record<string, string> {
-  if (root.username === "" && root.password === "") return {};
-  const text = `${decodeURIComponent(root.username)}:${decodeURIComponent(root.password)}`;
-  return { authorization: `Basic ${Buffer.from(text).toString("base64")}` };
 }
 
 function redirectTarget(from: URL, location: string | undefined, hop: number, at: Place): URL {

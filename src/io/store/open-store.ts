@@ -1,9 +1,10 @@
 /** From a URL or path to the store and key behind it. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { UnsupportedError } from "../../base/index.ts";
+import { ArgumentError, UnsupportedError } from "../../base/index.ts";
 import { FileStore } from "./file-store.ts";
 import { type HttpOptions, HttpStore } from "./http-store.ts";
+import { redact } from "./keys.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { Store } from "./store.ts";
 
@@ -66,6 +67,11 @@ function makeStore(root: URL, options: StoreOptions): Store {
       return new FileStore(root);
     case "http:":
     case "https:":
+      if (root.username !== "" || root.password !== "") {
+        throw new ArgumentError(`${redact(root)}: credentials do not belong into a URL; pass them as headers`, {
+          details: { url: redact(root) },
+        });
+      }
       return new HttpStore(root, options.http);
     case "memory:":
       return new MemoryStore(root);

@@ -4,10 +4,12 @@ import { dtypeInfo } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { type Codec, codecOf, type ItemSize } from "../codecs/index.ts";
 import type { ReadContext, SourceSpec } from "../source.ts";
+import { redact } from "../store/keys.ts";
 import { unpackBits } from "./bits.ts";
 import { compressionName, isWholeBits, type TiffLayout, tileRowBytes } from "./directory.ts";
 import type { TiffMeta } from "./meta.ts";
 import type { TilePiece } from "./pieces.ts";
+import { checkRare, isRare } from "./rare.ts";
 import { type BlockBox, bytesOf, fillBand, fillValue, scatterBand } from "./scatter.ts";
 
 /** Codec ids of our table by TIFF compression. */
@@ -23,7 +25,7 @@ const CODEC_ID: Readonly<Record<number, string>> = {
 export interface TileDecoder {
   readonly source: SourceSpec;
   readonly meta: TiffMeta;
-  /** Null: stored uncompressed. */
+  /** Null: the bytes are raw pixels. */
   readonly codec: Codec | null;
   readonly context: ReadContext;
   /** Room for one decoded tile, 8-byte aligned. */
@@ -38,6 +40,7 @@ export interface TileDecoder {
  */
 export function checkReadable(layout: TiffLayout, url: string): void {
   const { compression, predictor, bits, sampleFormat } = layout;
+  if (isRare(layout)) return checkRare(layout, url);
   if (compression !== 1 && CODEC_ID[compression] === undefined) {
     const name = compressionName(compression);
     throw new UnsupportedError(
@@ -71,7 +74,7 @@ export function tileDecoder(
   context: ReadContext,
   scratch: Uint8Array,
 ): TileDecoder {
-  checkReadable(meta, source.url);
+  checkReadable(meta, redact(source.url));
   const id = CODEC_ID[meta.compression];
   const { tileBytes, widenedBytes } = decoderRooms(meta, dtypeInfo(source.dtype).itemsize);
   const start = (8 - (scratch.byteOffset % 8)) % 8;
@@ -82,7 +85,8 @@ export function tileDecoder(
   return {
     source,
     meta,
-    codec: meta.compression === 1 ? null : codecOf(id!), // checkReadable knows the others
+    // The slots of a rare codec hold raw pixels.
+    codec: id === undefined ? null : codecOf(id),
     context,
     tile: rooms.subarray(base, base + tileBytes),
     widened: rooms.subarray(second, second + widenedBytes),
@@ -198,13 +202,11 @@ function blockBox(into: NDArray, piece: TilePiece, band: number): BlockBox {
   return { first: into.offset + band * bandStep + piece.toRow * rowStep + piece.toCol * colStep, rowStep, colStep };
 }
 
-function located(e: unknown, source: SourceSpec, piece: TilePiece): unknown {
+/** The error with its place; others pass through. */
+export function located(e: unknown, source: SourceSpec, piece: TilePiece): unknown {
   if (!isRsdatError(e) || e.name !== "CodecError") return e;
   const { tile, offset, length } = piece;
-  const message = `${source.url} tile ${tile}, bytes ${offset}-${offset + length - 1}: ${e.message}`;
-  return new CodecError(
-    message,
-    { cause: e, details: { ...e.details, url: source.url, tile, offset, length } },
-    e.code,
-  );
+  const url = redact(source.url);
+  const message = `${url} tile ${tile}, bytes ${offset}-${offset + length - 1}: ${e.message}`;
+  return new CodecError(message, { cause: e, details: { ...e.details, url, tile, offset, length } }, e.code);
 }

@@ -13,6 +13,8 @@ export interface TiffLayout {
   readonly sampleFormat: number;
   readonly compression: number;
   readonly photometric: number;
+  /** Product of the YCbCr subsampling factors; 1 where colour is whole. */
+  readonly subsampling: number;
   /** 1 without. */
   readonly predictor: number;
   /** True: one plane per sample; false: samples interleaved by pixel. */
@@ -178,6 +180,7 @@ function readLayout({ list, one, entries }: FieldAccess, offset: number): TiffLa
     sampleFormat: formats[0] ?? 1,
     compression: one(TAG.compression, 1),
     photometric: one(TAG.photometric, 1),
+    subsampling: subsampling(list(TAG.ycbcrSubsampling), one(TAG.photometric, 1)),
     predictor: one(TAG.predictor, 1),
     isPlanar: one(TAG.planarConfig, 1) === 2 && samples > 1,
     isTiled,
@@ -186,6 +189,11 @@ function readLayout({ list, one, entries }: FieldAccess, offset: number): TiffLa
     across: Math.ceil(width / tileWidth),
     down: Math.ceil(height / tileHeight),
   };
+}
+
+/** TIFF's default for YCbCr is 2 × 2. */
+function subsampling(factors: readonly number[], photometric: number): number {
+  return photometric === 6 ? (factors[0] ?? 2) * (factors[1] ?? 2) : 1;
 }
 
 function tileTable(reader: HeaderReader, entries: ReadonlyMap<number, Entry>, layout: TiffLayout): TileTable {

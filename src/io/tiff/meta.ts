@@ -1,6 +1,7 @@
 /** The TIFF part of a source: everything that reading needs, as JSON, and back (io.md §5.2). */
 import { MetadataError } from "../../base/index.ts";
 import type { Json, SourceSpec } from "../source.ts";
+import { redact } from "../store/keys.ts";
 import type { TiffDirectory, TiffLayout, TileTable } from "./directory.ts";
 
 /** What `SourceSpec.meta` of a TIFF holds. `bands` are the samples that the source's first axis names, from 0. */
@@ -26,7 +27,7 @@ export function encodeMeta(
   d: TiffDirectory,
   more: { readonly isLittleEndian: boolean; readonly bands: readonly number[]; readonly fill: number | bigint | null },
 ): Json {
-  const { width, height, samples, bits, sampleFormat, compression, photometric, predictor } = d;
+  const { width, height, samples, bits, sampleFormat, compression, photometric, subsampling, predictor } = d;
   const { isPlanar, isTiled, tileWidth, tileHeight, across, down } = d;
   return {
     width,
@@ -36,6 +37,7 @@ export function encodeMeta(
     sampleFormat,
     compression,
     photometric,
+    subsampling,
     predictor,
     isPlanar,
     isTiled,
@@ -71,7 +73,7 @@ export function decodeMeta(source: SourceSpec): TiffSource {
   const expected = meta.across * meta.down * (meta.isPlanar ? meta.samples : 1);
   if (offsets.length !== expected || counts.length !== expected) {
     throw new MetadataError(
-      `source ${source.url}: ${offsets.length} offsets and ${counts.length} counts for ${expected} tiles`,
+      `source ${redact(source.url)}: ${offsets.length} offsets and ${counts.length} counts for ${expected} tiles`,
       {},
       "tiff-count",
     );

@@ -2,6 +2,7 @@
 import { isRsdatError, MetadataError, NotFoundError, SelectionError, UnsupportedError } from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import type { SourceSpec } from "../source.ts";
+import { redact } from "../store/keys.ts";
 import { locate, type StoreOptions, toUrl } from "../store/open-store.ts";
 import type { ObjectVersion, Store } from "../store/store.ts";
 import { LIMIT, tiffError } from "./codes.ts";
@@ -100,16 +101,17 @@ const MASK = 4;
  */
 export async function openTiff(url: string | URL, options: TiffOptions = {}): Promise<TiffInfo> {
   const href = toUrl(url).href;
+  const shown = redact(href);
   const { store, key } = locate(href, options);
   const signal = options.signal ? { signal: options.signal } : {};
   const head = await store.readStart(key, { ...signal, maxBytes: options.headBytes ?? HEAD_BYTES });
   if (!head)
-    throw new NotFoundError(`${href} does not exist${await nearestParent(store, key)}`, { details: { url: href } });
+    throw new NotFoundError(`${shown} does not exist${await nearestParent(store, key)}`, { details: { url: shown } });
   const windows: FileWindow[] = [{ offset: 0, bytes: head.bytes }];
-  const header = await located(href, () =>
+  const header = await located(shown, () =>
     readHeader(store, key, { windows, size: head.size, version: head.version, ...signal }),
   );
-  return located(href, async () => describe(href, head.version, header, options.page ?? 0));
+  return located(shown, async () => describe(href, head.version, header, options.page ?? 0));
 }
 
 interface OpenState {
@@ -185,7 +187,8 @@ function pagesOf(directories: readonly TiffDirectory[]): Page[] {
   return pages;
 }
 
-function describe(url: string, version: ObjectVersion, header: TiffHeader, pageIndex: number): TiffInfo {
+function describe(href: string, version: ObjectVersion, header: TiffHeader, pageIndex: number): TiffInfo {
+  const url = redact(href);
   const pages = pagesOf(header.directories);
   const page = pages[pageIndex];
   if (!page)
@@ -200,9 +203,9 @@ function describe(url: string, version: ObjectVersion, header: TiffHeader, pageI
   const keys = readGeoKeys(main);
   const gdal = parseGdalMetadata(main.gdalMetadata);
   const nodata = parseNodata(main.gdalNodata ?? "", dtype);
-  const made = sourceMaker({ url, version, header, fill: nodata.value, dtype });
+  const made = sourceMaker({ url: href, version, header, fill: nodata.value, dtype });
   return {
-    url,
+    url: href,
     version,
     isBig: header.isBig,
     isLittleEndian: header.isLittleEndian,
@@ -240,7 +243,7 @@ interface SourceFacts {
 
 function sourceMaker({ url, version, header, fill, dtype }: SourceFacts) {
   return (d: TiffDirectory, bands: readonly number[], isStack: boolean, isMask = false): SourceSpec => {
-    checkReadable(d, url);
+    checkReadable(d, redact(url));
     const lead = isStack ? [bands.length] : [];
     const chunkLead = isStack ? [d.isPlanar ? 1 : bands.length] : [];
     return {

@@ -2,6 +2,7 @@
 import { CodecError, SelectionError } from "../../base/index.ts";
 import { type ByteRange, type MergedRange, type MergeRule, mergeRanges } from "../range/merge.ts";
 import type { Region, SourceSpec } from "../source.ts";
+import { redact } from "../store/keys.ts";
 import { stripRows, tileRowBytes } from "./directory.ts";
 import { decodeMeta, type TiffSource } from "./meta.ts";
 
@@ -85,7 +86,7 @@ function checkRegion(source: SourceSpec, region: Region): void {
   if (isInside) return;
   const text = region.map(({ start, stop }) => `${start}:${stop}`).join(", ");
   throw new SelectionError(`region [${text}] leaves the source of shape (${source.shape.join(", ")})`, {
-    details: { url: source.url },
+    details: { url: redact(source.url) },
   });
 }
 
@@ -103,8 +104,8 @@ function storedBytes(
   const rowBytes = tileRowBytes(meta);
   const fail = (code: "short" | "oversize", expected: string): Error =>
     new CodecError(
-      `${source.url} tile ${at.tile}: ${count} bytes stored, ${expected} expected`,
-      { details: { url: source.url, tile: at.tile, count } },
+      `${redact(source.url)} tile ${at.tile}: ${count} bytes stored, ${expected} expected`,
+      { details: { url: redact(source.url), tile: at.tile, count } },
       code,
     );
   if (meta.compression !== 1) {

@@ -4,40 +4,37 @@ import { dtypeInfo } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { FILE_MERGE, type MergeRule, splitRange, WEB_MERGE } from "../range/merge.ts";
 import type { RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "../source.ts";
+import { redact } from "../store/keys.ts";
 import { isLocalUrl, locate } from "../store/open-store.ts";
 import { isSyncStore, type Store } from "../store/store.ts";
-import { checkReadable, decodePiece, decoderRooms, tileDecoder } from "./decode.ts";
+import { checkReadable, decodePiece, decoderRooms, located, tileDecoder } from "./decode.ts";
+import { tileRowBytes } from "./directory.ts";
 import { type TiffPieces, tilePieces } from "./pieces.ts";
+import { decodeRare, isRare } from "./rare.ts";
 
 /** Allocations of the runtime around a read. */
 const SLACK_BYTES = 256 * 1024;
 
-/** See `planRead`. */
+/** See `planRead`. Rare codecs are never local: they decode while fetching, and their slots hold raw pixels. */
 export function planTiffRead(source: SourceSpec, region: Region): ReadPlan {
-  const local = isLocalUrl(source.url);
-  const laidOut = tilePieces(source, region, mergeRule(local));
-  checkReadable(laidOut.meta, source.url);
+  const laidOut = tilePieces(source, region, mergeRule(isLocalUrl(source.url)));
+  const { meta, pieces } = laidOut;
+  checkReadable(meta, redact(source.url));
+  const rare = isRare(meta);
+  const local = isLocalUrl(source.url) && !rare;
   const { key } = locate(source.url);
-  let slot = 0;
+  let bytes = 0;
   const requests: RangeRequest[] = laidOut.requests.map(({ offset, length }) => {
-    const at = slot;
-    slot += length;
-    return { key, offset, length, slot: at };
+    const slot = bytes;
+    bytes += length;
+    return { key, offset, length, slot };
   });
-  const rooms = decoderRooms(laidOut.meta, dtypeInfo(source.dtype).itemsize);
+  const rooms = decoderRooms(meta, dtypeInfo(source.dtype).itemsize);
   const largest = requests.reduce((max, r) => Math.max(max, r.length), 0);
+  const slotBytes = rare ? pieces.length * rooms.tileBytes : local ? largest : bytes;
   // The codec's own output is a second tile.
-  const tiles = 2 * rooms.tileBytes + rooms.widenedBytes;
-  return {
-    source,
-    region,
-    pieces: laidOut.pieces.length,
-    requests,
-    bytes: slot,
-    slotBytes: local ? largest : slot,
-    workspaceBytes: (local ? largest : slot) + tiles + SLACK_BYTES,
-    local,
-  };
+  const workspaceBytes = slotBytes + (rare ? bytes : 0) + 2 * rooms.tileBytes + rooms.widenedBytes + SLACK_BYTES;
+  return { source, region, pieces: pieces.length, requests, bytes, slotBytes, workspaceBytes, local };
 }
 
 /**
@@ -48,8 +45,10 @@ export function readTiffRegionSync(source: SourceSpec, region: Region, into: NDA
   checkTarget(source, region, into);
   const laidOut = tilePieces(source, region, mergeRule(true));
   const { store, key } = locate(source.url);
-  if (!isSyncStore(store))
-    throw new ReadError(`${source.url} is not local; fetch it first`, { details: { url: source.url } }, "not-local");
+  if (!isSyncStore(store) || isRare(laidOut.meta)) {
+    const url = redact(source.url);
+    throw new ReadError(`${url} cannot be read synchronously; fetch it first`, { details: { url } }, "not-local");
+  }
   const largest = laidOut.requests.reduce((max, r) => Math.max(max, r.length), 0);
   const scratch = roomOf(context, largest + decoderBytes(source, laidOut));
   const slot = scratch.subarray(0, largest);
@@ -70,8 +69,26 @@ export function readTiffRegionSync(source: SourceSpec, region: Region, into: NDA
   return { requests: laidOut.requests.length, bytes };
 }
 
-/** Fetch all requests of `plan` into `slots` (at least `plan.bytes`); the first failure aborts the others. */
+/** Fetch all requests of `plan` into `slots` (at least `plan.slotBytes`); the first failure aborts the others. */
 export async function fetchTiffRegion(plan: ReadPlan, slots: Uint8Array, context: ReadContext): Promise<ReadStats> {
+  const laidOut = tilePieces(plan.source, plan.region, mergeRule(isLocalUrl(plan.source.url)));
+  if (!isRare(laidOut.meta)) return fetchRequests(plan, slots, context);
+  const compressed = new Uint8Array(plan.bytes);
+  const stats = await fetchRequests(plan, compressed, context);
+  const { tileBytes } = decoderRooms(laidOut.meta, 1);
+  for (const [piece, bytes] of storedPieces(plan, laidOut, compressed)) {
+    context.signal?.throwIfAborted();
+    try {
+      const raw = await decodeRare(laidOut.meta, laidOut.pieces[piece]!.tile, bytes);
+      slots.set(raw, piece * tileBytes);
+    } catch (e) {
+      throw located(e, plan.source, laidOut.pieces[piece]!);
+    }
+  }
+  return stats;
+}
+
+async function fetchRequests(plan: ReadPlan, slots: Uint8Array, context: ReadContext): Promise<ReadStats> {
   const { store } = locate(plan.source.url);
   const abort = new AbortController();
   const signal = context.signal ? AbortSignal.any([context.signal, abort.signal]) : abort.signal;
@@ -105,17 +122,35 @@ async function readPart(
 /** Decode what {@link fetchTiffRegion} left in `slots` into `into`. */
 export function decodeTiffRegion(plan: ReadPlan, slots: Uint8Array, into: NDArray, context: ReadContext): void {
   checkTarget(plan.source, plan.region, into);
-  const laidOut = tilePieces(plan.source, plan.region, mergeRule(plan.local));
-  invariant(laidOut.requests.length === plan.requests.length, "a plan's requests follow from source and region");
+  const laidOut = tilePieces(plan.source, plan.region, mergeRule(isLocalUrl(plan.source.url)));
   const decoder = tileDecoder(plan.source, laidOut.meta, context, roomOf(context, decoderBytes(plan.source, laidOut)));
-  laidOut.requests.forEach((request, i) => {
-    for (const member of request.members) {
-      const piece = laidOut.pieces[member]!;
-      const at = plan.requests[i]!.slot + piece.offset - request.offset;
-      decodePiece(decoder, piece, slots.subarray(at, at + piece.length), into);
-    }
-  });
+  if (isRare(laidOut.meta)) {
+    const { tileBytes } = decoderRooms(laidOut.meta, 1);
+    laidOut.pieces.forEach((piece, i) => {
+      const rawBytes = piece.storedRows * tileRowBytes(laidOut.meta);
+      if (piece.length > 0) decodePiece(decoder, piece, slots.subarray(i * tileBytes, i * tileBytes + rawBytes), into);
+    });
+  } else {
+    for (const [piece, bytes] of storedPieces(plan, laidOut, slots))
+      decodePiece(decoder, laidOut.pieces[piece]!, bytes, into);
+  }
   for (const piece of laidOut.pieces) if (piece.length === 0) decodePiece(decoder, piece, slots, into);
+}
+
+/** Index and stored bytes of every piece that is not sparse. */
+function* storedPieces(
+  plan: ReadPlan,
+  laidOut: TiffPieces,
+  slots: Uint8Array,
+): Generator<[piece: number, bytes: Uint8Array]> {
+  invariant(laidOut.requests.length === plan.requests.length, "a plan's requests follow from source and region");
+  for (const [i, request] of laidOut.requests.entries()) {
+    for (const member of request.members) {
+      const { offset, length } = laidOut.pieces[member]!;
+      const at = plan.requests[i]!.slot + offset - request.offset;
+      yield [member, slots.subarray(at, at + length)];
+    }
+  }
 }
 
 function mergeRule(local: boolean): MergeRule {

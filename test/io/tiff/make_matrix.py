@@ -2,7 +2,7 @@
 
 python make_matrix.py FOLDER writes FOLDER/*.tif and FOLDER/manifest.json: a list of
 {file, dtype, shape, sha256, nodata, scales, offsets, descriptions, transform, epsg, overviews: [{shape, sha256}],
-mask: sha256 | null, refused: name | null}. Hashes are of the pixels that GDAL reads: (band, y, x), C order, little-endian.
+mask: sha256 | null, refused: name | null, near: file | null}. `near` names the raw pixels of a lossy file. Hashes are of the pixels that GDAL reads: (band, y, x), C order, little-endian.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ def number(v):
     return str(v) if isinstance(v, float) and not math.isfinite(v) else v
 
 
-def record(name, as_dtype=None, refused=None):
+def record(name, as_dtype=None, refused=None, near=False):
     path = FOLDER / name
     with rasterio.open(path) as d:
         cast = (lambda a: a.astype(as_dtype)) if as_dtype else (lambda a: a)
@@ -64,7 +64,9 @@ def record(name, as_dtype=None, refused=None):
         entry |= {"descriptions": list(d.descriptions), "epsg": d.crs.to_epsg() if d.crs else None}
         entry["transform"] = None if d.transform == Affine.identity() else list(d.transform)[:6]
         entry["gcps"] = [[g.col, g.row, g.x, g.y, g.z or 0] for g in d.gcps[0]]
-        entry["mask"] = None
+        entry |= {"mask": None, "near": f"{name}.raw" if near else None}
+        if near:
+            d.read().tofile(FOLDER / f"{name}.raw")
         if refused is None:
             entry["sha256"] = digest(cast(d.read()))
             if rasterio.enums.MaskFlags.per_dataset in d.mask_flag_enums[0] and len(d.mask_flag_enums[0]) == 1:
@@ -77,14 +79,14 @@ def record(name, as_dtype=None, refused=None):
     MANIFEST.append(entry)
 
 
-def write(name, data, refused=None, as_dtype=None, after=None, **options):
+def write(name, data, refused=None, as_dtype=None, after=None, near=False, **options):
     profile = {"driver": "GTiff", "dtype": data.dtype.name, "count": data.shape[0]}
     profile |= {"height": data.shape[1], "width": data.shape[2], **options}
     with rasterio.open(FOLDER / name, "w", **profile) as d:
         if after:
             after(d)
         d.write(data)
-    record(name, as_dtype, refused)
+    record(name, as_dtype, refused, near)
 
 
 TILES = {"tiled": True, "blockxsize": 64, "blockysize": 64}
@@ -195,6 +197,14 @@ def sparse_masks_overviews():
     write("tiny.tif", pixels("uint8", height=1, width=1))
 
 
+def lossy():
+    write("jpeg-grey.tif", pixels("uint8"), near=True, compress="JPEG", **TILES)
+    write("jpeg-strips.tif", pixels("uint8"), near=True, compress="JPEG", tiled=False, blockysize=16)
+    rgb = pixels("uint8", bands=3)
+    write("jpeg-rgb.tif", rgb, near=True, compress="JPEG", photometric="RGB", interleave="pixel", **TILES)
+    write("jpeg-planar.tif", rgb, near=True, compress="JPEG", photometric="MINISBLACK", interleave="band", **TILES)
+
+
 def refusals():
     for dtype in ["complex64", "complex128", "complex_int16"]:
         name = "int16" if dtype == "complex_int16" else dtype
@@ -217,7 +227,7 @@ def refusals():
 
 
 FOLDER.mkdir(parents=True, exist_ok=True)
-for part in [types_and_codecs, bands_and_orders, odd_bits, georeferencing, sparse_masks_overviews, refusals]:
+for part in [types_and_codecs, bands_and_orders, odd_bits, georeferencing, sparse_masks_overviews, lossy, refusals]:
     part()
 (FOLDER / "manifest.json").write_text(json.dumps(MANIFEST))
 print(json.dumps({"gdal": rasterio.__gdal_version__, "files": len(MANIFEST)}))

@@ -2,7 +2,8 @@
 import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { isRsdatError, type RsdatError, seededRandom } from "../../../src/base/index.ts";
-import { openStore, openTiff, planRead } from "../../../src/io/index.ts";
+import { openStore, openTiff, plainByteKernels, planRead, readRegion } from "../../../src/io/index.ts";
+import { NDArray } from "../../../src/ndarray/index.ts";
 import { writeCog } from "../cog/support.ts";
 import { makeTiff, readAll, soundFields, type TestField, whole } from "./support.ts";
 
@@ -108,6 +109,12 @@ describe("refused, naming the value", () => {
     ["unknown compression", makeTiff([fields([259, 3, 34925])]), "unsupported", /lzma/],
     ["unknown predictor", makeTiff([fields([259, 3, 8], [317, 3, 9])]), "unsupported", /predictor 9/],
     ["float predictor on integers", makeTiff([fields([259, 3, 8], [317, 3, 3])]), "unsupported", /predictor 3/],
+    [
+      "subsampled JPEG colour",
+      makeTiff([fields([259, 3, 7], [262, 3, 6], [277, 3, 3], [258, 3, 8, 8, 8])]),
+      "unsupported",
+      /subsampled YCbCr/,
+    ],
     ["mixed samples", makeTiff([fields([277, 3, 2], [258, 3, 8, 16])]), "unsupported", /bits 8, 16/],
     ["reversed bits", makeTiff([fields([266, 3, 2])]), "unsupported", /FillOrder/],
   ];
@@ -115,6 +122,24 @@ describe("refused, naming the value", () => {
     const e = await failure(bytes);
     expect([e.code, e.message]).toEqual([code, expect.stringMatching(says)]);
   });
+});
+
+test("a JPEG tile that is none, or claims another size, is corrupt and costs nothing", async () => {
+  const huge = [0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0, 0xff, 0xda, 0, 2];
+  for (const stream of [[1, 2, 3, 4, 5, 6, 7, 8], huge]) {
+    const place = makeTiff([fields([259, 3, 7])]).length;
+    const bytes = new Uint8Array(place + stream.length);
+    bytes.set(makeTiff([fields([259, 3, 7], [273, 4, place], [279, 4, stream.length])]));
+    bytes.set(stream, place);
+    const source = (await openTiff(await put(bytes))).source(0);
+    const reading = readRegion(source, whole(source), NDArray.zeros("uint8", source.shape), {
+      kernels: plainByteKernels,
+    });
+    await expect(reading).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringMatching(/tile 0, bytes .*jpeg: .*expected 4 × 2 × 1/),
+    });
+  }
 });
 
 /** Change the first entry's count field (an offset 4 into the entry) or anything else, on a copy. */
