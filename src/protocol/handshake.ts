@@ -6,6 +6,8 @@ import { asMap, describe } from "./msgpack.ts";
 export const DIALECT = 1;
 /** Pickle protocol we read and write. */
 export const PICKLE_PROTOCOL = 5;
+/** Least that a peer may speak: a Python scheduler says 4 when it connects to its workers, whatever its version. */
+const PICKLE_PROTOCOL_MIN = 4;
 
 /** What we say about ourselves. The cluster's token is not part of it: it is the key of the macs and never travels. */
 export interface HandshakeOptions {
@@ -39,7 +41,7 @@ export function handshakeMessage(options: HandshakeOptions = {}): Record<string,
  * The peer's handshake; `rsdat` is there only when we speak the dialect too.
  *
  * @throws {RemoteProtocolError} the message is no handshake
- * @throws {VersionError} the peer's pickle protocol is below 5
+ * @throws {VersionError} the peer's pickle protocol is below 4
  */
 export function parseHandshake(message: unknown, options: HandshakeOptions = {}): Handshake {
   const map = asMap(message, "handshake");
@@ -47,9 +49,9 @@ export function parseHandshake(message: unknown, options: HandshakeOptions = {})
   if (typeof pickleProtocol !== "number") {
     throw new RemoteProtocolError(`handshake: field pickle-protocol is ${describe(pickleProtocol)}; expected a number`);
   }
-  if (pickleProtocol < PICKLE_PROTOCOL) {
+  if (pickleProtocol < PICKLE_PROTOCOL_MIN) {
     throw new VersionError(
-      `peer speaks pickle protocol ${pickleProtocol}; ${PICKLE_PROTOCOL} is needed (distributed 2022.11 or later)`,
+      `peer speaks pickle protocol ${pickleProtocol}; ${PICKLE_PROTOCOL_MIN} is needed (distributed 2022.11 or later)`,
     );
   }
   const python = map.get("python");

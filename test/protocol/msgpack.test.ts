@@ -212,11 +212,11 @@ describe("addresses", () => {
 
 describe("handshake", () => {
   const of = (fields: Record<string, unknown>): ReadonlyMap<unknown, unknown> => new Map(Object.entries(fields));
-  test("a peer without a pickle protocol, or below 5, is refused", () => {
+  test("a peer without a pickle protocol, or below 4, is refused", () => {
     expect(() => parseHandshake(of({ python: [3, 8, 0] }))).toThrow(
       expect.objectContaining({ code: "remote-protocol" }),
     );
-    expect(() => parseHandshake(of({ "pickle-protocol": 4 }))).toThrow(expect.objectContaining({ code: "version" }));
+    expect(() => parseHandshake(of({ "pickle-protocol": 3 }))).toThrow(expect.objectContaining({ code: "version" }));
     expect(() => parseHandshake("OK")).toThrow(expect.objectContaining({ code: "remote-protocol" }));
   });
   test("C-I15 the dialect needs both sides and the same number", () => {
