@@ -176,6 +176,7 @@ export class MessageComm implements Comm {
   }
 
   async close(): Promise<void> {
+    this.#channel.hold(true); // whoever awaits this must not be cut off by an empty event loop
     this.#channel.end();
     await this.#done.promise;
   }
