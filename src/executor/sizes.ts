@@ -18,5 +18,5 @@ export function estimateBytes(value: unknown, depth = 4): number {
  * decoders leave to the collector. Measured as peak resident memory of runs, less the arena (test/local/memory).
  */
 export function runtimeReserveBytes(threads: number): number {
-  return (96 + 28 * threads) * 2 ** 20;
+  return (144 + 28 * threads) * 2 ** 20;
 }

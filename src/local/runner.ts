@@ -49,8 +49,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
    * @throws {MemoryBudgetError} the limit leaves nothing
    */
   async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
-    const { threads, budgetBytes } = this.#resolved();
-    return { threads, memoryBytes: budgetBytes, workers: 1 };
+    const { threads, budgetBytes, admission } = this.#resolved();
+    return { threads, memoryBytes: admission ? budgetBytes : Number.POSITIVE_INFINITY, workers: 1 };
   }
 
   /**
