@@ -1,10 +1,20 @@
 /** The worker machine: what each event recommends, and what may start once nothing is left to recommend. */
-import { assertNever, invariant } from "../../base/index.ts";
+import { assertNever, InvariantError, invariant } from "../../base/index.ts";
 import { type Key, showKey } from "../../graph/index.ts";
 import type { ComputeTask, SchedulerToWorker, StartStop, WireFailure } from "../../protocol/index.ts";
 import { checkCore } from "./check.ts";
 import { Core, type Peer } from "./core.ts";
-import type { NeedOf, StoryEntry, ValueFacts, WorkerAddress, WorkerCounts, WorkerEvent, WorkerInstruction, WorkerLimits, WorkerMachine } from "./events.ts";
+import type {
+  NeedOf,
+  StoryEntry,
+  ValueFacts,
+  WorkerAddress,
+  WorkerCounts,
+  WorkerEvent,
+  WorkerInstruction,
+  WorkerLimits,
+  WorkerMachine,
+} from "./events.ts";
 import { fetchInputs } from "./gather.ts";
 import { isBefore, isOrdered, isUnstarted, TASK_STATES, type WorkerTask } from "./task.ts";
 import { sendFinished, settleAll, step } from "./transitions.ts";
@@ -51,7 +61,9 @@ class Machine implements WorkerMachine {
   counts(): WorkerCounts {
     const core = this.#core;
     return {
-      tasks: new Map(TASK_STATES.filter((state) => core.stateCounts[state] > 0).map((state) => [state, core.stateCounts[state]])),
+      tasks: new Map(
+        TASK_STATES.filter((state) => core.stateCounts[state] > 0).map((state) => [state, core.stateCounts[state]]),
+      ),
       managedBytes: core.managedBytes,
       incomingBytes: core.incomingBytes,
       incomingCount: core.incomingCount,
@@ -115,7 +127,8 @@ function obey(core: Core, message: SchedulerToWorker): void {
       for (const key of message.keys) removeReplica(core, key);
       return;
     case "acquire-replicas":
-      for (const [key, workers] of message.whoHas) acquire(core, key, { workers, nbytes: message.nbytes.get(key) ?? 0 });
+      for (const [key, workers] of message.whoHas)
+        acquire(core, key, { workers, nbytes: message.nbytes.get(key) ?? 0 });
       return;
     case "steal-request":
       return answerSteal(core, message.key);
@@ -128,7 +141,8 @@ function obey(core: Core, message: SchedulerToWorker): void {
       return;
     }
     case "worker-status-change":
-      if (message.status === "running" || message.status === "paused" || message.status === "closing_gracefully") core.status = message.status;
+      if (message.status === "running" || message.status === "paused" || message.status === "closing_gracefully")
+        core.status = message.status;
       return core.send({ op: "worker-status-change", status: core.status, stimulusId: message.stimulusId });
     case "remove-worker":
       return core.losePeer(message.worker);
@@ -171,7 +185,11 @@ function removeReplica(core: Core, key: Key): void {
   else core.recommend(task, "released");
 }
 
-function acquire(core: Core, key: Key, { workers, nbytes }: { readonly workers: readonly WorkerAddress[]; readonly nbytes: number }): void {
+function acquire(
+  core: Core,
+  key: Key,
+  { workers, nbytes }: { readonly workers: readonly WorkerAddress[]; readonly nbytes: number },
+): void {
   const task = core.ensure(key, REPLICA_PRIORITY);
   if (task.state === "memory") return core.added(key);
   if (isOrdered(task)) return; // it will be here anyway
@@ -192,9 +210,19 @@ function refresh(core: Core, key: Key, workers: readonly WorkerAddress[]): void 
 }
 
 /** An execution is over: its thread, resources and bytes are free. */
-function ended(core: Core, key: Key, event: { readonly thread: number | null; readonly startstops: readonly StartStop[] }, then: (task: WorkerTask) => void): void {
+function ended(
+  core: Core,
+  key: Key,
+  event: { readonly thread: number | null; readonly startstops: readonly StartStop[] },
+  then: (task: WorkerTask) => void,
+): void {
   const task = known(core, key);
-  invariant(core.executing.delete(task) || core.longRunning.delete(task), `${showKey(key)} ended without having been started`, { story: core.story([key]) });
+  // The story is read only when it is told: this runs for every task.
+  if (!core.executing.delete(task) && !core.longRunning.delete(task)) {
+    throw new InvariantError(`${showKey(key)} ended without having been started`, {
+      details: { story: core.story([key]) },
+    });
+  }
   for (const [name, amount] of task.heldResources ?? []) core.free.set(name, (core.free.get(name) ?? 0) + amount);
   task.heldResources = null;
   core.reservedBytes -= task.need ?? 0;
@@ -207,7 +235,10 @@ function ended(core: Core, key: Key, event: { readonly thread: number | null; re
 
 function known(core: Core, key: Key): WorkerTask {
   const task = core.tasks.get(key);
-  invariant(task, `${showKey(key)} is unknown to the machine that started it`, { story: core.story([key]) });
+  if (!task)
+    throw new InvariantError(`${showKey(key)} is unknown to the machine that started it`, {
+      details: { story: core.story([key]) },
+    });
   return task;
 }
 
@@ -269,7 +300,11 @@ function put(core: Core, key: Key, value: ValueFacts): void {
   switch (task.state) {
     case "memory":
       return; // keys name values: it is the same one
-    case "executing": case "long-running": case "flight": case "cancelled": case "resumed":
+    case "executing":
+    case "long-running":
+    case "flight":
+    case "cancelled":
+    case "resumed":
       return core.drop(key);
     default:
       task.value = value;
@@ -316,8 +351,11 @@ function nextTask(core: Core): WorkerTask | undefined {
   const ready = core.ready.peek();
   const constrained = core.constrained.peek();
   const order = constrained?.order?.resourceRestrictions ?? null;
-  const hasResources = constrained !== undefined && Array.from(order ?? []).every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
-  const isConstrainedFirst = constrained !== undefined && hasResources && (ready === undefined || isBefore(constrained, ready));
+  const hasResources =
+    constrained !== undefined &&
+    Array.from(order ?? []).every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
+  const isConstrainedFirst =
+    constrained !== undefined && hasResources && (ready === undefined || isBefore(constrained, ready));
   const task = isConstrainedFirst ? constrained : ready;
   if (!task || !hasRoom(core, task)) return undefined;
   if (isConstrainedFirst) {
