@@ -211,7 +211,7 @@ class ThreadedExecutor implements Executor {
       this.#waiting.shift();
       this.#jobs[job.hold.slot] = job;
       if (job.hold.fetched === null) this.#launch(job, job.hold);
-      else void this.#fetch(job, job.hold, job.hold.fetched);
+      else void this.#prefetch(job, job.hold, job.hold.fetched);
     }
   }
 
@@ -268,7 +268,7 @@ class ThreadedExecutor implements Executor {
     this.#arena.release(block);
   }
 
-  async #fetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
+  async #prefetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
     try {
       const slots = this.#arena.view(fetched).data as Uint8Array; // allocated as uint8
       job.bytesFetched = await fetchReads(hold.reads, slots, job.stop.signal);
