@@ -111,6 +111,7 @@ export function nativeTask(key: Key, text: string, { args, token }: { readonly a
     steps: [...literals, { do: "call", dtype: "float64", shape: [], text, inputs, args: placed, mac }],
     out: { dtype: "float64", shape: [], nbytes: 8 },
     workspace: arrays.reduce((sum, array) => sum + array.nbytes, 0),
+    scratch: 0,
   };
   return { task: pyNativeTask(key, encodeTaskSpec(spec), dependencies.map((future) => future.key)), dependencies, isPython: false };
 }

@@ -11,7 +11,7 @@ export interface WorkerProcessOptions extends WorkerOptions {
 }
 
 /** A process that is told twice to end, or whose parent is gone, ends after this whatever it is doing. */
-const HURRY_MS = 5_000;
+const HURRY_MS = 2_000;
 
 /**
  * Run a worker until it has closed. SIGTERM, SIGUSR2 (Slurm's warning before the end of a job) and the end of its
@@ -30,10 +30,10 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     isLeaving = true;
     void worker.leave(reason);
   };
-  const close = (reason: string): void => {
+  const close = (reason: string, isSchedulerGone = false): void => {
     if (!worker) return process.exit(0);
     hurry();
-    void worker.close(reason);
+    void worker.close(reason, { isSchedulerGone });
   };
   const handlers: [NodeJS.Signals, () => void][] = [
     ["SIGTERM", () => leave("SIGTERM")],
@@ -42,7 +42,7 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     ["SIGINT", () => (process.connected ? undefined : close("SIGINT"))],
   ];
   for (const [signal, handler] of handlers) process.on(signal, handler);
-  const onDisconnect = (): void => close("its parent process ended");
+  const onDisconnect = (): void => close("its parent process ended", true);
   if (process.connected) process.on("disconnect", onDisconnect);
   let lifetime: NodeJS.Timeout | undefined;
   try {

@@ -74,7 +74,7 @@ export class Worker implements AsyncDisposable {
   readonly #stream: BatchedStream<WorkerToScheduler>;
   readonly #metrics: MetricsSource;
   readonly #transfers: TransferFigures = { incomingCountTotal: 0, outgoingBytes: 0, outgoingCount: 0, outgoingCountTotal: 0, bandwidth: 1e8 };
-  readonly #ending = new AbortController();
+  readonly #ending: AbortController;
   readonly #done = Promise.withResolvers<string>();
   readonly #isForeign: boolean;
   readonly #backlog: WorkerEvent[] = [];
@@ -85,8 +85,9 @@ export class Worker implements AsyncDisposable {
   #listener: Listener | undefined;
   #isLeaving = false;
 
-  private constructor(options: WorkerOptions, comm: Comm, address: string) {
+  private constructor(options: WorkerOptions, comm: Comm, { address, ending }: { readonly address: string; readonly ending: AbortController }) {
     this.#options = options;
+    this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? createLogger("rsdat.worker");
     this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
@@ -111,7 +112,8 @@ export class Worker implements AsyncDisposable {
    */
   static async start(options: WorkerOptions): Promise<Worker> {
     const scheduler = normalizeAddress(options.scheduler);
-    const logger = options.logger ?? createLogger("rsdat.worker");
+    const ending = new AbortController();
+    const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
     const comm = await connect(scheduler, { timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS, logger, ...handshakeOf(options) });
     let listener: Listener | undefined;
     try {
@@ -120,7 +122,7 @@ export class Worker implements AsyncDisposable {
       listener = await listen(formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }), async (peer) => (await started.promise).#serve(peer), {
         logger, contactHost: parseAddress(comm.local).host, ...handshakeOf(options),
       });
-      const worker = new Worker({ ...options, scheduler, logger }, comm, options.contactAddress ?? listener.address);
+      const worker = new Worker({ ...options, scheduler, logger }, comm, { address: options.contactAddress ?? listener.address, ending });
       worker.#listener = listener;
       started.resolve(worker);
       await worker.#register(comm);
@@ -153,14 +155,15 @@ export class Worker implements AsyncDisposable {
     await this.close(reason);
   }
 
-  /** Close now; the scheduler is told, and recomputes what was only here. */
-  async close(reason = "worker-close"): Promise<void> {
+  /** Close now; the scheduler is told unless it is gone too, and recomputes what was only here. */
+  async close(reason = "worker-close", { isSchedulerGone = false }: { readonly isSchedulerGone?: boolean } = {}): Promise<void> {
     if (this.#ending.signal.aborted) return void (await this.closed);
     this.#ending.abort(new CommClosedError(`worker ${this.address} closes: ${reason}`));
     clearTimeout(this.#wake);
     const goodbye = UNREGISTER.ask({ address: this.address, stimulusId: this.#nextStimulus("close") });
     const { comm } = this.#stream;
-    if (!comm.isClosed) {
+    if (isSchedulerGone) void comm.close();
+    if (!comm.isClosed && !isSchedulerGone) {
       // A scheduler that does not answer learns of it by the closed stream.
       await this.#rpc.call(this.#options.scheduler, goodbye, { timeoutMs: GOODBYE_MS }).catch(() => undefined);
       if (!comm.isClosed) comm.send([{ op: "close-stream" }]);
@@ -385,6 +388,14 @@ function makeExecutor(threads: number, limitBytes: number): Executor {
     );
   }
   return createExecutor({ threads, budgetBytes });
+}
+
+/** Says nothing once the worker closes: connections that break then are meant to. */
+function untilAborted(logger: Logger, signal: AbortSignal): Logger {
+  const gate = (level: keyof Logger) => (message: string, details?: Readonly<Record<string, unknown>>): void => {
+    if (!signal.aborted) logger[level](message, details);
+  };
+  return { debug: gate("debug"), info: gate("info"), warning: gate("warning"), error: gate("error") };
 }
 
 /** An event before time and stimulus are known. */
