@@ -200,6 +200,10 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
   const nodes = new NodeCode(code, kernel, levels, fixedSources(code, layout, block, { sets: shape.sets, scratch }));
   const input = (slot: number): Cursor => inputs[slot] as Cursor; // asked for used slots only
   nodes.lower(0, () => loadAt(code, input(0)));
+  if (isCopy(kernel, shape)) {
+    emitCopy(f, outs[0] as Cursor, input(0), rows, count);
+    return encodeModule([f.finish(), toInt64Function()], shape.memories);
+  }
   const whole = f.let(scalar2("i32.shr_u", count, i32(Math.log2(code.elements))));
   const rest = f.let(scalar2("i32.and", count, i32(code.elements - 1)));
   const iterations = f.local("i32");
@@ -230,6 +234,29 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
     },
   );
   return encodeModule([f.finish(), toInt64Function()], shape.memories);
+}
+
+/** True for a kernel that only moves contiguous rows. */
+function isCopy(kernel: Kernel, { outs, inputs }: MapShape): boolean {
+  const only = kernel.nodes[kernel.outputs[0] as NodeId]; // there is an output
+  return outs.length === 1 && only?.op === "in" && only.slot === 0 && outs[0]?.kind === "c" && inputs[0]?.kind === "c";
+}
+
+/** Rows moved as bytes. */
+function emitCopy(f: FunctionBuilder, to: Cursor, from: Cursor, rows: Local<"i32">, count: I32): void {
+  const bytes = f.let(scalar2("i32.mul", count, i32(widthOf(to.access.dtype))));
+  f.doWhile(
+    () => rows,
+    () => {
+      f.copy(
+        { memory: to.access.memory, base: to.row, offset: 0 },
+        { memory: from.access.memory, base: from.row, offset: 0 },
+        bytes,
+      );
+      for (const c of [to, from]) f.set(c.row, scalar2("i32.add", c.row, c.rowStep));
+      f.set(rows, scalar2("i32.sub", rows, i32(1)));
+    },
+  );
 }
 
 interface Tail {

@@ -75,24 +75,18 @@ export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
     return { kind, call: b.build([mask]), counted: false, clean: true, dtype: "bool", identity: 0 };
   }
   if (spec.op === "any" || spec.op === "all") x = b.cast(value, "bool");
-  if (kind === "sum-float") x = b.cast(x, "float64");
-  const dtype = b.dtypeOf(x);
   if (spec.op.startsWith("nan") && DTYPES[spec.from].kind === "f") {
-    const valid = b.unary("not", b.unary("isnan", value));
+    const valid = b.compare("eq", value, value); // NaN differs from itself
     mask = mask === undefined ? valid : b.binary("and", mask, valid);
   }
-  const zero = DTYPES[dtype].big ? 0n : 0;
-  const identity = kind === "min" || kind === "max" ? extremeOf(kind, dtype) : zero;
+  const narrow = b.dtypeOf(x);
+  const identity = kind === "min" || kind === "max" ? extremeOf(kind, narrow) : DTYPES[narrow].big ? 0n : 0;
+  if (mask !== undefined) x = b.where(mask, x, b.param(identity, narrow)); // before the cast, where fewer bytes move
+  if (kind === "sum-float") x = b.cast(x, "float64");
+  const dtype = b.dtypeOf(x);
   const clean = DTYPES[dtype].kind !== "f" || spec.op.startsWith("nan");
-  if (mask === undefined) return { kind, call: b.build([x]), counted: false, clean, dtype, identity };
-  return {
-    kind,
-    call: b.build([b.where(mask, x, b.param(identity, dtype)), mask]),
-    counted: true,
-    clean,
-    dtype,
-    identity,
-  };
+  const outputs = mask === undefined ? [x] : [x, mask];
+  return { kind, call: b.build(outputs), counted: mask !== undefined, clean, dtype, identity };
 }
 
 /** Second pass of var and std: (x - mean)² added in float64; `call` gains a last input, the float64 mean. */

@@ -255,6 +255,8 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   const groups = Math.max(1, Math.floor(GROUP_ELEMENTS / size));
   const columns = loopNest(shape, [...accs, ...job.inputs.map((x) => pick(x, kept))]);
   const members = offsetsOf(job.inputs, suffix);
+  const several = accumulateCall(plan, dtype, groups, members.length);
+  const single = groups === 1 ? several : accumulateCall(plan, dtype, 1, members.length);
   const leads = loopNest(
     lead.map((k) => job.shape[k] as number),
     job.inputs.map((x) => pick(x, lead)),
@@ -262,6 +264,7 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   );
   const depth = Math.max(0, leads.shape.length - 1);
   const rows = leads.shape[depth] ?? 1;
+  const steps = leads.strides.map((s) => s[depth] ?? 0);
   forEachOuter(columns, Math.max(0, columns.shape.length - 1), (base) => {
     const width = columns.shape.at(-1) ?? 1;
     for (let c = 0; c < width; c += COLUMN_TILE) {
@@ -270,11 +273,8 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
       forEachOuter(leads, depth, (from) => {
         const whole = Math.floor(rows / groups) * groups;
         const run = (first: number, count: number, group: number): void => {
-          addRows(
-            plan,
-            { accs, inputs: job.inputs, members, dtype, tile, steps: leads.strides.map((s) => s[depth] ?? 0), from },
-            { first, count, group },
-          );
+          const call = group === 1 ? single : several;
+          addRows({ call, accs, inputs: job.inputs, members, tile, steps, from }, { first, count, group });
         };
         if (whole > 0) run(0, whole / groups, groups);
         if (whole < rows) run(whole, rows - whole, 1);
@@ -299,7 +299,8 @@ interface ColumnPass {
   readonly accs: readonly NDArray[];
   readonly inputs: readonly NDArray[];
   readonly members: readonly (readonly number[])[];
-  readonly dtype: DType;
+  /** The accumulating kernel for the group at hand. */
+  readonly call: KernelCall;
   /** Columns at hand; `steps` and `at` by operand: accumulators, then inputs. */
   readonly tile: { readonly width: number; readonly steps: readonly number[]; readonly at: readonly number[] };
   /** Step from row to row and offset of the first row, by input (offsets include the input's own). */
@@ -309,12 +310,10 @@ interface ColumnPass {
 
 /** Add `count` passes of `group` rows each, starting at row `first`, to the accumulators of one tile. */
 function addRows(
-  plan: ReducePlan,
   pass: ColumnPass,
   { first, count, group }: { readonly first: number; readonly count: number; readonly group: number },
 ): void {
-  const { accs, inputs, members, tile, steps, from } = pass;
-  const call = accumulateCall(plan, pass.dtype, group, members.length);
+  const { call, accs, inputs, members, tile, steps, from } = pass;
   const operands = [...accs];
   const strides: number[][] = [];
   const offsets: number[] = [];

@@ -148,7 +148,7 @@ function valuesFor(dtype: DType, n: number, seed: number): TypedArray {
     3e9,
     -3e9,
     1e19,
-    9007199254740993,
+    9007199254740994,
   ];
   let state = seed | 1;
   for (let i = 0; i < n; i++) {
