@@ -5,6 +5,7 @@ import type { NDArray } from "../../ndarray/index.ts";
 import { type ByteKernels, type Codec, codecOf, type ItemSize } from "../codecs/index.ts";
 import { parseNodata } from "../tiff/gdal-metadata.ts";
 import { bytesOf } from "../tiff/scatter.ts";
+import { deflateTile } from "./deflate.ts";
 import type { CogLevel, CogPlan } from "./plan.ts";
 
 /** What the one who encodes supplies. */
@@ -93,7 +94,8 @@ function checkBlock(plan: CogPlan, level: CogLevel, firstTile: number, { block, 
 
 interface Encoder {
   readonly plan: CogPlan;
-  readonly codec: Codec;
+  /** Null: deflate, which has an encoder of its own. */
+  readonly codec: Codec | null;
   readonly context: EncodeContext;
   readonly samples: number;
   readonly itemsize: ItemSize;
@@ -112,8 +114,8 @@ function makeEncoder(plan: CogPlan, context: EncodeContext): Encoder {
   return { plan, codec: codecFor(plan), context, samples, itemsize, tile, items, isSparse };
 }
 
-function codecFor(plan: CogPlan): Codec {
-  if (plan.compress === "deflate") return codecOf("zlib", { level: plan.level });
+function codecFor(plan: CogPlan): Codec | null {
+  if (plan.compress === "deflate") return null;
   return plan.compress === "zstd" ? codecOf("zstd", { level: plan.level }) : codecOf(plan.compress);
 }
 
@@ -131,7 +133,7 @@ function encodeTile(
     if (plan.predictor === 2) context.kernels.predictor2Encode(tile, shape);
     else context.kernels.predictor3Encode(tile, shape);
   }
-  return encoder.codec.encode(tile, context);
+  return encoder.codec ? encoder.codec.encode(tile, context) : deflateTile(tile, plan.level);
 }
 
 /** Copy a tile's pixels from the block; beyond its edges the last column and row are repeated. */
