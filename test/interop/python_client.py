@@ -58,7 +58,7 @@ def main(address):
         out["datasets"] = list(client.list_datasets())
         out["published"] = int(client.get_dataset("numbers").min().compute())
         client.unpublish_dataset("numbers")
-        slow = client.submit(lambda: __import__("time").sleep(30), pure=False)
+        slow = client.submit(lambda: __import__("time").sleep(2), pure=False)
         slow.cancel()
         out["cancelled"] = slow.cancelled()
         once = client.submit(lambda: 1, retries=3, priority=5, workers=list(client.ncores()), pure=False)

@@ -1,0 +1,199 @@
+/** The scheduler's shell over loopback, with peers that say only what the test says. */
+import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CommError, isRsdatError, silentLogger } from "../../src/base/index.ts";
+import { connect, Rpc } from "../../src/comm/index.ts";
+import { decodeTaskSpec, encodeGraph, type Graph, sourceNode } from "../../src/graph/index.ts";
+import {
+  deserialize, failureOf, GATHER, HEARTBEAT_WORKER, IDENTITY, NCORES, pyGlobal, pyGraph, pyTask, pyTaskRef, readRunSpec, RETIRE_WORKERS, SCATTER, serialize, serializeExpression, type UpdateGraph, WHO_HAS_REQUEST,
+} from "../../src/protocol/index.ts";
+import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { graphOf } from "../sim/random-graph.ts";
+import { FakeClient, FakeWorker, k, METRICS_OF_NOTHING } from "./fake-peers.ts";
+
+let scheduler: SchedulerServer;
+let rpc: Rpc;
+
+beforeEach(async () => {
+  scheduler = await startScheduler({ port: 0, httpPort: 0, logger: silentLogger });
+  rpc = new Rpc();
+});
+
+afterEach(async () => {
+  await rpc.close();
+  await scheduler.close();
+});
+
+function ask(request: Record<string, unknown>): Promise<unknown> {
+  return rpc.call(scheduler.address, request);
+}
+
+/** Three blocks of 8 bytes. */
+function blocks(label = "blocks"): Graph {
+  return graphOf([sourceNode({ label, source: label, dtype: "float32", chunks: [[2, 2, 2]], scratchBytes: 100 })]);
+}
+
+function submit(client: FakeClient, graph: Graph): void {
+  client.send({
+    op: "update-layers", layers: encodeGraph(graph), wanted: [[0, 0, 3]], annotations: new Map([["least_bytes", 1000]]), client: client.id, stimulusId: "submit",
+  });
+}
+
+/** `numpy.sum` of what the other task gave, as our own client writes it. */
+function pythonGraph(): UpdateGraph {
+  const tasks = new Map([[k("a"), pyTask(k("a"), { func: pyGlobal("builtins.int"), args: [1] })], [k("b"), pyTask(k("b"), { func: pyGlobal("numpy.sum"), args: [pyTaskRef(k("a"))] })]]);
+  return {
+    op: "update-graph", exprSer: serializeExpression(pyGraph(tasks)), keys: [k("b")], internalPriority: null, submittingTask: null, actors: false, fifoTimeout: 0, code: [],
+    annotations: new Map<string, unknown>([["retries", 1]]), spanMetadata: null,
+  };
+}
+
+test("layers are expanded to native specs, results gathered as they came, and released at the worker", async () => {
+  const worker = await FakeWorker.join(scheduler.address, { nthreads: 2 });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  const graph = blocks();
+  submit(client, graph);
+  const keys = [0, 1, 2].map((task) => graph.key(task));
+  for (let i = 0; i < 3; i++) {
+    const task = await worker.next("compute-task");
+    expect(keys).toContain(task.key);
+    const spec = readRunSpec(task.runSpec);
+    expect(spec.kind === "native" && decodeTaskSpec(spec.spec).out).toEqual({ dtype: "float32", shape: [2], nbytes: 8 });
+    worker.finish(task, `value of ${task.key}`);
+  }
+  for (let i = 0; i < 3; i++) expect((await client.next("key-in-memory")).workers).toEqual([worker.address]);
+  const reply = GATHER.parseAnswer(await ask(GATHER.ask({ keys })));
+  expect(reply.status).toBe("OK");
+  expect(keys.map((key) => deserialize(reply.data?.get(key) as never))).toEqual(keys.map((key) => `value of ${key}`));
+  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys: null })))).toEqual(new Map(keys.map((key) => [key, [worker.address]])));
+  client.send({ op: "client-releases-keys", keys, client: "alice" });
+  expect(new Set((await worker.next("free-keys")).keys)).toEqual(new Set(keys));
+  expect(scheduler.views.isEmpty()).toBe(true);
+});
+
+test("Python tasks go to Python workers only, carry their inputs' holders, and errors come back after the retries", async () => {
+  const native = await FakeWorker.join(scheduler.address, { name: "native" });
+  const python = await FakeWorker.join(scheduler.address, { name: "python", language: "python" });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  client.send(pythonGraph());
+  const first = await python.next("compute-task");
+  expect(first.key).toBe("a");
+  python.finish(first, 1);
+  const second = await python.next("compute-task");
+  expect([second.key, second.whoHas]).toEqual(["b", new Map([["a", [python.address]]])]);
+  const failure = failureOf(new Error("no luck"));
+  python.stream.send({ op: "task-erred", key: second.key, runId: second.runId, ...failure, thread: 0, startstops: [], stimulusId: "x" });
+  const again = await python.next("compute-task");
+  expect([again.key, again.runId > second.runId]).toEqual(["b", true]);
+  python.stream.send({ op: "task-erred", key: again.key, runId: again.runId, ...failure, thread: 0, startstops: [], stimulusId: "x" });
+  const erred = await client.next("task-erred");
+  expect(erred.key).toBe("b");
+  expect(scheduler.views.processing(null).get(native.address)).toEqual([]);
+});
+
+test("a worker that breaks its connection loses its tasks to another", async () => {
+  const first = await FakeWorker.join(scheduler.address, { nthreads: 3 });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  submit(client, blocks());
+  const task = await first.next("compute-task");
+  first.finish(task, 1);
+  await client.next("key-in-memory");
+  const second = await FakeWorker.join(scheduler.address, { nthreads: 3 });
+  first.comm.abort(new CommError("test", "pulled the plug"));
+  expect((await client.next("lost-data")).key).toBe(task.key);
+  const tasks = [await second.next("compute-task"), await second.next("compute-task"), await second.next("compute-task")];
+  expect(new Set(tasks.map((each) => each.key)).size).toBe(3);
+  expect((await second.next("remove-worker")).worker).toBe(first.address);
+});
+
+test("scattered values are placed in turn, known, wanted by their client and gathered; a lost one is an error", async () => {
+  const workers = [await FakeWorker.join(scheduler.address), await FakeWorker.join(scheduler.address)] as const;
+  const client = await FakeClient.join(scheduler.address, "alice");
+  const keys = ["x", "y"].map(k);
+  const request = SCATTER.ask({ data: new Map(keys.map((key) => [key, serialize(key)])), workers: null, client: "alice", broadcast: false, timeout: 1 });
+  expect(SCATTER.parseAnswer(await ask(request))).toEqual(keys);
+  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys })))).toEqual(new Map([["x", [workers[0].address]], ["y", [workers[1].address]]]));
+  const reply = GATHER.parseAnswer(await ask(GATHER.ask({ keys })));
+  expect(keys.map((key) => deserialize(reply.data?.get(key) as never))).toEqual(["x", "y"]);
+  workers[0].values.clear();
+  expect(GATHER.parseAnswer(await ask(GATHER.ask({ keys })))).toEqual({ status: "error", keys: ["x"] });
+  for (const _ of keys) await client.next("key-in-memory");
+  expect((await client.next("lost-data")).key).toBe("x");
+  expect((await client.next("task-erred")).key).toBe("x");
+  await expect(ask(SCATTER.ask({ data: new Map(), workers: ["nobody"], client: "alice", broadcast: false, timeout: 0.01 })).then(SCATTER.parseAnswer)).rejects.toThrow(/no worker to put/);
+});
+
+test("identity, ncores and HTTP tell who is there; an unknown op is answered with nil", async () => {
+  const worker = await FakeWorker.join(scheduler.address, { name: "first", nthreads: 4 });
+  const identity = IDENTITY.parseAnswer(await ask(IDENTITY.ask({ nWorkers: -1 })));
+  expect(identity).toMatchObject({ type: "Scheduler", address: scheduler.address, nWorkers: 1, totalThreads: 4 });
+  expect(identity.workers?.get(worker.address)).toMatchObject({ name: "first", nthreads: 4 });
+  expect(NCORES.parseAnswer(await ask(NCORES.ask({ workers: null })))).toEqual(new Map([[worker.address, 4]]));
+  expect(await ask({ op: "no-such-op" })).toBeNull();
+  const at = (path: string) => fetch(`http://127.0.0.1:${scheduler.httpPort}${path}`);
+  expect(await (await at("/health")).text()).toBe("ok");
+  expect(await (await at("/json/counts.json")).json()).toMatchObject({ workers: 1, cores: 4, tasks: 0 });
+  expect(await (await at("/json/identity.json")).json()).toMatchObject({ type: "Scheduler" });
+  expect((await at("/nowhere")).status).toBe(404);
+});
+
+test("an unknown op or a wrong field on a stream ends that connection, and only that", async () => {
+  const good = await FakeClient.join(scheduler.address, "good");
+  const bad = await FakeClient.join(scheduler.address, "bad");
+  bad.comm.send([{ op: "no-such-op" }]);
+  await bad.comm.closed;
+  const worse = await FakeClient.join(scheduler.address, "worse");
+  worse.comm.send([{ op: "update-layers", layers: Buffer.from("nonsense"), wanted: [], annotations: {}, client: "worse", stimulus_id: "x" }]);
+  await worse.comm.closed;
+  expect(scheduler.views.clients()).toContain("good");
+  expect(good.comm.isClosed).toBe(false);
+  expect(await ask({ op: "no-such-op" })).toBeNull();
+});
+
+test("a worker whose name is taken is refused; one that the scheduler forgot is told so", async () => {
+  await FakeWorker.join(scheduler.address, { name: "one" });
+  await expect(FakeWorker.join(scheduler.address, { name: "one" })).rejects.toThrow(/name taken, one/);
+  const reply = await ask(HEARTBEAT_WORKER.ask({ address: "tcp://127.0.0.1:1", now: 0, metrics: METRICS_OF_NOTHING, executing: new Map(), extensions: new Map() }));
+  expect(HEARTBEAT_WORKER.parseAnswer(reply)).toMatchObject({ status: "missing" });
+});
+
+test("a retired worker's only copies move first", async () => {
+  const first = await FakeWorker.join(scheduler.address, { name: "first", nthreads: 3 });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  submit(client, blocks());
+  for (let i = 0; i < 3; i++) first.finish(await first.next("compute-task"), i);
+  for (let i = 0; i < 3; i++) await client.next("key-in-memory");
+  const second = await FakeWorker.join(scheduler.address, { name: "second" });
+  const retired = ask(RETIRE_WORKERS.ask({ names: ["first"], closeWorkers: true }));
+  expect((await first.next("worker-status-change")).status).toBe("closing_gracefully");
+  const moved = await second.next("acquire-replicas");
+  expect(moved.whoHas.size).toBe(3);
+  second.stream.send({ op: "add-keys", keys: [...moved.whoHas.keys()], stimulusId: "moved" });
+  expect([...RETIRE_WORKERS.parseAnswer(await retired).keys()]).toEqual([first.address]);
+  await first.next("close");
+  await first.leave();
+  await expect.poll(() => scheduler.views.workers().length).toBe(1);
+  expect(scheduler.views.counts()).toMatchObject({ recomputed: 0, tasks: { memory: 3 } });
+});
+
+test("the scheduler file says how to connect and goes with the scheduler; a taken port is an error", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rsdat-scheduler-"));
+  const schedulerFile = join(folder, "scheduler.json");
+  const other = await startScheduler({ port: 0, schedulerFile, logger: silentLogger });
+  expect(JSON.parse(readFileSync(schedulerFile, "utf8"))).toMatchObject({ type: "Scheduler", address: other.address });
+  expect(statSync(schedulerFile).mode & 0o777).toBe(0o600);
+  await expect(startScheduler({ port: other.port, logger: silentLogger })).rejects.toSatisfy((e) => isRsdatError(e, "eaddrinuse"));
+  await other.close();
+  expect(existsSync(schedulerFile)).toBe(false);
+  await expect(startScheduler({ port: 0, schedulerFile: join(folder, "no", "such"), logger: silentLogger })).rejects.toSatisfy((e) => isRsdatError(e, "write"));
+});
+
+test("terminate and idleness end it", async () => {
+  await ask({ op: "terminate" });
+  await scheduler.finished;
+  await expect(connect(scheduler.address, { timeoutMs: 300 })).rejects.toThrow();
+  const idle = await startScheduler({ port: 0, idleTimeoutMs: 50, logger: silentLogger });
+  expect(await idle.finished).toBeUndefined();
+});
