@@ -203,7 +203,7 @@ export const ROOMS: readonly Room[] = [
     name: "xr",
     holds:
       "labelled layer: DataArray, Dataset, coordinates, nodata, geobox, `openRaster`, `openZarr`, `toCog`, reductions by name",
-    imports: ["base", "dtype", "ndarray", "geo", "kernels", "graph", "io", "array"],
+    imports: ["base", "config", "dtype", "ndarray", "geo", "kernels", "graph", "io", "array"],
   },
   {
     name: "plot",

@@ -1,0 +1,278 @@
+/** Writing Zarr stores with CF metadata: coordinates, `spatial_ref`, nodata; one task per object (io.md §7). */
+import { cutChunks } from "../array/index.ts";
+import { ArgumentError, ShapeError } from "../base/index.ts";
+import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
+import {
+  type Chunks,
+  type LayerNode,
+  type Plain,
+  rechunkNode,
+  sameChunks,
+  shapeOfChunks,
+  writeZarrNode,
+} from "../graph/index.ts";
+import {
+  abortZarr,
+  type CodecSpec,
+  createZarr,
+  finishZarr,
+  toUrl,
+  type ZarrArraySpec,
+  type ZarrTarget,
+  type ZarrWriteMode,
+} from "../io/index.ts";
+import { NDArray, sizeOf } from "../ndarray/index.ts";
+import { requireAligned } from "./align.ts";
+import { mappingAttributes } from "./cf.ts";
+import { type Stored, storedValues } from "./encode.ts";
+import { type Attributes, type Coordinate, coordinateNames, coordinateOf, gridOf, type Labelled } from "./labelled.ts";
+import { type NamedChunks, positionalChunks } from "./source.ts";
+import { encodeTimes } from "./time.ts";
+import { LazyWrite } from "./write.ts";
+
+/** How one variable is stored; names as in Xarray's `encoding`. */
+export interface VariableEncoding {
+  readonly dtype?: DType;
+  /** Shape of one stored chunk, which is one object: a size for each dimension, by position or name. */
+  readonly chunks?: NamedChunks;
+  /** Stands for missing. */
+  readonly _FillValue?: Scalar | null;
+  /** `value = stored · scale_factor + add_offset`. */
+  readonly scale_factor?: number;
+  readonly add_offset?: number;
+  /** Byte codecs in order; default blosc with zstd 3 and byte shuffle, zstd 3 for single bytes. */
+  readonly codecs?: readonly CodecSpec[];
+}
+
+/** Options of `toZarr`. */
+export interface ZarrOptions {
+  /** `"w-"` (default) refuses an existing store, `"w"` replaces it, `"a"` adds variables, `"r+"` writes into them. */
+  readonly mode?: ZarrWriteMode;
+  readonly encoding?: Readonly<Record<string, VariableEncoding>>;
+  readonly zarrFormat?: 3;
+  /** Copy all metadata into one object; default true. */
+  readonly consolidated?: boolean;
+  /** `false` gives a lazy write. */
+  readonly compute?: boolean;
+}
+
+const ENCODING_KEYS: ReadonlySet<string> = new Set([
+  "dtype",
+  "chunks",
+  "_FillValue",
+  "scale_factor",
+  "add_offset",
+  "codecs",
+]);
+
+/** Name of a DataArray's variable when it has none; Xarray's choice. */
+export const UNNAMED = "__xarray_dataarray_variable__";
+
+/**
+ * A store to be written; its metadata and coordinates are written now, beside its place.
+ * @throws {ExistsError | NotFoundError | WriteError} the target
+ * @throws {ArgumentError | ShapeError | ChunkError | DTypeError | NodataError} what cannot be written, named
+ */
+export async function lazyZarr(
+  url: string | URL,
+  variables: ReadonlyMap<string, Labelled>,
+  attrs: Attributes,
+  options: ZarrOptions,
+): Promise<LazyWrite> {
+  if (options.zarrFormat !== undefined && options.zarrFormat !== 3)
+    throw new ArgumentError(`zarrFormat ${String(options.zarrFormat)}: only 3 is written`);
+  const { encoding = {} } = options;
+  for (const name of Object.keys(encoding)) checkEncoding(name, encoding[name] ?? {}, variables);
+  const arrays = [...variables.values()];
+  requireAligned(arrays);
+  const planned = [...variables].map(([name, l]) => plannedVariable(name, l, encoding[name] ?? {}));
+  const coordinates = coordinateSpecs(arrays);
+  for (const { name } of planned)
+    if (coordinates[name])
+      throw new ArgumentError(`variable ${JSON.stringify(name)} has the name of a coordinate; rename it`);
+  const specs = { ...coordinates, ...Object.fromEntries(planned.map((p) => [p.name, p.spec])) };
+  const target = await createZarr(
+    toUrl(url),
+    { attributes: attrs, arrays: specs, consolidated: options.consolidated ?? true },
+    { mode: options.mode ?? "w-" },
+  );
+  return new LazyWrite({
+    url: String(url),
+    outputs: planned.map((p) => writeNode(p, target)),
+    finish: () => finishZarr(target),
+    abandon: () => abortZarr(target),
+  });
+}
+
+function writeNode(p: PlannedVariable, target: ZarrTarget): LayerNode {
+  const { node } = p.stored.data;
+  const cut = sameChunks(node.layer.chunks, p.chunks) ? node : rechunkNode(node, p.chunks);
+  return writeZarrNode(cut, target as unknown as Plain, p.name); // plain data by its contract
+}
+
+function checkEncoding(name: string, given: VariableEncoding, variables: ReadonlyMap<string, Labelled>): void {
+  if (!variables.has(name))
+    throw new ArgumentError(
+      `encoding names ${JSON.stringify(name)}; the variables are ${[...variables.keys()].join(", ")}`,
+    );
+  for (const key of Object.keys(given))
+    if (!ENCODING_KEYS.has(key))
+      throw new ArgumentError(
+        `encoding of ${name}: ${JSON.stringify(key)} is unknown; expected ${[...ENCODING_KEYS].join(", ")}`,
+      );
+}
+
+interface PlannedVariable {
+  readonly name: string;
+  readonly stored: Stored;
+  readonly chunks: Chunks;
+  readonly spec: ZarrArraySpec;
+}
+
+function plannedVariable(name: string, l: Labelled, encoding: VariableEncoding): PlannedVariable {
+  const { dtype, _FillValue, scale_factor, add_offset, codecs } = encoding;
+  const stored = storedValues(l, {
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(_FillValue === undefined ? {} : { nodata: _FillValue }),
+    ...(scale_factor === undefined ? {} : { scale: scale_factor }),
+    ...(add_offset === undefined ? {} : { offset: add_offset }),
+  });
+  const { data, nodata } = stored;
+  const chunk =
+    encoding.chunks === undefined
+      ? objectShape(data.chunks, data.itemsize)
+      : givenChunk(l, data.dtype, encoding.chunks);
+  const spec: ZarrArraySpec = {
+    shape: data.shape,
+    chunks: chunk,
+    dtype: data.dtype,
+    fill: nodata ?? (dtypeInfo(data.dtype).kind === "f" ? Number.NaN : data.dtype === "bool" ? false : 0),
+    dimensionNames: l.dims,
+    attributes: variableAttributes(l, stored),
+    ...(codecs === undefined ? {} : { codecs }),
+  };
+  return { name, stored, spec, chunks: regularChunks(data.shape, chunk) };
+}
+
+function regularChunks(shape: readonly number[], chunk: readonly number[]): Chunks {
+  return shape.map((n, k) => {
+    const size = chunk[k] as number; // one per axis
+    const full = new Array<number>(Math.floor(n / size)).fill(size);
+    return n % size === 0 && n > 0 ? full : [...full, n % size];
+  });
+}
+
+function givenChunk(l: Labelled, dtype: DType, chunks: NamedChunks): number[] {
+  const cut = cutChunks(l.data.shape, dtype, positionalChunks(chunks, l.dims), { previous: l.data.chunks });
+  return cut.map((sizes, k) => {
+    const first = Math.max(1, sizes[0] ?? 1);
+    if (sizes.some((n, i) => (i < sizes.length - 1 ? n !== first : n > first)))
+      throw new ShapeError(
+        `encoding chunks of dimension ${l.dims[k]} are ${sizes.join(", ")}; stored chunks have one size, only the last may be smaller`,
+      );
+    return first;
+  });
+}
+
+/** Decoded bytes of one object, at least and at most (io.md §7). */
+const OBJECT_BYTES_MIN = 2 ** 20;
+const OBJECT_BYTES_MAX = 16 * 2 ** 20;
+
+/**
+ * Shape of one object from an array's blocks: the blocks themselves, cut evenly where they are large and joined where
+ * they are small, so that objects begin where blocks do.
+ */
+export function objectShape(chunks: Chunks, itembytes: number): number[] {
+  const shape = shapeOfChunks(chunks);
+  const size = chunks.map((sizes) => Math.max(1, commonSize(sizes)));
+  const nbytes = (): number => sizeOf(size) * itembytes;
+  const inside = (k: number): boolean => (size[k] as number) < (shape[k] as number);
+  while (nbytes() > OBJECT_BYTES_MAX) {
+    const k = size.indexOf(Math.max(...size));
+    const n = size[k] as number; // k is an index of it
+    if (n === 1) break;
+    // A whole axis may be cut anywhere; others only where all objects still fit the blocks.
+    size[k] = inside(k)
+      ? n / smallestFactor(n)
+      : Math.ceil(n / 2 / 64) * 64 < n
+        ? Math.ceil(n / 2 / 64) * 64
+        : Math.ceil(n / 2);
+  }
+  for (let k = size.length - 1; k >= 0; k--)
+    while (inside(k) && nbytes() < OBJECT_BYTES_MIN) size[k] = Math.min(shape[k] as number, 2 * (size[k] as number));
+  return size;
+}
+
+/** Largest size that divides all blocks but the last. */
+function commonSize(sizes: readonly number[]): number {
+  const [first = 1, ...rest] = sizes.length > 1 ? sizes.slice(0, -1) : sizes;
+  const common = rest.reduce(gcd, first);
+  return sizes.length > 1 && (sizes.at(-1) as number) > common ? gcd(common, sizes.at(-1) as number) : common;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+function smallestFactor(n: number): number {
+  for (let f = 2; f * f <= n; f++) if (n % f === 0) return f;
+  return n;
+}
+
+function variableAttributes(l: Labelled, { nodata, scale, offset, data }: Stored): Attributes {
+  if (typeof scale !== "number" || typeof offset !== "number")
+    throw new ArgumentError(
+      'scale and offset differ by band; open with decode "scaled", or write the bands one by one',
+    );
+  const isFloat = dtypeInfo(data.dtype).kind === "f";
+  const fill = nodata ?? (isFloat ? Number.NaN : null);
+  const scalars = coordinateNames(l).filter((name) => !l.dims.includes(name));
+  return {
+    ...l.attrs,
+    ...(fill === null ? {} : { _FillValue: typeof fill === "bigint" ? safeNumber(fill) : fill }),
+    ...(scale === 1 && offset === 0 ? {} : { scale_factor: scale, add_offset: offset }),
+    ...(hasMapping(l) ? { grid_mapping: "spatial_ref" } : {}),
+    ...(scalars.length > 0 ? { coordinates: scalars.join(" ") } : {}),
+  };
+}
+
+function safeNumber(v: bigint): number | bigint {
+  return Number.isSafeInteger(Number(v)) ? Number(v) : v;
+}
+
+function hasMapping(l: Labelled): boolean {
+  return l.crs !== null || gridOf(l) !== null;
+}
+
+/** Coordinates of all variables, and the grid mapping. */
+function coordinateSpecs(arrays: readonly Labelled[]): Record<string, ZarrArraySpec> {
+  const specs: Record<string, ZarrArraySpec> = {};
+  for (const l of arrays)
+    for (const name of coordinateNames(l)) specs[name] ??= coordinateSpec(coordinateOf(l, name) as Coordinate); // it has that name
+  const mapped = arrays.find(hasMapping);
+  if (mapped) {
+    specs["spatial_ref"] = {
+      shape: [],
+      chunks: [],
+      dtype: "int64",
+      dimensionNames: [],
+      attributes: mappingAttributes(mapped.crs, gridOf(mapped)?.transform ?? null),
+      data: NDArray.zeros("int64", []),
+    };
+  }
+  return specs;
+}
+
+function coordinateSpec(c: Coordinate): ZarrArraySpec {
+  const isTime = dtypeInfo(c.values.dtype).kind === "M";
+  const { values, attrs } = isTime ? encodeTimes(c.values) : { values: c.values, attrs: {} };
+  return {
+    shape: values.shape,
+    chunks: values.shape.map((n) => Math.max(1, n)),
+    dtype: values.dtype,
+    dimensionNames: c.dims,
+    attributes: { ...c.attrs, ...attrs },
+    ...(dtypeInfo(values.dtype).kind === "f" ? { fill: Number.NaN } : {}),
+    data: values,
+  };
+}
