@@ -78,7 +78,8 @@ export function readZarrSync(source: SourceSpec, region: Region, into: NDArray, 
       fillPiece(job, piece);
       continue;
     }
-    const data = encoded.take(at.length);
+    const { scratch } = context;
+    const data = scratch && scratch.length >= at.length ? scratch.subarray(0, at.length) : encoded.take(at.length);
     store.readIntoSync(piece.key, at.offset, data, { expect: at.version });
     requests++;
     bytes += at.length;
