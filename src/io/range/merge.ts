@@ -23,20 +23,12 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 /** Files: a gap costs less to read than a call. */
 export const FILE_MERGE: MergeRule = { gapBytes: 32 * KIB, lengthMax: 4 * MIB };
-/** Web servers nothing is known about yet. */
+/** Web servers: what most of them send while a new request would be on its way. */
 export const WEB_MERGE: MergeRule = { gapBytes: 64 * KIB, lengthMax: 16 * MIB };
-const GAP_MAX = MIB;
 const WASTE_FRACTION_MAX = 0.25;
 const WASTE_FREE_BYTES = MIB;
 const SPLIT_ABOVE = 16 * MIB;
 const SPLIT_MIN = 4 * MIB;
-
-/** The rule for a link with this time to first byte (ms) and rate (bytes per ms): `ttfb × rate / 4` within 64 KiB and 1 MiB. */
-export function mergeRuleFor(link: { readonly ttfbMs: number | null; readonly bytesPerMs: number | null }): MergeRule {
-  if (link.ttfbMs === null || link.bytesPerMs === null) return WEB_MERGE;
-  const gapBytes = Math.max(WEB_MERGE.gapBytes, Math.min(GAP_MAX, Math.round((link.ttfbMs * link.bytesPerMs) / 4)));
-  return { gapBytes, lengthMax: WEB_MERGE.lengthMax };
-}
 
 /**
  * Requests in order of offset that together cover all `ranges`. Beyond 1 MiB of a request at most a quarter of the

@@ -189,6 +189,7 @@ export class FileStore implements SyncStore {
     try {
       opened = openFile(this.path(key), expect);
     } catch (e) {
+      if (isErrno(e, "EISDIR")) throw notFound(at, " as a file: it is a folder");
       if (isAbsence(e)) throw notFound(at, nearestParent(this.path(key)));
       throw readFailed(at, e);
     }

@@ -169,7 +169,7 @@ export class HttpStore implements Store {
   }
 
   counters(): StoreCounters {
-    return snapshot(this.#origin.tally);
+    return { ...snapshot(this.#origin.tally), ...this.#origin.link };
   }
 
   async #mustHead(key: string, options: ReadOptions): Promise<ObjectHead> {

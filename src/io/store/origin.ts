@@ -11,8 +11,8 @@ const EWMA_WEIGHT = 0.2;
 
 /** What is known about the way to an origin: time to first byte in ms, and bytes per ms of one connection. */
 export interface LinkEstimate {
-  readonly ttfbMs: number | null;
-  readonly bytesPerMs: number | null;
+  readonly ttfbMs?: number;
+  readonly bytesPerMs?: number;
 }
 
 /** Additive increase, multiplicative decrease of the requests in flight (io.md §8.4). */
@@ -37,7 +37,10 @@ export class Origin {
   }
 
   get link(): LinkEstimate {
-    return { ttfbMs: this.#ttfbMs, bytesPerMs: this.#bytesPerMs };
+    return {
+      ...(this.#ttfbMs === null ? {} : { ttfbMs: this.#ttfbMs }),
+      ...(this.#bytesPerMs === null ? {} : { bytesPerMs: this.#bytesPerMs }),
+    };
   }
 
   /** Milliseconds until the origin may be asked again, after a `Retry-After`. */

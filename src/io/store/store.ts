@@ -61,6 +61,9 @@ export interface StoreCounters {
   readonly bytesWritten: number;
   /** Retries by cause: a status (`"503"`), `"connection"`, `"stall"`, `"short"`. */
   readonly retries: Readonly<Record<string, number>>;
+  /** Moving averages of a web origin: time to the first byte, and bytes per ms of one connection. */
+  readonly ttfbMs?: number;
+  readonly bytesPerMs?: number;
 }
 
 /** A place that holds objects under keys: a folder, a web server's path, memory. Keys are `/`-separated and relative. */

@@ -65,32 +65,39 @@ let cacheBytes = 0;
 export function decodeMeta(source: SourceSpec): TiffSource {
   // encodeMeta made it; the tables' lengths are checked below.
   const meta = source.meta as unknown as TiffMeta;
-  const key = `${source.url}\n${JSON.stringify(source.version)}\n${meta.width}\n${meta.offsets.length}\n${meta.offsets}`;
+  // Short on purpose: hashing whole tables on every read would cost more than decoding small ones.
+  const key = `${source.url} ${meta.width} ${meta.height} ${meta.bands.length} ${meta.bands[0]} ${meta.offsets.slice(-64)}`;
   const found = cache.get(key);
-  if (found && found.meta.bands.join() === meta.bands.join()) return found;
+  if (found && isSameMeta(found.meta, meta)) return found;
   const offsets = new Float64Array(fromBase64(meta.offsets));
   const counts = Float64Array.from(new Uint32Array(fromBase64(meta.counts)));
   const expected = meta.across * meta.down * (meta.isPlanar ? meta.samples : 1);
   if (offsets.length !== expected || counts.length !== expected) {
-    throw new MetadataError(
-      `source ${redact(source.url)}: ${offsets.length} offsets and ${counts.length} counts for ${expected} tiles`,
-      {},
-      "tiff-count",
-    );
+    const message = `source ${redact(source.url)}: ${offsets.length} offsets and ${counts.length} counts for ${expected} tiles`;
+    throw new MetadataError(message, {}, "tiff-count");
   }
   const decoded = { meta, table: { offsets, counts } };
-  remember(key, decoded, 2 * key.length + 16 * expected);
+  remember(key, decoded);
   return decoded;
 }
 
-function remember(key: string, source: TiffSource, nbytes: number): void {
+function isSameMeta(a: TiffMeta, b: TiffMeta): boolean {
+  if (a === b) return true;
+  // Tables first: equal strings compare at memory speed, and nearly everything else follows from them.
+  if (a.offsets !== b.offsets || a.counts !== b.counts || a.jpegTables !== b.jpegTables) return false;
+  const rest = ({ offsets: _o, counts: _c, jpegTables: _j, ...others }: TiffMeta): string => JSON.stringify(others);
+  return rest(a) === rest(b);
+}
+
+function remember(key: string, source: TiffSource): void {
+  const nbytes = 64 * source.table.offsets.length + 1024;
   if (nbytes > CACHE_BYTES_MAX / 4) return;
   if (cacheBytes + nbytes > CACHE_BYTES_MAX) {
     cache.clear();
     cacheBytes = 0;
   }
+  if (!cache.has(key)) cacheBytes += nbytes;
   cache.set(key, source);
-  cacheBytes += nbytes;
 }
 
 function toBase64(data: Float64Array | Uint32Array | Uint8Array): string {

@@ -4,7 +4,7 @@ import type { DType } from "../../dtype/index.ts";
 import type { SourceSpec } from "../source.ts";
 import { redact } from "../store/keys.ts";
 import { locate, type StoreOptions, toUrl } from "../store/open-store.ts";
-import type { ObjectVersion, Store } from "../store/store.ts";
+import { isSyncStore, type ObjectVersion, type Store } from "../store/store.ts";
 import { LIMIT, tiffError } from "./codes.ts";
 import { checkReadable } from "./decode.ts";
 import { compressionName, dtypeOf, type TiffDirectory } from "./directory.ts";
@@ -105,8 +105,11 @@ export async function openTiff(url: string | URL, options: TiffOptions = {}): Pr
   const { store, key } = locate(href, options);
   const signal = options.signal ? { signal: options.signal } : {};
   const head = await store.readStart(key, { ...signal, maxBytes: options.headBytes ?? HEAD_BYTES });
-  if (!head)
-    throw new NotFoundError(`${shown} does not exist${await nearestParent(store, key)}`, { details: { url: shown } });
+  if (!head) {
+    // A local store's own error says where the path ends.
+    if (isSyncStore(store)) store.readIntoSync(key, 0, new Uint8Array(1));
+    throw new NotFoundError(`${shown} does not exist`, { details: { url: shown } });
+  }
   const windows: FileWindow[] = [{ offset: 0, bytes: head.bytes }];
   const header = await located(shown, () =>
     readHeader(store, key, { windows, size: head.size, version: head.version, ...signal }),
@@ -152,17 +155,6 @@ async function located<T>(url: string, body: () => Promise<T>): Promise<T> {
     if (e.name === "UnsupportedError") throw new UnsupportedError(`${url}: ${e.message}`, { cause: e, details });
     throw e;
   }
-}
-
-async function nearestParent(store: Store, key: string): Promise<string> {
-  if (!store.can.rename) return "";
-  try {
-    // A file store says which folder is there in the error of a read.
-    await store.readInto(key, 0, new Uint8Array(1));
-  } catch (e) {
-    return e instanceof Error ? (/; the nearest existing folder is .*$/.exec(e.message)?.[0] ?? "") : "";
-  }
-  return "";
 }
 
 /** The images of one page: itself, its overviews, and their masks. */

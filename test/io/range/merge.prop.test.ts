@@ -6,7 +6,6 @@ import {
   FILE_MERGE,
   type MergeRule,
   mergeRanges,
-  mergeRuleFor,
   splitRange,
   WEB_MERGE,
 } from "../../../src/io/range/merge.ts";
@@ -69,14 +68,6 @@ test("a split covers its range in parts of 4 MiB or more", () => {
       else for (const p of parts.slice(0, -1)) expect(p.length).toBeGreaterThanOrEqual(4 * MIB);
     }),
   );
-});
-
-test("the gap worth bridging follows the link, within 64 KiB and 1 MiB", () => {
-  const gap = (ttfbMs: number, bytesPerMs: number): number => mergeRuleFor({ ttfbMs, bytesPerMs }).gapBytes;
-  expect(gap(1, 1000)).toBe(65536);
-  expect(gap(30, 50_000)).toBe(375_000); // 30 ms × 50 MB/s / 4
-  expect(gap(200, 100_000)).toBe(MIB);
-  expect(mergeRuleFor({ ttfbMs: null, bytesPerMs: null })).toBe(WEB_MERGE);
 });
 
 test("neighbouring tiles become one request, distant ones stay apart", () => {

@@ -48,7 +48,13 @@ test("a range comes exactly, into shared memory, unencoded, with the version", a
   expect(Array.from(into)).toEqual(Array.from(body.subarray(500, 1500)));
   expect(version).toEqual({ etag: '"v1"', size: body.length });
   expect(server.log[0]).toMatchObject({ range: "bytes=500-1499", acceptEncoding: "identity" });
-  expect(store.counters()).toMatchObject({ requests: 1, bytesRead: 1000, bytesWasted: 0, retries: {} });
+  expect(store.counters()).toMatchObject({
+    requests: 1,
+    bytesRead: 1000,
+    bytesWasted: 0,
+    retries: {},
+    ttfbMs: expect.any(Number),
+  });
 });
 
 test("the whole object, its start, its head; absence is null, or an error for a range", async () => {

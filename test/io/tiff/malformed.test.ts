@@ -175,6 +175,10 @@ test("missing files and folders say where the path ends", async () => {
     code: "not-found",
     message: expect.stringMatching(/\/no\/such\/folder\/a\.tif does not exist; the nearest existing folder is \/$/),
   });
+  await expect(openTiff(import.meta.dirname)).rejects.toMatchObject({
+    code: "not-found",
+    message: expect.stringMatching(/test\/io\/tiff does not exist as a file: it is a folder$/),
+  });
 });
 
 test("bands, levels and pages that are not there", async () => {
