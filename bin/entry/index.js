@@ -1,0 +1,33 @@
+// Written by `npm run doors`; do not edit.
+import { load } from "../load.js";
+
+await load("register");
+export const {
+  Client,
+  DataArray,
+  Dataset,
+  LocalCluster,
+  NDArray,
+  RsdatError,
+  array,
+  asCompleted,
+  compute,
+  config,
+  explain,
+  expr,
+  formatBytes,
+  formatDuration,
+  isRsdatError,
+  openRaster,
+  openZarr,
+  parseBytes,
+  processPeakBytes,
+  progressBar,
+  py,
+  quicklook,
+  slice,
+  thinningOf,
+  wait,
+  where,
+  xr,
+} = await load("index");

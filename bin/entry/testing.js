@@ -1,0 +1,10 @@
+// Written by `npm run doors`; do not edit.
+import { load } from "../load.js";
+
+await load("register");
+export const {
+  SimCluster,
+  VirtualTime,
+  leastBytes,
+  simValue,
+} = await load("testing/index");

@@ -1,0 +1,9 @@
+// Written by `npm run doors`; do not edit.
+import { load } from "../load.js";
+
+await load("register");
+export const {
+  Worker,
+  runNanny,
+  runWorkerProcess,
+} = await load("worker/index");
