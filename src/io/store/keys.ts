@@ -39,7 +39,9 @@ export function placeText(at: Place): string {
 }
 
 export function notFound(at: Place, detail = ""): RsdatError {
-  return new NotFoundError(`${placeText(at)} does not exist${detail}`, { details: { ...at } });
+  return new NotFoundError(`${placeText({ store: at.store, key: at.key })} does not exist${detail}`, {
+    details: { ...at },
+  });
 }
 
 export function shortRead(at: Place, got: number, cause?: unknown): RsdatError {
