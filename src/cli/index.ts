@@ -8,12 +8,13 @@ import { Command } from "commander";
 import { isRsdatError } from "../base/index.ts";
 import { packageVersion } from "../config/index.ts";
 import { infoCommand } from "./info.ts";
+import { schedulerCommand } from "./scheduler.ts";
 import { workerCommand } from "./worker.ts";
 
 /** Run a command line; a user's mistake is one line on stderr and exit code 1. */
 export async function main(args: readonly string[]): Promise<void> {
   const program = new Command("rsdat").description("Dask for TypeScript, made for Earth-observation rasters on HPC").version(packageVersion());
-  for (const command of [workerCommand(), infoCommand()]) program.addCommand(command);
+  for (const command of [schedulerCommand(), workerCommand(), infoCommand()]) program.addCommand(command);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

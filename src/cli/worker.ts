@@ -1,10 +1,10 @@
 /** `rsdat worker`: the flags of `dask worker`. */
-import { mkdirSync, readFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { mkdirSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
 import { allottedCpus, allottedMemoryBytes, createLogger, memoryLimitBytes, readToken } from "../config/index.ts";
 import { runNanny, runWorkerProcess, type WorkerProcessOptions } from "../worker/index.ts";
+import { addressInFile, hostOfInterface, wholeNumber } from "./flags.ts";
 
 interface WorkerFlags {
   readonly name?: string;
@@ -106,13 +106,6 @@ export function workerOptions(scheduler: string | undefined, flags: WorkerFlags)
   };
 }
 
-function wholeNumber(text: string | undefined, flag: string): number | undefined {
-  if (text === undefined) return undefined;
-  const n = Number(text);
-  if (!Number.isInteger(n) || n < 0) throw new ArgumentError(`${flag} ${text} is not a whole number`);
-  return n;
-}
-
 /** As Dask: a size, a fraction of what was allotted, "auto", or 0 for no limit of its own. */
 function memoryLimit(text: string | undefined): number {
   if (text === undefined || text === "auto") return memoryLimitBytes();
@@ -138,23 +131,4 @@ function staggered(lifetime: string, stagger: string | undefined): number {
   // The process's id spreads the workers of one array of jobs as well as a random number would.
   const offset = ((process.pid * 2654435761) % 2 ** 32) / 2 ** 31 - 1;
   return Math.max(1_000, parseDurationMs(lifetime, "--lifetime") + offset * spread);
-}
-
-/** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */
-export function hostOfInterface(name: string): string {
-  const all = networkInterfaces();
-  const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
-  if (!found) throw new ArgumentError(`no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`);
-  return found.address;
-}
-
-/** Address in a scheduler file. @throws {ArgumentError} it cannot be read or names none */
-export function addressInFile(file: string): string {
-  try {
-    const { address } = JSON.parse(readFileSync(file, "utf8")) as { address?: unknown };
-    if (typeof address === "string") return address;
-  } catch (cause) {
-    throw new ArgumentError(`scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-  throw new ArgumentError(`scheduler file ${file} names no address`);
 }

@@ -85,13 +85,13 @@ export class Worker implements AsyncDisposable {
   #listener: Listener | undefined;
   #isLeaving = false;
 
-  private constructor(options: WorkerOptions, comm: Comm, { address, ending }: { readonly address: string; readonly ending: AbortController }) {
+  private constructor(options: WorkerOptions, comm: Comm, { address, ending, executor }: { readonly address: string; readonly ending: AbortController; readonly executor: Executor }) {
     this.#options = options;
     this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? createLogger("rsdat.worker");
     this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
-    this.#executor = options.executor ?? makeExecutor(options.nthreads ?? allottedCpus().value, this.#memoryLimitBytes);
+    this.#executor = executor;
     this.address = address;
     this.name = options.name ?? address;
     this.closed = this.#done.promise;
@@ -114,21 +114,23 @@ export class Worker implements AsyncDisposable {
     const scheduler = normalizeAddress(options.scheduler);
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
-    const comm = await connect(scheduler, { timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS, logger, ...handshakeOf(options) });
+    const executor = options.executor ?? makeExecutor(options.nthreads ?? allottedCpus().value, options.memoryLimitBytes ?? memoryLimitBytes());
+    let comm: Comm | undefined;
     let listener: Listener | undefined;
     try {
+      comm = await connect(scheduler, { timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS, logger, ...handshakeOf(options) });
       const started = Promise.withResolvers<Worker>();
       const host = options.host ?? parseAddress(comm.local).host;
       listener = await listen(formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }), async (peer) => (await started.promise).#serve(peer), {
         logger, contactHost: parseAddress(comm.local).host, ...handshakeOf(options),
       });
-      const worker = new Worker({ ...options, scheduler, logger }, comm, { address: options.contactAddress ?? listener.address, ending });
+      const worker = new Worker({ ...options, scheduler, logger }, comm, { address: options.contactAddress ?? listener.address, ending, executor });
       worker.#listener = listener;
       started.resolve(worker);
       await worker.#register(comm);
       return worker;
     } catch (error) {
-      await Promise.all([comm.close(), listener?.close()]);
+      await Promise.all([comm?.close(), listener?.close(), executor[Symbol.asyncDispose]()]);
       throw error;
     }
   }

@@ -1,0 +1,32 @@
+/** Reading flags that several commands share. */
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { ArgumentError } from "../base/index.ts";
+
+/** A whole number, or undefined where there is no text. @throws {ArgumentError} the text is none */
+export function wholeNumber(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const n = Number(text);
+  if (text.trim() === "" || !Number.isInteger(n) || n < 0) throw new ArgumentError(`${flag} ${JSON.stringify(text)} is not a whole number`);
+  return n;
+}
+
+/** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */
+export function hostOfInterface(name: string): string {
+  const all = networkInterfaces();
+  const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
+  if (!found) throw new ArgumentError(`no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`);
+  return found.address;
+}
+
+/** Address in a scheduler file. @throws {ArgumentError} it cannot be read or names none */
+export function addressInFile(file: string): string {
+  let address: unknown;
+  try {
+    address = (JSON.parse(readFileSync(file, "utf8")) as { address?: unknown }).address;
+  } catch (cause) {
+    throw new ArgumentError(`scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (typeof address !== "string") throw new ArgumentError(`scheduler file ${file} names no address`);
+  return address;
+}
