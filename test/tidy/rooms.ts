@@ -195,9 +195,9 @@ export const ROOMS: readonly Room[] = [
   {
     name: "cluster",
     holds: "LocalCluster (processes), Slurm clusters, job scripts; each is a `ClusterHandle`",
-    imports: ["base", "config", "comm", "client", "scheduler", "worker"],
+    imports: ["base", "config", "protocol", "comm", "client", "scheduler", "worker"],
     ambient: ["timers", "clock", "env", "process"],
-    node: ["child_process", "fs", "os", "path", "url", "crypto"],
+    node: ["child_process", "fs", "os", "path", "url", "crypto", "dgram"],
   },
   {
     name: "xr",
