@@ -18,7 +18,6 @@ export class Published {
 
   constructor(hub: Hub) {
     this.#hub = hub;
-    hub.feed({ type: "client-joined", client: PUBLISHER });
   }
 
   /** A client's stream has come to the point with this number. */
@@ -39,6 +38,7 @@ export class Published {
 
   async #put(request: ReadonlyMap<unknown, unknown>): Promise<null> {
     await this.#flushed(request.get("uid"));
+    this.#hub.feed({ type: "client-joined", client: PUBLISHER });
     const [names, keys, data] = [listIn(request, "names"), listIn(request, "keys"), listIn(request, "data")];
     names.forEach((raw, i) => {
       const name = nameOf(raw);

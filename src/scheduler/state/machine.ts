@@ -25,22 +25,7 @@ export class Scheduler implements SchedulerMachine {
   }
 
   handle(event: SchedulerEvent, outbox: SchedulerInstruction[]): void {
-    const core = this.#core;
-    core.begin(event, outbox);
-    applyEvent(core, event);
-    do {
-      settle(core);
-      for (const batch of core.batches) if (batch) advanceHead(core, batch);
-      openBatches(core);
-      core.flushFrees();
-      dispatch(core);
-    } while (core.isUnsettled);
-    steal(core);
-    retireProgress(core);
-    if (core.emptied.size > 0) {
-      for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
-      core.emptied.clear();
-    }
+    handleEvent(this.#core, event, outbox);
   }
 
   check(): void {
@@ -49,6 +34,25 @@ export class Scheduler implements SchedulerMachine {
 
   story(...keys: readonly Key[]): readonly StoryEntry[] {
     return this.#core.story.of(keys);
+  }
+}
+
+/** One event over the whole state. */
+export function handleEvent(core: Core, event: SchedulerEvent, outbox: SchedulerInstruction[]): void {
+  core.begin(event, outbox);
+  applyEvent(core, event);
+  do {
+    settle(core);
+    for (const batch of core.batches) if (batch) advanceHead(core, batch);
+    openBatches(core);
+    core.flushFrees();
+    dispatch(core);
+  } while (core.isUnsettled);
+  steal(core);
+  retireProgress(core);
+  if (core.emptied.size > 0) {
+    for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
+    core.emptied.clear();
   }
 }
 

@@ -73,18 +73,22 @@ function releasedToWaiting(core: Core, slot: Slot): void {
     else if (state === ERRED) core.recommend(slot, ERRED);
   }
   if (batch) retreatHead(core, batch, columns.rank[slot] as number);
-  if (columns.missing[slot] === 0) core.recommend(slot, QUEUED);
+  if (columns.missing[slot] === 0) recommendReady(core, slot);
 }
 
-/** All inputs are there: wait for a thread, or for a worker that may run it. */
-function waitingToReady(core: Core, slot: Slot): void {
+/** All inputs of a waiting task are there: it waits for a thread, or for a worker that may run it. */
+function recommendReady(core: Core, slot: Slot): void {
+  core.recommend(slot, core.eligible(core.classOf(slot)).length === 0 ? NO_WORKER : QUEUED);
+}
+
+function waitingToQueued(core: Core, slot: Slot): void {
   if ((core.columns.missing[slot] as number) > 0) return;
-  if (core.eligible(core.classOf(slot)).length === 0) {
-    core.enter(slot, NO_WORKER);
-    return;
-  }
   core.enter(slot, QUEUED);
   core.queueOf(slot).push(slot);
+}
+
+function waitingToNoWorker(core: Core, slot: Slot): void {
+  if ((core.columns.missing[slot] as number) === 0) core.enter(slot, NO_WORKER);
 }
 
 function noWorkerToQueued(core: Core, slot: Slot): void {
@@ -206,7 +210,7 @@ function becomeMemory(core: Core, slot: Slot): void {
     for (const dependent of dependents) {
       if (columns.state[dependent] !== WAITING) continue;
       columns.missing[dependent] = (columns.missing[dependent] as number) - 1;
-      if (columns.missing[dependent] === 0) core.recommend(dependent, QUEUED);
+      if (columns.missing[dependent] === 0) recommendReady(core, dependent);
     }
   }
   if ((columns.wants[slot] as number) > 0) core.report(slot, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
@@ -252,7 +256,7 @@ function countMissing(core: Core, slot: Slot): void {
     else if (columns.state[input] === ERRED) core.recommend(slot, ERRED);
   }
   columns.missing[slot] = missing;
-  if (missing === 0) core.recommend(slot, QUEUED);
+  if (missing === 0) recommendReady(core, slot);
 }
 
 /** The task failed for good; the handler has noted why. */
@@ -391,7 +395,7 @@ const NEVER: { readonly [To in TaskState]: null } = {
 export const TRANSITIONS: TransitionTable = {
   forgotten: { ...NEVER, released: forgottenToReleased },
   released: { ...NEVER, forgotten: releasedToForgotten, waiting: releasedToWaiting, memory: placedToMemory, erred: releasedToErred },
-  waiting: { ...NEVER, released: activeToReleased, queued: waitingToReady, memory: placedToMemory, erred: waitingToErred },
+  waiting: { ...NEVER, released: activeToReleased, "no-worker": waitingToNoWorker, queued: waitingToQueued, memory: placedToMemory, erred: waitingToErred },
   "no-worker": { ...NEVER, released: activeToReleased, waiting: readyToWaiting, queued: noWorkerToQueued, memory: placedToMemory },
   queued: { ...NEVER, released: activeToReleased, waiting: readyToWaiting, "no-worker": queuedToNoWorker, processing: queuedToProcessing, memory: placedToMemory },
   processing: { ...NEVER, released: processingToReleased, waiting: processingToWaiting, memory: processingToMemory, erred: processingToErred },

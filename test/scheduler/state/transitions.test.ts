@@ -1,0 +1,126 @@
+/** Every cell of the transition table (S-C1): moves that happen, each by what causes it, and moves that cannot. */
+import { describe, expect, test } from "vitest";
+import { isRsdatError } from "../../../src/base/index.ts";
+import { STATES, type TaskState, TRANSITIONS } from "../../../src/scheduler/state/index.ts";
+import { transition } from "../../../src/scheduler/state/transitions.ts";
+import { Driver, k, task } from "./drive.ts";
+
+const PYTHON = { language: "python" } as const;
+
+/** What brings about each move, and the task that makes it. */
+const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
+  "forgotten→released": (d) => (d.submit([task("a")], ["a"]), "a"),
+  "released→forgotten": (d) => (d.submit([task("a")], ["a"]), d.release("a"), "a"),
+  "released→waiting": (d) => (d.submit([task("a")], ["a"]), "a"),
+  "released→memory": (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"])], ["b"]);
+    d.finish("a");
+    d.finish("b");
+    expect(d.state("a")).toBe("released");
+    d.feed({ type: "data-placed", client: "alice", whoHas: new Map([[k("a"), ["w"]]]), nbytes: new Map([[k("a"), 4]]) });
+    return "a";
+  },
+  "released→erred": (d) => {
+    d.worker("w");
+    d.client();
+    d.feed({ type: "data-placed", client: "alice", whoHas: new Map([[k("x"), ["w"]]]), nbytes: new Map([[k("x"), 4]]) });
+    d.leave("w");
+    return "x";
+  },
+  "waiting→released": (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), d.release("b"), "b"),
+  "waiting→no-worker": (d) => (d.submit([task("a")], ["a"]), "a"),
+  "waiting→queued": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  "waiting→memory": (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"])], ["b"]);
+    d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("b"), ["w"]]]), nbytes: new Map([[k("b"), 4]]) });
+    expect(d.state("b")).toBe("memory");
+    return "b";
+  },
+  "waiting→erred": (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), d.fail("a"), "b"),
+  "no-worker→released": (d) => (d.submit([task("a")], ["a"]), d.release("a"), "a"),
+  "no-worker→waiting": (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"], PYTHON)], ["b"]);
+    d.finish("a");
+    expect(d.state("b")).toBe("no-worker");
+    d.leave("w");
+    return "b";
+  },
+  "no-worker→queued": (d) => (d.submit([task("a")], ["a"]), d.worker("w"), "a"),
+  "no-worker→memory": (d) => {
+    d.worker("p", { kind: "python" });
+    d.submit([task("a")], ["a"]);
+    d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("a"), ["p"]]]), nbytes: new Map([[k("a"), 4]]) });
+    return "a";
+  },
+  "queued→released": (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), d.release("c"), "c"),
+  "queued→waiting": (d) => {
+    // c is ready, but w has as many tasks as it takes; then w loses c's input.
+    d.worker("w");
+    d.submit([task("x"), task("c", ["x"], { rank: 9 })], ["c"]);
+    d.submit([task("a", [], { priority: 5 }), task("b", [], { priority: 5 })], ["a", "b"]);
+    d.finish("x");
+    expect(d.state("c")).toBe("queued");
+    d.say("w", { op: "release-worker-data", key: k("x"), stimulusId: "gone" });
+    return "c";
+  },
+  "queued→no-worker": (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), d.leave("w"), "c"),
+  "queued→processing": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  "queued→memory": (d) => {
+    d.worker("w");
+    d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]);
+    d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("c"), ["w"]]]), nbytes: new Map([[k("c"), 4]]) });
+    return "c";
+  },
+  "processing→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.release("a"), "a"),
+  "processing→waiting": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.say("w", { op: "reschedule", key: k("a"), stimulusId: "again" }), "a"),
+  "processing→memory": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), "a"),
+  "processing→erred": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), "a"),
+  "memory→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), d.release("a"), "a"),
+  "erred→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), d.release("a"), "a"),
+};
+
+/** A task in each state. */
+const IN_STATE: Readonly<Record<TaskState, (d: Driver) => string>> = {
+  forgotten: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  released: (d) => (CAUSES["released→memory"]?.(d), "a"),
+  waiting: (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), "b"),
+  "no-worker": (d) => (d.submit([task("a")], ["a"]), "a"),
+  queued: (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), "c"),
+  processing: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  memory: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), "a"),
+  erred: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), "a"),
+};
+
+describe("S-C1: the transition table", () => {
+  for (const from of STATES) {
+    for (const to of STATES) {
+      const name = `${from}→${to}`;
+      if (TRANSITIONS[from][to]) {
+        test(`${name} happens`, () => {
+          const driver = new Driver();
+          const cause = CAUSES[name];
+          expect(cause, `a cause of ${name}`).toBeDefined();
+          const key = cause?.(driver) ?? "";
+          expect(driver.moves(key)).toContain(name);
+        });
+      } else if (from !== to) {
+        test(`${name} cannot happen`, () => {
+          const driver = new Driver();
+          const key = IN_STATE[from](driver);
+          const slot = driver.slot(key);
+          driver.core.begin({ now: 0, stimulusId: "test" }, []);
+          driver.core.columns.state[slot] = STATES.indexOf(from);
+          expect(() => transition(driver.core, slot, STATES.indexOf(to))).toThrow(expect.toSatisfy((e) => isRsdatError(e, "invariant")));
+        });
+      }
+    }
+  }
+
+  test("no cause is listed for a move that the table does not have", () => {
+    const moves = STATES.flatMap((from) => STATES.filter((to) => TRANSITIONS[from][to]).map((to) => `${from}→${to}`));
+    expect(Object.keys(CAUSES).sort()).toEqual(moves.sort());
+  });
+});
