@@ -17,7 +17,7 @@ const USER_DEFINED = 32767;
 
 /**
  * Keys that name `crs`: its EPSG code where there is one, else its WKT as the citation that GDAL and ESRI's software
- * read back.
+ * read back, else whatever text there is.
  */
 export function geoKeyFields(crs: CogCrs | null): GeoKeyFields | null {
   if (!crs) return null;
@@ -29,13 +29,13 @@ export function geoKeyFields(crs: CogCrs | null): GeoKeyFields | null {
     const isGeographic = isGeographicCrs(crs);
     keys.push([GEO_KEY.modelType, 0, 1, isGeographic ? GEOGRAPHIC : PROJECTED]);
     keys.push([isGeographic ? GEO_KEY.geographicType : GEO_KEY.projectedType, 0, 1, crs.epsg]);
-  } else if (crs.wkt !== undefined) {
+  } else if (crs.wkt !== undefined && /^\s*[A-Z]+_?[A-Z]*\s*\[/i.test(crs.wkt)) {
     // GDAL looks for this citation only where the model type is none of the standard ones.
     ascii = `ESRI PE String = ${toAscii(crs.wkt)}|`;
     keys.push([GEO_KEY.modelType, 0, 1, USER_DEFINED]);
     keys.push([GEO_KEY.projectedType, 0, 1, USER_DEFINED], [GEO_KEY.projectedCitation, 34737, ascii.length, 0]);
   } else {
-    ascii = `${toAscii(crs.citation ?? "unknown")}|`;
+    ascii = `${toAscii(crs.citation ?? crs.wkt ?? "unknown")}|`;
     keys.push([GEO_KEY.modelType, 0, 1, USER_DEFINED], [GEO_KEY.citation, 34737, ascii.length, 0]);
   }
   keys.sort((a, b) => a[0] - b[0]);
