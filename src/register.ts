@@ -3,9 +3,14 @@
  * where warnings go. Both are loaded only when they are needed.
  */
 import { onWarning } from "./base/index.ts";
-import { registerRunner } from "./graph/index.ts";
+import { type Runner, registerRunner } from "./graph/index.ts";
 
-registerRunner(async () => (await import("./local/index.ts")).localRunner());
+let embedded: Promise<Runner> | null = null;
+
+registerRunner(() => {
+  embedded ??= import("./local/index.ts").then(({ localRunner }) => localRunner());
+  return embedded;
+});
 
 onWarning((name, message) => {
   void import("./config/index.ts").then(({ createLogger }) => createLogger("rsdat").warning(`${name}: ${message}`));
