@@ -38,6 +38,15 @@ function bounded(
   }
 }
 
+/**
+ * Give the memory of a fresh buffer back at once. Left to the collector, which does not hurry for memory outside its
+ * heap, tens of megabytes per thread pile up; and the next buffer, in the same warm pages, decodes up to twice as fast.
+ */
+function discard({ buffer }: Uint8Array): void {
+  const isShared = buffer.byteLength <= Buffer.poolSize; // small buffers are slices of one
+  if (buffer instanceof ArrayBuffer && !isShared) buffer.transfer(0);
+}
+
 function nodeCodec(id: string, inflate: Inflate, deflate: (src: Uint8Array) => Uint8Array): Codec {
   return {
     id,
@@ -46,6 +55,7 @@ function nodeCodec(id: string, inflate: Inflate, deflate: (src: Uint8Array) => U
       const bytes = bounded(id, inflate, src, { expected: dst.length, maxBytes: dst.length });
       expectLength(id, bytes.length, dst.length);
       dst.set(bytes);
+      discard(bytes);
     },
     decodeUpTo(src, maxBytes): Uint8Array {
       const bytes = bounded(id, inflate, src, { expected: Math.min(maxBytes, 4 * src.length), maxBytes });
