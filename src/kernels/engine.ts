@@ -12,6 +12,7 @@ import { forEachOuter, type LoopNest } from "./loop.ts";
 import { emitMap, type MapShape } from "./map-module.ts";
 import { itemIsByte, nativeDType, refusal } from "./op-table.ts";
 import { memoryOf } from "./segment.ts";
+import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "./staging.ts";
 import {
   countRun,
   hasModule,
@@ -28,8 +29,8 @@ import type { WasmKernel, WasmMemory } from "./wasm/webassembly.ts";
 const CALL_ELEMENTS = 1 << 20;
 /** Elements per tile when operands are copied. */
 const COPY_ELEMENTS = 1 << 14;
-/** Side of a square tile when an operand runs across memory. */
-const SQUARE = 64;
+/** Rows and columns from which on staging pays. */
+const STAGE_MIN = 16;
 /** Loop nests of fewer elements are not worth a compilation (compiled modules serve any size). Tests lower it. */
 export const compileFrom: { elements: number } = { elements: 512 };
 
@@ -103,7 +104,9 @@ interface Operand {
   readonly step: number;
   readonly rowStep: number;
   readonly memory: WasmMemory | null;
-  /** Place of its tile in scratch; set for operands without memory. */
+  /** Moves tiles of an input that runs across memory. */
+  readonly stage: Stage | null;
+  /** Place of its tile in scratch; set for operands without memory and for staged ones. */
   tile: number;
   /** Operand whose tile this one shares (in place), or itself. */
   shares: number;
@@ -119,17 +122,23 @@ interface Run {
   readonly copied: readonly number[];
 }
 
-function operandsOf(nest: LoopNest, blocks: readonly NDArray[]): Operand[] {
+function operandsOf(nest: LoopNest, blocks: readonly NDArray[], outs: number): Operand[] {
   const depth = nest.shape.length;
+  const square = (nest.shape[depth - 2] ?? 1) >= STAGE_MIN && (nest.shape[depth - 1] ?? 1) >= STAGE_MIN;
   const operands = blocks.map((block, k): Operand => {
     const s = nest.strides[k] as readonly number[]; // one per operand
     const memory = memoryOf(block.data.buffer) ?? null;
+    const itemsize = DTYPES[block.dtype].itemsize;
+    const step = depth === 0 ? 1 : (s[depth - 1] as number);
+    const rowStep = depth < 2 ? 0 : (s[depth - 2] as number);
+    const staged = k >= outs && square && memory !== null && isAcross(step, rowStep, itemsize);
     return {
       block,
-      itemsize: DTYPES[block.dtype].itemsize,
-      step: depth === 0 ? 1 : (s[depth - 1] as number),
-      rowStep: depth < 2 ? 0 : (s[depth - 2] as number),
+      itemsize,
+      step,
+      rowStep,
       memory,
+      stage: staged ? stageOf(block.dtype, memory, step, rowStep) : null,
       tile: 0,
       shares: k,
     };
@@ -162,14 +171,15 @@ function accessesOf(
     (x, k): Access => ({
       dtype: nativeDType(x.block.dtype) as DType, // the kernel is lowerable
       kind: x.memory !== null ? accessKind(x.step, k < outs) : x.step === 0 && k >= outs ? "s" : "c",
-      memory: x.memory === null ? memories.length - 1 : memories.indexOf(x.memory),
+      memory: x.memory === null || x.stage !== null ? memories.length - 1 : memories.indexOf(x.memory),
     }),
   );
   return { shape, memories };
 }
 
 /** Run `call` over `nest`, whose operands are `outs` and then `inputs`; rows in order, so outputs may repeat along rows. */
-export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
+export function runNest(call: KernelCall, given: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
+  const nest = rowsAlongMemory(given, outs.length, [...outs, ...inputs]);
   const total = nest.shape.reduce((n, size) => n * size, 1);
   if (total === 0) return;
   const run = supports(call).way === "wasm" ? prepare(call, nest, [...outs, ...inputs], outs.length, total) : null;
@@ -182,6 +192,28 @@ export function runNest(call: KernelCall, nest: LoopNest, outs: readonly NDArray
   const size = { rows: nest.shape[depth - 2] ?? 1, columns: nest.shape[depth - 1] ?? 1 };
   const tile = tileOf(run, size);
   forEachOuter(nest, Math.max(0, depth - 2), (at) => runPlane(run, size, tile, at));
+}
+
+/** The nest with the axis along which an input that runs across memory is contiguous as its rows, so that it is staged. */
+function rowsAlongMemory(nest: LoopNest, outs: number, blocks: readonly NDArray[]): LoopNest {
+  const last = nest.shape.length - 1;
+  if (last < 2 || nest.strides.slice(0, outs).some((s) => s.includes(0))) return nest; // repeated outputs need the given order
+  for (let k = outs; k < blocks.length; k++) {
+    const s = nest.strides[k] as readonly number[]; // one per operand
+    const size = DTYPES[(blocks[k] as NDArray).dtype].itemsize;
+    const row = s.findIndex(
+      (step, axis) =>
+        axis < last && (nest.shape[axis] as number) >= STAGE_MIN && isAcross(s[last] as number, step, size),
+    );
+    if (row < 0 || row === last - 1) continue;
+    const move = (of: readonly number[]): number[] => [
+      ...of.filter((_, axis) => axis !== row && axis !== last),
+      of[row] as number,
+      of[last] as number,
+    ];
+    return { shape: move(nest.shape), strides: nest.strides.map(move), offsets: nest.offsets };
+  }
+  return nest;
 }
 
 /**
@@ -221,12 +253,12 @@ function prepare(
   outs: number,
   total: number,
 ): Run | null {
-  const operands = operandsOf(nest, blocks);
+  const operands = operandsOf(nest, blocks, outs);
   const { shape, memories } = accessesOf(operands, outs);
   const { key, map } = moduleShape(call, shape, outs, memories.length);
   if (total < compileFrom.elements && !hasModule(key)) return null;
   const layout = blockLayout(call.kernel, operands.length, map.sets);
-  if (layout.bytes > SCRATCH.copies) return null;
+  if (layout.bytes > SCRATCH.stage) return null;
   const own = scratch();
   const run = kernelOf(key, memories, () => emitMap(call.kernel, map));
   writeLiterals(call, layout, map.sets, own);
@@ -242,11 +274,16 @@ interface Size {
 /** Rows and columns per call; places the tiles of copied operands. */
 function tileOf({ operands, copied }: Run, { rows, columns }: Size): Size {
   let elements = CALL_ELEMENTS;
-  const widths = copied.filter((k) => operands[k]?.shares === k).map((k) => operands[k]?.itemsize as number);
-  const perElement = widths.reduce((sum, n) => sum + n, 0);
-  if (copied.length > 0)
-    elements = Math.min(COPY_ELEMENTS, Math.floor((SCRATCH.rows - SCRATCH.copies) / perElement / 64) * 64 - 64);
+  const staged = operands.filter((x) => x.stage !== null);
+  const own = copied.filter((k) => operands[k]?.shares === k).map((k) => operands[k]?.itemsize as number);
+  const perElement = own.reduce((sum, n) => sum + n, 0);
+  const room = SCRATCH.rows - SCRATCH.copies - staged.length * STAGE_BYTES;
+  if (copied.length > 0) elements = Math.min(COPY_ELEMENTS, Math.floor(room / perElement / 64) * 64 - 64);
   let at = SCRATCH.copies;
+  for (const x of staged) {
+    x.tile = at;
+    at += STAGE_BYTES;
+  }
   for (const x of operands) {
     if (x.memory !== null) continue;
     const first = operands[x.shares] as Operand;
@@ -256,17 +293,14 @@ function tileOf({ operands, copied }: Run, { rows, columns }: Size): Size {
       at += (elements * x.itemsize + 63) & ~63;
     }
   }
-  const across = operands.some(
-    (x) => x.memory !== null && Math.abs(x.step * x.itemsize) >= 256 && Math.abs(x.rowStep * x.itemsize) <= 16,
-  );
-  if (across && rows > 1) return { rows: Math.min(rows, SQUARE), columns: Math.min(columns, SQUARE) };
+  if (staged.length > 0) return { rows: Math.min(rows, SQUARE), columns: Math.min(columns, SQUARE) };
   const width = Math.min(columns, elements);
   return { rows: Math.max(1, Math.min(rows, Math.floor(elements / width))), columns: width };
 }
 
 /** All tiles of one plane; `at` holds the operands' offsets. Rows stay in order within each group of columns. */
 function runPlane(run: Run, size: Size, tile: Size, at: readonly number[]): void {
-  const { operands, layout, scratch: own } = run;
+  const { operands } = run;
   for (let c = 0; c < size.columns; c += tile.columns) {
     const columns = Math.min(tile.columns, size.columns - c);
     for (let r = 0; r < size.rows; r += tile.rows) {
@@ -274,11 +308,7 @@ function runPlane(run: Run, size: Size, tile: Size, at: readonly number[]): void
       for (const k of run.copied)
         copyTile(run, k, { rows, columns }, (at[k] as number) + offsetAt(operands[k] as Operand, r, c), "in");
       operands.forEach((x, k) => {
-        const word = layout.operand(k) / 4;
-        const first = (at[k] as number) + offsetAt(x, r, c);
-        own.i32[word] = x.memory === null ? x.tile : x.block.data.byteOffset + first * x.itemsize;
-        own.i32[word + 1] = x.itemsize * (x.memory === null ? tileRow(x, k < run.outs, columns) : x.rowStep);
-        own.i32[word + 2] = x.itemsize * (x.memory === null ? 1 : x.step);
+        place(run, k, (at[k] as number) + offsetAt(x, r, c), { rows, columns });
       });
       run.run(0, rows, columns);
       for (const k of run.copied)
@@ -286,6 +316,20 @@ function runPlane(run: Run, size: Size, tile: Size, at: readonly number[]): void
           copyTile(run, k, { rows, columns }, (at[k] as number) + offsetAt(operands[k] as Operand, r, c), "out");
     }
   }
+}
+
+/** Write address and steps of operand `k`, whose tile begins at element `first`, into the block. */
+function place({ operands, outs, layout, scratch: own }: Run, k: number, first: number, { rows, columns }: Size): void {
+  const x = operands[k] as Operand;
+  const word = layout.operand(k) / 4;
+  const address = x.block.data.byteOffset + first * x.itemsize;
+  x.stage?.move(address, x.tile, rows, columns);
+  const inScratch = x.memory === null || x.stage !== null;
+  own.i32[word] = inScratch ? x.tile : address;
+  const rowStep = x.stage !== null ? 1 : x.memory === null ? tileRow(x, k < outs, columns) : x.rowStep;
+  const step = x.stage !== null ? stagePitch(x.block.dtype) : x.memory === null ? 1 : x.step;
+  own.i32[word + 1] = x.itemsize * rowStep;
+  own.i32[word + 2] = x.itemsize * step;
 }
 
 function offsetAt(x: Operand, row: number, column: number): number {

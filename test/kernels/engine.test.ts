@@ -156,6 +156,22 @@ test("copies and fills of any strides", () => {
     const got = NDArray.zeros(dtype, [90, 70, 3]);
     copyStrided(got, seen);
     expect(got.data).toEqual(want.data);
+    if (dtype === "complex64") continue;
+    const source = new NDArray(dtype, elementsAt(1, dtype, from.size), from.shape);
+    copyBlock(source, from);
+    const reversed = new NDArray(dtype, source.data, [90, 70, 3], [1, -270, 90], 69 * 270);
+    for (const view of [
+      source.transpose([2, 0, 1]),
+      source.transpose([2, 1, 0]),
+      source.transpose([1, 2, 0]),
+      reversed,
+    ]) {
+      const target = new NDArray(dtype, elementsAt(0, dtype, from.size), view.shape);
+      copyStrided(target, view);
+      const plain = NDArray.zeros(dtype, view.shape);
+      copyBlock(plain, view);
+      expect(target.data.every((v, i) => v === plain.data[i])).toBe(true);
+    }
   }
   const x = segmentBlock("uint16", [100, 100], () => 7);
   fill(new NDArray("uint16", x.data, [50, 50], [200, 2], 1), 9);

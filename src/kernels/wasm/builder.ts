@@ -351,10 +351,9 @@ export class FunctionBuilder {
     this.#code.byte(CONTROL.return);
   }
 
-  /** Compute `x` for its effects. */
-  drop(x: Value): void {
-    x.emit(this.#code);
-    this.#code.byte(CONTROL.drop);
+  /** Return from a function without results. */
+  leave(): void {
+    this.#code.byte(CONTROL.return);
   }
 
   /** The finished function. */

@@ -134,9 +134,10 @@ export function kernelOf(
   return run;
 }
 
-/** The scratch memory, from front to back: parameter block, tiles of copied operands, tiles of rows, slots, means. */
-export const SCRATCH: Readonly<Record<"block" | "copies" | "rows" | "slots" | "means" | "end", number>> = {
+/** The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, slots, means. */
+export const SCRATCH: Readonly<Record<"block" | "stage" | "copies" | "rows" | "slots" | "means" | "end", number>> = {
   block: 0,
+  stage: 60 << 10,
   copies: 64 << 10,
   rows: 3 << 20,
   slots: (3 << 20) + (768 << 10),
