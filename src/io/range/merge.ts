@@ -22,7 +22,7 @@ export interface MergeRule {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** Files: a gap costs less to read than a call. */
-export const FILE_MERGE: MergeRule = { gapBytes: 32 * KIB, lengthMax: 4 * MIB };
+export const FILE_MERGE: MergeRule = { gapBytes: 32 * KIB, lengthMax: 2 * MIB };
 /** Web servers: what most of them send while a new request would be on its way. */
 export const WEB_MERGE: MergeRule = { gapBytes: 64 * KIB, lengthMax: 16 * MIB };
 const WASTE_FRACTION_MAX = 0.25;

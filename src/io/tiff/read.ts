@@ -3,6 +3,7 @@ import { invariant, ReadError } from "../../base/index.ts";
 import { dtypeInfo } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { FILE_MERGE, type MergeRule, splitRange, WEB_MERGE } from "../range/merge.ts";
+import { Scratch } from "../scratch.ts";
 import type { RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "../source.ts";
 import { redact } from "../store/keys.ts";
 import { isLocalUrl, locate } from "../store/open-store.ts";
@@ -29,11 +30,11 @@ export function planTiffRead(source: SourceSpec, region: Region): ReadPlan {
     bytes += length;
     return { key, offset, length, slot };
   });
-  const rooms = decoderRooms(meta, dtypeInfo(source.dtype).itemsize);
+  const decoding = decoderRooms(meta, dtypeInfo(source.dtype).itemsize);
   const largest = requests.reduce((max, r) => Math.max(max, r.length), 0);
-  const slotBytes = rare ? pieces.length * rooms.tileBytes : local ? largest : bytes;
+  const slotBytes = rare ? pieces.length * decoding.tileBytes : local ? largest : bytes;
   // The codec's own output is a second tile.
-  const workspaceBytes = slotBytes + (rare ? bytes : 0) + 2 * rooms.tileBytes + rooms.widenedBytes + SLACK_BYTES;
+  const workspaceBytes = slotBytes + (rare ? bytes : 0) + 2 * decoding.tileBytes + decoding.widenedBytes + SLACK_BYTES;
   return { source, region, pieces: pieces.length, requests, bytes, slotBytes, workspaceBytes, local };
 }
 
@@ -162,8 +163,11 @@ function decoderBytes(source: SourceSpec, { meta }: TiffPieces): number {
   return tileBytes + widenedBytes + 16;
 }
 
+/** Slots of one request and a tile of a few bands; reads of one thread never overlap, as they are synchronous. */
+const rooms = new Scratch(8 * 2 ** 20);
+
 function roomOf(context: ReadContext, nbytes: number): Uint8Array {
-  return context.scratch && context.scratch.length >= nbytes ? context.scratch : new Uint8Array(nbytes);
+  return context.scratch && context.scratch.length >= nbytes ? context.scratch : rooms.take(nbytes);
 }
 
 function checkTarget(source: SourceSpec, region: Region, into: NDArray): void {

@@ -3,8 +3,8 @@ import { CodecError, isRsdatError } from "../../base/index.ts";
 import { DTYPES, type DType, viewOf } from "../../dtype/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { type ByteKernels, type Codec, type CodecContext, codecOf, expectLength } from "../codecs/index.ts";
+import { Scratch } from "../scratch.ts";
 import type { ChainSpec } from "./model.ts";
-import { Scratch } from "./scratch.ts";
 
 /** A chain made ready for chunks of one shape and dtype. */
 export interface ChunkCodec {
@@ -84,10 +84,12 @@ function unwrap(codec: ChunkCodec, k: number, src: Uint8Array, context: CodecCon
 
 /**
  * Decode a chunk; the bytes are valid until the next call in this thread.
+ * @param room memory to decode into, aligned to 8, where it is large enough
  * @throws {CodecError} `short`, `oversize`, `corrupt`, `checksum`
  */
-export function decodeChunk(codec: ChunkCodec, src: Uint8Array, kernels: ByteKernels): Uint8Array {
-  if (codec.codecs[0]?.isFresh) {
+export function decodeChunk(codec: ChunkCodec, src: Uint8Array, kernels: ByteKernels, room?: Uint8Array): Uint8Array {
+  const hasRoom = room !== undefined && room.length >= codec.nbytes;
+  if (codec.codecs[0]?.isFresh && !hasRoom) {
     const context: CodecContext = { kernels, scratch: stage.take(STAGE_BYTES) };
     let bytes = src;
     for (let k = codec.codecs.length - 1; k >= 0; k--) bytes = unwrap(codec, k, bytes, context);
@@ -96,7 +98,7 @@ export function decodeChunk(codec: ChunkCodec, src: Uint8Array, kernels: ByteKer
       return bytes;
     }
   }
-  const dst = decoded.take(codec.nbytes);
+  const dst = hasRoom ? room.subarray(0, codec.nbytes) : decoded.take(codec.nbytes);
   decodeChunkInto(codec, src, dst, kernels);
   return dst;
 }

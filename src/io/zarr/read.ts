@@ -1,6 +1,7 @@
 /** Reading regions of Zarr arrays: the plan, made without I/O, and the synchronous reader of local stores. */
 import { invariant } from "../../base/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
+import { Scratch } from "../scratch.ts";
 import type { ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "../source.ts";
 import { isLocalUrl, openStore } from "../store/open-store.ts";
 import { isSyncStore, type SyncStore } from "../store/store.ts";
@@ -18,7 +19,6 @@ import {
   type OpenShard,
   type ShardOf,
 } from "./piece.ts";
-import { Scratch } from "./scratch.ts";
 import { parseShardIndex } from "./shard.ts";
 
 const SLACK_BYTES = 256 * 1024;
@@ -78,14 +78,20 @@ export function readZarrSync(source: SourceSpec, region: Region, into: NDArray, 
       fillPiece(job, piece);
       continue;
     }
-    const { scratch } = context;
-    const data = scratch && scratch.length >= at.length ? scratch.subarray(0, at.length) : encoded.take(at.length);
+    const { data, room } = rooms(context.scratch, at.length);
     store.readIntoSync(piece.key, at.offset, data, { expect: at.version });
     requests++;
     bytes += at.length;
-    decodePiece(job, piece, data);
+    decodePiece(job, piece, data, room);
   }
   return { requests, bytes };
+}
+
+/** Memory for a chunk's encoded bytes, and for its decoded ones: the caller's where that is large enough. */
+function rooms(scratch: Uint8Array | undefined, nbytes: number): { readonly data: Uint8Array; readonly room?: Uint8Array } {
+  if (scratch === undefined || scratch.length < nbytes) return { data: encoded.take(nbytes) };
+  const rest = nbytes + ((8 - ((scratch.byteOffset + nbytes) % 8)) % 8);
+  return { data: scratch.subarray(0, nbytes), room: scratch.subarray(Math.min(rest, scratch.length)) };
 }
 
 function wholeObject(store: SyncStore, piece: Piece, job: Job): ChunkRange | null {

@@ -2,6 +2,7 @@
 import { invariant, ShapeError, UnsupportedError } from "../../base/index.ts";
 import { DTYPES } from "../../dtype/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../../ndarray/index.ts";
+import { Scratch } from "../scratch.ts";
 import type { ReadContext, SourceSpec } from "../source.ts";
 import { openStore } from "../store/open-store.ts";
 import { isSyncStore, type SyncStore } from "../store/store.ts";
@@ -9,7 +10,6 @@ import { atChunk, type ChunkCodec, chunkView, decodeChunkInto, encodeChunk } fro
 import { fillBlock, isAllFill } from "./fill.ts";
 import { objectKey, partOf, storageOf } from "./grid.ts";
 import { codecFor } from "./piece.ts";
-import { Scratch } from "./scratch.ts";
 import type { ZarrTarget } from "./target.ts";
 
 /** What a write did. */
