@@ -1,5 +1,5 @@
 /** The lazy chunked array: dask.array's Array in TypeScript. */
-import { AxisError, formatBytes, INSPECT, OperatorError, ShapeError } from "../base/index.ts";
+import { AxisError, formatBytes, inspectAsText, OperatorError, ShapeError } from "../base/index.ts";
 import { asDType, type DType, itemsize, type Scalar } from "../dtype/index.ts";
 import {
   type ChunkSpec,
@@ -304,10 +304,6 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return `ChunkedArray<${this.name.replace(/-[0-9a-f]+$/, "")}, shape=(${this.shape.join(", ")}), dtype=${this.dtype}, chunks=(${this.chunksize.join(", ")}), ${this.npartitions} blocks, ${formatBytes(this.nbytes)}>`;
   }
 
-  [INSPECT](): string {
-    return this.toString();
-  }
-
   /** Arithmetic operators cannot be overloaded in JavaScript; this refuses instead of giving NaN. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
@@ -326,6 +322,8 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return new ChunkedArray(elementwise(label, operands, build));
   }
 }
+
+inspectAsText(ChunkedArray.prototype);
 
 /** True for lazy arrays of this class. */
 export function isChunkedArray(value: unknown): value is ChunkedArray {

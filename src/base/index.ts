@@ -6,7 +6,7 @@
  */
 export * from "./errors.ts";
 export { Heap } from "./heap.ts";
-export { INSPECT } from "./inspect.ts";
+export { inspectAsText } from "./inspect.ts";
 export { moduleUrl } from "./module-url.ts";
 export type { Clock, Logger, LogLevel } from "./ports.ts";
 export { silentLogger } from "./ports.ts";

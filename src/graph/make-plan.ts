@@ -170,7 +170,7 @@ function planText(plan: Plan): string {
   ];
   const rows = plan.layers.map((l) => {
     const note = l.note.length > 100 ? `${l.note.slice(0, 97)}...` : l.note;
-    return `  ${l.name.slice(0, 28).padEnd(28)} ${String(l.tasks).padStart(7)} tasks  ${l.dtype.padEnd(8)} ${l.shape.join("×")} in ${l.chunk.join("×")}${note ? `  ${note}` : ""}`;
+    return `  ${l.name.replace(/-([0-9a-f]{6})[0-9a-f]{26}$/, "-$1").padEnd(24)} ${String(l.tasks).padStart(7)} tasks  ${l.dtype.padEnd(8)} ${l.shape.join("×") || "()"} in ${l.chunk.join("×") || "()"}${note ? `  ${note}` : ""}`;
   });
   return [...head, ...rows, ...plan.warnings.map((w) => `  warning: ${w}`)].join("\n");
 }

@@ -1,5 +1,5 @@
 /** One block in memory: typed-array data with shape and strides. */
-import { AxisError, INSPECT, SelectionError } from "../base/index.ts";
+import { AxisError, inspectAsText, SelectionError } from "../base/index.ts";
 import { allocate, DTYPES, type DType, dtypeOfArray, type Scalar, type TypedArray, viewOf } from "../dtype/index.ts";
 import { contiguousStride, sizeOf } from "./shape.ts";
 
@@ -131,10 +131,12 @@ export class NDArray<D extends DType = DType> {
     return this.dtype === "bool" ? v !== 0 : v;
   }
 
-  [INSPECT](): string {
+  toString(): string {
     return `NDArray { dtype: ${this.dtype}, shape: [${this.shape.join(", ")}] }${this.size <= 64 ? ` ${nestedText(this.toArray())}` : ""}`;
   }
 }
+
+inspectAsText(NDArray.prototype);
 
 function nestedText(v: Nested): string {
   return Array.isArray(v) ? `[${v.map(nestedText).join(", ")}]` : String(v);

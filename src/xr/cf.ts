@@ -34,7 +34,8 @@ function numberOf(value: unknown, fallback: number): number {
  */
 export function storageOf(attrs: Attributes, dtype: DType, fill: Scalar | null, place: string): Storage {
   const given = [attrs["_FillValue"], attrs["missing_value"]].map((v) => (Array.isArray(v) ? v[0] : v));
-  const nodata = given.find((v): v is Scalar => typeof v === "number" || typeof v === "bigint") ?? fill;
+  const number = (v: unknown): v is Scalar => typeof v === "number" || typeof v === "bigint";
+  const nodata = given.find(number) ?? (number(fill) ? fill : null);
   const unsigned = String(attrs["_Unsigned"] ?? "").toLowerCase();
   if (unsigned === "true" && dtype.startsWith("int"))
     throw new UnsupportedError(`${place}: _Unsigned numbers in ${dtype} are not read; open with decode "raw"`, {

@@ -7,7 +7,7 @@ import {
   explainAll,
   fromArray,
 } from "../array/index.ts";
-import { ArgumentError, formatBytes, INSPECT, OperatorError, SelectionError } from "../base/index.ts";
+import { ArgumentError, formatBytes, inspectAsText, OperatorError, SelectionError } from "../base/index.ts";
 import { asDType, type DType, type Scalar } from "../dtype/index.ts";
 import type { Chunks, LayerNode, Plan } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
@@ -462,10 +462,6 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     ].join("\n");
   }
 
-  [INSPECT](): string {
-    return this.toString();
-  }
-
   /** Arithmetic operators cannot be overloaded in JavaScript; this refuses instead of giving NaN. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
@@ -506,3 +502,5 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     return new DataArray(reduce(this.#state, op, first, options));
   }
 }
+
+inspectAsText(DataArray.prototype);

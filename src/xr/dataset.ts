@@ -1,6 +1,6 @@
 /** Several labelled arrays that share dimensions. */
 import { type Computable, type ComputeOptions, computeAll, explainAll } from "../array/index.ts";
-import { INSPECT, MissingCrsError, OperatorError, SelectionError } from "../base/index.ts";
+import { inspectAsText, MissingCrsError, OperatorError, SelectionError } from "../base/index.ts";
 import { crsText, type GeoBox } from "../geo/index.ts";
 import type { LayerNode, Plan } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
@@ -169,10 +169,6 @@ export class Dataset<V extends Variables = Variables> implements Computable<Data
     return [`<xr.Dataset (${sizes.join(", ")})>`, ...lines].join("\n");
   }
 
-  [INSPECT](): string {
-    return this.toString();
-  }
-
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
     throw new OperatorError(
@@ -180,6 +176,8 @@ export class Dataset<V extends Variables = Variables> implements Computable<Data
     );
   }
 }
+
+inspectAsText(Dataset.prototype);
 
 /** True for labelled arrays of this room. */
 export function isLabelled(value: unknown): value is DataArray {

@@ -226,7 +226,11 @@ function variableAttributes(l: Labelled, { nodata, scale, offset, data }: Stored
     );
   const isFloat = dtypeInfo(data.dtype).kind === "f";
   const fill = nodata ?? (isFloat ? Number.NaN : null);
-  const scalars = coordinateNames(l).filter((name) => !l.dims.includes(name));
+  // Xarray takes a grid mapping along with a variable only when it is named as a coordinate too.
+  const scalars = [
+    ...coordinateNames(l).filter((name) => !l.dims.includes(name)),
+    ...(hasMapping(l) ? ["spatial_ref"] : []),
+  ];
   return {
     ...l.attrs,
     ...(fill === null ? {} : { _FillValue: typeof fill === "bigint" ? safeNumber(fill) : fill }),
