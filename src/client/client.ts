@@ -6,7 +6,7 @@ import { ArgumentError, type Logger, NoWorkersError, parseDurationMs } from "../
 import { config, createLogger, memoryLimitBytes, packageVersion, readToken } from "../config/index.ts";
 import { type Graph, type Key, keyOfValue, type KeyValue, type Plan, pushRunner, type Runner, type RunOptions, tokenize } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { IDENTITY, type Identity, NATIVE_RESOURCE, normalizeAddress, type PyCall, SCATTER, serialize } from "../protocol/index.ts";
+import { IDENTITY, type Identity, NATIVE_RESOURCE, normalizeAddress, type PyCall, SCATTER, serialize, WHO_HAS_REQUEST } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, type BuiltTask, functionName, functionText, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
@@ -202,6 +202,13 @@ export class Client implements Runner, AsyncDisposable {
     this.#link.send({ op: "client-desires-keys", keys: [key], client: this.#link.id });
     this.#link.scattered(this.#link.watch(key));
     return future;
+  }
+
+  /** Addresses of the workers that hold each future's result now. */
+  async whoHas(futures: readonly Future[]): Promise<readonly (readonly string[])[]> {
+    this.#link.assertOpen();
+    const found = WHO_HAS_REQUEST.parseAnswer(await this.#link.rpc.call(this.#link.address, WHO_HAS_REQUEST.ask({ keys: futures.map((future) => future.key) })));
+    return futures.map((future) => found.get(future.key) ?? []);
   }
 
   /** Compute a lazy array on this client's cluster, whichever client is the current one. */

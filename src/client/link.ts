@@ -67,18 +67,22 @@ export class Link {
    * @throws {RemoteProtocolError} what answers is no Dask scheduler
    */
   static async open(address: string, options: LinkOptions): Promise<Link> {
-    const rpc = new Rpc({ ...options, timeoutMs: options.timeoutMs });
+    // What goes wrong on these connections is thrown where it matters; idle ones may break.
+    const { version, dialect } = options;
+    const handshake = { ...(version === undefined ? {} : { version }), ...(dialect === undefined ? {} : { dialect }) };
+    const rpc = new Rpc({ ...handshake, timeoutMs: options.timeoutMs, retryRefused: false });
+    let comm: Comm | undefined;
     try {
+      comm = await connect(address, { ...handshake, timeoutMs: options.timeoutMs });
       await askIdentity(rpc, address, options.timeoutMs);
       const versions = VERSIONS.parseAnswer(await rpc.call(address, VERSIONS.ask({})));
-      const comm = await connect(address, { ...options });
       const id = `${options.name}-${randomUUID()}`;
       comm.send({ ...REGISTER_CLIENT.ask({ client: id, versions }), reply: false });
       const link = new Link(address, comm, rpc, { id, logger: options.logger });
       await link.#start(options.timeoutMs);
       return link;
     } catch (error) {
-      await rpc.close();
+      await Promise.all([rpc.close(), comm?.close()]);
       throw error;
     }
   }

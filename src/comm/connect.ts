@@ -19,6 +19,8 @@ export interface ConnectOptions extends CommOptions {
   /** Time for everything, handshake included. Default 30 s, as Dask. */
   readonly timeoutMs?: number;
   readonly limits?: Partial<FrameLimits>;
+  /** False: a refused connection is final, for peers that are known to have listened. Default true: they may not be up yet. */
+  readonly retryRefused?: boolean;
   /** Jitter between tries; give one seeded per process so that many workers do not knock in step. */
   readonly random?: Random;
 }
@@ -51,7 +53,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       try {
         return await connectOnce(target, { ...options, signal, timeoutMs: timeoutMs / 5 });
       } catch (error) {
-        if (isFinal(error)) throw named(error, target);
+        if (isFinal(error) || (options.retryRefused === false && isRsdatError(error, "econnrefused"))) throw named(error, target);
         if (error !== signal.reason) last = error;
       }
       if (!signal.aborted) await pause(backoffMs * random.next(), signal);

@@ -154,10 +154,11 @@ export function connectTcp(address: Address, signal: AbortSignal, limits: Partia
     reject(signal.reason);
   };
   signal.addEventListener("abort", onAbort, { once: true });
-  socket.once("error", reject);
+  const onError = (cause: Error): void => reject(new CommError(codeOf(cause), messageOf(cause), { cause }));
+  socket.once("error", onError);
   socket.once("connect", () => {
     signal.removeEventListener("abort", onAbort);
-    socket.off("error", reject);
+    socket.off("error", onError);
     channel = new TcpChannel(socket, decoder);
     resolve(channel);
   });

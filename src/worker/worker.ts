@@ -98,7 +98,7 @@ export class Worker implements AsyncDisposable {
     this.#isForeign = comm.handshake.rsdat === undefined;
     this.#values = new Values(this.#executor);
     this.#metrics = new MetricsSource(this.#clock, this.#executor);
-    this.#rpc = new Rpc({ logger: this.#logger, ...handshakeOf(options) });
+    this.#rpc = new Rpc({ retryRefused: false, ...handshakeOf(options) });
     this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
     this.#machine = createWorkerMachine(this.#limits(), needOf);
   }

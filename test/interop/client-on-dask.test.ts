@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { asCompleted, Client, py } from "../../src/client/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { describePeer } from "../peers.ts";
-import { type Running, startDaskScheduler, startDaskWorker } from "./processes.ts";
+import { type Running, startDaskScheduler, startDaskWorker } from "../processes.ts";
 
 describePeer("an rsdat client on a dask scheduler", ["distributed", "numpy"], () => {
   let scheduler: Running;

@@ -41,9 +41,9 @@ type Fields<T extends WorkerEvent["type"]> = Omit<Extract<WorkerEvent, { type: T
 /** Drives one machine. */
 export class Driver {
   readonly machine: WorkerMachine;
-  readonly values = new Set<Key>();
-  readonly running = new Map<Key, number>();
-  readonly asked = new Map<string, readonly Key[]>();
+  readonly values: Set<Key> = new Set();
+  readonly running: Map<Key, number> = new Map();
+  readonly asked: Map<string, readonly Key[]> = new Map();
   readonly sent: WorkerToScheduler[] = [];
   now = 0;
 
@@ -92,7 +92,7 @@ export class Driver {
   /** The open request to `worker` ends another way. */
   refuse(worker: string, how: "gather-busy" | "gather-network-failure" | "gather-failure"): WorkerInstruction[] {
     this.asked.delete(worker);
-    return this.event(how, how === "gather-failure" ? { worker, failure: FAILURE } : { worker });
+    return how === "gather-failure" ? this.event(how, { worker, failure: FAILURE }) : this.event(how, { worker });
   }
 
   put(...keys: string[]): WorkerInstruction[] {

@@ -1,7 +1,8 @@
 /** Real processes for tests: started, waited for by what they print, ended by their id. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { PYTHON, ROOT } from "../peers.ts";
+import { PYTHON, ROOT } from "./peers.ts";
 
 /** A process whose output is kept. */
 export interface Running extends AsyncDisposable {
@@ -74,5 +75,25 @@ export async function startDaskWorker(scheduler: string): Promise<Running> {
 
 /** The command line of this clone. */
 export function startRsdat(args: readonly string[], options?: Parameters<typeof start>[2]): Running {
-  return start(process.execPath, [join(ROOT, "bin", "rsdat.js"), ...args], options);
+  return start(process.execPath, [join(ROOT, "test", "rsdat-cli.ts"), ...args], options);
+}
+
+/** True while the process exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false; // no such process
+  }
+}
+
+/** Resolves when none of the processes exists any more; rejects after `timeoutMs`. */
+export async function waitGone(pids: readonly number[], timeoutMs = 10_000): Promise<void> {
+  const until = Date.now() + timeoutMs;
+  for (;;) {
+    const left = pids.filter(isAlive);
+    if (left.length === 0) return;
+    if (Date.now() > until) throw new Error(`processes ${left.join(", ")} still run after ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
