@@ -1,0 +1,230 @@
+/** Vector code of accumulators: what one row of a reduction keeps in registers. See kernels.md §7. */
+import { DTYPES } from "../dtype/index.ts";
+import { slotKind } from "./accumulate.ts";
+import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, widthOf } from "./lanes.ts";
+import type { ReducePlan } from "./reduce-plan.ts";
+import {
+  anyTrue,
+  extract,
+  type F64,
+  f64,
+  type I64,
+  i32,
+  type Local,
+  scalar1,
+  scalar2,
+  scalarCompare,
+  select,
+  type Value,
+  type Vector,
+  type Vector2Name,
+  vector1,
+  vector2,
+} from "./wasm/builder.ts";
+
+/** Elements per iteration of a reduction. */
+export const E = 8;
+
+/** Type of a slot's value in a module. */
+export type Reducible = "f64" | "i64";
+
+/** Accumulators of one leaf: take an iteration's lanes, at the end give the value. */
+export interface Accumulator {
+  /** Add E elements; lanes where `live` is false (if given) are left out. */
+  readonly take: (x: Lanes, live: Lanes | null) => void;
+  readonly result: () => Value<Reducible>;
+}
+
+function zeros(code: LaneCode, n: number): Local<"v128">[] {
+  return Array.from({ length: n }, () => code.let(code.f.constant(new Uint8Array(16))));
+}
+
+function floatSum(code: LaneCode): Accumulator {
+  const acc = zeros(code, 4);
+  return {
+    take: (x) => {
+      acc.forEach((a, k) => {
+        code.f.set(a, vector2("f64x2.add", a, x.v[k] as V)); // float64: four vectors
+      });
+    },
+    result: () => {
+      const pair = (k: number): F64 =>
+        scalar2(
+          "f64.add",
+          extract("f64x2.extract_lane", acc[k] as V, 0),
+          extract("f64x2.extract_lane", acc[k] as V, 1),
+        );
+      return scalar2("f64.add", scalar2("f64.add", pair(0), pair(1)), scalar2("f64.add", pair(2), pair(3)));
+    },
+  };
+}
+
+/** Trues of masks, counted in eight 16-bit lanes. */
+export function maskCount(code: LaneCode): Accumulator {
+  const acc = zeros(code, 1)[0] as V;
+  return {
+    take: (x, live) => {
+      const [mask] = code.mask(x, 2) as [V];
+      const counted = live === null ? mask : vector2("v128.and", mask, (code.mask(live, 2) as [V])[0]);
+      code.f.set(acc, vector2("i16x8.sub", acc, counted));
+    },
+    result: () => sumLanes(vector1("i32x4.extadd_pairwise_i16x8_u", acc), "u", code),
+  };
+}
+
+function sumLanes(x: Vector, sign: "s" | "u", code: LaneCode): I64 {
+  const v = code.let(x);
+  return [0, 1, 2, 3]
+    .map((k): I64 => scalar1(`i64.extend_i32_${sign}`, extract("i32x4.extract_lane", v, k)))
+    .reduce((a, b) => scalar2("i64.add", a, b));
+}
+
+/** Exact integer sums: 8 and 16 bits in 32-bit lanes, wider ones in 64-bit lanes. */
+function intSum(code: LaneCode, dtype: Lanes["dtype"]): Accumulator {
+  const width = widthOf(dtype);
+  const signed = DTYPES[dtype].kind === "i";
+  const sign = signed ? "s" : "u";
+  const acc = zeros(code, width <= 2 ? 1 : 2);
+  const add = (k: number, shape: "i32x4" | "i64x2", x: Vector): void =>
+    code.f.set(acc[k] as V, vector2(`${shape}.add`, acc[k] as V, x));
+  return {
+    take: (x, live) => {
+      const v = live === null ? x.v : code.map2("v128.and", x.v, code.mask(live, width));
+      if (width <= 2)
+        for (const h of code.resize(v, width, 2, signed))
+          add(0, "i32x4", vector1(`i32x4.extadd_pairwise_i16x8_${sign}`, h));
+      else
+        code.resize(v, width, 8, signed).forEach((w, k) => {
+          add(k % 2, "i64x2", w);
+        });
+    },
+    result: () => {
+      if (width <= 2) return sumLanes(acc[0] as V, sign, code);
+      const both = code.let(vector2("i64x2.add", acc[0] as V, acc[1] as V));
+      return scalar2("i64.add", extract("i64x2.extract_lane", both, 0), extract("i64x2.extract_lane", both, 1));
+    },
+  };
+}
+
+function lanes64(x: V, dtype: Lanes["dtype"], lane: number): I64 {
+  const width = widthOf(dtype);
+  const signed = DTYPES[dtype].kind === "i";
+  if (width === 8) return extract("i64x2.extract_lane", x, lane);
+  const word =
+    width === 4
+      ? extract("i32x4.extract_lane", x, lane)
+      : extract(`${width === 2 ? "i16x8" : "i8x16"}.extract_lane_${signed ? "s" : "u"}`, x, lane);
+  return scalar1(`i64.extend_i32_${signed || width < 4 ? "s" : "u"}`, word);
+}
+
+function identityBytes(plan: ReducePlan): Uint8Array {
+  const { dtype, identity } = plan;
+  if (dtype === "float32" || dtype === "float64") return floatPattern(dtype, Number(identity));
+  return pattern(widthOf(dtype), BigInt(identity));
+}
+
+function intExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
+  const { dtype, kind } = plan;
+  const width = widthOf(dtype);
+  const unsigned = DTYPES[dtype].kind === "u";
+  const identity = code.splat(width, identityBytes(plan));
+  const acc = identity.map((x) => code.let(x));
+  const top = pattern(8, 1n << 63n);
+  const better = (a: V, b: V): Vector => {
+    if (width < 8) return vector2(`${shapeOf(dtype)}.${kind}_${unsigned ? "u" : "s"}` as Vector2Name, a, b); // exists for 8 to 32 bits
+    const order = (x: V): Vector => (unsigned ? vector2("v128.xor", x, code.f.constant(top)) : x);
+    return code.select(
+      [code.let(vector2(kind === "min" ? "i64x2.lt_s" : "i64x2.gt_s", order(b), order(a)))],
+      [b],
+      [a],
+    )[0] as V;
+  };
+  return {
+    take: (x, live) => {
+      const v = live === null ? x.v : code.select(code.mask(live, width), x.v, identity);
+      acc.forEach((a, k) => {
+        code.f.set(a, better(a, v[k] as V)); // equal counts
+      });
+    },
+    result: () => {
+      const per = Math.min(E, 16 / width);
+      const all = acc.flatMap((x) => Array.from({ length: per }, (_, lane) => lanes64(x, dtype, lane)));
+      const best = code.f.let(all[0] as I64);
+      for (const x of all.slice(1)) {
+        const next = code.f.let(x);
+        const [a, b] = kind === "min" ? [next, best] : [best, next];
+        code.f.set(best, select(scalarCompare(unsigned ? "i64.lt_u" : "i64.lt_s", a, b), next, best));
+      }
+      return best;
+    },
+  };
+}
+
+function boolExtreme(code: LaneCode, kind: "min" | "max"): Accumulator {
+  // Any false (min) or any true (max), in eight 16-bit lanes.
+  const acc = zeros(code, 1)[0] as V;
+  return {
+    take: (x, live) => {
+      const mask = (code.mask(x, 2) as [V])[0];
+      const hit: Vector = kind === "max" ? mask : vector1("v128.not", mask);
+      code.f.set(
+        acc,
+        vector2("v128.or", acc, live === null ? hit : vector2("v128.and", hit, (code.mask(live, 2) as [V])[0])),
+      );
+    },
+    result: () => {
+      const any = anyTrue(acc);
+      return scalar1("i64.extend_i32_u", kind === "max" ? any : scalarCompare("i32.eq", any, i32(0)));
+    },
+  };
+}
+
+/** The extreme skips NaN; a flag remembers it. */
+function floatExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
+  const dtype = plan.dtype as "float32" | "float64"; // float16 has no lanes
+  const shape = shapeOf(dtype) as "f32x4" | "f64x2";
+  const kind = plan.kind as "min" | "max";
+  const width = widthOf(dtype);
+  const identity = code.splat(width, identityBytes(plan));
+  const acc = identity.map((x) => code.let(x));
+  const nan = zeros(code, 1)[0] as V;
+  return {
+    take: (x, live) => {
+      const v = live === null ? x.v : code.select(code.mask(live, width), x.v, identity);
+      acc.forEach((a, k) => {
+        const y = v[k] as V; // equal counts
+        code.f.set(a, vector2(`${shape}.p${kind}`, a, y));
+        if (!plan.clean) code.f.set(nan, vector2("v128.or", nan, vector2(`${shape}.ne`, y, y)));
+      });
+    },
+    result: () => {
+      const per = 16 / width;
+      const lane = (x: V, k: number): F64 =>
+        dtype === "float32"
+          ? scalar1("f64.promote_f32", extract("f32x4.extract_lane", x, k))
+          : extract("f64x2.extract_lane", x, k);
+      const all = acc.flatMap((x) => Array.from({ length: per }, (_, k) => lane(x, k)));
+      const best = code.f.let(all[0] as F64);
+      for (const x of all.slice(1)) {
+        const next = code.f.let(x);
+        const [a, b] = kind === "min" ? [next, best] : [best, next];
+        code.f.set(best, select(scalarCompare("f64.lt", a, b), next, best));
+      }
+      return plan.clean ? best : select(anyTrue(nan), f64(Number.NaN), best);
+    },
+  };
+}
+
+/** The accumulator of a plan. */
+export function accumulatorOf(code: LaneCode, plan: ReducePlan): Accumulator {
+  const { kind, dtype } = plan;
+  if (kind === "sum-float") return floatSum(code);
+  if (kind === "sum-int") return dtype === "bool" ? maskCount(code) : intSum(code, dtype);
+  if (dtype === "bool") return boolExtreme(code, kind);
+  return DTYPES[dtype].kind === "f" ? floatExtreme(code, plan) : intExtreme(code, plan);
+}
+
+/** Type of the value that a plan's rows give. */
+export function valueType(plan: ReducePlan): Reducible {
+  return slotKind(plan.dtype) === "f64" ? "f64" : "i64";
+}
