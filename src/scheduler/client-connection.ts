@@ -1,14 +1,18 @@
 /** A client's connection: registration, then its stream, strictly in order, until it ends. */
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
-import { type Key, keyOfValue, type KeyValue } from "../graph/index.ts";
+import { type Key, type KeyValue, keyOfValue } from "../graph/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler, REGISTER_CLIENT } from "../protocol/index.ts";
-import { clientStream, type ConnectedClient, type Hub } from "./hub.ts";
+import { type ConnectedClient, clientStream, type Hub } from "./hub.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
 /** Ops that Python clients send beside the documented messages: the order of publications, and data placed directly. */
 type Extra =
   | { readonly op: "publish_flush_batched_send"; readonly uid: unknown }
-  | { readonly op: "update-data"; readonly whoHas: ReadonlyMap<Key, readonly string[]>; readonly nbytes: ReadonlyMap<Key, number> };
+  | {
+      readonly op: "update-data";
+      readonly whoHas: ReadonlyMap<Key, readonly string[]>;
+      readonly nbytes: ReadonlyMap<Key, number>;
+    };
 
 /** Streams that have been flushed, by the number the client gave; see `published.ts`. */
 export interface FlushPoints {
@@ -16,7 +20,12 @@ export interface FlushPoints {
 }
 
 /** Answer `register-client`, then do what the stream says; gives NO_REPLY when it has ended. */
-export async function serveClient(hub: Hub, request: ReadonlyMap<unknown, unknown>, comm: Comm, options: { readonly pythonWaitMs: number; readonly flushes: FlushPoints }): Promise<typeof NO_REPLY> {
+export async function serveClient(
+  hub: Hub,
+  request: ReadonlyMap<unknown, unknown>,
+  comm: Comm,
+  options: { readonly pythonWaitMs: number; readonly flushes: FlushPoints },
+): Promise<typeof NO_REPLY> {
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
   hub.clients.set(id, client);
@@ -42,7 +51,8 @@ function parse(map: ReadonlyMap<unknown, unknown>): ClientToScheduler | Extra {
   if (op !== "update-data") return CLIENT_TO_SCHEDULER.parse(map);
   const [whoHas, nbytes] = [map.get("who_has"), map.get("nbytes")];
   // Keys of a decoded message are key values by the codec's rules; others make keyOfValue throw, which ends the stream.
-  const byKey = <T>(value: unknown): Map<Key, T> => new Map(Array.from(value instanceof Map ? value : [], ([k, v]) => [keyOfValue(k as KeyValue), v as T]));
+  const byKey = <T>(value: unknown): Map<Key, T> =>
+    new Map(Array.from(value instanceof Map ? value : [], ([k, v]) => [keyOfValue(k as KeyValue), v as T]));
   return { op, whoHas: byKey<readonly string[]>(whoHas), nbytes: byKey<number>(nbytes) };
 }
 
@@ -52,7 +62,12 @@ interface ActOptions {
   readonly signal: AbortSignal;
 }
 
-async function act(hub: Hub, client: ConnectedClient, message: ClientToScheduler | Extra, options: ActOptions): Promise<void> {
+async function act(
+  hub: Hub,
+  client: ConnectedClient,
+  message: ClientToScheduler | Extra,
+  options: ActOptions,
+): Promise<void> {
   const { id } = client;
   switch (message.op) {
     case "update-graph":
@@ -65,7 +80,14 @@ async function act(hub: Hub, client: ConnectedClient, message: ClientToScheduler
     case "report-key":
       return hub.feed({ type: "report-key", client: id, key: message.key });
     case "cancel-keys":
-      return hub.feed({ type: "cancel-keys", client: id, keys: message.keys, force: message.force, reason: message.reason ?? "cancelled", message: message.msg ?? "" });
+      return hub.feed({
+        type: "cancel-keys",
+        client: id,
+        keys: message.keys,
+        force: message.force,
+        reason: message.reason ?? "cancelled",
+        message: message.msg ?? "",
+      });
     case "update-data":
       return hub.feed({ type: "data-placed", client: id, whoHas: message.whoHas, nbytes: message.nbytes });
     case "subscribe-topic": {

@@ -5,7 +5,10 @@ import { identityOf } from "./identity.ts";
 import type { RequestContext } from "./requests.ts";
 
 /** Serve on `port` of `host`; port 0 chooses one. */
-export async function serveHttp(context: RequestContext, { host, port }: { readonly host: string; readonly port: number }): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function serveHttp(
+  context: RequestContext,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     const page = pageOf(context, request.url?.split("?")[0] ?? "/");
     response.writeHead(page ? 200 : 404, { "content-type": page?.startsWith("{") ? "application/json" : "text/plain" });
@@ -51,11 +54,14 @@ function counts(hub: Hub): Record<string, number> {
     waiting: tasks.waiting,
     tasks: Object.values(tasks).reduce((sum, count) => sum + count, 0),
     workers,
-    sent, recomputed, stolen,
+    sent,
+    recomputed,
+    stolen,
   };
 }
 
 function plainMaps(_name: string, value: unknown): unknown {
-  if (value instanceof Map) return Object.fromEntries(Array.from(value, ([key, item]) => [String(key), item as unknown]));
+  if (value instanceof Map)
+    return Object.fromEntries(Array.from(value, ([key, item]) => [String(key), item as unknown]));
   return typeof value === "bigint" ? Number(value) : value;
 }

@@ -2,8 +2,22 @@
 import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
 import { encodeTaskSpec } from "../graph/index.ts";
-import { failureOf, SCHEDULER_TO_CLIENT, SCHEDULER_TO_WORKER, type SchedulerToClient, type SchedulerToWorker, serializeTaskSpec } from "../protocol/index.ts";
-import { type ClientId, Scheduler, type SchedulerConfig, type SchedulerEvent, type SchedulerInstruction, type WorkerAddress } from "./state/index.ts";
+import {
+  failureOf,
+  SCHEDULER_TO_CLIENT,
+  SCHEDULER_TO_WORKER,
+  type SchedulerToClient,
+  type SchedulerToWorker,
+  serializeTaskSpec,
+} from "../protocol/index.ts";
+import {
+  type ClientId,
+  Scheduler,
+  type SchedulerConfig,
+  type SchedulerEvent,
+  type SchedulerInstruction,
+  type WorkerAddress,
+} from "./state/index.ts";
 
 /** A worker's registration, as far as only the shell needs it. */
 export interface ConnectedWorker {
@@ -25,7 +39,11 @@ export interface ConnectedClient {
 }
 
 /** An event without what the hub adds. */
-export type BareEvent = SchedulerEvent extends infer E ? (E extends SchedulerEvent ? Omit<E, "now" | "stimulusId"> & { readonly stimulusId?: string } : never) : never;
+export type BareEvent = SchedulerEvent extends infer E
+  ? E extends SchedulerEvent
+    ? Omit<E, "now" | "stimulusId"> & { readonly stimulusId?: string }
+    : never
+  : never;
 
 /** What the hub is given. */
 export interface HubOptions {
@@ -64,7 +82,11 @@ export class Hub {
     this.rpc = rpc;
     this.#onFatal = onFatal;
     this.lastActiveMs = clock.now();
-    this.machine = new Scheduler({ ...machine, runSpecOf: (spec) => serializeTaskSpec(encodeTaskSpec(spec)), failureOf });
+    this.machine = new Scheduler({
+      ...machine,
+      runSpecOf: (spec) => serializeTaskSpec(encodeTaskSpec(spec)),
+      failureOf,
+    });
   }
 
   /** Give the machine one event and send all it says. */
@@ -75,10 +97,16 @@ export class Hub {
     const outbox: SchedulerInstruction[] = [];
     try {
       // `now` and `stimulusId` are what BareEvent leaves out.
-      this.machine.handle({ ...event, now, stimulusId: event.stimulusId ?? `${event.type}-${this.#nextStimulus++}` } as SchedulerEvent, outbox);
+      this.machine.handle(
+        { ...event, now, stimulusId: event.stimulusId ?? `${event.type}-${this.#nextStimulus++}` } as SchedulerEvent,
+        outbox,
+      );
     } catch (error) {
       this.#isDead = true;
-      this.logger.error(`the scheduler's state is broken, it stops: ${error instanceof Error ? error.message : String(error)}`, { error: errorToRecord(error) });
+      this.logger.error(
+        `the scheduler's state is broken, it stops: ${error instanceof Error ? error.message : String(error)}`,
+        { error: errorToRecord(error) },
+      );
       this.#onFatal(error);
       return;
     }
@@ -100,11 +128,17 @@ export class Hub {
 
   /** Running workers, most recently joined last. */
   running(isWanted: (worker: ConnectedWorker) => boolean = () => true): ConnectedWorker[] {
-    return Array.from(this.workers.values()).filter((worker) => isWanted(worker) && this.machine.views.worker(worker.address)?.status === "running");
+    return Array.from(this.workers.values()).filter(
+      (worker) => isWanted(worker) && this.machine.views.worker(worker.address)?.status === "running",
+    );
   }
 
   /** Running workers, waiting until there is one. Empty after `timeoutMs` or when `signal` is aborted. */
-  async waitForWorkers(isWanted: (worker: ConnectedWorker) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<ConnectedWorker[]> {
+  async waitForWorkers(
+    isWanted: (worker: ConnectedWorker) => boolean,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<ConnectedWorker[]> {
     const deadline = this.clock.now() + timeoutMs;
     for (;;) {
       const found = this.running(isWanted);
@@ -170,7 +204,9 @@ export class Hub {
       case "drop-worker": {
         const worker = this.workers.get(instruction.worker);
         this.workers.delete(instruction.worker);
-        worker?.stream.comm.abort(new RsdatError("worker-lost", `worker ${instruction.worker} dropped: ${instruction.reason}`));
+        worker?.stream.comm.abort(
+          new RsdatError("worker-lost", `worker ${instruction.worker} dropped: ${instruction.reason}`),
+        );
         return;
       }
       case "retired":
@@ -184,10 +220,13 @@ export class Hub {
     if (at >= this.#wakeAt || this.#isDead) return;
     this.#wakeAt = at;
     clearTimeout(this.#wake);
-    this.#wake = setTimeout(() => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.feed({ type: "tick" });
-    }, Math.max(0, Math.min(at - this.clock.now(), 2 ** 31 - 1)));
+    this.#wake = setTimeout(
+      () => {
+        this.#wakeAt = Number.POSITIVE_INFINITY;
+        this.feed({ type: "tick" });
+      },
+      Math.max(0, Math.min(at - this.clock.now(), 2 ** 31 - 1)),
+    );
     this.#wake.unref();
   }
 }

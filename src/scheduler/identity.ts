@@ -8,7 +8,10 @@ import type { RequestContext } from "./requests.ts";
 const WORKERS_DEFAULT = 5;
 
 /** Answer to `identity`; -1 describes all workers. */
-export function identityOf({ hub, id, startedAt, address }: Pick<RequestContext, "hub" | "id" | "startedAt" | "address">, limit: unknown): Record<string, unknown> {
+export function identityOf(
+  { hub, id, startedAt, address }: Pick<RequestContext, "hub" | "id" | "startedAt" | "address">,
+  limit: unknown,
+): Record<string, unknown> {
   const count = typeof limit === "number" ? limit : WORKERS_DEFAULT;
   const all = Array.from(hub.workers.values());
   const views = hub.machine.views.workers();
@@ -21,7 +24,9 @@ export function identityOf({ hub, id, startedAt, address }: Pick<RequestContext,
     n_workers: all.length,
     total_threads: views.reduce((sum, { facts }) => sum + facts.nthreads, 0),
     total_memory: all.reduce((sum, worker) => sum + Number(worker.info.get("memory_limit") ?? 0), 0),
-    workers: new Map(all.slice(0, count < 0 ? all.length : count).map((worker) => [worker.address, workerIdentity(hub, worker)])),
+    workers: new Map(
+      all.slice(0, count < 0 ? all.length : count).map((worker) => [worker.address, workerIdentity(hub, worker)]),
+    ),
   };
 }
 
@@ -29,14 +34,26 @@ export function identityOf({ hub, id, startedAt, address }: Pick<RequestContext,
 export function workerIdentity(hub: Hub, worker: ConnectedWorker): Record<string, unknown> {
   const view = hub.machine.views.worker(worker.address);
   const silence = view ? (hub.clock.now() - view.lastSeenMs) / 1000 : 0;
-  return { ...Object.fromEntries(worker.info), metrics: worker.metrics, status: view?.status ?? "closed", last_seen: hub.clock.wall() / 1000 - silence };
+  return {
+    ...Object.fromEntries(worker.info),
+    metrics: worker.metrics,
+    status: view?.status ?? "closed",
+    last_seen: hub.clock.wall() / 1000 - silence,
+  };
 }
 
 /** Answer to `versions`. */
 export function versions(): Record<string, unknown> {
   const version = packageVersion();
   return {
-    host: { rsdat: version, node: process.versions.node, OS: platform(), "OS-release": release(), machine: arch(), host: hostname() },
+    host: {
+      rsdat: version,
+      node: process.versions.node,
+      OS: platform(),
+      "OS-release": release(),
+      machine: arch(),
+      host: hostname(),
+    },
     packages: { rsdat: version },
   };
 }

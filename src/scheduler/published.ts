@@ -42,7 +42,8 @@ export class Published {
     const [names, keys, data] = [listIn(request, "names"), listIn(request, "keys"), listIn(request, "data")];
     names.forEach((raw, i) => {
       const name = nameOf(raw);
-      if (this.#sets.has(name) && request.get("override") !== true) throw new ExistsError(`Dataset ${String(raw)} already exists`);
+      if (this.#sets.has(name) && request.get("override") !== true)
+        throw new ExistsError(`Dataset ${String(raw)} already exists`);
       this.#release(name);
       const own = (Array.isArray(keys[i]) ? (keys[i] as KeyValue[]) : []).map(keyOfValue); // what is no key makes keyOfValue throw
       this.#hub.feed({ type: "client-desires-keys", client: PUBLISHER, keys: own });
@@ -70,14 +71,19 @@ export class Published {
     if (!found) return;
     // A key may belong to several sets.
     const kept = new Set(Array.from(this.#sets.values()).flatMap((set) => set.keys));
-    this.#hub.feed({ type: "client-releases-keys", client: PUBLISHER, keys: found.keys.filter((key) => !kept.has(key)) });
+    this.#hub.feed({
+      type: "client-releases-keys",
+      client: PUBLISHER,
+      keys: found.keys.filter((key) => !kept.has(key)),
+    });
   }
 
   #readMetadata(request: ReadonlyMap<unknown, unknown>): unknown {
     const value = this.#metadata.get(pathOf(request));
     if (value !== undefined) return value;
     const fallback = request.get("default");
-    if (fallback === undefined || fallback === "__no_default__") throw new NotFoundError(`no metadata under ${pathOf(request)}`);
+    if (fallback === undefined || fallback === "__no_default__")
+      throw new NotFoundError(`no metadata under ${pathOf(request)}`);
     return fallback;
   }
 

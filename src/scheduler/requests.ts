@@ -1,14 +1,24 @@
 /** Requests that anybody may send: answers from the machine, or passed on to workers (dask-protocol §10). */
 import { ArgumentError, isRsdatError, NotFoundError, UnsupportedError } from "../base/index.ts";
 import type { Handler, Handlers } from "../comm/index.ts";
-import {
-  BROADCAST, errorReply, GATHER, HAS_WHAT, NBYTES_REQUEST, NCORES, PLUGIN_ADD, RETIRE_WORKERS, SCATTER, UNREGISTER, WHO_HAS_REQUEST,
-} from "../protocol/index.ts";
 import { type Key, type KeyValue, keyOfValue, keyPrefix } from "../graph/index.ts";
+import {
+  BROADCAST,
+  errorReply,
+  GATHER,
+  HAS_WHAT,
+  NBYTES_REQUEST,
+  NCORES,
+  PLUGIN_ADD,
+  RETIRE_WORKERS,
+  SCATTER,
+  UNREGISTER,
+  WHO_HAS_REQUEST,
+} from "../protocol/index.ts";
 import type { ConnectedWorker, Hub } from "./hub.ts";
 import { identityOf, versions, workerIdentity } from "./identity.ts";
-import { gather, scatter } from "./transfer.ts";
 import type { WorkerAddress } from "./state/index.ts";
+import { gather, scatter } from "./transfer.ts";
 import { heartbeat } from "./worker-connection.ts";
 
 /** Time that a worker has to answer a message that is passed on to it. */
@@ -38,8 +48,14 @@ function queries(context: RequestContext): Record<string, Handler> {
     identity: (request) => identityOf(context, request.get("n_workers")),
     versions: () => versions(),
     ncores: (request) => ncores(hub, NCORES.parse(withDefault(request, "workers")).workers, () => true),
-    ncores_running: (request) => ncores(hub, NCORES.parse(withDefault(request, "workers")).workers, (address) => views.worker(address)?.status === "running"),
-    who_has: (request) => WHO_HAS_REQUEST.answer(views.whoHas(WHO_HAS_REQUEST.parse(withDefault(request, "keys")).keys)),
+    ncores_running: (request) =>
+      ncores(
+        hub,
+        NCORES.parse(withDefault(request, "workers")).workers,
+        (address) => views.worker(address)?.status === "running",
+      ),
+    who_has: (request) =>
+      WHO_HAS_REQUEST.answer(views.whoHas(WHO_HAS_REQUEST.parse(withDefault(request, "keys")).keys)),
     has_what: (request) => HAS_WHAT.answer(views.hasWhat(HAS_WHAT.parse(withDefault(request, "workers")).workers)),
     processing: (request) => HAS_WHAT.answer(views.processing(HAS_WHAT.parse(withDefault(request, "workers")).workers)),
     nbytes: (request) => {
@@ -68,8 +84,14 @@ function keysIn(request: ReadonlyMap<unknown, unknown>): Key[] {
   return (Array.isArray(keys) ? (keys as KeyValue[]) : []).map(keyOfValue);
 }
 
-function ncores(hub: Hub, workers: readonly WorkerAddress[] | null, isWanted: (address: WorkerAddress) => boolean): unknown {
-  const all = hub.machine.views.workers().filter(({ facts }) => (!workers || workers.includes(facts.address)) && isWanted(facts.address));
+function ncores(
+  hub: Hub,
+  workers: readonly WorkerAddress[] | null,
+  isWanted: (address: WorkerAddress) => boolean,
+): unknown {
+  const all = hub.machine.views
+    .workers()
+    .filter(({ facts }) => (!workers || workers.includes(facts.address)) && isWanted(facts.address));
   return NCORES.answer(new Map(all.map(({ facts }) => [facts.address, facts.nthreads])));
 }
 
@@ -85,7 +107,13 @@ function actions(context: RequestContext): Record<string, Handler> {
     },
     retire_workers: (request) => retire(hub, request),
     unregister: (request) => {
-      const worker = hub.workers.get(UNREGISTER.parse(withDefault(request, "stimulus_id").has("stimulus_id") ? new Map([...request, ["stimulus_id", String(request.get("stimulus_id") ?? "unregister")]]) : request).address);
+      const worker = hub.workers.get(
+        UNREGISTER.parse(
+          withDefault(request, "stimulus_id").has("stimulus_id")
+            ? new Map([...request, ["stimulus_id", String(request.get("stimulus_id") ?? "unregister")]])
+            : request,
+        ).address,
+      );
       if (worker) {
         worker.isLeaving = true;
         hub.removeWorker(worker);
@@ -124,35 +152,54 @@ async function passOn(hub: Hub, address: WorkerAddress, message: ReadonlyMap<unk
 
 /** One message to many workers; answers by address. A worker that fails answers an error map. */
 async function broadcast(hub: Hub, request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
-  const { msg, workers, hosts, nanny, onError } = BROADCAST.parse(new Map<unknown, unknown>([["workers", null], ["nanny", false], ["on_error", "raise"], ...request]));
+  const { msg, workers, hosts, nanny, onError } = BROADCAST.parse(
+    new Map<unknown, unknown>([["workers", null], ["nanny", false], ["on_error", "raise"], ...request]),
+  );
   if (nanny) throw new UnsupportedError("broadcast to nannies");
   const named = workers ? workers.map(String) : Array.from(hub.workers.keys());
-  const onHosts = hosts ? Array.from(hub.workers.values()).filter((worker) => hosts.includes(String(worker.info.get("host")))).map((worker) => worker.address) : [];
+  const onHosts = hosts
+    ? Array.from(hub.workers.values())
+        .filter((worker) => hosts.includes(String(worker.info.get("host"))))
+        .map((worker) => worker.address)
+    : [];
   const targets = hosts && !workers ? onHosts : [...new Set([...named, ...onHosts])];
-  const answers = await Promise.all(targets.map(async (address): Promise<[string, unknown] | null> => {
-    try {
-      return [address, await passOn(hub, address, msg)];
-    } catch (error) {
-      if (!isRsdatError(error)) throw error;
-      if (onError === "raise") throw error;
-      return onError === "ignore" ? null : [address, { ...errorReply(error), status: "error" }];
-    }
-  }));
+  const answers = await Promise.all(
+    targets.map(async (address): Promise<[string, unknown] | null> => {
+      try {
+        return [address, await passOn(hub, address, msg)];
+      } catch (error) {
+        if (!isRsdatError(error)) throw error;
+        if (onError === "raise") throw error;
+        return onError === "ignore" ? null : [address, { ...errorReply(error), status: "error" }];
+      }
+    }),
+  );
   return new Map(answers.filter((answer) => answer !== null));
 }
 
 async function retire(hub: Hub, request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
   const { workers, names, closeWorkers, remove } = RETIRE_WORKERS.parse(request);
-  const chosen = Array.from(hub.workers.values()).filter((worker) => workers?.includes(worker.address) || names?.map(String).includes(String(worker.info.get("name"))));
+  const chosen = Array.from(hub.workers.values()).filter(
+    (worker) => workers?.includes(worker.address) || names?.map(String).includes(String(worker.info.get("name"))),
+  );
   const described = new Map(chosen.map((worker) => [worker.address, workerIdentity(hub, worker)]));
-  const done = await hub.retire(chosen.map((worker) => worker.address), closeWorkers === true || remove !== false);
+  const done = await hub.retire(
+    chosen.map((worker) => worker.address),
+    closeWorkers === true || remove !== false,
+  );
   return RETIRE_WORKERS.answer(new Map(done.map((address) => [address, described.get(address)])));
 }
 
 function plugins({ hub, plugins: kept }: RequestContext): Record<string, Handler> {
   const python = (): ConnectedWorker[] => Array.from(hub.workers.values()).filter((worker) => worker.isPython);
   const tellAll = async (message: Record<string, unknown>): Promise<unknown> =>
-    new Map(await Promise.all(python().map(async ({ address }) => [address, await hub.rpc.call(address, message, { timeoutMs: BROADCAST_MS })] as const)));
+    new Map(
+      await Promise.all(
+        python().map(
+          async ({ address }) => [address, await hub.rpc.call(address, message, { timeoutMs: BROADCAST_MS })] as const,
+        ),
+      ),
+    );
   return {
     register_worker_plugin: (request) => {
       const plugin = request.get("plugin");

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { type Clock, type Logger, WriteError } from "../base/index.ts";
-import { type Handlers, listen, type Listener, Rpc, serveRequests } from "../comm/index.ts";
+import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../comm/index.ts";
 import { createLogger, packageVersion, systemClock } from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
 import { serveClient } from "./client-connection.ts";
@@ -84,7 +84,13 @@ class Server implements SchedulerServer {
     this.#logger = options.logger ?? createLogger("rsdat.scheduler");
     const clock = options.clock ?? systemClock;
     this.#rpc = new Rpc({ ...this.#handshake(), logger: this.#logger });
-    this.#hub = new Hub({ clock, logger: this.#logger, rpc: this.#rpc, machine: options.machine ?? {}, onFatal: (error) => void this.#end(error) });
+    this.#hub = new Hub({
+      clock,
+      logger: this.#logger,
+      rpc: this.#rpc,
+      machine: options.machine ?? {},
+      onFatal: (error) => void this.#end(error),
+    });
     this.#context = {
       hub: this.#hub,
       id: `Scheduler-${randomUUID()}`,
@@ -122,10 +128,18 @@ class Server implements SchedulerServer {
       ...requestHandlers(this.#context),
       ...published.handlers(),
       "register-worker": (request, comm) => serveWorker(this.#hub, request, comm, this.#context.plugins),
-      "register-client": (request, comm) => serveClient(this.#hub, request, comm, { pythonWaitMs: this.#options.pythonWaitMs ?? PYTHON_WAIT_MS, flushes: published }),
+      "register-client": (request, comm) =>
+        serveClient(this.#hub, request, comm, {
+          pythonWaitMs: this.#options.pythonWaitMs ?? PYTHON_WAIT_MS,
+          flushes: published,
+        }),
     };
     const contactHost = this.#options.contactHost ?? firstInterface();
-    this.#listener = await listen(formatAddress({ scheme: "tcp", host, port }), (comm) => serveRequests(comm, handlers, this.#logger), { ...this.#handshake(), contactHost, logger: this.#logger });
+    this.#listener = await listen(
+      formatAddress({ scheme: "tcp", host, port }),
+      (comm) => serveRequests(comm, handlers, this.#logger),
+      { ...this.#handshake(), contactHost, logger: this.#logger },
+    );
     try {
       if (httpPort !== null) this.#http = await serveHttp(this.#context, { host, port: httpPort });
       if (schedulerFile !== null) this.#writeFile(schedulerFile);
@@ -146,7 +160,10 @@ class Server implements SchedulerServer {
   }
 
   #handshake(): { readonly version: string; readonly dialect?: boolean } {
-    return { version: packageVersion(), ...(this.#options.dialect === undefined ? {} : { dialect: this.#options.dialect }) };
+    return {
+      version: packageVersion(),
+      ...(this.#options.dialect === undefined ? {} : { dialect: this.#options.dialect }),
+    };
   }
 
   #end(reason: unknown): Promise<void> {
@@ -176,20 +193,26 @@ class Server implements SchedulerServer {
       renameSync(partial, path);
     } catch (cause) {
       rmSync(partial, { force: true });
-      throw new WriteError(`scheduler file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { path } });
+      throw new WriteError(
+        `scheduler file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause, details: { path } },
+      );
     }
   }
 
   #watchIdle(): void {
     const limit = this.#options.idleTimeoutMs;
     if (!limit) return;
-    this.#idleTimer = setInterval(() => {
-      if (this.views.isBusy()) this.#hub.lastActiveMs = this.#hub.clock.now();
-      else if (this.#hub.clock.now() - this.#hub.lastActiveMs >= limit) {
-        this.#logger.info(`idle for ${limit} ms; the scheduler ends`);
-        void this.#end(undefined);
-      }
-    }, Math.min(1000, Math.max(10, limit / 4)));
+    this.#idleTimer = setInterval(
+      () => {
+        if (this.views.isBusy()) this.#hub.lastActiveMs = this.#hub.clock.now();
+        else if (this.#hub.clock.now() - this.#hub.lastActiveMs >= limit) {
+          this.#logger.info(`idle for ${limit} ms; the scheduler ends`);
+          void this.#end(undefined);
+        }
+      },
+      Math.min(1000, Math.max(10, limit / 4)),
+    );
     this.#idleTimer.unref();
   }
 }

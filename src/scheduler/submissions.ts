@@ -1,7 +1,30 @@
 /** Graphs of clients as events: symbolic layers directly, Dask's expressions by way of a Python worker. */
 import { isRsdatError, NoWorkersError, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
-import { decodeGraph, decodeTaskSpec, type Graph, type Key, simulatePeaks, type TaskId, type TaskSpec, taskEdges, taskOrder } from "../graph/index.ts";
-import { failureOf, type MaterialisedTask, materialiseReply, materialiseRequest, Pickled, plainGraphTasks, plainOf, readPickle, readRunSpec, type UpdateGraph, type UpdateLayers, type WireFailure } from "../protocol/index.ts";
+import {
+  decodeGraph,
+  decodeTaskSpec,
+  type Graph,
+  type Key,
+  simulatePeaks,
+  type TaskId,
+  type TaskSpec,
+  taskEdges,
+  taskOrder,
+} from "../graph/index.ts";
+import {
+  failureOf,
+  type MaterialisedTask,
+  materialiseReply,
+  materialiseRequest,
+  Pickled,
+  plainGraphTasks,
+  plainOf,
+  readPickle,
+  readRunSpec,
+  type UpdateGraph,
+  type UpdateLayers,
+  type WireFailure,
+} from "../protocol/index.ts";
 import type { ConnectedClient, Hub } from "./hub.ts";
 import type { Placement, SubmittedTask } from "./state/index.ts";
 
@@ -15,7 +38,8 @@ const TASKS_MAX = 2 ** 26;
 /** `update-layers`: our own dialect. @throws {RemoteProtocolError} the layers or what is wanted of them make no sense */
 export function submitLayers(hub: Hub, client: ConnectedClient, message: UpdateLayers): void {
   const graph = decodeGraph(message.layers);
-  if (graph.taskCount > TASKS_MAX) throw new RemoteProtocolError(`graph of ${graph.taskCount} tasks; the limit is ${TASKS_MAX}`);
+  if (graph.taskCount > TASKS_MAX)
+    throw new RemoteProtocolError(`graph of ${graph.taskCount} tasks; the limit is ${TASKS_MAX}`);
   const edges = taskEdges(graph);
   const order = taskOrder(graph, edges);
   const least = message.annotations.get("least_bytes");
@@ -23,7 +47,9 @@ export function submitLayers(hub: Hub, client: ConnectedClient, message: UpdateL
     type: "submit-layers",
     stimulusId: message.stimulusId,
     client: client.id,
-    graph, edges, order,
+    graph,
+    edges,
+    order,
     wanted: message.wanted.flatMap((range) => wantedTasks(graph, range)),
     leastBytes: typeof least === "number" && least >= 0 ? least : leastBytes(graph),
     placement: placementOf(message.annotations, null),
@@ -50,27 +76,54 @@ function leastBytes(graph: Graph): number {
 }
 
 /** `update-graph`: resolves when the machine has its tasks, or has told the client why it cannot have them. */
-export async function submitGraph(hub: Hub, client: ConnectedClient, message: UpdateGraph, options: { readonly pythonWaitMs: number; readonly signal: AbortSignal }): Promise<void> {
+export async function submitGraph(
+  hub: Hub,
+  client: ConnectedClient,
+  message: UpdateGraph,
+  options: { readonly pythonWaitMs: number; readonly signal: AbortSignal },
+): Promise<void> {
   const expanded = await expand(hub, message, options);
-  if ("failure" in expanded) return hub.feed({ type: "submit-failed", client: client.id, keys: message.keys, failure: expanded.failure });
+  if ("failure" in expanded)
+    return hub.feed({ type: "submit-failed", client: client.id, keys: message.keys, failure: expanded.failure });
   // Python has spread the message's annotations over the tasks already.
   const common = expanded.isPlain ? annotationsOf(message.annotations) : null;
   const tasks = expanded.tasks.map((task, index) => {
     const spec = expanded.isPlain ? nativeSpec(task) : null;
     return submittedTask(task, { message, index, spec, notes: task.annotations ?? common ?? NO_ANNOTATIONS });
   });
-  hub.feed({ type: "submit-tasks", client: client.id, tasks, wanted: message.keys, ...(message.stimulusId === undefined ? {} : { stimulusId: message.stimulusId }) });
+  hub.feed({
+    type: "submit-tasks",
+    client: client.id,
+    tasks,
+    wanted: message.keys,
+    ...(message.stimulusId === undefined ? {} : { stimulusId: message.stimulusId }),
+  });
 }
 
-type Expanded = { readonly failure: WireFailure } | { readonly tasks: readonly MaterialisedTask[]; readonly isPlain: boolean };
+type Expanded =
+  | { readonly failure: WireFailure }
+  | { readonly tasks: readonly MaterialisedTask[]; readonly isPlain: boolean };
 
-async function expand(hub: Hub, message: UpdateGraph, options: { readonly pythonWaitMs: number; readonly signal: AbortSignal }): Promise<Expanded> {
-  if (message.actors !== null && message.actors !== false && !(Array.isArray(message.actors) && message.actors.length === 0)) {
+async function expand(
+  hub: Hub,
+  message: UpdateGraph,
+  options: { readonly pythonWaitMs: number; readonly signal: AbortSignal },
+): Promise<Expanded> {
+  if (
+    message.actors !== null &&
+    message.actors !== false &&
+    !(Array.isArray(message.actors) && message.actors.length === 0)
+  ) {
     return { failure: failureOf(new UnsupportedError("actors: this scheduler runs tasks only")) };
   }
   const plain = plainGraphTasks(message.exprSer);
   if (plain) return { tasks: plain, isPlain: true };
-  const request = materialiseRequest({ exprSer: message.exprSer, keys: message.keys, annotations: message.annotations, needOrder: message.internalPriority === null });
+  const request = materialiseRequest({
+    exprSer: message.exprSer,
+    keys: message.keys,
+    annotations: message.annotations,
+    needOrder: message.internalPriority === null,
+  });
   let last: unknown;
   for (let tries = 0; tries < EXPAND_TRIES; tries++) {
     const workers = await hub.waitForWorkers((worker) => worker.isPython, options.pythonWaitMs, options.signal);
@@ -80,11 +133,16 @@ async function expand(hub: Hub, message: UpdateGraph, options: { readonly python
       return { failure: failureOf(new NoWorkersError(why, { details: { keys: message.keys.length } })) };
     }
     try {
-      const reply = materialiseReply(await hub.rpc.call(worker.address, request, { timeoutMs: EXPAND_MS, signal: options.signal }));
+      const reply = materialiseReply(
+        await hub.rpc.call(worker.address, request, { timeoutMs: EXPAND_MS, signal: options.signal }),
+      );
       return "failure" in reply ? reply : { tasks: reply.tasks, isPlain: false };
     } catch (error) {
       if (!isRsdatError(error)) throw error;
-      hub.logger.warning(`worker ${worker.address} did not expand a graph: ${error.message}`, { worker: worker.address, code: error.code });
+      hub.logger.warning(`worker ${worker.address} did not expand a graph: ${error.message}`, {
+        worker: worker.address,
+        code: error.code,
+      });
       last = error;
     }
   }
@@ -142,6 +200,9 @@ function placementOf(notes: ReadonlyMap<unknown, unknown>, key: Key | null): Pla
   return {
     workers: typeof names === "string" ? [names] : Array.isArray(names) && names.length > 0 ? names.map(String) : null,
     allowOtherWorkers: isLoose,
-    resources: resources instanceof Map && resources.size > 0 ? new Map(Array.from(resources, ([name, amount]) => [String(name), Number(amount)])) : null,
+    resources:
+      resources instanceof Map && resources.size > 0
+        ? new Map(Array.from(resources, ([name, amount]) => [String(name), Number(amount)]))
+        : null,
   };
 }

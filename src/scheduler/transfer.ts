@@ -59,10 +59,16 @@ async function fetchFrom(hub: Hub, { worker, wanted, data, refused }: Fetch): Pr
  * while there are any, since only these read every kind.
  * @throws {NoWorkersError} no worker within the client's own timeout
  */
-export async function scatter(hub: Hub, { data, workers, client, broadcast, timeout }: Scatter): Promise<readonly Key[]> {
+export async function scatter(
+  hub: Hub,
+  { data, workers, client, broadcast, timeout }: Scatter,
+): Promise<readonly Key[]> {
   const prefersPython = !(hub.clients.get(client)?.isNative ?? false);
   const isNamed = (worker: ConnectedWorker): boolean =>
-    !workers || workers.includes(worker.address) || workers.includes(String(worker.info.get("name"))) || workers.includes(String(worker.info.get("host")));
+    !workers ||
+    workers.includes(worker.address) ||
+    workers.includes(String(worker.info.get("name"))) ||
+    workers.includes(String(worker.info.get("host")));
   const able = await hub.waitForWorkers(isNamed, timeout * 1000);
   const alike = able.filter((worker) => worker.isPython === prefersPython);
   const targets = alike.length > 0 ? alike : able;
@@ -77,13 +83,15 @@ export async function scatter(hub: Hub, { data, workers, client, broadcast, time
   });
   const whoHas = new Map<Key, string[]>();
   const nbytes = new Map<Key, number>();
-  await Promise.all(Array.from(shares, async ([worker, share]) => {
-    const reply = UPDATE_DATA.parseAnswer(await hub.rpc.call(worker.address, UPDATE_DATA.ask({ data: share })));
-    for (const [key, bytes] of reply.nbytes) {
-      nbytes.set(key, bytes);
-      whoHas.set(key, [...(whoHas.get(key) ?? []), worker.address]);
-    }
-  }));
+  await Promise.all(
+    Array.from(shares, async ([worker, share]) => {
+      const reply = UPDATE_DATA.parseAnswer(await hub.rpc.call(worker.address, UPDATE_DATA.ask({ data: share })));
+      for (const [key, bytes] of reply.nbytes) {
+        nbytes.set(key, bytes);
+        whoHas.set(key, [...(whoHas.get(key) ?? []), worker.address]);
+      }
+    }),
+  );
   hub.feed({ type: "data-placed", client, whoHas, nbytes });
   return [...data.keys()];
 }

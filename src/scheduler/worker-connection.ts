@@ -1,6 +1,12 @@
 /** A worker's connection: registration, then its stream until it ends. */
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
-import { HEARTBEAT_WORKER, REGISTER_WORKER, type RegisterWorker, WORKER_TO_SCHEDULER, type WorkerToScheduler } from "../protocol/index.ts";
+import {
+  HEARTBEAT_WORKER,
+  REGISTER_WORKER,
+  type RegisterWorker,
+  WORKER_TO_SCHEDULER,
+  type WorkerToScheduler,
+} from "../protocol/index.ts";
 import { type ConnectedWorker, type Hub, workerStream } from "./hub.ts";
 import type { WorkerFacts } from "./state/index.ts";
 
@@ -12,20 +18,38 @@ function heartbeatSeconds(workers: number): number {
 }
 
 /** Answer `register-worker`, then read the worker's stream; gives NO_REPLY when it has ended. */
-export async function serveWorker(hub: Hub, request: ReadonlyMap<unknown, unknown>, comm: Comm, plugins: ReadonlyMap<string, Uint8Array>): Promise<typeof NO_REPLY> {
+export async function serveWorker(
+  hub: Hub,
+  request: ReadonlyMap<unknown, unknown>,
+  comm: Comm,
+  plugins: ReadonlyMap<string, Uint8Array>,
+): Promise<typeof NO_REPLY> {
   const me = REGISTER_WORKER.parse(request);
-  const taken = Array.from(hub.workers.values()).find((other) => other.info.get("name") === me.name && other.address !== me.address);
+  const taken = Array.from(hub.workers.values()).find(
+    (other) => other.info.get("name") === me.name && other.address !== me.address,
+  );
   const time = hub.clock.wall() / 1000;
   if (taken) {
-    comm.send(REGISTER_WORKER.answer({ status: "error", message: `name taken, ${String(me.name)}, by ${taken.address}`, time }));
+    comm.send(
+      REGISTER_WORKER.answer({ status: "error", message: `name taken, ${String(me.name)}, by ${taken.address}`, time }),
+    );
     return NO_REPLY;
   }
   const former = hub.workers.get(me.address);
   if (former) hub.removeWorker(former);
   const isPython = me.extra.get("language") !== "rsdat";
-  const worker: ConnectedWorker = { address: me.address, stream: workerStream(comm), isPython, info: infoOf(me, comm), metrics: rawMetrics(request), isLeaving: false };
+  const worker: ConnectedWorker = {
+    address: me.address,
+    stream: workerStream(comm),
+    isPython,
+    info: infoOf(me, comm),
+    metrics: rawMetrics(request),
+    isLeaving: false,
+  };
   const heartbeatInterval = heartbeatSeconds(hub.workers.size + 1);
-  comm.send(REGISTER_WORKER.answer({ status: "OK", time, heartbeatInterval, workerPlugins: isPython ? plugins : new Map() }));
+  comm.send(
+    REGISTER_WORKER.answer({ status: "OK", time, heartbeatInterval, workerPlugins: isPython ? plugins : new Map() }),
+  );
   hub.addWorker(worker);
   hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });
   hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
@@ -55,7 +79,11 @@ export function heartbeat(hub: Hub, request: ReadonlyMap<unknown, unknown>): unk
   if (!worker) return HEARTBEAT_WORKER.answer({ status: "missing" });
   worker.metrics = rawMetrics(request);
   hub.feed({ type: "worker-heartbeat", worker: address, memoryBytes: metrics.memory });
-  return HEARTBEAT_WORKER.answer({ status: "OK", time: hub.clock.wall() / 1000, heartbeatInterval: heartbeatSeconds(hub.workers.size) });
+  return HEARTBEAT_WORKER.answer({
+    status: "OK",
+    time: hub.clock.wall() / 1000,
+    heartbeatInterval: heartbeatSeconds(hub.workers.size),
+  });
 }
 
 function rawMetrics(request: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown, unknown> {
@@ -79,8 +107,18 @@ function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
 /** What identity tells of a worker besides what the machine knows. */
 function infoOf(me: RegisterWorker, comm: Comm): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>([
-    ["type", "Worker"], ["id", me.name], ["name", me.name], ["host", hostOf(me.address)], ["resources", me.resources], ["local_directory", me.localDirectory],
-    ["nthreads", me.nthreads], ["memory_limit", me.memoryLimit ?? 0], ["services", me.services], ["nanny", me.nanny], ["pid", me.pid], ["peer", comm.peer],
+    ["type", "Worker"],
+    ["id", me.name],
+    ["name", me.name],
+    ["host", hostOf(me.address)],
+    ["resources", me.resources],
+    ["local_directory", me.localDirectory],
+    ["nthreads", me.nthreads],
+    ["memory_limit", me.memoryLimit ?? 0],
+    ["services", me.services],
+    ["nanny", me.nanny],
+    ["pid", me.pid],
+    ["peer", comm.peer],
   ]);
 }
 

@@ -1,8 +1,19 @@
 /** A cluster in one thread: the scheduler machine, worker machines, a client, a network that delays, time that is virtual. */
 import { invariant, type Random, seededRandom } from "../base/index.ts";
-import { type Graph, type Key, type TaskId, taskEdges, taskOrder, simulatePeaks } from "../graph/index.ts";
-import { failureOf, type SchedulerToClient, type SchedulerToWorker, type WorkerToScheduler } from "../protocol/index.ts";
-import { ANYWHERE, Scheduler, type SchedulerConfig, type SchedulerEvent, type SchedulerInstruction } from "../scheduler/state/index.ts";
+import { type Graph, type Key, simulatePeaks, type TaskId, taskEdges, taskOrder } from "../graph/index.ts";
+import {
+  failureOf,
+  type SchedulerToClient,
+  type SchedulerToWorker,
+  type WorkerToScheduler,
+} from "../protocol/index.ts";
+import {
+  ANYWHERE,
+  Scheduler,
+  type SchedulerConfig,
+  type SchedulerEvent,
+  type SchedulerInstruction,
+} from "../scheduler/state/index.ts";
 import { type SimValue, SimWorker, simValueOf } from "./sim-worker.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -61,7 +72,6 @@ export class SimCluster {
   readonly #bytes = new Map<Key, number>();
   #events = 0;
   #digest = 0;
-  #dead = 0;
 
   constructor(options: SimOptions) {
     this.#options = options;
@@ -82,7 +92,15 @@ export class SimCluster {
     const worker = new SimWorker(this, `sim://${this.workers.length}`, this.#options.threads);
     this.workers.push(worker);
     const { address, nthreads } = worker;
-    const facts = { address, name: address, nthreads, budgetBytes: this.#options.budgetBytes, kind: "rsdat" as const, resources: new Map(), status: "init" as const };
+    const facts = {
+      address,
+      name: address,
+      nthreads,
+      budgetBytes: this.#options.budgetBytes,
+      kind: "rsdat" as const,
+      resources: new Map(),
+      status: "init" as const,
+    };
     this.#feed({ type: "worker-joined", worker: facts });
     worker.run();
     return worker;
@@ -92,8 +110,9 @@ export class SimCluster {
   kill(worker: SimWorker): void {
     if (!worker.isAlive) return;
     worker.isAlive = false;
-    this.#dead += worker.executed;
-    this.time.after(this.#latency(), () => this.#feed({ type: "worker-left", worker: worker.address, isExpected: false }));
+    this.time.after(this.#latency(), () =>
+      this.#feed({ type: "worker-left", worker: worker.address, isExpected: false }),
+    );
   }
 
   /** A client that submits a graph, takes every wanted result once, and releases all. */
@@ -108,7 +127,16 @@ export class SimCluster {
       this.#feed({ type: "client-joined", client });
       const wanted: TaskId[] = graph.wanted().flat();
       this.#feed({
-        type: "submit-layers", client, graph, wanted, leastBytes: least, placement: ANYWHERE, retries: 0, priority: options.priority ?? 0, edges, order,
+        type: "submit-layers",
+        client,
+        graph,
+        wanted,
+        leastBytes: least,
+        placement: ANYWHERE,
+        retries: 0,
+        priority: options.priority ?? 0,
+        edges,
+        order,
       });
     });
     return run;
@@ -147,17 +175,20 @@ export class SimCluster {
   toScheduler(worker: SimWorker, message: WorkerToScheduler): void {
     this.#link(`${worker.address}>`, message, (messages) => {
       // A link carries messages of one direction.
-      if (worker.isAlive) this.#feed({ type: "worker-messages", worker: worker.address, messages: messages as WorkerToScheduler[] });
+      if (worker.isAlive)
+        this.#feed({ type: "worker-messages", worker: worker.address, messages: messages as WorkerToScheduler[] });
     });
   }
 
   workerClosed(worker: SimWorker): void {
     worker.isAlive = false;
-    this.time.after(this.#latency(), () => this.#feed({ type: "worker-left", worker: worker.address, isExpected: true }));
+    this.time.after(this.#latency(), () =>
+      this.#feed({ type: "worker-left", worker: worker.address, isExpected: true }),
+    );
   }
 
   /** What a peer has, after the way there and back; undefined when it is gone. */
-  fetch(from: SimWorker, peer: string, done: (found: ReadonlyMap<Key, SimValue> | undefined) => void): void {
+  askPeer(from: SimWorker, peer: string, done: (found: ReadonlyMap<Key, SimValue> | undefined) => void): void {
     const target = this.workers.find((worker) => worker.address === peer);
     this.time.after(this.#latency(), () => {
       const found = target?.isAlive ? new Map(target.values) : undefined;
@@ -172,7 +203,11 @@ export class SimCluster {
   }
 
   /** Send over a link that delays, keeps order, and carries what is sent within one moment as one batch. */
-  #link<M extends SchedulerToWorker | WorkerToScheduler | SchedulerToClient>(link: string, message: M, deliver: (messages: M[]) => void): void {
+  #link<M extends SchedulerToWorker | WorkerToScheduler | SchedulerToClient>(
+    link: string,
+    message: M,
+    deliver: (messages: M[]) => void,
+  ): void {
     const waiting = this.#pending.get(link);
     if (waiting) {
       waiting.push(message);
@@ -192,7 +227,10 @@ export class SimCluster {
   #feed(event: DistributiveOmit<SchedulerEvent, "now" | "stimulusId">): void {
     const outbox: SchedulerInstruction[] = [];
     // The two fields left out are the ones added here.
-    this.scheduler.handle({ ...event, now: this.time.now(), stimulusId: `sim-${this.#events}` } as SchedulerEvent, outbox);
+    this.scheduler.handle(
+      { ...event, now: this.time.now(), stimulusId: `sim-${this.#events}` } as SchedulerEvent,
+      outbox,
+    );
     if (this.#options.check !== false) this.scheduler.check();
     for (const instruction of outbox) this.#obey(instruction);
   }
@@ -242,7 +280,11 @@ export class SimCluster {
 
   #releaseIfDone(run: SimRun): void {
     const wanted = run.graph.wanted().flat();
-    if (run.isReleased || !wanted.every((task) => run.delivered.has(run.graph.key(task)) || run.failed.has(run.graph.key(task)))) return;
+    if (
+      run.isReleased ||
+      !wanted.every((task) => run.delivered.has(run.graph.key(task)) || run.failed.has(run.graph.key(task)))
+    )
+      return;
     run.isReleased = true;
     const keys = wanted.map((task) => run.graph.key(task));
     this.time.after(this.#latency(), () => this.#feed({ type: "client-releases-keys", client: run.client, keys }));

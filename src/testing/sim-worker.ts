@@ -2,7 +2,13 @@
 import { invariant, RsdatError } from "../base/index.ts";
 import type { Key, TaskSpec } from "../graph/index.ts";
 import { failureOf, type SchedulerToWorker } from "../protocol/index.ts";
-import { createWorkerMachine, type ValueFacts, type WorkerEvent, type WorkerInstruction, type WorkerMachine } from "../worker/state/index.ts";
+import {
+  createWorkerMachine,
+  type ValueFacts,
+  type WorkerEvent,
+  type WorkerInstruction,
+  type WorkerMachine,
+} from "../worker/state/index.ts";
 import type { SimCluster } from "./sim-cluster.ts";
 
 /** What a simulated task gives: a number that depends on its key and on its inputs. */
@@ -24,7 +30,10 @@ export class SimWorker {
   executed = 0;
   readonly #cluster: SimCluster;
   readonly #machine: WorkerMachine;
-  readonly #running = new Map<number, { readonly key: Key; readonly need: number; readonly held: ReadonlyMap<Key, SimValue> }>();
+  readonly #running = new Map<
+    number,
+    { readonly key: Key; readonly need: number; readonly held: ReadonlyMap<Key, SimValue> }
+  >();
   readonly #incoming = new Map<Key, number>();
 
   constructor(cluster: SimCluster, address: string, nthreads: number) {
@@ -32,8 +41,16 @@ export class SimWorker {
     this.address = address;
     this.nthreads = nthreads;
     this.#machine = createWorkerMachine({
-      address, nthreads, budgetBytes: null, resources: new Map(), incomingBytesMax: Number.MAX_SAFE_INTEGER, messageBytesMax: 50_000_000,
-      incomingCountMax: 10, incomingThrottleBytes: 10_000_000, busyRetryMs: 150, missingRetryMs: 1000,
+      address,
+      nthreads,
+      budgetBytes: null,
+      resources: new Map(),
+      incomingBytesMax: Number.MAX_SAFE_INTEGER,
+      messageBytesMax: 50_000_000,
+      incomingCountMax: 10,
+      incomingThrottleBytes: 10_000_000,
+      busyRetryMs: 150,
+      missingRetryMs: 1000,
     });
   }
 
@@ -95,11 +112,13 @@ export class SimWorker {
   #execute({ key, runId, runSpec, dependencies }: Extract<WorkerInstruction, { type: "execute" }>): void {
     // The cluster's `runSpecOf` hands specs over as they are.
     const spec = runSpec as unknown as TaskSpec;
-    const held = new Map(dependencies.map((dependency) => {
-      const value = this.values.get(dependency);
-      invariant(value, `${this.address} runs ${key} without its input ${dependency}`);
-      return [dependency, value] as const;
-    }));
+    const held = new Map(
+      dependencies.map((dependency) => {
+        const value = this.values.get(dependency);
+        invariant(value, `${this.address} runs ${key} without its input ${dependency}`);
+        return [dependency, value] as const;
+      }),
+    );
     this.#running.set(runId, { key, need: spec.out.nbytes + spec.workspace, held });
     this.#cluster.time.after(this.#cluster.durationMs(key), () => this.#finish(runId, key, spec));
   }
@@ -113,7 +132,13 @@ export class SimWorker {
       const failure = failureOf(new RsdatError("sim", `task ${key} fails`));
       return this.#event({ type: "execute-failure", key, runId, failure, thread: 0, startstops: [] });
     }
-    const value = { nbytes: spec.out.nbytes, value: simValueOf(key, Array.from(run.held.values(), (input) => input.value)) };
+    const value = {
+      nbytes: spec.out.nbytes,
+      value: simValueOf(
+        key,
+        Array.from(run.held.values(), (input) => input.value),
+      ),
+    };
     this.values.set(key, value);
     this.#event({ type: "execute-success", key, runId, value: facts(value), thread: 0, startstops: [] });
     // A result that nobody wants any more is dropped by the machine, which then says so.
@@ -121,7 +146,7 @@ export class SimWorker {
 
   #gather(peer: string, keys: readonly Key[]): void {
     for (const key of keys) this.#incoming.set(key, this.#cluster.bytesOf(key));
-    this.#cluster.fetch(this, peer, (found) => {
+    this.#cluster.askPeer(this, peer, (found) => {
       for (const key of keys) this.#incoming.delete(key);
       if (!found) return this.#event({ type: "gather-network-failure", worker: peer });
       const received = new Map<Key, ValueFacts>();
@@ -132,7 +157,12 @@ export class SimWorker {
         received.set(key, facts(value));
       }
       const now = this.#cluster.time.now();
-      this.#event({ type: "gather-success", worker: peer, received, startstop: { action: "transfer", start: now, stop: now } });
+      this.#event({
+        type: "gather-success",
+        worker: peer,
+        received,
+        startstop: { action: "transfer", start: now, stop: now },
+      });
     });
   }
 }

@@ -14,7 +14,10 @@ describePeer("a Python Client on our scheduler with Dask workers", ["distributed
     scheduler = await startScheduler({ port: 0, logger: silentLogger });
     workers = [1, 2].map((n) => {
       const options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--name", `dask-${n}`];
-      return spawn(PYTHON, ["-m", "distributed.cli.dask_worker", scheduler.address, ...options], { cwd: ROOT, stdio: "ignore" });
+      return spawn(PYTHON, ["-m", "distributed.cli.dask_worker", scheduler.address, ...options], {
+        cwd: ROOT,
+        stdio: "ignore",
+      });
     });
   });
 
@@ -50,7 +53,9 @@ describePeer("a Python Client on our scheduler with Dask workers", ["distributed
       cancelled: true,
       options: 1,
     });
-    await expect.poll(() => scheduler.views.counts().tasks, { timeout: 10_000 }).toMatchObject({ memory: 0, processing: 0, waiting: 0, erred: 0 });
+    await expect
+      .poll(() => scheduler.views.counts().tasks, { timeout: 10_000 })
+      .toMatchObject({ memory: 0, processing: 0, waiting: 0, erred: 0 });
   });
 
   test("a killed worker's results are computed again", async () => {
@@ -70,7 +75,9 @@ with Client(sys.argv[1]) as client:
     while len(client.ncores()) > 1 and time.time() < deadline: time.sleep(0.05)
     print(only_there > 0, sum(x for _, x in client.gather(futures)), all(p != pid for p, _ in client.gather(futures)))
 `;
-    expect(await runPython(["-c", code, scheduler.address], { timeoutMs: 100_000 })).toBe(`True ${(39 * 40 * 79) / 6} True\n`);
+    expect(await runPython(["-c", code, scheduler.address], { timeoutMs: 100_000 })).toBe(
+      `True ${(39 * 40 * 79) / 6} True\n`,
+    );
     expect(scheduler.views.counts().recomputed).toBeGreaterThan(0);
   });
 
@@ -83,6 +90,8 @@ with Client(sys.argv[1]) as client:
     try: client.submit(lambda: 1).result(timeout=20)
     except Exception as error: print(error)
 `;
-    expect(await runPython(["-c", code, lonely.address])).toMatch(/NoWorkersError: no Python worker joined within 0.1 s/);
+    expect(await runPython(["-c", code, lonely.address])).toMatch(
+      /NoWorkersError: no Python worker joined within 0.1 s/,
+    );
   });
 });

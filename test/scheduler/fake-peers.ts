@@ -1,18 +1,57 @@
 /** A worker and a client that are only connections: the test says every word. */
 import { silentLogger } from "../../src/base/index.ts";
-import { BatchedStream, type Comm, connect, type Listener, listen, NO_REPLY, readStream, serveRequests } from "../../src/comm/index.ts";
+import {
+  BatchedStream,
+  type Comm,
+  connect,
+  type Listener,
+  listen,
+  NO_REPLY,
+  readStream,
+  serveRequests,
+} from "../../src/comm/index.ts";
 import { type Key, keyOfValue } from "../../src/graph/index.ts";
 import {
-  CLIENT_TO_SCHEDULER, type ClientToScheduler, type ComputeTask, GET_DATA, REGISTER_CLIENT, REGISTER_WORKER, SCHEDULER_TO_CLIENT, SCHEDULER_TO_WORKER,
-  type SchedulerToClient, type SchedulerToWorker, serialize, type Serialized, UPDATE_DATA, type Versions, WORKER_TO_SCHEDULER, type WorkerMetrics, type WorkerToScheduler,
+  CLIENT_TO_SCHEDULER,
+  type ClientToScheduler,
+  type ComputeTask,
+  GET_DATA,
+  REGISTER_CLIENT,
+  REGISTER_WORKER,
+  SCHEDULER_TO_CLIENT,
+  SCHEDULER_TO_WORKER,
+  type SchedulerToClient,
+  type SchedulerToWorker,
+  type Serialized,
+  serialize,
+  UPDATE_DATA,
+  type Versions,
+  WORKER_TO_SCHEDULER,
+  type WorkerMetrics,
+  type WorkerToScheduler,
 } from "../../src/protocol/index.ts";
 
 export const NO_VERSIONS: Versions = { host: new Map(), packages: new Map() };
 export const METRICS_OF_NOTHING: WorkerMetrics = {
-  taskCounts: new Map(), bandwidth: { total: 1e8, workers: new Map(), types: new Map() }, digestsTotalSinceHeartbeat: new Map(), managedBytes: 0,
+  taskCounts: new Map(),
+  bandwidth: { total: 1e8, workers: new Map(), types: new Map() },
+  digestsTotalSinceHeartbeat: new Map(),
+  managedBytes: 0,
   spilledBytes: { memory: 0, disk: 0 },
-  transfer: { incomingBytes: 0, incomingCount: 0, incomingCountTotal: 0, outgoingBytes: 0, outgoingCount: 0, outgoingCountTotal: 0 },
-  eventLoopInterval: 0.02, cpu: 0, memory: 1000, time: 0, hostNetIo: { readBps: 0, writeBps: 0 }, numFds: 1,
+  transfer: {
+    incomingBytes: 0,
+    incomingCount: 0,
+    incomingCountTotal: 0,
+    outgoingBytes: 0,
+    outgoingCount: 0,
+    outgoingCountTotal: 0,
+  },
+  eventLoopInterval: 0.02,
+  cpu: 0,
+  memory: 1000,
+  time: 0,
+  hostNetIo: { readBps: 0, writeBps: 0 },
+  numFds: 1,
 };
 
 /** Messages in the order in which they came, to be taken one by one. */
@@ -51,31 +90,63 @@ export class FakeWorker {
     this.stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
   }
 
-  static async join(scheduler: string, options: { readonly name?: string; readonly nthreads?: number; readonly language?: string } = {}): Promise<FakeWorker> {
+  static async join(
+    scheduler: string,
+    options: { readonly name?: string; readonly nthreads?: number; readonly language?: string } = {},
+  ): Promise<FakeWorker> {
     const values = { of: undefined as FakeWorker | undefined };
-    const listener = await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, {
-      get_data: async (request, peer) => {
-        const { keys } = GET_DATA.parse(request);
-        const data = new Map(keys.flatMap((key) => (values.of?.values.has(key) ? [[key, values.of.values.get(key) as Serialized] as const] : [])));
-        peer.send(GET_DATA.answer({ status: "OK", data }));
-        await peer.next();
-        return NO_REPLY;
-      },
-      update_data: (request) => {
-        const { data } = UPDATE_DATA.parse(request);
-        for (const [key, value] of data) values.of?.values.set(key, value);
-        return UPDATE_DATA.answer({ status: "OK", nbytes: new Map(Array.from(data, ([key, value]) => [key, value.nbytes])) });
-      },
-      ping: () => Buffer.from("pong"),
-    }, silentLogger));
+    const listener = await listen("tcp://127.0.0.1:0", (comm) =>
+      serveRequests(
+        comm,
+        {
+          get_data: async (request, peer) => {
+            const { keys } = GET_DATA.parse(request);
+            const data = new Map(
+              keys.flatMap((key) =>
+                values.of?.values.has(key) ? [[key, values.of.values.get(key) as Serialized] as const] : [],
+              ),
+            );
+            peer.send(GET_DATA.answer({ status: "OK", data }));
+            await peer.next();
+            return NO_REPLY;
+          },
+          update_data: (request) => {
+            const { data } = UPDATE_DATA.parse(request);
+            for (const [key, value] of data) values.of?.values.set(key, value);
+            return UPDATE_DATA.answer({
+              status: "OK",
+              nbytes: new Map(Array.from(data, ([key, value]) => [key, value.nbytes])),
+            });
+          },
+          ping: () => Buffer.from("pong"),
+        },
+        silentLogger,
+      ),
+    );
     const comm = await connect(scheduler);
     const worker = new FakeWorker(comm, listener);
     values.of = worker;
     comm.send({
       ...REGISTER_WORKER.ask({
-        address: worker.address, status: "init", nthreads: options.nthreads ?? 1, name: options.name ?? worker.address, now: 0, resources: new Map(),
-        memoryLimit: 1e9, localDirectory: "", services: new Map(), nanny: null, pid: 1, versions: NO_VERSIONS, metrics: METRICS_OF_NOTHING,
-        extra: new Map<string, unknown>([["language", options.language ?? "rsdat"], ["budget_bytes", 1e9]]), stimulusId: "join", serverId: worker.address,
+        address: worker.address,
+        status: "init",
+        nthreads: options.nthreads ?? 1,
+        name: options.name ?? worker.address,
+        now: 0,
+        resources: new Map(),
+        memoryLimit: 1e9,
+        localDirectory: "",
+        services: new Map(),
+        nanny: null,
+        pid: 1,
+        versions: NO_VERSIONS,
+        metrics: METRICS_OF_NOTHING,
+        extra: new Map<string, unknown>([
+          ["language", options.language ?? "rsdat"],
+          ["budget_bytes", 1e9],
+        ]),
+        stimulusId: "join",
+        serverId: worker.address,
       }),
       reply: false,
     });
@@ -99,7 +170,16 @@ export class FakeWorker {
     const serialized = serialize(value);
     this.values.set(task.key, serialized);
     this.stream.send({
-      op: "task-finished", key: task.key, runId: task.runId, nbytes: serialized.nbytes, type: new Uint8Array(0), typename: "test", metadata: new Map(), thread: 0, startstops: [], stimulusId: "done",
+      op: "task-finished",
+      key: task.key,
+      runId: task.runId,
+      nbytes: serialized.nbytes,
+      type: new Uint8Array(0),
+      typename: "test",
+      metadata: new Map(),
+      thread: 0,
+      startstops: [],
+      stimulusId: "done",
     });
   }
 

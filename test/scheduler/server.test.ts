@@ -7,7 +7,23 @@ import { CommError, isRsdatError, silentLogger } from "../../src/base/index.ts";
 import { connect, Rpc } from "../../src/comm/index.ts";
 import { decodeTaskSpec, encodeGraph, type Graph, sourceNode } from "../../src/graph/index.ts";
 import {
-  deserialize, failureOf, GATHER, HEARTBEAT_WORKER, IDENTITY, NCORES, pyGlobal, pyGraph, pyTask, pyTaskRef, readRunSpec, RETIRE_WORKERS, SCATTER, serialize, serializeExpression, type UpdateGraph, WHO_HAS_REQUEST,
+  deserialize,
+  failureOf,
+  GATHER,
+  HEARTBEAT_WORKER,
+  IDENTITY,
+  NCORES,
+  pyGlobal,
+  pyGraph,
+  pyTask,
+  pyTaskRef,
+  RETIRE_WORKERS,
+  readRunSpec,
+  SCATTER,
+  serialize,
+  serializeExpression,
+  type UpdateGraph,
+  WHO_HAS_REQUEST,
 } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { graphOf } from "../sim/random-graph.ts";
@@ -37,16 +53,32 @@ function blocks(label = "blocks"): Graph {
 
 function submit(client: FakeClient, graph: Graph): void {
   client.send({
-    op: "update-layers", layers: encodeGraph(graph), wanted: [[0, 0, 3]], annotations: new Map([["least_bytes", 1000]]), client: client.id, stimulusId: "submit",
+    op: "update-layers",
+    layers: encodeGraph(graph),
+    wanted: [[0, 0, 3]],
+    annotations: new Map([["least_bytes", 1000]]),
+    client: client.id,
+    stimulusId: "submit",
   });
 }
 
 /** `numpy.sum` of what the other task gave, as our own client writes it. */
 function pythonGraph(): UpdateGraph {
-  const tasks = new Map([[k("a"), pyTask(k("a"), { func: pyGlobal("builtins.int"), args: [1] })], [k("b"), pyTask(k("b"), { func: pyGlobal("numpy.sum"), args: [pyTaskRef(k("a"))] })]]);
+  const tasks = new Map([
+    [k("a"), pyTask(k("a"), { func: pyGlobal("builtins.int"), args: [1] })],
+    [k("b"), pyTask(k("b"), { func: pyGlobal("numpy.sum"), args: [pyTaskRef(k("a"))] })],
+  ]);
   return {
-    op: "update-graph", exprSer: serializeExpression(pyGraph(tasks)), keys: [k("b")], internalPriority: null, submittingTask: null, actors: false, fifoTimeout: 0, code: [],
-    annotations: new Map<string, unknown>([["retries", 1]]), spanMetadata: null,
+    op: "update-graph",
+    exprSer: serializeExpression(pyGraph(tasks)),
+    keys: [k("b")],
+    internalPriority: null,
+    submittingTask: null,
+    actors: false,
+    fifoTimeout: 0,
+    code: [],
+    annotations: new Map<string, unknown>([["retries", 1]]),
+    spanMetadata: null,
   };
 }
 
@@ -60,14 +92,20 @@ test("layers are expanded to native specs, results gathered as they came, and re
     const task = await worker.next("compute-task");
     expect(keys).toContain(task.key);
     const spec = readRunSpec(task.runSpec);
-    expect(spec.kind === "native" && decodeTaskSpec(spec.spec).out).toEqual({ dtype: "float32", shape: [2], nbytes: 8 });
+    expect(spec.kind === "native" && decodeTaskSpec(spec.spec).out).toEqual({
+      dtype: "float32",
+      shape: [2],
+      nbytes: 8,
+    });
     worker.finish(task, `value of ${task.key}`);
   }
   for (let i = 0; i < 3; i++) expect((await client.next("key-in-memory")).workers).toEqual([worker.address]);
   const reply = GATHER.parseAnswer(await ask(GATHER.ask({ keys })));
   expect(reply.status).toBe("OK");
   expect(keys.map((key) => deserialize(reply.data?.get(key) as never))).toEqual(keys.map((key) => `value of ${key}`));
-  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys: null })))).toEqual(new Map(keys.map((key) => [key, [worker.address]])));
+  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys: null })))).toEqual(
+    new Map(keys.map((key) => [key, [worker.address]])),
+  );
   client.send({ op: "client-releases-keys", keys, client: "alice" });
   expect(new Set((await worker.next("free-keys")).keys)).toEqual(new Set(keys));
   expect(scheduler.views.isEmpty()).toBe(true);
@@ -84,10 +122,26 @@ test("Python tasks go to Python workers only, carry their inputs' holders, and e
   const second = await python.next("compute-task");
   expect([second.key, second.whoHas]).toEqual(["b", new Map([["a", [python.address]]])]);
   const failure = failureOf(new Error("no luck"));
-  python.stream.send({ op: "task-erred", key: second.key, runId: second.runId, ...failure, thread: 0, startstops: [], stimulusId: "x" });
+  python.stream.send({
+    op: "task-erred",
+    key: second.key,
+    runId: second.runId,
+    ...failure,
+    thread: 0,
+    startstops: [],
+    stimulusId: "x",
+  });
   const again = await python.next("compute-task");
   expect([again.key, again.runId > second.runId]).toEqual(["b", true]);
-  python.stream.send({ op: "task-erred", key: again.key, runId: again.runId, ...failure, thread: 0, startstops: [], stimulusId: "x" });
+  python.stream.send({
+    op: "task-erred",
+    key: again.key,
+    runId: again.runId,
+    ...failure,
+    thread: 0,
+    startstops: [],
+    stimulusId: "x",
+  });
   const erred = await client.next("task-erred");
   expect(erred.key).toBe("b");
   expect(scheduler.views.processing(null).get(native.address)).toEqual([]);
@@ -103,7 +157,11 @@ test("a worker that breaks its connection loses its tasks to another", async () 
   const second = await FakeWorker.join(scheduler.address, { nthreads: 3 });
   first.comm.abort(new CommError("test", "pulled the plug"));
   expect((await client.next("lost-data")).key).toBe(task.key);
-  const tasks = [await second.next("compute-task"), await second.next("compute-task"), await second.next("compute-task")];
+  const tasks = [
+    await second.next("compute-task"),
+    await second.next("compute-task"),
+    await second.next("compute-task"),
+  ];
   expect(new Set(tasks.map((each) => each.key)).size).toBe(3);
   expect((await second.next("remove-worker")).worker).toBe(first.address);
 });
@@ -112,9 +170,20 @@ test("scattered values are placed in turn, known, wanted by their client and gat
   const workers = [await FakeWorker.join(scheduler.address), await FakeWorker.join(scheduler.address)] as const;
   const client = await FakeClient.join(scheduler.address, "alice");
   const keys = ["x", "y"].map(k);
-  const request = SCATTER.ask({ data: new Map(keys.map((key) => [key, serialize(key)])), workers: null, client: "alice", broadcast: false, timeout: 1 });
+  const request = SCATTER.ask({
+    data: new Map(keys.map((key) => [key, serialize(key)])),
+    workers: null,
+    client: "alice",
+    broadcast: false,
+    timeout: 1,
+  });
   expect(SCATTER.parseAnswer(await ask(request))).toEqual(keys);
-  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys })))).toEqual(new Map([["x", [workers[0].address]], ["y", [workers[1].address]]]));
+  expect(WHO_HAS_REQUEST.parseAnswer(await ask(WHO_HAS_REQUEST.ask({ keys })))).toEqual(
+    new Map([
+      ["x", [workers[0].address]],
+      ["y", [workers[1].address]],
+    ]),
+  );
   const reply = GATHER.parseAnswer(await ask(GATHER.ask({ keys })));
   expect(keys.map((key) => deserialize(reply.data?.get(key) as never))).toEqual(["x", "y"]);
   workers[0].values.clear();
@@ -122,7 +191,11 @@ test("scattered values are placed in turn, known, wanted by their client and gat
   for (const _ of keys) await client.next("key-in-memory");
   expect((await client.next("lost-data")).key).toBe("x");
   expect((await client.next("task-erred")).key).toBe("x");
-  await expect(ask(SCATTER.ask({ data: new Map(), workers: ["nobody"], client: "alice", broadcast: false, timeout: 0.01 })).then(SCATTER.parseAnswer)).rejects.toThrow(/no worker to put/);
+  await expect(
+    ask(SCATTER.ask({ data: new Map(), workers: ["nobody"], client: "alice", broadcast: false, timeout: 0.01 })).then(
+      SCATTER.parseAnswer,
+    ),
+  ).rejects.toThrow(/no worker to put/);
 });
 
 test("identity, ncores and HTTP tell who is there; an unknown op is answered with nil", async () => {
@@ -145,7 +218,16 @@ test("an unknown op or a wrong field on a stream ends that connection, and only 
   bad.comm.send([{ op: "no-such-op" }]);
   await bad.comm.closed;
   const worse = await FakeClient.join(scheduler.address, "worse");
-  worse.comm.send([{ op: "update-layers", layers: Buffer.from("nonsense"), wanted: [], annotations: {}, client: "worse", stimulus_id: "x" }]);
+  worse.comm.send([
+    {
+      op: "update-layers",
+      layers: Buffer.from("nonsense"),
+      wanted: [],
+      annotations: {},
+      client: "worse",
+      stimulus_id: "x",
+    },
+  ]);
   await worse.comm.closed;
   expect(scheduler.views.clients()).toContain("good");
   expect(good.comm.isClosed).toBe(false);
@@ -155,7 +237,15 @@ test("an unknown op or a wrong field on a stream ends that connection, and only 
 test("a worker whose name is taken is refused; one that the scheduler forgot is told so", async () => {
   await FakeWorker.join(scheduler.address, { name: "one" });
   await expect(FakeWorker.join(scheduler.address, { name: "one" })).rejects.toThrow(/name taken, one/);
-  const reply = await ask(HEARTBEAT_WORKER.ask({ address: "tcp://127.0.0.1:1", now: 0, metrics: METRICS_OF_NOTHING, executing: new Map(), extensions: new Map() }));
+  const reply = await ask(
+    HEARTBEAT_WORKER.ask({
+      address: "tcp://127.0.0.1:1",
+      now: 0,
+      metrics: METRICS_OF_NOTHING,
+      executing: new Map(),
+      extensions: new Map(),
+    }),
+  );
   expect(HEARTBEAT_WORKER.parseAnswer(reply)).toMatchObject({ status: "missing" });
 });
 
@@ -184,10 +274,14 @@ test("the scheduler file says how to connect and goes with the scheduler; a take
   const other = await startScheduler({ port: 0, schedulerFile, logger: silentLogger });
   expect(JSON.parse(readFileSync(schedulerFile, "utf8"))).toMatchObject({ type: "Scheduler", address: other.address });
   expect(statSync(schedulerFile).mode & 0o777).toBe(0o600);
-  await expect(startScheduler({ port: other.port, logger: silentLogger })).rejects.toSatisfy((e) => isRsdatError(e, "eaddrinuse"));
+  await expect(startScheduler({ port: other.port, logger: silentLogger })).rejects.toSatisfy((e) =>
+    isRsdatError(e, "eaddrinuse"),
+  );
   await other.close();
   expect(existsSync(schedulerFile)).toBe(false);
-  await expect(startScheduler({ port: 0, schedulerFile: join(folder, "no", "such"), logger: silentLogger })).rejects.toSatisfy((e) => isRsdatError(e, "write"));
+  await expect(
+    startScheduler({ port: 0, schedulerFile: join(folder, "no", "such"), logger: silentLogger }),
+  ).rejects.toSatisfy((e) => isRsdatError(e, "write"));
 });
 
 test("terminate and idleness end it", async () => {

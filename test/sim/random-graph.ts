@@ -1,6 +1,20 @@
 /** Random layered graphs: sources, elementwise kernels, rechunks, concatenations, tree reductions. */
 import type { Random } from "../../src/base/index.ts";
-import { blockwiseNode, buildGraph, type Chunks, concatenateNode, Graph, type KernelCall, type Layer, type LayerNode, layerInputs, mapInputs, rechunkNode, reduceNode, sourceNode } from "../../src/graph/index.ts";
+import {
+  blockwiseNode,
+  buildGraph,
+  type Chunks,
+  concatenateNode,
+  Graph,
+  type KernelCall,
+  type Layer,
+  type LayerNode,
+  layerInputs,
+  mapInputs,
+  rechunkNode,
+  reduceNode,
+  sourceNode,
+} from "../../src/graph/index.ts";
 
 /** Sum of its inputs, element by element. */
 export function sumCall(count: number): KernelCall {
@@ -45,17 +59,36 @@ export function randomGraph(random: Random, options: { readonly label?: string; 
   const chunks: Chunks = SHAPE.map((size) => cut(random, size));
   const pool: LayerNode[] = [];
   const sources = 1 + random.below(3);
-  for (let i = 0; i < sources; i++) pool.push(sourceNode({ source: `${options.label ?? "s"}${i}`, dtype: "float32", chunks, scratchBytes: random.below(50) }));
+  for (let i = 0; i < sources; i++)
+    pool.push(
+      sourceNode({ source: `${options.label ?? "s"}${i}`, dtype: "float32", chunks, scratchBytes: random.below(50) }),
+    );
   const pick = (): LayerNode => pool[random.below(pool.length)] as LayerNode;
   const steps = 2 + random.below(5);
   for (let i = 0; i < steps; i++) {
     const a = pick();
-    if (random.below(3) === 0) pool.push(rechunkNode(a, SHAPE.map((size) => cut(random, size))));
+    if (random.below(3) === 0)
+      pool.push(
+        rechunkNode(
+          a,
+          SHAPE.map((size) => cut(random, size)),
+        ),
+      );
     else if (random.below(4) === 0) pool.push(concatenateNode([a], 0));
     else {
       const b = pool.filter((node) => sameChunks(node, a))[0] as LayerNode;
       const axes = [0, 1];
-      pool.push(blockwiseNode("add", sumCall(2), [{ layer: a, axes }, { layer: b, axes }], a.layer.chunks));
+      pool.push(
+        blockwiseNode(
+          "add",
+          sumCall(2),
+          [
+            { layer: a, axes },
+            { layer: b, axes },
+          ],
+          a.layer.chunks,
+        ),
+      );
     }
   }
   const last = pool.at(-1) as LayerNode;
@@ -64,7 +97,13 @@ export function randomGraph(random: Random, options: { readonly label?: string; 
     const spec = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
     const reduced = random.below(2) === 0 ? [0, 1] : [random.below(2)];
     const layer = pick();
-    outputs.push(reduceNode("sum", sumCall(1), spec, [{ layer, axes: [0, 1] }], layer.layer.chunks, { reduced, keepdims: false, splitEvery: 2 }));
+    outputs.push(
+      reduceNode("sum", sumCall(1), spec, [{ layer, axes: [0, 1] }], layer.layer.chunks, {
+        reduced,
+        keepdims: false,
+        splitEvery: 2,
+      }),
+    );
   }
   return options.fuse ? buildGraph(outputs, 0) : graphOf(outputs);
 }

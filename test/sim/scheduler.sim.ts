@@ -1,8 +1,8 @@
 /** The whole cluster in one thread on random graphs: S-P1…S-P6, and every S-I after each event. */
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
-import { leastBytes, type SimOptions, SimCluster, type SimRun, simValue } from "../../src/testing/index.ts";
 import { blockwiseNode, type Graph, reduceNode, sourceNode } from "../../src/graph/index.ts";
+import { leastBytes, SimCluster, type SimOptions, type SimRun, simValue } from "../../src/testing/index.ts";
 import { graphOf, randomGraph, sumCall } from "./random-graph.ts";
 
 const BASE = Number(process.env["RSDAT_SIM_SEED"] ?? 1);
@@ -11,7 +11,13 @@ const seeds = Array.from({ length: RUNS }, (_, i) => BASE + i);
 
 function cluster(seed: number, options: Partial<SimOptions> = {}): SimCluster {
   const random = seededRandom(seed * 7919);
-  return new SimCluster({ seed, workers: 1 + random.below(4), threads: 1 + random.below(3), budgetBytes: 2_000, ...options });
+  return new SimCluster({
+    seed,
+    workers: 1 + random.below(4),
+    threads: 1 + random.below(3),
+    budgetBytes: 2_000,
+    ...options,
+  });
 }
 
 /** Prints the command that replays a failing seed. */
@@ -19,20 +25,36 @@ function replay(seed: number, body: () => void): void {
   try {
     body();
   } catch (error) {
-    throw new Error(`seed ${seed} (RSDAT_SIM_SEED=${seed} RSDAT_SIM_RUNS=1 npx vitest run test/sim/scheduler.sim.ts): ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(
+      `seed ${seed} (RSDAT_SIM_SEED=${seed} RSDAT_SIM_RUNS=1 npx vitest run test/sim/scheduler.sim.ts): ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
 }
 
 /** Every wanted result of the run has the oracle's value. */
 function expectAnswered(run: SimRun): void {
   const oracle = simValue(run.graph);
-  const wanted = run.graph.wanted().flat().map((task) => run.graph.key(task));
-  expect(new Map(wanted.map((key) => [key, run.delivered.get(key)]))).toEqual(new Map(wanted.map((key) => [key, oracle.get(key)])));
+  const wanted = run.graph
+    .wanted()
+    .flat()
+    .map((task) => run.graph.key(task));
+  expect(new Map(wanted.map((key) => [key, run.delivered.get(key)]))).toEqual(
+    new Map(wanted.map((key) => [key, oracle.get(key)])),
+  );
   expect(run.duplicates).toBe(0);
 }
 
 function expectEmpty(sim: SimCluster): void {
-  expect(sim.scheduler.views.counts().tasks).toEqual({ released: 0, waiting: 0, "no-worker": 0, queued: 0, processing: 0, memory: 0, erred: 0 });
+  expect(sim.scheduler.views.counts().tasks).toEqual({
+    released: 0,
+    waiting: 0,
+    "no-worker": 0,
+    queued: 0,
+    processing: 0,
+    memory: 0,
+    erred: 0,
+  });
   expect(sim.scheduler.views.isEmpty()).toBe(true);
   expect(sim.workers.filter((worker) => worker.isAlive).every((worker) => worker.isEmpty)).toBe(true);
 }
@@ -81,7 +103,11 @@ describe("random graphs", () => {
       replay(seed, () => {
         const sim = cluster(seed, { budgetBytes: 600 });
         const random = seededRandom(seed);
-        const runs = ["alice", "bob", "carol"].map((client, i) => sim.submit(client, randomGraph(seededRandom(seed + (random.below(2) === 0 ? 0 : i))), { priority: random.below(3) - 1 }));
+        const runs = ["alice", "bob", "carol"].map((client, i) =>
+          sim.submit(client, randomGraph(seededRandom(seed + (random.below(2) === 0 ? 0 : i))), {
+            priority: random.below(3) - 1,
+          }),
+        );
         sim.finish();
         for (const run of runs) expectAnswered(run);
         expectEmpty(sim);
@@ -96,7 +122,13 @@ function pyramid(): Graph {
   const source = sourceNode({ source: "pyramid", dtype: "float32", chunks, scratchBytes: 0 });
   const spec = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
   const copy = blockwiseNode("add", sumCall(1), [{ layer: source, axes: [0, 1] }], chunks);
-  return graphOf([reduceNode("sum", sumCall(1), spec, [{ layer: copy, axes: [0, 1] }], chunks, { reduced: [0], keepdims: false, splitEvery: 2 })]);
+  return graphOf([
+    reduceNode("sum", sumCall(1), spec, [{ layer: copy, axes: [0, 1] }], chunks, {
+      reduced: [0],
+      keepdims: false,
+      splitEvery: 2,
+    }),
+  ]);
 }
 
 test("S-P2: with admission off the same budget is passed, so that the check can fail", () => {

@@ -32,7 +32,7 @@ export function needOf(core: Core, slot: Slot): number {
 /** True for a block that S does not cover. */
 function isExtra(core: Core, slot: Slot): boolean {
   const batch = core.batchOf(slot);
-  return !batch || batch.state !== "open" || (core.columns.rank[slot] as number) >= batch.head; // a slot given out
+  return batch?.state !== "open" || (core.columns.rank[slot] as number) >= batch.head; // a slot given out
 }
 
 /** True for the task at the head of an open batch. */
@@ -43,7 +43,9 @@ export function isHead(core: Core, slot: Slot, batch: LayerBatch | null = core.b
 /** Bytes that the worker has left for tasks that are no head; Infinity without admission or budget. */
 export function roomOf(core: Core, worker: WorkerState): number {
   const budget = worker.facts.budgetBytes;
-  return budget === null || !core.config.admission ? Number.POSITIVE_INFINITY : budget - core.openLeastBytes - worker.extraBytes;
+  return budget === null || !core.config.admission
+    ? Number.POSITIVE_INFINITY
+    : budget - core.openLeastBytes - worker.extraBytes;
 }
 
 /** Bytes that sending the task adds to the worker's `extraBytes`. */
@@ -52,7 +54,8 @@ export function addedBytes(core: Core, slot: Slot, worker: WorkerState): number 
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
     const dependency = scratch[i] as Slot; // i < count
-    if (!worker.has.has(dependency) && !worker.arriving.has(dependency) && isExtra(core, dependency)) bytes += core.columns.nbytes[dependency] as number;
+    if (!worker.has.has(dependency) && !worker.arriving.has(dependency) && isExtra(core, dependency))
+      bytes += core.columns.nbytes[dependency] as number;
   }
   return bytes;
 }
@@ -98,7 +101,8 @@ export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
   if (worker.has.has(slot)) return;
   worker.has.add(slot);
   const { columns } = core;
-  if ((columns.holder[slot] as number) < 0) columns.holder[slot] = worker.index; // a slot given out
+  if ((columns.holder[slot] as number) < 0)
+    columns.holder[slot] = worker.index; // a slot given out
   else columns.replicas.set(slot, [...(columns.replicas.get(slot) ?? []), worker.index]);
   if (endArrival(core, slot, worker)) return; // counted since it was on its way
   if (isExtra(core, slot)) worker.extraBytes += columns.nbytes[slot] as number;
@@ -259,8 +263,14 @@ export function evictable(core: Core, worker: WorkerState): Slot[] {
   let missing = -roomOf(core, worker);
   const out: Slot[] = [];
   const { columns } = core;
-  const candidates = Array.from(worker.has).filter((slot) => core.batchOf(slot)?.state === "open" && isExtra(core, slot) && !isInUse(core, slot));
-  candidates.sort((a, b) => (columns.urgency[b] as number) - (columns.urgency[a] as number) || (columns.rank[b] as number) - (columns.rank[a] as number));
+  const candidates = Array.from(worker.has).filter(
+    (slot) => core.batchOf(slot)?.state === "open" && isExtra(core, slot) && !isInUse(core, slot),
+  );
+  candidates.sort(
+    (a, b) =>
+      (columns.urgency[b] as number) - (columns.urgency[a] as number) ||
+      (columns.rank[b] as number) - (columns.rank[a] as number),
+  );
   for (const slot of candidates) {
     if (missing <= 0) break;
     missing -= columns.nbytes[slot] as number; // a slot given out

@@ -113,12 +113,14 @@ export class LayerNames {
 
   add(batch: LayerBatch): void {
     batch.graph.layers.forEach((layer, index) => {
-      if (!layer.inline && !batch.aliases?.has(index) && !this.#byName.has(layer.name)) this.#byName.set(layer.name, { batch, layer: index });
+      if (!layer.inline && !batch.aliases?.has(index) && !this.#byName.has(layer.name))
+        this.#byName.set(layer.name, { batch, layer: index });
     });
   }
 
   remove(batch: LayerBatch): void {
-    for (const layer of batch.graph.layers) if (this.#byName.get(layer.name)?.batch === batch) this.#byName.delete(layer.name);
+    for (const layer of batch.graph.layers)
+      if (this.#byName.get(layer.name)?.batch === batch) this.#byName.delete(layer.name);
   }
 
   /** Slot of a key `(name, i, j, …)` of a known layer. */

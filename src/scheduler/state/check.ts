@@ -13,7 +13,8 @@ export function checkCore(core: Core): void {
   const known = new Uint32Array(columns.top);
   const wants = new Uint32Array(columns.top);
   const inputs: Slot[] = [];
-  for (const client of core.clients.values()) for (const slot of client.wants) wants[slot] = (wants[slot] as number) + 1;
+  for (const client of core.clients.values())
+    for (const slot of client.wants) wants[slot] = (wants[slot] as number) + 1;
   for (let slot = 0; slot < columns.top; slot++) {
     const state = columns.state[slot] as number; // below top
     if (state === FORGOTTEN) continue;
@@ -30,7 +31,13 @@ export function checkCore(core: Core): void {
     expect(core, slot, columns.dependents[slot] === known[slot], "S-I3: dependents are the known ones");
     expect(core, slot, columns.wants[slot] === wants[slot], "S-I4: wants are the clients that want it");
     if (columns.state[slot] !== FORGOTTEN) checkTask(core, slot);
-    else expect(core, slot, columns.wants[slot] === 0 && columns.waiters[slot] === 0, "S-I8: nobody needs a forgotten task");
+    else
+      expect(
+        core,
+        slot,
+        columns.wants[slot] === 0 && columns.waiters[slot] === 0,
+        "S-I8: nobody needs a forgotten task",
+      );
   }
   checkWorkers(core);
   checkBatches(core);
@@ -40,23 +47,62 @@ export function checkCore(core: Core): void {
 function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
   const state = core.columns.state[slot] as number; // a slot given out
   const missing = inputs.filter((input) => core.columns.state[input] !== MEMORY).length;
-  if (state === WAITING) expect(core, slot, missing > 0 && core.columns.missing[slot] === missing, "S-I1: a waiting task counts the inputs that are not in memory");
+  if (state === WAITING)
+    expect(
+      core,
+      slot,
+      missing > 0 && core.columns.missing[slot] === missing,
+      "S-I1: a waiting task counts the inputs that are not in memory",
+    );
   else if (isActive(state)) expect(core, slot, missing === 0, "S-I1: a ready or sent task has all inputs in memory");
-  if (state === WAITING) expect(core, slot, !inputs.some((input) => core.columns.state[input] === ERRED), "S-I9: no task waits for a failed one");
+  if (state === WAITING)
+    expect(
+      core,
+      slot,
+      !inputs.some((input) => core.columns.state[input] === ERRED),
+      "S-I9: no task waits for a failed one",
+    );
 }
 
 function checkTask(core: Core, slot: Slot): void {
   const { columns } = core;
   const state = columns.state[slot] as number; // a slot given out
   const worker = core.workers.get(columns.worker[slot] as number);
-  expect(core, slot, (state === PROCESSING) === (worker?.processing.has(slot) ?? false), "S-I5: a sent task is at exactly one living worker");
-  expect(core, slot, state !== PROCESSING || core.runs.get(columns.runId[slot] as number) === slot, "S-I5: an attempt leads to its task");
+  expect(
+    core,
+    slot,
+    (state === PROCESSING) === (worker?.processing.has(slot) ?? false),
+    "S-I5: a sent task is at exactly one living worker",
+  );
+  expect(
+    core,
+    slot,
+    state !== PROCESSING || core.runs.get(columns.runId[slot] as number) === slot,
+    "S-I5: an attempt leads to its task",
+  );
   const holders = columns.holdersOf(slot);
-  expect(core, slot, (state === MEMORY) === holders.length > 0, "S-I6: a task is in memory exactly if a worker holds it");
-  expect(core, slot, new Set(holders).size === holders.length && holders.every((index) => core.workers.get(index)?.has.has(slot)), "S-I6: holders and workers agree");
-  if (state === MEMORY || isActive(state)) expect(core, slot, core.isNeeded(slot), "S-I7: what is computed or kept is needed");
+  expect(
+    core,
+    slot,
+    (state === MEMORY) === holders.length > 0,
+    "S-I6: a task is in memory exactly if a worker holds it",
+  );
+  expect(
+    core,
+    slot,
+    new Set(holders).size === holders.length && holders.every((index) => core.workers.get(index)?.has.has(slot)),
+    "S-I6: holders and workers agree",
+  );
+  if (state === MEMORY || isActive(state))
+    expect(core, slot, core.isNeeded(slot), "S-I7: what is computed or kept is needed");
   if (state === ERRED) expect(core, slot, core.failures.has(slot), "S-I9: a failed task says why");
-  if (state === NO_WORKER) expect(core, slot, core.eligible(core.classOf(slot)).length === 0, "S-I10: a task without a worker has none that may run it");
+  if (state === NO_WORKER)
+    expect(
+      core,
+      slot,
+      core.eligible(core.classOf(slot)).length === 0,
+      "S-I10: a task without a worker has none that may run it",
+    );
 }
 
 function checkWorkers(core: Core): void {
@@ -64,17 +110,30 @@ function checkWorkers(core: Core): void {
   for (const worker of core.workers.values()) {
     const { facts } = worker;
     runs += worker.processing.size;
-    expectThat(loadOf(worker) <= facts.nthreads + core.config.sendAhead || worker.longRunning.size > 0, `S-I11: ${facts.address} has at most threads + ${core.config.sendAhead} tasks`);
+    expectThat(
+      loadOf(worker) <= facts.nthreads + core.config.sendAhead || worker.longRunning.size > 0,
+      `S-I11: ${facts.address} has at most threads + ${core.config.sendAhead} tasks`,
+    );
     let extra = 0;
     for (const slot of new Set([...worker.has, ...worker.arriving.keys()])) {
       const batch = core.batchOf(slot);
-      if (batch?.state !== "open" || (core.columns.rank[slot] as number) >= batch.head) extra += core.columns.nbytes[slot] as number;
+      if (batch?.state !== "open" || (core.columns.rank[slot] as number) >= batch.head)
+        extra += core.columns.nbytes[slot] as number;
     }
     for (const slot of worker.processing) if (!isHead(core, slot)) extra += needOf(core, slot);
-    expectThat(Math.abs(extra - worker.extraBytes) < 1, `S-I12: ${facts.address} counts ${worker.extraBytes} extra bytes, there are ${extra}`);
-    expectThat(Number.isFinite(roomOf(core, worker)) === (facts.budgetBytes !== null && core.config.admission), "S-I12: room is finite with a budget");
+    expectThat(
+      Math.abs(extra - worker.extraBytes) < 1,
+      `S-I12: ${facts.address} counts ${worker.extraBytes} extra bytes, there are ${extra}`,
+    );
+    expectThat(
+      Number.isFinite(roomOf(core, worker)) === (facts.budgetBytes !== null && core.config.admission),
+      "S-I12: room is finite with a budget",
+    );
     for (const [name, used] of worker.resourcesUsed) {
-      expectThat(used >= 0 && used <= (facts.resources.get(name) ?? 0), `S-I11: ${facts.address} uses ${used} of resource ${name}`);
+      expectThat(
+        used >= 0 && used <= (facts.resources.get(name) ?? 0),
+        `S-I11: ${facts.address} uses ${used} of resource ${name}`,
+      );
     }
   }
   expectThat(runs === core.runs.size, "S-I5: every attempt is at a worker");
@@ -86,9 +145,15 @@ function checkBatches(core: Core): void {
     if (!batch) continue;
     if (batch.state === "open") least += batch.leastBytes;
     const first = batch.order.findIndex((task) => isActive(core.columns.state[batch.base + task] as number));
-    expectThat(batch.state === "idle" ? first < 0 : first === batch.head, `S-I13: head of batch ${batch.index} is ${batch.head}, its first active rank is ${first}`);
+    expectThat(
+      batch.state === "idle" ? first < 0 : first === batch.head,
+      `S-I13: head of batch ${batch.index} is ${batch.head}, its first active rank is ${first}`,
+    );
   }
-  expectThat(least === core.openLeastBytes, `S-I13: open batches need ${least} bytes, ${core.openLeastBytes} are counted`);
+  expectThat(
+    least === core.openLeastBytes,
+    `S-I13: open batches need ${least} bytes, ${core.openLeastBytes} are counted`,
+  );
 }
 
 /** Nothing may stand still while something could run. */
@@ -99,8 +164,13 @@ function checkProgress(core: Core): void {
     const isStuck = core.eligible(core.classOf(slot)).length > 0;
     expect(core, slot, !isStuck, "S-I14: while all workers are idle no ready task waits");
   }
-  const isPending = core.batches.some((batch) => batch?.state === "pending" && core.eligible(batch.taskClass).length > 0);
-  expectThat(!isPending || core.batches.some((batch) => batch?.state === "open"), "S-I14: while all workers are idle no batch waits for bytes");
+  const isPending = core.batches.some(
+    (batch) => batch?.state === "pending" && core.eligible(batch.taskClass).length > 0,
+  );
+  expectThat(
+    !isPending || core.batches.some((batch) => batch?.state === "open"),
+    "S-I14: while all workers are idle no batch waits for bytes",
+  );
 }
 
 function expect(core: Core, slot: Slot, condition: boolean, message: string): void {

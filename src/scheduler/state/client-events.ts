@@ -44,7 +44,8 @@ function know(core: Core, wanted: readonly Slot[]): void {
     if (core.columns.state[slot] !== FORGOTTEN) continue;
     transition(core, slot, RELEASED);
     const count = core.dependencies(slot, inputs);
-    for (let i = 0; i < count; i++) if (core.columns.state[inputs[i] as Slot] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
+    for (let i = 0; i < count; i++)
+      if (core.columns.state[inputs[i] as Slot] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
   }
 }
 
@@ -60,9 +61,16 @@ function start(core: Core, client: ClientState, wanted: readonly Slot[]): void {
 /** Tell a client how far a task is, if it is done. */
 function tell(core: Core, client: ClientId, slot: Slot): void {
   const state = core.columns.state[slot];
-  if (state === MEMORY) core.sendClient(client, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
+  if (state === MEMORY)
+    core.sendClient(client, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
   const failure = state === ERRED ? core.failures.get(slot) : undefined;
-  if (failure) core.sendClient(client, { op: "task-erred", key: core.keyOf(slot), exception: failure.exception, traceback: failure.traceback });
+  if (failure)
+    core.sendClient(client, {
+      op: "task-erred",
+      key: core.keyOf(slot),
+      exception: failure.exception,
+      traceback: failure.traceback,
+    });
 }
 
 export function submitLayers(core: Core, event: Event<"submit-layers">): void {
@@ -85,7 +93,11 @@ export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
   tasks.forEach((task, i) => {
     const slot = entered[i];
     if (slot === undefined) return; // the key stands twice in one submission
-    addDependencies(core, slot, task.dependencies.map((key) => slotFor(core, key) ?? addData(core, key)));
+    addDependencies(
+      core,
+      slot,
+      task.dependencies.map((key) => slotFor(core, key) ?? addData(core, key)),
+    );
   });
   const wanted = event.wanted.map((key) => slotFor(core, key) ?? addData(core, key));
   know(core, wanted);
@@ -107,7 +119,13 @@ export function failSubmission(core: Core, event: Event<"submit-failed">): void 
   for (const key of event.keys) {
     const known = core.find(key);
     if (known !== undefined) start(core, client, [known]);
-    else core.sendClient(client.id, { op: "task-erred", key, exception: event.failure.exception, traceback: event.failure.traceback });
+    else
+      core.sendClient(client.id, {
+        op: "task-erred",
+        key,
+        exception: event.failure.exception,
+        traceback: event.failure.traceback,
+      });
   }
 }
 
@@ -150,7 +168,12 @@ export function cancelKeys(core: Core, event: Event<"cancel-keys">): void {
       core.dependentsOf(slot, dependents);
       stack.push(...dependents.filter((dependent) => core.columns.state[dependent] !== FORGOTTEN));
     }
-    const message: SchedulerToClient = { op: "cancelled-keys", keys: [core.keyOf(slot)], reason: event.reason, msg: event.message };
+    const message: SchedulerToClient = {
+      op: "cancelled-keys",
+      keys: [core.keyOf(slot)],
+      reason: event.reason,
+      msg: event.message,
+    };
     for (const client of event.force ? core.clients.values() : [asker]) {
       if (!client.wants.has(slot)) continue;
       core.sendClient(client.id, message);

@@ -105,7 +105,19 @@ export class Columns {
 
   #clear(start: Slot, count: number): void {
     const end = start + count;
-    for (const column of [this.state, this.missing, this.waiters, this.dependents, this.wants, this.nbytes, this.reserved, this.runId, this.deaths, this.retries, this.flags]) {
+    for (const column of [
+      this.state,
+      this.missing,
+      this.waiters,
+      this.dependents,
+      this.wants,
+      this.nbytes,
+      this.reserved,
+      this.runId,
+      this.deaths,
+      this.retries,
+      this.flags,
+    ]) {
       column.fill(0, start, end);
     }
     for (const column of [this.batch, this.worker, this.holder]) column.fill(-1, start, end);
@@ -141,6 +153,8 @@ export const FLAG_ENQUEUED = 1;
 export const FLAG_STEALING = 2;
 /** The result is dropped although it is needed: bytes are wanted for a task at the head. */
 export const FLAG_EVICT = 4;
+/** The worker said that it runs the task already, so it is not asked to give it back again. */
+export const FLAG_STARTED = 8;
 
 interface Settable {
   set(source: this): void;

@@ -107,7 +107,8 @@ export class Core {
 
   flushFrees(): void {
     for (const [worker, keys] of this.#frees) {
-      if (this.workers.has(worker.index)) this.sendWorker(worker, { op: "free-keys", keys, stimulusId: this.stimulusId });
+      if (this.workers.has(worker.index))
+        this.sendWorker(worker, { op: "free-keys", keys, stimulusId: this.stimulusId });
     }
     this.#frees.clear();
   }

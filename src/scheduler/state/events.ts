@@ -4,7 +4,13 @@
  */
 import type { RsdatError } from "../../base/index.ts";
 import type { Graph, Key, TaskEdges, TaskId, TaskSpec } from "../../graph/index.ts";
-import type { ComputeTask, SchedulerToClient, SchedulerToWorker, WireFailure, WorkerToScheduler } from "../../protocol/index.ts";
+import type {
+  ComputeTask,
+  SchedulerToClient,
+  SchedulerToWorker,
+  WireFailure,
+  WorkerToScheduler,
+} from "../../protocol/index.ts";
 
 /** Address of a worker, spelled one way: `tcp://host:port`; in `local` any unique text. */
 export type WorkerAddress = string;
@@ -73,7 +79,11 @@ export type SchedulerEvent =
   | (EventBase & { readonly type: "worker-joined"; readonly worker: WorkerFacts })
   /** Its connection ended. `isExpected`: it said goodbye or was told to close, so no task is blamed. */
   | (EventBase & { readonly type: "worker-left"; readonly worker: WorkerAddress; readonly isExpected: boolean })
-  | (EventBase & { readonly type: "worker-messages"; readonly worker: WorkerAddress; readonly messages: readonly WorkerToScheduler[] })
+  | (EventBase & {
+      readonly type: "worker-messages";
+      readonly worker: WorkerAddress;
+      readonly messages: readonly WorkerToScheduler[];
+    })
   | (EventBase & { readonly type: "worker-heartbeat"; readonly worker: WorkerAddress; readonly memoryBytes: number })
   | (EventBase & { readonly type: "client-joined"; readonly client: ClientId })
   | (EventBase & { readonly type: "client-left"; readonly client: ClientId })
@@ -94,20 +104,51 @@ export type SchedulerEvent =
       readonly retries: number;
       readonly priority: number;
     })
-  | (EventBase & { readonly type: "submit-tasks"; readonly client: ClientId; readonly tasks: readonly SubmittedTask[]; readonly wanted: readonly Key[] })
+  | (EventBase & {
+      readonly type: "submit-tasks";
+      readonly client: ClientId;
+      readonly tasks: readonly SubmittedTask[];
+      readonly wanted: readonly Key[];
+    })
   /** A submission could not be understood: its wanted keys are erred. */
-  | (EventBase & { readonly type: "submit-failed"; readonly client: ClientId; readonly keys: readonly Key[]; readonly failure: WireFailure })
-  | (EventBase & { readonly type: "client-desires-keys" | "client-releases-keys"; readonly client: ClientId; readonly keys: readonly Key[] })
+  | (EventBase & {
+      readonly type: "submit-failed";
+      readonly client: ClientId;
+      readonly keys: readonly Key[];
+      readonly failure: WireFailure;
+    })
+  | (EventBase & {
+      readonly type: "client-desires-keys" | "client-releases-keys";
+      readonly client: ClientId;
+      readonly keys: readonly Key[];
+    })
   | (EventBase & { readonly type: "report-key"; readonly client: ClientId; readonly key: Key })
-  | (EventBase & { readonly type: "cancel-keys"; readonly client: ClientId; readonly keys: readonly Key[]; readonly force: boolean; readonly reason: string; readonly message: string })
+  | (EventBase & {
+      readonly type: "cancel-keys";
+      readonly client: ClientId;
+      readonly keys: readonly Key[];
+      readonly force: boolean;
+      readonly reason: string;
+      readonly message: string;
+    })
   /** Run erred tasks again, with whatever of their inputs erred too. */
   | (EventBase & { readonly type: "retry-keys"; readonly keys: readonly Key[] })
   /** Data that a client put on workers (scatter, update-data). */
-  | (EventBase & { readonly type: "data-placed"; readonly client: ClientId | null; readonly whoHas: ReadonlyMap<Key, readonly WorkerAddress[]>; readonly nbytes: ReadonlyMap<Key, number> })
+  | (EventBase & {
+      readonly type: "data-placed";
+      readonly client: ClientId | null;
+      readonly whoHas: ReadonlyMap<Key, readonly WorkerAddress[]>;
+      readonly nbytes: ReadonlyMap<Key, number>;
+    })
   /** A gather found these keys absent where we believed them. */
   | (EventBase & { readonly type: "data-missing"; readonly worker: WorkerAddress; readonly keys: readonly Key[] })
   /** Move away what exists only on these workers, then let them go; `retired` answers with the same `request`. */
-  | (EventBase & { readonly type: "retire-workers"; readonly request: number; readonly workers: readonly WorkerAddress[]; readonly close: boolean })
+  | (EventBase & {
+      readonly type: "retire-workers";
+      readonly request: number;
+      readonly workers: readonly WorkerAddress[];
+      readonly close: boolean;
+    })
   /** Forget every task; clients are told. */
   | (EventBase & { readonly type: "restart" })
   /** Time passed: worker time-to-live, stealing. */

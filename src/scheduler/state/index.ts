@@ -5,8 +5,19 @@
  * @module
  */
 export type {
-  ClientId, Language, Placement, RunSpec, SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry, SubmittedTask,
-  WorkerAddress, WorkerFacts, WorkerStatus,
+  ClientId,
+  Language,
+  Placement,
+  RunSpec,
+  SchedulerConfig,
+  SchedulerEvent,
+  SchedulerInstruction,
+  SchedulerMachine,
+  StoryEntry,
+  SubmittedTask,
+  WorkerAddress,
+  WorkerFacts,
+  WorkerStatus,
 } from "./events.ts";
 export { ANYWHERE } from "./events.ts";
 export { Scheduler } from "./machine.ts";

@@ -23,7 +23,14 @@ export function classFor(core: Core, language: Language, placement: Placement): 
   const known = core.classes.get(name);
   if (known) return known;
   const { workers, allowOtherWorkers, resources } = placement;
-  const made: TaskClass = { language, name, workers, allowOtherWorkers, resources: resources?.size ? resources : null, eligible: null };
+  const made: TaskClass = {
+    language,
+    name,
+    workers,
+    allowOtherWorkers,
+    resources: resources?.size ? resources : null,
+    eligible: null,
+  };
   core.classes.set(name, made);
   return made;
 }
@@ -39,7 +46,10 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
   const free = core.batches.indexOf(undefined);
   const batch: LayerBatch = {
     index: free < 0 ? core.batches.length : free,
-    graph, base, edges, generation,
+    graph,
+    base,
+    edges,
+    generation,
     count: graph.taskCount,
     order: event.order ?? taskOrder(graph, edges),
     aliases: aliases.size > 0 ? aliases : null,
@@ -49,7 +59,10 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     urgency: urgencyOf(event.priority, generation),
     leastBytes: event.leastBytes,
     retries: event.retries,
-    state: "idle", head: 0, live: 0, users: 0,
+    state: "idle",
+    head: 0,
+    live: 0,
+    users: 0,
     owners: Array.from(owners),
     foreign: new Map(),
   };
@@ -112,7 +125,11 @@ export function addData(core: Core, key: Key): Slot {
   const slot = newSlot(core, key);
   core.columns.need[slot] = -1;
   const record: TaskRecord = {
-    key, runSpec: null, dependencies: [], edges: [], priority: [0, 0, 0],
+    key,
+    runSpec: null,
+    dependencies: [],
+    edges: [],
+    priority: [0, 0, 0],
     taskClass: classFor(core, "python", { workers: null, allowOtherWorkers: false, resources: null }),
   };
   core.records.set(slot, record);
@@ -145,7 +162,8 @@ export function knowTask(core: Core, slot: Slot): void {
     const dependency = batch.edges.dependencies[e] as number; // within start
     if (!owns(batch, dependency)) dependencies.push(slotOf(batch, dependency));
   }
-  if (dependencies.length > 0) batch.foreign.set(slot, { dependencies, edges: dependencies.map((d) => core.edges.add(d, slot)) });
+  if (dependencies.length > 0)
+    batch.foreign.set(slot, { dependencies, edges: dependencies.map((d) => core.edges.add(d, slot)) });
 }
 
 /** A task was forgotten: give back what it took. */

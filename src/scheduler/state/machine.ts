@@ -3,7 +3,20 @@ import { assertNever } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import { advanceHead, openBatches } from "./admission.ts";
 import { checkCore } from "./check.ts";
-import { cancelKeys, clientJoined, clientLeft, dataPlaced, desireKeys, failSubmission, releaseKeys, reportKey, restart, retryKeys, submitLayers, submitTasks } from "./client-events.ts";
+import {
+  cancelKeys,
+  clientJoined,
+  clientLeft,
+  dataPlaced,
+  desireKeys,
+  failSubmission,
+  releaseKeys,
+  reportKey,
+  restart,
+  retryKeys,
+  submitLayers,
+  submitTasks,
+} from "./client-events.ts";
 import { Core } from "./core.ts";
 import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry } from "./events.ts";
 import { dropBatchIfEmpty } from "./lifetime.ts";
@@ -47,9 +60,9 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
     openBatches(core);
     core.flushFrees();
     dispatch(core);
+    retireProgress(core);
   } while (core.isUnsettled);
   steal(core);
-  retireProgress(core);
   if (core.emptied.size > 0) {
     for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
     core.emptied.clear();

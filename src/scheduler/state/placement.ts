@@ -1,7 +1,7 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
 import { addedBytes, evictable, isAllIdle, isHead, roomOf } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
-import { FLAG_EVICT, FLAG_STEALING, type Slot } from "./columns.ts";
+import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isBefore, type ReadyQueue } from "./ready-queue.ts";
 import { MEMORY, PROCESSING, RELEASED } from "./states.ts";
@@ -44,7 +44,8 @@ export function dispatch(core: Core): void {
 
 function readyQueues(core: Core): ReadyQueue[] {
   const queues: ReadyQueue[] = [];
-  for (const batch of core.batches) if (batch?.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
+  for (const batch of core.batches)
+    if (batch?.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
   for (const queue of core.classQueues.values()) if (queue.peek() !== undefined) queues.push(queue);
   return queues;
 }
@@ -91,9 +92,10 @@ function hasPlace(core: Core, worker: WorkerState): boolean {
 }
 
 function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean {
-  const isEligible = taskClass.workers === null && taskClass.resources === null
-    ? worker.facts.kind === (taskClass.language === "python" ? "python" : "rsdat")
-    : core.eligible(taskClass).includes(worker);
+  const isEligible =
+    taskClass.workers === null && taskClass.resources === null
+      ? worker.facts.kind === (taskClass.language === "python" ? "python" : "rsdat")
+      : core.eligible(taskClass).includes(worker);
   return isEligible && hasFree(worker, taskClass.resources);
 }
 
@@ -152,7 +154,8 @@ function siblingWorkers(core: Core, slot: Slot, batch: LayerBatch | null): Worke
   for (let i = 0; i < count; i++) {
     const sibling = siblings[i] as Slot; // i < count
     const state = core.columns.state[sibling];
-    const index = state === PROCESSING ? core.columns.worker[sibling] : state === MEMORY ? core.columns.holder[sibling] : undefined;
+    const index =
+      state === PROCESSING ? core.columns.worker[sibling] : state === MEMORY ? core.columns.holder[sibling] : undefined;
     const worker = index === undefined ? undefined : core.workers.get(index);
     if (worker) return [worker];
   }
@@ -198,10 +201,12 @@ function stealable(core: Core, thief: WorkerState): { readonly slot: Slot; reado
     if (victim === thief || loadOf(victim) - victim.stealsOut <= victim.facts.nthreads) continue;
     let best: Slot | undefined;
     for (const slot of victim.processing) {
-      if (((core.columns.flags[slot] as number) & FLAG_STEALING) !== 0 || victim.longRunning.has(slot)) continue;
+      if (((core.columns.flags[slot] as number) & (FLAG_STEALING | FLAG_STARTED)) !== 0 || victim.longRunning.has(slot))
+        continue;
       if (best === undefined || isBefore(core.columns, best, slot)) best = slot;
     }
-    if (best !== undefined && mayRun(core, thief, core.classOf(best)) && admits(core, best, thief)) return { slot: best, victim };
+    if (best !== undefined && mayRun(core, thief, core.classOf(best)) && admits(core, best, thief))
+      return { slot: best, victim };
   }
   return undefined;
 }

@@ -28,7 +28,8 @@ export function retireProgress(core: Core): void {
       retirement.workers.delete(worker);
       if (state === "stuck") reinstate(core, worker);
       else retirement.done.push(worker.facts.address);
-      if (state === "empty" && retirement.close && core.workers.has(worker.index)) core.sendWorker(worker, { op: "close", reason: "retired" });
+      if (state === "empty" && retirement.close && core.workers.has(worker.index))
+        core.sendWorker(worker, { op: "close", reason: "retired" });
     }
     if (retirement.workers.size > 0) continue;
     core.retiring.delete(request);
@@ -77,7 +78,12 @@ function recipientFor(core: Core, worker: WorkerState): WorkerState | undefined 
   let best: WorkerState | undefined;
   for (const other of core.workers.values()) {
     if (other === worker || other.status !== "running" || other.facts.kind !== worker.facts.kind) continue;
-    if (!best || roomOf(core, other) > roomOf(core, best) || (roomOf(core, other) === roomOf(core, best) && other.has.size < best.has.size)) best = other;
+    if (
+      !best ||
+      roomOf(core, other) > roomOf(core, best) ||
+      (roomOf(core, other) === roomOf(core, best) && other.has.size < best.has.size)
+    )
+      best = other;
   }
   return best;
 }

@@ -1,7 +1,16 @@
 /** Task states, with Dask's names, and the numbers that stand for them in columns. */
 
 /** All states, in the order of their numbers. */
-export const STATES = ["forgotten", "released", "waiting", "no-worker", "queued", "processing", "memory", "erred"] as const;
+export const STATES = [
+  "forgotten",
+  "released",
+  "waiting",
+  "no-worker",
+  "queued",
+  "processing",
+  "memory",
+  "erred",
+] as const;
 
 /** Name of a state. */
 export type TaskState = (typeof STATES)[number];

@@ -6,13 +6,23 @@ import { InvariantError, invariant, KilledWorkerError } from "../../base/index.t
 import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
 import { addHolder, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
-import { FLAG_EVICT, type Slot } from "./columns.ts";
+import { FLAG_EVICT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
-import { refreshWorker } from "./load.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
+import { refreshWorker } from "./load.ts";
 import {
-  ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, STATES, type TaskState, WAITING,
+  ERRED,
+  FORGOTTEN,
+  isActive,
+  MEMORY,
+  NO_WORKER,
+  PROCESSING,
+  QUEUED,
+  RELEASED,
+  STATES,
+  type TaskState,
+  WAITING,
 } from "./states.ts";
 import { useResources, type WorkerState } from "./workers.ts";
 
@@ -83,12 +93,15 @@ function recommendReady(core: Core, slot: Slot): void {
 
 function waitingToQueued(core: Core, slot: Slot): void {
   if ((core.columns.missing[slot] as number) > 0) return;
+  if (core.eligible(core.classOf(slot)).length === 0) return recommendReady(core, slot);
   core.enter(slot, QUEUED);
   core.queueOf(slot).push(slot);
 }
 
 function waitingToNoWorker(core: Core, slot: Slot): void {
-  if ((core.columns.missing[slot] as number) === 0) core.enter(slot, NO_WORKER);
+  if ((core.columns.missing[slot] as number) > 0) return;
+  if (core.eligible(core.classOf(slot)).length > 0) return recommendReady(core, slot);
+  core.enter(slot, NO_WORKER);
 }
 
 function noWorkerToQueued(core: Core, slot: Slot): void {
@@ -137,7 +150,9 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
     nbytes.set(key, columns.nbytes[input] as number);
   }
   const batch = core.batchOf(slot);
-  const runSpec = batch ? core.config.runSpecOf(core.expander.expand(batch, slot - batch.base).spec) : core.recordOf(slot).runSpec;
+  const runSpec = batch
+    ? core.config.runSpecOf(core.expander.expand(batch, slot - batch.base).spec)
+    : core.recordOf(slot).runSpec;
   invariant(runSpec, "data that clients put on workers is never sent to run");
   core.sendWorker(worker, {
     op: "compute-task",
@@ -159,7 +174,10 @@ const NO_ANNOTATIONS: ReadonlyMap<unknown, unknown> = new Map();
 
 /** Addresses of the workers that hold a result. */
 export function addresses(core: Core, slot: Slot): WorkerAddress[] {
-  return core.columns.holdersOf(slot).map((index) => core.workers.get(index)?.facts.address ?? "").filter((address) => address !== "");
+  return core.columns
+    .holdersOf(slot)
+    .map((index) => core.workers.get(index)?.facts.address ?? "")
+    .filter((address) => address !== "");
 }
 
 /** Take a task from the worker that has it; `columns.worker` still names it. */
@@ -169,6 +187,7 @@ function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
   core.runs.delete(columns.runId[slot] as number);
   columns.worker[slot] = -1;
   core.clearStealing(slot, worker);
+  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_STARTED;
   core.stolenFor.delete(slot);
   if (!worker) {
     columns.reserved[slot] = 0;
@@ -213,7 +232,8 @@ function becomeMemory(core: Core, slot: Slot): void {
       if (columns.missing[dependent] === 0) recommendReady(core, dependent);
     }
   }
-  if ((columns.wants[slot] as number) > 0) core.report(slot, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
+  if ((columns.wants[slot] as number) > 0)
+    core.report(slot, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
@@ -283,7 +303,12 @@ function fail(core: Core, slot: Slot): void {
   const dependents: Slot[] = [];
   core.dependentsOf(slot, dependents);
   for (const dependent of dependents) if (core.columns.state[dependent] === WAITING) core.recommend(dependent, ERRED);
-  core.report(slot, { op: "task-erred", key: core.keyOf(slot), exception: failure.exception, traceback: failure.traceback });
+  core.report(slot, {
+    op: "task-erred",
+    key: core.keyOf(slot),
+    exception: failure.exception,
+    traceback: failure.traceback,
+  });
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
@@ -352,7 +377,11 @@ function erredToReleased(core: Core, slot: Slot): void {
 /** Data that a client had put on workers is gone for good. */
 function releasedToErred(core: Core, slot: Slot): void {
   const key = core.keyOf(slot);
-  const error = new KilledWorkerError(`data ${core.show(slot)} was lost with its worker and cannot be computed again`, { details: { key } }, "lost-data");
+  const error = new KilledWorkerError(
+    `data ${core.show(slot)} was lost with its worker and cannot be computed again`,
+    { details: { key } },
+    "lost-data",
+  );
   core.failures.set(slot, core.config.failureOf(error));
   fail(core, slot);
 }
@@ -388,17 +417,56 @@ function placedToMemory(core: Core, slot: Slot): void {
 }
 
 const NEVER: { readonly [To in TaskState]: null } = {
-  forgotten: null, released: null, waiting: null, "no-worker": null, queued: null, processing: null, memory: null, erred: null,
+  forgotten: null,
+  released: null,
+  waiting: null,
+  "no-worker": null,
+  queued: null,
+  processing: null,
+  memory: null,
+  erred: null,
 };
 
 /** The table. */
 export const TRANSITIONS: TransitionTable = {
   forgotten: { ...NEVER, released: forgottenToReleased },
-  released: { ...NEVER, forgotten: releasedToForgotten, waiting: releasedToWaiting, memory: placedToMemory, erred: releasedToErred },
-  waiting: { ...NEVER, released: activeToReleased, "no-worker": waitingToNoWorker, queued: waitingToQueued, memory: placedToMemory, erred: waitingToErred },
-  "no-worker": { ...NEVER, released: activeToReleased, waiting: readyToWaiting, queued: noWorkerToQueued, memory: placedToMemory },
-  queued: { ...NEVER, released: activeToReleased, waiting: readyToWaiting, "no-worker": queuedToNoWorker, processing: queuedToProcessing, memory: placedToMemory },
-  processing: { ...NEVER, released: processingToReleased, waiting: processingToWaiting, memory: processingToMemory, erred: processingToErred },
+  released: {
+    ...NEVER,
+    forgotten: releasedToForgotten,
+    waiting: releasedToWaiting,
+    memory: placedToMemory,
+    erred: releasedToErred,
+  },
+  waiting: {
+    ...NEVER,
+    released: activeToReleased,
+    "no-worker": waitingToNoWorker,
+    queued: waitingToQueued,
+    memory: placedToMemory,
+    erred: waitingToErred,
+  },
+  "no-worker": {
+    ...NEVER,
+    released: activeToReleased,
+    waiting: readyToWaiting,
+    queued: noWorkerToQueued,
+    memory: placedToMemory,
+  },
+  queued: {
+    ...NEVER,
+    released: activeToReleased,
+    waiting: readyToWaiting,
+    "no-worker": queuedToNoWorker,
+    processing: queuedToProcessing,
+    memory: placedToMemory,
+  },
+  processing: {
+    ...NEVER,
+    released: processingToReleased,
+    waiting: processingToWaiting,
+    memory: processingToMemory,
+    erred: processingToErred,
+  },
   memory: { ...NEVER, released: memoryToReleased },
   erred: { ...NEVER, released: erredToReleased },
 };

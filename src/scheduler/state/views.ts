@@ -73,7 +73,8 @@ export class SchedulerViews {
       return out;
     }
     for (const worker of this.#core.workers.values()) {
-      for (const slot of worker.has) if (!out.has(this.#core.keyOf(slot))) out.set(this.#core.keyOf(slot), addresses(this.#core, slot));
+      for (const slot of worker.has)
+        if (!out.has(this.#core.keyOf(slot))) out.set(this.#core.keyOf(slot), addresses(this.#core, slot));
     }
     return out;
   }
@@ -93,23 +94,27 @@ export class SchedulerViews {
     const out = new Map<Key, number>();
     for (const key of keys ?? this.whoHas(null).keys()) {
       const slot = this.#core.find(key);
-      if (slot !== undefined && this.#core.columns.state[slot] === MEMORY) out.set(key, this.#core.columns.nbytes[slot] as number);
+      if (slot !== undefined && this.#core.columns.state[slot] === MEMORY)
+        out.set(key, this.#core.columns.nbytes[slot] as number);
     }
     return out;
   }
 
   /** True while something is to be done. */
   isBusy(): boolean {
-    for (let slot = 0; slot < this.#core.columns.top; slot++) if (isActive(this.#core.columns.state[slot] as number)) return true;
+    for (let slot = 0; slot < this.#core.columns.top; slot++)
+      if (isActive(this.#core.columns.state[slot] as number)) return true;
     return false;
   }
 
   /** True when no task is known and no bytes are counted. */
   isEmpty(): boolean {
     const { columns, records, edges, failures, runs, openLeastBytes, workers, batches } = this.#core;
-    if (records.size + edges.count + failures.size + runs.size + openLeastBytes + columns.replicas.size > 0) return false;
+    if (records.size + edges.count + failures.size + runs.size + openLeastBytes + columns.replicas.size > 0)
+      return false;
     if (batches.some((batch) => batch !== undefined) || this.#core.arrivals.size > 0) return false;
-    for (const worker of workers.values()) if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
+    for (const worker of workers.values())
+      if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
     return columns.state.every((state) => state === FORGOTTEN);
   }
 
@@ -121,17 +126,35 @@ export class SchedulerViews {
     }
     // One count per state, in the order of STATES.
     const tasks = Object.fromEntries(STATES.map((name, i) => [name, byState[i]]).slice(1)) as SchedulerCounts["tasks"];
-    return { tasks, workers: this.#core.workers.size, clients: this.#core.clients.size, ...this.#core.totals, openLeastBytes: this.#core.openLeastBytes };
+    return {
+      tasks,
+      workers: this.#core.workers.size,
+      clients: this.#core.clients.size,
+      ...this.#core.totals,
+      openLeastBytes: this.#core.openLeastBytes,
+    };
   }
 
   #view(worker: WorkerState): WorkerView {
     let heldBytes = 0;
     for (const slot of worker.has) heldBytes += this.#core.columns.nbytes[slot] as number; // a slot given out
     const { facts, status, lastSeenMs, memoryBytes, extraBytes } = worker;
-    return { facts, status, lastSeenMs, memoryBytes, extraBytes, heldBytes, processing: worker.processing.size, inMemory: worker.has.size };
+    return {
+      facts,
+      status,
+      lastSeenMs,
+      memoryBytes,
+      extraBytes,
+      heldBytes,
+      processing: worker.processing.size,
+      inMemory: worker.has.size,
+    };
   }
 
-  #byWorker(workers: readonly WorkerAddress[] | null, pick: (worker: WorkerState) => Iterable<Slot>): Map<WorkerAddress, Key[]> {
+  #byWorker(
+    workers: readonly WorkerAddress[] | null,
+    pick: (worker: WorkerState) => Iterable<Slot>,
+  ): Map<WorkerAddress, Key[]> {
     const out = new Map<WorkerAddress, Key[]>();
     for (const address of workers ?? this.#core.workerAt.keys()) {
       const worker = this.#core.workerAt.get(address);

@@ -3,7 +3,7 @@ import { assertNever, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
-import type { Slot } from "./columns.ts";
+import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
 import { refreshClasses, refreshWorker } from "./load.ts";
@@ -15,7 +15,14 @@ type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T
 
 /** States in which a worker lets go of a task that it is asked back. */
 const STEALABLE: ReadonlySet<string | null> = new Set(["ready", "constrained", "waiting"]);
-const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>(["init", "running", "paused", "closing_gracefully", "closing", "closed"]);
+const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>([
+  "init",
+  "running",
+  "paused",
+  "closing_gracefully",
+  "closing",
+  "closed",
+]);
 
 export function workerJoined(core: Core, event: Event<"worker-joined">): void {
   if (core.workerAt.has(event.worker.address)) workerLeft(core, event.worker.address, false);
@@ -42,14 +49,15 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
   if (!worker) return;
   core.workers.delete(worker.index);
   core.workerAt.delete(address);
+  workersChanged(core, worker);
   for (const slot of worker.arriving.keys()) endArrival(core, slot, worker);
   for (const slot of [...worker.processing]) reschedule(core, slot, worker, isExpected);
   for (const slot of [...worker.has]) {
     removeHolder(core, slot, worker);
     if ((core.columns.holder[slot] as number) < 0) core.recommend(slot, RELEASED); // a slot given out
   }
-  workersChanged(core, worker);
-  for (const other of core.workers.values()) core.sendWorker(other, { op: "remove-worker", worker: address, stimulusId: core.stimulusId });
+  for (const other of core.workers.values())
+    core.sendWorker(other, { op: "remove-worker", worker: address, stimulusId: core.stimulusId });
 }
 
 /** Its worker is gone. A task under which too many vanished is blamed, unless they had a reason of their own. */
@@ -80,7 +88,11 @@ export function tick(core: Core): void {
     const at = worker.lastSeenMs + core.config.workerTtlMs;
     if (at > core.now) next = Math.min(next, at);
     else {
-      core.emit({ type: "drop-worker", worker: worker.facts.address, reason: `silent for ${core.config.workerTtlMs} ms` });
+      core.emit({
+        type: "drop-worker",
+        worker: worker.facts.address,
+        reason: `silent for ${core.config.workerTtlMs} ms`,
+      });
       workerLeft(core, worker.facts.address, false);
     }
   }
@@ -165,7 +177,8 @@ function addKeys(core: Core, worker: WorkerState, keys: readonly Key[]): void {
     if (slot !== undefined && core.columns.state[slot] === MEMORY) addHolder(core, slot, worker);
     else unknown.push(key);
   }
-  if (unknown.length > 0) core.sendWorker(worker, { op: "remove-replicas", keys: unknown, stimulusId: core.stimulusId });
+  if (unknown.length > 0)
+    core.sendWorker(worker, { op: "remove-replicas", keys: unknown, stimulusId: core.stimulusId });
 }
 
 function releaseData(core: Core, worker: WorkerState, key: Key): void {
@@ -204,10 +217,12 @@ function refreshWhoHas(core: Core, worker: WorkerState, keys: readonly Key[]): v
 
 function stealResponse(core: Core, worker: WorkerState, message: StealResponse): void {
   const slot = core.find(message.key);
-  if (slot === undefined || core.columns.worker[slot] !== worker.index || core.columns.state[slot] !== PROCESSING) return;
+  if (slot === undefined || core.columns.worker[slot] !== worker.index || core.columns.state[slot] !== PROCESSING)
+    return;
   if (!core.clearStealing(slot, worker)) return;
   if (!STEALABLE.has(message.state)) {
     core.stolenFor.delete(slot);
+    core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_STARTED;
     return;
   }
   const thief = core.stolenFor.get(slot);

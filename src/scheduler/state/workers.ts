@@ -39,8 +39,18 @@ export interface TaskClass extends Placement {
 /** A fresh worker. */
 export function newWorker(index: number, facts: WorkerFacts, now: number): WorkerState {
   return {
-    index, facts, status: facts.status, processing: new Set(), longRunning: new Set(), has: new Set(), arriving: new Map(),
-    extraBytes: 0, resourcesUsed: new Map(), lastSeenMs: now, memoryBytes: 0, stealsOut: 0,
+    index,
+    facts,
+    status: facts.status,
+    processing: new Set(),
+    longRunning: new Set(),
+    has: new Set(),
+    arriving: new Map(),
+    extraBytes: 0,
+    resourcesUsed: new Map(),
+    lastSeenMs: now,
+    memoryBytes: 0,
+    stealsOut: 0,
   };
 }
 
@@ -51,8 +61,15 @@ export function loadOf(worker: WorkerState): number {
 
 /** Name under which classes are shared. */
 export function className(language: Language, placement: Placement): string {
-  const resources = placement.resources ? Array.from(placement.resources, ([name, amount]) => `${name}=${amount}`).sort() : [];
-  return JSON.stringify([language, placement.workers ? placement.workers.toSorted() : null, placement.allowOtherWorkers, resources]);
+  const resources = placement.resources
+    ? Array.from(placement.resources, ([name, amount]) => `${name}=${amount}`).sort()
+    : [];
+  return JSON.stringify([
+    language,
+    placement.workers ? placement.workers.toSorted() : null,
+    placement.allowOtherWorkers,
+    resources,
+  ]);
 }
 
 /** Running workers that a class may use. A wish for workers none of which is there is no restriction. */
@@ -60,11 +77,16 @@ export function eligibleWorkers(taskClass: TaskClass, workers: Iterable<WorkerSt
   const kind = taskClass.language === "python" ? "python" : "rsdat";
   const able: WorkerState[] = [];
   for (const worker of workers) {
-    if (worker.status === "running" && worker.facts.kind === kind && supplies(worker, taskClass.resources)) able.push(worker);
+    if (worker.status === "running" && worker.facts.kind === kind && supplies(worker, taskClass.resources))
+      able.push(worker);
   }
   const names = taskClass.workers;
   if (!names) return able;
-  const named = able.filter((worker) => names.some((name) => name === worker.facts.address || name === worker.facts.name || name === hostOf(worker.facts.address)));
+  const named = able.filter((worker) =>
+    names.some(
+      (name) => name === worker.facts.address || name === worker.facts.name || name === hostOf(worker.facts.address),
+    ),
+  );
   return named.length === 0 && taskClass.allowOtherWorkers ? able : named;
 }
 
@@ -87,7 +109,8 @@ export function hasFree(worker: WorkerState, resources: ReadonlyMap<string, numb
 /** Take (`sign` 1) or give back (-1) resources. */
 export function useResources(worker: WorkerState, resources: ReadonlyMap<string, number> | null, sign: 1 | -1): void {
   if (!resources) return;
-  for (const [name, amount] of resources) worker.resourcesUsed.set(name, (worker.resourcesUsed.get(name) ?? 0) + sign * amount);
+  for (const [name, amount] of resources)
+    worker.resourcesUsed.set(name, (worker.resourcesUsed.get(name) ?? 0) + sign * amount);
 }
 
 function hostOf(address: string): string {

@@ -1,10 +1,22 @@
 /** A scheduler machine with its state in sight, driven by hand; checked after every event. */
 import { errorToRecord, type RsdatError } from "../../../src/base/index.ts";
 import { type Key, keyOfValue } from "../../../src/graph/index.ts";
-import { type ComputeTask, type SchedulerToClient, serialize, type WireFailure, type WorkerToScheduler } from "../../../src/protocol/index.ts";
+import {
+  type ComputeTask,
+  type SchedulerToClient,
+  serialize,
+  type WireFailure,
+  type WorkerToScheduler,
+} from "../../../src/protocol/index.ts";
 import { checkCore } from "../../../src/scheduler/state/check.ts";
 import { Core } from "../../../src/scheduler/state/core.ts";
-import type { Language, SchedulerConfig, SchedulerEvent, SchedulerInstruction, SubmittedTask } from "../../../src/scheduler/state/index.ts";
+import type {
+  Language,
+  SchedulerConfig,
+  SchedulerEvent,
+  SchedulerInstruction,
+  SubmittedTask,
+} from "../../../src/scheduler/state/index.ts";
 import { handleEvent } from "../../../src/scheduler/state/machine.ts";
 import { SchedulerViews } from "../../../src/scheduler/state/views.ts";
 
@@ -17,13 +29,31 @@ export function failure(text: string): WireFailure {
 }
 
 /** An event without time. */
-export type Bare = SchedulerEvent extends infer E ? (E extends SchedulerEvent ? Omit<E, "now" | "stimulusId"> : never) : never;
+export type Bare = SchedulerEvent extends infer E
+  ? E extends SchedulerEvent
+    ? Omit<E, "now" | "stimulusId">
+    : never
+  : never;
 
 /** A task by name. */
-export function task(name: string, dependencies: readonly string[] = [], options: Partial<SubmittedTask> = {}): SubmittedTask {
+export function task(
+  name: string,
+  dependencies: readonly string[] = [],
+  options: Partial<SubmittedTask> = {},
+): SubmittedTask {
   return {
-    key: k(name), dependencies: dependencies.map(k), runSpec: SPEC, language: "native" as Language, retries: 0, priority: 0, rank: 0, needBytes: null,
-    workers: null, allowOtherWorkers: false, resources: null, ...options,
+    key: k(name),
+    dependencies: dependencies.map(k),
+    runSpec: SPEC,
+    language: "native" as Language,
+    retries: 0,
+    priority: 0,
+    rank: 0,
+    needBytes: null,
+    workers: null,
+    allowOtherWorkers: false,
+    resources: null,
+    ...options,
   };
 }
 
@@ -37,7 +67,11 @@ export class Driver {
   readonly sent: SchedulerInstruction[] = [];
 
   constructor(config: Partial<SchedulerConfig> = {}) {
-    this.core = new Core({ runSpecOf: () => SPEC, failureOf: (error: RsdatError) => failure(`${error.name}: ${errorToRecord(error).message}`), ...config });
+    this.core = new Core({
+      runSpecOf: () => SPEC,
+      failureOf: (error: RsdatError) => failure(`${error.name}: ${errorToRecord(error).message}`),
+      ...config,
+    });
     this.views = new SchedulerViews(this.core);
   }
 
@@ -48,18 +82,33 @@ export class Driver {
     checkCore(this.core);
     for (const instruction of outbox) {
       this.sent.push(instruction);
-      if (instruction.type === "send-worker" && instruction.message.op === "compute-task") this.orders.push({ worker: instruction.worker, message: instruction.message });
-      if (instruction.type === "send-client") this.toClients.push({ client: instruction.client, message: instruction.message });
+      if (instruction.type === "send-worker" && instruction.message.op === "compute-task")
+        this.orders.push({ worker: instruction.worker, message: instruction.message });
+      if (instruction.type === "send-client")
+        this.toClients.push({ client: instruction.client, message: instruction.message });
     }
     return outbox;
   }
 
-  worker(address: string, options: { readonly nthreads?: number; readonly kind?: "rsdat" | "python"; readonly resources?: Record<string, number>; readonly budgetBytes?: number } = {}): void {
+  worker(
+    address: string,
+    options: {
+      readonly nthreads?: number;
+      readonly kind?: "rsdat" | "python";
+      readonly resources?: Record<string, number>;
+      readonly budgetBytes?: number;
+    } = {},
+  ): void {
     this.feed({
       type: "worker-joined",
       worker: {
-        address, name: `name-of-${address}`, nthreads: options.nthreads ?? 1, budgetBytes: options.budgetBytes ?? null, kind: options.kind ?? "rsdat",
-        resources: new Map(Object.entries(options.resources ?? {})), status: "running",
+        address,
+        name: `name-of-${address}`,
+        nthreads: options.nthreads ?? 1,
+        budgetBytes: options.budgetBytes ?? null,
+        kind: options.kind ?? "rsdat",
+        resources: new Map(Object.entries(options.resources ?? {})),
+        status: "running",
       },
     });
   }
@@ -95,7 +144,15 @@ export class Driver {
 
   fail(name: string, text = "no luck"): void {
     const { worker, message } = this.order(name);
-    this.say(worker, { op: "task-erred", key: message.key, runId: message.runId, ...failure(text), thread: 0, startstops: [], stimulusId: "fail" });
+    this.say(worker, {
+      op: "task-erred",
+      key: message.key,
+      runId: message.runId,
+      ...failure(text),
+      thread: 0,
+      startstops: [],
+      stimulusId: "fail",
+    });
   }
 
   leave(worker: string, isExpected = false): void {
@@ -120,6 +177,15 @@ export class Driver {
 
 export function finished(message: ComputeTask, nbytes: number): WorkerToScheduler {
   return {
-    op: "task-finished", key: message.key, runId: message.runId, nbytes, type: new Uint8Array(0), typename: "test", metadata: new Map(), thread: 0, startstops: [], stimulusId: "finish",
+    op: "task-finished",
+    key: message.key,
+    runId: message.runId,
+    nbytes,
+    type: new Uint8Array(0),
+    typename: "test",
+    metadata: new Map(),
+    thread: 0,
+    startstops: [],
+    stimulusId: "finish",
   };
 }

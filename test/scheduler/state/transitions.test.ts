@@ -9,28 +9,60 @@ const PYTHON = { language: "python" } as const;
 
 /** What brings about each move, and the task that makes it. */
 const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
-  "forgotten→released": (d) => (d.submit([task("a")], ["a"]), "a"),
-  "released→forgotten": (d) => (d.submit([task("a")], ["a"]), d.release("a"), "a"),
-  "released→waiting": (d) => (d.submit([task("a")], ["a"]), "a"),
+  "forgotten→released": (d) => {
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
+  "released→forgotten": (d) => {
+    d.submit([task("a")], ["a"]);
+    d.release("a");
+    return "a";
+  },
+  "released→waiting": (d) => {
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
   "released→memory": (d) => {
     d.worker("w");
     d.submit([task("a"), task("b", ["a"])], ["b"]);
     d.finish("a");
     d.finish("b");
     expect(d.state("a")).toBe("released");
-    d.feed({ type: "data-placed", client: "alice", whoHas: new Map([[k("a"), ["w"]]]), nbytes: new Map([[k("a"), 4]]) });
+    d.feed({
+      type: "data-placed",
+      client: "alice",
+      whoHas: new Map([[k("a"), ["w"]]]),
+      nbytes: new Map([[k("a"), 4]]),
+    });
     return "a";
   },
   "released→erred": (d) => {
     d.worker("w");
     d.client();
-    d.feed({ type: "data-placed", client: "alice", whoHas: new Map([[k("x"), ["w"]]]), nbytes: new Map([[k("x"), 4]]) });
+    d.feed({
+      type: "data-placed",
+      client: "alice",
+      whoHas: new Map([[k("x"), ["w"]]]),
+      nbytes: new Map([[k("x"), 4]]),
+    });
     d.leave("w");
     return "x";
   },
-  "waiting→released": (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), d.release("b"), "b"),
-  "waiting→no-worker": (d) => (d.submit([task("a")], ["a"]), "a"),
-  "waiting→queued": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  "waiting→released": (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"])], ["b"]);
+    d.release("b");
+    return "b";
+  },
+  "waiting→no-worker": (d) => {
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
+  "waiting→queued": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
   "waiting→memory": (d) => {
     d.worker("w");
     d.submit([task("a"), task("b", ["a"])], ["b"]);
@@ -38,8 +70,17 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
     expect(d.state("b")).toBe("memory");
     return "b";
   },
-  "waiting→erred": (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), d.fail("a"), "b"),
-  "no-worker→released": (d) => (d.submit([task("a")], ["a"]), d.release("a"), "a"),
+  "waiting→erred": (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"])], ["b"]);
+    d.fail("a");
+    return "b";
+  },
+  "no-worker→released": (d) => {
+    d.submit([task("a")], ["a"]);
+    d.release("a");
+    return "a";
+  },
   "no-worker→waiting": (d) => {
     d.worker("w");
     d.submit([task("a"), task("b", ["a"], PYTHON)], ["b"]);
@@ -48,14 +89,26 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
     d.leave("w");
     return "b";
   },
-  "no-worker→queued": (d) => (d.submit([task("a")], ["a"]), d.worker("w"), "a"),
+  "no-worker→queued": (d) => {
+    d.submit([task("a")], ["a"]);
+    d.worker("w");
+    return "a";
+  },
   "no-worker→memory": (d) => {
     d.worker("p", { kind: "python" });
     d.submit([task("a")], ["a"]);
     d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("a"), ["p"]]]), nbytes: new Map([[k("a"), 4]]) });
     return "a";
   },
-  "queued→released": (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), d.release("c"), "c"),
+  "queued→released": (d) => {
+    d.worker("w");
+    d.submit(
+      ["a", "b", "c"].map((n, rank) => task(n, [], { rank })),
+      ["a", "b", "c"],
+    );
+    d.release("c");
+    return "c";
+  },
   "queued→waiting": (d) => {
     // c is ready, but w has as many tasks as it takes; then w loses c's input.
     d.worker("w");
@@ -66,32 +119,114 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
     d.say("w", { op: "release-worker-data", key: k("x"), stimulusId: "gone" });
     return "c";
   },
-  "queued→no-worker": (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), d.leave("w"), "c"),
-  "queued→processing": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
+  "queued→no-worker": (d) => {
+    d.worker("w");
+    d.submit(
+      ["a", "b", "c"].map((n, rank) => task(n, [], { rank })),
+      ["a", "b", "c"],
+    );
+    d.leave("w");
+    return "c";
+  },
+  "queued→processing": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
   "queued→memory": (d) => {
     d.worker("w");
-    d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]);
+    d.submit(
+      ["a", "b", "c"].map((n, rank) => task(n, [], { rank })),
+      ["a", "b", "c"],
+    );
     d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("c"), ["w"]]]), nbytes: new Map([[k("c"), 4]]) });
     return "c";
   },
-  "processing→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.release("a"), "a"),
-  "processing→waiting": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.say("w", { op: "reschedule", key: k("a"), stimulusId: "again" }), "a"),
-  "processing→memory": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), "a"),
-  "processing→erred": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), "a"),
-  "memory→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), d.release("a"), "a"),
-  "erred→released": (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), d.release("a"), "a"),
+  "processing→released": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.release("a");
+    return "a";
+  },
+  "processing→waiting": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.say("w", { op: "reschedule", key: k("a"), stimulusId: "again" });
+    return "a";
+  },
+  "processing→memory": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.finish("a");
+    return "a";
+  },
+  "processing→erred": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.fail("a");
+    return "a";
+  },
+  "memory→released": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.finish("a");
+    d.release("a");
+    return "a";
+  },
+  "erred→released": (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.fail("a");
+    d.release("a");
+    return "a";
+  },
 };
 
 /** A task in each state. */
 const IN_STATE: Readonly<Record<TaskState, (d: Driver) => string>> = {
-  forgotten: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
-  released: (d) => (CAUSES["released→memory"]?.(d), "a"),
-  waiting: (d) => (d.worker("w"), d.submit([task("a"), task("b", ["a"])], ["b"]), "b"),
-  "no-worker": (d) => (d.submit([task("a")], ["a"]), "a"),
-  queued: (d) => (d.worker("w"), d.submit(["a", "b", "c"].map((n, rank) => task(n, [], { rank })), ["a", "b", "c"]), "c"),
-  processing: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), "a"),
-  memory: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.finish("a"), "a"),
-  erred: (d) => (d.worker("w"), d.submit([task("a")], ["a"]), d.fail("a"), "a"),
+  forgotten: (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
+  released: (d) => {
+    CAUSES["released→memory"]?.(d);
+    return "a";
+  },
+  waiting: (d) => {
+    d.worker("w");
+    d.submit([task("a"), task("b", ["a"])], ["b"]);
+    return "b";
+  },
+  "no-worker": (d) => {
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
+  queued: (d) => {
+    d.worker("w");
+    d.submit(
+      ["a", "b", "c"].map((n, rank) => task(n, [], { rank })),
+      ["a", "b", "c"],
+    );
+    return "c";
+  },
+  processing: (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    return "a";
+  },
+  memory: (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.finish("a");
+    return "a";
+  },
+  erred: (d) => {
+    d.worker("w");
+    d.submit([task("a")], ["a"]);
+    d.fail("a");
+    return "a";
+  },
 };
 
 describe("S-C1: the transition table", () => {
@@ -113,7 +248,9 @@ describe("S-C1: the transition table", () => {
           const slot = driver.slot(key);
           driver.core.begin({ now: 0, stimulusId: "test" }, []);
           driver.core.columns.state[slot] = STATES.indexOf(from);
-          expect(() => transition(driver.core, slot, STATES.indexOf(to))).toThrow(expect.toSatisfy((e) => isRsdatError(e, "invariant")));
+          expect(() => transition(driver.core, slot, STATES.indexOf(to))).toThrow(
+            expect.toSatisfy((e) => isRsdatError(e, "invariant")),
+          );
         });
       }
     }
