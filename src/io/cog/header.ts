@@ -29,7 +29,7 @@ interface Field {
 /** Length of the header; follows from tile counts and texts alone. */
 export function headerBytes(plan: HeaderFacts, isBig: boolean): number {
   return plan.levels.reduce(
-    (at, _, k) => layOut(fieldsOf(plan, k, isBig, null), at, isBig).end,
+    (at, _, k) => layOut(fieldsOf(plan, k, { isBig, tiles: null }), at, isBig).end,
     directoryStart(isBig, plan),
   );
 }
@@ -44,9 +44,9 @@ export function writeHeader(plan: CogPlan, tiles: readonly LevelTiles[]): Uint8A
   bytes.set(ghostArea(plan), isBig ? 16 : 8);
   let at = start;
   plan.levels.forEach((_, k) => {
-    const fields = fieldsOf(plan, k, isBig, tiles[k]!); // one per level
+    const fields = fieldsOf(plan, k, { isBig, tiles: tiles[k]! }); // one per level
     const laid = layOut(fields, at, isBig);
-    writeDirectory(view, fields, laid, k + 1 < plan.levels.length ? laid.end : 0, isBig);
+    writeDirectory(view, fields, { ...laid, isBig, next: k + 1 < plan.levels.length ? laid.end : 0 });
     at = laid.end;
   });
   invariant(at === plan.headerBytes, `header of ${at} bytes, ${plan.headerBytes} planned`);
@@ -86,8 +86,14 @@ function writeSignature(bytes: Uint8Array, view: DataView, isBig: boolean, first
   }
 }
 
+/** `tiles`: null while only the layout matters. */
+interface FieldContext {
+  readonly isBig: boolean;
+  readonly tiles: LevelTiles | null;
+}
+
 /** Fields of one level, ascending by tag. */
-function fieldsOf(plan: HeaderFacts, k: number, isBig: boolean, tiles: LevelTiles | null): Field[] {
+function fieldsOf(plan: HeaderFacts, k: number, { isBig, tiles }: FieldContext): Field[] {
   const level = plan.levels[k]!; // callers count the levels
   const { bands, colorMap } = plan;
   const { kind, itemsize } = dtypeInfo(plan.dtype);
@@ -162,6 +168,12 @@ interface Laid {
   readonly end: number;
 }
 
+/** `next`: the directory that follows, or 0. */
+interface PlacedDirectory extends Laid {
+  readonly isBig: boolean;
+  readonly next: number;
+}
+
 function layOut(fields: readonly Field[], at: number, isBig: boolean): Laid {
   const inlineBytes = isBig ? 8 : 4;
   let next = at + (isBig ? 8 + 20 * fields.length + 8 : 2 + 12 * fields.length + 4);
@@ -180,7 +192,8 @@ function layOut(fields: readonly Field[], at: number, isBig: boolean): Laid {
   return { at, places, end: next + (next % 2) };
 }
 
-function writeDirectory(view: DataView, fields: readonly Field[], laid: Laid, next: number, isBig: boolean): void {
+function writeDirectory(view: DataView, fields: readonly Field[], laid: PlacedDirectory): void {
+  const { isBig, next } = laid;
   let at = laid.at;
   if (isBig) view.setBigUint64(at, BigInt(fields.length), true);
   else view.setUint16(at, fields.length, true);

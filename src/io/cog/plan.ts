@@ -129,11 +129,8 @@ export function planCog(spec: CogSpec): CogPlan {
       `a tile of ${storedTileBytes} bytes is larger than ${TILE_BYTES_MAX}; use a smaller blocksize`,
     );
   const levels = levelsOf(
-    { width, height },
+    { width, height, blocksize, planes: isPlanar ? bands : 1, placeBytes: tileBytes * bands },
     spec.overviews ?? true,
-    blocksize,
-    isPlanar ? bands : 1,
-    tileBytes * bands,
   );
   const path = targetPath(spec.url);
   const draft = {
@@ -207,20 +204,24 @@ function checkBlocksize(blocksize: number): number {
   throw new ArgumentError(`blocksize ${blocksize} is not a positive multiple of 16`, { details: { blocksize } });
 }
 
-function levelsOf(
-  size: { readonly width: number; readonly height: number },
-  overviews: boolean | number,
-  blocksize: number,
-  planes: number,
-  pixelTileBytes: number,
-): CogLevel[] {
+/** `placeBytes`: bytes of all bands under one tile. */
+interface LevelFacts {
+  readonly width: number;
+  readonly height: number;
+  readonly blocksize: number;
+  readonly planes: number;
+  readonly placeBytes: number;
+}
+
+function levelsOf(facts: LevelFacts, overviews: boolean | number): CogLevel[] {
+  const { blocksize, planes, placeBytes } = facts;
   const most = overviews === true ? Number.POSITIVE_INFINITY : Number(overviews);
   const levels: CogLevel[] = [];
-  let { width, height } = size;
+  let { width, height } = facts;
   for (;;) {
     const across = Math.ceil(width / blocksize);
     const down = Math.ceil(height / blocksize);
-    const tileRows = Math.max(1, Math.ceil(PART_BYTES_MIN / (across * pixelTileBytes)));
+    const tileRows = Math.max(1, Math.ceil(PART_BYTES_MIN / (across * placeBytes)));
     levels.push({
       width,
       height,

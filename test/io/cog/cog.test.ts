@@ -18,7 +18,7 @@ import {
 } from "../../../src/io/index.ts";
 import { NDArray } from "../../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../../peers.ts";
-import { readAll } from "../tiff/support.ts";
+import { readAll, sha256 } from "../tiff/support.ts";
 import { blockOf } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rsdat-cog-"));
@@ -212,6 +212,21 @@ describePeer("COGs that GDAL reads", ["rasterio", "rio-cogeo", "numpy"], () => {
       });
     });
   });
+});
+
+test.each(cases)("$name reads back with what was given", async ({ name, spec, value }) => {
+  const plan = planCog({ url: join(folder, "back", `${name}.tif`), key: "0123456789ab", ...spec });
+  const { parts, hashes } = writeParts(plan, value, 2);
+  assembleCogSync(plan, parts);
+  const info = await openTiff(plan.path);
+  const { bands } = plan;
+  expect(info.levels.map((_, k) => sha256(readAll(info.source("all", k))))).toEqual(hashes);
+  expect(info).toMatchObject({ bands, dtype: spec.dtype, transform: spec.transform ?? null, warnings: [] });
+  expect(info.nodata).toEqual(new Array(bands).fill(spec.nodata ?? null));
+  expect(info.crs).toEqual(spec.crs?.wkt ? { wkt: spec.crs.wkt, citation: expect.any(String) } : (spec.crs ?? null));
+  expect([info.scale, info.offset]).toEqual([plan.scale, plan.offset]);
+  expect(info.descriptions).toEqual(spec.descriptions ?? new Array(bands).fill(null));
+  expect(info.colorMap).toEqual(spec.colorMap ?? null);
 });
 
 describe("the planner", () => {
