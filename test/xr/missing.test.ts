@@ -1,8 +1,8 @@
 /** The missing-value rules of api.md §2, one row each; expected values by NumPy and Xarray (make_missing.py). */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { DType } from "../../src/dtype/index.ts";
 import { array } from "../../src/array/index.ts";
+import type { DType } from "../../src/dtype/index.ts";
 import type { Nested } from "../../src/ndarray/index.ts";
 import { type DataArray, dataArray, expr } from "../../src/xr/index.ts";
 import { useInlineRunner } from "../run-inline.ts";
@@ -130,9 +130,9 @@ describe("missing values", () => {
   });
 
   test("nodata stays where integers do, and goes where they become floats", () => {
-    expect([a, a.where(c), a.max("y"), a.clip({ min: 1 }), a.astype("int32"), a.isel({ y: 0 })].map((x) => x.rio.nodata)).toEqual(
-      [0, 0, 0, 0, 0, 0],
-    );
+    expect(
+      [a, a.where(c), a.max("y"), a.clip({ min: 1 }), a.astype("int32"), a.isel({ y: 0 })].map((x) => x.rio.nodata),
+    ).toEqual([0, 0, 0, 0, 0, 0]);
     expect([a.add(1), a.mean()].map((x) => x.rio.nodata)).toEqual([Number.NaN, Number.NaN]);
     expect([p, a.gt(1), a.and(1), a.fillna(3)].map((x) => x.rio.nodata)).toEqual([null, null, null, null]);
   });
@@ -158,5 +158,6 @@ function expectClose(got: unknown, expected: unknown): void {
       expectClose((got as unknown[])[k], e);
     });
   } else if (Number.isNaN(expected)) expect(got).toBeNaN();
-  else expect(Math.abs((got as number) - (expected as number))).toBeLessThanOrEqual(1e-12 * Math.abs(expected as number));
+  else
+    expect(Math.abs((got as number) - (expected as number))).toBeLessThanOrEqual(1e-12 * Math.abs(expected as number));
 }
