@@ -29,7 +29,7 @@ def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: 
         from distributed import Client, Lock
 
         client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
-        lock = Lock("tif", client=client)
+        lock = Lock("tif")
     else:
         dask.config.set(scheduler="threads", num_workers=2)
         lock = threading.Lock()
