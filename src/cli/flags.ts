@@ -1,5 +1,5 @@
 /** Reading flags that several commands share. */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { ArgumentError } from "../base/index.ts";
 
@@ -9,6 +9,12 @@ export function wholeNumber(text: string | undefined, flag: string): number | un
   const n = Number(text);
   if (text.trim() === "" || !Number.isInteger(n) || n < 0) throw new ArgumentError(`${flag} ${JSON.stringify(text)} is not a whole number`);
   return n;
+}
+
+/** Write this process's id into a file, until the process ends. */
+export function writePidFile(file: string): void {
+  writeFileSync(file, `${process.pid}\n`);
+  process.once("exit", () => rmSync(file, { force: true }));
 }
 
 /** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */

@@ -1,11 +1,10 @@
 /** `rsdat scheduler`: the flags of `dask scheduler`. */
-import { rmSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { parseDurationMs, UnsupportedError } from "../base/index.ts";
 import { createLogger } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
-import { hostOfInterface, wholeNumber } from "./flags.ts";
+import { hostOfInterface, wholeNumber, writePidFile } from "./flags.ts";
 
 interface SchedulerFlags {
   readonly host?: string;
@@ -45,6 +44,7 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   const logger = createLogger("rsdat.scheduler", "info");
   const { host, port } = whereToListen(flags);
   const httpPort = flags.dashboard ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address") : undefined;
+  if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   const scheduler = await startScheduler({
     logger,
     port,
@@ -54,7 +54,6 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
     ...(host === undefined ? {} : { host }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: parseDurationMs(flags.idleTimeout, "--idle-timeout") }),
   });
-  if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
   const end = (): void => void scheduler.close();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
   if (process.connected) process.on("disconnect", end);
@@ -62,7 +61,6 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
     const reason = await scheduler.finished;
     if (reason !== undefined) throw reason;
   } finally {
-    if (flags.pidFile !== undefined) rmSync(flags.pidFile, { force: true });
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
     if (process.connected) process.disconnect();
   }

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
 import { allottedCpus, allottedMemoryBytes, createLogger, memoryLimitBytes, readToken } from "../config/index.ts";
 import { runNanny, runWorkerProcess, type WorkerProcessOptions } from "../worker/index.ts";
-import { addressInFile, hostOfInterface, wholeNumber } from "./flags.ts";
+import { addressInFile, hostOfInterface, wholeNumber, writePidFile } from "./flags.ts";
 
 interface WorkerFlags {
   readonly name?: string;
@@ -21,6 +21,7 @@ interface WorkerFlags {
   readonly workerPort?: string;
   readonly contactAddress?: string;
   readonly schedulerFile?: string;
+  readonly pidFile?: string;
   readonly tokenFile?: string;
   readonly allowInsecure?: boolean;
   readonly nanny: boolean;
@@ -45,6 +46,7 @@ export function workerCommand(): Command {
     .option("--death-timeout <duration>", "give up when no scheduler answers for so long", "60s")
     .option("--lifetime <duration>", "leave in good order after this time")
     .option("--lifetime-stagger <duration>", "spread the lifetimes of many workers by up to so much, plus or minus")
+    .option("--pid-file <file>", "write the process's id into this file")
     .option("--token-file <file>", "file with the cluster's token, mode 600; default RSDAT_TOKEN_FILE")
     .option("--allow-insecure", "run JavaScript that nobody vouches for")
     .option("--nanny", "watch the worker from a parent process, and start it again when it dies", false)
@@ -67,6 +69,7 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
     const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
     return runNanny({ command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"], logger, signal: leave.signal });
   }
+  if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   return runWorkerProcess({
     ...options,
     logger,

@@ -40,6 +40,7 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     ["SIGUSR2", () => leave("SIGUSR2")],
     // A terminal sends Ctrl-C to the whole group: a worker with a parent leaves it to the parent to decide.
     ["SIGINT", () => (process.connected ? undefined : close("SIGINT"))],
+    ["SIGHUP", () => (process.connected ? undefined : close("SIGHUP"))],
   ];
   for (const [signal, handler] of handlers) process.on(signal, handler);
   const onDisconnect = (): void => close("its parent process ended", true);
