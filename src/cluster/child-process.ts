@@ -40,7 +40,10 @@ export async function startChild(role: ChildRole): Promise<Child> {
 
 async function firstAnswer(child: ChildProcess, role: string, ended: Promise<string>): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<ChildAnswer>();
-  const timer = setTimeout(() => reject(new WorkerStartError(`the ${role} process did not start within ${START_MS / 1000} s`)), START_MS);
+  const timer = setTimeout(
+    () => reject(new WorkerStartError(`the ${role} process did not start within ${START_MS / 1000} s`)),
+    START_MS,
+  );
   child.once("message", (message) => resolve(message as ChildAnswer)); // children send nothing else
   void ended.then((how) => reject(new WorkerStartError(`the ${role} process ended before it was there: ${how}`)));
   try {

@@ -8,10 +8,17 @@ import { rmSync } from "node:fs";
 import { type ErrorRecord, errorToRecord } from "../base/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
 import { runWorkerProcess } from "../worker/index.ts";
+import { cancelListedJobs } from "./slurm-commands.ts";
 
 /** What a child is to be. Plain data. */
 export type ChildRole =
-  | { readonly role: "scheduler"; readonly host: string; readonly port: number; readonly dialect: boolean; readonly temporaryFolder: string }
+  | {
+      readonly role: "scheduler";
+      readonly host: string;
+      readonly port: number;
+      readonly dialect: boolean;
+      readonly temporaryFolder: string;
+    }
   | {
       readonly role: "worker";
       readonly scheduler: string;
@@ -44,8 +51,8 @@ async function run(role: ChildRole): Promise<void> {
     return;
   }
   const { temporaryFolder, ...options } = role;
-  // Ctrl-C reaches the whole group of processes; what to do about it is the parent's decision.
-  process.on("SIGINT", () => undefined);
+  // Ctrl-C, or the end of a terminal, reaches the whole group of processes; what to do about it is the parent's decision.
+  for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   const scheduler = await startScheduler(options);
   const end = (): void => void scheduler.close();
   process.on("SIGTERM", end);
@@ -53,6 +60,7 @@ async function run(role: ChildRole): Promise<void> {
   else end();
   answer({ address: scheduler.address });
   await scheduler.finished;
+  cancelListedJobs(temporaryFolder);
   rmSync(temporaryFolder, { recursive: true, force: true });
   if (process.connected) process.disconnect();
   process.exit(); // connections that linger are nobody's any more

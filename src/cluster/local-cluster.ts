@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArgumentError, parseBytes, UnsupportedError } from "../base/index.ts";
-import { allottedCpus, config, createLogger, memoryLimitBytes } from "../config/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
+import { allottedCpus, config, createLogger, memoryLimitBytes } from "../config/index.ts";
 import { type Child, startChild } from "./child-process.ts";
 
 /** Options of {@link LocalCluster.start}. */
@@ -47,7 +47,10 @@ export class LocalCluster implements ClusterHandle {
   #restarts = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(scheduler: Child, { folder, token, tokenFile }: { readonly folder: string; readonly token: string; readonly tokenFile: string }) {
+  private constructor(
+    scheduler: Child,
+    { folder, token, tokenFile }: { readonly folder: string; readonly token: string; readonly tokenFile: string },
+  ) {
     this.#scheduler = scheduler;
     this.#folder = folder;
     this.schedulerAddress = scheduler.address;
@@ -64,19 +67,42 @@ export class LocalCluster implements ClusterHandle {
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     if (options.processes === false) {
-      throw new UnsupportedError("LocalCluster with processes: false; without a cluster, lazy arrays compute on threads of this process");
+      throw new UnsupportedError(
+        "LocalCluster with processes: false; without a cluster, lazy arrays compute on threads of this process",
+      );
     }
     const nWorkers = count(options.nWorkers ?? 1, "nWorkers");
-    const nthreads = count(options.threadsPerWorker ?? Math.max(1, Math.floor(allottedCpus().value / nWorkers)), "threadsPerWorker");
-    const limit = options.memoryLimit === undefined ? Math.floor(memoryLimitBytes() / nWorkers) : parseBytes(options.memoryLimit, "memoryLimit");
+    const nthreads = count(
+      options.threadsPerWorker ?? Math.max(1, Math.floor(allottedCpus().value / nWorkers)),
+      "threadsPerWorker",
+    );
+    const limit =
+      options.memoryLimit === undefined
+        ? Math.floor(memoryLimitBytes() / nWorkers)
+        : parseBytes(options.memoryLimit, "memoryLimit");
     const dialect = process.env["RSDAT_DIALECT"] !== "0";
     const secret = makeToken();
     let cluster: LocalCluster | undefined;
     try {
-      const scheduler = await startChild({ role: "scheduler", host: "127.0.0.1", port: options.port ?? 0, dialect, temporaryFolder: secret.folder });
+      const scheduler = await startChild({
+        role: "scheduler",
+        host: "127.0.0.1",
+        port: options.port ?? 0,
+        dialect,
+        temporaryFolder: secret.folder,
+      });
       cluster = new LocalCluster(scheduler, secret);
-      const common = { role: "worker", scheduler: scheduler.address, nthreads, memoryLimitBytes: limit, token: secret.token, dialect } as const;
-      const starts = Array.from({ length: nWorkers }, (_, i) => (cluster as LocalCluster).#addWorker(() => startChild({ ...common, name: String(i) })));
+      const common = {
+        role: "worker",
+        scheduler: scheduler.address,
+        nthreads,
+        memoryLimitBytes: limit,
+        token: secret.token,
+        dialect,
+      } as const;
+      const starts = Array.from({ length: nWorkers }, (_, i) =>
+        (cluster as LocalCluster).#addWorker(() => startChild({ ...common, name: String(i) })),
+      );
       await Promise.all(starts);
       return cluster;
     } catch (error) {
@@ -117,9 +143,12 @@ export class LocalCluster implements ClusterHandle {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     if (this.#isClosing || how === "exit code 0") return;
     const logger = createLogger("rsdat.cluster");
-    if (this.#restarts++ >= RESTARTS_MAX) return logger.error(`worker ${worker.address} ended with ${how}; ${RESTARTS_MAX} were replaced already`);
+    if (this.#restarts++ >= RESTARTS_MAX)
+      return logger.error(`worker ${worker.address} ended with ${how}; ${RESTARTS_MAX} were replaced already`);
     logger.warning(`worker ${worker.address} ended with ${how}; starting another`);
-    await this.#addWorker(start).catch((error: unknown) => logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`));
+    await this.#addWorker(start).catch((error: unknown) =>
+      logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
 
   async #end(): Promise<void> {
