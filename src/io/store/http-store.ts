@@ -104,6 +104,7 @@ export class HttpStore implements Store {
         await this.#exchange(key, "GET", rangeHeaders(0, options.maxBytes, pending.pinned), sink, pending);
       } finally {
         this.#origin.tally.bytesRead += sink.received;
+        this.#origin.tally.bytesWasted += Math.max(0, sink.received - options.maxBytes);
       }
       if (sink.isAbsent) return null;
       const bytes = sink.bytes();
