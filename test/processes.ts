@@ -16,7 +16,11 @@ export interface Running extends AsyncDisposable {
 }
 
 /** Start a command; it is killed when disposed of. */
-export function start(command: string, args: readonly string[], { env = {}, cwd = ROOT }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {}): Running {
+export function start(
+  command: string,
+  args: readonly string[],
+  { env = {}, cwd = ROOT }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+): Running {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   const watchers = new Set<() => void>();
@@ -36,8 +40,13 @@ export function start(command: string, args: readonly string[], { env = {}, cwd 
       const found = pattern.exec(text);
       if (found) resolve(found);
     };
-    const timer = setTimeout(() => reject(new Error(`${command} ${args.join(" ")} did not print ${pattern} in ${timeoutMs} ms:\n${text}`)), timeoutMs);
-    void exit.then((how) => reject(new Error(`${command} ${args.join(" ")} ended with ${how} before printing ${pattern}:\n${text}`)));
+    const timer = setTimeout(
+      () => reject(new Error(`${command} ${args.join(" ")} did not print ${pattern} in ${timeoutMs} ms:\n${text}`)),
+      timeoutMs,
+    );
+    void exit.then((how) =>
+      reject(new Error(`${command} ${args.join(" ")} ended with ${how} before printing ${pattern}:\n${text}`)),
+    );
     watchers.add(look);
     look();
     return promise.finally(() => {
@@ -68,7 +77,16 @@ export async function startDaskScheduler(): Promise<{ readonly scheduler: Runnin
 
 /** A real Dask worker, registered. */
 export async function startDaskWorker(scheduler: string): Promise<Running> {
-  const worker = start(DASK, ["worker", scheduler, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]);
+  const worker = start(DASK, [
+    "worker",
+    scheduler,
+    "--host",
+    "127.0.0.1",
+    "--nthreads",
+    "1",
+    "--no-nanny",
+    "--no-dashboard",
+  ]);
   await worker.waitFor(/Registered to:/);
   return worker;
 }

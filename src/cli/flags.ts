@@ -7,7 +7,8 @@ import { ArgumentError } from "../base/index.ts";
 export function wholeNumber(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   const n = Number(text);
-  if (text.trim() === "" || !Number.isInteger(n) || n < 0) throw new ArgumentError(`${flag} ${JSON.stringify(text)} is not a whole number`);
+  if (text.trim() === "" || !Number.isInteger(n) || n < 0)
+    throw new ArgumentError(`${flag} ${JSON.stringify(text)} is not a whole number`);
   return n;
 }
 
@@ -21,7 +22,10 @@ export function writePidFile(file: string): void {
 export function hostOfInterface(name: string): string {
   const all = networkInterfaces();
   const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
-  if (!found) throw new ArgumentError(`no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`);
+  if (!found)
+    throw new ArgumentError(
+      `no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`,
+    );
   return found.address;
 }
 
@@ -31,7 +35,10 @@ export function addressInFile(file: string): string {
   try {
     address = (JSON.parse(readFileSync(file, "utf8")) as { address?: unknown }).address;
   } catch (cause) {
-    throw new ArgumentError(`scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ArgumentError(
+      `scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   if (typeof address !== "string") throw new ArgumentError(`scheduler file ${file} names no address`);
   return address;

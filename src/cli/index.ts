@@ -13,7 +13,9 @@ import { workerCommand } from "./worker.ts";
 
 /** Run a command line; a user's mistake is one line on stderr and exit code 1. */
 export async function main(args: readonly string[]): Promise<void> {
-  const program = new Command("rsdat").description("Dask for TypeScript, made for Earth-observation rasters on HPC").version(packageVersion());
+  const program = new Command("rsdat")
+    .description("Dask for TypeScript, made for Earth-observation rasters on HPC")
+    .version(packageVersion());
   for (const command of [schedulerCommand(), workerCommand(), infoCommand()]) program.addCommand(command);
   try {
     await program.parseAsync(args, { from: "user" });

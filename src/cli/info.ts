@@ -10,14 +10,25 @@ export function infoCommand(): Command {
     .command("versions")
     .description("versions, as JSON")
     .action(() => {
-      print({ rsdat: packageVersion(), node: process.versions.node, v8: process.versions.v8, platform: `${process.platform} ${process.arch}` });
+      print({
+        rsdat: packageVersion(),
+        node: process.versions.node,
+        v8: process.versions.v8,
+        platform: `${process.platform} ${process.arch}`,
+      });
     });
   info
     .command("limits")
     .description("CPUs and memory that this process may take, and who says so; as JSON")
     .action(() => {
       const [cpus, memory] = [allottedCpus(), allottedMemoryBytes()];
-      print({ threads: cpus.value, threadsFrom: cpus.source, memory: formatBytes(memory.value), memoryFrom: memory.source, memoryLimit: formatBytes(memoryLimitBytes()) });
+      print({
+        threads: cpus.value,
+        threadsFrom: cpus.source,
+        memory: formatBytes(memory.value),
+        memoryFrom: memory.source,
+        memoryLimit: formatBytes(memoryLimitBytes()),
+      });
     });
   return info;
 }

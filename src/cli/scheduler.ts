@@ -1,7 +1,7 @@
 /** `rsdat scheduler`: the flags of `dask scheduler`. */
 import { Command, Option } from "commander";
 import { parseDurationMs, UnsupportedError } from "../base/index.ts";
-import { createLogger } from "../config/index.ts";
+import { createLogger, speaksDialect } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
 import { hostOfInterface, wholeNumber, writePidFile } from "./flags.ts";
@@ -40,15 +40,18 @@ export function schedulerCommand(): Command {
 }
 
 async function runScheduler(flags: SchedulerFlags): Promise<void> {
-  if (flags.jupyter === true) throw new UnsupportedError("--jupyter: a scheduler in Node cannot host a Jupyter server; start one beside it");
+  if (flags.jupyter === true)
+    throw new UnsupportedError("--jupyter: a scheduler in Node cannot host a Jupyter server; start one beside it");
   const logger = createLogger("rsdat.scheduler", "info");
   const { host, port } = whereToListen(flags);
-  const httpPort = flags.dashboard ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address") : undefined;
+  const httpPort = flags.dashboard
+    ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address")
+    : undefined;
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   const scheduler = await startScheduler({
     logger,
     port,
-    dialect: process.env["RSDAT_DIALECT"] !== "0",
+    dialect: speaksDialect(),
     httpPort: httpPort ?? null,
     schedulerFile: flags.schedulerFile ?? null,
     ...(host === undefined ? {} : { host }),

@@ -36,7 +36,10 @@ export function workerCommand(): Command {
     .option("--scheduler-file <file>", "JSON file in which the scheduler wrote its address")
     .option("--name <name>", "name, for restrictions and logs; default the address")
     .option("--nthreads <n>", "compute threads; default or 0: the CPUs allotted")
-    .option("--memory-limit <bytes>", 'bytes of this process: "4GiB", a fraction of what was allotted, "auto" (0.8 of it)')
+    .option(
+      "--memory-limit <bytes>",
+      'bytes of this process: "4GiB", a fraction of what was allotted, "auto" (0.8 of it)',
+    )
     .option("--local-directory <folder>", "folder for short-lived files")
     .option("--resources <list>", 'amounts of named resources: "GPU=1 mem=2e9"')
     .option("--host <host>", "host to listen on; default: the one on the way to the scheduler")
@@ -67,7 +70,11 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
     const leave = new AbortController();
     for (const signal of ["SIGTERM", "SIGUSR2", "SIGINT"] as const) process.on(signal, () => leave.abort());
     const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
-    return runNanny({ command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"], logger, signal: leave.signal });
+    return runNanny({
+      command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
+      logger,
+      signal: leave.signal,
+    });
   }
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   return runWorkerProcess({
@@ -84,9 +91,13 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
  */
 export function workerOptions(scheduler: string | undefined, flags: WorkerFlags): WorkerProcessOptions {
   if (flags.nworkers !== undefined && Number(flags.nworkers) !== 1) {
-    throw new UnsupportedError(`--nworkers ${flags.nworkers}: one rsdat worker uses all threads of a machine; give --nthreads instead`);
+    throw new UnsupportedError(
+      `--nworkers ${flags.nworkers}: one rsdat worker uses all threads of a machine; give --nthreads instead`,
+    );
   }
-  const address = scheduler ?? (flags.schedulerFile === undefined ? process.env["DASK_SCHEDULER_ADDRESS"] : addressInFile(flags.schedulerFile));
+  const address =
+    scheduler ??
+    (flags.schedulerFile === undefined ? process.env["DASK_SCHEDULER_ADDRESS"] : addressInFile(flags.schedulerFile));
   if (address === undefined) throw new ArgumentError("no scheduler: give its address, or --scheduler-file");
   const nthreads = wholeNumber(flags.nthreads, "--nthreads") || allottedCpus().value;
   if (flags.localDirectory !== undefined) mkdirSync(flags.localDirectory, { recursive: true });
@@ -123,7 +134,8 @@ function resourcesOf(text: string): ReadonlyMap<string, number> {
   const out = new Map<string, number>();
   for (const part of text.split(/[\s,]+/).filter(Boolean)) {
     const [name = "", amount = ""] = part.split("=");
-    if (name === "" || amount === "" || !(Number(amount) >= 0)) throw new ArgumentError(`--resources: ${JSON.stringify(part)} is not name=amount`);
+    if (name === "" || amount === "" || !(Number(amount) >= 0))
+      throw new ArgumentError(`--resources: ${JSON.stringify(part)} is not name=amount`);
     out.set(name, Number(amount));
   }
   return out;

@@ -1,22 +1,55 @@
 /** The client: connects to a scheduler, submits, gathers, and is the runner of lazy arrays while it is connected. */
-import { readFileSync } from "node:fs";
+
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArgumentError, type Logger, NoWorkersError, parseDurationMs } from "../base/index.ts";
-import { config, createLogger, memoryLimitBytes, packageVersion, readToken } from "../config/index.ts";
-import { type Graph, type Key, keyOfValue, type KeyValue, type Plan, pushRunner, type Runner, type RunOptions, tokenize } from "../graph/index.ts";
+import { config, createLogger, memoryLimitBytes, packageVersion, readToken, speaksDialect } from "../config/index.ts";
+import {
+  type Graph,
+  type Key,
+  type KeyValue,
+  keyOfValue,
+  type Plan,
+  pushRunner,
+  type Runner,
+  type RunOptions,
+  tokenize,
+} from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { IDENTITY, type Identity, NATIVE_RESOURCE, normalizeAddress, type PyCall, SCATTER, serialize, WHO_HAS_REQUEST } from "../protocol/index.ts";
+import {
+  IDENTITY,
+  type Identity,
+  NATIVE_RESOURCE,
+  normalizeAddress,
+  type PyCall,
+  SCATTER,
+  serialize,
+  WHO_HAS_REQUEST,
+} from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { fetchValues } from "./fetch.ts";
-import { argumentToken, type BuiltTask, functionName, functionText, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
+import {
+  argumentToken,
+  type BuiltTask,
+  functionName,
+  functionText,
+  nativeTask,
+  PyFunction,
+  pythonTask,
+  type Submittable,
+} from "./functions.ts";
 import { Future } from "./future.ts";
 import { Link } from "./link.ts";
 import { runGraph } from "./run-graph.ts";
 import { sendTasks, type TaskOptions } from "./submit.ts";
 
 /** Where the scheduler is. */
-export type ClientTarget = string | ClusterHandle | { readonly schedulerFile: string } | { readonly cluster: ClusterHandle };
+export type ClientTarget =
+  | string
+  | ClusterHandle
+  | { readonly schedulerFile: string }
+  | { readonly cluster: ClusterHandle };
 
 /** How to connect. */
 export interface ClientOptions {
@@ -60,7 +93,10 @@ export class Client implements Runner, AsyncDisposable {
   readonly #token: string | null;
   readonly #leave: () => void;
 
-  private constructor(link: Link, { token, isDefault }: { readonly token: string | null; readonly isDefault: boolean }) {
+  private constructor(
+    link: Link,
+    { token, isDefault }: { readonly token: string | null; readonly isDefault: boolean },
+  ) {
     this.#link = link;
     this.name = `client of ${link.address}`;
     this.#token = token;
@@ -78,10 +114,16 @@ export class Client implements Runner, AsyncDisposable {
    */
   static async connect(target?: ClientTarget, options: ClientOptions = {}): Promise<Client> {
     const { address, token } = locate(target, options);
-    const timeoutMs = options.timeout === undefined ? config.durationMs("distributed.comm.timeouts.connect") : parseDurationMs(options.timeout, "timeout");
+    const timeoutMs =
+      options.timeout === undefined
+        ? config.durationMs("distributed.comm.timeouts.connect")
+        : parseDurationMs(options.timeout, "timeout");
     const link = await Link.open(address, {
-      timeoutMs: timeoutMs ?? 30_000, logger: options.logger ?? createLogger("rsdat.client"), name: options.name ?? "Client", version: packageVersion(),
-      dialect: options.dialect ?? process.env["RSDAT_DIALECT"] !== "0",
+      timeoutMs: timeoutMs ?? 30_000,
+      logger: options.logger ?? createLogger("rsdat.client"),
+      name: options.name ?? "Client",
+      version: packageVersion(),
+      dialect: options.dialect ?? speaksDialect(),
     });
     return new Client(link, { token, isDefault: options.setAsDefault ?? true });
   }
@@ -112,11 +154,15 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {NoWorkersError} not within `timeout` (default: no limit)
    */
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
-    const until = performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout"));
+    const until =
+      performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout"));
     for (;;) {
       const found = (await this.schedulerInfo()).workers?.size ?? 0;
       if (found >= count) return;
-      if (performance.now() > until) throw new NoWorkersError(`${found} of ${count} workers are there after ${timeout}`, { details: { found, count } });
+      if (performance.now() > until)
+        throw new NoWorkersError(`${found} of ${count} workers are there after ${timeout}`, {
+          details: { found, count },
+        });
       await sleep(50);
     }
   }
@@ -126,8 +172,14 @@ export class Client implements Runner, AsyncDisposable {
     for (;;) {
       const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);
       if (workers.length > 0) {
-        const least = Math.min(...workers.map((worker) => worker.budgetBytes ?? (worker.memoryLimit || Number.POSITIVE_INFINITY)));
-        return { threads: workers.reduce((sum, worker) => sum + worker.nthreads, 0), memoryBytes: Number.isFinite(least) ? least : memoryLimitBytes(), workers: workers.length };
+        const least = Math.min(
+          ...workers.map((worker) => worker.budgetBytes ?? (worker.memoryLimit || Number.POSITIVE_INFINITY)),
+        );
+        return {
+          threads: workers.reduce((sum, worker) => sum + worker.nthreads, 0),
+          memoryBytes: Number.isFinite(least) ? least : memoryLimitBytes(),
+          workers: workers.length,
+        };
       }
       // A plan cannot wait for a batch queue: with no worker yet it assumes one like this machine.
       if (performance.now() > until) return { threads: 1, memoryBytes: memoryLimitBytes(), workers: 0 };
@@ -147,31 +199,67 @@ export class Client implements Runner, AsyncDisposable {
    *
    * @throws {ArgumentError} a function or an argument that cannot travel
    */
-  async submit<A extends readonly unknown[], R>(fn: Submittable<A, R> | Submittable, args: readonly unknown[] = [], options: SubmitOptions = {}): Promise<Future<Awaited<R>>> {
-    const [future] = await this.#submitAll<Awaited<R>>(fn, [args], options, (token) => options.key ?? `${functionName(fn)}-${token}`);
+  async submit<A extends readonly unknown[], R>(
+    fn: Submittable<A, R> | Submittable,
+    args: readonly unknown[] = [],
+    options: SubmitOptions = {},
+  ): Promise<Future<Awaited<R>>> {
+    const [future] = await this.#submitAll<Awaited<R>>(
+      fn,
+      [args],
+      options,
+      (token) => options.key ?? `${functionName(fn)}-${token}`,
+    );
     return future as Future<Awaited<R>>; // one call, one future
   }
 
   /** `submit(fn, [item])` for every item, as one message; an item that is an array of several arguments is given as such by `fn(...item)` wrapped around. */
-  async map<A extends readonly unknown[], R>(fn: Submittable<A, R> | Submittable, items: Iterable<unknown>, options: SubmitOptions = {}): Promise<Future<Awaited<R>>[]> {
+  async map<A extends readonly unknown[], R>(
+    fn: Submittable<A, R> | Submittable,
+    items: Iterable<unknown>,
+    options: SubmitOptions = {},
+  ): Promise<Future<Awaited<R>>[]> {
     const calls = Array.from(items, (item) => [item]);
-    return this.#submitAll<Awaited<R>>(fn, calls, options, (token, i) => (options.key === undefined ? `${functionName(fn)}-${token}` : [options.key, i]));
+    return this.#submitAll<Awaited<R>>(fn, calls, options, (token, i) =>
+      options.key === undefined ? `${functionName(fn)}-${token}` : [options.key, i],
+    );
   }
 
-  async #submitAll<R>(fn: Submittable, calls: readonly (readonly unknown[])[], options: SubmitOptions, keyFor: (token: string, index: number) => KeyValue): Promise<Future<R>[]> {
+  async #submitAll<R>(
+    fn: Submittable,
+    calls: readonly (readonly unknown[])[],
+    options: SubmitOptions,
+    keyFor: (token: string, index: number) => KeyValue,
+  ): Promise<Future<R>[]> {
     this.#link.assertOpen();
     const text = fn instanceof PyFunction ? fn.path : functionText(fn);
-    if (!(fn instanceof PyFunction) && options.kwargs) throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
+    if (!(fn instanceof PyFunction) && options.kwargs)
+      throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
     const ready = fn instanceof PyFunction ? await Promise.all(calls.map((args) => this.#placeArrays(args))) : calls;
     const built = ready.map((args, i): [Key, BuiltTask] => {
-      const token = options.pure === false ? randomUUID() : tokenize({ text, args: argumentToken(args), kwargs: options.kwargs ?? null });
+      const token =
+        options.pure === false
+          ? randomUUID()
+          : tokenize({ text, args: argumentToken(args), kwargs: options.kwargs ?? null });
       const key = keyOfValue(keyFor(token, i));
-      return [key, fn instanceof PyFunction ? pythonTask(key, fn, { args, ...(options.kwargs ? { kwargs: options.kwargs } : {}) }) : nativeTask(key, text, { args, token: this.#token })];
+      return [
+        key,
+        fn instanceof PyFunction
+          ? pythonTask(key, fn, { args, ...(options.kwargs ? { kwargs: options.kwargs } : {}) })
+          : nativeTask(key, text, { args, token: this.#token }),
+      ];
     });
     const futures = built.map(([key]) => new Future<R>(this.#link, key));
     const tasks = new Map<Key, PyCall>(built.map(([key, { task }]) => [key, task]));
     const resources = fn instanceof PyFunction ? options.resources : { [NATIVE_RESOURCE]: 1, ...options.resources };
-    if (tasks.size > 0) sendTasks(this.#link, { tasks, wanted: Array.from(tasks.keys()), ranks: new Map(Array.from(tasks.keys(), (key, i) => [key, i])), options: { ...options, ...(resources ? { resources } : {}) }, collection: "Future" });
+    if (tasks.size > 0)
+      sendTasks(this.#link, {
+        tasks,
+        wanted: Array.from(tasks.keys()),
+        ranks: new Map(Array.from(tasks.keys(), (key, i) => [key, i])),
+        options: { ...options, ...(resources ? { resources } : {}) },
+        collection: "Future",
+      });
     return futures;
   }
 
@@ -196,7 +284,11 @@ export class Client implements Runner, AsyncDisposable {
     const key = keyOfValue(`${value instanceof NDArray ? "ndarray" : typeof value}-${randomUUID()}`);
     const future = new Future<T>(this.#link, key);
     const request = SCATTER.ask({
-      data: new Map([[key, serialize(value)]]), workers: options.workers ?? null, client: this.#link.id, broadcast: options.broadcast ?? false, timeout: 30,
+      data: new Map([[key, serialize(value)]]),
+      workers: options.workers ?? null,
+      client: this.#link.id,
+      broadcast: options.broadcast ?? false,
+      timeout: 30,
     });
     SCATTER.parseAnswer(await this.#link.rpc.call(this.#link.address, request, { timeoutMs: 600_000 }));
     this.#link.send({ op: "client-desires-keys", keys: [key], client: this.#link.id });
@@ -207,7 +299,9 @@ export class Client implements Runner, AsyncDisposable {
   /** Addresses of the workers that hold each future's result now. */
   async whoHas(futures: readonly Future[]): Promise<readonly (readonly string[])[]> {
     this.#link.assertOpen();
-    const found = WHO_HAS_REQUEST.parseAnswer(await this.#link.rpc.call(this.#link.address, WHO_HAS_REQUEST.ask({ keys: futures.map((future) => future.key) })));
+    const found = WHO_HAS_REQUEST.parseAnswer(
+      await this.#link.rpc.call(this.#link.address, WHO_HAS_REQUEST.ask({ keys: futures.map((future) => future.key) })),
+    );
     return futures.map((future) => found.get(future.key) ?? []);
   }
 
@@ -261,8 +355,12 @@ export async function* asCompleted<T>(futures: Iterable<Future<T>>): AsyncGenera
   }
 }
 
-function locate(target: ClientTarget | undefined, options: ClientOptions): { readonly address: string; readonly token: string | null } {
-  const token = (own: string | null): string | null => (options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile));
+function locate(
+  target: ClientTarget | undefined,
+  options: ClientOptions,
+): { readonly address: string; readonly token: string | null } {
+  const token = (own: string | null): string | null =>
+    options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
   if (typeof target === "string") return { address: normalizeAddress(target), token: token(null) };
   if (target && "schedulerFile" in target) return { address: addressInFile(target.schedulerFile), token: token(null) };
   if (target) {
@@ -273,7 +371,9 @@ function locate(target: ClientTarget | undefined, options: ClientOptions): { rea
   if (typeof address === "string") return { address: normalizeAddress(address), token: token(null) };
   const file = config.get("scheduler-file", null);
   if (typeof file === "string") return { address: addressInFile(file), token: token(null) };
-  throw new ArgumentError("no scheduler: give an address, { schedulerFile } or a cluster, or set DASK_SCHEDULER_ADDRESS");
+  throw new ArgumentError(
+    "no scheduler: give an address, { schedulerFile } or a cluster, or set DASK_SCHEDULER_ADDRESS",
+  );
 }
 
 function addressInFile(file: string): string {
@@ -281,8 +381,14 @@ function addressInFile(file: string): string {
   try {
     address = (JSON.parse(readFileSync(file, "utf8")) as { address?: unknown }).address;
   } catch (cause) {
-    throw new ArgumentError(`scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details: { file } });
+    throw new ArgumentError(
+      `scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, details: { file } },
+    );
   }
-  if (typeof address !== "string") throw new ArgumentError(`scheduler file ${file} names no address; expected {"address": "tcp://host:port"}`, { details: { file } });
+  if (typeof address !== "string")
+    throw new ArgumentError(`scheduler file ${file} names no address; expected {"address": "tcp://host:port"}`, {
+      details: { file },
+    });
   return normalizeAddress(address);
 }

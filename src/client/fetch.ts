@@ -20,7 +20,11 @@ export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map
   const found = new Map<Key, unknown>();
   let missing: readonly Key[] = keys;
   for (let attempt = 0; missing.length > 0; attempt++) {
-    if (attempt === ATTEMPTS_MAX) throw new CommError("gather", `results of ${showKey(missing[0] as Key)} and ${missing.length - 1} others could not be fetched`);
+    if (attempt === ATTEMPTS_MAX)
+      throw new CommError(
+        "gather",
+        `results of ${showKey(missing[0] as Key)} and ${missing.length - 1} others could not be fetched`,
+      );
     await settled(link, missing);
     for (const [key, value] of await fetchOnce(link, missing, attempt)) found.set(key, deserialize(value));
     missing = missing.filter((key) => !found.has(key));
@@ -92,6 +96,8 @@ async function fromWorker(link: Link, worker: string, keys: readonly Key[]): Pro
 }
 
 async function throughScheduler(link: Link, keys: readonly Key[]): Promise<ReadonlyMap<Key, Serialized>> {
-  const answer = GATHER.parseAnswer(await link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS }));
+  const answer = GATHER.parseAnswer(
+    await link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS }),
+  );
   return answer.data ?? new Map();
 }

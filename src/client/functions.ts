@@ -2,7 +2,7 @@
 import { ArgumentError, ClosureError } from "../base/index.ts";
 import { encodeTaskSpec, functionMac, type Key, type Plain, type Step, type TaskSpec } from "../graph/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
-import { PyCall, pyGlobal, pyNativeTask, pyTask, pyTaskRef, type PyValue, pyValueOf } from "../protocol/index.ts";
+import { PyCall, type PyValue, pyGlobal, pyNativeTask, pyTask, pyTaskRef, pyValueOf } from "../protocol/index.ts";
 import { Future } from "./future.ts";
 
 /** A Python function by name, for Python workers. */
@@ -20,12 +20,17 @@ export class PyFunction {
  */
 export function py(path: string): PyFunction {
   const dotted = path.replace(":", ".");
-  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(dotted)) throw new ArgumentError(`${JSON.stringify(path)} is no name of a Python function; expected e.g. "numpy.sum" or "pkg.mod:func"`);
+  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(dotted))
+    throw new ArgumentError(
+      `${JSON.stringify(path)} is no name of a Python function; expected e.g. "numpy.sum" or "pkg.mod:func"`,
+    );
   return new PyFunction(dotted);
 }
 
 /** What `submit` and `map` take. A JavaScript function must be self-contained: its text travels, its surroundings do not. */
-export type Submittable<A extends readonly unknown[] = readonly never[], R = unknown> = PyFunction | ((...args: A) => R);
+export type Submittable<A extends readonly unknown[] = readonly never[], R = unknown> =
+  | PyFunction
+  | ((...args: A) => R);
 
 /** A task ready for a graph. */
 export interface BuiltTask {
@@ -47,11 +52,16 @@ export function functionName(fn: Submittable): string {
 export function functionText(fn: (...args: never[]) => unknown): string {
   const text = Function.prototype.toString.call(fn);
   if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
-    throw new ArgumentError(`${fn.name || "the function"} is built in and has no text that could travel; wrap it: (...args) => ${fn.name || "f"}(...args)`);
+    throw new ArgumentError(
+      `${fn.name || "the function"} is built in and has no text that could travel; wrap it: (...args) => ${fn.name || "f"}(...args)`,
+    );
   }
   // A method's text is no expression until it is called a function.
-  for (const candidate of [text, `function ${text}`, text.replace(/^async\s+/, "async function ")]) if (isExpression(candidate)) return candidate;
-  throw new ArgumentError(`${fn.name || "the function"} cannot travel: ${JSON.stringify(text.slice(0, 80))} is no function expression`);
+  for (const candidate of [text, `function ${text}`, text.replace(/^async\s+/, "async function ")])
+    if (isExpression(candidate)) return candidate;
+  throw new ArgumentError(
+    `${fn.name || "the function"} cannot travel: ${JSON.stringify(text.slice(0, 80))} is no function expression`,
+  );
 }
 
 function isExpression(text: string): boolean {
@@ -70,24 +80,34 @@ export function argumentToken(args: readonly unknown[]): unknown {
     if (value instanceof Future) return { future: value.key };
     if (value instanceof NDArray) return { array: value.dtype, shape: value.shape, bytes: bytesOf(value) };
     if (Array.isArray(value)) return value.map(token);
-    if (value !== null && typeof value === "object" && !(value instanceof Uint8Array)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, token(v)]));
+    if (value !== null && typeof value === "object" && !(value instanceof Uint8Array))
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, token(v)]));
     return value;
   };
   return args.map(token);
 }
 
 /** A task that calls a Python function. */
-export function pythonTask(key: Key, fn: PyFunction, { args, kwargs = {} }: { readonly args: readonly unknown[]; readonly kwargs?: Readonly<Record<string, unknown>> }): BuiltTask {
+export function pythonTask(
+  key: Key,
+  fn: PyFunction,
+  { args, kwargs = {} }: { readonly args: readonly unknown[]; readonly kwargs?: Readonly<Record<string, unknown>> },
+): BuiltTask {
   const dependencies: Future[] = [];
   const put = (value: unknown): PyValue => {
     if (value instanceof Future) {
       dependencies.push(value);
       return pyTaskRef(value.key);
     }
-    if (Array.isArray(value) && containsFuture(value)) return new PyCall(pyGlobal("dask._task_spec.List"), value.map(put));
+    if (Array.isArray(value) && containsFuture(value))
+      return new PyCall(pyGlobal("dask._task_spec.List"), value.map(put));
     return pyValueOf(value);
   };
-  const task = pyTask(key, { func: pyGlobal(fn.path), args: args.map(put), kwargs: Object.fromEntries(Object.entries(kwargs).map(([name, value]) => [name, put(value)])) });
+  const task = pyTask(key, {
+    func: pyGlobal(fn.path),
+    args: args.map(put),
+    kwargs: Object.fromEntries(Object.entries(kwargs).map(([name, value]) => [name, put(value)])),
+  });
   return { task, dependencies, isPython: true };
 }
 
@@ -97,12 +117,21 @@ function containsFuture(value: unknown): boolean {
 }
 
 /** A task that runs JavaScript text: a native spec with one `call` step, arrays among the arguments as literals before it. */
-export function nativeTask(key: Key, text: string, { args, token }: { readonly args: readonly unknown[]; readonly token: string | null }): BuiltTask {
+export function nativeTask(
+  key: Key,
+  text: string,
+  { args, token }: { readonly args: readonly unknown[]; readonly token: string | null },
+): BuiltTask {
   const dependencies: Future[] = [];
   const arrays: NDArray[] = [];
   collect(args, dependencies, arrays);
   const placed = place(args, dependencies, arrays) as Plain; // an array of plain values: `place` refuses others
-  const literals: Step[] = arrays.map((array) => ({ do: "literal", dtype: array.dtype, shape: array.shape, bytes: bytesOf(array) }));
+  const literals: Step[] = arrays.map((array) => ({
+    do: "literal",
+    dtype: array.dtype,
+    shape: array.shape,
+    bytes: bytesOf(array),
+  }));
   const inputs = Array.from({ length: dependencies.length + arrays.length }, (_, i) => i);
   const mac = token === null ? null : functionMac(text, placed, token);
   const spec: TaskSpec = {
@@ -113,7 +142,15 @@ export function nativeTask(key: Key, text: string, { args, token }: { readonly a
     workspace: arrays.reduce((sum, array) => sum + array.nbytes, 0),
     scratch: 0,
   };
-  return { task: pyNativeTask(key, encodeTaskSpec(spec), dependencies.map((future) => future.key)), dependencies, isPython: false };
+  return {
+    task: pyNativeTask(
+      key,
+      encodeTaskSpec(spec),
+      dependencies.map((future) => future.key),
+    ),
+    dependencies,
+    isPython: false,
+  };
 }
 
 function collect(value: unknown, futures: Future[], arrays: NDArray[]): void {
@@ -132,11 +169,18 @@ function place(value: unknown, futures: readonly Future[], arrays: readonly NDAr
   if (value === undefined) return null;
   if (isPlainObject(value)) {
     const names = Object.keys(value);
-    if (names.length === 1 && names[0] === "input") throw new ArgumentError('an argument { input: … } cannot travel: that form stands for an input; add a field or rename it');
+    if (names.length === 1 && names[0] === "input")
+      throw new ArgumentError(
+        "an argument { input: … } cannot travel: that form stands for an input; add a field or rename it",
+      );
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, place(item, futures, arrays)]));
   }
-  if (typeof value === "function") throw new ClosureError("a function among the arguments cannot travel; call it inside the submitted function");
-  if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) throw new ArgumentError(`a ${value.constructor.name} cannot travel as an argument; expected plain data, an NDArray or a Future`);
+  if (typeof value === "function")
+    throw new ClosureError("a function among the arguments cannot travel; call it inside the submitted function");
+  if (typeof value === "object" && value !== null && !(value instanceof Uint8Array))
+    throw new ArgumentError(
+      `a ${value.constructor.name} cannot travel as an argument; expected plain data, an NDArray or a Future`,
+    );
   if (typeof value === "symbol") throw new ArgumentError("a symbol cannot travel as an argument");
   return value;
 }
@@ -149,13 +193,19 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 function bytesOf(array: NDArray): Uint8Array {
   const whole = ascontiguous(array);
-  const itemBytes = whole.nbytes / Math.max(1, whole.shape.reduce((a, b) => a * b, 1));
+  const itemBytes =
+    whole.nbytes /
+    Math.max(
+      1,
+      whole.shape.reduce((a, b) => a * b, 1),
+    );
   return new Uint8Array(whole.data.buffer, whole.data.byteOffset + whole.offset * itemBytes, whole.nbytes);
 }
 
 /** The expression's annotations for Dask: `resources`, `workers`, … */
 export function pyAnnotations(entries: Readonly<Record<string, unknown>>): Map<PyValue, PyValue> {
   const out = new Map<PyValue, PyValue>();
-  for (const [name, value] of Object.entries(entries)) if (value !== undefined && value !== null) out.set(name, pyValueOf(value));
+  for (const [name, value] of Object.entries(entries))
+    if (value !== undefined && value !== null) out.set(name, pyValueOf(value));
   return out;
 }

@@ -71,14 +71,21 @@ export class Future<T = unknown> implements AsyncDisposable {
   }
 
   /** Ask the scheduler to give it up. Other clients that want it keep it, unless `force`. */
-  cancel({ force = false, reason = "cancelled by the client" }: { readonly force?: boolean; readonly reason?: string } = {}): void {
+  cancel({
+    force = false,
+    reason = "cancelled by the client",
+  }: {
+    readonly force?: boolean;
+    readonly reason?: string;
+  } = {}): void {
     const { link, key } = this.#claim;
     link.send({ op: "cancel-keys", keys: [key], force, reason, msg: null });
     link.cancelled([key], reason);
   }
 
   #assertHeld(): void {
-    if (!this.#claim.isHeld) throw new UsageError("released", `the future of ${showKey(this.key)} was released; its result may be gone`);
+    if (!this.#claim.isHeld)
+      throw new UsageError("released", `the future of ${showKey(this.key)} was released; its result may be gone`);
   }
 
   /** Let the cluster forget it. */

@@ -4,11 +4,12 @@
  * Imports: base, config, ndarray, graph, protocol, comm.
  * @module
  */
-export { asCompleted, Client, wait } from "./client.ts";
+
 export type { ClientOptions, ClientTarget, ScatterOptions, SubmitOptions } from "./client.ts";
+export { asCompleted, Client, wait } from "./client.ts";
 export type { ClusterHandle } from "./cluster-handle.ts";
-export { py, PyFunction } from "./functions.ts";
 export type { Submittable } from "./functions.ts";
+export { PyFunction, py } from "./functions.ts";
 export { Future } from "./future.ts";
 export type { FutureStatus } from "./link.ts";
 export type { TaskOptions } from "./submit.ts";

@@ -1,11 +1,27 @@
 /** The connection to a scheduler: its stream, its request pool, and what is known of every key somebody waits for. */
 import { randomUUID } from "node:crypto";
-import { CancelledError, CommClosedError, CommError, invariant, isRsdatError, type Logger, RemoteProtocolError, type RsdatError } from "../base/index.ts";
-import { BatchedStream, type Comm, connect, readStream, Rpc } from "../comm/index.ts";
+import {
+  CancelledError,
+  CommClosedError,
+  CommError,
+  invariant,
+  isRsdatError,
+  type Logger,
+  RemoteProtocolError,
+  type RsdatError,
+} from "../base/index.ts";
+import { BatchedStream, type Comm, connect, Rpc, readStream } from "../comm/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import {
-  CLIENT_TO_SCHEDULER, type ClientToScheduler, type HandshakeOptions, IDENTITY, REGISTER_CLIENT, remoteError, SCHEDULER_TO_CLIENT,
-  type SchedulerToClient, VERSIONS,
+  CLIENT_TO_SCHEDULER,
+  type ClientToScheduler,
+  type HandshakeOptions,
+  IDENTITY,
+  REGISTER_CLIENT,
+  remoteError,
+  SCHEDULER_TO_CLIENT,
+  type SchedulerToClient,
+  VERSIONS,
 } from "../protocol/index.ts";
 
 /** State of a key, in Dask's words. */
@@ -50,7 +66,12 @@ export class Link {
   #end: RsdatError | undefined;
   #ended: Promise<void> = Promise.resolve();
 
-  private constructor(address: string, comm: Comm, rpc: Rpc, { id, logger }: { readonly id: string; readonly logger: Logger }) {
+  private constructor(
+    address: string,
+    comm: Comm,
+    rpc: Rpc,
+    { id, logger }: { readonly id: string; readonly logger: Logger },
+  ) {
     this.address = address;
     this.id = id;
     this.rpc = rpc;
@@ -98,7 +119,8 @@ export class Link {
 
   /** @throws {CommClosedError} the link has ended */
   assertOpen(): void {
-    if (this.#end) throw new CommClosedError(`the client of ${this.address} is closed: ${this.#end.message}`, { cause: this.#end });
+    if (this.#end)
+      throw new CommClosedError(`the client of ${this.address} is closed: ${this.#end.message}`, { cause: this.#end });
   }
 
   send(message: ClientToScheduler): void {
@@ -119,7 +141,15 @@ export class Link {
   retain(key: Key): Watch {
     let watch = this.#watches.get(key);
     if (!watch) {
-      watch = { key, status: "pending", error: undefined, workers: [], isScattered: false, references: 0, listeners: new Set() };
+      watch = {
+        key,
+        status: "pending",
+        error: undefined,
+        workers: [],
+        isScattered: false,
+        references: 0,
+        listeners: new Set(),
+      };
       this.#watches.set(key, watch);
       this.#released.delete(key);
     }
@@ -173,7 +203,12 @@ export class Link {
   cancelled(keys: readonly Key[], reason: string): void {
     for (const key of keys) {
       const watch = this.#watches.get(key);
-      if (watch) this.#settle(watch, "cancelled", new CancelledError(`${showKey(key)} was cancelled: ${reason}`, { details: { key: showKey(key) } }));
+      if (watch)
+        this.#settle(
+          watch,
+          "cancelled",
+          new CancelledError(`${showKey(key)} was cancelled: ${reason}`, { details: { key: showKey(key) } }),
+        );
     }
   }
 
@@ -194,7 +229,8 @@ export class Link {
     const first = await this.#comm.next(AbortSignal.timeout(timeoutMs));
     const start = Array.isArray(first) ? first[0] : first;
     const message = start instanceof Map ? SCHEDULER_TO_CLIENT.parse(start) : undefined;
-    if (message?.op !== "stream-start") throw new RemoteProtocolError(`${this.address} did not answer register-client with stream-start`);
+    if (message?.op !== "stream-start")
+      throw new RemoteProtocolError(`${this.address} did not answer register-client with stream-start`);
     if (message.error) throw new RemoteProtocolError(`scheduler ${this.address} refused the client: ${message.error}`);
     // A table of package versions: an rsdat worker has no Python packages, and Dask warns of every difference.
     if (message.warning) this.#logger.info(message.warning);
@@ -204,7 +240,8 @@ export class Link {
 
   async #listen(): Promise<void> {
     try {
-      for await (const messages of readStream(this.#comm, SCHEDULER_TO_CLIENT.parse)) for (const message of messages) this.#hear(message);
+      for await (const messages of readStream(this.#comm, SCHEDULER_TO_CLIENT.parse))
+        for (const message of messages) this.#hear(message);
       this.#end ??= new CommClosedError(`scheduler ${this.address} closed the connection`);
     } catch (error) {
       if (!isRsdatError(error)) throw error;
@@ -215,9 +252,12 @@ export class Link {
   }
 
   #hear(message: SchedulerToClient): void {
-    if (message.op === "restart") return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
-    if (message.op === "cancelled-keys") return this.cancelled(message.keys, message.msg ?? message.reason ?? "cancelled");
-    if (message.op === "error") return this.#logger.error(`scheduler ${this.address} reports: ${remoteError(message.exception).message}`);
+    if (message.op === "restart")
+      return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
+    if (message.op === "cancelled-keys")
+      return this.cancelled(message.keys, message.msg ?? message.reason ?? "cancelled");
+    if (message.op === "error")
+      return this.#logger.error(`scheduler ${this.address} reports: ${remoteError(message.exception).message}`);
     if (message.op === "close" || message.op === "stream-closed") {
       this.#end ??= new CommError("scheduler-closed", `scheduler ${this.address} has closed`);
       return;
@@ -231,7 +271,15 @@ export class Link {
       case "task-erred":
         return this.#settle(watch, "error", remoteError(message.exception, { key: showKey(watch.key) }));
       case "lost-data":
-        if (watch.isScattered) return this.#settle(watch, "lost", new CommError("lost-data", `${showKey(watch.key)} was lost with its worker, and nobody can compute it again`));
+        if (watch.isScattered)
+          return this.#settle(
+            watch,
+            "lost",
+            new CommError(
+              "lost-data",
+              `${showKey(watch.key)} was lost with its worker, and nobody can compute it again`,
+            ),
+          );
         return this.pend(watch);
       case "task-retried":
         return this.pend(watch);

@@ -55,7 +55,13 @@ class GraphRun {
     using _hold = this.#link.hold();
     const { signal } = this.#options;
     const onAbort = (): void => {
-      this.#link.send({ op: "cancel-keys", keys: Array.from(this.#held), force: false, reason: "aborted by the client", msg: null });
+      this.#link.send({
+        op: "cancel-keys",
+        keys: Array.from(this.#held),
+        force: false,
+        reason: "aborted by the client",
+        msg: null,
+      });
       this.#done.reject(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -82,11 +88,11 @@ class GraphRun {
     while (this.#fetches < FETCHES_MAX && this.#arrived.length > 0) {
       this.#fetches++;
       // Keys that arrive in the same turn travel together.
-      setImmediate(() => void this.#fetch(this.#arrived.splice(0, KEYS_MAX)));
+      setImmediate(() => void this.#take(this.#arrived.splice(0, KEYS_MAX)));
     }
   }
 
-  async #fetch(keys: readonly Key[]): Promise<void> {
+  async #take(keys: readonly Key[]): Promise<void> {
     try {
       const held = keys.filter((key) => this.#held.has(key));
       for (const [key, value] of await fetchValues(this.#link, held)) {
@@ -97,7 +103,9 @@ class GraphRun {
       this.#report(false);
       if (this.#blocks.size === this.#keys.length) this.#done.resolve();
     } catch (error) {
-      this.#done.reject(error instanceof RsdatError ? error : new RemoteProtocolError(errorToRecord(error).message, { cause: error }));
+      this.#done.reject(
+        error instanceof RsdatError ? error : new RemoteProtocolError(errorToRecord(error).message, { cause: error }),
+      );
     } finally {
       this.#fetches--;
       this.#pump();

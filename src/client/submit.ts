@@ -1,6 +1,24 @@
 /** Sending graphs: materialised as Dask's own expression, or as layers to a scheduler that speaks the dialect. */
-import { encodeGraph, encodeTaskSpec, type Graph, type Key, type Plan, type RunOptions, taskOrder } from "../graph/index.ts";
-import { NATIVE_RESOURCE, Pickled, PyCall, pyGraph, pyNativeTask, PyTuple, type PyValue, serializeExpression, writePickle } from "../protocol/index.ts";
+import {
+  encodeGraph,
+  encodeTaskSpec,
+  type Graph,
+  type Key,
+  type Plan,
+  type RunOptions,
+  taskOrder,
+} from "../graph/index.ts";
+import {
+  NATIVE_RESOURCE,
+  Pickled,
+  type PyCall,
+  PyTuple,
+  type PyValue,
+  pyGraph,
+  pyNativeTask,
+  serializeExpression,
+  writePickle,
+} from "../protocol/index.ts";
 import { pyAnnotations } from "./functions.ts";
 import type { Link } from "./link.ts";
 
@@ -30,12 +48,23 @@ export interface Submission {
 /** Send tasks as one `update-graph`. */
 export function sendTasks(link: Link, { tasks, wanted, ranks, options, collection }: Submission): void {
   const annotations = pyAnnotations({
-    workers: options.workers, allow_other_workers: options.allowOtherWorkers, retries: options.retries, priority: options.priority, resources: options.resources,
+    workers: options.workers,
+    allow_other_workers: options.allowOtherWorkers,
+    retries: options.retries,
+    priority: options.priority,
+    resources: options.resources,
   });
   const span: Map<PyValue, PyValue> = new Map([["collections", [new Map<PyValue, PyValue>([["type", collection]])]]]);
   link.send({
-    op: "update-graph", exprSer: serializeExpression(pyGraph(tasks)), keys: wanted, internalPriority: ranks, submittingTask: null, actors: false,
-    fifoTimeout: "60s", code: new Pickled(writePickle(new PyTuple())), annotations: new Pickled(writePickle(annotations)),
+    op: "update-graph",
+    exprSer: serializeExpression(pyGraph(tasks)),
+    keys: wanted,
+    internalPriority: ranks,
+    submittingTask: null,
+    actors: false,
+    fifoTimeout: "60s",
+    code: new Pickled(writePickle(new PyTuple())),
+    annotations: new Pickled(writePickle(annotations)),
     spanMetadata: new Pickled(writePickle(span)),
   });
 }
@@ -43,13 +72,21 @@ export function sendTasks(link: Link, { tasks, wanted, ranks, options, collectio
 /** Send a symbolic graph; the same keys and the same programs whoever the scheduler is. */
 export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): void {
   const { priority, retries, workers } = options;
-  const placement: TaskOptions = { ...(priority === undefined ? {} : { priority }), ...(retries === undefined ? {} : { retries }), ...(workers === undefined ? {} : { workers }) };
+  const placement: TaskOptions = {
+    ...(priority === undefined ? {} : { priority }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(workers === undefined ? {} : { workers }),
+  };
   if (link.isNative) {
     link.send({
       op: "update-layers",
       layers: encodeGraph(graph),
       wanted: graph.outputs.map((layer) => [layer, 0, graph.count(layer)] as const),
-      annotations: new Map<string, unknown>([...Object.entries(placement), ["least_bytes", plan.leastBytes], ["largest_task_bytes", plan.largestTaskBytes]]),
+      annotations: new Map<string, unknown>([
+        ...Object.entries(placement),
+        ["least_bytes", plan.leastBytes],
+        ["largest_task_bytes", plan.largestTaskBytes],
+      ]),
       client: link.id,
       stimulusId: `update-layers-${link.id}`,
     });
@@ -60,9 +97,22 @@ export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
   taskOrder(graph).forEach((id, rank) => {
     const { dependencies, spec } = graph.expand(id);
     const key = graph.key(id);
-    tasks.set(key, pyNativeTask(key, encodeTaskSpec(spec), dependencies.map((dependency) => graph.key(dependency))));
+    tasks.set(
+      key,
+      pyNativeTask(
+        key,
+        encodeTaskSpec(spec),
+        dependencies.map((dependency) => graph.key(dependency)),
+      ),
+    );
     ranks.set(key, rank);
   });
   const wanted = graph.wanted().flatMap((ids) => ids.map((id) => graph.key(id)));
-  sendTasks(link, { tasks, wanted, ranks, options: { ...placement, resources: { [NATIVE_RESOURCE]: 1 } }, collection: "ChunkedArray" });
+  sendTasks(link, {
+    tasks,
+    wanted,
+    ranks,
+    options: { ...placement, resources: { [NATIVE_RESOURCE]: 1 } },
+    collection: "ChunkedArray",
+  });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArgumentError, parseBytes, UnsupportedError } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
-import { allottedCpus, config, createLogger, memoryLimitBytes } from "../config/index.ts";
+import { allottedCpus, config, createLogger, memoryLimitBytes, speaksDialect } from "../config/index.ts";
 import { type Child, startChild } from "./child-process.ts";
 
 /** Options of {@link LocalCluster.start}. */
@@ -80,7 +80,7 @@ export class LocalCluster implements ClusterHandle {
       options.memoryLimit === undefined
         ? Math.floor(memoryLimitBytes() / nWorkers)
         : parseBytes(options.memoryLimit, "memoryLimit");
-    const dialect = process.env["RSDAT_DIALECT"] !== "0";
+    const dialect = speaksDialect();
     const secret = makeToken();
     let cluster: LocalCluster | undefined;
     try {

@@ -7,6 +7,7 @@
 export type { Limit, SystemFacts } from "./allotment.ts";
 export { allottedCpus, allottedMemoryBytes, systemFacts } from "./allotment.ts";
 export { Config, computeThreads, config, memoryLimitBytes } from "./config.ts";
+export { speaksDialect } from "./dialect.ts";
 export type { ConfigValue } from "./literal.ts";
 export { interpretValue } from "./literal.ts";
 export { createLogger, systemClock } from "./logger.ts";

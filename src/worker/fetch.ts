@@ -11,7 +11,12 @@ export type GatherInstruction = Extract<WorkerInstruction, { readonly type: "gat
 
 /** How a request to a peer ended. */
 export type Fetched =
-  | { readonly type: "gather-success"; readonly worker: string; readonly received: ReadonlyMap<Key, Stored>; readonly startstop: StartStop }
+  | {
+      readonly type: "gather-success";
+      readonly worker: string;
+      readonly received: ReadonlyMap<Key, Stored>;
+      readonly startstop: StartStop;
+    }
   | { readonly type: "gather-busy" | "gather-network-failure"; readonly worker: string }
   | { readonly type: "gather-failure"; readonly worker: string; readonly failure: WireFailure };
 
@@ -22,7 +27,12 @@ const TRANSFER_MS = 300_000;
 export async function fetchFrom(
   rpc: Rpc,
   { worker, keys }: { readonly worker: string; readonly keys: readonly Key[] },
-  { me, values, clock, signal }: { readonly me: string; readonly values: Values; readonly clock: Clock; readonly signal: AbortSignal },
+  {
+    me,
+    values,
+    clock,
+    signal,
+  }: { readonly me: string; readonly values: Values; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Fetched> {
   const start = clock.wall() / 1000;
   let answer: Awaited<ReturnType<typeof getData>>;
@@ -39,7 +49,12 @@ export async function fetchFrom(
       const serialized = answer.data.get(key);
       if (serialized) received.set(key, values.receive(serialized));
     }
-    return { type: "gather-success", worker, received, startstop: { action: "transfer", start, stop: clock.wall() / 1000, source: worker } };
+    return {
+      type: "gather-success",
+      worker,
+      received,
+      startstop: { action: "transfer", start, stop: clock.wall() / 1000, source: worker },
+    };
   } catch (error) {
     if (!isRsdatError(error)) throw error;
     return { type: "gather-failure", worker, failure: failureOf(error) };

@@ -4,10 +4,11 @@
  * Imports: base, ndarray, graph, config, protocol, comm, executor, its state.
  * @module
  */
-export { runNanny } from "./nanny.ts";
+
 export type { NannyOptions } from "./nanny.ts";
-export { runWorkerProcess } from "./process.ts";
+export { runNanny } from "./nanny.ts";
 export type { WorkerProcessOptions } from "./process.ts";
+export { runWorkerProcess } from "./process.ts";
 export type { Trust } from "./run-task.ts";
-export { Worker } from "./worker.ts";
 export type { WorkerOptions } from "./worker.ts";
+export { Worker } from "./worker.ts";

@@ -20,7 +20,12 @@ export interface TransferFigures {
 export function versionsOf(version: string): Versions {
   return {
     host: new Map<string, unknown>([
-      ["rsdat", version], ["node", process.versions.node], ["OS", platform()], ["OS-release", release()], ["machine", arch()], ["host", hostname()],
+      ["rsdat", version],
+      ["node", process.versions.node],
+      ["OS", platform()],
+      ["OS-release", release()],
+      ["machine", arch()],
+      ["host", hostname()],
     ]),
     packages: new Map<string, unknown>([["rsdat", version]]),
   };
@@ -87,8 +92,13 @@ function countFds(): number {
 /** Facts of a batch job, where this process runs in one: Slurm's ids under the names that the cluster side asks for. */
 export function jobFacts(env: Readonly<Record<string, string | undefined>>): Map<string, unknown> {
   const names = {
-    SLURM_JOB_ID: "slurm_job_id", SLURM_ARRAY_JOB_ID: "slurm_array_job_id", SLURM_ARRAY_TASK_ID: "slurm_array_task_id", SLURM_PROCID: "slurm_procid",
-    SLURMD_NODENAME: "slurm_node", SLURM_RESTART_COUNT: "slurm_restart_count", SLURM_JOB_END_TIME: "slurm_job_end_time",
+    SLURM_JOB_ID: "slurm_job_id",
+    SLURM_ARRAY_JOB_ID: "slurm_array_job_id",
+    SLURM_ARRAY_TASK_ID: "slurm_array_task_id",
+    SLURM_PROCID: "slurm_procid",
+    SLURMD_NODENAME: "slurm_node",
+    SLURM_RESTART_COUNT: "slurm_restart_count",
+    SLURM_JOB_END_TIME: "slurm_job_end_time",
   } as const;
   const out = new Map<string, unknown>();
   for (const [variable, name] of Object.entries(names)) {

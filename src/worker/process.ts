@@ -49,7 +49,8 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
   try {
     worker = await Worker.start({ ...options, logger });
     options.onStart?.(worker);
-    if (options.lifetimeMs !== undefined) lifetime = setTimeout(() => leave("its lifetime is over"), options.lifetimeMs);
+    if (options.lifetimeMs !== undefined)
+      lifetime = setTimeout(() => leave("its lifetime is over"), options.lifetimeMs);
     logger.info(`closed: ${await worker.closed}`);
     return 0;
   } finally {

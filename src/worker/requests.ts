@@ -3,7 +3,14 @@ import { type Clock, UnsupportedError } from "../base/index.ts";
 import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
 import { packageVersion } from "../config/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
-import { FREE_KEYS_REQUEST, GET_DATA, type Serialized, UPDATE_DATA, VERSIONS, WORKER_GATHER } from "../protocol/index.ts";
+import {
+  FREE_KEYS_REQUEST,
+  GET_DATA,
+  type Serialized,
+  UPDATE_DATA,
+  VERSIONS,
+  WORKER_GATHER,
+} from "../protocol/index.ts";
 import { fetchFrom } from "./fetch.ts";
 import { type TransferFigures, versionsOf } from "./metrics.ts";
 import type { ValueFacts } from "./state/index.ts";
@@ -38,7 +45,9 @@ export function workerHandlers(context: RequestContext): Handlers {
       const { data } = UPDATE_DATA.parse(request);
       const stored = new Map(Array.from(data, ([key, value]) => [key, context.values.receive(value)] as const));
       const facts = context.put(stored);
-      const nbytes = new Map(Array.from(data, ([key, value]) => [key, facts.get(key)?.nbytes ?? value.nbytes] as const));
+      const nbytes = new Map(
+        Array.from(data, ([key, value]) => [key, facts.get(key)?.nbytes ?? value.nbytes] as const),
+      );
       return UPDATE_DATA.answer({ nbytes, status: "OK" });
     },
     gather: (request) => gatherHere(context, WORKER_GATHER.parse(request).whoHas),
@@ -65,7 +74,11 @@ export function workerHandlers(context: RequestContext): Handlers {
 }
 
 /** Two steps: the values, then the requester's "OK"; blocks stay in place until they have left. */
-async function sendData(context: RequestContext, keys: readonly Key[], comm: Comm): Promise<typeof NO_REPLY | { status: string }> {
+async function sendData(
+  context: RequestContext,
+  keys: readonly Key[],
+  comm: Comm,
+): Promise<typeof NO_REPLY | { status: string }> {
   const { transfers } = context;
   if (transfers.outgoingCount >= (context.isPaused() ? 1 : OUTGOING_MAX)) return { status: "busy" };
   const outgoing: Outgoing[] = [];
@@ -103,7 +116,11 @@ async function gatherHere(context: RequestContext, whoHas: ReadonlyMap<Key, read
     }
     if (byPeer.size === 0) break;
     for (const [worker, keys] of byPeer) {
-      const end = await fetchFrom(context.rpc, { worker, keys }, { me: context.address, values: context.values, clock: context.clock, signal: context.signal });
+      const end = await fetchFrom(
+        context.rpc,
+        { worker, keys },
+        { me: context.address, values: context.values, clock: context.clock, signal: context.signal },
+      );
       if (end.type !== "gather-success") continue;
       context.put(end.received);
       for (const key of end.received.keys()) missing.delete(key);

@@ -15,8 +15,18 @@ export interface Trust {
 
 /** The end of an execution, without time and stimulus. */
 export type Ended =
-  | { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly stored: Stored; readonly thread: number; readonly startstops: readonly StartStop[] }
-  | Pick<Extract<WorkerEvent, { readonly type: "execute-failure" }>, "type" | "key" | "runId" | "failure" | "thread" | "startstops">;
+  | {
+      readonly type: "execute-success";
+      readonly key: Key;
+      readonly runId: number;
+      readonly stored: Stored;
+      readonly thread: number;
+      readonly startstops: readonly StartStop[];
+    }
+  | Pick<
+      Extract<WorkerEvent, { readonly type: "execute-failure" }>,
+      "type" | "key" | "runId" | "failure" | "thread" | "startstops"
+    >;
 
 /** What a task runs with; `worker` is the address that its errors name. */
 export interface TaskSurroundings {
@@ -57,7 +67,10 @@ export function runTask(
   }
 }
 
-function nativeSpec(runSpec: Serialized | Pickled, key: Key): { readonly spec: Uint8Array; readonly dependencies: readonly Key[] | undefined } {
+function nativeSpec(
+  runSpec: Serialized | Pickled,
+  key: Key,
+): { readonly spec: Uint8Array; readonly dependencies: readonly Key[] | undefined } {
   const read = readRunSpec(runSpec);
   if (read.kind === "native") return read;
   throw new UnsupportedError(
@@ -70,32 +83,50 @@ function nativeSpec(runSpec: Serialized | Pickled, key: Key): { readonly spec: U
 function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
   if (trust.allowInsecure) return true;
   // Looked for first, so that specs of kernels are not decoded on this thread.
-  if (trust.token === null || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"call"')) return false;
+  if (trust.token === null || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"call"'))
+    return false;
   const calls = decodeTaskSpec(bytes).steps.filter((step) => step.do === "call");
   const { token } = trust;
-  return calls.length > 0 && calls.every((step) => step.mac !== null && verifyFunctionMac(step.text, step.args, token, step.mac));
+  return (
+    calls.length > 0 &&
+    calls.every((step) => step.mac !== null && verifyFunctionMac(step.text, step.args, token, step.mac))
+  );
 }
 
-function endOf({ key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome, worker: string): Ended {
+function endOf(
+  { key, runId }: { readonly key: Key; readonly runId: number },
+  outcome: TaskOutcome,
+  worker: string,
+): Ended {
   const startstops: StartStop[] = [{ action: "compute", start: outcome.startMs / 1000, stop: outcome.stopMs / 1000 }];
   const common = { key, runId, thread: outcome.thread, startstops };
   switch (outcome.status) {
     case "ok":
       return { type: "execute-success", ...common, stored: { kind: "block", handle: outcome.output } };
     case "value":
-      return { type: "execute-success", ...common, stored: { kind: "plain", value: outcome.value, nbytes: outcome.nbytes } };
+      return {
+        type: "execute-success",
+        ...common,
+        stored: { kind: "plain", value: outcome.value, nbytes: outcome.nbytes },
+      };
     case "error":
       return { type: "execute-failure", ...common, failure: failureOf(errorFromRecord(outcome.error), { worker }) };
     case "cancelled":
-      return { type: "execute-failure", ...common, failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`), { worker }) };
+      return {
+        type: "execute-failure",
+        ...common,
+        failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`), { worker }),
+      };
   }
 }
 
 /** Bytes that a native task needs beyond its inputs; null for others. */
 export function needOf(runSpec: RunSpec): number | null {
-  let known = NEEDS.get(runSpec);
-  if (known === undefined) NEEDS.set(runSpec, (known = readNeed(runSpec)));
-  return known;
+  const known = NEEDS.get(runSpec);
+  if (known !== undefined) return known;
+  const need = readNeed(runSpec);
+  NEEDS.set(runSpec, need);
+  return need;
 }
 const NEEDS = new WeakMap<RunSpec, number | null>();
 

@@ -3,7 +3,7 @@ import { errorToRecord, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { deserialize, pyGlobal, Serialized, serialize, writePickle } from "../protocol/index.ts";
+import { deserialize, pyGlobal, type Serialized, serialize, writePickle } from "../protocol/index.ts";
 import type { ValueFacts } from "./state/index.ts";
 
 /** A held value. */
@@ -113,15 +113,18 @@ const TYPES = new Map<string, Uint8Array>();
 /** Size and Python class of a held value. */
 export function factsOf(value: Stored): ValueFacts {
   if (value.kind === "block") return { nbytes: value.handle.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
-  if (value.kind === "opaque") return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
+  if (value.kind === "opaque")
+    return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
   if (value.value instanceof NDArray) return { nbytes: value.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
   const typename = pythonType(value.value);
   return { nbytes: value.nbytes, type: typePickle(`builtins.${typename}`), typename };
 }
 
 function typePickle(path: string): Uint8Array {
-  let pickle = TYPES.get(path);
-  if (!pickle) TYPES.set(path, (pickle = writePickle(pyGlobal(path))));
+  const known = TYPES.get(path);
+  if (known) return known;
+  const pickle = writePickle(pyGlobal(path));
+  TYPES.set(path, pickle);
   return pickle;
 }
 

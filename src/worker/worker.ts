@@ -1,20 +1,65 @@
 /** The worker's shell: connections, timers and values around the machine. One event, drain the outbox, next event. */
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { randomUUID } from "node:crypto";
-import { type Clock, CommClosedError, ConfigError, errorToRecord, formatBytes, isRsdatError, type Logger, RemoteProtocolError, WorkerStartError } from "../base/index.ts";
-import { BatchedStream, type Comm, connect, listen, type Listener, readStream, Rpc, serveRequests } from "../comm/index.ts";
-import { allottedCpus, config, createLogger, memoryLimitBytes, packageVersion, systemClock } from "../config/index.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Clock,
+  CommClosedError,
+  ConfigError,
+  errorToRecord,
+  formatBytes,
+  isRsdatError,
+  type Logger,
+  RemoteProtocolError,
+  WorkerStartError,
+} from "../base/index.ts";
+import {
+  BatchedStream,
+  type Comm,
+  connect,
+  type Listener,
+  listen,
+  Rpc,
+  readStream,
+  serveRequests,
+} from "../comm/index.ts";
+import {
+  allottedCpus,
+  config,
+  createLogger,
+  memoryLimitBytes,
+  packageVersion,
+  speaksDialect,
+  systemClock,
+} from "../config/index.ts";
 import { createExecutor, type Executor, runtimeReserveBytes } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
-  formatAddress, HEARTBEAT_WORKER, NATIVE_RESOURCE, normalizeAddress, parseAddress, REGISTER_WORKER, RETIRE_WORKERS, SCHEDULER_TO_WORKER,
-  UNREGISTER, WORKER_TO_SCHEDULER, type WorkerRegistered, type WorkerToScheduler,
+  formatAddress,
+  HEARTBEAT_WORKER,
+  NATIVE_RESOURCE,
+  normalizeAddress,
+  parseAddress,
+  REGISTER_WORKER,
+  RETIRE_WORKERS,
+  SCHEDULER_TO_WORKER,
+  UNREGISTER,
+  WORKER_TO_SCHEDULER,
+  type WorkerRegistered,
+  type WorkerToScheduler,
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { jobFacts, MetricsSource, type TransferFigures, versionsOf } from "./metrics.ts";
 import { workerHandlers } from "./requests.ts";
 import { type Ended, needOf, runTask, type Trust } from "./run-task.ts";
-import { createWorkerMachine, type ValueFacts, type WorkerEvent, type WorkerInstruction, type WorkerLimits, type WorkerMachine } from "./state/index.ts";
+import {
+  createWorkerMachine,
+  type ValueFacts,
+  type WorkerEvent,
+  type WorkerInstruction,
+  type WorkerLimits,
+  type WorkerMachine,
+} from "./state/index.ts";
 import { type Stored, Values } from "./values.ts";
 
 /** How a worker is to be; sizes in bytes. */
@@ -73,7 +118,13 @@ export class Worker implements AsyncDisposable {
   readonly #rpc: Rpc;
   readonly #stream: BatchedStream<WorkerToScheduler>;
   readonly #metrics: MetricsSource;
-  readonly #transfers: TransferFigures = { incomingCountTotal: 0, outgoingBytes: 0, outgoingCount: 0, outgoingCountTotal: 0, bandwidth: 1e8 };
+  readonly #transfers: TransferFigures = {
+    incomingCountTotal: 0,
+    outgoingBytes: 0,
+    outgoingCount: 0,
+    outgoingCountTotal: 0,
+    bandwidth: 1e8,
+  };
   readonly #ending: AbortController;
   readonly #done = Promise.withResolvers<string>();
   readonly #isForeign: boolean;
@@ -85,7 +136,15 @@ export class Worker implements AsyncDisposable {
   #listener: Listener | undefined;
   #isLeaving = false;
 
-  private constructor(options: WorkerOptions, comm: Comm, { address, ending, executor }: { readonly address: string; readonly ending: AbortController; readonly executor: Executor }) {
+  private constructor(
+    options: WorkerOptions,
+    comm: Comm,
+    {
+      address,
+      ending,
+      executor,
+    }: { readonly address: string; readonly ending: AbortController; readonly executor: Executor },
+  ) {
     this.#options = options;
     this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
@@ -114,17 +173,33 @@ export class Worker implements AsyncDisposable {
     const scheduler = normalizeAddress(options.scheduler);
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
-    const executor = options.executor ?? makeExecutor(options.nthreads ?? allottedCpus().value, options.memoryLimitBytes ?? memoryLimitBytes());
+    const executor =
+      options.executor ??
+      makeExecutor(options.nthreads ?? allottedCpus().value, options.memoryLimitBytes ?? memoryLimitBytes());
     let comm: Comm | undefined;
     let listener: Listener | undefined;
     try {
-      comm = await connect(scheduler, { timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS, logger, ...handshakeOf(options) });
+      comm = await connect(scheduler, {
+        timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS,
+        logger,
+        ...handshakeOf(options),
+      });
       const started = Promise.withResolvers<Worker>();
       const host = options.host ?? parseAddress(comm.local).host;
-      listener = await listen(formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }), async (peer) => (await started.promise).#serve(peer), {
-        logger, contactHost: parseAddress(comm.local).host, ...handshakeOf(options),
+      listener = await listen(
+        formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }),
+        async (peer) => (await started.promise).#serve(peer),
+        {
+          logger,
+          contactHost: parseAddress(comm.local).host,
+          ...handshakeOf(options),
+        },
+      );
+      const worker = new Worker({ ...options, scheduler, logger }, comm, {
+        address: options.contactAddress ?? listener.address,
+        ending,
+        executor,
       });
-      const worker = new Worker({ ...options, scheduler, logger }, comm, { address: options.contactAddress ?? listener.address, ending, executor });
       worker.#listener = listener;
       started.resolve(worker);
       await worker.#register(comm);
@@ -149,8 +224,15 @@ export class Worker implements AsyncDisposable {
     const until = this.#clock.now() + LEAVE_MS;
     while (this.#machine.counts().executing.length > 0 && this.#clock.now() < until) await sleep(20);
     try {
-      const request = { workers: [this.address], closeWorkers: false, remove: false, stimulusId: this.#nextStimulus("retire") };
-      RETIRE_WORKERS.parseAnswer(await this.#rpc.call(this.#options.scheduler, RETIRE_WORKERS.ask(request), { timeoutMs: LEAVE_MS }));
+      const request = {
+        workers: [this.address],
+        closeWorkers: false,
+        remove: false,
+        stimulusId: this.#nextStimulus("retire"),
+      };
+      RETIRE_WORKERS.parseAnswer(
+        await this.#rpc.call(this.#options.scheduler, RETIRE_WORKERS.ask(request), { timeoutMs: LEAVE_MS }),
+      );
     } catch (error) {
       this.#logger.warning(`the scheduler did not take over: ${errorToRecord(error).message}`); // it recomputes what is lost
     }
@@ -158,7 +240,10 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Close now; the scheduler is told unless it is gone too, and recomputes what was only here. */
-  async close(reason = "worker-close", { isSchedulerGone = false }: { readonly isSchedulerGone?: boolean } = {}): Promise<void> {
+  async close(
+    reason = "worker-close",
+    { isSchedulerGone = false }: { readonly isSchedulerGone?: boolean } = {},
+  ): Promise<void> {
     if (this.#ending.signal.aborted) return void (await this.closed);
     this.#ending.abort(new CommClosedError(`worker ${this.address} closes: ${reason}`));
     clearTimeout(this.#wake);
@@ -185,15 +270,32 @@ export class Worker implements AsyncDisposable {
     const resources = new Map(options.resources ?? []);
     if (!resources.has(NATIVE_RESOURCE)) resources.set(NATIVE_RESOURCE, PLENTY);
     const me = REGISTER_WORKER.ask({
-      address: this.address, status: "init", nthreads: this.#executor.threads, name: this.name, now: this.#clock.wall() / 1000, resources,
-      memoryLimit: this.#memoryLimitBytes, localDirectory: options.localDirectory ?? "", services: new Map(), nanny: options.nanny ?? null,
-      pid: process.pid, versions: versionsOf(packageVersion()), metrics: this.#readMetrics(), extra: this.#facts(),
-      stimulusId: this.#nextStimulus("worker-connect"), serverId: `Worker-${randomUUID()}`,
+      address: this.address,
+      status: "init",
+      nthreads: this.#executor.threads,
+      name: this.name,
+      now: this.#clock.wall() / 1000,
+      resources,
+      memoryLimit: this.#memoryLimitBytes,
+      localDirectory: options.localDirectory ?? "",
+      services: new Map(),
+      nanny: options.nanny ?? null,
+      pid: process.pid,
+      versions: versionsOf(packageVersion()),
+      metrics: this.#readMetrics(),
+      extra: this.#facts(),
+      stimulusId: this.#nextStimulus("worker-connect"),
+      serverId: `Worker-${randomUUID()}`,
     });
     comm.send({ ...me, reply: false });
-    const reply = REGISTER_WORKER.parseAnswer(await comm.next(AbortSignal.timeout(options.deathTimeoutMs ?? DEATH_TIMEOUT_MS)));
+    const reply = REGISTER_WORKER.parseAnswer(
+      await comm.next(AbortSignal.timeout(options.deathTimeoutMs ?? DEATH_TIMEOUT_MS)),
+    );
     if (reply.status !== "OK") {
-      throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.message ?? reply.error ?? reply.status}`, { details: { scheduler: options.scheduler } });
+      throw new WorkerStartError(
+        `scheduler ${options.scheduler} refused this worker: ${reply.message ?? reply.error ?? reply.status}`,
+        { details: { scheduler: options.scheduler } },
+      );
     }
     if (reply.error) throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.error}`);
     this.#run(comm, reply);
@@ -202,9 +304,13 @@ export class Worker implements AsyncDisposable {
   /** What our scheduler and clusters want to know, beyond Dask's fields. */
   #facts(): Map<string, unknown> {
     return new Map<string, unknown>([
-      ["language", "rsdat"], ["version", packageVersion()], ["budget_bytes", this.#executor.budgetBytes],
-      ["has_token", this.#options.token !== null && this.#options.token !== undefined], ["allows_insecure", this.#options.allowInsecure ?? false],
-      ...jobFacts(process.env), ...(this.#options.extra ?? []),
+      ["language", "rsdat"],
+      ["version", packageVersion()],
+      ["budget_bytes", this.#executor.budgetBytes],
+      ["has_token", this.#options.token !== null && this.#options.token !== undefined],
+      ["allows_insecure", this.#options.allowInsecure ?? false],
+      ...jobFacts(process.env),
+      ...(this.#options.extra ?? []),
     ]);
   }
 
@@ -218,7 +324,8 @@ export class Worker implements AsyncDisposable {
   async #listen(comm: Comm): Promise<void> {
     let reason = "the scheduler closed the connection";
     try {
-      for await (const messages of readStream(comm, SCHEDULER_TO_WORKER.parse)) this.#handle({ type: "scheduler-messages", messages });
+      for await (const messages of readStream(comm, SCHEDULER_TO_WORKER.parse))
+        this.#handle({ type: "scheduler-messages", messages });
     } catch (error) {
       reason = `the connection to the scheduler broke: ${errorToRecord(error).message}`;
       if (!isRsdatError(error)) throw error;
@@ -248,10 +355,15 @@ export class Worker implements AsyncDisposable {
     const now = this.#clock.now();
     const counts = this.#machine.counts();
     const heartbeat = HEARTBEAT_WORKER.ask({
-      address: this.address, now: this.#clock.wall() / 1000, metrics: this.#readMetrics(), extensions: new Map(),
+      address: this.address,
+      now: this.#clock.wall() / 1000,
+      metrics: this.#readMetrics(),
+      extensions: new Map(),
       executing: new Map(counts.executing.map(({ key, since }) => [key, (now - since) / 1000])),
     });
-    const reply = HEARTBEAT_WORKER.parseAnswer(await this.#rpc.call(this.#options.scheduler, heartbeat, { signal: this.#ending.signal }));
+    const reply = HEARTBEAT_WORKER.parseAnswer(
+      await this.#rpc.call(this.#options.scheduler, heartbeat, { signal: this.#ending.signal }),
+    );
     if (reply.status === "missing") {
       void this.close("the scheduler does not know this worker any more");
       return null;
@@ -334,7 +446,9 @@ export class Worker implements AsyncDisposable {
 
   #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
     const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
-    runTask({ executor: this.#executor, values: this.#values, trust, worker: this.address }, instruction, (ended) => this.#ended(ended));
+    runTask({ executor: this.#executor, values: this.#values, trust, worker: this.address }, instruction, (ended) =>
+      this.#ended(ended),
+    );
   }
 
   #ended(ended: Ended): void {
@@ -346,13 +460,21 @@ export class Worker implements AsyncDisposable {
 
   async #gather(instruction: GatherInstruction): Promise<void> {
     const began = this.#clock.now();
-    const end = await fetchFrom(this.#rpc, instruction, { me: this.address, values: this.#values, clock: this.#clock, signal: this.#ending.signal });
+    const end = await fetchFrom(this.#rpc, instruction, {
+      me: this.address,
+      values: this.#values,
+      clock: this.#clock,
+      signal: this.#ending.signal,
+    });
     if (this.#ending.signal.aborted) return;
     if (end.type === "gather-success") {
       this.#transfers.incomingCountTotal++;
       const seconds = (this.#clock.now() - began) / 1000;
-      if (seconds > 0.005 && instruction.nbytes > 1e6) this.#transfers.bandwidth = 0.9 * this.#transfers.bandwidth + 0.1 * (instruction.nbytes / seconds);
-      const received = new Map(Array.from(end.received, ([key, stored]) => [key, this.#values.set(key, stored)] as const));
+      if (seconds > 0.005 && instruction.nbytes > 1e6)
+        this.#transfers.bandwidth = 0.9 * this.#transfers.bandwidth + 0.1 * (instruction.nbytes / seconds);
+      const received = new Map(
+        Array.from(end.received, ([key, stored]) => [key, this.#values.set(key, stored)] as const),
+      );
       this.#handle({ ...end, received });
     } else this.#handle(end);
   }
@@ -363,9 +485,18 @@ export class Worker implements AsyncDisposable {
 
   #handlers(): ReturnType<typeof workerHandlers> {
     return workerHandlers({
-      address: this.address, values: this.#values, transfers: this.#transfers, rpc: this.#rpc, clock: this.#clock, signal: this.#ending.signal,
+      address: this.address,
+      values: this.#values,
+      transfers: this.#transfers,
+      rpc: this.#rpc,
+      clock: this.#clock,
+      signal: this.#ending.signal,
       put: (data) => this.#put(data),
-      free: (keys) => this.#handle({ type: "scheduler-messages", messages: [{ op: "free-keys", keys, stimulusId: this.#nextStimulus("free_keys") }] }),
+      free: (keys) =>
+        this.#handle({
+          type: "scheduler-messages",
+          messages: [{ op: "free-keys", keys, stimulusId: this.#nextStimulus("free_keys") }],
+        }),
       close: (reason) => void this.close(reason),
       isPaused: () => this.#isPaused,
     });
@@ -394,9 +525,11 @@ function makeExecutor(threads: number, limitBytes: number): Executor {
 
 /** Says nothing once the worker closes: connections that break then are meant to. */
 function untilAborted(logger: Logger, signal: AbortSignal): Logger {
-  const gate = (level: keyof Logger) => (message: string, details?: Readonly<Record<string, unknown>>): void => {
-    if (!signal.aborted) logger[level](message, details);
-  };
+  const gate =
+    (level: keyof Logger) =>
+    (message: string, details?: Readonly<Record<string, unknown>>): void => {
+      if (!signal.aborted) logger[level](message, details);
+    };
   return { debug: gate("debug"), info: gate("info"), warning: gate("warning"), error: gate("error") };
 }
 
@@ -405,5 +538,5 @@ type Unstamped = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, 
 
 /** Our half of the handshake. */
 function handshakeOf(options: Pick<WorkerOptions, "dialect">): { readonly version: string; readonly dialect: boolean } {
-  return { version: packageVersion(), dialect: options.dialect ?? process.env["RSDAT_DIALECT"] !== "0" };
+  return { version: packageVersion(), dialect: options.dialect ?? speaksDialect() };
 }

@@ -1,5 +1,5 @@
 /** Flags of the commands, without starting anything. */
-import { mkdtempSync, existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -11,12 +11,37 @@ const folder = mkdtempSync(join(tmpdir(), "rsdat-flags-"));
 
 test("flags of a worker become its options", () => {
   const local = join(folder, "scratch", "deep");
-  expect(workerOptions("tcp://10.0.0.1:8786", {
-    nanny: false, name: "w-3", nthreads: "3", memoryLimit: "2GiB", resources: "GPU=2 mem=1e9", host: "127.0.0.1", workerPort: "4000", deathTimeout: "90", lifetime: "1h",
-    contactAddress: "tcp://1.2.3.4:5", localDirectory: local,
-  })).toMatchObject({
-    scheduler: "tcp://10.0.0.1:8786", name: "w-3", nthreads: 3, memoryLimitBytes: 2 ** 31, host: "127.0.0.1", port: 4000, deathTimeoutMs: 90_000, lifetimeMs: 3_600_000,
-    contactAddress: "tcp://1.2.3.4:5", localDirectory: local, resources: new Map([["GPU", 2], ["mem", 1e9]]), allowInsecure: false, token: null,
+  expect(
+    workerOptions("tcp://10.0.0.1:8786", {
+      nanny: false,
+      name: "w-3",
+      nthreads: "3",
+      memoryLimit: "2GiB",
+      resources: "GPU=2 mem=1e9",
+      host: "127.0.0.1",
+      workerPort: "4000",
+      deathTimeout: "90",
+      lifetime: "1h",
+      contactAddress: "tcp://1.2.3.4:5",
+      localDirectory: local,
+    }),
+  ).toMatchObject({
+    scheduler: "tcp://10.0.0.1:8786",
+    name: "w-3",
+    nthreads: 3,
+    memoryLimitBytes: 2 ** 31,
+    host: "127.0.0.1",
+    port: 4000,
+    deathTimeoutMs: 90_000,
+    lifetimeMs: 3_600_000,
+    contactAddress: "tcp://1.2.3.4:5",
+    localDirectory: local,
+    resources: new Map([
+      ["GPU", 2],
+      ["mem", 1e9],
+    ]),
+    allowInsecure: false,
+    token: null,
   });
   expect(existsSync(local)).toBe(true);
 });
@@ -41,11 +66,15 @@ test.each([
   ["--death-timeout", { deathTimeout: "soon" }],
   ["rsdat-no-such", { interface: "rsdat-no-such" }],
 ])("%s with nonsense is an error that names it", (named, flags) => {
-  expect(() => workerOptions("tcp://h:1", { nanny: false, ...flags })).toThrow(expect.objectContaining({ code: "argument", message: expect.stringContaining(named) }));
+  expect(() => workerOptions("tcp://h:1", { nanny: false, ...flags })).toThrow(
+    expect.objectContaining({ code: "argument", message: expect.stringContaining(named) }),
+  );
 });
 
 test("several workers in one process are refused, with what to do", () => {
-  expect(() => workerOptions("tcp://h:1", { nanny: false, nworkers: "4" })).toThrow(expect.objectContaining({ code: "unsupported", message: expect.stringContaining("--nthreads") }));
+  expect(() => workerOptions("tcp://h:1", { nanny: false, nworkers: "4" })).toThrow(
+    expect.objectContaining({ code: "unsupported", message: expect.stringContaining("--nthreads") }),
+  );
 });
 
 test("the scheduler's address comes from a file, or is missed", () => {
@@ -54,14 +83,20 @@ test("the scheduler's address comes from a file, or is missed", () => {
   expect(workerOptions(undefined, { nanny: false, schedulerFile: file }).scheduler).toBe("tcp://10.1.1.1:8786");
   expect(() => workerOptions(undefined, { nanny: false })).toThrow(expect.objectContaining({ code: "argument" }));
   writeFileSync(file, "{}");
-  expect(() => addressInFile(file)).toThrow(expect.objectContaining({ message: expect.stringContaining("names no address") }));
-  expect(() => addressInFile(join(folder, "none"))).toThrow(expect.objectContaining({ message: expect.stringContaining("cannot be read") }));
+  expect(() => addressInFile(file)).toThrow(
+    expect.objectContaining({ message: expect.stringContaining("names no address") }),
+  );
+  expect(() => addressInFile(join(folder, "none"))).toThrow(
+    expect.objectContaining({ message: expect.stringContaining("cannot be read") }),
+  );
 });
 
 test("a token file that others can read is refused", () => {
   const file = join(folder, "token");
   writeFileSync(file, "secret", { mode: 0o644 });
-  expect(() => workerOptions("tcp://h:1", { nanny: false, tokenFile: file })).toThrow(expect.objectContaining({ code: "config", message: expect.stringContaining("644") }));
+  expect(() => workerOptions("tcp://h:1", { nanny: false, tokenFile: file })).toThrow(
+    expect.objectContaining({ code: "config", message: expect.stringContaining("644") }),
+  );
   const own = join(folder, "own");
   writeFileSync(own, "secret\n", { mode: 0o600 });
   expect(workerOptions("tcp://h:1", { nanny: false, tokenFile: own }).token).toBe("secret");

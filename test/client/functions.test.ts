@@ -1,7 +1,7 @@
 /** How functions and arguments travel: text, macs, places of inputs. */
 import { describe, expect, test } from "vitest";
-import { py } from "../../src/client/index.ts";
 import { argumentToken, functionName, functionText, nativeTask, pythonTask } from "../../src/client/functions.ts";
+import { py } from "../../src/client/index.ts";
 import { decodeTaskSpec, keyOfValue, verifyFunctionMac } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { readRunSpec, serializePickle, writePickle } from "../../src/protocol/index.ts";
@@ -19,7 +19,13 @@ describe("text of functions", () => {
   };
   test.each([
     ["arrow", (a: number) => a + 1, 3],
-    ["function", function named(a: number) { return a + 1; }, 3],
+    [
+      "function",
+      function named(a: number) {
+        return a + 1;
+      },
+      3,
+    ],
     ["method", object.method, 3],
     ["async method", object.later, 4],
     ["async arrow", async (a: number) => a + 1, 3],
@@ -31,24 +37,42 @@ describe("text of functions", () => {
   });
 
   test("built-in functions have none", () => {
-    expect(() => functionText(Math.max)).toThrow(expect.objectContaining({ code: "argument", message: expect.stringContaining("(...args) => max(...args)") }));
+    expect(() => functionText(Math.max)).toThrow(
+      expect.objectContaining({ code: "argument", message: expect.stringContaining("(...args) => max(...args)") }),
+    );
     expect(() => functionText((() => 1).bind(null))).toThrow(expect.objectContaining({ code: "argument" }));
   });
 
   test("names for keys", () => {
-    expect([functionName(py("numpy.linalg.norm")), functionName(function inner() {}), functionName((() => () => 0)())]).toEqual(["norm", "inner", "lambda"]);
+    expect([
+      functionName(py("numpy.linalg.norm")),
+      functionName(function inner() {
+        return 1;
+      }),
+      functionName(
+        (
+          () => () =>
+            0
+        )(),
+      ),
+    ]).toEqual(["norm", "inner", "lambda"]);
   });
 });
 
 describe("Python functions", () => {
   test("by dotted name, or with a colon", () => {
     expect(py("pkg.mod:func").path).toBe("pkg.mod.func");
-    for (const bad of ["", "numpy.", "os; rm", "a..b", "numpy.sum()"]) expect(() => py(bad)).toThrow(expect.objectContaining({ code: "argument" }));
+    for (const bad of ["", "numpy.", "os; rm", "a..b", "numpy.sum()"])
+      expect(() => py(bad)).toThrow(expect.objectContaining({ code: "argument" }));
   });
 
   test("become tasks that Python recognises", () => {
     const { task } = pythonTask(key, py("numpy.sum"), { args: [[1, 2], "x", null], kwargs: {} });
-    expect(readRunSpec(serializePickle(writePickle(task)))).toMatchObject({ kind: "python", name: "numpy.sum", task: { key, args: [[1, 2], "x", null] } });
+    expect(readRunSpec(serializePickle(writePickle(task)))).toMatchObject({
+      kind: "python",
+      name: "numpy.sum",
+      task: { key, args: [[1, 2], "x", null] },
+    });
   });
 });
 
@@ -74,14 +98,23 @@ describe("native tasks", () => {
   test("arrays among the arguments become literals, counted as workspace", () => {
     const view = NDArray.of(new Int16Array([1, 2, 3, 4, 5, 6]), [2, 3]).transpose();
     const spec = built([[view], 7]);
-    expect(spec).toMatchObject({ inputs: 0, workspace: 12, steps: [{ do: "literal", dtype: "int16", shape: [3, 2] }, { do: "call", inputs: [0], args: [[{ input: 0 }], 7] }] });
+    expect(spec).toMatchObject({
+      inputs: 0,
+      workspace: 12,
+      steps: [
+        { do: "literal", dtype: "int16", shape: [3, 2] },
+        { do: "call", inputs: [0], args: [[{ input: 0 }], 7] },
+      ],
+    });
     const [literal] = spec.steps;
     if (literal?.do !== "literal") throw new Error("no literal");
     expect(Array.from(new Int16Array(literal.bytes.slice().buffer))).toEqual([1, 4, 2, 5, 3, 6]);
   });
 
   test("what cannot travel is named", () => {
-    expect(() => built([{ input: 3 }])).toThrow(expect.objectContaining({ code: "argument", message: expect.stringContaining("input") }));
+    expect(() => built([{ input: 3 }])).toThrow(
+      expect.objectContaining({ code: "argument", message: expect.stringContaining("input") }),
+    );
     expect(() => built([new Date()])).toThrow(expect.objectContaining({ message: expect.stringContaining("Date") }));
     expect(() => built([[() => 1]])).toThrow(expect.objectContaining({ code: "closure" }));
     expect(() => built([Symbol("s")])).toThrow(expect.objectContaining({ code: "argument" }));

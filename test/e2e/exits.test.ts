@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { ROOT } from "../peers.ts";
 import { isAlive, type Running, start, waitGone } from "../processes.ts";
 
-const script = (name: string, ...args: string[]): Running => start(process.execPath, [join(ROOT, "test", "e2e", "scripts", `${name}.ts`), ...args]);
+const script = (name: string, ...args: string[]): Running =>
+  start(process.execPath, [join(ROOT, "test", "e2e", "scripts", `${name}.ts`), ...args]);
 
 async function childrenOf(running: Running): Promise<number[]> {
   const [, pids] = await running.waitFor(/pids (\[.*\])/);
@@ -56,7 +57,10 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
 }
 
 test("Ctrl-C, which reaches the whole group, leaves no process", async () => {
-  await using running = start("sh", ["-c", `set -m; exec setsid ${process.execPath} ${join(ROOT, "test", "e2e", "scripts", "waits.ts")} 60`]);
+  await using running = start("sh", [
+    "-c",
+    `set -m; exec setsid ${process.execPath} ${join(ROOT, "test", "e2e", "scripts", "waits.ts")} 60`,
+  ]);
   const pids = await childrenOf(running);
   await running.waitFor(/computing/);
   const group = running.process.pid as number;

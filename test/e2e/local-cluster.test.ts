@@ -13,7 +13,14 @@ import { waitGone } from "../processes.ts";
 /** Something with every kind of step: fused kernels, a rechunk, tree reductions of floats. */
 function pipeline(): ChunkedArray[] {
   const random = seededRandom(7);
-  const noise = (): ChunkedArray => array(NDArray.of(Float32Array.from({ length: 300 * 200 }, () => random.next() * 5000), [300, 200]), { chunks: [64, 50] });
+  const noise = (): ChunkedArray =>
+    array(
+      NDArray.of(
+        Float32Array.from({ length: 300 * 200 }, () => random.next() * 5000),
+        [300, 200],
+      ),
+      { chunks: [64, 50] },
+    );
   const [red, nir] = [noise(), noise()];
   const ndvi = nir.sub(red).div(nir.add(red));
   return [ndvi, ndvi.mean(), ndvi.std(0), ndvi.rechunk([30, 200]).sum(1), red.astype("int16").max()];
@@ -33,7 +40,10 @@ async function valuesOn(runner: LocalRunner | Client): Promise<Uint8Array[]> {
   }
 }
 
-describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dialect) => {
+describe.each([
+  ["the dialect", "1"],
+  ["pure Dask", "0"],
+])("with %s", (_name, dialect) => {
   let cluster: LocalCluster;
   let client: Client;
   const before = process.env["RSDAT_DIALECT"];
@@ -64,15 +74,24 @@ describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dia
 
   test("submit, map, gather, scatter", async () => {
     await using three = await client.submit((a: number, b: number) => a + b, [1, 2]);
-    await using text = await client.submit((n: number, o: { list: number[] }) => `${n} of ${o.list.length}`, [three, { list: [1, three, 5] }]);
+    await using text = await client.submit(
+      (n: number, o: { list: number[] }) => `${n} of ${o.list.length}`,
+      [three, { list: [1, three, 5] }],
+    );
     expect(await text.result()).toBe("3 of 3");
-    const squares = await client.map((n: number) => n * n, Array.from({ length: 50 }, (_, i) => i));
+    const squares = await client.map(
+      (n: number) => n * n,
+      Array.from({ length: 50 }, (_, i) => i),
+    );
     expect(await client.gather(squares)).toEqual(Array.from({ length: 50 }, (_, i) => i * i));
     await using block = await client.scatter(NDArray.of(new Int16Array([1, -2, 3])));
     await using doubled = await client.submit((b: { data: Int16Array }) => Array.from(b.data, (v) => 2 * v), [block]);
     expect(await doubled.result()).toEqual([2, -4, 6]);
     expect(((await block.result()) as NDArray).toArray()).toEqual([1, -2, 3]);
-    await using literal = await client.submit((b: { data: Float32Array }) => b.data.length, [NDArray.of(new Float32Array(7))]);
+    await using literal = await client.submit(
+      (b: { data: Float32Array }) => b.data.length,
+      [NDArray.of(new Float32Array(7))],
+    );
     expect(await literal.result()).toBe(7);
   });
 
@@ -87,24 +106,50 @@ describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dia
   });
 
   test("a failing task shows its error with key and worker, and fails what depends on it", async () => {
-    await using bad = await client.submit((n: number) => { if (n > 1) throw new RangeError(`no band ${n}`); return n; }, [9], { key: ["bad", 1] });
+    await using bad = await client.submit(
+      (n: number) => {
+        if (n > 1) throw new RangeError(`no band ${n}`);
+        return n;
+      },
+      [9],
+      { key: ["bad", 1] },
+    );
     await using after = await client.submit((x: unknown) => x, [bad], { key: "after" });
     const error = (await bad.exception()) as RsdatError;
-    expect(error).toMatchObject({ code: "remote", message: expect.stringMatching(/^task \('bad', 1\) on tcp:\/\/127\.0\.0\.1:\d+: RangeError: .*no band 9/) });
-    expect(error.details).toMatchObject({ key: "('bad', 1)", worker: expect.stringMatching(/^tcp:/), traceback: expect.stringContaining("no band 9") });
+    expect(error).toMatchObject({
+      code: "remote",
+      message: expect.stringMatching(/^task \('bad', 1\) on tcp:\/\/127\.0\.0\.1:\d+: RangeError: .*no band 9/),
+    });
+    expect(error.details).toMatchObject({
+      key: "('bad', 1)",
+      worker: expect.stringMatching(/^tcp:/),
+      traceback: expect.stringContaining("no band 9"),
+    });
     expect((error.cause as Error).message).toContain("no band 9");
-    await expect(after.result()).rejects.toMatchObject({ code: "remote", details: { text: expect.stringContaining("no band 9") } });
+    await expect(after.result()).rejects.toMatchObject({
+      code: "remote",
+      details: { text: expect.stringContaining("no band 9") },
+    });
     await expect(client.gather([bad])).rejects.toMatchObject({ code: "remote" });
   });
 
   test("a failing kernel of a lazy array names the task", async () => {
-    const wrong = await client.submit(() => { throw new Error("first"); }, []);
+    const wrong = await client.submit(() => {
+      throw new Error("first");
+    }, []);
     await wait([wrong]);
     expect(wrong.status).toBe("error");
   });
 
   test("futures as they end, and waiting", async () => {
-    const slow = await client.submit((ms: number) => { const until = Date.now() + ms; while (Date.now() < until); return "slow"; }, [400]);
+    const slow = await client.submit(
+      (ms: number) => {
+        const until = Date.now() + ms;
+        while (Date.now() < until);
+        return "slow";
+      },
+      [400],
+    );
     const fast = await client.submit(() => "fast", []);
     const order: unknown[] = [];
     for await (const future of asCompleted([slow, fast])) order.push(await future.result());
@@ -115,7 +160,10 @@ describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dia
     const controller = new AbortController();
     const runner = await currentRunner();
     expect(runner).toBe(client);
-    const running = arange(50_000_000, { chunks: 1_000_000, dtype: "float64" }).mul(2).sum().compute({ signal: controller.signal });
+    const running = arange(50_000_000, { chunks: 1_000_000, dtype: "float64" })
+      .mul(2)
+      .sum()
+      .compute({ signal: controller.signal });
     controller.abort(new Error("enough"));
     await expect(running).rejects.toThrow("enough");
     expect(String(((await arange(10, { dtype: "int64" }).sum().compute()) as NDArray).item())).toBe("45");
@@ -123,7 +171,11 @@ describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dia
 
   test("what only a killed worker held is computed again", async () => {
     const where = (n: number) => [process.pid, n * n];
-    const futures = await client.map(where, Array.from({ length: 12 }, (_, i) => i), { pure: false });
+    const futures = await client.map(
+      where,
+      Array.from({ length: 12 }, (_, i) => i),
+      { pure: false },
+    );
     const first = await client.gather(futures);
     const holders = await client.whoHas(futures);
     const [victim] = cluster.pids.workers;
@@ -142,8 +194,16 @@ describe.each([["the dialect", "1"], ["pure Dask", "0"]])("with %s", (_name, dia
 
   test("a worker killed in the middle of a run does not change its result", async () => {
     const expected = String(Array.from({ length: 40 }, (_, i) => i).reduce((a, b) => a + b * b, 0));
-    const slow = (n: number) => { const until = Date.now() + 50; while (Date.now() < until); return n * n; };
-    const futures = await client.map(slow, Array.from({ length: 40 }, (_, i) => i), { pure: false });
+    const slow = (n: number) => {
+      const until = Date.now() + 50;
+      while (Date.now() < until);
+      return n * n;
+    };
+    const futures = await client.map(
+      slow,
+      Array.from({ length: 40 }, (_, i) => i),
+      { pure: false },
+    );
     await futures[2]?.wait();
     process.kill(cluster.pids.workers[0] as number, "SIGKILL");
     expect(String((await client.gather(futures)).reduce((a, b) => a + b, 0))).toBe(expected);
@@ -172,24 +232,45 @@ describe("connecting", () => {
 
   test("to a port that is no Dask scheduler is a typed error that names it", async () => {
     const address = await serve("SSH-2.0-OpenSSH_9.2\r\n".repeat(4));
-    await expect(Client.connect(address, { timeout: "5s" })).rejects.toMatchObject({ code: "remote-protocol", message: expect.stringContaining(address) });
+    await expect(Client.connect(address, { timeout: "5s" })).rejects.toMatchObject({
+      code: "remote-protocol",
+      message: expect.stringContaining(address),
+    });
   });
 
   test("to a port that says nothing, or where nobody listens, ends in time", async () => {
     const silent = await serve(null);
-    await expect(Client.connect(silent, { timeout: "500ms" })).rejects.toMatchObject({ code: "connect-timeout", message: expect.stringContaining(silent) });
-    await expect(Client.connect("tcp://127.0.0.1:9", { timeout: "300ms" })).rejects.toMatchObject({ code: "connect-timeout", message: expect.stringContaining("ECONNREFUSED") });
+    await expect(Client.connect(silent, { timeout: "500ms" })).rejects.toMatchObject({
+      code: "connect-timeout",
+      message: expect.stringContaining(silent),
+    });
+    await expect(Client.connect("tcp://127.0.0.1:9", { timeout: "300ms" })).rejects.toMatchObject({
+      code: "connect-timeout",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   test("without an address anywhere, or with a bad one", async () => {
-    await expect(Client.connect()).rejects.toMatchObject({ code: "argument", message: expect.stringContaining("DASK_SCHEDULER_ADDRESS") });
-    await expect(Client.connect({ schedulerFile: "/nowhere/scheduler.json" })).rejects.toMatchObject({ code: "argument", message: expect.stringContaining("/nowhere/scheduler.json") });
+    await expect(Client.connect()).rejects.toMatchObject({
+      code: "argument",
+      message: expect.stringContaining("DASK_SCHEDULER_ADDRESS"),
+    });
+    await expect(Client.connect({ schedulerFile: "/nowhere/scheduler.json" })).rejects.toMatchObject({
+      code: "argument",
+      message: expect.stringContaining("/nowhere/scheduler.json"),
+    });
     await expect(Client.connect("http://x:1")).rejects.toMatchObject({ code: "argument" });
   });
 
   test("a cluster with impossible numbers", async () => {
-    await expect(LocalCluster.start({ nWorkers: 0 })).rejects.toMatchObject({ code: "argument", message: expect.stringContaining("nWorkers is 0") });
-    await expect(LocalCluster.start({ memoryLimit: "1MB" })).rejects.toMatchObject({ code: "config", message: expect.stringContaining("leaves nothing for blocks") });
+    await expect(LocalCluster.start({ nWorkers: 0 })).rejects.toMatchObject({
+      code: "argument",
+      message: expect.stringContaining("nWorkers is 0"),
+    });
+    await expect(LocalCluster.start({ memoryLimit: "1MB" })).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining("leaves nothing for blocks"),
+    });
     await expect(LocalCluster.start({ processes: false })).rejects.toMatchObject({ code: "unsupported" });
   });
 

@@ -49,12 +49,18 @@ describePeer("an rsdat client on a dask scheduler", ["distributed", "numpy"], ()
 
   test("a failing function gives its Python error, with the key", async () => {
     await using future = await client.submit(py("operator.truediv"), [1, 0], { key: "bad-division" });
-    await expect(future.result()).rejects.toMatchObject({ code: "remote", details: { type: "ZeroDivisionError", text: "division by zero", key: "bad-division" } });
+    await expect(future.result()).rejects.toMatchObject({
+      code: "remote",
+      details: { type: "ZeroDivisionError", text: "division by zero", key: "bad-division" },
+    });
     expect(future.status).toBe("error");
   });
 
   test("a result is forgotten by the cluster once every future of it is released", async () => {
-    const [first, second] = [await client.submit(py("time.time_ns"), [], { key: "now" }), await client.submit(py("time.time_ns"), [], { key: "now" })];
+    const [first, second] = [
+      await client.submit(py("time.time_ns"), [], { key: "now" }),
+      await client.submit(py("time.time_ns"), [], { key: "now" }),
+    ];
     const at = await first.result();
     first.release();
     await expect(first.result()).rejects.toMatchObject({ code: "released" });
@@ -73,6 +79,9 @@ describePeer("an rsdat client on a dask scheduler", ["distributed", "numpy"], ()
 
   test("a worker's port is no scheduler", async () => {
     const [, address] = /Start worker at:\s+(tcp:\/\/\S+)/.exec(worker.output()) ?? [];
-    await expect(Client.connect(address as string, { timeout: "10s" })).rejects.toMatchObject({ code: "remote-protocol", message: expect.stringContaining("no scheduler") });
+    await expect(Client.connect(address as string, { timeout: "10s" })).rejects.toMatchObject({
+      code: "remote-protocol",
+      message: expect.stringContaining("no scheduler"),
+    });
   });
 });

@@ -23,7 +23,20 @@ describePeer("an rsdat worker on a dask scheduler", ["distributed", "numpy"], ()
     scheduler = started.scheduler;
     address = started.address;
     python = await startDaskWorker(address);
-    worker = startRsdat(["worker", address, "--nthreads", "1", "--memory-limit", "1GiB", "--name", "js", "--token-file", tokenFile, "--resources", "SPECIAL=2"]);
+    worker = startRsdat([
+      "worker",
+      address,
+      "--nthreads",
+      "1",
+      "--memory-limit",
+      "1GiB",
+      "--name",
+      "js",
+      "--token-file",
+      tokenFile,
+      "--resources",
+      "SPECIAL=2",
+    ]);
     await worker.waitFor(/registered to/);
     client = await Client.connect(address, { tokenFile });
   });
@@ -62,9 +75,14 @@ describePeer("an rsdat worker on a dask scheduler", ["distributed", "numpy"], ()
     const workers = await pythonWorkers();
     await using made = await client.submit((n: number) => n, [3]);
     await using ones = await client.submit(py("numpy.ones"), [made], { workers });
-    await using total = await client.submit((block: { data: ArrayLike<number> }) => Array.from(block.data).reduce((a, b) => a + b, 0), [ones]);
+    await using total = await client.submit(
+      (block: { data: ArrayLike<number> }) => Array.from(block.data).reduce((a, b) => a + b, 0),
+      [ones],
+    );
     expect(await total.result()).toBe(3);
-    const scattered = await client.scatter(NDArray.of(Float64Array.from({ length: 1_000_000 }, (_, i) => i)), { workers: ["js"].map(() => jsAddress()) });
+    const scattered = await client.scatter(NDArray.of(Float64Array.from({ length: 1_000_000 }, (_, i) => i)), {
+      workers: ["js"].map(() => jsAddress()),
+    });
     await using sum = await client.submit(py("numpy.sum"), [scattered], { workers });
     expect(await sum.result()).toBe((999_999 * 1_000_000) / 2);
   });
@@ -74,8 +92,17 @@ describePeer("an rsdat worker on a dask scheduler", ["distributed", "numpy"], ()
   }
 
   test("an error names key and worker", async () => {
-    await using bad = await client.submit(() => { throw new TypeError("no such band"); }, [], { key: "bad-js" });
-    await expect(bad.result()).rejects.toMatchObject({ code: "remote", details: { key: "bad-js", worker: jsAddress(), text: expect.stringContaining("no such band") } });
+    await using bad = await client.submit(
+      () => {
+        throw new TypeError("no such band");
+      },
+      [],
+      { key: "bad-js" },
+    );
+    await expect(bad.result()).rejects.toMatchObject({
+      code: "remote",
+      details: { key: "bad-js", worker: jsAddress(), text: expect.stringContaining("no such band") },
+    });
   });
 
   test("a Python task that comes here by mistake fails with a way out", async () => {

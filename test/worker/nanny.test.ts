@@ -30,7 +30,11 @@ test("and given up after its bound", async () => {
 
 test("a worker that was asked to leave is not started again", async () => {
   const leave = new AbortController();
-  const running = runNanny({ command: [process.execPath, "-e", "setInterval(() => {}, 1000)"], logger: silentLogger, signal: leave.signal });
+  const running = runNanny({
+    command: [process.execPath, "-e", "setInterval(() => {}, 1000)"],
+    logger: silentLogger,
+    signal: leave.signal,
+  });
   setTimeout(() => leave.abort(), 200);
   expect(await running).toBe(128);
 });

@@ -2,7 +2,7 @@
 import { InvariantError } from "../../base/index.ts";
 import { showKey } from "../../graph/index.ts";
 import type { Core } from "./core.ts";
-import type { WorkerTask } from "./task.ts";
+import { isOrdered, type WorkerTask } from "./task.ts";
 
 /** @throws {InvariantError} the first broken invariant, with the story of the task */
 export function checkCore(core: Core): void {
@@ -11,7 +11,13 @@ export function checkCore(core: Core): void {
     checkTask(core, task);
     if (task.state === "memory") managedBytes += task.nbytes;
   }
-  must(core, null, "W-I7", managedBytes === core.managedBytes, `managed bytes ${core.managedBytes}, of tasks ${managedBytes}`);
+  must(
+    core,
+    null,
+    "W-I7",
+    managedBytes === core.managedBytes,
+    `managed bytes ${core.managedBytes}, of tasks ${managedBytes}`,
+  );
   checkPlaces(core);
   checkPeers(core);
 }
@@ -22,25 +28,49 @@ function must(core: Core, task: WorkerTask | null, number: string, holds: boolea
   throw new InvariantError(`${number}${who}: ${what}`, { details: { story: task ? core.story([task.key]) : [] } });
 }
 
+/** States in which an absent input of a waiting task is on its way. */
+const COMING: ReadonlySet<string> = new Set([
+  "fetch",
+  "missing",
+  "flight",
+  "cancelled",
+  "resumed",
+  "waiting",
+  "ready",
+  "constrained",
+  "executing",
+  "long-running",
+]);
+
 function checkTask(core: Core, task: WorkerTask): void {
   const { state } = task;
-  const isUnfinished = state === "waiting" || state === "ready" || state === "constrained" || state === "executing" || state === "long-running";
-  must(core, task, "W-I1", state !== "forgotten" && core.tasks.get(task.key) === task, "is in the table and not forgotten");
-  must(core, task, "W-I1", state !== "released" || task.dependents.size > 0, "released tasks that nobody reads are forgotten");
-  must(core, task, "W-I2", isUnfinished || task.dependencies.length === 0, "only unfinished tasks are linked to inputs");
-  must(core, task, "W-I2", task.dependencies.every((input) => input.dependents.has(task)), "its inputs know it");
-  must(core, task, "W-I2", Array.from(task.dependents).every((reader) => reader.dependencies.includes(task)), "its readers know it");
-  const absent = task.dependencies.filter((input) => input.state !== "memory").length;
-  if (state === "waiting") {
-    must(core, task, "W-I3", task.waitingFor === absent && absent > 0, `waits for ${task.waitingFor}, absent are ${absent}`);
-    must(core, task, "W-I3", task.dependencies.every((i) => ["memory", "fetch", "missing", "flight", "resumed", "cancelled", "executing", "long-running", "waiting", "ready", "constrained"].includes(i.state)), "every input is on its way");
-  }
-  if (state === "ready" || state === "constrained") must(core, task, "W-I3", absent === 0, "has all inputs");
-  must(core, task, "W-I4", (state === "cancelled" || state === "resumed") === (task.previous !== null), `previous is ${task.previous}`);
-  must(core, task, "W-I4", (state === "resumed") === (task.next !== null), `next is ${task.next}`);
-  must(core, task, "W-I4", !task.done, "an ended activity has been dealt with");
-  must(core, task, "W-I6", state !== "missing" || task.whoHas.size === 0, "is missing though a holder is known");
-  must(core, task, "W-I6", state !== "fetch" || task.whoHas.size > 0, "is to be fetched from nobody");
+  const holds = (number: string, isTrue: boolean, what: string): void => must(core, task, number, isTrue, what);
+  holds("W-I1", state !== "forgotten" && core.tasks.get(task.key) === task, "is in the table and not forgotten");
+  holds("W-I1", state !== "released" || task.dependents.size > 0, "released tasks that nobody reads are forgotten");
+  holds("W-I2", isOrdered(task) || task.dependencies.length === 0, "only unfinished tasks are linked to inputs");
+  const { dependencies, dependents } = task;
+  holds(
+    "W-I2",
+    dependencies.every((input) => input.dependents.has(task)),
+    "its inputs know it",
+  );
+  holds(
+    "W-I2",
+    Array.from(dependents).every((reader) => reader.dependencies.includes(task)),
+    "its readers know it",
+  );
+  const absent = dependencies.filter((input) => input.state !== "memory");
+  const isCounted = task.waitingFor === absent.length && absent.length > 0;
+  const isComing = absent.every((input) => COMING.has(input.state));
+  holds("W-I3", state !== "waiting" || isCounted, `waits for ${task.waitingFor} inputs, absent are ${absent.length}`);
+  holds("W-I3", state !== "waiting" || isComing, "every input is on its way");
+  holds("W-I3", (state !== "ready" && state !== "constrained") || absent.length === 0, "has all inputs");
+  const isUnwanted = state === "cancelled" || state === "resumed";
+  holds("W-I4", isUnwanted === (task.previous !== null), `previous is ${task.previous}`);
+  holds("W-I4", (state === "resumed") === (task.next !== null), `next is ${task.next}`);
+  holds("W-I4", !task.done, "an ended activity has been dealt with");
+  holds("W-I6", state !== "missing" || task.whoHas.size === 0, "is missing though a holder is known");
+  holds("W-I6", state !== "fetch" || task.whoHas.size > 0, "is to be fetched from nobody");
 }
 
 /** Each place (heap, set) holds exactly the tasks of its states. */
@@ -55,16 +85,37 @@ function checkPlaces(core: Core): void {
     for (const address of task.whoHas) {
       const peer = core.peers.get(address);
       must(core, task, "W-I6", peer?.hasWhat.has(task) === true, `its holder ${address} knows it`);
-      must(core, task, "W-I6", peer?.needed.has(task) === (task.state === "fetch"), `is asked of ${address} exactly while in fetch`);
+      must(
+        core,
+        task,
+        "W-I6",
+        peer?.needed.has(task) === (task.state === "fetch"),
+        `is asked of ${address} exactly while in fetch`,
+      );
     }
   }
-  must(core, null, "W-I8", core.executing.size <= core.limits.nthreads, `${core.executing.size} tasks on ${core.limits.nthreads} threads`);
-  for (const [name, amount] of core.free) must(core, null, "W-I8", amount >= 0, `resource ${name} is overdrawn: ${amount}`);
-  const needs = Array.from(core.executing).concat(Array.from(core.longRunning)).reduce((sum, task) => sum + (task.need ?? 0), 0);
+  must(
+    core,
+    null,
+    "W-I8",
+    core.executing.size <= core.limits.nthreads,
+    `${core.executing.size} tasks on ${core.limits.nthreads} threads`,
+  );
+  for (const [name, amount] of core.free)
+    must(core, null, "W-I8", amount >= 0, `resource ${name} is overdrawn: ${amount}`);
+  const needs = Array.from(core.executing)
+    .concat(Array.from(core.longRunning))
+    .reduce((sum, task) => sum + (task.need ?? 0), 0);
   must(core, null, "W-I7", needs === core.reservedBytes, `reserved bytes ${core.reservedBytes}, of tasks ${needs}`);
   const { budgetBytes } = core.limits;
   const isAlone = core.executing.size + core.longRunning.size <= 1;
-  must(core, null, "W-C1", budgetBytes === null || isAlone || core.reservedBytes <= budgetBytes, `${core.reservedBytes} bytes reserved of ${budgetBytes}`);
+  must(
+    core,
+    null,
+    "W-C1",
+    budgetBytes === null || isAlone || core.reservedBytes <= budgetBytes,
+    `${core.reservedBytes} bytes reserved of ${budgetBytes}`,
+  );
 }
 
 function checkPeers(core: Core): void {
@@ -80,7 +131,13 @@ function checkPeers(core: Core): void {
       flying.add(task);
     }
   }
-  must(core, null, "W-I9", count === core.incomingCount && bytes === core.incomingBytes, "transfers under way are counted");
+  must(
+    core,
+    null,
+    "W-I9",
+    count === core.incomingCount && bytes === core.incomingBytes,
+    "transfers under way are counted",
+  );
   for (const task of core.tasks.values()) {
     const isFlying = task.state === "flight" || task.previous === "flight";
     must(core, task, "W-I9", flying.has(task) === isFlying, "flies exactly while a request asks for it");

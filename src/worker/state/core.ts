@@ -114,7 +114,13 @@ export class Core {
       const key = this.#storyKeys[at];
       if (key === undefined || !wanted.has(key)) continue;
       // The five rings are written together.
-      out.push({ key, from: this.#storyFrom[at] as string, to: this.#storyTo[at] as string, stimulusId: this.#storyStimulus[at] as string, now: this.#storyNow[at] as number });
+      out.push({
+        key,
+        from: this.#storyFrom[at] as string,
+        to: this.#storyTo[at] as string,
+        stimulusId: this.#storyStimulus[at] as string,
+        now: this.#storyNow[at] as number,
+      });
     }
     return out;
   }
@@ -146,7 +152,10 @@ export class Core {
 
   flushAdded(): void {
     if (this.#added.length === 0) return;
-    this.outbox.push({ type: "send", message: { op: "add-keys", keys: this.#added.splice(0), stimulusId: this.stimulusId } });
+    this.outbox.push({
+      type: "send",
+      message: { op: "add-keys", keys: this.#added.splice(0), stimulusId: this.stimulusId },
+    });
   }
 
   /** The shell shall let go of this value: one instruction per event. */
@@ -167,7 +176,15 @@ export class Core {
   peer(address: WorkerAddress): Peer {
     let peer = this.peers.get(address);
     if (!peer) {
-      peer = { address, host: hostOf(address), hasWhat: new Set(), needed: new Heap(isBefore), asked: null, askedBytes: 0, busyUntil: 0 };
+      peer = {
+        address,
+        host: hostOf(address),
+        hasWhat: new Set(),
+        needed: new Heap(isBefore),
+        asked: null,
+        askedBytes: 0,
+        busyUntil: 0,
+      };
       this.peers.set(address, peer);
     }
     return peer;

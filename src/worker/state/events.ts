@@ -7,7 +7,13 @@
  * keeps its own hold on its inputs.
  */
 import type { Key } from "../../graph/index.ts";
-import type { ComputeTask, SchedulerToWorker, StartStop, WireFailure, WorkerToScheduler } from "../../protocol/index.ts";
+import type {
+  ComputeTask,
+  SchedulerToWorker,
+  StartStop,
+  WireFailure,
+  WorkerToScheduler,
+} from "../../protocol/index.ts";
 
 /** Address of a worker, spelled one way: `tcp://host:port`. */
 export type WorkerAddress = string;
@@ -36,12 +42,31 @@ export type WorkerEvent =
   /** One batch of the scheduler's stream, in order. */
   | (EventBase & { readonly type: "scheduler-messages"; readonly messages: readonly SchedulerToWorker[] })
   /** A task ended well; `runId` is the one of its `execute`. */
-  | (EventBase & { readonly type: "execute-success"; readonly key: Key; readonly runId: number; readonly value: ValueFacts; readonly thread: number | null; readonly startstops: readonly StartStop[] })
-  | (EventBase & { readonly type: "execute-failure"; readonly key: Key; readonly runId: number; readonly failure: WireFailure; readonly thread: number | null; readonly startstops: readonly StartStop[] })
+  | (EventBase & {
+      readonly type: "execute-success";
+      readonly key: Key;
+      readonly runId: number;
+      readonly value: ValueFacts;
+      readonly thread: number | null;
+      readonly startstops: readonly StartStop[];
+    })
+  | (EventBase & {
+      readonly type: "execute-failure";
+      readonly key: Key;
+      readonly runId: number;
+      readonly failure: WireFailure;
+      readonly thread: number | null;
+      readonly startstops: readonly StartStop[];
+    })
   /** A running task gives its thread back and goes on (`secede`). */
   | (EventBase & { readonly type: "execute-secede"; readonly key: Key; readonly computeSeconds: number | null })
   /** A peer answered; keys it did not have are absent from `received`. */
-  | (EventBase & { readonly type: "gather-success"; readonly worker: WorkerAddress; readonly received: ReadonlyMap<Key, ValueFacts>; readonly startstop: StartStop })
+  | (EventBase & {
+      readonly type: "gather-success";
+      readonly worker: WorkerAddress;
+      readonly received: ReadonlyMap<Key, ValueFacts>;
+      readonly startstop: StartStop;
+    })
   | (EventBase & { readonly type: "gather-busy"; readonly worker: WorkerAddress })
   /** The peer cannot be reached: all that it held is taken for lost. */
   | (EventBase & { readonly type: "gather-network-failure"; readonly worker: WorkerAddress })
@@ -59,7 +84,13 @@ export type WorkerInstruction =
    * Run it now on a free thread; answer with `execute-success` or `execute-failure`. `dependencies` are in register
    * order, which is the order of the compute-task's `whoHas`.
    */
-  | { readonly type: "execute"; readonly key: Key; readonly runId: number; readonly runSpec: RunSpec; readonly dependencies: readonly Key[] }
+  | {
+      readonly type: "execute";
+      readonly key: Key;
+      readonly runId: number;
+      readonly runSpec: RunSpec;
+      readonly dependencies: readonly Key[];
+    }
   /** Ask `worker` for these keys in one request; answer with one of the `gather-*` events. */
   | { readonly type: "gather"; readonly worker: WorkerAddress; readonly keys: readonly Key[]; readonly nbytes: number }
   /** Let go of these values. */

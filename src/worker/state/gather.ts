@@ -52,7 +52,11 @@ function chooseTasks(core: Core, peer: Peer): { tasks: WorkerTask[]; nbytes: num
   for (let task = peer.needed.peek(); task; task = peer.needed.peek()) {
     const allowed = core.limits.incomingBytesMax - core.incomingBytes;
     const isFirst = nbytes === 0 && core.incomingBytes === 0;
-    if (!isFirst && task.nbytes > (tasks.length > 0 ? Math.min(allowed, core.limits.messageBytesMax) : allowed) - nbytes) break;
+    if (
+      !isFirst &&
+      task.nbytes > (tasks.length > 0 ? Math.min(allowed, core.limits.messageBytesMax) : allowed) - nbytes
+    )
+      break;
     for (const address of task.whoHas) {
       const holder = core.peers.get(address);
       if (holder) core.unneed(holder, task);

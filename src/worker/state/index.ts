@@ -5,8 +5,17 @@
  * @module
  */
 export type {
-  NeedOf, RunSpec, StoryEntry, ValueFacts, WorkerAddress, WorkerCounts, WorkerEvent, WorkerInstruction, WorkerLimits,
-  WorkerMachine, WorkerStatus,
+  NeedOf,
+  RunSpec,
+  StoryEntry,
+  ValueFacts,
+  WorkerAddress,
+  WorkerCounts,
+  WorkerEvent,
+  WorkerInstruction,
+  WorkerLimits,
+  WorkerMachine,
+  WorkerStatus,
 } from "./events.ts";
 export { createWorkerMachine } from "./machine.ts";
 export type { TaskState, TaskTarget } from "./task.ts";

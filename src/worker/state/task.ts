@@ -5,8 +5,20 @@ import type { ValueFacts, WorkerAddress } from "./events.ts";
 
 /** States, spelled as Dask spells them. */
 export const TASK_STATES = [
-  "released", "waiting", "fetch", "missing", "flight", "ready", "constrained", "executing", "long-running", "memory", "error",
-  "cancelled", "resumed", "forgotten",
+  "released",
+  "waiting",
+  "fetch",
+  "missing",
+  "flight",
+  "ready",
+  "constrained",
+  "executing",
+  "long-running",
+  "memory",
+  "error",
+  "cancelled",
+  "resumed",
+  "forgotten",
 ] as const;
 
 /** State of a task at a worker. */
@@ -55,9 +67,27 @@ export interface WorkerTask {
 /** A task nothing is known of. */
 export function newTask(key: Key, sequence: number): WorkerTask {
   return {
-    key, sequence, state: "released", priority: [], order: null, startedRunId: -1, startedAt: 0, dependencies: [],
-    dependents: new Set(), waitingFor: 0, whoHas: new Set(), nbytes: 0, need: null, heldResources: null, previous: null, next: null,
-    done: false, value: null, failure: null, thread: null, startstops: [],
+    key,
+    sequence,
+    state: "released",
+    priority: [],
+    order: null,
+    startedRunId: -1,
+    startedAt: 0,
+    dependencies: [],
+    dependents: new Set(),
+    waitingFor: 0,
+    whoHas: new Set(),
+    nbytes: 0,
+    need: null,
+    heldResources: null,
+    previous: null,
+    next: null,
+    done: false,
+    value: null,
+    failure: null,
+    thread: null,
+    startstops: [],
   };
 }
 

@@ -16,25 +16,72 @@ type Row = { readonly [T in TaskTarget]: Transition | null };
 
 /** What a row does not name cannot happen. */
 const NEVER: Row = {
-  released: null, waiting: null, fetch: null, missing: null, flight: null, ready: null, constrained: null, executing: null,
-  "long-running": null, memory: null, error: null, forgotten: null,
+  released: null,
+  waiting: null,
+  fetch: null,
+  missing: null,
+  flight: null,
+  ready: null,
+  constrained: null,
+  executing: null,
+  "long-running": null,
+  memory: null,
+  error: null,
+  forgotten: null,
 };
 
 /** Every cell; a recommendation of the state a task is in already is dropped before the table is asked. */
 export const TRANSITIONS: { readonly [F in TaskState]: Row } = {
   released: { ...NEVER, waiting: toWaiting, fetch: toFetch, memory: scattered, forgotten: forget },
-  waiting: { ...NEVER, ready: toReady, constrained: toConstrained, released: release, memory: throughReleased, error: toError },
-  fetch: { ...NEVER, flight: toFlight, missing: toMissing, released: release, waiting: throughReleased, memory: throughReleased },
+  waiting: {
+    ...NEVER,
+    ready: toReady,
+    constrained: toConstrained,
+    released: release,
+    memory: throughReleased,
+    error: toError,
+  },
+  fetch: {
+    ...NEVER,
+    flight: toFlight,
+    missing: toMissing,
+    released: release,
+    waiting: throughReleased,
+    memory: throughReleased,
+  },
   missing: { ...NEVER, fetch: toFetch, released: release, waiting: throughReleased, memory: throughReleased },
   flight: { ...NEVER, memory: arrived, fetch: toFetch, released: cancel, waiting: throughReleased },
   ready: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, memory: throughReleased },
   constrained: { ...NEVER, executing: execute, released: release, waiting: backToWaiting, memory: throughReleased },
-  executing: { ...NEVER, memory: finish, error: toError, "long-running": secede, released: cancel, waiting: throughReleased },
+  executing: {
+    ...NEVER,
+    memory: finish,
+    error: toError,
+    "long-running": secede,
+    released: cancel,
+    waiting: throughReleased,
+  },
   "long-running": { ...NEVER, memory: finish, error: toError, released: cancel, waiting: throughReleased },
   memory: { ...NEVER, released: release },
   error: { ...NEVER, released: release, waiting: throughReleased, fetch: throughReleased, memory: throughReleased },
-  cancelled: { ...NEVER, released: settle, memory: settle, error: settle, fetch: uncancelFetch, waiting: uncancelCompute, "long-running": secede },
-  resumed: { ...NEVER, released: cancelAgain, memory: settle, error: settle, fetch: settleOrNext, waiting: settleOrNext, "long-running": secede },
+  cancelled: {
+    ...NEVER,
+    released: settle,
+    memory: settle,
+    error: settle,
+    fetch: uncancelFetch,
+    waiting: uncancelCompute,
+    "long-running": secede,
+  },
+  resumed: {
+    ...NEVER,
+    released: cancelAgain,
+    memory: settle,
+    error: settle,
+    fetch: settleOrNext,
+    waiting: settleOrNext,
+    "long-running": secede,
+  },
   forgotten: NEVER,
 };
 
@@ -42,7 +89,8 @@ export const TRANSITIONS: { readonly [F in TaskState]: Row } = {
 export function settleAll(core: Core): void {
   do {
     while (core.hasRecommendations) for (const [task, to] of core.takeRecommendations()) step(core, task, to);
-    for (const task of core.orphans) if (task.state === "released") step(core, task, task.dependents.size === 0 ? "forgotten" : "fetch");
+    for (const task of core.orphans)
+      if (task.state === "released") step(core, task, task.dependents.size === 0 ? "forgotten" : "fetch");
     core.orphans.clear();
   } while (core.hasRecommendations);
   core.flushAdded();
@@ -58,7 +106,9 @@ export function step(core: Core, task: WorkerTask, to: TaskTarget): void {
   if (to === "fetch" && (task.state === "memory" || isOrdered(task))) return; // it is here, or will be
   const cell = TRANSITIONS[task.state][to];
   if (cell === null) {
-    throw new InvariantError(`task ${showKey(task.key)}: ${task.state} -> ${to} cannot happen`, { details: { story: core.story([task.key]) } });
+    throw new InvariantError(`task ${showKey(task.key)}: ${task.state} -> ${to} cannot happen`, {
+      details: { story: core.story([task.key]) },
+    });
   }
   cell(core, task, to);
 }
@@ -127,7 +177,13 @@ function execute(core: Core, task: WorkerTask): void {
   core.setState(task, "executing");
   task.startedRunId = order.runId;
   task.startedAt = core.now;
-  core.outbox.push({ type: "execute", key: task.key, runId: order.runId, runSpec: order.runSpec, dependencies: task.dependencies.map((input) => input.key) });
+  core.outbox.push({
+    type: "execute",
+    key: task.key,
+    runId: order.runId,
+    runSpec: order.runSpec,
+    dependencies: task.dependencies.map((input) => input.key),
+  });
 }
 
 function toFetch(core: Core, task: WorkerTask): void {
@@ -187,7 +243,15 @@ function toMemory(core: Core, task: WorkerTask): void {
 export function sendFinished(core: Core, task: WorkerTask, runId: number): void {
   const { nbytes, type, typename } = task.value ?? { nbytes: 0, type: new Uint8Array(0), typename: "" };
   core.send({
-    op: "task-finished", key: task.key, runId, nbytes, type, typename, metadata: new Map(), thread: task.thread, startstops: task.startstops,
+    op: "task-finished",
+    key: task.key,
+    runId,
+    nbytes,
+    type,
+    typename,
+    metadata: new Map(),
+    thread: task.thread,
+    startstops: task.startstops,
     stimulusId: core.stimulusId,
   });
   task.startstops = [];
@@ -200,7 +264,15 @@ function toError(core: Core, task: WorkerTask): void {
   unlink(core, task);
   task.done = false;
   core.setState(task, "error");
-  core.send({ op: "task-erred", key: task.key, runId, ...failure, thread: task.thread, startstops: task.startstops, stimulusId: core.stimulusId });
+  core.send({
+    op: "task-erred",
+    key: task.key,
+    runId,
+    ...failure,
+    thread: task.thread,
+    startstops: task.startstops,
+    stimulusId: core.stimulusId,
+  });
   task.startstops = [];
   if (task.dependents.size > 0) core.recommend(task, "fetch"); // it is elsewhere, says the order of its readers
 }
@@ -213,7 +285,13 @@ function secede(core: Core, task: WorkerTask): void {
     return;
   }
   core.setState(task, "long-running");
-  core.send({ op: "long-running", key: task.key, runId: task.startedRunId, computeDuration: (core.now - task.startedAt) / 1000, stimulusId: core.stimulusId });
+  core.send({
+    op: "long-running",
+    key: task.key,
+    runId: task.startedRunId,
+    computeDuration: (core.now - task.startedAt) / 1000,
+    stimulusId: core.stimulusId,
+  });
 }
 
 /** Give up what the task holds here; its readers wait again. */
@@ -228,7 +306,15 @@ function release(core: Core, task: WorkerTask): void {
   }
   unlink(core, task);
   core.setState(task, "released");
-  Object.assign(task, { value: null, failure: null, previous: null, next: null, done: false, thread: null, startstops: [] });
+  Object.assign(task, {
+    value: null,
+    failure: null,
+    previous: null,
+    next: null,
+    done: false,
+    thread: null,
+    startstops: [],
+  });
   core.orphans.add(task);
   if (!wasInMemory) return;
   core.managedBytes -= task.nbytes;
@@ -245,7 +331,8 @@ function unlink(core: Core, task: WorkerTask): void {
   for (const input of task.dependencies) {
     input.dependents.delete(task);
     if (input.dependents.size > 0) continue;
-    if (input.state === "fetch" || input.state === "missing" || input.state === "flight") core.recommend(input, "released");
+    if (input.state === "fetch" || input.state === "missing" || input.state === "flight")
+      core.recommend(input, "released");
     else if (input.state === "resumed" && input.next === "fetch") core.recommend(input, "released");
     else if (input.state === "released") core.orphans.add(input);
   }
@@ -254,7 +341,8 @@ function unlink(core: Core, task: WorkerTask): void {
 
 /** What runs or flies cannot be called back: its end is awaited and its result dropped. */
 function cancel(core: Core, task: WorkerTask): void {
-  if (task.state === "executing" || task.state === "long-running" || task.state === "flight") task.previous = task.state;
+  if (task.state === "executing" || task.state === "long-running" || task.state === "flight")
+    task.previous = task.state;
   if (task.previous !== "flight") unlink(core, task);
   core.setState(task, "cancelled");
   task.next = null;
@@ -298,7 +386,15 @@ function settle(core: Core, task: WorkerTask): void {
   if (task.value) core.drop(task.key);
   unlink(core, task);
   core.setState(task, "released");
-  Object.assign(task, { value: null, failure: null, previous: null, next: null, done: false, thread: null, startstops: [] });
+  Object.assign(task, {
+    value: null,
+    failure: null,
+    previous: null,
+    next: null,
+    done: false,
+    thread: null,
+    startstops: [],
+  });
   core.orphans.add(task);
   if (next) core.recommend(task, next);
 }

@@ -1,6 +1,5 @@
 // A script that closes nothing: it must end with 0 right after its last await.
-import { array } from "./rsdat.ts";
-import { Client, LocalCluster } from "./rsdat.ts";
+import { array, Client, LocalCluster } from "./rsdat.ts";
 
 const cluster = await LocalCluster.start({ nWorkers: 2, threadsPerWorker: 1, memoryLimit: "512MiB" });
 const client = await Client.connect({ cluster });

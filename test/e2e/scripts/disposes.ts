@@ -1,6 +1,5 @@
 // The same with `await using`.
-import { array } from "./rsdat.ts";
-import { Client, LocalCluster } from "./rsdat.ts";
+import { array, Client, LocalCluster } from "./rsdat.ts";
 
 await using cluster = await LocalCluster.start({ threadsPerWorker: 1, memoryLimit: "512MiB" });
 await using client = await Client.connect({ cluster });

@@ -1,16 +1,38 @@
 /** A stand-in for the shell: holds values, runs and gathers when a test says so, and checks after every event. */
 import { expect } from "vitest";
 import { type Key, keyOfValue } from "../../../src/graph/index.ts";
-import { type ComputeTask, type SchedulerToWorker, Serialized, type WireFailure, type WorkerToScheduler } from "../../../src/protocol/index.ts";
-import { createWorkerMachine, type NeedOf, type ValueFacts, type WorkerEvent, type WorkerInstruction, type WorkerLimits, type WorkerMachine } from "../../../src/worker/state/index.ts";
+import {
+  type ComputeTask,
+  type SchedulerToWorker,
+  Serialized,
+  type WireFailure,
+  type WorkerToScheduler,
+} from "../../../src/protocol/index.ts";
+import {
+  createWorkerMachine,
+  type NeedOf,
+  type ValueFacts,
+  type WorkerEvent,
+  type WorkerInstruction,
+  type WorkerLimits,
+  type WorkerMachine,
+} from "../../../src/worker/state/index.ts";
 
 export const ME = "tcp://10.0.0.1:1";
 export const A = "tcp://10.0.0.2:1";
 export const B = "tcp://10.0.0.3:1";
 
 export const LIMITS: WorkerLimits = {
-  address: ME, nthreads: 2, budgetBytes: null, resources: new Map([["GPU", 1]]), incomingBytesMax: 1000, messageBytesMax: 100, incomingCountMax: 2,
-  incomingThrottleBytes: 50, busyRetryMs: 150, missingRetryMs: 1000,
+  address: ME,
+  nthreads: 2,
+  budgetBytes: null,
+  resources: new Map([["GPU", 1]]),
+  incomingBytesMax: 1000,
+  messageBytesMax: 100,
+  incomingCountMax: 2,
+  incomingThrottleBytes: 50,
+  busyRetryMs: 150,
+  missingRetryMs: 1000,
 };
 
 export const k = (name: string): Key => keyOfValue(name);
@@ -28,11 +50,24 @@ export interface OrderOptions {
 }
 
 /** A compute-task message. */
-export function order(key: string, { runId = 1, priority = [0], inputs = {}, nbytes = 8, resources }: OrderOptions = {}): ComputeTask {
+export function order(
+  key: string,
+  { runId = 1, priority = [0], inputs = {}, nbytes = 8, resources }: OrderOptions = {},
+): ComputeTask {
   const entries = Object.entries(inputs).map(([name, holders]) => [k(name), holders] as const);
   return {
-    op: "compute-task", stimulusId: `order-${key}`, key: k(key), runId, priority, whoHas: new Map(entries), nbytes: new Map(entries.map(([name]) => [name, nbytes])),
-    runSpec: SPEC, resourceRestrictions: resources ? new Map(Object.entries(resources)) : null, actor: false, annotations: null, spanId: null,
+    op: "compute-task",
+    stimulusId: `order-${key}`,
+    key: k(key),
+    runId,
+    priority,
+    whoHas: new Map(entries),
+    nbytes: new Map(entries.map(([name]) => [name, nbytes])),
+    runSpec: SPEC,
+    resourceRestrictions: resources ? new Map(Object.entries(resources)) : null,
+    actor: false,
+    annotations: null,
+    spanId: null,
   };
 }
 
@@ -57,7 +92,10 @@ export class Driver {
   event<T extends WorkerEvent["type"]>(type: T, fields: Fields<T>): WorkerInstruction[] {
     const outbox: WorkerInstruction[] = [];
     // The fields are those of this type of event.
-    this.machine.handle({ type, now: this.now, stimulusId: `test-${type}`, ...fields } as unknown as WorkerEvent, outbox);
+    this.machine.handle(
+      { type, now: this.now, stimulusId: `test-${type}`, ...fields } as unknown as WorkerEvent,
+      outbox,
+    );
     for (const instruction of outbox) this.#follow(instruction);
     this.machine.check();
     expect(this.machine.counts().tasks.get("memory") ?? 0, "values held").toBe(this.values.size);
@@ -79,14 +117,24 @@ export class Driver {
   }
 
   fail(key: string): WorkerInstruction[] {
-    return this.event("execute-failure", { key: k(key), runId: this.#end(key), failure: FAILURE, thread: 1, startstops: [] });
+    return this.event("execute-failure", {
+      key: k(key),
+      runId: this.#end(key),
+      failure: FAILURE,
+      thread: 1,
+      startstops: [],
+    });
   }
 
   /** Answer the open request to `worker` with these keys of it. */
   deliver(worker: string, keys: readonly Key[] = this.asked.get(worker) ?? [], nbytes = 8): WorkerInstruction[] {
     this.asked.delete(worker);
     for (const key of keys) this.values.add(key);
-    return this.event("gather-success", { worker, received: new Map(keys.map((key) => [key, value(nbytes)])), startstop: { action: "transfer", start: 0, stop: 1 } });
+    return this.event("gather-success", {
+      worker,
+      received: new Map(keys.map((key) => [key, value(nbytes)])),
+      startstop: { action: "transfer", start: 0, stop: 1 },
+    });
   }
 
   /** The open request to `worker` ends another way. */
@@ -127,7 +175,8 @@ export class Driver {
     if (instruction.type === "send") this.sent.push(instruction.message);
     else if (instruction.type === "execute") {
       expect(this.running.has(instruction.key), "one run per key").toBe(false);
-      for (const input of instruction.dependencies) expect(this.values.has(input), `${input} is held for ${instruction.key}`).toBe(true);
+      for (const input of instruction.dependencies)
+        expect(this.values.has(input), `${input} is held for ${instruction.key}`).toBe(true);
       this.running.set(instruction.key, instruction.runId);
     } else if (instruction.type === "gather") {
       expect(this.asked.has(instruction.worker), "one request per peer").toBe(false);

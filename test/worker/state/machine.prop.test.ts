@@ -14,11 +14,18 @@ function act(driver: Driver, random: Random, runId: number): void {
   const asked = Array.from(driver.asked.keys());
   driver.now += random.below(200);
   switch (random.below(13)) {
-    case 0: case 1: case 2:
-      return void driver.scheduler(order(name(), {
-        runId: random.below(8) === 0 ? runId - 1 : runId, priority: [random.below(3)], inputs: Object.fromEntries(whoHas()), nbytes: random.below(90),
-        ...(random.below(4) === 0 ? { resources: { GPU: 1 } } : {}),
-      }));
+    case 0:
+    case 1:
+    case 2:
+      return void driver.scheduler(
+        order(name(), {
+          runId: random.below(8) === 0 ? runId - 1 : runId,
+          priority: [random.below(3)],
+          inputs: Object.fromEntries(whoHas()),
+          nbytes: random.below(90),
+          ...(random.below(4) === 0 ? { resources: { GPU: 1 } } : {}),
+        }),
+      );
     case 3:
       return void driver.free(name(), name());
     case 4: {
@@ -27,18 +34,32 @@ function act(driver: Driver, random: Random, runId: number): void {
     }
     case 5: {
       const map = new Map(whoHas().map(([n, h]) => [k(n), h] as const));
-      return void driver.scheduler({ op: random.below(2) === 0 ? "refresh-who-has" : "acquire-replicas", whoHas: map, nbytes: new Map(), stimulusId: "s" });
+      return void driver.scheduler({
+        op: random.below(2) === 0 ? "refresh-who-has" : "acquire-replicas",
+        whoHas: map,
+        nbytes: new Map(),
+        stimulusId: "s",
+      });
     }
-    case 6: case 7: {
+    case 6:
+    case 7: {
       const key = running[random.below(Math.max(1, running.length))];
       if (key === undefined) return;
       return void (random.below(3) === 0 ? driver.fail(key) : driver.succeed(key, random.below(90)));
     }
-    case 8: case 9: {
+    case 8:
+    case 9: {
       const worker = asked[random.below(Math.max(1, asked.length))];
       if (worker === undefined) return;
-      if (random.below(2) === 0) return void driver.deliver(worker, driver.asked.get(worker)?.filter(() => random.below(4) > 0));
-      return void driver.refuse(worker, (["gather-busy", "gather-network-failure", "gather-failure"] as const)[random.below(3)] as "gather-busy");
+      if (random.below(2) === 0)
+        return void driver.deliver(
+          worker,
+          driver.asked.get(worker)?.filter(() => random.below(4) > 0),
+        );
+      return void driver.refuse(
+        worker,
+        (["gather-busy", "gather-network-failure", "gather-failure"] as const)[random.below(3)] as "gather-busy",
+      );
     }
     case 10: {
       const fresh = NAMES.filter((n) => !driver.values.has(k(n)) && random.below(4) === 0);
@@ -48,8 +69,11 @@ function act(driver: Driver, random: Random, runId: number): void {
       return void driver.event("status", { status: random.below(3) === 0 ? "paused" : "running" });
     default: {
       const key = running[random.below(Math.max(1, running.length))];
-      if (key !== undefined && random.below(4) === 0) return void driver.event("execute-secede", { key, computeSeconds: null });
-      return void (random.below(2) === 0 ? driver.wake(driver.now + 1000) : driver.scheduler({ op: "remove-worker", worker: random.below(2) === 0 ? A : B, stimulusId: "s" }));
+      if (key !== undefined && random.below(4) === 0)
+        return void driver.event("execute-secede", { key, computeSeconds: null });
+      return void (random.below(2) === 0
+        ? driver.wake(driver.now + 1000)
+        : driver.scheduler({ op: "remove-worker", worker: random.below(2) === 0 ? A : B, stimulusId: "s" }));
     }
   }
 }
@@ -72,11 +96,29 @@ test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9: random events leave no invar
         for (const worker of driver.asked.keys()) driver.deliver(worker);
         driver.free(...NAMES);
       }
-      expect(driver.machine.counts()).toMatchObject({ managedBytes: 0, incomingBytes: 0, incomingCount: 0, executing: [] });
+      expect(driver.machine.counts()).toMatchObject({
+        managedBytes: 0,
+        incomingBytes: 0,
+        incomingCount: 0,
+        executing: [],
+      });
       expect(Array.from(driver.machine.counts().tasks)).toEqual([]);
     } catch (error) {
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
-  expect(Array.from(reached).sort()).toEqual(["cancelled", "constrained", "error", "executing", "fetch", "flight", "long-running", "memory", "missing", "ready", "resumed", "waiting"]);
+  expect(Array.from(reached).sort()).toEqual([
+    "cancelled",
+    "constrained",
+    "error",
+    "executing",
+    "fetch",
+    "flight",
+    "long-running",
+    "memory",
+    "missing",
+    "ready",
+    "resumed",
+    "waiting",
+  ]);
 });

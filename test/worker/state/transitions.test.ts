@@ -7,7 +7,9 @@ import { step, TRANSITIONS, type Transition } from "../../../src/worker/state/tr
 import { A, B, Driver, FAILURE, k, LIMITS, order } from "./drive.ts";
 
 const TARGETS = TASK_STATES.filter((state): state is TaskTarget => state !== "cancelled" && state !== "resumed");
-const CELLS = TASK_STATES.flatMap((from) => TARGETS.filter((to) => to !== from).map((to) => ({ from, to, cell: TRANSITIONS[from][to] })));
+const CELLS = TASK_STATES.flatMap((from) =>
+  TARGETS.filter((to) => to !== from).map((to) => ({ from, to, cell: TRANSITIONS[from][to] })),
+);
 const seen = new Set<string>();
 
 /** A task can have gone on before its recommendation's turn comes: ready but no longer waiting, to be fetched but here or being computed. */
@@ -21,14 +23,20 @@ function isOvertaken(from: TaskState, to: TaskTarget): boolean {
 beforeAll(() => {
   for (const { from, to, cell } of CELLS) {
     const row = TRANSITIONS[from] as Record<TaskTarget, Transition | null>;
-    if (cell) row[to] = (core, task, target) => (seen.add(`${from} -> ${to}`), cell(core, task, target));
+    if (!cell) continue;
+    row[to] = (core, task, target) => {
+      seen.add(`${from} -> ${to}`);
+      cell(core, task, target);
+    };
   }
 });
 
 describe("computing", () => {
   test("a task without inputs runs and is reported with its run id", () => {
     const d = new Driver();
-    expect(d.scheduler(order("x", { runId: 7 }))).toMatchObject([{ type: "execute", key: k("x"), runId: 7, dependencies: [] }]);
+    expect(d.scheduler(order("x", { runId: 7 }))).toMatchObject([
+      { type: "execute", key: k("x"), runId: 7, dependencies: [] },
+    ]);
     d.succeed("x", 100);
     expect(d.sent).toMatchObject([{ op: "task-finished", key: k("x"), runId: 7, nbytes: 100, thread: 1 }]);
     expect(d.machine.counts().managedBytes).toBe(100);
@@ -46,12 +54,20 @@ describe("computing", () => {
   test("inputs are given in the order of the order's who_has", () => {
     const d = new Driver();
     d.put("a", "b", "c");
-    expect(d.scheduler(order("x", { inputs: { c: [A], a: [A], b: [A] } }))).toMatchObject([{ type: "execute", dependencies: [k("c"), k("a"), k("b")] }]);
+    expect(d.scheduler(order("x", { inputs: { c: [A], a: [A], b: [A] } }))).toMatchObject([
+      { type: "execute", dependencies: [k("c"), k("a"), k("b")] },
+    ]);
   });
 
   test("smaller priorities run first, equal ones in order of arrival, and never more than there are threads", () => {
     const d = new Driver({ nthreads: 1 });
-    d.scheduler(order("first", { priority: [5] }), order("c", { priority: [0, 9] }), order("b", { priority: [0, 2] }), order("b2", { priority: [0, 2] }), order("a", { priority: [-1, 7] }));
+    d.scheduler(
+      order("first", { priority: [5] }),
+      order("c", { priority: [0, 9] }),
+      order("b", { priority: [0, 2] }),
+      order("b2", { priority: [0, 2] }),
+      order("a", { priority: [-1, 7] }),
+    );
     const ran: string[] = [];
     for (let key = d.running.keys().next().value; key !== undefined; key = d.running.keys().next().value) {
       ran.push(key);
@@ -63,7 +79,11 @@ describe("computing", () => {
 
   test("a constrained task waits for its resource; a less urgent one without need of it does not", () => {
     const d = new Driver();
-    d.scheduler(order("gpu1", { resources: { GPU: 1 } }), order("gpu2", { resources: { GPU: 1 } }), order("cpu", { priority: [9] }));
+    d.scheduler(
+      order("gpu1", { resources: { GPU: 1 } }),
+      order("gpu2", { resources: { GPU: 1 } }),
+      order("cpu", { priority: [9] }),
+    );
     expect(Array.from(d.running.keys())).toEqual(["gpu1", "cpu"]);
     d.succeed("gpu1");
     expect(Array.from(d.running.keys())).toEqual(["cpu", "gpu2"]);
@@ -93,7 +113,10 @@ describe("computing", () => {
     d.fail("x");
     d.scheduler(order("x", { runId: 2 }));
     d.succeed("x");
-    expect(d.sent).toMatchObject([{ op: "task-erred", runId: 1 }, { op: "task-finished", runId: 2 }]);
+    expect(d.sent).toMatchObject([
+      { op: "task-erred", runId: 1 },
+      { op: "task-finished", runId: 2 },
+    ]);
   });
 
   test("a task that secedes frees its thread and still reports", () => {
@@ -112,7 +135,9 @@ describe("computing", () => {
 describe("fetching", () => {
   test("an input is fetched from its holder, and the replica announced", () => {
     const d = new Driver();
-    expect(d.scheduler(order("x", { inputs: { a: [A] } }))).toMatchObject([{ type: "gather", worker: A, keys: [k("a")] }]);
+    expect(d.scheduler(order("x", { inputs: { a: [A] } }))).toMatchObject([
+      { type: "gather", worker: A, keys: [k("a")] },
+    ]);
     d.deliver(A);
     expect(d.sent).toMatchObject([{ op: "add-keys", keys: [k("a")] }]);
     expect(Array.from(d.running.keys())).toEqual(["x"]);
@@ -120,7 +145,10 @@ describe("fetching", () => {
 
   test("W-C2: one request per peer holds what fits into its bound, most urgent first", () => {
     const d = new Driver({ messageBytesMax: 100 });
-    d.scheduler(order("x", { priority: [1], nbytes: 40, inputs: { a: [A], b: [A], c: [A] } }), order("y", { priority: [0], nbytes: 40, inputs: { d: [A] } }));
+    d.scheduler(
+      order("x", { priority: [1], nbytes: 40, inputs: { a: [A], b: [A], c: [A] } }),
+      order("y", { priority: [0], nbytes: 40, inputs: { d: [A] } }),
+    );
     expect(d.asked.get(A)).toEqual([k("d"), k("a")]);
     d.deliver(A);
     expect(d.asked.get(A)).toEqual([k("b"), k("c")]);
@@ -173,7 +201,10 @@ describe("fetching", () => {
 
   test("a peer out of reach takes all that it held with it", () => {
     const d = new Driver();
-    d.scheduler(order("x", { inputs: { a: [A] }, nbytes: 90 }), order("y", { inputs: { b: [A] }, nbytes: 90, priority: [1] }));
+    d.scheduler(
+      order("x", { inputs: { a: [A] }, nbytes: 90 }),
+      order("y", { inputs: { b: [A] }, nbytes: 90, priority: [1] }),
+    );
     expect(d.asked.get(A)).toEqual([k("a")]);
     d.refuse(A, "gather-network-failure");
     expect(d.sent).toMatchObject([{ op: "request-refresh-who-has", keys: [k("a"), k("b")] }]);
@@ -201,7 +232,10 @@ describe("fetching", () => {
   test("acquire-replicas fetches, and confirms what is here", () => {
     const d = new Driver();
     d.put("b");
-    const whoHas = new Map([[k("a"), [A]], [k("b"), [A]]]);
+    const whoHas = new Map([
+      [k("a"), [A]],
+      [k("b"), [A]],
+    ]);
     d.scheduler({ op: "acquire-replicas", whoHas, nbytes: new Map(), stimulusId: "s" });
     d.deliver(A);
     expect(d.sent.flatMap((m) => (m.op === "add-keys" ? m.keys : []))).toEqual([k("b"), k("a")]);
@@ -222,15 +256,29 @@ describe("letting go", () => {
   test("a freed value is dropped and its end reported, in this order", () => {
     const d = new Driver();
     d.put("a");
-    expect(d.free("a")).toMatchObject([{ type: "send", message: { op: "release-worker-data", key: k("a") } }, { type: "drop", keys: [k("a")] }]);
+    expect(d.free("a")).toMatchObject([
+      { type: "send", message: { op: "release-worker-data", key: k("a") } },
+      { type: "drop", keys: [k("a")] },
+    ]);
     expect(d.machine.counts().tasks.size).toBe(0);
   });
 
   test("tasks that have not started are forgotten, and what only they needed is not fetched", () => {
     const d = new Driver({ nthreads: 1 });
-    d.scheduler(order("runs"), order("ready", { priority: [1] }), order("constrained", { resources: { GPU: 1 }, priority: [1] }), order("waits", { inputs: { a: [A] } }), order("seeks", { inputs: { b: [] } }));
+    d.scheduler(
+      order("runs"),
+      order("ready", { priority: [1] }),
+      order("constrained", { resources: { GPU: 1 }, priority: [1] }),
+      order("waits", { inputs: { a: [A] } }),
+      order("seeks", { inputs: { b: [] } }),
+    );
     d.free("ready", "constrained", "waits", "seeks");
-    expect(d.machine.counts().tasks).toEqual(new Map([["executing", 1], ["cancelled", 1]])); // the transfer of a cannot be called back
+    expect(d.machine.counts().tasks).toEqual(
+      new Map([
+        ["executing", 1],
+        ["cancelled", 1],
+      ]),
+    ); // the transfer of a cannot be called back
     d.deliver(A);
     expect(d.values.size).toBe(0);
     expect(d.machine.counts().tasks).toEqual(new Map([["executing", 1]]));
@@ -239,13 +287,32 @@ describe("letting go", () => {
   test("a freed input of waiting tasks is fetched again; what was ready waits", () => {
     const d = new Driver({ nthreads: 1 });
     d.put("a");
-    d.scheduler(order("runs"), order("x", { inputs: { a: [] }, priority: [1] }), order("g", { inputs: { a: [] }, resources: { GPU: 1 }, priority: [1] }), order("y", { inputs: { a: [], b: [B] }, priority: [1] }));
+    d.scheduler(
+      order("runs"),
+      order("x", { inputs: { a: [] }, priority: [1] }),
+      order("g", { inputs: { a: [] }, resources: { GPU: 1 }, priority: [1] }),
+      order("y", { inputs: { a: [], b: [B] }, priority: [1] }),
+    );
     d.free("a");
-    expect(d.machine.counts().tasks).toEqual(new Map([["waiting", 3], ["missing", 1], ["flight", 1], ["executing", 1]]));
+    expect(d.machine.counts().tasks).toEqual(
+      new Map([
+        ["waiting", 3],
+        ["missing", 1],
+        ["flight", 1],
+        ["executing", 1],
+      ]),
+    );
     d.scheduler({ op: "refresh-who-has", whoHas: new Map([[k("a"), [A]]]), stimulusId: "s" });
     d.deliver(A);
     d.deliver(B);
-    expect(d.machine.counts().tasks).toMatchObject(new Map([["ready", 2], ["constrained", 1], ["executing", 1], ["memory", 2]]));
+    expect(d.machine.counts().tasks).toMatchObject(
+      new Map([
+        ["ready", 2],
+        ["constrained", 1],
+        ["executing", 1],
+        ["memory", 2],
+      ]),
+    );
   });
 
   test("a freed input in fetch is fetched for its readers all the same", () => {
@@ -407,7 +474,10 @@ describe("letting go", () => {
     d.put("a", "b");
     d.scheduler(order("x", { inputs: { a: [A] } }));
     d.scheduler({ op: "remove-replicas", keys: [k("a"), k("b"), k("unknown")], stimulusId: "s" });
-    expect(d.sent).toMatchObject([{ op: "add-keys", keys: [k("a")] }, { op: "release-worker-data", key: k("b") }]);
+    expect(d.sent).toMatchObject([
+      { op: "add-keys", keys: [k("a")] },
+      { op: "release-worker-data", key: k("b") },
+    ]);
   });
 
   test("a fetched or missing task that is ordered is computed instead", () => {
@@ -426,11 +496,26 @@ describe("from outside", () => {
     d.scheduler(order("bad"));
     d.fail("bad");
     d.scheduler(order("runs"));
-    d.scheduler(order("ready", { priority: [1] }), order("constrained", { resources: { GPU: 1 }, priority: [1] }), order("waits", { inputs: { f: [A] } }), order("seeks", { inputs: { m: [] } }));
+    d.scheduler(
+      order("ready", { priority: [1] }),
+      order("constrained", { resources: { GPU: 1 }, priority: [1] }),
+      order("waits", { inputs: { f: [A] } }),
+      order("seeks", { inputs: { m: [] } }),
+    );
     d.event("status", { status: "paused" });
     d.scheduler(order("late", { inputs: { later: [B] } }));
     d.put("ready", "constrained", "waits", "m", "bad", "later", "fresh");
-    expect(d.machine.counts().tasks).toEqual(new Map([["flight", 0], ["ready", 2], ["executing", 1], ["memory", 7], ["cancelled", 1]].filter(([, n]) => n !== 0) as [string, number][]));
+    expect(d.machine.counts().tasks).toEqual(
+      new Map(
+        [
+          ["flight", 0],
+          ["ready", 2],
+          ["executing", 1],
+          ["memory", 7],
+          ["cancelled", 1],
+        ].filter(([, n]) => n !== 0) as [string, number][],
+      ),
+    );
   });
 
   test("a scattered value of a running or flying task is not kept: that one's own counts", () => {
@@ -446,20 +531,32 @@ describe("from outside", () => {
     ask("runs");
     ask("ready");
     ask("unknown");
-    expect(d.sent).toMatchObject([{ key: k("runs"), state: "executing" }, { key: k("ready"), state: "ready" }, { key: k("unknown"), state: null }]);
+    expect(d.sent).toMatchObject([
+      { key: k("runs"), state: "executing" },
+      { key: k("ready"), state: "ready" },
+      { key: k("unknown"), state: null },
+    ]);
     expect(d.state("ready")).toBeUndefined();
   });
 
   test("cancel-compute forgets an unstarted task", () => {
     const d = new Driver({ nthreads: 1 });
     d.scheduler(order("runs"));
-    d.scheduler(order("ready", { priority: [1] }), { op: "cancel-compute", key: k("ready"), stimulusId: "s" }, { op: "cancel-compute", key: k("runs"), stimulusId: "s" });
+    d.scheduler(
+      order("ready", { priority: [1] }),
+      { op: "cancel-compute", key: k("ready"), stimulusId: "s" },
+      { op: "cancel-compute", key: k("runs"), stimulusId: "s" },
+    );
     expect(d.machine.counts().tasks).toEqual(new Map([["executing", 1]]));
   });
 
   test("a paused worker starts and fetches nothing; the scheduler's status change is confirmed", () => {
     const d = new Driver();
-    d.scheduler({ op: "worker-status-change", status: "closing_gracefully", stimulusId: "s" }, order("x"), order("y", { inputs: { a: [A] } }));
+    d.scheduler(
+      { op: "worker-status-change", status: "closing_gracefully", stimulusId: "s" },
+      order("x"),
+      order("y", { inputs: { a: [A] } }),
+    );
     expect(d.sent).toMatchObject([{ op: "worker-status-change", status: "closing_gracefully" }]);
     expect([d.running.size, d.asked.size]).toEqual([0, 0]);
   });
@@ -482,13 +579,18 @@ describe("from outside", () => {
 });
 
 describe("the table", () => {
-  test.each(CELLS.filter(({ cell, from, to }) => cell === null && !isOvertaken(from, to)))("$from -> $to cannot happen", ({ from, to }) => {
-    if (from === "forgotten") return; // a forgotten task is asked nothing: see the next test
-    const core = new Core(LIMITS, () => null);
-    const task = core.ensure(k("x"), [0]);
-    task.state = from as TaskState;
-    expect(() => step(core, task, to)).toThrow(expect.toSatisfy((error: unknown) => isRsdatError(error, "invariant")));
-  });
+  test.each(CELLS.filter(({ cell, from, to }) => cell === null && !isOvertaken(from, to)))(
+    "$from -> $to cannot happen",
+    ({ from, to }) => {
+      if (from === "forgotten") return; // a forgotten task is asked nothing: see the next test
+      const core = new Core(LIMITS, () => null);
+      const task = core.ensure(k("x"), [0]);
+      task.state = from as TaskState;
+      expect(() => step(core, task, to)).toThrow(
+        expect.toSatisfy((error: unknown) => isRsdatError(error, "invariant")),
+      );
+    },
+  );
 
   test("recommendations that were overtaken are dropped", () => {
     const core = new Core(LIMITS, () => null);
@@ -507,6 +609,9 @@ describe("the table", () => {
 
   afterAll(() => {
     const possible = CELLS.filter(({ cell }) => cell !== null).map(({ from, to }) => `${from} -> ${to}`);
-    expect(possible.filter((cell) => !seen.has(cell)), "cells that no test above provokes").toEqual([]);
+    expect(
+      possible.filter((cell) => !seen.has(cell)),
+      "cells that no test above provokes",
+    ).toEqual([]);
   });
 });
