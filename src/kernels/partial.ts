@@ -1,10 +1,15 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value. */
 import { invariant } from "../base/index.ts";
 import { castScalar, DTYPES, type TypedArray, viewOf } from "../dtype/index.ts";
-import { REDUCE_COMPONENTS, type ReduceSpec } from "../graph/index.ts";
+import type { ReduceOp, ReduceSpec } from "../graph/index.ts";
 import { ascontiguous, type NDArray } from "../ndarray/index.ts";
 import { joinBigs, joinFloats, type SlotKind, slotKind } from "./accumulate.ts";
 import type { Accumulation } from "./reduce-plan.ts";
+
+/** Number of components of a partial, as `REDUCE_COMPONENTS` of the expression types names them. */
+export function componentCount(op: ReduceOp): number {
+  return op === "count" ? 1 : op === "var" || op === "std" ? 3 : 2;
+}
 
 /** How the first component of a partial of `spec` is stored. */
 export function partialSlot(spec: ReduceSpec): SlotKind {
@@ -53,7 +58,7 @@ function rowsOf(block: NDArray, spec: ReduceSpec): Rows {
   return {
     f64: data,
     big: big as BigInt64Array | BigUint64Array,
-    count: data.length / REDUCE_COMPONENTS[spec.op].length,
+    count: data.length / componentCount(spec.op),
   };
 }
 

@@ -7,7 +7,7 @@
  */
 import { invariant } from "../base/index.ts";
 import { allocate, DTYPES, type DType, viewOf } from "../dtype/index.ts";
-import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec } from "../graph/index.ts";
+import type { KernelCall, ReduceSpec } from "../graph/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { convert, fill } from "./copy.ts";
@@ -15,6 +15,7 @@ import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
+import { componentCount } from "./partial.ts";
 import { accumulateCall, isNarrowInteger, planReduce, planSquares, type ReducePlan } from "./reduce-plan.ts";
 import { ROW_BATCH, reduceRows } from "./rows.ts";
 import { memoryOf } from "./segment.ts";
@@ -94,7 +95,7 @@ export function runReduce(
   out: NDArray,
 ): void {
   invariant(
-    out.dtype === "float64" && out.shape[0] === REDUCE_COMPONENTS[spec.op].length,
+    out.dtype === "float64" && out.shape[0] === componentCount(spec.op),
     `partial of ${spec.op} is ${out.dtype} (${out.shape.join(", ")})`,
   );
   const keptAxes = shape.flatMap((_, k) => (reduced.includes(k) ? [] : [k]));

@@ -4,6 +4,7 @@ import { REDUCE_COMPONENTS, type ReduceOp, type ReduceSpec } from "../../src/gra
 import { compileFrom } from "../../src/kernels/engine.ts";
 import { combinePartials, finalizePartial, runReduce } from "../../src/kernels/index.ts";
 import { CallBuilder } from "../../src/kernels/ir.ts";
+import { componentCount } from "../../src/kernels/partial.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { bitsOf, blockOf, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";
@@ -148,4 +149,10 @@ describePeer("reductions equal NumPy", ["numpy"], () => {
     const partial = partialOf(spec, [NDArray.of(Uint8Array.of(1, 2, 3, 4, 5, 6), [2, 3]), mask], [2, 3], [1]);
     expect(resultOf(spec, partial).toArray()).toEqual([99n, 11n]);
   });
+});
+
+test("partials have the components that the expression types name", () => {
+  for (const op of Object.keys(REDUCE_COMPONENTS) as ReduceOp[]) {
+    expect(componentCount(op)).toBe(REDUCE_COMPONENTS[op].length);
+  }
 });
