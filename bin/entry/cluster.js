@@ -3,5 +3,10 @@ import { load } from "../load.js";
 
 await load("register");
 export const {
+  BatchJob,
   LocalCluster,
+  SlurmCluster,
+  batchScript,
+  slurmWishes,
+  submitBatch,
 } = await load("cluster/index");
