@@ -1,5 +1,5 @@
 /**
- * Room: cli. The command line: `rsdat scheduler`, `worker`, `info`.
+ * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `info`.
  * In: arguments. Out: processes that run, lines that are printed, exit codes.
  * Imports: all but testing.
  * @module
@@ -9,14 +9,17 @@ import { isRsdatError } from "../base/index.ts";
 import { packageVersion } from "../config/index.ts";
 import { infoCommand } from "./info.ts";
 import { schedulerCommand } from "./scheduler.ts";
+import { submitCommand } from "./submit.ts";
 import { workerCommand } from "./worker.ts";
 
 /** Run a command line; a user's mistake is one line on stderr and exit code 1. */
 export async function main(args: readonly string[]): Promise<void> {
   const program = new Command("rsdat")
     .description("Dask for TypeScript, made for Earth-observation rasters on HPC")
-    .version(packageVersion());
-  for (const command of [schedulerCommand(), workerCommand(), infoCommand()]) program.addCommand(command);
+    .version(packageVersion())
+    .enablePositionalOptions();
+  for (const command of [schedulerCommand(), workerCommand(), submitCommand(), infoCommand()])
+    program.addCommand(command);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -7,6 +7,8 @@
 
 export type { LocalClusterOptions } from "./local-cluster.ts";
 export { LocalCluster } from "./local-cluster.ts";
+export type { BatchOptions } from "./slurm-batch.ts";
+export { BatchJob, batchScript, slurmWishes, submitBatch } from "./slurm-batch.ts";
 export type { SlurmScale } from "./slurm-cluster.ts";
 export { SlurmCluster } from "./slurm-cluster.ts";
 export type { SlurmOptions, SlurmSchedulerOptions } from "./slurm-options.ts";

@@ -18,11 +18,11 @@ import {
 } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
 import { Rpc } from "../comm/index.ts";
-import { type ConfigTree, config, createLogger, packageVersion } from "../config/index.ts";
+import { type ConfigTree, config, createLogger, packageVersion, speaksDialect } from "../config/index.ts";
 import { IDENTITY, RETIRE_WORKERS, type WorkerIdentity } from "../protocol/index.ts";
 import { type Child, startChild } from "./child-process.ts";
 import { hostOfInterface, hostTowards } from "./reachable-host.ts";
-import { askNodeAddresses, askQueue, askRecord, cancelJobs, listJobs, submitScript } from "./slurm-commands.ts";
+import { askNodeAddresses, askQueue, askRecords, cancelJobs, listJobs, submitScript } from "./slurm-commands.ts";
 import { type ResolvedSlurmOptions, resolveSlurmOptions, type SlurmOptions } from "./slurm-options.ts";
 import { lastLines, startError, wholeText } from "./slurm-report.ts";
 import { buildJobScript, logName, type ScriptFacts, workerNames } from "./slurm-script.ts";
@@ -119,7 +119,7 @@ export class SlurmCluster implements ClusterHandle {
     const secret = makeSecret(resolved);
     let cluster: SlurmCluster | undefined;
     try {
-      const dialect = process.env["RSDAT_DIALECT"] !== "0";
+      const dialect = speaksDialect();
       const scheduler = await startChild({
         role: "scheduler",
         host,
@@ -329,7 +329,7 @@ export class SlurmCluster implements ClusterHandle {
 
   async #follow({ job, kind, mustCancel }: Verdict): Promise<void> {
     if (kind === "start-failure") {
-      const [record, lines] = await Promise.all([askRecord(job.id), lastLines(this.#logOf(job.id))]);
+      const [[record = null], lines] = await Promise.all([askRecords(job.id), lastLines(this.#logOf(job.id))]);
       this.#lastError = startError({
         job,
         record,

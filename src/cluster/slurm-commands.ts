@@ -117,10 +117,10 @@ export async function askQueue(ids: readonly string[]): Promise<QueueLine[] | nu
   return /Invalid job id/i.test(stderr) ? [] : null;
 }
 
-/** The record of one job; null where Slurm has forgotten it. */
-export async function askRecord(id: string): Promise<JobRecord | null> {
+/** Records of a job, or of all tasks of a job array; none where Slurm has forgotten it. */
+export async function askRecords(id: string): Promise<JobRecord[]> {
   const { exitCode, stdout } = await runSlurm("scontrol", ["show", "job", "-o", id]);
-  return exitCode === 0 ? parseJobRecord(stdout.split("\n")[0] ?? "") : null;
+  return exitCode === 0 ? stdout.split("\n").flatMap((line) => parseJobRecord(line) ?? []) : [];
 }
 
 /** Cancel jobs; those that have ended already do not matter. */

@@ -66,9 +66,10 @@ export interface JobRecord {
   readonly node: string;
   /** File with its output; empty where Slurm does not say. */
   readonly output: string;
+  readonly isArray: boolean;
 }
 
-/** The record in the text of `scontrol show job -o`; null where there is none. */
+/** The record in one line of `scontrol show job -o`; null where there is none. */
 export function parseJobRecord(text: string): JobRecord | null {
   const field = (name: string): string => new RegExp(`(?:^|\\s)${name}=(\\S*)`).exec(text)?.[1] ?? "";
   const state = field("JobState");
@@ -82,6 +83,7 @@ export function parseJobRecord(text: string): JobRecord | null {
     signal: signal ?? 0,
     node: plain("BatchHost") || plain("NodeList"),
     output: plain("StdOut"),
+    isArray: field("ArrayJobId") !== "",
   };
 }
 
