@@ -14,6 +14,16 @@ const SEGMENT_BYTES = 2 ** 30;
 const LARGE_SEGMENT_BYTES = 2 ** 32 - 65536;
 const LARGE_SEGMENTS_FROM = 32 * 2 ** 30;
 
+/** Bytes that an arena may touch for a budget: alignment, tails, slabs and gaps cost up to a sixteenth. */
+function touchableBytes(budgetBytes: number): number {
+  return Math.ceil(budgetBytes * (17 / 16)) + 8 * SLAB_BYTES;
+}
+
+/** Largest budget of an arena that touches at most `bytes`. */
+export function budgetWithin(bytes: number): number {
+  return Math.floor((bytes - 8 * SLAB_BYTES) * (16 / 17));
+}
+
 /** Where bytes lie. */
 export interface Place {
   readonly segment: number;
@@ -77,7 +87,7 @@ export interface ArenaOptions {
 export class Arena {
   readonly budgetBytes: number;
   readonly #enforce: boolean;
-  /** Bytes that may ever be touched: the budget, and what alignment, tails and slabs cost. */
+  /** Bytes that may ever be touched. */
   readonly #touchable: number;
   readonly #onSegment: (id: number, segment: Segment) => void;
   readonly #segments: ArenaSegment[] = [];
@@ -90,7 +100,7 @@ export class Arena {
   constructor({ budgetBytes, enforceBudget = true, onSegment = () => undefined }: ArenaOptions) {
     this.budgetBytes = budgetBytes;
     this.#enforce = enforceBudget;
-    this.#touchable = enforceBudget ? Math.ceil(budgetBytes * (17 / 16)) + 8 * SLAB_BYTES : Number.POSITIVE_INFINITY;
+    this.#touchable = enforceBudget ? touchableBytes(budgetBytes) : Number.POSITIVE_INFINITY;
     this.#onSegment = onSegment;
   }
 

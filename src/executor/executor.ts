@@ -182,9 +182,12 @@ class ThreadedExecutor implements Executor {
       this.#arena.pin(input);
     }
     if (this.#inFlight++ === 0) this.#awake.ref();
+    if (task.signal?.aborted) {
+      queueMicrotask(() => this.#finish(job, { status: "cancelled", ...NOT_RUN }));
+      return;
+    }
+    task.signal?.addEventListener("abort", job.onAbort, { once: true });
     this.#waiting.push(job);
-    if (task.signal?.aborted) queueMicrotask(job.onAbort);
-    else task.signal?.addEventListener("abort", job.onAbort, { once: true });
     if (this.#waiting.length === 1) this.#pump();
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 export { createExecutor } from "./executor.ts";
-export { runtimeReserveBytes } from "./sizes.ts";
+export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";
 export type { StepContext } from "./steps.ts";
 export { runTask, runTaskSync, taskErrorRecord } from "./steps.ts";
 export type { Traffic } from "./steps-io.ts";

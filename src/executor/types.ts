@@ -101,7 +101,7 @@ export interface Executor extends AsyncDisposable {
 export interface ExecutorOptions {
   /** Compute threads, at least 1. */
   readonly threads: number;
-  /** Bytes for blocks and workspaces: the memory limit less {@link runtimeReserveBytes}. */
+  /** Bytes for blocks and workspaces; `budgetBytesWithin` gives them for a process's limit. */
   readonly budgetBytes: number;
   /** False lets allocations pass the budget; for tests that must see it exceeded. Default true. */
   readonly enforceBudget?: boolean;

@@ -1,17 +1,14 @@
 /** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
 import { Worker } from "node:worker_threads";
-import { CancelledError, errorFromRecord, formatBytes, MemoryBudgetError, RsdatError } from "../base/index.ts";
+import { CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, memoryLimitBytes } from "../config/index.ts";
-import { runtimeReserveBytes } from "../executor/index.ts";
+import { budgetBytesWithin } from "../executor/index.ts";
 import type { Graph, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { CoordinatorOptions, FromCoordinator, ToCoordinator } from "./messages.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-
-/** Least bytes for blocks with which a runner starts. */
-const BUDGET_BYTES_MIN = 8 * 2 ** 20;
 
 /** Options of {@link localRunner}; each defaults to the configuration. */
 export interface LocalOptions {
@@ -108,13 +105,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     if (this.#settings) return this.#settings;
     const threads = this.#options.threads ?? computeThreads();
     const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
-    const budgetBytes = limit - runtimeReserveBytes(threads);
-    if (budgetBytes < BUDGET_BYTES_MIN) {
-      throw new MemoryBudgetError(
-        `a memory limit of ${formatBytes(limit)} leaves no room for blocks: ${threads} threads take ${formatBytes(limit - budgetBytes)} themselves`,
-        { details: { limit, threads } },
-      );
-    }
+    const budgetBytes = budgetBytesWithin(limit, threads);
     this.#settings = { threads, budgetBytes, admission: this.#options.admission ?? true };
     return this.#settings;
   }
