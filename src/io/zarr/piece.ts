@@ -90,8 +90,11 @@ export function fillPiece(job: Job, piece: Piece): void {
   fillBlock(targetOf(job.source, piece.at, job.region, job.into).target, storageOf(job.source).fill);
 }
 
-/** Decode one chunk and put its part into the block; straight there when it is a run of the block's memory. */
-export function decodePiece(job: Job, piece: Piece, data: Uint8Array): void {
+/**
+ * Decode one chunk and put its part into the block; straight there when it is a run of the block's memory, else by way of
+ * `room` if that is large enough.
+ */
+export function decodePiece(job: Job, piece: Piece, data: Uint8Array, room?: Uint8Array): void {
   const { source, region, into, codec, kernels } = job;
   const { target, from, isWhole } = targetOf(source, piece.at, region, into);
   const place = placeOf(source, piece);
@@ -101,7 +104,7 @@ export function decodePiece(job: Job, piece: Piece, data: Uint8Array): void {
       const at = into.data.byteOffset + target.offset * itemsize;
       decodeChunkInto(codec, data, new Uint8Array(into.data.buffer, at, codec.nbytes), kernels);
     } else {
-      const chunk = chunkView(codec, decodeChunk(codec, data, kernels));
+      const chunk = chunkView(codec, decodeChunk(codec, data, kernels, room));
       copyBlock(target, partOf(chunk, from, target.shape));
     }
   });
