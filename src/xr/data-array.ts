@@ -126,8 +126,8 @@ export class DataArray<K extends string = string> implements HasState, Computabl
   }
 
   /** Elements by dimension. */
-  get sizes(): Readonly<Record<K, number>> {
-    return Object.fromEntries(this.dims.map((d, k) => [d, this.shape[k]])) as Record<K, number>; // one entry per dimension
+  get sizes(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.dims.map((d, k) => [d, this.shape[k] as number])); // one entry per dimension
   }
 
   /** Coordinate system, grid and nodata. */
@@ -290,7 +290,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     let { transform } = this.#state;
     for (const [name, given] of Object.entries(coords)) {
       const c = asCoordinate(name, given);
-      const n = c.dims.length === 0 ? null : this.sizes[name as K];
+      const n = c.dims.length === 0 ? null : this.sizes[name];
       if (n !== null && c.values.size !== n)
         throw new ArgumentError(
           `coordinate ${name} has ${c.values.size} labels; dimension ${name} has ${n ?? "no"} elements`,

@@ -62,8 +62,10 @@ function equals(b: KernelBuilder, x: NodeId, value: number | bigint): NodeId {
 const COMPARISONS: ReadonlySet<BinaryName> = new Set(["lt", "le", "gt", "ge", "eq", "ne"]);
 /** On integers these look at bits, so they see what is stored: bit fields have no missing values. */
 const BITWISE: ReadonlySet<BinaryName> = new Set(["and", "or", "xor", "shl", "shr"]);
-/** What cannot make a number that is missing from finite ones, in float arithmetic. */
+/** What makes numbers of numbers, overflow aside. */
 const TOTAL: ReadonlySet<BinaryName> = new Set(["add", "sub", "mul", "minimum", "maximum"]);
+/** What does so with a constant that is not 0 on the right. */
+const TOTAL_BY_CONSTANT: ReadonlySet<BinaryName> = new Set(["div", "floordiv", "mod"]);
 
 /** `x op y`. @throws {DTypeError} not defined for the dtypes, or a constant out of range */
 export function binaryValue(b: KernelBuilder, op: BinaryName, x: Value, y: Value): Value {
@@ -71,7 +73,8 @@ export function binaryValue(b: KernelBuilder, op: BinaryName, x: Value, y: Value
   if (BITWISE.has(op)) return { term: binaryTerm(b, op, x.term, y.term), nodata: null };
   const term = binaryTerm(b, op, lower(b, x), lower(b, y));
   if (op === "sub") warnOfWrap(b, op, term);
-  const isComplete = TOTAL.has(op) && complete(x) && complete(y);
+  const byConstant = !isNode(y.term) && Number(y.term.weak) !== 0 && TOTAL_BY_CONSTANT.has(op);
+  const isComplete = (TOTAL.has(op) || byConstant) && complete(x) && complete(y);
   return { term, nodata: null, isComplete };
 }
 
