@@ -1,5 +1,5 @@
 /** Rough bytes of plain values, and what the runtime itself takes. */
-import { formatBytes, MemoryBudgetError } from "../base/index.ts";
+import { ConfigError, formatBytes } from "../base/index.ts";
 import { budgetWithin } from "./arena.ts";
 
 /** Bytes that a value takes, as far as a bounded look tells; arrays are sampled. Purpose of Dask's `sizeof`. */
@@ -29,14 +29,14 @@ const BUDGET_BYTES_MIN = 8 * 2 ** 20;
 /**
  * Budget of an executor in a process that may take `limitBytes`: less the runtime, less what the arena loses between
  * blocks.
- * @throws {MemoryBudgetError} the limit leaves nothing
+ * @throws {ConfigError} the limit leaves nothing
  */
 export function budgetBytesWithin(limitBytes: number, threads: number): number {
   const reserve = runtimeReserveBytes(threads);
   const budget = budgetWithin(limitBytes - reserve);
   if (budget >= BUDGET_BYTES_MIN) return budget;
-  throw new MemoryBudgetError(
-    `a memory limit of ${formatBytes(limitBytes)} leaves no room for blocks: the runtime of ${threads} threads takes ${formatBytes(reserve)}; raise it, or give fewer threads`,
+  throw new ConfigError(
+    `memory limit ${formatBytes(limitBytes)} leaves nothing for blocks: the runtime of ${threads} threads takes ${formatBytes(reserve)}; raise it, or give fewer threads`,
     { details: { limitBytes, threads, reserve } },
   );
 }

@@ -43,7 +43,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
 
   /**
    * Threads, and bytes for blocks: the memory limit less what the runtime itself takes.
-   * @throws {MemoryBudgetError} the limit leaves nothing
+   * @throws {ConfigError} the limit leaves nothing
    */
   async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
     const { threads, budgetBytes, admission } = this.#resolved();

@@ -5,9 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
   CommClosedError,
-  ConfigError,
   errorToRecord,
-  formatBytes,
   isRsdatError,
   type Logger,
   RemoteProtocolError,
@@ -32,7 +30,7 @@ import {
   speaksDialect,
   systemClock,
 } from "../config/index.ts";
-import { createExecutor, type Executor, runtimeReserveBytes } from "../executor/index.ts";
+import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
   formatAddress,
@@ -173,9 +171,10 @@ export class Worker implements AsyncDisposable {
     const scheduler = normalizeAddress(options.scheduler);
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
+    const threads = options.nthreads ?? allottedCpus().value;
+    const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     const executor =
-      options.executor ??
-      makeExecutor(options.nthreads ?? allottedCpus().value, options.memoryLimitBytes ?? memoryLimitBytes());
+      options.executor ?? createExecutor({ threads, budgetBytes: budgetBytesWithin(limitBytes, threads) });
     let comm: Comm | undefined;
     let listener: Listener | undefined;
     try {
@@ -509,18 +508,6 @@ export class Worker implements AsyncDisposable {
     this.#handle({ type: "update-data", values });
     return values;
   }
-}
-
-/** @throws {ConfigError} the limit leaves nothing for blocks */
-function makeExecutor(threads: number, limitBytes: number): Executor {
-  const budgetBytes = limitBytes - runtimeReserveBytes(threads);
-  if (budgetBytes <= 0) {
-    throw new ConfigError(
-      `memory limit ${formatBytes(limitBytes)} leaves nothing for blocks: the runtime of ${threads} threads takes ${formatBytes(runtimeReserveBytes(threads))}; raise it, or give fewer threads`,
-      { details: { limitBytes, threads } },
-    );
-  }
-  return createExecutor({ threads, budgetBytes });
 }
 
 /** Says nothing once the worker closes: connections that break then are meant to. */

@@ -204,7 +204,7 @@ describe("runs that fail", () => {
 
   it("do not start under a limit that the runtime itself would pass", async () => {
     await expect(localRunner({ threads: 2, memoryLimitBytes: 64 * MIB }).limits()).rejects.toMatchObject({
-      code: "memory-budget",
+      code: "config",
     });
   });
 });
