@@ -113,7 +113,7 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {ArgumentError} no address given anywhere, or an unreadable scheduler file
    */
   static async connect(target?: ClientTarget, options: ClientOptions = {}): Promise<Client> {
-    const { address, token } = locate(target, options);
+    const { address, token, cluster } = locate(target, options);
     const timeoutMs =
       options.timeout === undefined
         ? config.durationMs("distributed.comm.timeouts.connect")
@@ -124,6 +124,7 @@ export class Client implements Runner, AsyncDisposable {
       name: options.name ?? "Client",
       version: packageVersion(),
       dialect: options.dialect ?? speaksDialect(),
+      ...(cluster ? { cluster } : {}),
     });
     return new Client(link, { token, isDefault: options.setAsDefault ?? true });
   }
@@ -358,14 +359,14 @@ export async function* asCompleted<T>(futures: Iterable<Future<T>>): AsyncGenera
 function locate(
   target: ClientTarget | undefined,
   options: ClientOptions,
-): { readonly address: string; readonly token: string | null } {
+): { readonly address: string; readonly token: string | null; readonly cluster?: ClusterHandle } {
   const token = (own: string | null): string | null =>
     options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
   if (typeof target === "string") return { address: normalizeAddress(target), token: token(null) };
   if (target && "schedulerFile" in target) return { address: addressInFile(target.schedulerFile), token: token(null) };
   if (target) {
     const cluster = "cluster" in target ? target.cluster : target;
-    return { address: normalizeAddress(cluster.schedulerAddress), token: token(cluster.token) };
+    return { address: normalizeAddress(cluster.schedulerAddress), token: token(cluster.token), cluster };
   }
   const address = config.get("scheduler-address", null);
   if (typeof address === "string") return { address: normalizeAddress(address), token: token(null) };

@@ -23,6 +23,7 @@ import {
   type SchedulerToClient,
   VERSIONS,
 } from "../protocol/index.ts";
+import type { ClusterHandle } from "./cluster-handle.ts";
 
 /** State of a key, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "lost" | "cancelled";
@@ -47,6 +48,8 @@ export interface LinkOptions extends HandshakeOptions {
   readonly timeoutMs: number;
   readonly logger: Logger;
   readonly name: string;
+  /** May know that there will be no workers. */
+  readonly cluster?: Pick<ClusterHandle, "failure" | "onFailure">;
 }
 
 const HEARTBEAT_MS = 5_000;
@@ -62,6 +65,8 @@ export class Link {
   readonly #watches = new Map<Key, Watch>();
   readonly #released = new Set<Key>();
   readonly #heartbeat: NodeJS.Timeout;
+  readonly #cluster: LinkOptions["cluster"];
+  readonly #failureWatch: Disposable | undefined;
   #waiting = 0;
   #end: RsdatError | undefined;
   #ended: Promise<void> = Promise.resolve();
@@ -70,13 +75,15 @@ export class Link {
     address: string,
     comm: Comm,
     rpc: Rpc,
-    { id, logger }: { readonly id: string; readonly logger: Logger },
+    { id, logger, cluster }: { readonly id: string; readonly logger: Logger; readonly cluster: LinkOptions["cluster"] },
   ) {
     this.address = address;
     this.id = id;
     this.rpc = rpc;
     this.#comm = comm;
     this.#logger = logger;
+    this.#cluster = cluster;
+    this.#failureWatch = cluster?.onFailure?.((failure) => this.#failAll(failure));
     this.#stream = new BatchedStream<ClientToScheduler>(comm, CLIENT_TO_SCHEDULER.encode);
     this.#heartbeat = setInterval(() => this.send({ op: "heartbeat-client" }), HEARTBEAT_MS).unref();
   }
@@ -99,7 +106,7 @@ export class Link {
       const versions = VERSIONS.parseAnswer(await rpc.call(address, VERSIONS.ask({})));
       const id = `${options.name}-${randomUUID()}`;
       comm.send({ ...REGISTER_CLIENT.ask({ client: id, versions }), reply: false });
-      const link = new Link(address, comm, rpc, { id, logger: options.logger });
+      const link = new Link(address, comm, rpc, { id, logger: options.logger, cluster: options.cluster });
       await link.#start(options.timeoutMs);
       return link;
     } catch (error) {
@@ -117,8 +124,9 @@ export class Link {
     return this.#end !== undefined;
   }
 
-  /** @throws {CommClosedError} the link has ended */
+  /** @throws {CommClosedError} the link has ended; or why its cluster has no workers and will have none */
   assertOpen(): void {
+    if (this.#cluster?.failure) throw this.#cluster.failure;
     if (this.#end)
       throw new CommClosedError(`the client of ${this.address} is closed: ${this.#end.message}`, { cause: this.#end });
   }
@@ -221,6 +229,7 @@ export class Link {
       if (!this.#comm.isClosed) this.#comm.send([{ op: "close-stream" }]);
     }
     clearInterval(this.#heartbeat);
+    this.#failureWatch?.[Symbol.dispose]();
     await Promise.all([this.#comm.close(), this.rpc.close()]);
     await this.#ended;
   }
@@ -248,7 +257,7 @@ export class Link {
       this.#end ??= error;
     }
     clearInterval(this.#heartbeat);
-    for (const watch of this.#watches.values()) if (watch.status === "pending") this.#settle(watch, "error", this.#end);
+    this.#failAll(this.#end);
   }
 
   #hear(message: SchedulerToClient): void {
@@ -284,6 +293,10 @@ export class Link {
       case "task-retried":
         return this.pend(watch);
     }
+  }
+
+  #failAll(error: RsdatError): void {
+    for (const watch of this.#watches.values()) if (watch.status === "pending") this.#settle(watch, "error", error);
   }
 
   #settle(watch: Watch, status: FutureStatus, error?: RsdatError): void {

@@ -77,7 +77,8 @@ export class SlurmCluster implements ClusterHandle {
   readonly #tracker: JobTracker;
   readonly #logger: Logger;
   readonly #rpc: Rpc;
-  readonly #failing = new AbortController();
+  readonly #failureListeners = new Set<(failure: RsdatError) => void>();
+  #failure: RsdatError | undefined;
   readonly #ending = new AbortController();
   #workers: ReadonlyMap<string, WorkerIdentity> = new Map();
   #nextIndex = 0;
@@ -142,9 +143,14 @@ export class SlurmCluster implements ClusterHandle {
     return this.#tracker.jobs;
   }
 
-  /** Aborted, with a WorkerStartError as its reason, when no worker is left and no job will bring one. */
-  get failure(): AbortSignal {
-    return this.#failing.signal;
+  /** A WorkerStartError when no worker is left and no job will bring one; `scale` tries anew. */
+  get failure(): RsdatError | undefined {
+    return this.#failure;
+  }
+
+  onFailure(listener: (failure: RsdatError) => void): Disposable {
+    this.#failureListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#failureListeners.delete(listener) };
   }
 
   toString(): string {
@@ -168,6 +174,7 @@ export class SlurmCluster implements ClusterHandle {
     this.#assertOpen();
     this.#tracker.scale(jobs);
     this.#lastError = undefined;
+    this.#failure = undefined;
     await this.#turn(async () => {
       try {
         await this.#reconcile();
@@ -308,8 +315,14 @@ export class SlurmCluster implements ClusterHandle {
       this.#logger.warning(`Slurm job ${id} waits for ${reason}, which may not pass by itself`);
     for (const verdict of verdicts) await this.#follow(verdict);
     await this.#reconcile();
-    if (this.#tracker.isBroken && this.#tracker.alive.length === 0 && this.#tracker.target > 0 && this.#lastError)
-      this.#failing.abort(this.#lastError);
+    this.#noteFailure();
+  }
+
+  #noteFailure(): void {
+    const isHopeless = this.#tracker.isBroken && this.#tracker.alive.length === 0 && this.#tracker.target > 0;
+    if (!isHopeless || !this.#lastError || this.#failure) return;
+    this.#failure = this.#lastError;
+    for (const listener of this.#failureListeners) listener(this.#failure);
   }
 
   /** Workers by name; null when the scheduler does not answer. */
