@@ -8,6 +8,7 @@ import {
   SCHEDULER_TO_WORKER,
   type SchedulerToClient,
   type SchedulerToWorker,
+  Serialized,
   serializeTaskSpec,
 } from "../protocol/index.ts";
 import {
@@ -18,6 +19,9 @@ import {
   type SchedulerInstruction,
   type WorkerAddress,
 } from "./state/index.ts";
+
+/** The sub-header is the same for all native specs. */
+const SPEC_HEADER = serializeTaskSpec(new Uint8Array(0)).header;
 
 /** A worker's registration, as far as only the shell needs it. */
 export interface ConnectedWorker {
@@ -84,7 +88,7 @@ export class Hub {
     this.lastActiveMs = clock.now();
     this.machine = new Scheduler({
       ...machine,
-      runSpecOf: (spec) => serializeTaskSpec(encodeTaskSpec(spec)),
+      runSpecOf: (spec) => new Serialized(SPEC_HEADER, [encodeTaskSpec(spec)]),
       failureOf,
     });
   }

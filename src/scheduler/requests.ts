@@ -107,13 +107,8 @@ function actions(context: RequestContext): Record<string, Handler> {
     },
     retire_workers: (request) => retire(hub, request),
     unregister: (request) => {
-      const worker = hub.workers.get(
-        UNREGISTER.parse(
-          withDefault(request, "stimulus_id").has("stimulus_id")
-            ? new Map([...request, ["stimulus_id", String(request.get("stimulus_id") ?? "unregister")]])
-            : request,
-        ).address,
-      );
+      const { address } = UNREGISTER.parse(new Map<unknown, unknown>([["stimulus_id", "unregister"], ...request]));
+      const worker = hub.workers.get(address);
       if (worker) {
         worker.isLeaving = true;
         hub.removeWorker(worker);

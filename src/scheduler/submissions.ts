@@ -6,6 +6,7 @@ import {
   type Graph,
   type Key,
   simulatePeaks,
+  type TaskEdges,
   type TaskId,
   type TaskSpec,
   taskEdges,
@@ -37,11 +38,7 @@ const TASKS_MAX = 2 ** 26;
 
 /** `update-layers`: our own dialect. @throws {RemoteProtocolError} the layers or what is wanted of them make no sense */
 export function submitLayers(hub: Hub, client: ConnectedClient, message: UpdateLayers): void {
-  const graph = decodeGraph(message.layers);
-  if (graph.taskCount > TASKS_MAX)
-    throw new RemoteProtocolError(`graph of ${graph.taskCount} tasks; the limit is ${TASKS_MAX}`);
-  const edges = taskEdges(graph);
-  const order = taskOrder(graph, edges);
+  const { graph, edges, order } = readGraph(message.layers);
   const least = message.annotations.get("least_bytes");
   hub.feed({
     type: "submit-layers",
@@ -56,6 +53,25 @@ export function submitLayers(hub: Hub, client: ConnectedClient, message: UpdateL
     retries: numberIn(message.annotations, "retries") ?? 0,
     priority: numberIn(message.annotations, "priority") ?? 0,
   });
+}
+
+interface ReadGraph {
+  readonly graph: Graph;
+  readonly edges: TaskEdges;
+  readonly order: Uint32Array;
+}
+
+/** The graph and its order; whatever is wrong with it is the client's mistake. */
+function readGraph(layers: Uint8Array): ReadGraph {
+  try {
+    const graph = decodeGraph(layers);
+    if (graph.taskCount > TASKS_MAX) throw new RangeError(`it has ${graph.taskCount} tasks; the limit is ${TASKS_MAX}`);
+    const edges = taskEdges(graph);
+    return { graph, edges, order: taskOrder(graph, edges) };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new RemoteProtocolError(`update-layers: the graph makes no sense: ${why}`, { cause });
+  }
 }
 
 function wantedTasks(graph: Graph, [name, start, stop]: UpdateLayers["wanted"][number]): TaskId[] {
@@ -188,7 +204,7 @@ function nativeSpec(task: MaterialisedTask): TaskSpec | null {
 
 function numberIn(notes: ReadonlyMap<unknown, unknown>, name: string): number | undefined {
   const value = notes.get(name);
-  return typeof value === "number" ? value : undefined;
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
 /** Restrictions in Dask's words: `workers` (or `restrictions`), `allow_other_workers` (or `loose_restrictions`), `resources`. */

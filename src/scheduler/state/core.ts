@@ -36,7 +36,7 @@ export class Core {
   /** Running workers with a free thread, and with room for a task sent ahead; in the order in which they got free. */
   readonly idle: Set<WorkerState> = new Set();
   readonly roomy: Set<WorkerState> = new Set();
-  /** Running workers with more tasks than threads. */
+  /** Running workers with more tasks than threads, those asked back not counted. */
   readonly busy: Set<WorkerState> = new Set();
   readonly clients: Map<ClientId, ClientState> = new Map();
   readonly classes: Map<string, TaskClass> = new Map();

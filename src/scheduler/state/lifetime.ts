@@ -17,6 +17,11 @@ function urgencyOf(priority: number, generation: number): number {
   return -Math.max(-PRIORITY_MAX, Math.min(PRIORITY_MAX, priority)) * PRIORITY_UNIT + generation;
 }
 
+/** As a column holds them. */
+function retriesOf(retries: number): number {
+  return Math.max(0, Math.min(255, retries));
+}
+
 /** The class of tasks of this language and these restrictions. */
 export function classFor(core: Core, language: Language, placement: Placement): TaskClass {
   const name = className(language, placement);
@@ -70,7 +75,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
   for (const owner of owners) owner.users++;
   columns.batch.fill(batch.index, base, base + batch.count);
   columns.urgency.fill(batch.urgency, base, base + batch.count);
-  columns.retries.fill(Math.min(255, event.retries), base, base + batch.count);
+  columns.retries.fill(retriesOf(event.retries), base, base + batch.count);
   batch.order.forEach((task, rank) => {
     columns.rank[base + task] = rank;
   });
@@ -98,7 +103,7 @@ export function addTask(core: Core, task: SubmittedTask, generation: number): Sl
   const slot = newSlot(core, task.key);
   columns.urgency[slot] = urgencyOf(task.priority, generation);
   columns.rank[slot] = task.rank;
-  columns.retries[slot] = Math.min(255, task.retries);
+  columns.retries[slot] = retriesOf(task.retries);
   columns.need[slot] = task.needBytes ?? -1;
   core.records.set(slot, {
     key: task.key,
@@ -173,7 +178,7 @@ export function forgetTask(core: Core, slot: Slot): void {
   core.failures.delete(slot);
   const batch = core.batchOf(slot);
   if (batch) {
-    columns.retries[slot] = Math.min(255, batch.retries);
+    columns.retries[slot] = retriesOf(batch.retries);
     const foreign = batch.foreign.get(slot);
     foreign?.edges.forEach((edge, i) => {
       core.edges.remove(foreign.dependencies[i] as Slot, edge); // made together

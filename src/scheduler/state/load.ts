@@ -9,10 +9,11 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const { nthreads } = worker.facts;
   member(core.idle, worker, load < nthreads);
   member(core.roomy, worker, load >= nthreads && load < nthreads + core.config.sendAhead);
-  member(core.busy, worker, isRunning && load > nthreads);
+  member(core.busy, worker, isRunning && load - worker.stealsOut > nthreads);
 }
 
 function member(set: Set<WorkerState>, worker: WorkerState, isIn: boolean): void {
+  if (set.has(worker) === isIn) return;
   if (isIn) set.add(worker);
   else set.delete(worker);
 }

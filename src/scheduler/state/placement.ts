@@ -1,12 +1,14 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
-import { addedBytes, evictable, isAllIdle, isHead, roomOf } from "./admission.ts";
+import { RemoteProtocolError } from "../../base/index.ts";
+import { addedBytes, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { refreshWorker } from "./load.ts";
 import { isBefore, type ReadyQueue } from "./ready-queue.ts";
-import { MEMORY, PROCESSING, RELEASED } from "./states.ts";
+import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
 import { transition } from "./transitions.ts";
-import { hasFree, loadOf, type TaskClass, type WorkerState } from "./workers.ts";
+import { hasFree, type TaskClass, type WorkerState } from "./workers.ts";
 
 /** Tasks of one queue that are looked at behind one that cannot be sent now. */
 const LOOK_BEHIND = 8;
@@ -14,6 +16,8 @@ const LOOK_BEHIND = 8;
 const GROUP_MAX = 64;
 /** Idle workers tried for one task. */
 const IDLE_TRIES = 4;
+/** Idle workers that look for work at busy ones, and busy ones looked at, in vain after one event. */
+const STEAL_TRIES = 8;
 
 const inputs: Slot[] = [];
 const siblings: Slot[] = [];
@@ -28,6 +32,11 @@ export function dispatch(core: Core): void {
     const queue = queues[at];
     const slot = queue?.peek();
     if (!queue || slot === undefined) break;
+    if (!isReadable(core, slot)) {
+      queue.take();
+      core.recommend(slot, ERRED);
+      continue;
+    }
     const place = choose(core, slot);
     if (place === "skip" && queue.heldCount < LOOK_BEHIND) {
       touched.add(queue);
@@ -40,6 +49,19 @@ export function dispatch(core: Core): void {
     }
   }
   for (const queue of touched) queue.restore();
+}
+
+/** The task's program can be made. Graphs come from clients: a formula that fails is that task's failure, not ours. */
+function isReadable(core: Core, slot: Slot): boolean {
+  try {
+    needOf(core, slot);
+    return true;
+  } catch (cause) {
+    const text = `task ${core.show(slot)} cannot be made from its layer: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const error = new RemoteProtocolError(text, { cause, details: { key: core.keyOf(slot) } });
+    core.failures.set(slot, core.config.failureOf(error));
+    return false;
+  }
 }
 
 function readyQueues(core: Core): ReadyQueue[] {
@@ -82,7 +104,7 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   const isTied = !isHead(core, slot, batch) && near.some((worker) => mayRun(core, worker, taskClass));
   const other = firstAdmitting(core, core.idle, slot) ?? (isTied ? undefined : firstAdmitting(core, core.roomy, slot));
   if (other) return other;
-  const open = eligible.filter((worker) => hasPlace(core, worker) && hasFree(worker, taskClass.resources));
+  const open = [...core.idle, ...core.roomy].filter((worker) => mayRun(core, worker, taskClass));
   if (open.length === 0) return taskClass.resources ? "skip" : "blocked";
   return isHead(core, slot, batch) || isAllIdle(core) ? makeRoom(core, open) : "skip";
 }
@@ -185,20 +207,26 @@ function makeRoom(core: Core, open: readonly WorkerState[]): WorkerState | "bloc
 /** Tasks sent ahead to busy workers are asked back for idle ones. */
 export function steal(core: Core): void {
   if (core.idle.size === 0 || core.busy.size === 0) return;
+  let fruitless = 0;
   for (const thief of core.idle) {
     const found = stealable(core, thief);
-    if (!found) continue;
-    core.columns.flags[found.slot] = (core.columns.flags[found.slot] as number) | FLAG_STEALING;
-    found.victim.stealsOut++;
-    core.stolenFor.set(found.slot, thief.index);
-    core.sendWorker(found.victim, { op: "steal-request", key: core.keyOf(found.slot), stimulusId: core.stimulusId });
+    if (found) {
+      core.columns.flags[found.slot] = (core.columns.flags[found.slot] as number) | FLAG_STEALING;
+      found.victim.stealsOut++;
+      refreshWorker(core, found.victim);
+      core.stolenFor.set(found.slot, thief.index);
+      core.sendWorker(found.victim, { op: "steal-request", key: core.keyOf(found.slot), stimulusId: core.stimulusId });
+    } else if (++fruitless >= STEAL_TRIES) return;
+    if (core.busy.size === 0) return;
   }
 }
 
 /** The least urgent task that a victim has beyond its threads and that the thief may run. */
 function stealable(core: Core, thief: WorkerState): { readonly slot: Slot; readonly victim: WorkerState } | undefined {
+  let tries = 0;
   for (const victim of core.busy) {
-    if (victim === thief || loadOf(victim) - victim.stealsOut <= victim.facts.nthreads) continue;
+    if (victim === thief) continue;
+    if (++tries > STEAL_TRIES) return undefined;
     let best: Slot | undefined;
     for (const slot of victim.processing) {
       if (((core.columns.flags[slot] as number) & (FLAG_STEALING | FLAG_STARTED)) !== 0 || victim.longRunning.has(slot))

@@ -26,6 +26,10 @@ import {
 } from "./states.ts";
 import { useResources, type WorkerState } from "./workers.ts";
 
+/** Filled and read within one function; no cell calls another. */
+const inputs: Slot[] = [];
+const dependents: Slot[] = [];
+
 /** One cell: what it takes to go from one state to another. */
 export type Transition = (core: Core, slot: Slot) => void;
 
@@ -67,7 +71,6 @@ function impossible(core: Core, slot: Slot, to: number): Error {
 function releasedToWaiting(core: Core, slot: Slot): void {
   if (!core.isNeeded(slot)) return;
   const { columns } = core;
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
   const batch = core.batchOf(slot);
   if (!batch && core.recordOf(slot).runSpec === null) return core.recommend(slot, ERRED);
@@ -139,10 +142,9 @@ function queuedToProcessing(core: Core, slot: Slot): void {
 
 function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
   const { columns } = core;
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
-  const whoHas = new Map<Key, WorkerAddress[]>();
-  const nbytes = new Map<Key, number>();
+  const whoHas = count === 0 ? NO_HOLDERS : new Map<Key, WorkerAddress[]>();
+  const nbytes = count === 0 ? NO_BYTES : new Map<Key, number>();
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
     const key = core.keyOf(input);
@@ -171,13 +173,16 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
 }
 
 const NO_ANNOTATIONS: ReadonlyMap<unknown, unknown> = new Map();
+/** Shared by all orders without inputs; nobody writes into a message. */
+const NO_HOLDERS: Map<Key, WorkerAddress[]> = new Map();
+const NO_BYTES: Map<Key, number> = new Map();
 
 /** Addresses of the workers that hold a result. */
 export function addresses(core: Core, slot: Slot): WorkerAddress[] {
-  return core.columns
-    .holdersOf(slot)
-    .map((index) => core.workers.get(index)?.facts.address ?? "")
-    .filter((address) => address !== "");
+  const first = core.columns.holder[slot] as number; // a slot given out
+  if (first < 0) return [];
+  if (!core.columns.replicas.has(slot)) return [(core.workers.get(first) as WorkerState).facts.address]; // holders are there (S-I6)
+  return core.columns.holdersOf(slot).flatMap((index) => core.workers.get(index)?.facts.address ?? []);
 }
 
 /** Take a task from the worker that has it; `columns.worker` still names it. */
@@ -204,7 +209,6 @@ function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
 /** Give up the claims on inputs; those that nobody else needs go. */
 function dropClaims(core: Core, slot: Slot): void {
   const { columns } = core;
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
@@ -224,7 +228,6 @@ function becomeMemory(core: Core, slot: Slot): void {
   core.enter(slot, MEMORY);
   columns.deaths[slot] = 0;
   if ((columns.waiters[slot] as number) > 0) {
-    const dependents: Slot[] = [];
     core.dependentsOf(slot, dependents);
     for (const dependent of dependents) {
       if (columns.state[dependent] !== WAITING) continue;
@@ -265,7 +268,6 @@ function processingToWaiting(core: Core, slot: Slot): void {
 
 function countMissing(core: Core, slot: Slot): void {
   const { columns } = core;
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
   let missing = 0;
   for (let i = 0; i < count; i++) {
@@ -288,7 +290,6 @@ function processingToErred(core: Core, slot: Slot): void {
 
 /** What the task needs has failed: it fails with the same exception. */
 function waitingToErred(core: Core, slot: Slot): void {
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
   const cause = inputs.find((input, i) => i < count && core.columns.state[input] === ERRED);
   if (cause === undefined) return;
@@ -300,7 +301,6 @@ function waitingToErred(core: Core, slot: Slot): void {
 function fail(core: Core, slot: Slot): void {
   core.enter(slot, ERRED);
   const failure = failureOf(core, slot);
-  const dependents: Slot[] = [];
   core.dependentsOf(slot, dependents);
   for (const dependent of dependents) if (core.columns.state[dependent] === WAITING) core.recommend(dependent, ERRED);
   core.report(slot, {
@@ -310,6 +310,12 @@ function fail(core: Core, slot: Slot): void {
     traceback: failure.traceback,
   });
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
+}
+
+/** Its program cannot be made; placement has noted why. */
+function queuedToErred(core: Core, slot: Slot): void {
+  dropClaims(core, slot);
+  fail(core, slot);
 }
 
 function failureOf(core: Core, slot: Slot): WireFailure {
@@ -355,7 +361,6 @@ function memoryToReleased(core: Core, slot: Slot): void {
 
 /** Tasks that were ready, or sent, with an input that is gone. */
 function missAtDependents(core: Core, slot: Slot): void {
-  const dependents: Slot[] = [];
   core.dependentsOf(slot, dependents);
   for (const dependent of dependents) {
     const state = core.columns.state[dependent] as number;
@@ -396,7 +401,6 @@ function forgottenToReleased(core: Core, slot: Slot): void {
 function releasedToForgotten(core: Core, slot: Slot): void {
   const { columns } = core;
   if (core.isNeeded(slot) || (columns.dependents[slot] as number) > 0) return;
-  const inputs: Slot[] = [];
   const count = core.dependencies(slot, inputs);
   core.enter(slot, FORGOTTEN);
   for (let i = 0; i < count; i++) {
@@ -459,6 +463,7 @@ export const TRANSITIONS: TransitionTable = {
     "no-worker": queuedToNoWorker,
     processing: queuedToProcessing,
     memory: placedToMemory,
+    erred: queuedToErred,
   },
   processing: {
     ...NEVER,

@@ -146,7 +146,7 @@ function currentRun(core: Core, worker: WorkerState, runId: number): Slot | unde
 function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {
   const slot = currentRun(core, worker, message.runId);
   if (slot === undefined) return lateResult(core, worker, message.key);
-  setBytes(core, slot, message.nbytes);
+  setBytes(core, slot, Math.max(0, message.nbytes));
   transition(core, slot, MEMORY);
 }
 
@@ -223,6 +223,7 @@ function stealResponse(core: Core, worker: WorkerState, message: StealResponse):
   if (!STEALABLE.has(message.state)) {
     core.stolenFor.delete(slot);
     core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_STARTED;
+    refreshWorker(core, worker);
     return;
   }
   const thief = core.stolenFor.get(slot);

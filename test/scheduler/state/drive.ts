@@ -20,7 +20,8 @@ import type {
 import { handleEvent } from "../../../src/scheduler/state/machine.ts";
 import { SchedulerViews } from "../../../src/scheduler/state/views.ts";
 
-export const k = (name: string): Key => keyOfValue(name);
+/** Key of a name; keys of layers stand for themselves. */
+export const k = (name: string): Key => (name.startsWith("\0") ? (name as Key) : keyOfValue(name));
 const SPEC = serialize("spec");
 
 /** A failure whose text is its message. */

@@ -1,7 +1,8 @@
 /** Every cell of the transition table (S-C1): moves that happen, each by what causes it, and moves that cannot. */
 import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../../src/base/index.ts";
-import { STATES, type TaskState, TRANSITIONS } from "../../../src/scheduler/state/index.ts";
+import { Graph, type Layer } from "../../../src/graph/index.ts";
+import { ANYWHERE, STATES, type TaskState, TRANSITIONS } from "../../../src/scheduler/state/index.ts";
 import { transition } from "../../../src/scheduler/state/transitions.ts";
 import { Driver, k, task } from "./drive.ts";
 
@@ -141,6 +142,41 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
     );
     d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("c"), ["w"]]]), nbytes: new Map([[k("c"), 4]]) });
     return "c";
+  },
+  "queued→erred": (d) => {
+    const layer = {
+      kind: "source",
+      name: "broken",
+      dtype: "float32",
+      chunks: [[1]],
+      source: 0,
+      walk: null,
+      scratchBytes: 0,
+      inline: false,
+    };
+    // A graph as a confused client may send it.
+    const graph = new Graph([layer as unknown as Layer], [0]);
+    d.worker("w");
+    d.client();
+    d.feed({
+      type: "submit-layers",
+      client: "alice",
+      graph,
+      wanted: [0],
+      leastBytes: 0,
+      placement: ANYWHERE,
+      retries: 0,
+      priority: 0,
+      edges: {
+        start: Uint32Array.of(0, 0),
+        dependencies: new Uint32Array(0),
+        dependentsStart: Uint32Array.of(0, 0),
+        dependents: new Uint32Array(0),
+      },
+      order: Uint32Array.of(0),
+    });
+    expect(d.toClients.at(-1)?.message.op).toBe("task-erred");
+    return graph.key(0);
   },
   "processing→released": (d) => {
     d.worker("w");
