@@ -106,7 +106,10 @@ function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
 
 /** What identity tells of a worker besides what the machine knows. */
 function infoOf(me: RegisterWorker, comm: Comm): ReadonlyMap<string, unknown> {
+  // As Dask does, what a worker adds to its registration is told on; the fields below win.
+  const extra = Array.from(me.extra, ([name, value]) => [String(name), value] as const);
   return new Map<string, unknown>([
+    ...extra,
     ["type", "Worker"],
     ["id", me.name],
     ["name", me.name],

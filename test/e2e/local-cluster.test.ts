@@ -1,10 +1,14 @@
 /** LocalCluster and Client over the wire: the same results as without, errors with their place, workers that die. */
 import { createServer, type Server, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { arange, array, type ChunkedArray } from "../../src/array/index.ts";
 import { type RsdatError, seededRandom } from "../../src/base/index.ts";
 import { asCompleted, Client, wait } from "../../src/client/index.ts";
 import { LocalCluster } from "../../src/cluster/index.ts";
+import { Rpc } from "../../src/comm/index.ts";
+import { runtimeReserveBytes } from "../../src/executor/index.ts";
 import { currentRunner, pushRunner } from "../../src/graph/index.ts";
 import { LocalRunner } from "../../src/local/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
@@ -262,6 +266,30 @@ describe("connecting", () => {
     await expect(Client.connect("http://x:1")).rejects.toMatchObject({ code: "argument" });
   });
 
+  test("a future that is garbage is forgotten by the cluster", async () => {
+    await using cluster = await LocalCluster.start({ threadsPerWorker: 1, memoryLimit: "512MiB" });
+    await using client = await Client.connect(cluster);
+    const kept = await client.submit(() => "kept", []);
+    const forgotten: string[] = [];
+    await (async () => {
+      const future = await client.submit(() => "forgotten", []);
+      expect(await future.result()).toBe("forgotten");
+      forgotten.push(...((await client.whoHas([future]))[0] ?? []));
+    })();
+    expect(forgotten).toHaveLength(1);
+    setFlagsFromString("--expose-gc");
+    const gc = runInNewContext("gc") as () => void;
+    const keys = async (): Promise<number> =>
+      ((await new Rpc().call(forgotten[0] as string, { op: "keys" })) as unknown[]).length;
+    const until = Date.now() + 10_000;
+    while ((await keys()) > 1 && Date.now() < until) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(await keys()).toBe(1);
+    expect(await kept.result()).toBe("kept");
+  });
+
   test("a cluster with impossible numbers", async () => {
     await expect(LocalCluster.start({ nWorkers: 0 })).rejects.toMatchObject({
       code: "argument",
@@ -278,7 +306,10 @@ describe("connecting", () => {
     await using cluster = await LocalCluster.start({ memoryLimit: "1GiB" });
     const client = await Client.connect(cluster);
     const { allottedCpus } = await import("../../src/config/index.ts");
-    expect(await client.limits()).toMatchObject({ workers: 1, threads: allottedCpus().value });
+    const limits = await client.limits();
+    expect(limits).toMatchObject({ workers: 1, threads: allottedCpus().value });
+    // What blocks may take, not what the process may: the rest is the runtime's.
+    expect(limits.memoryBytes).toBe(2 ** 30 - runtimeReserveBytes(limits.threads));
     const future = await client.submit(() => 1, []);
     expect(Client.current()).toBe(client);
     await client.close();
