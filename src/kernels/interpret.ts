@@ -13,6 +13,7 @@ import {
   compareFunction,
   computeKind,
   type Element,
+  hasWildNaN,
   type Unary,
   unaryFunction,
 } from "./scalar-ops.ts";
@@ -33,6 +34,10 @@ function whereLoop(out: Cells, c: Cells, a: Cells, b: Cells, n: number): void {
 }
 function memberLoop(set: ReadonlySet<Element>, out: Cells, a: Cells, n: number): void {
   for (let i = 0; i < n; i++) out[i] = set.has(a[i] as Element) ? 1 : 0;
+}
+
+function canonicalLoop(x: Cells, n: number): void {
+  for (let i = 0; i < n; i++) if (Number.isNaN(x[i])) x[i] = Number.NaN;
 }
 
 /** A kernel made ready for tiles of up to `tile` elements. */
@@ -109,6 +114,10 @@ export function prepareProgram(call: KernelCall, tile: number = TILE): Program {
     values.push(self);
     const step = stepOf(node, nodes, values, self, call);
     if (step !== null) steps.push(step);
+  }
+  for (const id of outputs) {
+    const cells = values[id] as unknown as Cells; // one loop for all dtypes
+    if (hasWildNaN(call.kernel, id)) steps.push((n) => canonicalLoop(cells, n));
   }
   return {
     tile,

@@ -13,10 +13,12 @@ import {
 } from "./access.ts";
 import { type BlockLayout, blockLayout } from "./block.ts";
 import { toInt64Function } from "./cast.ts";
-import { LaneCode, type Lanes, type V, widthOf } from "./lanes.ts";
+import { floatPattern, LaneCode, type Lanes, shapeOf, type V, widthOf } from "./lanes.ts";
 import { itemIsByte, iterationOf, lowerNode, nativeDType, type Sources } from "./op-table.ts";
+import { hasWildNaN } from "./scalar-ops.ts";
 import {
   type Address,
+  bitselect,
   FunctionBuilder,
   type I32,
   i32,
@@ -25,6 +27,7 @@ import {
   loadVector,
   scalar2,
   scalarCompare,
+  vector2,
 } from "./wasm/builder.ts";
 import { encodeModule } from "./wasm/encoder.ts";
 
@@ -106,6 +109,17 @@ export class NodeCode {
 
   output(k: number): Lanes {
     return this.#values.get(this.#kernel.outputs[k] as NodeId) as Lanes; // all outputs have levels
+  }
+
+  /** Output `k` as it is stored: NaNs of arithmetic are the one quiet NaN. */
+  stored(k: number): Lanes {
+    const x = this.output(k);
+    if (!hasWildNaN(this.#kernel, this.#kernel.outputs[k] as NodeId)) return x;
+    const { code } = this;
+    const dtype = x.dtype as "float32" | "float64"; // the floats that have lanes
+    const quiet = code.f.constant(floatPattern(dtype, Number.NaN));
+    const ne = `${shapeOf(dtype)}.ne` as "f32x4.ne" | "f64x2.ne";
+    return { ...x, v: x.v.map((v) => code.let(bitselect(quiet, v, vector2(ne, v, v)))) };
   }
 }
 
@@ -220,8 +234,8 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
             nodes.lower(2, (slot) => loadAt(code, input(slot)));
             outs.forEach((c, k) => {
               const to: Address = { memory: c.access.memory, base: c.at, offset: 0 };
-              if (c.access.kind === "c") storeContiguous(code, nodes.output(k), to);
-              else storeStrided(code, nodes.output(k), to, c.step);
+              if (c.access.kind === "c") storeContiguous(code, nodes.stored(k), to);
+              else storeStrided(code, nodes.stored(k), to, c.step);
             });
             for (const c of cursors) advance(code, c);
             f.set(iterations, scalar2("i32.sub", iterations, i32(1)));
@@ -302,6 +316,6 @@ function emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scra
   const inputs = cursors.filter((c) => !outs.includes(c) && c.access.kind !== "s");
   for (const c of inputs) moveTail(code, c, place(c), rest, "in");
   nodes.lower(2, (slot) => loadContiguous(code, input(slot).access.dtype, place(input(slot))));
-  for (const [k, c] of outs.entries()) storeContiguous(code, nodes.output(k), place(c));
+  for (const [k, c] of outs.entries()) storeContiguous(code, nodes.stored(k), place(c));
   for (const c of outs) moveTail(code, c, place(c), rest, "out");
 }

@@ -163,7 +163,9 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
   for (let i = 0; i < rows.count; i++) {
     const missing = empty !== null && counted(spec, rows, i) < spec.minCount;
     const value = missing ? empty : finalValue(spec, rows, i);
+    // One quiet NaN, as in all stores.
+    const plain = Number.isNaN(value) ? Number.NaN : value;
     const fits = (typeof value === "bigint") === big && spec.dtype !== "bool";
-    cells[out.offset + i] = (fits ? value : castScalar(value, spec.dtype)) as never; // of the array's element type by castScalar
+    cells[out.offset + i] = (fits ? plain : castScalar(plain, spec.dtype)) as never; // of the array's element type by castScalar
   }
 }

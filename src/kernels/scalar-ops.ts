@@ -5,7 +5,7 @@
  */
 import { UnsupportedError, UsageError } from "../base/index.ts";
 import { DTYPES, type DType } from "../dtype/index.ts";
-import type { BinaryOp, CompareOp, UnaryOp } from "../graph/index.ts";
+import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 
 /** An element as a typed array gives it. */
 export type Element = number | bigint;
@@ -355,4 +355,15 @@ export function castFunction(from: DType, to: DType): Unary {
   } else if (b === "big") f = (x: number): bigint => (Number.isFinite(x) ? BigInt(Math.trunc(x)) : 0n);
   else f = (x: number): number => x; // the typed array rounds, truncates and wraps as ECMAScript says
   return f as Unary; // elements of `from` are of the function's type
+}
+
+/**
+ * True where the value of node `id` may be a NaN of any sign and payload: results of float arithmetic, which differ
+ * between processors, compilers and runs. Stores make such NaNs the one quiet NaN (0x7fc00000, 0x7ff8…), so that blocks
+ * are equal byte for byte wherever they are computed. Plain copies keep their bits.
+ */
+export function hasWildNaN({ nodes }: Kernel, id: NodeId): boolean {
+  const node = nodes[id] as KernelNode; // ids are in range
+  if (computeKind(node.dtype) !== "float" || node.op === "in") return false;
+  return node.op !== "cast" || computeKind((nodes[node.a] as KernelNode).dtype) === "float";
 }

@@ -186,3 +186,12 @@ test("complex arithmetic is refused by name; a segment has a largest size", () =
   );
   expect(() => createSegment(2 ** 33)).toThrow(expect.objectContaining({ code: "invariant" }));
 });
+
+test("blocks beyond 2 GiB of a segment", () => {
+  const { buffer } = createSegment(3 * 2 ** 30);
+  const at = (k: number): NDArray => NDArray.view("int16", buffer, 5 * 2 ** 29 + k * 8192, [N - 5]);
+  for (let i = 0; i < N - 5; i++) at(0).data[i] = i;
+  const reversed = new NDArray("int16", at(0).data, [N - 5], [-1], N - 6);
+  runMap(binaryCall("sub", "int16"), [at(0), reversed], [at(1)], [N - 5]);
+  expect([0, 1, N - 6].map((i) => at(1).data[i])).toEqual([-(N - 6), -(N - 8), N - 6]);
+});

@@ -6,7 +6,7 @@ import { compileFrom } from "../../src/kernels/engine.ts";
 import { interpretMap, kernelStats, runMap, runReduce } from "../../src/kernels/index.ts";
 import { CallBuilder } from "../../src/kernels/ir.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
-import { bitsOf, blockOf, emptyBlock, LAYOUTS, type Place, resetSegments, valuesOf } from "./layouts.ts";
+import { blockOf, emptyBlock, LAYOUTS, type Place, resetSegments, valuesOf } from "./layouts.ts";
 
 compileFrom.elements = 0;
 
@@ -163,9 +163,11 @@ function valuesFor(dtype: DType, n: number, seed: number): TypedArray {
 
 beforeEach(resetSegments);
 
+/** First element whose bytes differ, NaNs included; -1 when none does. */
 function sameBits(a: TypedArray, b: TypedArray): number {
-  for (let i = 0; i < a.length; i++) if (bitsOf(a[i] as number) !== bitsOf(b[i] as number)) return i;
-  return -1;
+  const bytes = (x: TypedArray): Uint8Array => new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
+  const [x, y] = [bytes(a), bytes(b)];
+  return Math.floor(x.findIndex((v, i) => v !== y[i]) / a.BYTES_PER_ELEMENT);
 }
 
 test("random kernels: compiled = interpreted, bit for bit, in every layout and memory", () => {

@@ -98,12 +98,12 @@ describePeer("reductions equal NumPy", ["numpy"], () => {
     return failures;
   }
 
-  test("contiguous, in a segment", () => expect(check("contiguous", 0, 1)).toEqual([]));
-  test("contiguous, in ordinary memory", () => expect(check("contiguous", "ordinary", 1)).toEqual([]));
-  test("reversed and strided", () => {
-    expect(check("reversed", 1, 3)).toEqual([]);
-    expect(check("strided", 0, 3)).toEqual([]);
-  });
+  // Every third result or fewer per layout, at steps that share no factor with the 26 cases of one array and axes.
+  const BOUND_MS = 60_000;
+  test("contiguous, in a segment", () => expect(check("contiguous", 0, 3)).toEqual([]), BOUND_MS);
+  test("contiguous, in ordinary memory", () => expect(check("contiguous", "ordinary", 7)).toEqual([]), BOUND_MS);
+  test("reversed", () => expect(check("reversed", 1, 7)).toEqual([]), BOUND_MS);
+  test("strided", () => expect(check("strided", 0, 9)).toEqual([]), BOUND_MS);
 
   test("two blocks combine to the whole", () => {
     for (const op of Object.keys(REDUCE_COMPONENTS) as ReduceOp[]) {
