@@ -23,9 +23,22 @@ export function joinedDims(arrays: readonly Pick<Labelled, "dims">[]): string[] 
  * @throws {CrsMismatchError | GridMismatchError | ShapeError} naming both
  */
 export function requireAligned(arrays: readonly Labelled[]): void {
-  arrays.forEach((b, k) => {
-    for (const a of arrays.slice(0, k)) requirePair(a, b);
-  });
+  // A thousand dates of one grid are compared with the first of them, not each with each.
+  const seen: Labelled[] = [];
+  for (const b of arrays) {
+    for (const a of seen) requirePair(a, b);
+    if (!seen.some((a) => says(a, b))) seen.push(b);
+  }
+}
+
+/** True when `a` has all that a further array could be compared with in `b`. */
+function says(a: Labelled, b: Labelled): boolean {
+  const labelled = (l: Labelled, dim: string): boolean => l.coords.has(dim) || l.transform !== null;
+  return (
+    b.dims.every((d) => a.dims.includes(d) && (labelled(a, d) || !labelled(b, d))) &&
+    (a.crs !== null || b.crs === null) &&
+    (a.transform !== null || b.transform === null)
+  );
 }
 
 function requirePair(a: Labelled, b: Labelled): void {

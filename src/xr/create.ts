@@ -17,6 +17,7 @@ import { type Affine, parseCrs } from "../geo/index.ts";
 import type { Plan } from "../graph/index.ts";
 import { NDArray, type Nested } from "../ndarray/index.ts";
 import { sharedAttributes, sharedName } from "./align.ts";
+import { transformOf } from "./cf.ts";
 import { type ConcatOptions, concat as concatStates } from "./concat.ts";
 import { DataArray, type Operand } from "./data-array.ts";
 import { Dataset, type Variables } from "./dataset.ts";
@@ -75,7 +76,7 @@ export function dataArray<const K extends string>(
     coords: all,
     attrs,
     name,
-    transform,
+    transform: transform ?? transformOf(dims, all, {}),
     crs: crs === undefined ? null : parseCrs(crs),
   });
   return new DataArray<K>(nodata === undefined ? state : withNodata(state, nodata));

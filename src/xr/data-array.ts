@@ -12,6 +12,7 @@ import { asDType, type DType, type Scalar } from "../dtype/index.ts";
 import type { Chunks, LayerNode, Plan } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import { sharedAttributes, sharedName } from "./align.ts";
+import { transformOf } from "./cf.ts";
 import { asCoordinate, coordinateText, type LabelValues } from "./label-values.ts";
 import {
   type Attributes,
@@ -262,8 +263,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     const to = asDType(dtype);
     if (to === this.dtype) return this;
     const fill = this.#state.encoding.nodata ?? null;
-    const state = mapSame("astype", this, [], (b, x) => castValue(b, x, to, fill));
-    return new DataArray(state.nodata === null ? { ...state, encoding: {} } : state);
+    return new DataArray(mapSame("astype", this, [], (b, x) => castValue(b, x, to, fill)));
   }
 
   /** Another name, or (from an object) other names of dimensions and coordinates. */
@@ -288,6 +288,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
   assignCoords(coords: Readonly<Record<string, LabelValues | number | TimeLike>>): DataArray<K> {
     const all = new Map(this.#state.coords);
     let { transform } = this.#state;
+    const dims = this.#state.dims;
     for (const [name, given] of Object.entries(coords)) {
       const c = asCoordinate(name, given);
       const n = c.dims.length === 0 ? null : this.sizes[name];
@@ -299,7 +300,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
       const { y, x } = spatialDims([name]);
       if (y !== null || x !== null) transform = null; // labels now say where the pixels are
     }
-    return new DataArray({ ...this.#state, coords: all, transform });
+    return new DataArray({ ...this.#state, coords: all, transform: transform ?? transformOf(dims, all, {}) });
   }
 
   /**

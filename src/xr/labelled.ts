@@ -127,8 +127,10 @@ function isDegrees(l: Labelled): boolean {
 
 /** Names of all coordinates: the given ones and those of the grid, dimensions first. */
 export function coordinateNames(l: Labelled): string[] {
+  const { y, x } = spatialDims(l.dims);
+  const hasGrid = l.transform !== null && isUpright(l.transform);
   const names = new Set([...l.dims, ...l.coords.keys()]);
-  return [...names].filter((name) => coordinateOf(l, name) !== undefined);
+  return [...names].filter((name) => l.coords.has(name) || (hasGrid && (name === y || name === x)));
 }
 
 /** Coordinates that remain when `dims` are all that is left; grid axes that lose their partner become explicit. */

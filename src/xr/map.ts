@@ -134,6 +134,16 @@ export function mapSame(
   others: readonly AnyOperand[],
   build: (b: KernelBuilder, x: Value, rest: readonly Value[]) => Value,
 ): Labelled {
-  const { attrs, name, encoding } = of.state;
-  return mapValues(label, [of, ...others], (b, [x, ...rest]) => build(b, x as Value, rest), { attrs, name, encoding });
+  const { attrs, name } = of.state;
+  const out = mapValues(label, [of, ...others], (b, [x, ...rest]) => build(b, x as Value, rest), { attrs, name }); // `of` is first
+  return { ...out, encoding: keptEncoding(of.state, out) };
+}
+
+/** An integer's nodata says nothing of floats made from it, nor of integers whose missing elements were filled. */
+function keptEncoding(before: Labelled, after: Labelled): Encoding {
+  const { nodata, ...rest } = before.encoding;
+  if (after.nodata !== null) return { ...rest, nodata: after.nodata };
+  const isFloat = (l: Labelled): boolean => dtypeInfo(l.data.dtype).kind === "f";
+  const stays = isFloat(before) === isFloat(after) && before.nodata === null;
+  return stays && nodata !== undefined ? { ...rest, nodata } : rest;
 }

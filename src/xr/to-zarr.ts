@@ -22,7 +22,7 @@ import {
   type ZarrWriteMode,
 } from "../io/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
-import { requireAligned } from "./align.ts";
+import { joinedLabels, requireAligned } from "./align.ts";
 import { mappingAttributes } from "./cf.ts";
 import { type Stored, storedValues } from "./encode.ts";
 import { type Attributes, type Coordinate, coordinateNames, coordinateOf, gridOf, type Labelled } from "./labelled.ts";
@@ -85,8 +85,14 @@ export async function lazyZarr(
   for (const name of Object.keys(encoding)) checkEncoding(name, encoding[name] ?? {}, variables);
   const arrays = [...variables.values()];
   requireAligned(arrays);
-  const planned = [...variables].map(([name, l]) => plannedVariable(name, l, encoding[name] ?? {}));
-  const coordinates = coordinateSpecs(arrays);
+  // A scalar label that differs between variables (the band each came from) labels none of them.
+  const shared = joinedLabels(arrays).coords;
+  const own = (l: Labelled): Labelled => ({
+    ...l,
+    coords: new Map([...l.coords].filter(([name]) => l.dims.includes(name) || shared.has(name))),
+  });
+  const planned = [...variables].map(([name, l]) => plannedVariable(name, own(l), encoding[name] ?? {}));
+  const coordinates = coordinateSpecs(arrays.map(own));
   for (const { name } of planned)
     if (coordinates[name])
       throw new ArgumentError(`variable ${JSON.stringify(name)} has the name of a coordinate; rename it`);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ascontiguous, NDArray } from "../../src/ndarray/index.ts";
 import { compute, concat, type DataArray, dataArray, dataset, openRaster, openZarr } from "../../src/xr/index.ts";
+import { ROOT } from "../find-peers.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { useInlineRunner } from "../run-inline.ts";
 import { sha256 } from "./sha.ts";
@@ -264,5 +265,40 @@ describe("targets", () => {
   ])("refuses %s", async (_, run, code, message) => {
     await expect(run()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     expect(readdirSync(folder).filter((n) => n.includes("no."))).toEqual([]);
+  });
+});
+
+describe("what a writer records", () => {
+  test("labels that differ between variables label none; nodata follows what is true of the values", async () => {
+    const file = join(ROOT, "examples", "data", "L7_ETMs.tif");
+    const [red, nir] = [await openRaster(file, { band: 3 }), await openRaster(file, { band: 4 })];
+    await dataset({ red, nir }).toZarr(at("bands.zarr"));
+    const back = await openZarr(at("bands.zarr"));
+    expect(back.get("red").coords).toEqual(["y", "x"]);
+    const filled = scene().fillna(0);
+    expect([
+      filled.rio.encodedNodata,
+      scene().astype("float32").rio.encodedNodata,
+      scene().where(scene().gt(5)).rio.encodedNodata,
+    ]).toEqual([null, null, 0]);
+    await filled.toCog(at("filled.tif"));
+    const raw = await openRaster(at("filled.tif"));
+    expect([raw.rio.nodata, Number((await values(raw.count())).item())]).toEqual([null, ROWS * COLS]);
+  });
+
+  test("evenly spaced labels are a grid, and are written as one", async () => {
+    const x = dataArray(
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      { dims: ["lat", "lon"], coords: { lat: [51, 50.5], lon: [3, 3.5, 4] }, crs: 4326 },
+    );
+    expect(x.rio.bounds).toEqual([2.75, 50.25, 4.25, 51.25]);
+    await x.astype("float32").toCog(at("labels.tif"));
+    expect((await openRaster(at("labels.tif"))).rio.geobox).toMatchObject({
+      crs: "EPSG:4326",
+      bbox: [2.75, 50.25, 4.25, 51.25],
+    });
   });
 });
