@@ -79,6 +79,8 @@ class ThreadedExecutor implements Executor {
   readonly #posts = new Map<number, FromThread>();
   #inFlight = 0;
   #isWatching = false;
+  /** Tasks in the ring for which no thread has been woken yet. */
+  #pushed = 0;
   #isClosed = false;
   /** Holds the event loop while tasks are under way: waiting on shared memory does not. */
   readonly #awake: NodeJS.Timeout;
@@ -298,6 +300,8 @@ class ThreadedExecutor implements Executor {
     });
     hold.message = this.#messages.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
     this.#ring.push(hold.slot, hold.message);
+    // Whatever else is handed over in this turn is woken for at once.
+    if (this.#pushed++ === 0) queueMicrotask(() => this.#wake());
     this.#watch();
   }
 
@@ -309,6 +313,12 @@ class ThreadedExecutor implements Executor {
       offset += slotBytesOf(plan);
       return place;
     });
+  }
+
+  #wake(): void {
+    const pushed = this.#pushed;
+    this.#pushed = 0;
+    if (!this.#isClosed) this.#ring.wake(pushed);
   }
 
   /** See what ended, then sleep until something does; as long as anything is in the ring. */

@@ -70,7 +70,10 @@ export class Ring {
 
   // The owner's end.
 
-  /** Hand a task to the threads. The slot must be free; there are as many ring entries as slots, so there is room. */
+  /**
+   * Hand a task to the threads; those that sleep have to be woken by {@link wake}. The slot must be free; there are as
+   * many ring entries as slots, so there is room.
+   */
   push(slot: number, place: MessagePlace): void {
     this.#numbers.set([place.buffer, place.offset, place.length], slot * FIELDS);
     Atomics.store(this.#words, CANCEL + slot, 0);
@@ -78,7 +81,11 @@ export class Ring {
     const tail = Atomics.load(this.#words, TAIL);
     Atomics.store(this.#words, ENTRY + (tail & (SLOTS - 1)), slot);
     Atomics.store(this.#words, TAIL, (tail + 1) | 0);
-    if (Atomics.load(this.#words, IDLE) > 0) Atomics.notify(this.#words, TAIL, 1);
+  }
+
+  /** Wake up to `count` sleeping threads: one call to the kernel for all that was pushed. */
+  wake(count: number): void {
+    if (count > 0 && Atomics.load(this.#words, IDLE) > 0) Atomics.notify(this.#words, TAIL, count);
   }
 
   state(slot: number): number {

@@ -1,5 +1,12 @@
 /** The coordinator: scheduler machine, worker machine and executor in one thread; messages pass between them as objects. */
-import { CancelledError, type ErrorRecord, errorToRecord, invariant, TaskError } from "../base/index.ts";
+import {
+  CancelledError,
+  type ErrorRecord,
+  errorToRecord,
+  InvariantError,
+  invariant,
+  TaskError,
+} from "../base/index.ts";
 import { systemClock } from "../config/index.ts";
 import {
   type BlockHandle,
@@ -22,7 +29,7 @@ import {
   type WorkerInstruction,
   type WorkerMachine,
 } from "../worker/state/index.ts";
-import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator } from "./messages.ts";
+import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator, WantedBlock } from "./messages.ts";
 import { Run } from "./run.ts";
 
 const ADDRESS = "local://threads";
@@ -71,6 +78,8 @@ export class Coordinator implements AsyncDisposable {
   #isPumping = false;
   #stimulus = 0;
   readonly #results = new Map<Key, Result>();
+  /** Wanted blocks that have not been posted yet. */
+  #blocks: WantedBlock[] = [];
   readonly #runs = new Map<number, Run>();
   /** Run of a layer's tasks, by the layer's name. */
   readonly #runOf = new Map<string, Run>();
@@ -220,7 +229,18 @@ export class Coordinator implements AsyncDisposable {
     } finally {
       this.#isPumping = false;
     }
+    this.#postBlocks();
     for (const run of this.#runs.values()) this.#endIfQuiet(run);
+  }
+
+  #postBlocks(): void {
+    if (this.#blocks.length === 0) return;
+    const blocks = this.#blocks;
+    this.#blocks = [];
+    this.#post(
+      { type: "blocks", blocks },
+      blocks.map(({ data }) => data.buffer as ArrayBuffer),
+    ); // sliced: not shared
   }
 
   #obeyScheduler(outbox: readonly SchedulerInstruction[]): void {
@@ -257,14 +277,11 @@ export class Coordinator implements AsyncDisposable {
 
   #execute({ key, runId, runSpec, dependencies }: Execute): void {
     const run = this.#runFor(key);
-    invariant(run, `${showKey(key)} belongs to no run`);
+    if (run === undefined) throw new InvariantError(`${showKey(key)} belongs to no run`);
     const inputs = dependencies.map((dependency): TaskInput => {
       const result = this.#results.get(dependency);
-      invariant(
-        result !== undefined && result !== "delivered",
-        `${showKey(dependency)} is not here, but ${showKey(key)} needs it`,
-      );
-      return "block" in result ? result.block : result;
+      if (result !== undefined && result !== "delivered") return "block" in result ? result.block : result;
+      throw new InvariantError(`${showKey(dependency)} is not here, but ${showKey(key)} needs it`);
     });
     run.inFlight++;
     const spec = runSpec as unknown as TaskSpec; // made by runSpecOf
@@ -331,9 +348,8 @@ export class Coordinator implements AsyncDisposable {
       return;
     }
     const { dtype, shape, data } = this.#executor.view(result.block);
-    const copy = data.slice(); // ordinary memory
     const places = run.wanted.get(key) ?? [];
-    this.#post({ type: "block", id: run.id, places, dtype, shape, data: copy }, [copy.buffer as ArrayBuffer]); // sliced: not shared
+    this.#blocks.push({ id: run.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
     run.undelivered.delete(key);
     if (!run.inputs.has(key)) {
       this.#executor.release(result.block);

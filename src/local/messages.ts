@@ -31,17 +31,18 @@ export type ToCoordinator = RunRequest | { readonly type: "cancel"; readonly id:
 /** Where a block belongs: output, and index in C order of its grid. */
 export type BlockPlace = readonly [output: number, index: number];
 
+/** One wanted block, in C order in ordinary memory, whose buffer is handed over. */
+export interface WantedBlock {
+  readonly id: number;
+  readonly places: readonly BlockPlace[];
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TypedArray;
+}
+
 /** From the coordinator. */
 export type FromCoordinator =
   | { readonly type: "progress"; readonly id: number; readonly progress: RunProgress }
-  /** One wanted block, in C order in ordinary memory, whose buffer is handed over. */
-  | {
-      readonly type: "block";
-      readonly id: number;
-      readonly places: readonly BlockPlace[];
-      readonly dtype: DType;
-      readonly shape: readonly number[];
-      readonly data: TypedArray;
-    }
+  | { readonly type: "blocks"; readonly blocks: readonly WantedBlock[] }
   | { readonly type: "done"; readonly id: number }
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord };

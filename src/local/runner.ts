@@ -1,11 +1,11 @@
 /** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
 import { Worker } from "node:worker_threads";
-import { CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
+import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, memoryLimitBytes } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
 import type { Graph, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import type { CoordinatorOptions, FromCoordinator, ToCoordinator } from "./messages.ts";
+import type { CoordinatorOptions, FromCoordinator, ToCoordinator, WantedBlock } from "./messages.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -137,24 +137,30 @@ export class LocalRunner implements Runner, AsyncDisposable {
   }
 
   #receive(message: FromCoordinator): void {
-    const pending = this.#pending.get(message.id);
-    if (!pending) return;
     switch (message.type) {
       case "progress":
-        pending.onProgress?.(message.progress);
+        this.#pending.get(message.id)?.onProgress?.(message.progress);
         break;
-      case "block": {
-        const block = new NDArray(message.dtype, message.data, message.shape);
-        for (const [output, index] of message.places) (pending.blocks[output] as NDArray[])[index] = block; // one list per output
+      case "blocks":
+        for (const block of message.blocks) this.#take(block);
+        break;
+      case "done": {
+        const pending = this.#pending.get(message.id);
+        pending?.resolve(pending.blocks);
         break;
       }
-      case "done":
-        pending.resolve(pending.blocks);
-        break;
       case "failed":
-        pending.reject(errorFromRecord(message.error));
+        this.#pending.get(message.id)?.reject(errorFromRecord(message.error));
         break;
+      default:
+        assertNever(message);
     }
+  }
+
+  #take({ id, places, dtype, shape, data }: WantedBlock): void {
+    const pending = this.#pending.get(id);
+    const block = new NDArray(dtype, data, shape);
+    for (const [output, index] of places) if (pending) (pending.blocks[output] as NDArray[])[index] = block; // one list per output
   }
 }
 
