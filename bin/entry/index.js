@@ -9,6 +9,7 @@ export const {
   LocalCluster,
   NDArray,
   RsdatError,
+  SlurmCluster,
   array,
   asCompleted,
   compute,
