@@ -36,6 +36,9 @@ const ADDRESS = "local://threads";
 const CLIENT = "local";
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
+/** Wanted blocks are handed over when so many, or so many bytes of them, are there; at the latest when their run ends. */
+const POST_BLOCKS = 256;
+const POST_BYTES = 2 ** 20;
 
 // Specs and failures are opaque to the machines; here they travel as they are.
 type RunSpec = ReturnType<SchedulerConfig["runSpecOf"]>;
@@ -80,6 +83,7 @@ export class Coordinator implements AsyncDisposable {
   readonly #results = new Map<Key, Result>();
   /** Wanted blocks that have not been posted yet. */
   #blocks: WantedBlock[] = [];
+  #blockBytes = 0;
   readonly #runs = new Map<number, Run>();
   /** Run of a layer's tasks, by the layer's name. */
   readonly #runOf = new Map<string, Run>();
@@ -229,7 +233,6 @@ export class Coordinator implements AsyncDisposable {
     } finally {
       this.#isPumping = false;
     }
-    this.#postBlocks();
     for (const run of this.#runs.values()) this.#endIfQuiet(run);
   }
 
@@ -237,6 +240,7 @@ export class Coordinator implements AsyncDisposable {
     if (this.#blocks.length === 0) return;
     const blocks = this.#blocks;
     this.#blocks = [];
+    this.#blockBytes = 0;
     this.#post(
       { type: "blocks", blocks },
       blocks.map(({ data }) => data.buffer as ArrayBuffer),
@@ -350,6 +354,8 @@ export class Coordinator implements AsyncDisposable {
     const { dtype, shape, data } = this.#executor.view(result.block);
     const places = run.wanted.get(key) ?? [];
     this.#blocks.push({ id: run.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
+    this.#blockBytes += data.byteLength;
+    if (this.#blockBytes >= POST_BYTES || this.#blocks.length >= POST_BLOCKS) this.#postBlocks();
     run.undelivered.delete(key);
     if (!run.inputs.has(key)) {
       this.#executor.release(result.block);
@@ -367,6 +373,7 @@ export class Coordinator implements AsyncDisposable {
   /** A run ends when it has all it wants, or has failed, and nothing of it is at the executor. */
   #endIfQuiet(run: Run): void {
     if (run.inFlight > 0 || (run.failure === null && run.undelivered.size > 0) || !this.#runs.delete(run.id)) return;
+    this.#postBlocks();
     if (run.failure === null) {
       this.#progress(run, true);
       this.#tell({ type: "client-releases-keys", client: CLIENT, keys: [...run.wanted.keys()] });
