@@ -287,20 +287,28 @@ function openNew(path: string, folder: string): number {
     return openSync(path, "wx");
   } catch (e) {
     if (!isErrno(e, "ENOENT")) throw e;
-    makeFolder(folder);
+    makeFolders(folder);
     return openSync(path, "wx");
   }
 }
 
-/** Node's own recursive form reports a read-only file system as a missing folder. */
-function makeFolder(path: string): void {
+/** A folder and those above it. Node's own recursive form reports a read-only file system as a missing folder. */
+export function makeFolders(path: string): void {
+  if (makeFolder(path)) return;
+  makeFolders(dirname(path));
+  // Not there although its parent is: some file systems (/proc) answer so for good.
+  if (!makeFolder(path)) throw new Error(`no folder can be made in ${dirname(path)}`);
+}
+
+/** False when the folder above is missing. */
+function makeFolder(path: string): boolean {
   try {
     mkdirSync(path);
+    return true;
   } catch (e) {
-    if (isErrno(e, "EEXIST") && statSync(path).isDirectory()) return;
-    if (!isErrno(e, "ENOENT") || dirname(path) === path) throw e;
-    makeFolder(dirname(path));
-    makeFolder(path);
+    if (isErrno(e, "EEXIST") && statSync(path).isDirectory()) return true;
+    if (isErrno(e, "ENOENT") && dirname(path) !== path) return false;
+    throw e;
   }
 }
 

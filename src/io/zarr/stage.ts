@@ -1,10 +1,10 @@
 /** Whole stores on a file system: written beside their final place, swapped in, or removed. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ExistsError } from "../../base/index.ts";
-import { writeFailed } from "../store/file-store.ts";
+import { makeFolders, writeFailed } from "../store/file-store.ts";
 
 function pathOf(url: string): string {
   return fileURLToPath(url).replace(/\/+$/, "");
@@ -35,7 +35,7 @@ export function makeFolder(url: string): void {
   const path = pathOf(url);
   try {
     rmSync(path, { recursive: true, force: true });
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (e) {
     throw writeFailed(path, e, 0);
   }
