@@ -6,17 +6,18 @@
  *
  * Several --red and --nir pairs are dates of one grid and add a time axis; one mask serves all dates, or one each.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
-  type ChunkedArray,
   compute,
   type DataArray,
   explain,
   expr,
   formatBytes,
   formatDuration,
+  isRsdatError,
   openRaster,
   processPeakBytes,
   progressBar,
@@ -26,7 +27,7 @@ import {
   xr,
 } from "rsdat";
 
-const SCENE = new URL("./data/L7_ETMs.tif", import.meta.url).pathname;
+const SCENE = fileURLToPath(new URL("./data/L7_ETMs.tif", import.meta.url));
 /** Sentinel-2 scene classes that are land or water seen clearly. */
 const KEEP = "4,5,6,7,11";
 
@@ -38,31 +39,26 @@ interface Job {
   readonly out: string;
 }
 
+/** What is wrong with the command line. */
+class ArgumentsError extends Error {}
+
 function readArguments(): Job {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    options: {
-      red: { ...text, multiple: true },
-      nir: { ...text, multiple: true },
-      mask: { ...text, multiple: true },
-      keep: text,
-      out: text,
-    },
-  });
-  const job = {
-    red: values.red ?? [],
-    nir: values.nir ?? [],
-    mask: values.mask ?? [],
-    keep: (values.keep ?? KEEP).split(",").map(Number),
-    out: values.out ?? "out",
-  };
-  if (job.red.length !== job.nir.length)
-    throw new Error(`--red is given ${job.red.length} times and --nir ${job.nir.length} times: give them in pairs`);
-  if (job.mask.length > 1 && job.mask.length !== job.red.length)
-    throw new Error(`--mask is given ${job.mask.length} times for ${job.red.length} dates: give one, or one each`);
-  if (job.keep.some((k) => !Number.isInteger(k)))
-    throw new Error(`--keep ${values.keep}: expected class numbers such as ${KEEP}`);
-  return job;
+  const many = { type: "string", multiple: true, default: [] as string[] } as const;
+  const { values } = parseArgs({ options: { red: many, nir: many, mask: many, keep: text, out: text } });
+  const { red, nir, mask, keep = KEEP, out = "out" } = values;
+  if (red.length !== nir.length)
+    throw new ArgumentsError(`--red is given ${red.length} times and --nir ${nir.length} times; give them in pairs`);
+  if (mask.length > 0 && red.length === 0)
+    throw new ArgumentsError("--mask is given without --red and --nir; the scene of this example has its own rule");
+  if (mask.length > 1 && mask.length !== red.length)
+    throw new ArgumentsError(`--mask is given ${mask.length} times for ${red.length} dates; give one, or one each`);
+  if (values.keep !== undefined && mask.length === 0)
+    throw new ArgumentsError(`--keep ${keep} is given without --mask, whose classes it names`);
+  if (!/^-?\d+(,-?\d+)*$/.test(keep))
+    throw new ArgumentsError(`--keep ${JSON.stringify(keep)}: expected class numbers such as ${KEEP}`);
+  if (out === "") throw new ArgumentsError('--out "": expected a folder');
+  return { red, nir, mask, keep: keep.split(",").map(Number), out };
 }
 
 /** A band of `FILE[:BAND]` (bands count from 1); scale and offset are applied where the file has them. */
@@ -93,69 +89,90 @@ async function openDates(job: Job): Promise<DataArray<"y" | "x">[]> {
   return dates;
 }
 
-const job = readArguments();
-const started = performance.now();
-const dates = job.red.length === 0 ? await openScene() : await openDates(job);
-const first = dates[0] as DataArray<"y" | "x">;
-const ndvi: DataArray = dates.length === 1 ? first : xr.concat(dates, "time");
+/** Everything lazy: what is written, and the statistics beside it, which read the same blocks. */
+async function describeWork(ndvi: DataArray, first: DataArray<"y" | "x">, out: string) {
+  const [height, width] = first.shape as [number, number];
+  const step = thinningOf(height, width);
+  const exact = ndvi.astype("float64");
+  return [
+    await ndvi.rename("ndvi").toZarr(join(out, "ndvi.zarr"), { mode: "w", compute: false }),
+    // Small tiles for a small raster, so that it has overviews too.
+    await ndvi.toCog(join(out, "ndvi.tif"), {
+      mode: "w",
+      blocksize: Math.max(height, width) > 1024 ? 512 : 128,
+      compute: false,
+    }),
+    first.isel({ y: slice(null, null, step), x: slice(null, null, step) }),
+    ndvi.count(),
+    exact.mean(),
+    ndvi.min(),
+    ndvi.max(),
+  ] as const;
+}
 
-await mkdir(job.out, { recursive: true });
-const at = (name: string): string => join(job.out, name);
-const exact = ndvi.astype("float64");
-const [height, width] = first.shape as [number, number];
-const step = thinningOf(height, width);
-const thin = first.isel({ y: slice(null, null, step), x: slice(null, null, step) });
-const work = [
-  await ndvi.rename("ndvi").toZarr(at("ndvi.zarr"), { mode: "w", compute: false }),
-  // Small tiles for a small raster, so that it has overviews too.
-  await ndvi.toCog(at("ndvi.tif"), {
-    mode: "w",
-    blocksize: Math.max(height, width) > 1024 ? 512 : 128,
-    compute: false,
-  }),
-  thin,
-  ndvi.count(),
-  exact.mean(),
-  ndvi.min(),
-  ndvi.max(),
-] as const;
+async function main(): Promise<void> {
+  const job = readArguments();
+  const started = performance.now();
+  const dates = job.red.length === 0 ? await openScene() : await openDates(job);
+  const first = dates[0] as DataArray<"y" | "x">; // one at least
+  const ndvi: DataArray = dates.length === 1 ? first : xr.concat(dates, "time");
+  const work = await describeWork(ndvi, first, job.out);
+  console.log(String(await explain(work)));
 
-console.log(String(await explain(work)));
-const bar = progressBar({ label: "ndvi" });
-let bytesRead = 0;
-const [zarr, cog, picture, valid, mean, min, max] = await compute(work, {
-  onProgress: (p) => {
-    bytesRead = p.bytesRead;
-    bar.update(p);
-  },
-});
-bar.close();
-await writeFile(
-  at("ndvi.png"),
-  quicklook(picture.values, { range: [-0.2, 0.9], colors: "vegetation", text: { CRS: String(first.rio.crs) } }),
-);
+  const bar = progressBar({ label: "ndvi" });
+  let bytesRead = 0;
+  const run = compute(work, {
+    onProgress: (p) => {
+      bytesRead = p.bytesRead;
+      bar.update(p);
+    },
+  });
+  const [zarr, cog, picture, valid, mean, min, max] = await run.catch((error: unknown) => {
+    bar.close(true);
+    throw error;
+  });
+  bar.close();
+  const at = (name: string): string => join(job.out, name);
+  await writeFile(
+    at("ndvi.png"),
+    quicklook(picture.values, { range: [-0.2, 0.9], colors: "vegetation", text: { CRS: String(first.rio.crs) } }),
+  );
 
-const count = Number(valid.values.item());
-const number = (x: DataArray): number | null =>
-  count === 0 ? null : Number((x as DataArray & { values: { item(): number } }).values.item());
-const summary = {
-  valid: count,
-  missing: (ndvi.data as ChunkedArray).size - count,
-  mean: number(mean),
-  min: number(min),
-  max: number(max),
-  seconds: (performance.now() - started) / 1000,
-  peakBytes: processPeakBytes(),
-  bytesRead,
-};
-await writeFile(at("summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+  const count = Number(valid.values.item());
+  const number = (x: { values: { item(): unknown } }): number | null => (count === 0 ? null : Number(x.values.item()));
+  const summary = {
+    valid: count,
+    missing: ndvi.shape.reduce((n, extent) => n * extent, 1) - count,
+    mean: number(mean),
+    min: number(min),
+    max: number(max),
+    seconds: (performance.now() - started) / 1000,
+    peakBytes: processPeakBytes(),
+    bytesRead,
+  };
+  await writeFile(at("summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
 
-console.log(
-  `NDVI of ${dates.length} date${dates.length === 1 ? "" : "s"}, ${height} × ${width} pixels: ${summary.valid} valid, ${summary.missing} missing, mean ${summary.mean?.toFixed(4) ?? "none"}`,
-);
-console.log(
-  `  ${zarr.url}  ${formatBytes(zarr.bytes)}\n  ${cog.url}  ${formatBytes(cog.bytes)}\n  ${at("ndvi.png")}\n  ${at("summary.json")}`,
-);
-console.log(
-  `read ${formatBytes(bytesRead)}, peak memory ${formatBytes(summary.peakBytes)}, ${formatDuration(summary.seconds * 1000)}`,
-);
+  const what = `${dates.length} date${dates.length === 1 ? "" : "s"}, ${first.shape.join(" × ")} pixels`;
+  console.log(
+    `NDVI of ${what}: ${summary.valid} valid, ${summary.missing} missing, mean ${summary.mean?.toFixed(4) ?? "none"}
+  ${zarr.url}  ${formatBytes(zarr.bytes)}
+  ${cog.url}  ${formatBytes(cog.bytes)}
+  ${at("ndvi.png")}
+  ${at("summary.json")}
+read ${formatBytes(bytesRead)}, peak memory ${formatBytes(summary.peakBytes)}, ${formatDuration(summary.seconds * 1000)}`,
+  );
+}
+
+/** One line for what a user can change: an argument, a file, the system; anything else shows where it happened. */
+function explainFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isExpected = error instanceof ArgumentsError || isRsdatError(error) || "code" in error;
+  return isExpected ? error.message.replace(/\s*\n\s*/g, " ") : (error.stack ?? error.message);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`error: ${explainFailure(error)}`);
+  process.exitCode = 1;
+}
