@@ -4,7 +4,7 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { type Clock, type Logger, WriteError } from "../base/index.ts";
 import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../comm/index.ts";
-import { createLogger, packageVersion, systemClock } from "../config/index.ts";
+import { createLogger, packageVersion, speaksDialect, systemClock } from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
 import { serveClient } from "./client-connection.ts";
 import { serveHttp } from "./http.ts";
@@ -31,7 +31,7 @@ export interface SchedulerOptions {
   readonly httpPort?: number | null;
   /** Time that a graph of a Python client waits for a Python worker. Default 5 minutes. */
   readonly pythonWaitMs?: number;
-  /** False: pure Dask on the wire. */
+  /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
   readonly dialect?: boolean;
   /** Limits of the machine. */
   readonly machine?: Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
@@ -159,11 +159,8 @@ class Server implements SchedulerServer {
     await this.close();
   }
 
-  #handshake(): { readonly version: string; readonly dialect?: boolean } {
-    return {
-      version: packageVersion(),
-      ...(this.#options.dialect === undefined ? {} : { dialect: this.#options.dialect }),
-    };
+  #handshake(): { readonly version: string; readonly dialect: boolean } {
+    return { version: packageVersion(), dialect: this.#options.dialect ?? speaksDialect() };
   }
 
   #end(reason: unknown): Promise<void> {

@@ -6,14 +6,15 @@ import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
 import { isBefore, type ReadyQueue } from "./ready-queue.ts";
-import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
+import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED } from "./states.ts";
 import { transition } from "./transitions.ts";
 import { hasFree, type TaskClass, type WorkerState } from "./workers.ts";
 
 /** Tasks of one queue that are looked at behind one that cannot be sent now. */
 const LOOK_BEHIND = 8;
-/** A consumer with more inputs than this makes no group of them. */
+/** A consumer with more inputs than this makes no group of them; one further up or down than so many tasks neither. */
 const GROUP_MAX = 64;
+const GROUP_HOPS = 8;
 /** Idle workers tried for one task. */
 const IDLE_TRIES = 4;
 /** Idle workers that look for work at busy ones, and busy ones looked at, in vain after one event. */
@@ -163,25 +164,45 @@ function nearest(core: Core, slot: Slot, batch: LayerBatch | null): readonly Wor
   return order.map((i) => near[i] as WorkerState); // i indexes near
 }
 
-/** Worker that has, or had sent to it, another input of this task's first consumer: sources of one group stay together. */
+/**
+ * Where the group of a source is: the worker that has, or was sent, something that feeds the same consumer. The consumer
+ * is the first task up the graph that has more inputs than this one.
+ */
 function siblingWorkers(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState[] {
   if (!batch) return [];
-  const task = slot - batch.base;
-  const first = batch.edges.dependentsStart[task] as number; // a task of the graph
-  if (first === batch.edges.dependentsStart[task + 1]) return [];
-  const consumer = batch.base + (batch.edges.dependents[first] as number);
-  if (core.columns.batch[consumer] !== batch.index) return [];
-  const count = core.dependencies(consumer, siblings);
-  if (count > GROUP_MAX) return [];
-  for (let i = 0; i < count; i++) {
-    const sibling = siblings[i] as Slot; // i < count
-    const state = core.columns.state[sibling];
-    const index =
-      state === PROCESSING ? core.columns.worker[sibling] : state === MEMORY ? core.columns.holder[sibling] : undefined;
-    const worker = index === undefined ? undefined : core.workers.get(index);
-    if (worker) return [worker];
+  let below = slot;
+  for (let hop = 0; hop < GROUP_HOPS; hop++) {
+    const task: number = below - batch.base;
+    const first: number = batch.edges.dependentsStart[task] as number; // a task of the graph
+    if (first === batch.edges.dependentsStart[task + 1]) return [];
+    const consumer: Slot = batch.base + (batch.edges.dependents[first] as number);
+    if (core.columns.batch[consumer] !== batch.index || core.columns.state[consumer] === FORGOTTEN) return [];
+    const count = core.dependencies(consumer, siblings);
+    if (count > GROUP_MAX) return [];
+    if (count > 1) {
+      for (let i = 0; i < count; i++) {
+        const sibling = siblings[i] as Slot; // i < count
+        const worker = sibling === below ? undefined : workerBelow(core, sibling);
+        if (worker) return [worker];
+      }
+      return [];
+    }
+    below = consumer;
   }
   return [];
+}
+
+/** Worker of a task, or of what feeds it first. */
+function workerBelow(core: Core, slot: Slot): WorkerState | undefined {
+  let at = slot;
+  for (let hop = 0; hop < GROUP_HOPS; hop++) {
+    const state = core.columns.state[at];
+    if (state === PROCESSING) return core.workers.get(core.columns.worker[at] as number);
+    if (state === MEMORY) return core.workers.get(core.columns.holder[at] as number);
+    if (core.dependencies(at, inputs) === 0) return undefined;
+    at = inputs[0] as Slot; // there is one
+  }
+  return undefined;
 }
 
 /**

@@ -1,6 +1,9 @@
 /** Behaviour of the scheduler machine, case by case: S-C2…S-C12. Dask's semantics where it has them. */
 import { expect, test } from "vitest";
+import { reduceNode, sourceNode } from "../../../src/graph/index.ts";
 import { deserialize } from "../../../src/protocol/index.ts";
+import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
+import { graphOf, sumCall } from "../../sim/random-graph.ts";
 import { Driver, finished, k, task } from "./drive.ts";
 
 function sentOps(driver: Driver, worker: string): string[] {
@@ -207,6 +210,47 @@ test("S-C10: a task goes where most bytes of its inputs are, and siblings withou
   driver.finish("small", 10);
   driver.finish("large", 1000);
   expect(driver.order("sum").worker).toBe("w");
+});
+
+test("S-C10: sources of one consumer are sent to one worker, so that nothing has to move", () => {
+  const chunks = [new Array<number>(16).fill(1)];
+  const source = sourceNode({ source: "s", dtype: "float32", chunks, scratchBytes: 0 });
+  const spec = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
+  const layout = { reduced: [0], keepdims: false, splitEvery: 2 };
+  const graph = graphOf([reduceNode("sum", sumCall(1), spec, [{ layer: source, axes: [0] }], chunks, layout)]);
+  const driver = new Driver();
+  for (const address of ["u", "v", "w"]) driver.worker(address);
+  driver.client();
+  const wanted = graph.wanted().flat();
+  driver.feed({
+    type: "submit-layers",
+    client: "alice",
+    graph,
+    wanted,
+    leastBytes: 0,
+    placement: ANYWHERE,
+    retries: 0,
+    priority: 0,
+  });
+  let moved = 0;
+  for (let at = 0; at < driver.orders.length; at++) {
+    const order = driver.orders[at];
+    if (!order) break;
+    for (const holders of order.message.whoHas.values()) if (!holders.includes(order.worker)) moved++;
+    driver.say(order.worker, finished(order.message, 4));
+    for (const instruction of driver.sent.splice(0)) {
+      if (instruction.type !== "send-worker" || instruction.message.op !== "steal-request") continue;
+      driver.say(instruction.worker, {
+        op: "steal-response",
+        key: instruction.message.key,
+        state: "executing",
+        stimulusId: "no",
+      });
+    }
+  }
+  expect(driver.views.stateOf(graph.key(wanted[0] as number))).toBe("memory");
+  // 46 inputs over three workers: only where subtrees of different workers meet; without groups it is 13.
+  expect(moved).toBeLessThanOrEqual(8);
 });
 
 test("S-C11: a worker that is paused or leaves gets nothing more; one that is idle gets what waits at a busy one", () => {
