@@ -82,6 +82,8 @@ class ThreadedExecutor implements Executor {
   /** Tasks in the ring for which no thread has been woken yet. */
   #pushed = 0;
   #isClosed = false;
+  /** Why no thread is left, once that is so. */
+  #dead: ErrorRecord | null = null;
   /** Holds the event loop while tasks are under way: waiting on shared memory does not. */
   readonly #awake: NodeJS.Timeout;
   readonly #busyMs: number[];
@@ -206,6 +208,7 @@ class ThreadedExecutor implements Executor {
   #pump(): void {
     for (let job = this.#waiting[0]; job !== undefined && !this.#isClosed; job = this.#waiting[0]) {
       try {
+        if (this.#dead) throw errorFromRecord(this.#dead);
         job.hold = this.#reserve(job.task);
       } catch (error) {
         this.#waiting.shift();
@@ -431,6 +434,7 @@ class ThreadedExecutor implements Executor {
   }
 
   #onDeath(slot: number, error: ErrorRecord, isLast: boolean): void {
+    if (isLast) this.#dead = error;
     const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
     for (const job of doomed) {
       if (!job) continue;

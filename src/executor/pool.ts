@@ -7,7 +7,7 @@ import type { FromThread, ThreadData, ToThread } from "./thread.ts";
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
-/** Deaths in a row, without a task ended in between, after which a thread is not replaced any more. */
+/** Deaths outside tasks, none ended in between, after which a thread is not replaced any more: it cannot even start. */
 const DEATHS_MAX = 5;
 
 interface PoolThread {
@@ -99,7 +99,7 @@ export class ThreadPool {
     this.#options.ring.forget(k);
     this.receive(k); // about tasks that ended before
     this.#threads[k]?.port.close();
-    this.#deaths++;
+    if (slot < 0) this.#deaths++;
     const replaces = this.#deaths <= DEATHS_MAX;
     this.#threads[k] = replaces ? this.#start(k) : null;
     if (replaces) this.lost++;

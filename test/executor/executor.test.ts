@@ -153,14 +153,20 @@ describe("threads that die", () => {
     expect(second).toMatchObject({ status: "error" });
   });
 
-  it("are given up when every one of them dies", async () => {
+  it("are replaced however often tasks kill them", async () => {
     await using own = createExecutor({ threads: 1, budgetBytes: MIB });
-    const outcomes = await Promise.all(
-      Array.from({ length: 8 }, () =>
-        own.run({ key: keyOf("t", 0), spec: callOf("() => process.exit(1)", 0), inputs: [], trusted: true }),
-      ),
-    );
-    expect(outcomes.map((o) => o.status)).toEqual(Array(8).fill("error"));
+    const kill = { key: keyOf("t", 0), spec: callOf("() => process.exit(1)", 0), inputs: [], trusted: true };
+    const outcomes = await Promise.all(Array.from({ length: 7 }, () => own.run(kill)));
+    expect(outcomes.map((o) => o.status)).toEqual(Array(7).fill("error"));
+    expect((await own.run({ key: keyOf("t", 1), spec: counting(1), inputs: [] })).status).toBe("ok");
+  });
+
+  it("are given up when they cannot even start, and every task is told why", async () => {
+    await using own = createExecutor({ threads: 1, budgetBytes: MIB, heapBytes: 6 * MIB });
+    const task = { key: keyOf("t", 0), spec: counting(1), inputs: [] };
+    const outcomes = [...(await Promise.all([own.run(task), own.run(task)])), await own.run(task)];
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "error", error: { code: "thread-died" } });
+    expect(own.stats().inFlight).toBe(0);
   });
 });
 
