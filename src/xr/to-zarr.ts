@@ -65,8 +65,8 @@ const ENCODING_KEYS: ReadonlySet<string> = new Set([
   "codecs",
 ]);
 
-/** Name of a DataArray's variable when it has none; Xarray's choice. */
-export const UNNAMED = "__xarray_dataarray_variable__";
+/** Name of the variable of an array without a name. */
+export const UNNAMED = "data";
 
 /**
  * A store to be written; its metadata and coordinates are written now, beside its place.
