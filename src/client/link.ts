@@ -17,7 +17,10 @@ import {
   type ClientToScheduler,
   type HandshakeOptions,
   IDENTITY,
+  type LayerProgress,
+  PROGRESS_TOPIC,
   REGISTER_CLIENT,
+  readProgress,
   remoteError,
   SCHEDULER_TO_CLIENT,
   type SchedulerToClient,
@@ -67,6 +70,8 @@ export class Link {
   readonly #heartbeat: NodeJS.Timeout;
   readonly #cluster: LinkOptions["cluster"];
   readonly #failureWatch: Disposable | undefined;
+  readonly #progress: Set<(layers: ReadonlyMap<string, LayerProgress>) => void> = new Set();
+  #isSubscribed = false;
   #waiting = 0;
   #end: RsdatError | undefined;
   #ended: Promise<void> = Promise.resolve();
@@ -133,6 +138,14 @@ export class Link {
 
   send(message: ClientToScheduler): void {
     this.#stream.send(message);
+  }
+
+  /** Hear of the progress of layers, from now until the answer is disposed of. */
+  listen(listener: (layers: ReadonlyMap<string, LayerProgress>) => void): Disposable {
+    if (!this.#isSubscribed) this.send({ op: "subscribe-topic", topic: PROGRESS_TOPIC, client: this.id });
+    this.#isSubscribed = true;
+    this.#progress.add(listener);
+    return { [Symbol.dispose]: () => void this.#progress.delete(listener) };
   }
 
   /** Keep the process alive while somebody waits; dispose of the answer when done. */
@@ -261,6 +274,12 @@ export class Link {
   }
 
   #hear(message: SchedulerToClient): void {
+    if (message.op === "event") {
+      if (message.topic !== PROGRESS_TOPIC || this.#progress.size === 0) return;
+      const layers = readProgress(message.event);
+      for (const listener of this.#progress) listener(layers);
+      return;
+    }
     if (message.op === "restart")
       return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
     if (message.op === "cancelled-keys")

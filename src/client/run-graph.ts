@@ -2,6 +2,7 @@
 import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
 import type { Graph, Key, Plan, RunOptions } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
+import type { LayerProgress } from "../protocol/index.ts";
 import { fetchValues } from "./fetch.ts";
 import type { Link } from "./link.ts";
 import { sendGraph } from "./submit.ts";
@@ -22,7 +23,7 @@ export async function runGraph(link: Link, graph: Graph, plan: Plan, options: Ru
   link.assertOpen();
   options.signal?.throwIfAborted();
   const wanted = graph.wanted().map((ids) => ids.map((id) => graph.key(id)));
-  const run = new GraphRun(link, Array.from(new Set(wanted.flat())), options);
+  const run = new GraphRun(link, { keys: Array.from(new Set(wanted.flat())), graph, tasks: plan.tasks }, options);
   sendGraph(link, graph, plan, options);
   const blocks = await run.finish();
   return wanted.map((keys) => keys.map((key) => blocks.get(key) as NDArray)); // the run has a block for every wanted key
@@ -36,10 +37,21 @@ class GraphRun {
   readonly #blocks = new Map<Key, NDArray>();
   readonly #arrived: Key[] = [];
   readonly #done = Promise.withResolvers<void>();
+  readonly #layers: ReadonlySet<string>;
+  readonly #ear: Disposable | null;
+  readonly #tasks: number;
+  readonly #counted = { done: 0, bytesRead: 0, bytesWritten: 0 };
   #fetches = 0;
   #reported = Number.NEGATIVE_INFINITY;
 
-  constructor(link: Link, keys: readonly Key[], options: RunOptions) {
+  constructor(
+    link: Link,
+    { keys, graph, tasks }: { readonly keys: readonly Key[]; readonly graph: Graph; readonly tasks: number },
+    options: RunOptions,
+  ) {
+    this.#layers = new Set(graph.layers.map((layer) => layer.name));
+    this.#tasks = tasks;
+    this.#ear = options.onProgress ? link.listen((layers) => this.#count(layers)) : null;
     this.#link = link;
     this.#keys = keys;
     this.#options = options;
@@ -53,6 +65,7 @@ class GraphRun {
 
   async finish(): Promise<ReadonlyMap<Key, NDArray>> {
     using _hold = this.#link.hold();
+    using _ear = this.#ear;
     const { signal } = this.#options;
     const onAbort = (): void => {
       this.#link.send({
@@ -100,7 +113,6 @@ class GraphRun {
         this.#blocks.set(key, value);
         if (this.#held.delete(key)) this.#link.release(key);
       }
-      this.#report(false);
       if (this.#blocks.size === this.#keys.length) this.#done.resolve();
     } catch (error) {
       this.#done.reject(
@@ -112,12 +124,23 @@ class GraphRun {
     }
   }
 
-  /** Counts wanted blocks: what happens before them only the scheduler knows. */
+  #count(layers: ReadonlyMap<string, LayerProgress>): void {
+    for (const [name, { done, bytesRead, bytesWritten }] of layers) {
+      if (!this.#layers.has(name)) continue;
+      this.#counted.done += done;
+      this.#counted.bytesRead += bytesRead;
+      this.#counted.bytesWritten += bytesWritten;
+    }
+    this.#report(false);
+  }
+
+  /** Tasks that a lost worker made run again count once. */
   #report(isLast: boolean): void {
     const { onProgress } = this.#options;
     const now = performance.now();
     if (!onProgress || (!isLast && now - this.#reported < PROGRESS_MS)) return;
     this.#reported = now;
-    onProgress({ done: this.#blocks.size, total: this.#keys.length, bytesRead: 0, bytesWritten: 0 });
+    const done = isLast ? this.#tasks : Math.min(this.#counted.done, this.#tasks);
+    onProgress({ ...this.#counted, done, total: this.#tasks });
   }
 }

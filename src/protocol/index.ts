@@ -80,6 +80,8 @@ export type { PyException, PyTask } from "./pickle/values.ts";
 export { exceptionOf, keyOfPy, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
+export type { LayerProgress } from "./progress.ts";
+export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {
   Broadcast,
   GatherReply,

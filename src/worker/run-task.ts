@@ -13,6 +13,14 @@ export interface Trust {
   readonly allowInsecure: boolean;
 }
 
+/** What a task moved from and to stores. */
+export interface Moved {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+const NOTHING_MOVED: Moved = { bytesRead: 0, bytesWritten: 0 };
+
 /** The end of an execution, without time and stimulus. */
 export type Ended =
   | {
@@ -40,11 +48,12 @@ export interface TaskSurroundings {
 export function runTask(
   { executor, values, trust, worker }: TaskSurroundings,
   instruction: Extract<WorkerInstruction, { readonly type: "execute" }>,
-  done: (ended: Ended) => void,
+  done: (ended: Ended, moved: Moved) => void,
 ): void {
   const { key, runId } = instruction;
   const fail = (error: unknown): void => {
-    done({ type: "execute-failure", key, runId, failure: failureOf(error, { worker }), thread: null, startstops: [] });
+    const failure = failureOf(error, { worker });
+    done({ type: "execute-failure", key, runId, failure, thread: null, startstops: [] }, NOTHING_MOVED);
   };
   const held: (() => void)[] = [];
   const release = (): void => {
@@ -59,7 +68,7 @@ export function runTask(
     });
     executor.submit({ key, spec, inputs, trusted: isTrusted(spec, trust) }, (outcome) => {
       release();
-      done(endOf(instruction, outcome, worker));
+      done(endOf(instruction, outcome, worker), outcome);
     });
   } catch (error) {
     release();

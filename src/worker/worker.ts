@@ -48,8 +48,9 @@ import {
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { jobFacts, MetricsSource, type TransferFigures, versionsOf } from "./metrics.ts";
+import { Progress } from "./progress.ts";
 import { workerHandlers } from "./requests.ts";
-import { type Ended, needOf, runTask, type Trust } from "./run-task.ts";
+import { type Ended, type Moved, needOf, runTask, type Trust } from "./run-task.ts";
 import {
   createWorkerMachine,
   type ValueFacts,
@@ -116,6 +117,7 @@ export class Worker implements AsyncDisposable {
   readonly #rpc: Rpc;
   readonly #stream: BatchedStream<WorkerToScheduler>;
   readonly #metrics: MetricsSource;
+  readonly #progress = new Progress();
   readonly #transfers: TransferFigures = {
     incomingCountTotal: 0,
     outgoingBytes: 0,
@@ -445,16 +447,28 @@ export class Worker implements AsyncDisposable {
 
   #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
     const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
-    runTask({ executor: this.#executor, values: this.#values, trust, worker: this.address }, instruction, (ended) =>
-      this.#ended(ended),
+    runTask(
+      { executor: this.#executor, values: this.#values, trust, worker: this.address },
+      instruction,
+      (ended, moved) => this.#ended(ended, moved),
     );
   }
 
-  #ended(ended: Ended): void {
+  #ended(ended: Ended, moved: Moved): void {
     if (this.#ending.signal.aborted) return;
+    this.#tellProgress(ended.key, moved);
     if (ended.type === "execute-failure") return this.#handle(ended);
     const { stored, ...event } = ended;
     this.#handle({ ...event, value: this.#values.set(ended.key, stored) });
+  }
+
+  /** Before the message that the task has ended, so that whoever waits for that one has heard of all its bytes. */
+  #tellProgress(key: Key, moved: Moved): void {
+    this.#progress.add(key, moved);
+    const { tasks, executing } = this.#machine.counts();
+    const isLast = executing.length <= 1 && !tasks.has("ready") && !tasks.has("constrained");
+    const message = this.#progress.take(this.#clock.now(), isLast);
+    if (message) this.#stream.send(message);
   }
 
   async #gather(instruction: GatherInstruction): Promise<void> {

@@ -1,5 +1,6 @@
 /** LocalCluster and Client over the wire: the same results as without, errors with their place, workers that die. */
 import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -9,9 +10,11 @@ import { asCompleted, Client } from "../../src/client/index.ts";
 import { LocalCluster } from "../../src/cluster/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
 import { runtimeReserveBytes } from "../../src/executor/index.ts";
-import { currentRunner, pushRunner } from "../../src/graph/index.ts";
+import { currentRunner, pushRunner, type RunProgress } from "../../src/graph/index.ts";
 import { LocalRunner } from "../../src/local/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
+import { openRaster } from "../../src/xr/index.ts";
+import { ROOT } from "../peers.ts";
 import { waitGone } from "../processes.ts";
 
 /** Something with every kind of step: fused kernels, a rechunk, tree reductions of floats. */
@@ -74,6 +77,26 @@ describe.each([
     await local[Symbol.asyncDispose]();
     expect(expected.map((bytes) => bytes.byteLength)).toEqual([300 * 200 * 4, 4, 200 * 4, 300 * 4, 2]);
     expect(await valuesOn(client)).toEqual(expected);
+  });
+
+  test("progress counts all tasks, and the bytes read, as on threads", async () => {
+    const scene = await openRaster(join(ROOT, "examples", "data", "L7_ETMs.tif"));
+    const told = async (): Promise<RunProgress[]> => {
+      const all: RunProgress[] = [];
+      await scene.mean().compute({ onProgress: (progress) => all.push(progress) });
+      return all;
+    };
+    const onCluster = await told();
+    const local = new LocalRunner({ threads: 2 });
+    const leave = pushRunner(local);
+    const onThreads = await told().finally(leave);
+    await local[Symbol.asyncDispose]();
+    const last = onCluster.at(-1);
+    expect(last?.bytesRead).toBeGreaterThan(100_000);
+    expect(last).toEqual(onThreads.at(-1));
+    expect(last?.done).toBe(last?.total);
+    for (const [i, progress] of onCluster.entries())
+      expect(progress.done).toBeGreaterThanOrEqual(onCluster[i - 1]?.done ?? 0);
   });
 
   test("submit, map, gather, scatter", async () => {

@@ -1,0 +1,41 @@
+/**
+ * Progress of graphs, told to whoever listens: per layer, tasks done and bytes read and written since the last telling.
+ * Dask's own topics carry it (`log-event` here, `subscribe-topic` at the client), so that any scheduler passes it on.
+ */
+import type { Key } from "../graph/index.ts";
+import { type LayerProgress, PROGRESS_TOPIC, progressMessage, type WorkerToScheduler } from "../protocol/index.ts";
+
+/** Told at most this often while there is more to do. */
+const INTERVAL_MS = 100;
+
+/** What is not told yet. */
+export class Progress {
+  #layers = new Map<string, LayerProgress>();
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  /** A task has ended; tasks that are no blocks of layers do not count. */
+  add(key: Key, { bytesRead, bytesWritten }: { readonly bytesRead: number; readonly bytesWritten: number }): void {
+    const layer = layerOf(key);
+    if (layer === undefined) return;
+    const sums = this.#layers.get(layer) ?? { done: 0, bytesRead: 0, bytesWritten: 0 };
+    this.#layers.set(layer, {
+      done: sums.done + 1,
+      bytesRead: sums.bytesRead + bytesRead,
+      bytesWritten: sums.bytesWritten + bytesWritten,
+    });
+  }
+
+  /** What is to be told now, if anything: `isLast` when nothing else is ready, since nothing may follow to carry it. */
+  take(now: number, isLast: boolean): WorkerToScheduler | null {
+    if (this.#layers.size === 0 || (!isLast && now - this.#toldAt < INTERVAL_MS)) return null;
+    const msg = progressMessage(this.#layers);
+    this.#layers = new Map();
+    this.#toldAt = now;
+    return { op: "log-event", topic: PROGRESS_TOPIC, msg };
+  }
+}
+
+/** Name of the layer in a block's key, `("name", i, j, …)`; layer names have no quotes. */
+function layerOf(key: Key): string | undefined {
+  return key.startsWith('\0["') ? key.slice(3, key.indexOf('"', 3)) : undefined;
+}
