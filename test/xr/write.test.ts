@@ -269,6 +269,18 @@ describe("targets", () => {
 });
 
 describe("what a writer records", () => {
+  test("an array without a name becomes the variable data", async () => {
+    await dataArray([[1, 2]], { dims: ["y", "x"] }).toZarr(at("unnamed.zarr"));
+    expect(Object.keys((await openZarr(at("unnamed.zarr"))).vars)).toEqual(["data"]);
+  });
+
+  test("a place that is no folder is refused by name", async () => {
+    writeFileSync(at("file"), "x");
+    const refused = { code: "write", message: expect.stringMatching(/file/) };
+    await expect(scene().toCog(at("file/a.tif"))).rejects.toMatchObject(refused);
+    await expect(scene().toZarr(at("file/a.zarr"))).rejects.toMatchObject(refused);
+  });
+
   test("labels that differ between variables label none; nodata follows what is true of the values", async () => {
     const file = join(ROOT, "examples", "data", "L7_ETMs.tif");
     const [red, nir] = [await openRaster(file, { band: 3 }), await openRaster(file, { band: 4 })];
