@@ -22,22 +22,31 @@ function retriesOf(retries: number): number {
   return Math.max(0, Math.min(255, retries));
 }
 
-/** The class of tasks of this language and these restrictions. */
-export function classFor(core: Core, language: Language, placement: Placement): TaskClass {
+/** The class of tasks of this language and these restrictions, with one user more. */
+function useClass(core: Core, language: Language, placement: Placement): TaskClass {
   const name = className(language, placement);
-  const known = core.classes.get(name);
-  if (known) return known;
   const { workers, allowOtherWorkers, resources } = placement;
-  const made: TaskClass = {
+  const taskClass: TaskClass = core.classes.get(name) ?? {
     language,
     name,
     workers,
     allowOtherWorkers,
     resources: resources?.size ? resources : null,
+    users: 0,
     eligible: null,
   };
-  core.classes.set(name, made);
-  return made;
+  taskClass.users++;
+  core.classes.set(name, taskClass);
+  return taskClass;
+}
+
+/** One user less; the class goes with the last. */
+function leaveClass(core: Core, taskClass: TaskClass): void {
+  if (--taskClass.users > 0) return;
+  core.classes.delete(taskClass.name);
+  // Whatever the queue still holds is forgotten: looking at its top gives the slots back.
+  core.classQueues.get(taskClass)?.peek();
+  core.classQueues.delete(taskClass);
 }
 
 /** Take a symbolic graph in. Its tasks stay forgotten until somebody wants them. */
@@ -58,7 +67,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     count: graph.taskCount,
     order: event.order ?? taskOrder(graph, edges),
     aliases: aliases.size > 0 ? aliases : null,
-    taskClass: classFor(core, "native", event.placement),
+    taskClass: useClass(core, "native", event.placement),
     queue: new ReadyQueue(columns, () => undefined),
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
@@ -89,6 +98,7 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   if (batch.state === "open") core.openLeastBytes -= batch.leastBytes;
   batch.state = "idle";
   core.layerNames.remove(batch);
+  leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
   core.columns.release(batch.base, batch.count);
   for (const owner of batch.owners) {
@@ -108,7 +118,7 @@ export function addTask(core: Core, task: SubmittedTask, generation: number): Sl
   core.records.set(slot, {
     key: task.key,
     runSpec: task.runSpec,
-    taskClass: classFor(core, task.language, task),
+    taskClass: useClass(core, task.language, task),
     dependencies: [],
     edges: [],
     priority: [-task.priority, generation, task.rank],
@@ -135,7 +145,7 @@ export function addData(core: Core, key: Key): Slot {
     dependencies: [],
     edges: [],
     priority: [0, 0, 0],
-    taskClass: classFor(core, "python", { workers: null, allowOtherWorkers: false, resources: null }),
+    taskClass: useClass(core, "python", { workers: null, allowOtherWorkers: false, resources: null }),
   };
   core.records.set(slot, record);
   return slot;
@@ -196,4 +206,5 @@ export function forgetTask(core: Core, slot: Slot): void {
   core.keys.delete(record.key);
   // A slot that still stands in its ready queue is given back by the queue.
   if (((columns.flags[slot] as number) & FLAG_ENQUEUED) === 0) columns.release(slot, 1);
+  leaveClass(core, record.taskClass);
 }

