@@ -20,6 +20,6 @@ export type { Plan } from "./graph/index.ts";
 export { NDArray } from "./ndarray/index.ts";
 export { quicklook, thinningOf } from "./plot/index.ts";
 export { processPeakBytes, progressBar } from "./report/index.ts";
-export type { Written } from "./xr/index.ts";
+export type { Computed, Written } from "./xr/index.ts";
 export * as xr from "./xr/index.ts";
 export { compute, DataArray, Dataset, explain, expr, openRaster, openZarr, slice, where } from "./xr/index.ts";
