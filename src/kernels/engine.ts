@@ -31,8 +31,13 @@ const CALL_ELEMENTS = 1 << 20;
 const COPY_ELEMENTS = 1 << 14;
 /** Rows and columns from which on staging pays. */
 const STAGE_MIN = 16;
-/** Loop nests of fewer elements are not worth a compilation (compiled modules serve any size). Tests lower it. */
+/** Loop nests of fewer elements are not worth a compilation. Tests set 0, or Infinity: the interpreter runs all. */
 export const compileFrom: { elements: number } = { elements: 512 };
+
+/** True when `total` elements are run by the module of `key`: it is at hand, or worth making. */
+export function isCompiled(key: string, total: number): boolean {
+  return total >= compileFrom.elements || (compileFrom.elements !== Number.POSITIVE_INFINITY && hasModule(key));
+}
 
 /** How a kernel runs, and why. */
 export interface Support {
@@ -256,7 +261,7 @@ function prepare(
   const operands = operandsOf(nest, blocks, outs);
   const { shape, memories } = accessesOf(operands, outs);
   const { key, map } = moduleShape(call, shape, outs, memories.length);
-  if (total < compileFrom.elements && !hasModule(key)) return null;
+  if (!isCompiled(key, total)) return null;
   const layout = blockLayout(call.kernel, operands.length, map.sets);
   if (layout.bytes > SCRATCH.stage) return null;
   const own = scratch();

@@ -246,7 +246,9 @@ test("random reductions: layout, memory and fusion leave the bits alone", () => 
             Float64Array.from(valuesOf(out) as Float64Array, (x) => (Number.isNaN(x) ? Number.NaN : x)).buffer,
           );
         };
+        compileFrom.elements = Number.POSITIVE_INFINITY;
         const want = partial(blockOf(dtype, values, shape, "contiguous", "ordinary"), "ordinary");
+        compileFrom.elements = 0;
         const got = partial(
           blockOf(dtype, values, shape, pick(LAYOUTS, choice), pick(PLACES, choice)),
           pick(PLACES, choice >> 2),
