@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { packMessage, readMessage, type TaskMessage, writeMessage } from "../../src/executor/message.ts";
+import { MessageStore } from "../../src/executor/message-store.ts";
+import { Ring, SLOT_STATE, SLOTS } from "../../src/executor/ring.ts";
+
+describe("Ring", () => {
+  it("gives slots in the order in which they were pushed, many times round", () => {
+    const [owner, figures] = [
+      new Ring(),
+      { startMs: 1.5, stopMs: 2.5, thread: 3, bytesRead: 2 ** 40, bytesWritten: 7 },
+    ];
+    const thread = new Ring(owner.memory);
+    for (let round = 0; round < 5; round++) {
+      for (let slot = 0; slot < SLOTS; slot++) owner.push(slot, { buffer: 1, offset: slot * 64, length: round });
+      for (let slot = 0; slot < SLOTS; slot++) {
+        expect(thread.take(3)).toBe(slot);
+        expect(owner.current(3)).toBe(slot);
+        expect(thread.place(slot)).toEqual({ buffer: 1, offset: slot * 64, length: round });
+        const before = owner.ended();
+        thread.end(slot, SLOT_STATE.ok, figures);
+        expect([owner.ended() - before, owner.state(slot), owner.current(3)]).toEqual([1, SLOT_STATE.ok, -1]);
+        expect(owner.figures(slot)).toEqual(figures);
+        owner.clear(slot);
+      }
+    }
+  });
+
+  it("tells of endings at once or later, never not at all", async () => {
+    const ring = new Ring();
+    const end = (): void =>
+      ring.end(0, SLOT_STATE.ok, { startMs: 0, stopMs: 0, thread: 0, bytesRead: 0, bytesWritten: 0 });
+    const seen = ring.ended();
+    const later = ring.waitEnded(seen);
+    expect(later).toBeInstanceOf(Promise);
+    end();
+    await later;
+    expect(ring.waitEnded(seen)).toBeNull();
+  });
+
+  it("keeps a cancellation until the slot is used anew", () => {
+    const ring = new Ring();
+    ring.push(5, { buffer: 0, offset: 0, length: 0 });
+    ring.cancel(5);
+    expect(ring.isCancelled(ring.take(0))).toBe(true);
+    ring.push(5, { buffer: 0, offset: 0, length: 0 });
+    expect(ring.isCancelled(5)).toBe(false);
+  });
+});
+
+describe("messages", () => {
+  const message: TaskMessage = {
+    inputs: [
+      { segment: 2, offset: 2 ** 32 + 64, dtype: "datetime64[ns]", shape: [3, 0, 5] },
+      null,
+      { segment: 0, offset: 0, dtype: "bool", shape: [] },
+    ],
+    output: { segment: 1, offset: 128 },
+    work: { segment: 3, offset: 192, length: 4096 },
+    fetched: [{ step: 4, segment: 5, offset: 64, length: 1000 }],
+    trusted: true,
+    spec: new Uint8Array([1, 2, 3, 255]),
+  };
+
+  it("read as they were written, wherever they lie", () => {
+    const buffers: SharedArrayBuffer[] = [];
+    const store = new MessageStore((id, buffer) => (buffers[id] = buffer));
+    const plain: TaskMessage = {
+      ...message,
+      inputs: [],
+      fetched: [],
+      trusted: false,
+      spec: new Uint8Array(3_000_000).fill(9),
+    };
+    const places = [message, plain, message].map((m) => {
+      const packed = packMessage(m);
+      return store.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
+    });
+    const back = places.map(({ buffer, offset }) => readMessage(buffers[buffer] as SharedArrayBuffer, offset));
+    expect(back).toEqual([message, plain, message]);
+    for (const place of places) store.free(place);
+    expect(store.put(64, () => undefined)).toMatchObject({ buffer: 0, offset: 0 }); // all of it is free again
+  });
+});
