@@ -329,7 +329,7 @@ export class Worker implements AsyncDisposable {
         this.#handle({ type: "scheduler-messages", messages });
     } catch (error) {
       reason = `the connection to the scheduler broke: ${errorToRecord(error).message}`;
-      if (!isRsdatError(error)) throw error;
+      if (!isRsdatError(error) || isRsdatError(error, "invariant")) throw error; // ours to repair: the process ends
     } finally {
       await this.close(reason);
     }
@@ -465,9 +465,7 @@ export class Worker implements AsyncDisposable {
   /** Before the message that the task has ended, so that whoever waits for that one has heard of all its bytes. */
   #tellProgress(key: Key, moved: Moved): void {
     this.#progress.add(key, moved);
-    const { tasks, executing } = this.#machine.counts();
-    const isLast = executing.length <= 1 && !tasks.has("ready") && !tasks.has("constrained");
-    const message = this.#progress.take(this.#clock.now(), isLast);
+    const message = this.#progress.take(this.#clock.now(), this.#machine.isDrained);
     if (message) this.#stream.send(message);
   }
 

@@ -150,4 +150,6 @@ export interface WorkerMachine {
   /** Recent transitions of these tasks, oldest first. */
   story(...keys: readonly Key[]): readonly StoryEntry[];
   counts(): WorkerCounts;
+  /** True when at most one task runs and none is ready to follow it. */
+  readonly isDrained: boolean;
 }

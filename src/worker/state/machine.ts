@@ -58,6 +58,11 @@ class Machine implements WorkerMachine {
     return this.#core.story(keys);
   }
 
+  get isDrained(): boolean {
+    const { executing, ready, constrained } = this.#core;
+    return executing.size <= 1 && ready.size === 0 && constrained.size === 0;
+  }
+
   counts(): WorkerCounts {
     const core = this.#core;
     return {
