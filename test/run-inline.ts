@@ -10,7 +10,7 @@ export interface InlineRunner extends Runner {
 }
 
 /** Register the inline runner for this test file. */
-export function useInlineRunner(memoryBytes = 2 ** 40): InlineRunner {
+export function useInlineRunner(memoryBytes: number = 2 ** 40): InlineRunner {
   const plans: Plan[] = [];
   const runner: InlineRunner = {
     name: "inline",

@@ -44,9 +44,8 @@ const LEAVES = [0, 1, 2].map((salt) =>
 function build(t: Tree, leaves: readonly ChunkedArray[], each: (a: ChunkedArray) => ChunkedArray): ChunkedArray {
   if (t.op === "leaf") return leaves[t.at] as ChunkedArray;
   const x = build(t.x, leaves, each);
-  if (t.op === "T") return each(x.T);
-  if (t.op === "neg" || t.op === "abs") return each(x[t.op]());
-  return each(x[t.op](build(t.y, leaves, each)));
+  if ("y" in t) return each(x[t.op](build(t.y, leaves, each)));
+  return each(t.op === "T" ? x.T : x[t.op]());
 }
 
 test("fused equals computed step by step, chunked equals whole", async () => {
