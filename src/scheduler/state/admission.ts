@@ -140,6 +140,7 @@ export function advanceHead(core: Core, batch: LayerBatch): void {
 export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
   if (batch.state === "idle") {
     batch.state = "pending";
+    core.active.add(batch);
     batch.head = rank;
     return;
   }
@@ -207,6 +208,7 @@ function close(core: Core, batch: LayerBatch): void {
     core.openLeastBytes -= batch.leastBytes;
   }
   batch.state = "idle";
+  core.active.delete(batch);
 }
 
 /**
@@ -216,10 +218,10 @@ function close(core: Core, batch: LayerBatch): void {
 export function openBatches(core: Core): void {
   const pending: LayerBatch[] = [];
   let isOneOpen = false;
-  for (const batch of core.batches) {
-    if (batch?.state === "open" && core.eligible(batch.taskClass).length === 0) suspend(core, batch);
-    if (batch?.state === "pending") pending.push(batch);
-    else if (batch?.state === "open") isOneOpen = true;
+  for (const batch of core.active) {
+    if (batch.state === "open" && core.eligible(batch.taskClass).length === 0) suspend(core, batch);
+    if (batch.state === "pending") pending.push(batch);
+    else isOneOpen = true;
   }
   if (pending.length === 0) return;
   for (const batch of pending.sort((a, b) => a.urgency - b.urgency)) {
@@ -234,7 +236,9 @@ export function openBatches(core: Core): void {
 
 /** True when an open batch uses layers of this one. */
 function isBuiltOn(core: Core, batch: LayerBatch): boolean {
-  return batch.users > 0 && core.batches.some((other) => other?.state === "open" && other.owners.includes(batch));
+  return (
+    batch.users > 0 && Array.from(core.active).some((other) => other.state === "open" && other.owners.includes(batch))
+  );
 }
 
 function openWithOwners(core: Core, batch: LayerBatch): void {

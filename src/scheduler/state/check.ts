@@ -143,6 +143,7 @@ function checkBatches(core: Core): void {
   let least = 0;
   for (const batch of core.batches) {
     if (!batch) continue;
+    expectThat((batch.state !== "idle") === core.active.has(batch), `S-I13: batch ${batch.index} is ${batch.state}`);
     if (batch.state === "open") least += batch.leastBytes;
     const first = batch.order.findIndex((task) => isActive(core.columns.state[batch.base + task] as number));
     expectThat(

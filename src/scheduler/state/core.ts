@@ -25,6 +25,8 @@ export class Core {
   readonly config: Required<SchedulerConfig>;
   readonly columns: Columns = new Columns();
   readonly batches: (LayerBatch | undefined)[] = [];
+  /** Those that are pending or open. */
+  readonly active: Set<LayerBatch> = new Set();
   readonly layerNames: LayerNames = new LayerNames();
   readonly expander: Expander = new Expander();
   readonly records: Map<Slot, TaskRecord> = new Map();

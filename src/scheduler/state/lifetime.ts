@@ -97,6 +97,7 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   if (batch.live > 0 || batch.users > 0 || core.batches[batch.index] !== batch) return;
   if (batch.state === "open") core.openLeastBytes -= batch.leastBytes;
   batch.state = "idle";
+  core.active.delete(batch);
   core.layerNames.remove(batch);
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;

@@ -56,7 +56,7 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
   applyEvent(core, event);
   do {
     settle(core);
-    for (const batch of core.batches) if (batch) advanceHead(core, batch);
+    for (const batch of core.active) advanceHead(core, batch);
     openBatches(core);
     core.flushFrees();
     dispatch(core);

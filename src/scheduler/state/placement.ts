@@ -67,8 +67,8 @@ function isReadable(core: Core, slot: Slot): boolean {
 
 function readyQueues(core: Core): ReadyQueue[] {
   const queues: ReadyQueue[] = [];
-  for (const batch of core.batches)
-    if (batch?.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
+  for (const batch of core.active)
+    if (batch.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
   for (const queue of core.classQueues.values()) if (queue.peek() !== undefined) queues.push(queue);
   return queues;
 }
