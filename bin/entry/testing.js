@@ -7,4 +7,6 @@ export const {
   VirtualTime,
   leastBytes,
   simValue,
+  startWithoutAdmission,
+  useThreadsWithoutAdmission,
 } = await load("testing/index");

@@ -1,9 +1,12 @@
 /**
  * Room: testing. A whole cluster in one thread, under a virtual clock and a seeded network, to test pipelines and policies.
- * In: graphs, a seed, faults. Out: what happened. Deterministic: the same seed gives the same trace.
- * Imports: base, graph, protocol, scheduler/state, worker/state.
+ * In: graphs, a seed, faults. Out: what happened. Deterministic: the same seed gives the same trace. Beside it, runs without
+ * the memory budget, for tests that must see it exceeded.
+ * Imports: all but cli; scheduler/state, worker/state.
  * @module
  */
+export type { NoAdmissionOptions } from "./no-admission.ts";
+export { startWithoutAdmission, useThreadsWithoutAdmission } from "./no-admission.ts";
 export type { SimOptions, SimReport, SimRun } from "./sim-cluster.ts";
 export { leastBytes, SimCluster, simValue } from "./sim-cluster.ts";
 export { VirtualTime } from "./virtual-time.ts";
