@@ -111,8 +111,8 @@ function checkWorkers(core: Core): void {
     const { facts } = worker;
     runs += worker.processing.size;
     expectThat(
-      loadOf(worker) <= facts.nthreads + core.config.sendAhead || worker.longRunning.size > 0,
-      `S-I11: ${facts.address} has at most threads + ${core.config.sendAhead} tasks`,
+      loadOf(worker) <= facts.nthreads + worker.aheadMost || worker.longRunning.size > 0,
+      `S-I11: ${facts.address} has at most threads + ${worker.aheadMost} tasks`,
     );
     let extra = 0;
     for (const slot of new Set([...worker.has, ...worker.arriving.keys()])) {

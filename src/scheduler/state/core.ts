@@ -73,7 +73,14 @@ export class Core {
   readonly #frees = new Map<WorkerState, Key[]>();
 
   constructor(config: SchedulerConfig) {
-    this.config = { sendAhead: 1, allowedFailures: 3, workerTtlMs: 300_000, admission: true, ...config };
+    this.config = {
+      sendAhead: 1,
+      sendAheadMs: 5,
+      allowedFailures: 3,
+      workerTtlMs: 300_000,
+      admission: true,
+      ...config,
+    };
   }
 
   begin(event: { readonly now: number; readonly stimulusId: string }, outbox: SchedulerInstruction[]): void {

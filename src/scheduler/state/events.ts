@@ -167,8 +167,10 @@ export type SchedulerInstruction =
 
 /** What a machine is given once and for all. */
 export interface SchedulerConfig {
-  /** Tasks sent to a worker beyond its threads. Default 1. */
+  /** Tasks sent to a worker beyond its threads, at the least. Default 1. */
   readonly sendAhead?: number;
+  /** Milliseconds of work sent to each thread ahead, once tasks have been timed. Default 5. */
+  readonly sendAheadMs?: number;
   /** Workers that may vanish under a task before it is blamed. Dask: 3. */
   readonly allowedFailures?: number;
   /** Silence after which a worker is taken for lost. Dask: 5 minutes. Infinity: never. */

@@ -2,14 +2,33 @@
 import type { Core } from "./core.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
+/** Tasks sent ahead to one thread at the most. */
+const AHEAD_MAX = 32;
+/** Weight of the last task in the mean. */
+const NEWEST = 0.2;
+/** Work queued at a worker that is worth asking back. */
+const STEAL_MS = 2;
+
+/** A task took so long at this worker: the shorter its tasks are, the more of them it is sent ahead. */
+export function timeTask(core: Core, worker: WorkerState, ms: number): void {
+  const { nthreads } = worker.facts;
+  worker.meanTaskMs = Number.isNaN(worker.meanTaskMs) ? ms : worker.meanTaskMs * (1 - NEWEST) + ms * NEWEST;
+  const perThread = Math.min(AHEAD_MAX, core.config.sendAheadMs / Math.max(worker.meanTaskMs, 1e-3));
+  worker.ahead = Math.max(core.config.sendAhead, Math.round(nthreads * perThread));
+}
+
 /** Put a worker where its load and status say; a worker that turns idle goes to the end of the line. */
 export function refreshWorker(core: Core, worker: WorkerState): void {
   const isRunning = worker.status === "running" && core.workers.has(worker.index);
   const load = isRunning ? loadOf(worker) : Number.POSITIVE_INFINITY;
   const { nthreads } = worker.facts;
   member(core.idle, worker, load < nthreads);
-  member(core.roomy, worker, load >= nthreads && load < nthreads + core.config.sendAhead);
-  member(core.busy, worker, isRunning && load - worker.stealsOut > nthreads);
+  worker.ahead = Math.max(worker.ahead, core.config.sendAhead);
+  worker.aheadMost = Math.max(worker.aheadMost, worker.ahead);
+  member(core.roomy, worker, load >= nthreads && load < nthreads + worker.ahead);
+  const spare = load - worker.stealsOut - nthreads;
+  const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
+  member(core.busy, worker, isRunning && spare > 0 && isWorthIt);
 }
 
 function member(set: Set<WorkerState>, worker: WorkerState, isIn: boolean): void {

@@ -6,7 +6,7 @@ import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
-import { refreshClasses, refreshWorker } from "./load.ts";
+import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { addresses, transition } from "./transitions.ts";
 import { newWorker, type WorkerState } from "./workers.ts";
@@ -147,6 +147,9 @@ function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): v
   const slot = currentRun(core, worker, message.runId);
   if (slot === undefined) return lateResult(core, worker, message.key);
   setBytes(core, slot, Math.max(0, message.nbytes));
+  for (const { action, start, stop } of message.startstops) {
+    if (action === "compute" && stop >= start) timeTask(core, worker, (stop - start) * 1000);
+  }
   transition(core, slot, MEMORY);
 }
 

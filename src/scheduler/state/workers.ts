@@ -18,6 +18,11 @@ export interface WorkerState {
   readonly resourcesUsed: Map<string, number>;
   lastSeenMs: number;
   memoryBytes: number;
+  /** Mean time of a task there, the last ones weighing most; NaN: none was timed. */
+  meanTaskMs: number;
+  /** Tasks that it is sent beyond its threads, and the most that it ever was. */
+  ahead: number;
+  aheadMost: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
 }
@@ -52,6 +57,9 @@ export function newWorker(index: number, facts: WorkerFacts, now: number): Worke
     resourcesUsed: new Map(),
     lastSeenMs: now,
     memoryBytes: 0,
+    meanTaskMs: Number.NaN,
+    ahead: 0,
+    aheadMost: 0,
     stealsOut: 0,
   };
 }

@@ -5,6 +5,7 @@ import {
   type ComputeTask,
   type SchedulerToClient,
   serialize,
+  type TaskFinished,
   type WireFailure,
   type WorkerToScheduler,
 } from "../../../src/protocol/index.ts";
@@ -176,7 +177,7 @@ export class Driver {
   }
 }
 
-export function finished(message: ComputeTask, nbytes: number): WorkerToScheduler {
+export function finished(message: ComputeTask, nbytes: number): TaskFinished {
   return {
     op: "task-finished",
     key: message.key,

@@ -307,6 +307,23 @@ test("S-C12: a silent worker is dropped after its time", () => {
   expect(driver.state("a")).toBe("no-worker");
 });
 
+test("S-C13: the shorter the tasks of a worker, the more it is sent ahead", () => {
+  const sentAhead = (ms: number) => {
+    const driver = new Driver();
+    driver.worker("w", { nthreads: 2 });
+    const names = Array.from({ length: 200 }, (_, i) => `t${i}`);
+    driver.submit(
+      names.map((name, rank) => task(name, [], { rank })),
+      names,
+    );
+    expect(driver.views.processing(["w"]).get("w")).toHaveLength(3);
+    const { worker, message } = driver.order("t0");
+    driver.say(worker, { ...finished(message, 8), startstops: [{ action: "compute", start: 1, stop: 1 + ms / 1000 }] });
+    return (driver.views.processing(["w"]).get("w")?.length ?? 0) - 2;
+  };
+  expect([100, 5, 1, 0.001].map(sentAhead)).toEqual([1, 2, 10, 64]);
+});
+
 test("a client that leaves takes its interest along; a restart takes everybody's", () => {
   const driver = new Driver();
   driver.worker("w");
