@@ -7,14 +7,14 @@ const THOROUGH_LEVEL = 7;
 const SAMPLE_FRACTION = 1 / 32;
 const SAMPLE_BYTES_MIN = 16 * 1024;
 /** How much larger the quick stream may be. */
-const QUICK_GROWTH_MAX = 1.03;
+const QUICK_GROWTH_MAX = 1.045;
 const MEMORY_LEVEL = 9;
 
 /**
  * One zlib stream (RFC 1950) of `tile`.
  *
  * Differenced pixels of real scenes are mostly noise, in which a search for repeats finds next to nothing: Huffman codes
- * and runs alone (zlib's `Z_RLE`) then give the same size within 3 % in a quarter to a third of the time. A piece from
+ * and runs alone (zlib's `Z_RLE`) then give the same size within a few per cent in a quarter to a third of the time. A piece from
  * the middle of the tile is compressed both ways to tell, so the choice depends on the tile alone.
  */
 export function deflateTile(tile: Uint8Array, level: number): Uint8Array {
