@@ -172,8 +172,8 @@ export function resolveSlurmOptions(given: SlurmOptions, section: ConfigTree): R
     cores,
     memoryBytes: parseBytes(sizeOf(memory), "memory"),
     processes,
-    partition: read.text("partition") ?? read.text("queue"),
-    account: read.text("account") ?? read.text("project"),
+    partition: read.either("partition", "queue"),
+    account: read.either("account", "project"),
     walltime,
     jobs: read.whole("jobs") ?? (nWorkers === null ? 0 : Math.ceil(nWorkers / processes)),
     jobCpu: read.count("jobCpu") ?? cores,
@@ -296,6 +296,13 @@ class Reader {
     const text = String(value);
     if (/[\n\r]/.test(text)) throw new ArgumentError(`${name} ${JSON.stringify(text)} holds a line break`);
     return text;
+  }
+
+  /** Two names of one option: whichever the arguments have, before what the configuration has. */
+  either(name: keyof SlurmOptions, other: keyof SlurmOptions): string | null {
+    const order: (keyof SlurmOptions)[] =
+      this.#given[name] === undefined && this.#given[other] !== undefined ? [other, name] : [name, other];
+    return order.map((each) => this.text(each)).find((text) => text !== null) ?? null;
   }
 
   name(name: keyof SlurmOptions): string | null {

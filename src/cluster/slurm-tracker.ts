@@ -130,13 +130,13 @@ export class JobTracker {
   /** What is missing or too much; `bytesOf` says how much data a job's workers hold. Waiting jobs go first, then those that hold least. */
   plan(bytesOf: (job: TrackedJob) => number = () => 0): JobPlan {
     const alive = this.alive;
-    const surplus = alive.length - this.#target;
-    if (surplus <= 0) return { submit: this.isBroken ? 0 : -surplus, cancel: [], retire: [] };
+    const missing = this.#target - alive.length;
+    if (missing >= 0) return { submit: this.isBroken ? 0 : missing, cancel: [], retire: [] };
     const order = { submitted: 0, pending: 0, running: 1, joined: 2, draining: 3 };
     const byWorth = alive.toSorted(
       (a, b) => order[a.phase] - order[b.phase] || bytesOf(a) - bytesOf(b) || b.index - a.index,
     );
-    const chosen = byWorth.slice(0, surplus);
+    const chosen = byWorth.slice(0, -missing);
     return {
       submit: 0,
       cancel: chosen.filter(({ phase }) => phase !== "joined"),
@@ -261,6 +261,6 @@ export class JobTracker {
 
   #pollSoon(now: number): void {
     this.#pollDelayMs = FIRST_POLL_MS;
-    this.#pollAtMs = Math.min(this.#pollAtMs < now ? Number.POSITIVE_INFINITY : this.#pollAtMs, now + FIRST_POLL_MS);
+    this.#pollAtMs = Math.min(this.#pollAtMs <= now ? Number.POSITIVE_INFINITY : this.#pollAtMs, now + FIRST_POLL_MS);
   }
 }
