@@ -235,6 +235,9 @@ class ThreadedExecutor implements Executor {
     const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
     if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
     if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
+    // A cancelled task that runs on keeps its bytes, although who admits tasks counts them no more: wait for its end.
+    const bytes = spec.out.nbytes + workBytes + slotBytes;
+    if (!this.#arena.hasRoom(bytes) && this.#freeSlots.length < SLOTS) return null;
     const blocks = this.#allocateAll(wanted, largest(task.inputs));
     if (blocks === null) {
       invariant(

@@ -218,6 +218,33 @@ describe("cancellation", () => {
 });
 
 describe("the budget", () => {
+  it("waits for the bytes of a cancelled task that runs on", async () => {
+    await using own = createExecutor({ threads: 2, budgetBytes: MIB });
+    const stop = new AbortController();
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    const elements = (0.6 * MIB) / 8;
+    const text = "(s) => { Atomics.store(s, 0, 1); Atomics.notify(s, 0); Atomics.wait(s, 1, 0); }";
+    const wait: TaskSpec = specOf(1, [
+      { do: "call", dtype: "float64", shape: [1], text, inputs: [0], args: null, mac: null },
+      { do: "arange", dtype: "float64", shape: [Math.floor(elements)], start: 0, step: 1, first: 0 },
+    ]);
+    const first = own.run({
+      key: keyOf("t", 0),
+      spec: wait,
+      inputs: [{ value: shared }],
+      trusted: true,
+      signal: stop.signal,
+    });
+    while (Atomics.load(shared, 0) === 0) await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    const second = own.run({ key: keyOf("t", 1), spec: counting(Math.floor(elements)), inputs: [] });
+    Atomics.store(shared, 1, 1);
+    Atomics.notify(shared, 1);
+    expect((await first).status).toBe("cancelled");
+    own.release(output(await second));
+    expect(own.stats().bytesPeak).toBeLessThanOrEqual(MIB);
+  });
+
   it("is a broken promise to pass, unless a test says otherwise", async () => {
     await using own = createExecutor({ threads: 1, budgetBytes: MIB });
     expect(await own.run({ key: keyOf("t", 0), spec: counting(MIB / 8 + 1), inputs: [] })).toMatchObject({
