@@ -2,7 +2,7 @@
  * Room: testing. A whole cluster in one thread, under a virtual clock and a seeded network, to test pipelines and policies.
  * In: graphs, a seed, faults. Out: what happened. Deterministic: the same seed gives the same trace. Beside it, runs without
  * the memory budget, for tests that must see it exceeded.
- * Imports: all but cli; scheduler/state, worker/state.
+ * Imports: base, graph, protocol, executor, local, scheduler, worker, scheduler/state, worker/state.
  * @module
  */
 export type { NoAdmissionOptions } from "./no-admission.ts";
