@@ -77,6 +77,8 @@ class ThreadedExecutor implements Executor {
   #waiting: Job[] = [];
   /** Things posted by threads about slots whose end has not been seen yet. */
   readonly #posts = new Map<number, FromThread>();
+  /** Pins from outside. */
+  #lent = 0;
   #inFlight = 0;
   #isWatching = false;
   /** Tasks in the ring for which no thread has been woken yet. */
@@ -152,10 +154,13 @@ class ThreadedExecutor implements Executor {
 
   pin(handle: BlockHandle): void {
     this.#arena.pin(handle);
+    this.#lent++;
   }
 
   unpin(handle: BlockHandle): void {
     this.#arena.unpin(handle);
+    this.#lent--;
+    this.#pumpSoon();
   }
 
   retain(handle: BlockHandle): void {
@@ -164,6 +169,7 @@ class ThreadedExecutor implements Executor {
 
   release(handle: BlockHandle): void {
     this.#arena.release(handle);
+    this.#pumpSoon();
   }
 
   run(task: ExecutorTask): Promise<TaskOutcome> {
@@ -204,6 +210,16 @@ class ThreadedExecutor implements Executor {
       if (job) this.#finish(job, { status: "cancelled", ...NOT_RUN });
   }
 
+  /** Bytes or a gap came free; not now, since a caller may be in the middle of an outcome. */
+  #pumpSoon(): void {
+    if (this.#waiting.length > 0) queueMicrotask(() => this.#pump());
+  }
+
+  /** True while something holds blocks that it will give back: tasks under way, or blocks pinned from outside (being sent). */
+  get #isHolding(): boolean {
+    return this.#freeSlots.length < SLOTS || this.#lent > 0;
+  }
+
   /** Start waiting jobs, in order, as far as slots and gaps go. */
   #pump(): void {
     for (let job = this.#waiting[0]; job !== undefined && !this.#isClosed; job = this.#waiting[0]) {
@@ -235,15 +251,12 @@ class ThreadedExecutor implements Executor {
     const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
     if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
     if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
-    // A cancelled task that runs on keeps its bytes, although who admits tasks counts them no more: wait for its end.
+    // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
     const bytes = spec.out.nbytes + workBytes + slotBytes;
-    if (!this.#arena.hasRoom(bytes) && this.#freeSlots.length < SLOTS) return null;
+    if (!this.#arena.hasRoom(bytes) && this.#isHolding) return null;
     const blocks = this.#allocateAll(wanted, largest(task.inputs));
     if (blocks === null) {
-      invariant(
-        this.#freeSlots.length < SLOTS,
-        `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`,
-      );
+      invariant(this.#isHolding, `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
       return null;
     }
     this.#freeSlots.pop();

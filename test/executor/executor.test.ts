@@ -218,6 +218,21 @@ describe("cancellation", () => {
 });
 
 describe("the budget", () => {
+  it("waits for a block that is being sent although nobody wants it any more", async () => {
+    await using own = createExecutor({ threads: 1, budgetBytes: MIB });
+    const elements = Math.floor((0.6 * MIB) / 8);
+    const sent = output(await own.run({ key: keyOf("t", 0), spec: counting(elements), inputs: [] }));
+    own.retain(sent);
+    own.pin(sent);
+    own.release(sent);
+    const next = own.run({ key: keyOf("t", 1), spec: counting(elements), inputs: [] });
+    await new Promise((resolve) => setImmediate(resolve));
+    own.unpin(sent);
+    own.release(sent);
+    own.release(output(await next));
+    expect(own.stats().bytesLive).toBe(0);
+  });
+
   it("waits for the bytes of a cancelled task that runs on", async () => {
     await using own = createExecutor({ threads: 2, budgetBytes: MIB });
     const stop = new AbortController();
