@@ -53,7 +53,8 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       try {
         return await connectOnce(target, { ...options, signal, timeoutMs: timeoutMs / 5 });
       } catch (error) {
-        if (isFinal(error) || (options.retryRefused === false && isRsdatError(error, "econnrefused"))) throw named(error, target);
+        if (isFinal(error) || (options.retryRefused === false && isRsdatError(error, "econnrefused")))
+          throw named(error, target);
         if (error !== signal.reason) last = error;
       }
       if (!signal.aborted) await pause(backoffMs * random.next(), signal);

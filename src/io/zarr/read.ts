@@ -88,7 +88,10 @@ export function readZarrSync(source: SourceSpec, region: Region, into: NDArray, 
 }
 
 /** Memory for a chunk's encoded bytes, and for its decoded ones: the caller's where that is large enough. */
-function rooms(scratch: Uint8Array | undefined, nbytes: number): { readonly data: Uint8Array; readonly room?: Uint8Array } {
+function rooms(
+  scratch: Uint8Array | undefined,
+  nbytes: number,
+): { readonly data: Uint8Array; readonly room?: Uint8Array } {
   if (scratch === undefined || scratch.length < nbytes) return { data: encoded.take(nbytes) };
   const rest = nbytes + ((8 - ((scratch.byteOffset + nbytes) % 8)) % 8);
   return { data: scratch.subarray(0, nbytes), room: scratch.subarray(Math.min(rest, scratch.length)) };
