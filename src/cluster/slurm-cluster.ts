@@ -348,7 +348,7 @@ export class SlurmCluster implements ClusterHandle {
         record,
         log: this.#logOf(job.id),
         lines,
-        count: this.#tracker.isBroken ? this.#options.maxStartFailures : 1,
+        givenUpAfter: this.#tracker.isBroken ? this.#options.maxStartFailures : 0,
       });
       this.#logger.warning(this.#lastError.message);
     } else if (kind === "cancelled")

@@ -46,12 +46,12 @@ export interface FailedStart {
   /** File with its output. */
   readonly log: string;
   readonly lines: readonly string[] | null;
-  /** Failed starts in a row. */
-  readonly count: number;
+  /** Failed starts in a row, when they are so many that no more are tried; else 0. */
+  readonly givenUpAfter: number;
 }
 
 /** The error for a job that ended before its worker was there, or soon after. */
-export function startError({ job, record, log, lines, count }: FailedStart): WorkerStartErrorType {
+export function startError({ job, record, log, lines, givenUpAfter }: FailedStart): WorkerStartErrorType {
   const state = record?.state ?? job.state;
   const node = record?.node || job.nodes;
   const reason = record?.reason || job.reason;
@@ -70,7 +70,7 @@ export function startError({ job, record, log, lines, count }: FailedStart): Wor
         : `last lines of ${log}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
   const text = [
     `${what}${facts.length > 0 ? ` (${facts.join(", ")})` : ""}`,
-    ...(count > 1 ? [`${count} starts in a row have failed; no more jobs are submitted`] : []),
+    ...(givenUpAfter > 0 ? [`failed starts in a row: ${givenUpAfter}; no more jobs are submitted`] : []),
     ...advice,
     said,
   ].join("\n");
@@ -84,7 +84,7 @@ export function startError({ job, record, log, lines, count }: FailedStart): Wor
       signal: record?.signal ?? null,
       log,
       lines,
-      count,
+      givenUpAfter,
     },
   });
 }
@@ -96,7 +96,7 @@ function adviceFor(state: string, record: JobRecord | null, lines: readonly stri
   if (state === "OUT_OF_MEMORY" || record?.signal === 9 || /oom|out of memory|exceeded memory limit/i.test(text))
     return ["It was killed for its memory: give the jobs more (memory)"];
   if (record?.exitCode === 127) return ["A command was not found on the node: see nodeCommand and jobScriptPrologue"];
-  if (/no scheduler|connect-timeout|ConnectTimeout|nobody answered/i.test(text))
+  if (/no connection to tcp/.test(text))
     return ["The node cannot reach the scheduler: see schedulerOptions.host and interface"];
   return [];
 }
