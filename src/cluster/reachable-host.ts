@@ -29,7 +29,8 @@ function sourceAddress(peer: string): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
   const socket = createSocket("udp4");
   socket.once("error", () => resolve(null));
-  socket.connect(9, peer, () => resolve(socket.address().address));
+  socket.once("connect", () => resolve(socket.address().address));
+  socket.connect(9, peer);
   return promise.finally(() => socket.close());
 }
 
