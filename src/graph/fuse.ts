@@ -230,6 +230,8 @@ function markInline(
 ): Set<LayerNode> {
   const consumers = consumersOf(nodes);
   const inline = new Set<LayerNode>();
+  /** Inline down to what is read or made: no block of another task is held for them. */
+  const selfMade = new Set<LayerNode>();
   for (const node of nodes) {
     const { layer } = node;
     if (outputs.has(node)) continue;
@@ -237,6 +239,8 @@ function markInline(
     const only = users.length === 1 ? (users[0] as LayerNode).layer : undefined;
     const once = only !== undefined && usesEachBlockOnce(layer, only);
     const inputsInline = layerInputs(layer).every((i) => inline.has(i));
+    // A reduction inside its combination would have all blocks that both read wait for each other.
+    const inputsSelfMade = layerInputs(layer).every((i) => selfMade.has(i));
     const goes =
       layer.kind === "literal" || layer.kind === "arange"
         ? true
@@ -245,11 +249,12 @@ function markInline(
           : layer.kind === "gather"
             ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
             : layer.kind === "reduce"
-              ? once && inputsInline
+              ? once && inputsSelfMade
               : layer.kind === "blockwise"
                 ? once && (only?.kind === "write-zarr" || only?.kind === "write-cog-part")
                 : false;
     if (goes) inline.add(node);
+    if (goes && inputsSelfMade) selfMade.add(node);
   }
   return inline;
 }

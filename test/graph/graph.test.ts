@@ -33,6 +33,18 @@ describe("fusion", () => {
     expect(g.taskCount).toBe(9 + 1);
   });
 
+  test("a reduction of blocks that other tasks make stays apart, so that they do not wait for each other", () => {
+    const stacked = stack([1, 2, 3, 4].map((k) => read.add(k)));
+    const { graph, plan } = planGraph([stacked.sum().node], {
+      threads: 1,
+      memoryBytes: 1e9,
+      readCost: () => ({ bytes: 0, requests: 0 }),
+    });
+    expect(kinds(graph)).toContain("reduce");
+    // A block of 100 × 100 float64 is 80 000 bytes: far from the 16 that one combination takes together.
+    expect(plan.leastBytes).toBeLessThan(8 * 80_000);
+  });
+
   test("a value that two layers need is made once", () => {
     const shared = read.add(1);
     const g = buildGraph([shared.sum().node, shared.mul(2).node]);
