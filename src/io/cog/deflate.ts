@@ -5,7 +5,7 @@ import zlib from "node:zlib";
 const THOROUGH_LEVEL = 7;
 /** Part of a tile that is tried both ways, and its least size. */
 const SAMPLE_FRACTION = 1 / 32;
-const SAMPLE_BYTES_MIN = 16 * 1024;
+const SAMPLE_BYTES_MIN = 32 * 1024;
 /** How much larger the quick stream may be. */
 const QUICK_GROWTH_MAX = 1.045;
 const MEMORY_LEVEL = 9;
