@@ -30,6 +30,8 @@ import {
 const SCENE = fileURLToPath(new URL("./data/L7_ETMs.tif", import.meta.url));
 /** Sentinel-2 scene classes that are land or water seen clearly. */
 const KEEP = "4,5,6,7,11";
+/** Blocks of whole rows, as the parts of a COG are; small, as every thread holds some, and large against a task's cost. */
+const BLOCKS = { y: "8MiB", x: -1 } as const;
 
 interface Job {
   readonly red: readonly string[];
@@ -61,10 +63,18 @@ function readArguments(): Job {
   return { red, nir, mask, keep: keep.split(",").map(Number), out };
 }
 
-/** A band of `FILE[:BAND]` (bands count from 1); scale and offset are applied where the file has them. */
-async function openBand(text: string, decode: "scaled" | "raw"): Promise<DataArray<"y" | "x">> {
+interface BandOptions {
+  /** `"scaled"`: scale and offset are applied where the file has them. */
+  readonly decode: "scaled" | "raw";
+  /** Cut into the blocks of this array, so that blocks meet their like whatever the dtype. */
+  readonly like?: DataArray<"y" | "x">;
+}
+
+/** A band of `FILE[:BAND]`; bands count from 1. */
+async function openBand(text: string, { decode, like }: BandOptions): Promise<DataArray<"y" | "x">> {
   const [, file, band] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
-  return openRaster(file as string, { band: Number(band ?? 1), decode });
+  const chunks = like ? { y: like.chunks[0]?.[0] as number, x: -1 } : BLOCKS;
+  return openRaster(file as string, { band: Number(band ?? 1), decode, chunks });
 }
 
 /** NDVI of one date; missing where either band is, or where their sum is 0. */
@@ -74,40 +84,68 @@ function ndviOf(red: DataArray<"y" | "x">, nir: DataArray<"y" | "x">): DataArray
 
 /** The committed scene: 0 and the saturated 255 are missing, a rule on the bands themselves. */
 async function openScene(): Promise<DataArray<"y" | "x">[]> {
-  const [red, nir] = [await openBand(`${SCENE}:3`, "scaled"), await openBand(`${SCENE}:4`, "scaled")];
+  const red = await openBand(`${SCENE}:3`, { decode: "scaled" });
+  const nir = await openBand(`${SCENE}:4`, { decode: "scaled", like: red });
   const seen = expr`${red} != 0 && ${red} != 255 && ${nir} != 0 && ${nir} != 255`;
   return [ndviOf(red, nir).where(seen)];
 }
 
 async function openDates(job: Job): Promise<DataArray<"y" | "x">[]> {
   const dates: DataArray<"y" | "x">[] = [];
-  for (const [k, red] of job.red.entries()) {
-    const ndvi = ndviOf(await openBand(red, "scaled"), await openBand(job.nir[k] as string, "scaled"));
+  for (const [k, file] of job.red.entries()) {
+    const like = dates[0] ? { like: dates[0] } : {};
+    const red = await openBand(file, { decode: "scaled", ...like });
+    const ndvi = ndviOf(red, await openBand(job.nir[k] as string, { decode: "scaled", like: red }));
     const mask = job.mask[Math.min(k, job.mask.length - 1)];
-    dates.push(mask === undefined ? ndvi : ndvi.where((await openBand(mask, "raw")).isin(job.keep)));
+    dates.push(
+      mask === undefined ? ndvi : ndvi.where((await openBand(mask, { decode: "raw", like: red })).isin(job.keep)),
+    );
   }
   return dates;
 }
 
-/** Everything lazy: what is written, and the statistics beside it, which read the same blocks. */
-async function describeWork(ndvi: DataArray, first: DataArray<"y" | "x">, out: string) {
+/**
+ * One graph for all that is written and counted, so that every block is read once: says the plan, then runs it. What the
+ * store has prepared goes away again when anything fails.
+ */
+async function runAll(ndvi: DataArray, first: DataArray<"y" | "x">, out: string) {
   const [height, width] = first.shape as [number, number];
   const step = thinningOf(height, width);
-  const exact = ndvi.astype("float64");
-  return [
-    await ndvi.rename("ndvi").toZarr(join(out, "ndvi.zarr"), { mode: "w", compute: false }),
-    // Small tiles for a small raster, so that it has overviews too.
-    await ndvi.toCog(join(out, "ndvi.tif"), {
-      mode: "w",
-      blocksize: Math.max(height, width) > 1024 ? 512 : 128,
-      compute: false,
-    }),
-    first.isel({ y: slice(null, null, step), x: slice(null, null, step) }),
-    ndvi.count(),
-    exact.mean(),
-    ndvi.min(),
-    ndvi.max(),
-  ] as const;
+  const store = await ndvi.rename("ndvi").toZarr(join(out, "ndvi.zarr"), { mode: "w", compute: false });
+  let bytesRead = 0;
+  try {
+    const work = [
+      // The COG leads, as its parts need all dates of their rows: work goes down the rows, not date by date.
+      // Small tiles for a small raster, so that it has overviews too.
+      await ndvi.toCog(join(out, "ndvi.tif"), {
+        mode: "w",
+        blocksize: Math.max(height, width) > 1024 ? 512 : 128,
+        compute: false,
+      }),
+      store,
+      first.isel({ y: slice(null, null, step), x: slice(null, null, step) }),
+      ndvi.count(),
+      ndvi.astype("float64").mean(),
+      ndvi.min(),
+      ndvi.max(),
+    ] as const;
+    console.log(String(await explain(work)));
+    const { update, close } = progressBar({ label: "ndvi" });
+    const run = compute(work, {
+      onProgress: (p) => {
+        bytesRead = p.bytesRead;
+        update(p);
+      },
+    });
+    run.then(
+      () => close(),
+      () => close(true),
+    );
+    return { results: await run, bytesRead };
+  } catch (error) {
+    await store.abandon();
+    throw error;
+  }
 }
 
 async function main(): Promise<void> {
@@ -116,22 +154,8 @@ async function main(): Promise<void> {
   const dates = job.red.length === 0 ? await openScene() : await openDates(job);
   const first = dates[0] as DataArray<"y" | "x">; // one at least
   const ndvi: DataArray = dates.length === 1 ? first : xr.concat(dates, "time");
-  const work = await describeWork(ndvi, first, job.out);
-  console.log(String(await explain(work)));
-
-  const bar = progressBar({ label: "ndvi" });
-  let bytesRead = 0;
-  const run = compute(work, {
-    onProgress: (p) => {
-      bytesRead = p.bytesRead;
-      bar.update(p);
-    },
-  });
-  const [zarr, cog, picture, valid, mean, min, max] = await run.catch((error: unknown) => {
-    bar.close(true);
-    throw error;
-  });
-  bar.close();
+  const { results, bytesRead } = await runAll(ndvi, first, job.out);
+  const [cog, zarr, picture, valid, mean, min, max] = results;
   const at = (name: string): string => join(job.out, name);
   await writeFile(
     at("ndvi.png"),
