@@ -1,6 +1,5 @@
 /** Reading flags that several commands share. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { ArgumentError } from "../base/index.ts";
 
 /** A whole number, or undefined where there is no text. @throws {ArgumentError} the text is none */
@@ -16,17 +15,6 @@ export function wholeNumber(text: string | undefined, flag: string): number | un
 export function writePidFile(file: string): void {
   writeFileSync(file, `${process.pid}\n`);
   process.once("exit", () => rmSync(file, { force: true }));
-}
-
-/** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */
-export function hostOfInterface(name: string): string {
-  const all = networkInterfaces();
-  const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
-  if (!found)
-    throw new ArgumentError(
-      `no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`,
-    );
-  return found.address;
 }
 
 /** Address in a scheduler file. @throws {ArgumentError} it cannot be read or names none */

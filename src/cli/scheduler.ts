@@ -1,10 +1,11 @@
 /** `rsdat scheduler`: the flags of `dask scheduler`. */
 import { Command, Option } from "commander";
 import { parseDurationMs, UnsupportedError } from "../base/index.ts";
+import { hostOfInterface } from "../comm/index.ts";
 import { createLogger, speaksDialect } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
-import { hostOfInterface, wholeNumber, writePidFile } from "./flags.ts";
+import { wholeNumber, writePidFile } from "./flags.ts";
 
 interface SchedulerFlags {
   readonly host?: string;

@@ -2,9 +2,10 @@
 import { mkdirSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
+import { hostOfInterface } from "../comm/index.ts";
 import { allottedCpus, allottedMemoryBytes, createLogger, memoryLimitBytes, readToken } from "../config/index.ts";
 import { runNanny, runWorkerProcess, type WorkerProcessOptions } from "../worker/index.ts";
-import { addressInFile, hostOfInterface, wholeNumber, writePidFile } from "./flags.ts";
+import { addressInFile, wholeNumber, writePidFile } from "./flags.ts";
 
 interface WorkerFlags {
   readonly name?: string;

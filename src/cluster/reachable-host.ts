@@ -1,7 +1,6 @@
 /** Which address of this machine others can reach. */
 import { createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
-import { ArgumentError } from "../base/index.ts";
 
 /** Peers that are tried. */
 const PEERS_MAX = 3;
@@ -32,15 +31,4 @@ function sourceAddress(peer: string): Promise<string | null> {
   socket.once("connect", () => resolve(socket.address().address));
   socket.connect(9, peer);
   return promise.finally(() => socket.close());
-}
-
-/** First IPv4 address of a network interface. @throws {ArgumentError} no such interface; lists those there are */
-export function hostOfInterface(name: string): string {
-  const all = networkInterfaces();
-  const found = all[name]?.find(({ family }) => family === "IPv4") ?? all[name]?.[0];
-  if (!found)
-    throw new ArgumentError(
-      `no network interface ${JSON.stringify(name)} with an address; there are ${Object.keys(all).join(", ")}`,
-    );
-  return found.address;
 }

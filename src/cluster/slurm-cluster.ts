@@ -17,11 +17,11 @@ import {
   WriteError,
 } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
-import { Rpc } from "../comm/index.ts";
+import { hostOfInterface, Rpc } from "../comm/index.ts";
 import { type ConfigTree, config, createLogger, packageVersion, speaksDialect } from "../config/index.ts";
 import { IDENTITY, RETIRE_WORKERS, type WorkerIdentity } from "../protocol/index.ts";
 import { type Child, startChild } from "./child-process.ts";
-import { hostOfInterface, hostTowards } from "./reachable-host.ts";
+import { hostTowards } from "./reachable-host.ts";
 import { askNodeAddresses, askQueue, askRecords, cancelJobs, listJobs, submitScript } from "./slurm-commands.ts";
 import { type ResolvedSlurmOptions, resolveSlurmOptions, type SlurmOptions } from "./slurm-options.ts";
 import { lastLines, startError, wholeText } from "./slurm-report.ts";

@@ -16,6 +16,7 @@ export type { ConnectOptions } from "./connect.ts";
 export { connect } from "./connect.ts";
 export type { Fetched } from "./get-data.ts";
 export { getData } from "./get-data.ts";
+export { hostOfInterface } from "./interfaces.ts";
 export type { Listener, ListenOptions } from "./listen.ts";
 export { listen } from "./listen.ts";
 export type { CallOptions, RpcOptions } from "./rpc.ts";

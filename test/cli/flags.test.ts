@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { addressInFile, hostOfInterface, wholeNumber } from "../../src/cli/flags.ts";
+import { addressInFile, wholeNumber } from "../../src/cli/flags.ts";
 import { workerOptions } from "../../src/cli/worker.ts";
+import { hostOfInterface } from "../../src/comm/index.ts";
 import { allottedMemoryBytes } from "../../src/config/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rsdat-flags-"));
@@ -104,6 +105,7 @@ test("a token file that others can read is refused", () => {
 
 test("interfaces by name; whole numbers", () => {
   expect(hostOfInterface("lo")).toBe("127.0.0.1");
+  expect(() => hostOfInterface("ib7")).toThrow('no network interface "ib7" with an address; there are lo');
   expect([wholeNumber("7", "--n"), wholeNumber(undefined, "--n")]).toEqual([7, undefined]);
   expect(() => wholeNumber("", "--n")).toThrow(expect.objectContaining({ code: "argument" }));
 });

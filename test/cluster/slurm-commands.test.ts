@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { networkInterfaces, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { hostOfInterface, hostTowards } from "../../src/cluster/reachable-host.ts";
+import { hostTowards } from "../../src/cluster/reachable-host.ts";
 import { batchScript, slurmWishes } from "../../src/cluster/slurm-batch.ts";
 import { askQueue, cancelListedJobs, listJobs, submitScript, withoutJob } from "../../src/cluster/slurm-commands.ts";
 
@@ -136,10 +136,5 @@ describe("a host that others reach", () => {
         .flatMap((each) => each ?? [])
         .map(({ address }) => address),
     ).toContain(await hostTowards(["no-such-host.invalid"]));
-  });
-
-  test("an interface by its name", () => {
-    expect(hostOfInterface("lo")).toBe("127.0.0.1");
-    expect(() => hostOfInterface("ib7")).toThrow('no network interface "ib7" with an address; there are lo');
   });
 });
