@@ -126,6 +126,31 @@ describePeer("SlurmCluster", "slurm", () => {
     expect(await listed()).toEqual([]);
   });
 
+  test("several workers share a job, after a prologue and before an epilogue", async () => {
+    await using cluster = await SlurmCluster.start({
+      ...options,
+      cores: 2,
+      memory: "1GiB",
+      processes: 2,
+      nWorkers: 2,
+      name: "shared",
+      jobScriptPrologue: ["export FROM_PROLOGUE=yes"],
+      jobScriptEpilogue: ["echo the epilogue ran"],
+    });
+    await cluster.waitForWorkers(2, { timeout: "60s" });
+    expect(cluster.jobs.map(({ workers }) => workers)).toEqual([["shared-0-0", "shared-0-1"]]);
+    await using client = await Client.connect({ cluster });
+    const workers = Array.from((await client.schedulerInfo()).workers?.values() ?? []);
+    const facts = workers.map(({ name, nthreads, memoryLimit }) => ({ name, nthreads, memoryLimit }));
+    expect(facts.toSorted((a, b) => String(a.name).localeCompare(String(b.name)))).toEqual(
+      ["shared-0-0", "shared-0-1"].map((name) => ({ name, nthreads: 1, memoryLimit: Math.floor(0.4 * 2 ** 30) })),
+    );
+    expect(await (await client.submit(() => process.env["FROM_PROLOGUE"])).result()).toBe("yes");
+    const [job] = cluster.jobs;
+    await cluster.close();
+    expect(readFileSync(join(folder, "logs", `dask-worker-${job?.id}.out`), "utf8")).toContain("the epilogue ran");
+  });
+
   test("what sbatch refuses reaches the caller, with the option at fault", async () => {
     await using cluster = await SlurmCluster.start({ ...options, partition: "short", walltime: "01:00:00" });
     const refusal = await cluster.scale({ jobs: 2 }).then(

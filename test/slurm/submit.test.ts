@@ -64,6 +64,13 @@ describePeer("batch jobs", "slurm", () => {
     expect((await bash("squeue -h")).trim()).toBe("");
   });
 
+  test("the same as a job that submits jobs: nothing of its own allocation reaches them", async () => {
+    // Slurm refuses steps of a job that has inherited both --mem-per-cpu and --mem.
+    const out = await bash("rsdat submit --follow --mem-per-cpu=500 --ntasks=1 --time 5 slurm.js");
+    expect(out).toBe("32000000\n");
+    expect((await bash("squeue -h")).trim()).toBe("");
+  });
+
   test("a job has its own limits, its script's wishes, its arguments, and its exit status", async () => {
     const script = `// @slurm mem=700M cpus-per-task=2 job-name=wished
 import { allottedCpus, allottedMemoryBytes } from ${JSON.stringify(join(ROOT, "src", "config", "index.ts"))};
