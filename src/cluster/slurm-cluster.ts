@@ -14,6 +14,7 @@ import {
   parseBytes,
   parseDurationMs,
   type RsdatError,
+  WorkerStartError,
   WriteError,
 } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
@@ -85,6 +86,7 @@ export class SlurmCluster implements ClusterHandle {
   #lastError: RsdatError | undefined;
   #turns: Promise<unknown> = Promise.resolve();
   #isWatched = false;
+  #submitAfterMs = 0;
   #wake: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -284,13 +286,7 @@ export class SlurmCluster implements ClusterHandle {
   /** Look after the jobs until the end. Its timers do not keep a finished script alive. */
   async #watch(): Promise<void> {
     while (!this.#ending.signal.aborted) {
-      try {
-        await this.#turn(() => this.#look());
-      } catch (error) {
-        if (!isRsdatError(error) || error.code === "invariant") throw error;
-        this.#lastError = error;
-        this.#logger.error(error.message);
-      }
+      await this.#turn(() => this.#look());
       const isQuiet = this.#tracker.pollDelayMs(performance.now()) === null;
       const woken = Promise.withResolvers<void>();
       this.#wake = woken.resolve;
@@ -314,8 +310,25 @@ export class SlurmCluster implements ClusterHandle {
     for (const { id, reason } of this.#tracker.newlyHopeless())
       this.#logger.warning(`Slurm job ${id} waits for ${reason}, which may not pass by itself`);
     for (const verdict of verdicts) await this.#follow(verdict);
-    await this.#reconcile();
+    await this.#replace();
     this.#noteFailure();
+  }
+
+  /** As `scale` does, but nobody waits for it: what Slurm refuses is tried again later, and not for ever. */
+  async #replace(): Promise<void> {
+    if (performance.now() < this.#submitAfterMs) return;
+    try {
+      await this.#reconcile();
+    } catch (error) {
+      if (!isRsdatError(error, "slurm-submit")) throw error;
+      this.#tracker.refused();
+      this.#submitAfterMs = performance.now() + this.#options.pollIntervalMs;
+      this.#lastError = new WorkerStartError(`no job takes the place of one that ended: ${error.message}`, {
+        cause: error,
+        details: error.details,
+      });
+      this.#logger.warning(this.#lastError.message);
+    }
   }
 
   #noteFailure(): void {

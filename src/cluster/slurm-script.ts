@@ -50,7 +50,7 @@ export function workerNames(options: Pick<ResolvedSlurmOptions, "name" | "proces
 function directives(options: ResolvedSlurmOptions, { logDirectory, count }: ScriptFacts): string[] {
   const generated = [
     `-J ${options.jobName}`,
-    `-o ${logDirectory.replaceAll("%", "%%")}/${logName(options, count > 1 ? "%A_%a" : "%j")}`,
+    `-o "${logDirectory.replaceAll("%", "%%")}/${logName(options, count > 1 ? "%A_%a" : "%j")}"`,
     ...(options.partition === null ? [] : [`-p ${options.partition}`]),
     ...(options.account === null ? [] : [`-A ${options.account}`]),
     "-n 1",

@@ -163,6 +163,11 @@ export class JobTracker {
     this.#pollSoon(now);
   }
 
+  /** `sbatch` has refused a replacement: a failed start. */
+  refused(): void {
+    this.#failures++;
+  }
+
   /** A job is being ended, by our own wish. */
   drain(id: string, now: number): void {
     const job = this.#jobs.get(id);

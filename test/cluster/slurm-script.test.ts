@@ -55,7 +55,7 @@ describe("text", () => {
     ).toBe(`#!/usr/bin/env bash
 
 #SBATCH -J dask-worker
-#SBATCH -o /home/me/.rsdat/logs/dask-worker-%j.out
+#SBATCH -o "/home/me/.rsdat/logs/dask-worker-%j.out"
 #SBATCH -p rome
 #SBATCH -A me
 #SBATCH -n 1
@@ -74,7 +74,7 @@ exec /opt/node/bin/node /home/me/rsdat/bin/rsdat.js worker tcp://10.0.0.1:8786 -
   test("several jobs are one array, and count on from the last", () => {
     const text = script({}, { count: 3 });
     expect(text).toContain("#SBATCH --array=0-2\n");
-    expect(text).toContain("#SBATCH -o /home/me/.rsdat/logs/dask-worker-%A_%a.out\n");
+    expect(text).toContain('#SBATCH -o "/home/me/.rsdat/logs/dask-worker-%A_%a.out"\n');
     expect(text).toContain('--name "SlurmCluster-$((7 + SLURM_ARRAY_TASK_ID))"');
   });
 

@@ -127,6 +127,16 @@ describe("the breaker", () => {
     expect(tracker.plan().submit).toBe(2);
   });
 
+  test("a refused replacement is a failed start", () => {
+    const tracker = tableOf(1);
+    tracker.hearQueue([line(0, "NODE_FAIL")], 1_000);
+    for (const isBroken of [false, false, true]) {
+      tracker.refused();
+      expect(tracker.isBroken).toBe(isBroken);
+    }
+    expect(tracker.plan().submit).toBe(0);
+  });
+
   test("a worker that lasts forgives; one that has been there all the time does not", () => {
     const tracker = tableOf(3);
     tracker.hearQueue([line(0, "RUNNING"), line(1, "FAILED"), line(2, "FAILED")], 1_000);

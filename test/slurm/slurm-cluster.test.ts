@@ -203,6 +203,35 @@ describePeer("SlurmCluster", "slurm", () => {
     expect(await listed()).toEqual([]);
   });
 
+  test("what sbatch refuses later is tried again three times, and ends the wait", async () => {
+    // A folder with a space, as users have.
+    const logs = join(folder, "my logs");
+    await using cluster = await SlurmCluster.start({
+      ...options,
+      logDirectory: logs,
+      partition: "short",
+      walltime: "1",
+      pollInterval: "0.3s",
+      jobs: 1,
+    });
+    await cluster.waitForWorkers(1, { timeout: "60s" });
+    expect((await cluster.logs()).get(cluster.jobs[0]?.id ?? "")).toContain("registered to");
+    await using client = await Client.connect({ cluster });
+    await run("scontrol", ["update", "PartitionName=short", "State=INACTIVE"]);
+    try {
+      await run("scancel", ["--signal=USR2", "--batch", cluster.jobs[0]?.id ?? ""]);
+      await until("its job is gone", () => cluster.jobs.length === 0);
+      const result = client.submit((x: number) => x, [1]).then((future) => future.result());
+      await expect(result).rejects.toMatchObject({
+        code: "worker-start",
+        message: expect.stringContaining("no job takes the place"),
+        details: { exitCode: 1 },
+      });
+    } finally {
+      await run("scontrol", ["update", "PartitionName=short", "State=UP"]);
+    }
+  });
+
   test("a node that cannot reach the scheduler says so", async () => {
     // On a node, loopback is the node itself; where all nodes are this machine, a worker would get through.
     if (process.env["RSDAT_SLURM_LOGIN"] === "127.0.0.1") return;
