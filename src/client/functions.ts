@@ -1,6 +1,6 @@
 /** Functions that travel: JavaScript as text with the cluster's mac, Python by name. */
 import { ArgumentError, ClosureError } from "../base/index.ts";
-import { encodeTaskSpec, functionMac, type Key, type Plain, type Step, type TaskSpec } from "../graph/index.ts";
+import { encodeTaskSpec, type Key, type Plain, type Step, signTaskSpec, type TaskSpec } from "../graph/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import { PyCall, type PyValue, pyGlobal, pyNativeTask, pyTask, pyTaskRef, pyValueOf } from "../protocol/index.ts";
 import { Future } from "./future.ts";
@@ -133,11 +133,10 @@ export function nativeTask(
     bytes: bytesOf(array),
   }));
   const inputs = Array.from({ length: dependencies.length + arrays.length }, (_, i) => i);
-  const mac = token === null ? null : functionMac(text, placed, token);
   const spec: TaskSpec = {
     v: 1,
     inputs: dependencies.length,
-    steps: [...literals, { do: "call", dtype: "float64", shape: [], text, inputs, args: placed, mac }],
+    steps: [...literals, { do: "call", dtype: "float64", shape: [], text, inputs, args: placed, mac: null }],
     out: { dtype: "float64", shape: [], nbytes: 8 },
     workspace: arrays.reduce((sum, array) => sum + array.nbytes, 0),
     scratch: 0,
@@ -145,7 +144,7 @@ export function nativeTask(
   return {
     task: pyNativeTask(
       key,
-      encodeTaskSpec(spec),
+      encodeTaskSpec(token === null ? spec : signTaskSpec(spec, token)),
       dependencies.map((future) => future.key),
     ),
     dependencies,

@@ -65,7 +65,7 @@ export {
   encodeGraph,
   encodePlain,
   encodeTaskSpec,
-  functionMac,
+  signTaskSpec,
   tokenize,
-  verifyFunctionMac,
+  verifyTaskSpec,
 } from "./wire.ts";

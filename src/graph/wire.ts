@@ -64,24 +64,52 @@ function packSizes(sizes: readonly number[]): number[] {
   return out;
 }
 
-function unpackSizes(runs: readonly number[]): number[] {
-  const out: number[] = [];
-  for (let i = 0; i < runs.length; i += 2) {
-    const [size, count] = [runs[i] as number, runs[i + 1] as number];
-    if (
-      !(
-        Number.isSafeInteger(size) &&
-        size >= 0 &&
-        Number.isSafeInteger(count) &&
-        count >= 1 &&
-        out.length + count <= 2 ** 26
-      )
-    ) {
-      throw new RemoteProtocolError(`chunk run of ${count} blocks of ${size} is out of bounds`);
-    }
-    for (let k = 0; k < count; k++) out.push(size);
+/** Most blocks along the axes of all layers of one graph, and most axes; a peer's few bytes must not become gigabytes. */
+const BLOCK_SIZES_MAX = 2 ** 22;
+const AXES_MAX = 64;
+/** Most tasks of one graph that a peer may submit. */
+const TASKS_MAX = 2 ** 22;
+
+/** Unpacks runs within what is left of a graph's allowance; equal axes share one array. */
+class SizeReader {
+  readonly #known = new Map<string, readonly number[]>();
+  #left = BLOCK_SIZES_MAX;
+
+  chunks(packed: unknown): Chunks {
+    if (!Array.isArray(packed) || packed.length > AXES_MAX)
+      throw new RemoteProtocolError(`a layer needs chunks of at most ${AXES_MAX} axes`);
+    const chunks = packed.map((runs: unknown) => this.#axis(runs));
+    const tasks = chunks.reduce((n, sizes) => n * sizes.length, 1);
+    if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a layer of ${tasks} blocks; the limit is ${TASKS_MAX}`);
+    return chunks;
   }
-  return out;
+
+  #axis(runs: unknown): readonly number[] {
+    const key = JSON.stringify(runs);
+    const known = this.#known.get(key);
+    if (known) return known;
+    if (!Array.isArray(runs) || runs.length % 2 !== 0)
+      throw new RemoteProtocolError("chunk sizes come in runs of size and count");
+    let total = 0;
+    for (let i = 0; i < runs.length; i += 2) {
+      const [size, count] = [runs[i] as unknown, runs[i + 1] as unknown];
+      if (!(isCount(size) && isCount(count) && count >= 1))
+        throw new RemoteProtocolError(`chunk run of ${String(count)} blocks of ${String(size)}`);
+      total += count;
+    }
+    // Checked before anything is unpacked.
+    if (total > this.#left) throw new RemoteProtocolError(`a graph of more than ${BLOCK_SIZES_MAX} block sizes`);
+    this.#left -= total;
+    const out: number[] = [];
+    for (let i = 0; i < runs.length; i += 2)
+      for (let k = 0; k < (runs[i + 1] as number); k++) out.push(runs[i] as number);
+    this.#known.set(key, out);
+    return out;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Bytes of a graph: its layers as formulas, whatever the number of tasks. */
@@ -103,18 +131,17 @@ export function decodeGraph(bytes: Uint8Array): Graph {
   const plain = decodePlain(bytes, "graph") as { v?: unknown; layers?: unknown; outputs?: unknown };
   if (plain.v !== 1 || !Array.isArray(plain.layers) || !Array.isArray(plain.outputs))
     throw new RemoteProtocolError(`graph of version ${String(plain.v)}; this side reads 1`);
-  const unpack = (chunks: unknown): Chunks => {
-    if (!Array.isArray(chunks)) throw new RemoteProtocolError("layer without chunks");
-    return chunks.map((runs) => unpackSizes(runs as number[]));
-  };
+  const sizes = new SizeReader();
   const layers = plain.layers.map((l: Record<string, unknown>) => {
     // Fields are used by formulas only; a wrong one fails the task that meets it.
     return {
       ...l,
-      chunks: unpack(l["chunks"]),
-      ...(l["kind"] === "reduce" ? { loop: unpack(l["loop"]) } : {}),
+      chunks: sizes.chunks(l["chunks"]),
+      ...(l["kind"] === "reduce" ? { loop: sizes.chunks(l["loop"]) } : {}),
     } as unknown as Layer;
   });
+  const tasks = layers.reduce((n, l) => n + (l.inline ? 0 : l.chunks.reduce((m, c) => m * c.length, 1)), 0);
+  if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a graph of ${tasks} tasks; the limit is ${TASKS_MAX}`);
   return new Graph(layers, plain.outputs as number[]);
 }
 
@@ -140,13 +167,28 @@ export function tokenize(value: unknown, digits = 32): string {
   return createHash("sha256").update(encodePlain(value)).digest("hex").slice(0, digits);
 }
 
-/** HMAC-SHA-256 under the cluster's token of a user function's text and its arguments; a worker runs no text without it. */
-export function functionMac(text: string, args: unknown, token: string): string {
-  return createHmac("sha256", token).update(encodePlain({ text, args })).digest("hex");
+/**
+ * A spec whose user functions carry `mac`: HMAC-SHA-256 under the cluster's token of the whole spec, texts, arguments and
+ * literals included. A worker runs no text without it.
+ */
+export function signTaskSpec(spec: TaskSpec, token: string): TaskSpec {
+  const mac = specMac(spec, token);
+  return { ...spec, steps: spec.steps.map((step) => (step.do === "call" ? { ...step, mac } : step)) };
 }
 
-/** True when `mac` is {@link functionMac} of the same; takes the same time whatever differs. */
-export function verifyFunctionMac(text: string, args: unknown, token: string, mac: string): boolean {
-  const [ours, theirs] = [Buffer.from(functionMac(text, args, token)), Buffer.from(mac)];
-  return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+/** True when every user function of `spec` carries the mac of this very spec; takes the same time whatever differs. */
+export function verifyTaskSpec(spec: TaskSpec, token: string): boolean {
+  const ours = Buffer.from(specMac(spec, token));
+  return spec.steps.every((step) => {
+    if (step.do !== "call") return true;
+    const theirs = Buffer.from(String(step.mac));
+    return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+  });
+}
+
+function specMac(spec: TaskSpec, token: string): string {
+  const steps = spec.steps.map((step) => (step.do === "call" ? { ...step, mac: null } : step));
+  return createHmac("sha256", token)
+    .update(encodePlain({ ...spec, steps }))
+    .digest("hex");
 }

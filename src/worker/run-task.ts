@@ -1,7 +1,7 @@
 /** One `execute` instruction: reads the spec, checks who vouches for user code, hands the task to the executor. */
 import { errorFromRecord, errorToRecord, TaskError, UnsupportedError } from "../base/index.ts";
 import type { Executor, TaskOutcome } from "../executor/index.ts";
-import { decodeTaskSpec, type Key, showKey, type TaskSpec, verifyFunctionMac } from "../graph/index.ts";
+import { decodeTaskSpec, type Key, showKey, type TaskSpec, verifyTaskSpec } from "../graph/index.ts";
 import { failureOf, type Pickled, readRunSpec, type Serialized, type StartStop } from "../protocol/index.ts";
 import type { RunSpec, WorkerEvent, WorkerInstruction } from "./state/index.ts";
 import type { Stored, Values } from "./values.ts";
@@ -88,18 +88,14 @@ function nativeSpec(
   );
 }
 
-/** User code is trusted when every text in the spec carries a mac under the cluster's token. */
+/** User code is trusted when the spec carries its mac under the cluster's token. */
 function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
   if (trust.allowInsecure) return true;
   // Looked for first, so that specs of kernels are not decoded on this thread.
   if (trust.token === null || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"call"'))
     return false;
-  const calls = decodeTaskSpec(bytes).steps.filter((step) => step.do === "call");
-  const { token } = trust;
-  return (
-    calls.length > 0 &&
-    calls.every((step) => step.mac !== null && verifyFunctionMac(step.text, step.args, token, step.mac))
-  );
+  const spec = decodeTaskSpec(bytes);
+  return spec.steps.some((step) => step.do === "call") && verifyTaskSpec(spec, trust.token);
 }
 
 function endOf(

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { argumentToken, functionName, functionText, nativeTask, pythonTask } from "../../src/client/functions.ts";
 import { py } from "../../src/client/index.ts";
-import { decodeTaskSpec, keyOfValue, verifyFunctionMac } from "../../src/graph/index.ts";
+import { decodeTaskSpec, keyOfValue, verifyTaskSpec } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { readRunSpec, serializePickle, writePickle } from "../../src/protocol/index.ts";
 
@@ -84,14 +84,15 @@ describe("native tasks", () => {
     return decodeTaskSpec(read.spec);
   };
 
-  test("carry a mac over text and arguments under the token", () => {
-    const step = built([1, { a: [2n, "x"] }]).steps[0];
+  test("carry the mac of the whole spec under the token", () => {
+    const spec = built([1, { a: [2n, "x"] }]);
+    const step = spec.steps[0];
     if (step?.do !== "call") throw new Error("no call");
     expect(step.args).toEqual([1, { a: [2n, "x"] }]);
-    expect(verifyFunctionMac(step.text, step.args, "secret", step.mac ?? "")).toBe(true);
-    expect(verifyFunctionMac(step.text, step.args, "other", step.mac ?? "")).toBe(false);
-    expect(verifyFunctionMac(step.text, [2, { a: [2n, "x"] }], "secret", step.mac ?? "")).toBe(false);
-    expect(verifyFunctionMac("(a) => 0", step.args, "secret", step.mac ?? "")).toBe(false);
+    expect(verifyTaskSpec(spec, "secret")).toBe(true);
+    expect(verifyTaskSpec(spec, "other")).toBe(false);
+    expect(verifyTaskSpec({ ...spec, steps: [{ ...step, args: [2, { a: [2n, "x"] }] }] }, "secret")).toBe(false);
+    expect(verifyTaskSpec({ ...spec, steps: [{ ...step, text: "(a) => 0" }] }, "secret")).toBe(false);
     expect(built([1], null).steps[0]).toMatchObject({ mac: null });
   });
 

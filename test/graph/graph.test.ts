@@ -6,11 +6,12 @@ import {
   decodeTaskSpec,
   encodeGraph,
   encodeTaskSpec,
-  functionMac,
   type Graph,
   planGraph,
+  signTaskSpec,
+  type TaskSpec,
   taskOrder,
-  verifyFunctionMac,
+  verifyTaskSpec,
 } from "../../src/graph/index.ts";
 import { useInlineRunner } from "../run-inline.ts";
 
@@ -147,12 +148,63 @@ describe("plain bytes", () => {
     }
   });
 
-  test("a function's mac depends on text, arguments and token", () => {
-    const mac = functionMac("x => x", [1], "secret");
-    expect(verifyFunctionMac("x => x", [1], "secret", mac)).toBe(true);
-    expect(verifyFunctionMac("x => y", [1], "secret", mac)).toBe(false);
-    expect(verifyFunctionMac("x => x", [2], "secret", mac)).toBe(false);
-    expect(verifyFunctionMac("x => x", [1], "other", mac)).toBe(false);
-    expect(verifyFunctionMac("x => x", [1], "secret", "")).toBe(false);
+  test("a user function's mac covers the whole spec: text, arguments, literals, inputs", () => {
+    const call = {
+      do: "call",
+      dtype: "float64",
+      shape: [],
+      text: "x => x",
+      inputs: [0],
+      args: [1],
+      mac: null,
+    } as const;
+    const literal = { do: "literal", dtype: "uint8", shape: [1], bytes: Uint8Array.of(7) } as const;
+    const spec: TaskSpec = {
+      v: 1,
+      inputs: 0,
+      steps: [literal, call],
+      out: { dtype: "float64", shape: [], nbytes: 8 },
+      workspace: 0,
+      scratch: 0,
+    };
+    const signed = decodeTaskSpec(encodeTaskSpec(signTaskSpec(spec, "secret")));
+    expect(verifyTaskSpec(signed, "secret")).toBe(true);
+    expect(verifyTaskSpec(signed, "other")).toBe(false);
+    expect(verifyTaskSpec(spec, "secret")).toBe(false);
+    const [l, c] = signed.steps as [typeof literal, typeof call];
+    for (const steps of [
+      [l, { ...c, text: "x => y" }],
+      [l, { ...c, args: [2] }],
+      [l, { ...c, inputs: [] }],
+      [{ ...l, bytes: Uint8Array.of(8) }, c],
+      [l, l, c],
+    ]) {
+      expect(verifyTaskSpec({ ...signed, steps }, "secret")).toBe(false);
+    }
+  });
+
+  test("a few bytes from a peer never become many: sizes are bounded before they are unpacked", () => {
+    const bytes = (layers: unknown): Uint8Array =>
+      new TextEncoder().encode(JSON.stringify({ v: 1, layers, outputs: [0] }));
+    const layer = (...chunks: unknown[]): unknown => ({
+      kind: "literal",
+      name: "x",
+      dtype: "uint8",
+      inline: false,
+      bytes: { $b: "AA==" },
+      chunks,
+    });
+    const before = process.memoryUsage().rss;
+    for (const layers of [
+      [layer([1, 2 ** 26])],
+      [layer([1, 2 ** 21], [1, 2 ** 21])],
+      Array.from({ length: 40 }, (_, k) => layer([k + 1, 2 ** 21])),
+      [layer(...Array.from({ length: 65 }, () => [1, 1]))],
+      [layer([1, 1.5])],
+      [layer([1])],
+    ]) {
+      expect(() => decodeGraph(bytes(layers))).toThrow(expect.objectContaining({ code: "remote-protocol" }));
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 2 ** 20);
   });
 });
