@@ -53,7 +53,7 @@ export function workerHandlers(context: RequestContext): Handlers {
     gather: (request) => gatherHere(context, WORKER_GATHER.parse(request).whoHas),
     free_keys: (request) => {
       context.free(FREE_KEYS_REQUEST.parse(request).keys);
-      return ok;
+      return null;
     },
     keys: () => context.values.keys().map(valueOfKey),
     ping: () => Buffer.from("pong"),

@@ -1,11 +1,14 @@
-"""Record golden messages of the Dask wire from real peers: `python test/golden/record.py`.
+"""Record golden messages of the Dask wire from real peers: `python test/golden/record.py [--new]`.
+
+`--new` writes only messages that have no file yet; the others keep the recording they have.
 
 One process holds a scheduler, two workers and a client of the installed `distributed`, on loopback tcp. Every message
 that any of them writes passes `_add_frames_header`; what it returns is exactly what the socket gets. Messages are named
 by direction and op, the first of each kind is kept:
 
   handshake                     first message of a connection
-  request-OP / reply-OP         rpc, the reply is the next message the other way on that connection
+  request-OP / reply-OP         rpc, the reply is the next message the other way on that connection; `worker-OP` for the op
+                                `gather` of a worker, which is not the scheduler's
   client-OP / worker-OP         batches on the streams towards the scheduler (the batch in which OP was first seen)
   to-client-OP / to-worker-OP   batches from the scheduler
   value-NAME                    replies to get_data, one for each value in VALUES
@@ -17,6 +20,7 @@ replaced by neutral text of the same length, so that every length stays true.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import logging
@@ -74,6 +78,7 @@ VALUES = {
     "p-nested-arrays": [np.arange(2), (np.zeros((1, 2), "f4"), [np.array(3, "u2")])],
 }
 
+workers_known = set()
 current = contextvars.ContextVar("current")
 recorded = {}
 streams = {}
@@ -96,8 +101,8 @@ def classify(comm, msg, blob):
             streams[here, there] = f"{kind}-"
             streams[there, here] = f"to-{kind}-"
             return keep(f"request-{msg['op']}", blob)
-        pending[there, here] = msg
-        return keep(f"request-{msg['op']}", blob)
+        pending[there, here] = {**msg, "op": f"worker-{msg['op']}" if there in workers_known and msg["op"] == "gather" else msg["op"]}
+        return keep(f"request-{pending[there, here]['op']}", blob)
     if link is not None:
         batch = msg if isinstance(msg, (list, tuple)) else [msg]
         if batch and not all(isinstance(m, dict) and "op" in m for m in batch):
@@ -194,11 +199,14 @@ def tasks_of(msg):
 
 def write_all(scrub):
     OUT.mkdir(exist_ok=True)
-    for old in OUT.iterdir():
+    is_new = "--new" in sys.argv
+    for old in [] if is_new else OUT.iterdir():
         old.unlink()
     versions = f"distributed {distributed.__version__}, dask {dask.__version__}, CPython {platform.python_version()}, numpy {np.__version__}, msgpack {'.'.join(map(str, msgpack.version))}"
     index = []
     for name, (blob, more) in sorted(recorded.items()):
+        if (OUT / f"{name}.bin").exists():
+            continue
         for old, new in scrub:
             assert len(old) == len(new)
             blob = blob.replace(old, new)
@@ -217,6 +225,11 @@ def write_all(scrub):
         (OUT / f"{name}.bin").write_bytes(blob)
         (OUT / f"{name}.json").write_text(json.dumps(about, indent=1, allow_nan=False) + "\n")
         index.append(name)
+    if is_new:
+        known = json.loads((OUT / "index.json").read_text())
+        assert known["recorded_from"] == versions, "all of one version"
+        print("new:", *index)
+        index = sorted({*known["names"], *index})
     (OUT / "index.json").write_text(json.dumps({"recorded_from": versions, "names": index}, indent=1) + "\n")
     print(f"{len(index)} messages, {sum(len(b) for b, _ in recorded.values())} bytes, from {versions}")
 
@@ -363,6 +376,20 @@ async def trouble(client, scheduler, workers):
     del again, lost
 
 
+async def endings(client, scheduler, workers):
+    """What a scheduler asks of workers when it moves data, and how a nanny and a client end a worker and a scheduler."""
+    a, b = workers
+    data = await client.scatter({"moved": 6.5}, workers=[a.address])
+    assert not await scheduler.gather_on_worker(b.address, {"moved": [a.address]})
+    await scheduler.delete_worker_data(b.address, ["moved"], "golden-delete")
+    async with Worker(scheduler.address, name="w3", nthreads=1, dashboard=False) as c:
+        async with distributed.core.rpc(scheduler.address) as nanny:
+            await nanny.unregister(address=c.address, stimulus_id="nanny-close-1")  # as Nanny._unregister
+    del data
+    with contextlib.suppress(distributed.comm.CommClosedError):  # the scheduler ends without an answer
+        await client.scheduler.terminate()  # as a client that owns its cluster
+
+
 async def main():
     logging.disable(logging.CRITICAL)
     dask.config.set({"distributed.worker.use-file-locking": False, "distributed.scheduler.work-stealing-interval": "20ms", "distributed.client.heartbeat": "200ms",
@@ -373,12 +400,19 @@ async def main():
         a, b = Worker(scheduler.address, name="w0", resources={"JS": 9}, **options), Worker(scheduler.address, name="w1", **options)
         a.periodic_callbacks["keep-alive"].callback_time = 300
         async with a, b:
+            workers_known.update((a.address, b.address))
             async with Client(scheduler.address, asynchronous=True) as client:
                 await results(client, scheduler, [a, b])
                 await requests(client, scheduler, [a, b])
                 await trouble(client, scheduler, [a, b])
                 await stealing(client, [a, b])
                 await asyncio.sleep(0.5)
+        # Two new ones: `stealing` retires a worker.
+        a, b = Worker(scheduler.address, name="w4", **options), Worker(scheduler.address, name="w5", **options)
+        async with a, b, Client(scheduler.address, asynchronous=True) as client:
+            workers_known.update((a.address, b.address))
+            await endings(client, scheduler, [a, b])
+            await asyncio.sleep(0.5)
     prefix, home = sys.prefix.encode(), str(pathlib.Path(__file__).resolve().parents[2]).encode()
     base = sys.base_prefix.encode()
     write_all([(old, new.ljust(len(old), b"_")) for old, new in ((prefix, b"/venv"), (home, b"/src"), (base, b"/py")) if len(old) > 5])
