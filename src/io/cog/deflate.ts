@@ -32,7 +32,15 @@ export function deflateTile(tile: Uint8Array, level: number): Uint8Array {
   );
 }
 
+/**
+ * Node leaves a stream in a buffer of `chunkSize`, which is the tile's own: copied to its size, and the room given back at
+ * once, as a part holds the streams of many tiles and the collector does not hurry for memory outside its heap.
+ */
 function deflate(bytes: Uint8Array, level: number, strategy: number): Uint8Array {
   const chunkSize = bytes.length + (bytes.length >> 10) + 64;
-  return zlib.deflateSync(bytes, { level, strategy, memLevel: MEMORY_LEVEL, chunkSize });
+  const room = zlib.deflateSync(bytes, { level, strategy, memLevel: MEMORY_LEVEL, chunkSize });
+  if (!(room.buffer instanceof ArrayBuffer) || room.buffer.byteLength <= Buffer.poolSize) return room;
+  const stream = new Uint8Array(room); // a plain one: Buffer's own `slice` is a view
+  room.buffer.transfer(0);
+  return stream;
 }
