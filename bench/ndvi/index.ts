@@ -16,12 +16,19 @@ const PYTHON = process.env["RSDAT_PYTHON"] ?? join(HERE, "../../.venv/bin/python
 /** Largest relative difference between two means summed in different orders. */
 const MEAN_TOLERANCE = 1e-9;
 
+/** What the peer is made of. */
+const VERSIONS =
+  "import dask,distributed,numpy,rasterio,rioxarray,xarray,zarr,sys;print(', '.join(f'{m.__name__} {m.__version__}' for m in (xarray,dask,distributed,rioxarray,rasterio,zarr,numpy)), 'GDAL', rasterio.__gdal_version__, 'Python', sys.version.split()[0])";
+
 interface Setting {
   readonly size: number;
   readonly dates: number;
   readonly chunk: number;
   readonly pairs: number;
 }
+
+/** Threads of each side; the embedded runner takes them from Dask's own variable. */
+const THREADS = 2;
 
 const FULL: Setting = { size: 10_000, dates: 2, chunk: 2048, pairs: 5 };
 const QUICK: Setting = { size: 1024, dates: 2, chunk: 512, pairs: 1 };
@@ -43,17 +50,25 @@ export const bench: Bench = async ({ quick, say }) => {
   if (bavail * bsize < needed)
     throw new Error(`bench/ndvi needs ${needed} bytes free in ${data}; there are ${bavail * bsize}`);
   say(
-    `input ${size} × ${size} × 2 bands × ${dates} dates, uint16 COGs; both sides in chunks of ${chunk}; 2 threads, or a cluster of 2`,
+    `input ${size} × ${size} × 2 bands × ${dates} dates, uint16 COGs; both sides in chunks of ${chunk} on ${THREADS} threads`,
   );
   await measure(PYTHON, [join(HERE, "make_input.py"), data, String(size), String(dates)], { timeoutMs: 1_200_000 });
-  const side = (name: string, command: string, script: string, before: readonly string[] = []): Side => ({
+  const side = (name: string, command: string, script: string): Side => ({
     name,
     out: join(data, name),
     run: (mode) =>
-      measure(command, [...before, join(HERE, script), data, String(dates), join(data, name), String(chunk), mode], {
-        timeoutMs: 1_800_000,
-      }),
+      measure(
+        command,
+        [join(HERE, script), data, String(dates), join(data, name), String(chunk), mode, String(THREADS)],
+        {
+          timeoutMs: 1_800_000,
+          env: { DASK_NUM_WORKERS: String(THREADS) },
+        },
+      ),
   });
+  say(
+    `peer: ${(await measure(PYTHON, ["-c", VERSIONS], { timeoutMs: 60_000 })).stdout.trim()}; open_rasterio(lock=False, masked), one graph, threaded scheduler or distributed with processes of one thread; GeoTIFF under a lock, then GDAL's COG driver`,
+  );
   const ours = side("rsdat", process.execPath, "ours.ts");
   const peer = side("xarray+dask", PYTHON, "peer.py");
   const rows: BenchRow[] = [];

@@ -1,8 +1,15 @@
-/** Our side of bench/ndvi: `ours.ts INPUT DATES OUT CHUNK [threads|cluster]`; prints the statistics as JSON. */
+/** Our side of bench/ndvi: `ours.ts INPUT DATES OUT CHUNK threads|cluster THREADS`; prints the statistics as JSON. */
 import { join } from "node:path";
 import { Client, compute, type DataArray, expr, LocalCluster, openRaster, xr } from "rsdat";
 
-const [folder, dates, out, chunk, mode] = process.argv.slice(2) as [string, string, string, string, string | undefined];
+const [folder, dates, out, chunk, mode, threads] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 
 async function main(): Promise<void> {
   const chunks = { y: Number(chunk), x: Number(chunk) };
@@ -44,7 +51,7 @@ async function main(): Promise<void> {
 }
 
 if (mode === "cluster") {
-  await using cluster = await LocalCluster.start({ threadsPerWorker: 2 });
+  await using cluster = await LocalCluster.start({ nWorkers: 1, threadsPerWorker: Number(threads) });
   await using _client = await Client.connect({ cluster });
   await main();
 } else await main();

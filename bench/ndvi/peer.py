@@ -1,10 +1,10 @@
 """The Python stack's side of bench/ndvi: xarray + dask + rioxarray + zarr, as their documentation advises.
 
-    peer.py INPUT DATES OUT CHUNK [threads|cluster]
+    peer.py INPUT DATES OUT CHUNK threads|cluster THREADS
 
 One read of the inputs: Zarr store, GeoTIFF and statistics are one dask graph. rioxarray cannot write a COG from dask blocks
 (its COG driver needs the whole array), so, as its documentation has it, a tiled GeoTIFF is written under a lock and then
-copied by GDAL's COG driver with all cores.
+copied by GDAL's COG driver on as many threads.
 """
 import json
 import pathlib
@@ -14,7 +14,7 @@ import threading
 import warnings
 
 
-def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: str) -> None:
+def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: str, threads: int) -> None:
     import dask
     import numpy as np
     import rasterio
@@ -28,10 +28,10 @@ def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: 
     if mode == "cluster":
         from distributed import Client, Lock
 
-        client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        client = Client(n_workers=threads, threads_per_worker=1, dashboard_address=None)
         lock = Lock("tif")
     else:
-        dask.config.set(scheduler="threads", num_workers=2)
+        dask.config.set(scheduler="threads", num_workers=threads)
         lock = threading.Lock()
 
     def band(name: str, date: int) -> xr.DataArray:
@@ -55,8 +55,8 @@ def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: 
     plain = out / "plain.tif"
     write_tif = ndvi.rio.to_raster(plain, tiled=True, blockxsize=512, blockysize=512, nodata=np.nan, lock=lock, compute=False, BIGTIFF="IF_SAFER")
     *_, count, mean, low, high = dask.compute(write_zarr, write_tif, *stats)
-    with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"):
-        rasterio.shutil.copy(plain, out / "ndvi.tif", driver="COG", blocksize=512, compress="deflate", level=6, predictor=3, overview_resampling="average", num_threads="ALL_CPUS", bigtiff="IF_SAFER")
+    with rasterio.Env(GDAL_NUM_THREADS=str(threads)):
+        rasterio.shutil.copy(plain, out / "ndvi.tif", driver="COG", blocksize=512, compress="deflate", level=6, predictor=3, overview_resampling="average", num_threads=str(threads), bigtiff="IF_SAFER")
     plain.unlink()
     if client:
         client.close()
@@ -64,4 +64,4 @@ def main(folder: pathlib.Path, dates: int, out: pathlib.Path, chunk: int, mode: 
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5] if len(sys.argv) > 5 else "threads")
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6]))
