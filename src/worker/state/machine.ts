@@ -112,7 +112,8 @@ function react(core: Core, event: WorkerEvent): void {
       return;
     case "status":
       core.status = event.status;
-      return core.send({ op: "worker-status-change", status: event.status, stimulusId: event.stimulusId });
+      core.send({ op: "worker-status-change", status: event.status, stimulusId: event.stimulusId });
+      return giveBackUnstarted(core);
     case "wake":
       return woken(core);
     default:
@@ -148,7 +149,8 @@ function obey(core: Core, message: SchedulerToWorker): void {
     case "worker-status-change":
       if (message.status === "running" || message.status === "paused" || message.status === "closing_gracefully")
         core.status = message.status;
-      return core.send({ op: "worker-status-change", status: core.status, stimulusId: message.stimulusId });
+      core.send({ op: "worker-status-change", status: core.status, stimulusId: message.stimulusId });
+      return giveBackUnstarted(core);
     case "remove-worker":
       return core.losePeer(message.worker);
     case "close":
@@ -160,7 +162,19 @@ function obey(core: Core, message: SchedulerToWorker): void {
   }
 }
 
+/** A worker that leaves starts nothing more: others run what waits here, and nobody waits for it. */
+function giveBackUnstarted(core: Core): void {
+  if (core.status !== "closing_gracefully") return;
+  for (const task of core.tasks.values()) {
+    if (!isUnstarted(task)) continue;
+    core.send({ op: "reschedule", key: task.key, stimulusId: core.stimulusId });
+    core.recommend(task, "released");
+  }
+}
+
 function compute(core: Core, message: ComputeTask): void {
+  if (core.status === "closing_gracefully" && core.tasks.get(message.key)?.state !== "memory")
+    return core.send({ op: "reschedule", key: message.key, stimulusId: core.stimulusId }); // sent before it was known
   const task = core.ensure(message.key, message.priority);
   if (task.state === "memory") return sendFinished(core, task, message.runId);
   if (task.order?.runId === message.runId && task.state !== "error" && task.state !== "released") return; // the same order twice

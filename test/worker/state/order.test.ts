@@ -87,7 +87,7 @@ test("a paused worker starts and fetches nothing; the scheduler's status change 
     order("x"),
     order("y", { inputs: { a: [A] } }),
   );
-  expect(d.sent).toMatchObject([{ op: "worker-status-change", status: "closing_gracefully" }]);
+  expect(d.sent[0]).toMatchObject({ op: "worker-status-change", status: "closing_gracefully" });
   expect([d.running.size, d.asked.size]).toEqual([0, 0]);
 });
 
