@@ -15,7 +15,7 @@ export interface ReadmeBlock {
 }
 
 /** Files of tests that run blocks. */
-export type ReadmeOwner = "test/e2e/readme.test.ts" | "test/slurm/readme.test.ts";
+export type ReadmeOwner = "test/e2e/readme.test.ts" | "test/slurm/submit.test.ts";
 
 /** All blocks in order; `languages` and `heading` choose among them. */
 export function readmeBlocks(wanted: { readonly owner?: ReadmeOwner; readonly language?: string } = {}): ReadmeBlock[] {
@@ -43,7 +43,7 @@ export function readmeBlocks(wanted: { readonly owner?: ReadmeOwner; readonly la
 export function ownerOf({ language, heading, code }: ReadmeBlock): ReadmeOwner | null {
   if (language !== "js" && language !== "sh") return null;
   const needsSlurm = heading === "As a batch job" || code.includes("SlurmCluster");
-  return needsSlurm ? "test/slurm/readme.test.ts" : "test/e2e/readme.test.ts";
+  return needsSlurm ? "test/slurm/submit.test.ts" : "test/e2e/readme.test.ts";
 }
 
 /** A folder that looks like a fresh clone, made of links into this one: what runs there leaves this one's `out/` alone. */
