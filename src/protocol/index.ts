@@ -45,6 +45,7 @@ export type {
 } from "./client-messages.ts";
 export { CLIENT_TO_SCHEDULER, SCHEDULER_TO_CLIENT } from "./client-messages.ts";
 export type { Codec, Family, Request } from "./codec.ts";
+export { KEY } from "./codec.ts";
 export { decompressFrame } from "./compression.ts";
 export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
@@ -84,6 +85,7 @@ export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {
   Broadcast,
+  DataPlaced,
   GatherReply,
   GetDataReply,
   HeartbeatReply,
@@ -100,6 +102,7 @@ export type {
 } from "./requests.ts";
 export {
   BROADCAST,
+  DATA_PLACED,
   FREE_KEYS_REQUEST,
   GATHER,
   GET_DATA,
@@ -113,8 +116,10 @@ export {
   REGISTER_CLIENT,
   REGISTER_WORKER,
   RETIRE_WORKERS,
+  RETRY,
   RUN,
   SCATTER,
+  TASK_STATUS,
   TERMINATE,
   UNREGISTER,
   UPDATE_DATA,

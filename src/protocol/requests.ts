@@ -195,6 +195,32 @@ export const SCATTER: Request<Scatter, readonly Key[]> = request<Scatter, readon
   checkReply,
 );
 
+/** A client tells the scheduler what it has placed on workers by itself (`scatter(direct=True)`). */
+export interface DataPlaced {
+  readonly whoHas: WhoHas;
+  /** Bytes by key. */
+  readonly nbytes: ReadonlyMap<Key, number>;
+  readonly client: string;
+}
+export const DATA_PLACED: Request<DataPlaced, unknown> = request<DataPlaced, unknown>(
+  "update_data",
+  { whoHas: WHO_HAS, nbytes: mapOf(KEY, NUMBER), client: TEXT },
+  NOTHING,
+  checkReply,
+);
+/** Failed tasks to run again; answers those that are none. */
+export const RETRY: Request<{ readonly keys: readonly Key[]; readonly client?: string }, readonly Key[]> = request<
+  { readonly keys: readonly Key[]; readonly client?: string },
+  readonly Key[]
+>("retry", { keys: KEYS, client: optional(TEXT) }, KEYS, checkReply);
+/** States of tasks by key; null for those that are not known. */
+export const TASK_STATUS: Request<{ readonly keys: readonly Key[] }, ReadonlyMap<Key, unknown>> = request(
+  "get_task_status",
+  { keys: KEYS },
+  mapOf(KEY, ANYTHING),
+  checkReply,
+);
+
 const MAYBE_KEYS = { keys: nullable(KEYS) };
 const MAYBE_WORKERS = { workers: nullable(listOf(TEXT)) };
 /** Who holds these keys; null asks for all. */

@@ -1,18 +1,11 @@
 /** A client's connection: registration, then its stream, strictly in order, until it ends. */
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
-import { type Key, type KeyValue, keyOfValue } from "../graph/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler, REGISTER_CLIENT } from "../protocol/index.ts";
 import { type ConnectedClient, clientStream, type Hub } from "./hub.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
-/** Ops that Python clients send beside the documented messages: the order of publications, and data placed directly. */
-type Extra =
-  | { readonly op: "publish_flush_batched_send"; readonly uid: unknown }
-  | {
-      readonly op: "update-data";
-      readonly whoHas: ReadonlyMap<Key, readonly string[]>;
-      readonly nbytes: ReadonlyMap<Key, number>;
-    };
+/** What Python clients send beside the documented messages: the order of publications. */
+type Extra = { readonly op: "publish_flush_batched_send"; readonly uid: unknown };
 
 /** Streams that have been flushed, by the number the client gave; see `published.ts`. */
 export interface FlushPoints {
@@ -48,12 +41,7 @@ export async function serveClient(
 function parse(map: ReadonlyMap<unknown, unknown>): ClientToScheduler | Extra {
   const op = map.get("op");
   if (op === "publish_flush_batched_send") return { op, uid: map.get("uid") };
-  if (op !== "update-data") return CLIENT_TO_SCHEDULER.parse(map);
-  const [whoHas, nbytes] = [map.get("who_has"), map.get("nbytes")];
-  // Keys of a decoded message are key values by the codec's rules; others make keyOfValue throw, which ends the stream.
-  const byKey = <T>(value: unknown): Map<Key, T> =>
-    new Map(Array.from(value instanceof Map ? value : [], ([k, v]) => [keyOfValue(k as KeyValue), v as T]));
-  return { op, whoHas: byKey<readonly string[]>(whoHas), nbytes: byKey<number>(nbytes) };
+  return CLIENT_TO_SCHEDULER.parse(map);
 }
 
 interface ActOptions {
@@ -88,8 +76,6 @@ async function act(
         reason: message.reason ?? "cancelled",
         message: message.msg ?? "",
       });
-    case "update-data":
-      return hub.feed({ type: "data-placed", client: id, whoHas: message.whoHas, nbytes: message.nbytes });
     case "subscribe-topic": {
       const listeners = hub.topics.get(message.topic) ?? new Set();
       hub.topics.set(message.topic, listeners.add(id));

@@ -1,7 +1,8 @@
 /** Published data sets and metadata: small shared tables that Python clients keep on the scheduler (extension `publish_*`). */
 import { ExistsError, NotFoundError, RemoteProtocolError } from "../base/index.ts";
 import type { Handlers } from "../comm/index.ts";
-import { type Key, type KeyValue, keyOfValue, valueOfKey } from "../graph/index.ts";
+import { type Key, valueOfKey } from "../graph/index.ts";
+import { KEY } from "../protocol/index.ts";
 import type { Hub } from "./hub.ts";
 
 /** Client that stands for everybody's interest in published data. */
@@ -45,7 +46,7 @@ export class Published {
       if (this.#sets.has(name) && request.get("override") !== true)
         throw new ExistsError(`Dataset ${String(raw)} already exists`);
       this.#release(name);
-      const own = (Array.isArray(keys[i]) ? (keys[i] as KeyValue[]) : []).map(keyOfValue); // what is no key makes keyOfValue throw
+      const own = (Array.isArray(keys[i]) ? keys[i] : []).map((key: unknown) => KEY.read(key, "publish_put.keys"));
       this.#hub.feed({ type: "client-desires-keys", client: PUBLISHER, keys: own });
       this.#sets.set(name, { name: raw, data: data[i], keys: own });
     });
@@ -110,7 +111,7 @@ function listIn(request: ReadonlyMap<unknown, unknown>, field: string): readonly
 
 /** One text per name; names are keys. */
 function nameOf(raw: unknown): string {
-  return keyOfValue(raw as KeyValue); // what is no key makes keyOfValue throw
+  return KEY.read(raw, "name of a data set");
 }
 
 function pathOf(request: ReadonlyMap<unknown, unknown>): string {

@@ -1,9 +1,10 @@
 /** Requests that anybody may send: answers from the machine, or passed on to workers (dask-protocol §10). */
 import { ArgumentError, isRsdatError, NotFoundError, UnsupportedError } from "../base/index.ts";
 import type { Handler, Handlers } from "../comm/index.ts";
-import { type Key, type KeyValue, keyOfValue, keyPrefix } from "../graph/index.ts";
+import { keyPrefix } from "../graph/index.ts";
 import {
   BROADCAST,
+  DATA_PLACED,
   errorReply,
   GATHER,
   HAS_WHAT,
@@ -11,7 +12,9 @@ import {
   NCORES,
   PLUGIN_ADD,
   RETIRE_WORKERS,
+  RETRY,
   SCATTER,
+  TASK_STATUS,
   UNREGISTER,
   WHO_HAS_REQUEST,
 } from "../protocol/index.ts";
@@ -66,7 +69,8 @@ function queries(context: RequestContext): Record<string, Handler> {
       for (const [key, nbytes] of bytes) byPrefix.set(keyPrefix(key), (byPrefix.get(keyPrefix(key)) ?? 0) + nbytes);
       return byPrefix;
     },
-    get_task_status: (request) => new Map(keysIn(request).map((key) => [key, views.stateOf(key)])),
+    get_task_status: (request) =>
+      TASK_STATUS.answer(new Map(TASK_STATUS.parse(request).keys.map((key) => [key, views.stateOf(key)]))),
     heartbeat_worker: (request) => heartbeat(hub, request),
     gather: async (request) => GATHER.answer(await gather(hub, GATHER.parse(request).keys)),
     scatter: async (request) => SCATTER.answer(await scatter(hub, SCATTER.parse(request))),
@@ -76,12 +80,6 @@ function queries(context: RequestContext): Record<string, Handler> {
 /** Python leaves out arguments that have a default; nil asks for all. */
 function withDefault(request: ReadonlyMap<unknown, unknown>, field: string): ReadonlyMap<unknown, unknown> {
   return request.has(field) ? request : new Map(request).set(field, null);
-}
-
-function keysIn(request: ReadonlyMap<unknown, unknown>): Key[] {
-  const keys = request.get("keys");
-  // What is no key makes keyOfValue throw.
-  return (Array.isArray(keys) ? (keys as KeyValue[]) : []).map(keyOfValue);
 }
 
 function ncores(
@@ -98,12 +96,17 @@ function ncores(
 function actions(context: RequestContext): Record<string, Handler> {
   const { hub } = context;
   return {
+    update_data: (request) => {
+      const { client, whoHas, nbytes } = DATA_PLACED.parse(request);
+      hub.feed({ type: "data-placed", client, whoHas, nbytes });
+      return null;
+    },
     broadcast: (request) => broadcast(hub, request),
     proxy: async (request) => passOn(hub, String(request.get("worker")), messageIn(request)),
     retry: (request) => {
-      const keys = keysIn(request);
+      const { keys } = RETRY.parse(request);
       hub.feed({ type: "retry-keys", keys });
-      return keys.filter((key) => hub.machine.views.stateOf(key) !== "erred");
+      return RETRY.answer(keys.filter((key) => hub.machine.views.stateOf(key) !== "erred"));
     },
     retire_workers: (request) => retire(hub, request),
     unregister: (request) => {

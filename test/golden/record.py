@@ -7,8 +7,8 @@ that any of them writes passes `_add_frames_header`; what it returns is exactly 
 by direction and op, the first of each kind is kept:
 
   handshake                     first message of a connection
-  request-OP / reply-OP         rpc, the reply is the next message the other way on that connection; `worker-OP` for the op
-                                `gather` of a worker, which is not the scheduler's
+  request-OP / reply-OP         rpc, the reply is the next message the other way on that connection; `worker-gather` and
+                                `scheduler-update_data` are named apart from the other server's op of that name
   client-OP / worker-OP         batches on the streams towards the scheduler (the batch in which OP was first seen)
   to-client-OP / to-worker-OP   batches from the scheduler
   value-NAME                    replies to get_data, one for each value in VALUES
@@ -90,6 +90,13 @@ def keep(name, blob, **more):
         recorded[name] = (blob, more)
 
 
+def named(msg, there):
+    """Two ops mean one thing to a scheduler and another to a worker."""
+    if msg["op"] == "gather" and there in workers_known:
+        return "worker-gather"
+    return "scheduler-update_data" if msg["op"] == "update_data" and "who_has" in msg else msg["op"]
+
+
 def classify(comm, msg, blob):
     here, there = comm.local_address, comm.peer_address
     if isinstance(msg, dict) and "pickle-protocol" in msg:
@@ -101,8 +108,8 @@ def classify(comm, msg, blob):
             streams[here, there] = f"{kind}-"
             streams[there, here] = f"to-{kind}-"
             return keep(f"request-{msg['op']}", blob)
-        pending[there, here] = {**msg, "op": f"worker-{msg['op']}" if there in workers_known and msg["op"] == "gather" else msg["op"]}
-        return keep(f"request-{pending[there, here]['op']}", blob)
+        pending[there, here] = {**msg, "op": named(msg, there)}
+        return keep(f"request-{named(msg, there)}", blob)
     if link is not None:
         batch = msg if isinstance(msg, (list, tuple)) else [msg]
         if batch and not all(isinstance(m, dict) and "op" in m for m in batch):
@@ -379,6 +386,7 @@ async def trouble(client, scheduler, workers):
 async def endings(client, scheduler, workers):
     """What a scheduler asks of workers when it moves data, and how a nanny and a client end a worker and a scheduler."""
     a, b = workers
+    await client.scatter({"direct": 7.5}, direct=True)
     data = await client.scatter({"moved": 6.5}, workers=[a.address])
     assert not await scheduler.gather_on_worker(b.address, {"moved": [a.address]})
     await scheduler.delete_worker_data(b.address, ["moved"], "golden-delete")
