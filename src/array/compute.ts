@@ -1,5 +1,5 @@
 /** The door from lazy to run: several objects become one graph, planned, run, and put together. */
-import { ArgumentError, invariant, parseBytes } from "../base/index.ts";
+import { ArgumentError, CancelledError, invariant, parseBytes } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import {
   type Chunks,
@@ -19,9 +19,11 @@ import { copyBlock, NDArray } from "../ndarray/index.ts";
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
 export interface Computable<T> {
   readonly outputs: readonly LayerNode[];
+  /** Make ready what tasks need (a store to write to): called when the plan is known to fit, right before it runs. */
+  prepare?(): Promise<void>;
   /** Blocks per output, each in C order of its grid. */
   assemble(blocks: readonly (readonly NDArray[])[]): T | Promise<T>;
-  /** Undo what was prepared, when the run failed (a store that was begun). */
+  /** Undo what was prepared, when the run failed (a store that was begun); nothing when nothing was. */
   abandon?(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export type Results<T extends readonly Computable<unknown>[]> = {
 /**
  * Run several lazy objects as one graph, so that shared inputs are read once; results come in order.
  * @throws {MemoryBudgetError} the plan cannot fit  @throws the first task's error
+ * @throws {CancelledError} the signal was aborted
  */
 export async function computeAll<const T extends readonly Computable<unknown>[]>(
   items: T,
@@ -52,6 +55,8 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     const planned = await plan(items, options);
     const runner = await currentRunner();
     const { memory: _, ...run } = options;
+    if (run.signal?.aborted) throw new CancelledError("the run was cancelled", { cause: run.signal.reason });
+    for (const item of items) await item.prepare?.();
     const blocks = await runner.run(planned.graph, planned.plan, { ...run, ...memoryBytes(options) });
     let at = 0;
     const results: unknown[] = [];

@@ -6,7 +6,7 @@
  */
 export * from "./codecs/index.ts";
 export type { CogPartRef, CogWriteStats } from "./cog/assemble.ts";
-export { abortCog, assembleCogSync, checkCogTarget, writePartSync } from "./cog/assemble.ts";
+export { abortCog, assembleCogSync, beginCog, checkCogTarget, writePartSync } from "./cog/assemble.ts";
 export type { CogPart, EncodeContext } from "./cog/encode.ts";
 export { encodePartSync } from "./cog/encode.ts";
 export type { CogCompression, CogCrs, CogLevel, CogPlan, CogSpec } from "./cog/plan.ts";
@@ -47,6 +47,7 @@ export type {
   ZarrGroupInfo,
   ZarrStoreSpec,
   ZarrTarget,
+  ZarrWrite,
   ZarrWriteMode,
 } from "./zarr/index.ts";
 export {
@@ -56,6 +57,7 @@ export {
   finishZarr,
   openZarrArray,
   openZarrGroup,
+  planZarr,
   readZarrArray,
   writeZarrObjectSync,
 } from "./zarr/index.ts";

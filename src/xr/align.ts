@@ -80,7 +80,8 @@ function requireSameLabels(dim: string, a: Coordinate | undefined, b: Coordinate
 /** Float labels that differ by less than this part of their spacing are one (api.md §7). */
 const LABELS_WITHIN = 1e-6;
 
-function firstDifference(a: NDArray, b: NDArray): number | null {
+/** Index of the first label that differs, compared by value; null where all are equal. */
+export function firstDifference(a: NDArray, b: NDArray): number | null {
   const n = a.size;
   if (a.ndim !== b.ndim) return 0;
   const isFloat = dtypeInfo(a.dtype).kind === "f" && dtypeInfo(b.dtype).kind === "f";

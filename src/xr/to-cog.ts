@@ -16,6 +16,7 @@ import {
 } from "../graph/index.ts";
 import {
   abortCog,
+  beginCog,
   type CogCompression,
   type CogLevel,
   type CogPlan,
@@ -79,6 +80,7 @@ export function lazyCog(l: Labelled, url: string | URL, options: CogOptions): La
     url: String(url),
     outputs: [cogNode(levels, plan as unknown as Plain)], // plain data by its contract
     tasks: parts + 1,
+    begin: async () => beginCog(plan),
     finish: () => Promise.resolve(),
     abandon: async () => abortCog(plan),
   });

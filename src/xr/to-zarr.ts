@@ -9,14 +9,14 @@ import {
   rechunkNode,
   sameChunks,
   shapeOfChunks,
+  tokenize,
   writeZarrNode,
 } from "../graph/index.ts";
 import {
-  abortZarr,
   type CodecSpec,
-  createZarr,
-  finishZarr,
+  planZarr,
   toUrl,
+  type ZarrArrayInfo,
   type ZarrArraySpec,
   type ZarrTarget,
   type ZarrWriteMode,
@@ -24,7 +24,8 @@ import {
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinedLabels, requireAligned } from "./align.ts";
 import { mappingAttributes } from "./cf.ts";
-import { type Stored, storedValues } from "./encode.ts";
+import { type Stored, type StoreOptions, storedValues } from "./encode.ts";
+import { existingArrays, existingEncoding, isNewLabel, requireSameMapping } from "./existing.ts";
 import { type Attributes, type Coordinate, coordinateNames, coordinateOf, gridOf, type Labelled } from "./labelled.ts";
 import { type NamedChunks, positionalChunks } from "./source.ts";
 import { encodeTimes } from "./time.ts";
@@ -69,7 +70,8 @@ const ENCODING_KEYS: ReadonlySet<string> = new Set([
 export const UNNAMED = "data";
 
 /**
- * A store to be written; its metadata and coordinates are written now, beside its place.
+ * A store to be written; nothing is, until it runs. Arrays that the store has already keep their dtype, chunks, fill value,
+ * scale and offset, as in Xarray.
  * @throws {ExistsError | NotFoundError | WriteError} the target
  * @throws {ArgumentError | ShapeError | ChunkError | DTypeError | NodataError} what cannot be written, named
  */
@@ -91,23 +93,27 @@ export async function lazyZarr(
     ...l,
     coords: new Map([...l.coords].filter(([name]) => l.dims.includes(name) || shared.has(name))),
   });
-  const planned = [...variables].map(([name, l]) => plannedVariable(name, own(l), encoding[name] ?? {}));
-  const coordinates = coordinateSpecs(arrays.map(own));
+  const { mode = "w-" } = options;
+  const found = await existingArrays(toUrl(url), mode);
+  const planned = [...variables].map(([name, l]) =>
+    plannedVariable(name, own(l), { encoding: encoding[name] ?? {}, existing: found.get(name) }),
+  );
+  const coordinates = await newCoordinates(arrays.map(own), found);
   for (const { name } of planned)
-    if (coordinates[name])
+    if (arrays.some((l) => coordinateNames(l).includes(name)) || coordinates[name])
       throw new ArgumentError(`variable ${JSON.stringify(name)} has the name of a coordinate; rename it`);
   const specs = { ...coordinates, ...Object.fromEntries(planned.map((p) => [p.name, p.spec])) };
-  const target = await createZarr(
+  const key = tokenize([planned.map((p) => p.stored.data.name), JSON.stringify([String(url), options], asText)]);
+  const write = await planZarr(
     toUrl(url),
     { attributes: attrs, arrays: specs, consolidated: options.consolidated ?? true },
-    { mode: options.mode ?? "w-" },
+    { mode, key },
   );
-  return new LazyWrite({
-    url: String(url),
-    outputs: planned.map((p) => writeNode(p, target)),
-    finish: () => finishZarr(target),
-    abandon: () => abortZarr(target),
-  });
+  return new LazyWrite({ ...write, url: String(url), outputs: planned.map((p) => writeNode(p, write.target)) });
+}
+
+function asText(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 function writeNode(p: PlannedVariable, target: ZarrTarget): LayerNode {
@@ -135,19 +141,22 @@ interface PlannedVariable {
   readonly spec: ZarrArraySpec;
 }
 
-function plannedVariable(name: string, l: Labelled, encoding: VariableEncoding): PlannedVariable {
-  const { dtype, _FillValue, scale_factor, add_offset, codecs } = encoding;
-  const stored = storedValues(l, {
-    ...(dtype === undefined ? {} : { dtype }),
-    ...(_FillValue === undefined ? {} : { nodata: _FillValue }),
-    ...(scale_factor === undefined ? {} : { scale: scale_factor }),
-    ...(add_offset === undefined ? {} : { offset: add_offset }),
-  });
+interface VariablePlace {
+  readonly encoding: VariableEncoding;
+  /** The array of that name in a store that is written into. */
+  readonly existing: ZarrArrayInfo | undefined;
+}
+
+function plannedVariable(name: string, l: Labelled, { encoding, existing }: VariablePlace): PlannedVariable {
+  const stored = storedValues(l, existing ? existingEncoding(l, existing, encoding) : storeOptions(encoding));
   const { data, nodata } = stored;
+  const { codecs } = encoding;
   const chunk =
-    encoding.chunks === undefined
-      ? objectShape(data.chunks, data.itemsize)
-      : givenChunk(l, data.dtype, encoding.chunks);
+    encoding.chunks !== undefined
+      ? givenChunk(l, data.dtype, encoding.chunks)
+      : existing?.objectShape.length === data.ndim
+        ? existing.objectShape
+        : objectShape(data.chunks, data.itemsize);
   const spec: ZarrArraySpec = {
     shape: data.shape,
     chunks: chunk,
@@ -158,6 +167,15 @@ function plannedVariable(name: string, l: Labelled, encoding: VariableEncoding):
     ...(codecs === undefined ? {} : { codecs }),
   };
   return { name, stored, spec, chunks: regularChunks(data.shape, chunk) };
+}
+
+function storeOptions({ dtype, _FillValue, scale_factor, add_offset }: VariableEncoding): StoreOptions {
+  return {
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(_FillValue === undefined ? {} : { nodata: _FillValue }),
+    ...(scale_factor === undefined ? {} : { scale: scale_factor }),
+    ...(add_offset === undefined ? {} : { offset: add_offset }),
+  };
 }
 
 function regularChunks(shape: readonly number[], chunk: readonly number[]): Chunks {
@@ -252,6 +270,27 @@ function safeNumber(v: bigint): number | bigint {
 
 function hasMapping(l: Labelled): boolean {
   return l.crs !== null || gridOf(l) !== null;
+}
+
+/** Coordinates and grid mapping that the store does not have yet, or has with other numbers. */
+async function newCoordinates(
+  arrays: readonly Labelled[],
+  found: ReadonlyMap<string, ZarrArrayInfo>,
+): Promise<Record<string, ZarrArraySpec>> {
+  const specs = coordinateSpecs(arrays);
+  const mapping = found.get("spatial_ref");
+  if (specs["spatial_ref"] && mapping) {
+    for (const l of arrays) requireSameMapping(l, mapping);
+    delete specs["spatial_ref"];
+  }
+  for (const l of arrays) {
+    for (const name of coordinateNames(l)) {
+      const info = found.get(name);
+      if (info && specs[name] && !(await isNewLabel(name, coordinateOf(l, name) as Coordinate, info)))
+        delete specs[name]; // it has that name
+    }
+  }
+  return specs;
 }
 
 /** Coordinates of all variables, and the grid mapping. */

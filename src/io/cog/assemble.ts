@@ -1,10 +1,11 @@
 /** Parts on disk and their assembly into one file, atomically (io.md §6.2). */
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, openSync, readSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { ExistsError, invariant, MetadataError } from "../../base/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { tallyOf } from "../store/counters.ts";
-import { writeAll, writeFailed, writeFileAtomic } from "../store/file-store.ts";
+import { writeAll, writeFileAtomic } from "../store/file-store.ts";
+import { checkFolderOf, sweepLeftovers } from "../store/leftovers.ts";
 import { type EncodeContext, encodePartSync } from "./encode.ts";
 import { type LevelTiles, tileArrayIndex, writeHeader } from "./header.ts";
 import type { CogPlan } from "./plan.ts";
@@ -30,14 +31,16 @@ const FRAME_BYTES = 8;
  */
 export function checkCogTarget(plan: CogPlan): void {
   if (!plan.overwrite && existsSync(plan.path)) throw exists(plan);
-  let folder = dirname(plan.path);
-  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder);
-  try {
-    accessSync(folder, constants.W_OK);
-    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(`${folder} is no folder`), { code: "ENOTDIR" });
-  } catch (e) {
-    throw writeFailed(plan.path, e, 0);
-  }
+  checkFolderOf(plan.path);
+}
+
+/**
+ * Begin a file: check its place again, and remove what killed runs have left beside it. A target has one writer at a time.
+ * @throws {ExistsError | WriteError}
+ */
+export function beginCog(plan: CogPlan): void {
+  checkCogTarget(plan);
+  sweepLeftovers(plan.path);
 }
 
 /** Encode a band of pixels (see `encodePartSync`) and put it into the spool folder, atomically. */

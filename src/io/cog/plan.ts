@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { ArgumentError, DTypeError, NodataError, ShapeError, UnsupportedError } from "../../base/index.ts";
 import { type DType, dtypeInfo, isDType } from "../../dtype/index.ts";
+import { stagePath } from "../store/leftovers.ts";
 import { toUrl } from "../store/open-store.ts";
 import { parseNodata } from "../tiff/gdal-metadata.ts";
 import type { TiffCrs, TiffTransform } from "../tiff/geo-keys.ts";
@@ -248,8 +249,7 @@ function targetPath(url: string): string {
 function spoolPath(path: string, key: string): string {
   if (!/^[0-9a-zA-Z-]{8,}$/.test(key))
     throw new ArgumentError(`key ${JSON.stringify(key)}: expected at least eight letters and digits`);
-  const slash = path.lastIndexOf("/");
-  return `${path.slice(0, slash + 1)}.${path.slice(slash + 1)}.rsdat-${key.slice(0, 8)}`;
+  return stagePath(path, key.slice(0, 8));
 }
 
 function levelFor(compress: CogCompression, level: number | undefined): number {

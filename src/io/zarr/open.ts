@@ -13,6 +13,7 @@ import { isObject, type LooseObject, parseLooseJson } from "./json.ts";
 import { parseArrayV2, parseArrayV3, parseGroup } from "./metadata.ts";
 import { type ArrayModel, type Attributes, METADATA_BYTES_MAX } from "./model.ts";
 import { planZarrRead, readZarrSync } from "./read.ts";
+import { restoreFolder } from "./stage.ts";
 
 /** An array in a store: plain data. */
 export interface ZarrArrayInfo {
@@ -133,8 +134,15 @@ interface Node {
   readonly version: ObjectVersion | null;
 }
 
+/** A writer that is alive has put its store in place of the old one long before. */
+const REPLACED_WITHIN_MS = 10_000;
+
+function isEmpty({ v3, consolidated, group, array }: Documents): boolean {
+  return v3 === null && consolidated === null && group === null && array === null;
+}
+
 /**
- * Open a Zarr group, v2 or v3 (v3 when both are there).
+ * Open a Zarr group, v2 or v3 (v3 when both are there). A store that a killed run has moved aside is brought back.
  * @throws {NotFoundError} no Zarr metadata at the URL
  * @throws {MetadataError} broken metadata; `zarr-unlisted`: neither consolidated nor listable, and no `vars`
  */
@@ -142,7 +150,9 @@ export async function openZarrGroup(url: string | URL, options: OpenZarrOptions 
   const root = folderUrl(url);
   const store = openStore(root, options);
   const path = (options.group ?? "").split("/").filter((p) => p !== "");
-  const found = await documentsAt(store, "", options.consolidated !== false);
+  let found = await documentsAt(store, "", options.consolidated !== false);
+  if (isEmpty(found) && root.protocol === "file:" && restoreFolder(root.href, REPLACED_WITHIN_MS))
+    found = await documentsAt(store, "", options.consolidated !== false);
   const nodes = consolidatedNodes(found, options);
   if (path.length > 0 && nodes === null) {
     const { group: _, ...rest } = options;

@@ -16,19 +16,41 @@ import { isSyncStore, type SyncStore } from "../store/store.ts";
 import { type LooseObject, parseLooseJson, writeLooseJson } from "./json.ts";
 import { METADATA_BYTES_MAX } from "./model.ts";
 import { infoOf, openZarrGroup, type ZarrArrayInfo } from "./open.ts";
-import { isTaken, makeFolder, publishFolder, removeFolder, stageUrl } from "./stage.ts";
+import {
+  checkPlace,
+  isOwn,
+  isTaken,
+  makeStage,
+  publishFolder,
+  removeFolder,
+  requireOwn,
+  restoreFolder,
+  stageUrl,
+} from "./stage.ts";
 import type { ZarrTarget, ZarrWriteMode } from "./target.ts";
 import { arrayDocument, groupDocument, modelOf, type ZarrArraySpec, type ZarrStoreSpec } from "./write-metadata.ts";
 import { writeWholeArray } from "./write-object.ts";
 
-/** Options of {@link createZarr}. */
+/** Options of {@link createZarr} and {@link planZarr}. */
 export interface CreateZarrOptions {
   /** Default `w-`. */
   readonly mode?: ZarrWriteMode;
-  /** Content key of the write: names the folder that a new store is written to; default random. */
+  /** Content key of the write, eight hex digits: names the folder that a new store is written to; default one per URL. */
   readonly key?: string;
   /** For the arrays that are written at once; default the plain ones. */
   readonly kernels?: ByteKernels;
+}
+
+/** A write that has been checked; nothing is written before it begins. */
+export interface ZarrWrite {
+  /** Plain data for the tasks that will write. */
+  readonly target: ZarrTarget;
+  /** Write the metadata and the arrays whose data are given. @throws {ExistsError | WriteError} nothing remains */
+  readonly begin: () => Promise<void>;
+  /** See {@link finishZarr}. @throws {WriteError} also when another run has begun to write there */
+  readonly finish: () => Promise<void>;
+  /** See {@link abortZarr}; what another run has begun stays. */
+  readonly abandon: () => Promise<void>;
 }
 
 function folderHref(url: string | URL): string {
@@ -45,20 +67,20 @@ function writableStore(url: string): SyncStore {
 }
 
 /**
- * Begin a store: check the whole specification, write its metadata and the arrays whose data are given.
+ * Check the whole specification of a store and the place where it will be; nothing is written.
  *
- * Modes `r+` and `a` leave the attributes of what exists as they are. A failure later on is the caller's to clean up, by
- * {@link abortZarr}. On a file system a new store (`w-`, `w`) is written to a folder beside its place and appears only when finished.
+ * Modes `r+` and `a` leave the attributes of what exists as they are. On a file system a new store (`w-`, `w`) is written
+ * to a folder beside its place and appears only when finished. A target has one writer at a time.
  * @throws {ExistsError} mode `w-` and something is there
  * @throws {NotFoundError} mode `r+` and the store or array is not there
  * @throws {ShapeError | ChunkError | DTypeError} `r+` or `a` and an existing array is another one
- * @throws {WriteError} the store refuses; nothing remains
+ * @throws {WriteError} its folder takes no files
  */
-export async function createZarr(
+export async function planZarr(
   url: string | URL,
   spec: ZarrStoreSpec,
   options: CreateZarrOptions = {},
-): Promise<ZarrTarget> {
+): Promise<ZarrWrite> {
   const { mode = "w-" } = options;
   if (!["w-", "w", "r+", "a"].includes(mode))
     throw new ArgumentError(`mode ${JSON.stringify(mode)} is unknown; expected "w-", "w", "r+" or "a"`);
@@ -69,19 +91,37 @@ export async function createZarr(
     array,
     document: arrayDocument(name, array),
   }));
+  if (href.startsWith("file:")) restoreFolder(href);
   const exists = await isThere(store, href);
-  if (exists && mode === "w-")
-    throw new ExistsError(`${href} exists already; use mode "w" to replace it, "a" or "r+" to write into it`, {
-      details: { url: href },
-    });
   if (!exists && mode === "r+")
     throw new NotFoundError(`${href} does not exist; mode "r+" writes into an existing store`, {
       details: { url: href },
     });
-  if (exists && mode === "w") refuseForeign(store, href);
-  const extend = exists && (mode === "a" || mode === "r+");
   const job: Job = { href, spec, mode, documents, kernels: options.kernels ?? plainByteKernels };
-  return extend ? extendStore(store, job) : newStore(store, job, options.key);
+  if (exists && (mode === "a" || mode === "r+")) return extendStore(store, job);
+  await requireFree(store, job);
+  return newStore(store, job, options.key);
+}
+
+/** {@link planZarr}, begun: a failure later on is the caller's to clean up, by {@link abortZarr}. */
+export async function createZarr(
+  url: string | URL,
+  spec: ZarrStoreSpec,
+  options: CreateZarrOptions = {},
+): Promise<ZarrTarget> {
+  const { target, begin } = await planZarr(url, spec, options);
+  await begin();
+  return target;
+}
+
+/** A new store may come to be there. */
+async function requireFree(store: SyncStore, { href, mode }: Job): Promise<void> {
+  if (!(await isThere(store, href))) return;
+  if (mode === "w") refuseForeign(store, href);
+  else
+    throw new ExistsError(`${href} exists already; use mode "w" to replace it, "a" or "r+" to write into it`, {
+      details: { url: href },
+    });
 }
 
 /** Mode `w` replaces stores, not whatever folder or file a mistyped path names. */
@@ -111,11 +151,11 @@ async function isThere(store: SyncStore, href: string): Promise<boolean> {
   return false;
 }
 
-async function newStore(store: SyncStore, job: Job, key?: string): Promise<ZarrTarget> {
+function newStore(store: SyncStore, job: Job, key?: string): ZarrWrite {
   const { href, spec, mode, documents } = job;
   const isStaged = store.can.rename && href.startsWith("file:");
   const writeUrl = isStaged ? stageUrl(href, key) : href;
-  const to = writableStore(writeUrl);
+  if (isStaged) checkPlace(href);
   const target: ZarrTarget = {
     url: href,
     writeUrl,
@@ -125,17 +165,34 @@ async function newStore(store: SyncStore, job: Job, key?: string): Promise<ZarrT
     arrays: Object.fromEntries(documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)])),
     created: documents.map((d) => d.name),
   };
-  if (isStaged) makeFolder(writeUrl);
-  try {
-    if (!isStaged) await removeAll(store);
-    writeJson(to, "zarr.json", groupDocument(spec.attributes ?? {}));
-    for (const { name, array, document } of documents)
-      writeArray(to, target, { name, array, document, kernels: job.kernels });
-  } catch (e) {
-    await abortZarr(target);
-    throw e;
-  }
-  return target;
+  let isBegun = false;
+  let run = "";
+  const begin = async (): Promise<void> => {
+    await requireFree(store, job);
+    isBegun = true;
+    if (isStaged) run = makeStage(writeUrl, href);
+    try {
+      if (!isStaged) await removeAll(store);
+      const to = writableStore(writeUrl);
+      writeJson(to, "zarr.json", groupDocument(spec.attributes ?? {}));
+      for (const { name, array, document } of documents)
+        writeArray(to, target, { name, array, document, kernels: job.kernels });
+    } catch (e) {
+      await abortZarr(target);
+      throw e;
+    }
+  };
+  return {
+    target,
+    begin,
+    finish: async () => {
+      if (isStaged) requireOwn(writeUrl, run, href);
+      await finishZarr(target);
+    },
+    abandon: async () => {
+      if (isBegun && (!isStaged || isOwn(writeUrl, run))) await abortZarr(target);
+    },
+  };
 }
 
 async function removeAll(store: SyncStore): Promise<void> {
@@ -169,7 +226,7 @@ function writeArray(store: SyncStore, target: ZarrTarget, added: NewArray): void
 }
 
 /** Write into an existing store: arrays that are there must be the ones asked for. */
-async function extendStore(store: SyncStore, job: Job): Promise<ZarrTarget> {
+async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
   const { href, mode, documents } = job;
   const group = await openZarrGroup(href, { consolidated: false });
   const isAbsent = (name: string): boolean => !group.arrays.has(name) && !group.unreadable.has(name);
@@ -202,16 +259,18 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrTarget> {
     arrays,
     created: added.map((d) => d.name),
   };
-  try {
-    for (const { name, array, document } of documents) {
-      if (isAbsent(name)) writeArray(store, target, { name, array, document, kernels: job.kernels });
-      else if (array.data) writeWholeArray(target, name, array.data, { kernels: job.kernels });
+  const begin = async (): Promise<void> => {
+    try {
+      for (const { name, array, document } of documents) {
+        if (isAbsent(name)) writeArray(store, target, { name, array, document, kernels: job.kernels });
+        else if (array.data) writeWholeArray(target, name, array.data, { kernels: job.kernels });
+      }
+    } catch (e) {
+      await abortZarr(target);
+      throw e;
     }
-  } catch (e) {
-    await abortZarr(target);
-    throw e;
-  }
-  return target;
+  };
+  return { target, begin, finish: () => finishZarr(target), abandon: () => abortZarr(target) };
 }
 
 function checkSame(found: ZarrArrayInfo, wanted: ZarrArraySpec): void {
@@ -244,7 +303,7 @@ function readJson(store: SyncStore, key: string): LooseObject | null {
 export async function finishZarr(target: ZarrTarget): Promise<void> {
   const store = writableStore(target.writeUrl);
   if (target.consolidated && (target.isFresh || target.created.length > 0)) consolidate(store, target);
-  if (target.writeUrl !== target.url) publishFolder(target.writeUrl, target.url, target.mode !== "w-");
+  if (target.writeUrl !== target.url) publishFolder(target.writeUrl, target.url, target.mode === "w");
 }
 
 /** Copy the arrays' documents into the group's; those that others consolidated before stay. */
