@@ -65,6 +65,10 @@ export interface SlurmOptions {
   readonly pollInterval?: string | number;
   /** How long before its time limit a job is warned, and its workers leave in good order. Default: a tenth of it, 20 s to 3 min. */
   readonly signalBefore?: string | number;
+  /** Workers leave in good order after this time. Default: before the warning, so that not all leave at once. */
+  readonly lifetime?: string | number;
+  /** Spread of the lifetimes, plus or minus. Default: a twentieth of the time limit, at most 5 min. */
+  readonly lifetimeStagger?: string | number;
 }
 
 /** Options of the scheduler, which runs beside the script. */
@@ -107,6 +111,9 @@ export interface ResolvedSlurmOptions {
   readonly maxStartFailures: number;
   readonly pollIntervalMs: number;
   readonly signalBeforeSeconds: number;
+  /** Null: until the job ends. */
+  readonly lifetimeSeconds: number | null;
+  readonly lifetimeStaggerSeconds: number;
 }
 
 const NAMES: readonly (keyof SlurmOptions)[] = [
@@ -142,6 +149,8 @@ const NAMES: readonly (keyof SlurmOptions)[] = [
   "maxStartFailures",
   "pollInterval",
   "signalBefore",
+  "lifetime",
+  "lifetimeStagger",
 ];
 const SCHEDULER_NAMES: readonly string[] = ["host", "port", "interface"];
 
@@ -165,8 +174,6 @@ export function resolveSlurmOptions(given: SlurmOptions, section: ConfigTree): R
   const processes = read.count("processes") ?? 1;
   if (processes > cores) throw new ArgumentError(`processes is ${processes}, more than the ${cores} cores of a job`);
   const walltime = String(read.any("walltime") ?? "00:30:00");
-  const seconds = walltimeSeconds(walltime);
-  const margin = read.any("signalBefore");
   const nWorkers = read.whole("nWorkers");
   return {
     cores,
@@ -196,14 +203,28 @@ export function resolveSlurmOptions(given: SlurmOptions, section: ConfigTree): R
     useArrays: read.any("useArrays") !== false,
     maxStartFailures: read.count("maxStartFailures") ?? 3,
     pollIntervalMs: durationOf(read.any("pollInterval") ?? 10, "pollInterval"),
-    signalBeforeSeconds: margin === null ? signalBefore(seconds) : Math.ceil(durationOf(margin, "signalBefore") / 1000),
+    ...timesOf(read, walltimeSeconds(walltime)),
   };
 }
 
+type Times = Pick<ResolvedSlurmOptions, "signalBeforeSeconds" | "lifetimeSeconds" | "lifetimeStaggerSeconds">;
+
+/** When workers leave. Jobs that started together would lose their results if all left together: lifetimes differ. */
+function timesOf(read: Reader, limit: number | null): Times {
+  const given = (name: "signalBefore" | "lifetime" | "lifetimeStagger"): number | null => {
+    const value = read.any(name);
+    return value === null ? null : durationOf(value, name) / 1000;
+  };
+  const before = Math.ceil(given("signalBefore") ?? signalBefore(limit));
+  const stagger = given("lifetimeStagger") ?? (limit === null ? 0 : Math.min(limit / 20, 300));
+  const lifetime = given("lifetime") ?? (limit === null ? null : Math.max(1, limit - before - stagger));
+  return { signalBeforeSeconds: before, lifetimeSeconds: lifetime, lifetimeStaggerSeconds: stagger };
+}
+
 /** Time for a worker to move its results away: at most half of a short job, else 20 s to 3 min (a tenth). */
-function signalBefore(walltime: number | null): number {
-  if (walltime === null) return 180;
-  return Math.max(1, Math.floor(Math.min(walltime / 2, Math.max(20, Math.min(walltime / 10, 180)))));
+function signalBefore(limit: number | null): number {
+  if (limit === null) return 180;
+  return Math.max(1, Math.floor(Math.min(limit / 2, Math.max(20, Math.min(limit / 10, 180)))));
 }
 
 function refuseUnknown(given: SlurmOptions): void {

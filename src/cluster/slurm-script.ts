@@ -70,7 +70,7 @@ function directives(options: ResolvedSlurmOptions, { logDirectory, count }: Scri
 }
 
 function workerCommand(options: ResolvedSlurmOptions, facts: ScriptFacts, suffix: string): string {
-  const { cores, processes } = options;
+  const { cores, processes, lifetimeSeconds } = options;
   const index = facts.count > 1 ? `$((${facts.first} + SLURM_ARRAY_TASK_ID))` : String(facts.first);
   return [
     options.nodeCommand ?? quote(facts.node),
@@ -81,6 +81,9 @@ function workerCommand(options: ResolvedSlurmOptions, facts: ScriptFacts, suffix
     `--nthreads ${Math.floor(cores / processes)}`,
     `--memory-limit ${Math.floor((MEMORY_SHARE * options.memoryBytes) / processes)}`,
     `--death-timeout ${options.deathTimeoutMs}ms`,
+    ...(lifetimeSeconds === null
+      ? []
+      : [`--lifetime ${lifetimeSeconds}s --lifetime-stagger ${options.lifetimeStaggerSeconds}s`]),
     `--token-file ${quote(facts.tokenFile)}`,
     ...(options.localDirectory === null ? [] : [`--local-directory ${expandable(options.localDirectory)}`]),
     ...(options.interface === null ? [] : [`--interface ${quote(options.interface)}`]),

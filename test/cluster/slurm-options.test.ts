@@ -82,6 +82,22 @@ describe("options", () => {
     expect(resolve({ ...BASE, signalBefore: "40s" }).signalBeforeSeconds).toBe(40);
   });
 
+  test("workers leave before the warning, each at its own time", () => {
+    expect(resolve({ ...BASE, walltime: "01:00:00" })).toMatchObject({
+      lifetimeSeconds: 3240,
+      lifetimeStaggerSeconds: 180,
+    });
+    expect(resolve({ ...BASE, walltime: "1" })).toMatchObject({ lifetimeSeconds: 37, lifetimeStaggerSeconds: 3 });
+    expect(resolve({ ...BASE, walltime: "UNLIMITED" })).toMatchObject({
+      lifetimeSeconds: null,
+      lifetimeStaggerSeconds: 0,
+    });
+    expect(resolve({ ...BASE, lifetime: "10m", lifetimeStagger: "1m" })).toMatchObject({
+      lifetimeSeconds: 600,
+      lifetimeStaggerSeconds: 60,
+    });
+  });
+
   test("the scheduler's options; those of Dask's scheduler in the configuration are not ours", () => {
     const section = { "scheduler-options": { dashboard_address: ":8787", port: 9000 } };
     expect(resolve({ ...BASE, schedulerOptions: { host: "10.0.0.1" } }, section).scheduler).toEqual({

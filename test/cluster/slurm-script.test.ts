@@ -67,7 +67,7 @@ describe("text", () => {
 #SBATCH --no-requeue
 #SBATCH --open-mode=append
 module load 2024
-exec /opt/node/bin/node /home/me/rsdat/bin/rsdat.js worker tcp://10.0.0.1:8786 --name "SlurmCluster-7" --nthreads 16 --memory-limit 24051816857 --death-timeout 60000ms --token-file /home/me/.rsdat/cluster-x/token --local-directory "$TMPDIR"
+exec /opt/node/bin/node /home/me/rsdat/bin/rsdat.js worker tcp://10.0.0.1:8786 --name "SlurmCluster-7" --nthreads 16 --memory-limit 24051816857 --death-timeout 60000ms --lifetime 3240s --lifetime-stagger 180s --token-file /home/me/.rsdat/cluster-x/token --local-directory "$TMPDIR"
 `);
   });
 
