@@ -108,12 +108,17 @@ describePeer("SlurmCluster", "slurm", () => {
     const [left] = cluster.jobs;
     await cluster.scale({ jobs: 2 });
     await cluster.waitForWorkers(2, { timeout: "60s" });
-    // What Slurm sends before the end of a job's time.
+    // What Slurm sends before the end of a job's time; the workers are busy and have more to do.
+    const more = await client.map(
+      (i: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100 + i),
+      Array.from({ length: 60 }, (_, i) => i),
+    );
     await run("scancel", ["--signal=USR2", "--batch", left?.id ?? ""]);
     await until(
       "a job takes the place of the one that left",
       () => cluster.jobs.length === 2 && cluster.jobs.every(({ id, phase }) => id !== left?.id && phase === "joined"),
     );
+    expect(await client.gather(more)).toEqual(more.map(() => "timed-out"));
     expect((await client.gather(futures)).map(String)).toEqual(values);
     expect(readFileSync(runs, "utf8").trim().split("\n")).toHaveLength(8);
     expect(await run("scontrol", ["show", "job", "-o", left?.id ?? ""])).toContain("JobState=COMPLETED");
