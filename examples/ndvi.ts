@@ -6,7 +6,7 @@
  *
  * Several --red and --nir pairs are dates of one grid and add a time axis; one mask serves all dates, or one each.
  */
-import { writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -26,12 +26,19 @@ import {
   thinningOf,
   xr,
 } from "rsdat";
+import { ioCounters } from "rsdat/io";
 
 const SCENE = fileURLToPath(new URL("./data/L7_ETMs.tif", import.meta.url));
 /** Sentinel-2 scene classes that are land or water seen clearly. */
 const KEEP = "4,5,6,7,11";
 /** Blocks of whole rows, as the parts of a COG are; small, as every thread holds some, and large against a task's cost. */
 const BLOCKS = { y: "8MiB", x: -1 } as const;
+
+/** Aborted by Ctrl-C or an end that Slurm announces: what the run has begun is removed. A second one ends it at once. */
+const interrupted = new AbortController();
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupted.abort(name));
+const { signal } = interrupted;
 
 interface Job {
   readonly red: readonly string[];
@@ -74,7 +81,7 @@ interface BandOptions {
 async function openBand(text: string, { decode, like }: BandOptions): Promise<DataArray<"y" | "x">> {
   const [, file, band] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
   const chunks = like ? { y: like.chunks[0]?.[0] as number, x: -1 } : BLOCKS;
-  return openRaster(file as string, { band: Number(band ?? 1), decode, chunks });
+  return openRaster(file as string, { band: Number(band ?? 1), decode, chunks, signal });
 }
 
 /** NDVI of one date; missing where either band is, or where their sum is 0. */
@@ -104,46 +111,47 @@ async function openDates(job: Job): Promise<DataArray<"y" | "x">[]> {
   return dates;
 }
 
-/**
- * One graph for all that is written and counted, so that every block is read once: says the plan, then runs it. What the
- * store has prepared goes away again when anything fails.
- */
+/** One graph for all that is written and counted, so that every block is read once: says the plan, then runs it. */
 async function runAll(ndvi: DataArray, first: DataArray<"y" | "x">, out: string) {
   const [height, width] = first.shape as [number, number];
   const step = thinningOf(height, width);
-  const store = await ndvi.rename("ndvi").toZarr(join(out, "ndvi.zarr"), { mode: "w", compute: false });
+  // Small tiles for a small raster, so that it has overviews too.
+  const blocksize = Math.max(height, width) > 1024 ? 512 : 128;
+  const work = [
+    // The COG leads, as its parts need all dates of their rows: work goes down the rows, not date by date.
+    await ndvi.toCog(join(out, "ndvi.tif"), { mode: "w", blocksize, compute: false }),
+    await ndvi.rename("ndvi").toZarr(join(out, "ndvi.zarr"), { mode: "w", compute: false }),
+    first.isel({ y: slice(null, null, step), x: slice(null, null, step) }),
+    ndvi.count(),
+    ndvi.astype("float64").mean(),
+    ndvi.min(),
+    ndvi.max(),
+  ] as const;
+  console.log(String(await explain(work)));
+  const { update, close } = progressBar({ label: "ndvi" });
   let bytesRead = 0;
+  const run = compute(work, {
+    signal,
+    onProgress: (p) => {
+      bytesRead = p.bytesRead;
+      update(p);
+    },
+  });
+  run.then(
+    () => close(),
+    () => close(true),
+  );
+  return { results: await run, bytesRead };
+}
+
+/** A file that is there whole or not at all. */
+async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
+  const beside = `${path}.${process.pid}.tmp`;
   try {
-    const work = [
-      // The COG leads, as its parts need all dates of their rows: work goes down the rows, not date by date.
-      // Small tiles for a small raster, so that it has overviews too.
-      await ndvi.toCog(join(out, "ndvi.tif"), {
-        mode: "w",
-        blocksize: Math.max(height, width) > 1024 ? 512 : 128,
-        compute: false,
-      }),
-      store,
-      first.isel({ y: slice(null, null, step), x: slice(null, null, step) }),
-      ndvi.count(),
-      ndvi.astype("float64").mean(),
-      ndvi.min(),
-      ndvi.max(),
-    ] as const;
-    console.log(String(await explain(work)));
-    const { update, close } = progressBar({ label: "ndvi" });
-    const run = compute(work, {
-      onProgress: (p) => {
-        bytesRead = p.bytesRead;
-        update(p);
-      },
-    });
-    run.then(
-      () => close(),
-      () => close(true),
-    );
-    return { results: await run, bytesRead };
+    await writeFile(beside, data, { signal });
+    await rename(beside, path);
   } catch (error) {
-    await store.abandon();
+    await rm(beside, { force: true });
     throw error;
   }
 }
@@ -154,10 +162,14 @@ async function main(): Promise<void> {
   const dates = job.red.length === 0 ? await openScene() : await openDates(job);
   const first = dates[0] as DataArray<"y" | "x">; // one at least
   const ndvi: DataArray = dates.length === 1 ? first : xr.concat(dates, "time");
-  const { results, bytesRead } = await runAll(ndvi, first, job.out);
+  // Fetched from stores, as it is stored: headers when files were opened, then what the tasks read. A pixel-interleaved file
+  // of which two bands are read counts for each of them.
+  const headerBytes = ioCounters().bytesRead;
+  const { results, bytesRead: taskBytes } = await runAll(ndvi, first, job.out);
+  const bytesRead = headerBytes + taskBytes;
   const [cog, zarr, picture, valid, mean, min, max] = results;
   const at = (name: string): string => join(job.out, name);
-  await writeFile(
+  await writeWhole(
     at("ndvi.png"),
     quicklook(picture.values, { range: [-0.2, 0.9], colors: "vegetation", text: { CRS: String(first.rio.crs) } }),
   );
@@ -174,7 +186,7 @@ async function main(): Promise<void> {
     peakBytes: processPeakBytes(),
     bytesRead,
   };
-  await writeFile(at("summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+  await writeWhole(at("summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
 
   const what = `${dates.length} date${dates.length === 1 ? "" : "s"}, ${first.shape.join(" × ")} pixels`;
   console.log(
@@ -197,6 +209,8 @@ function explainFailure(error: unknown): string {
 try {
   await main();
 } catch (error) {
-  console.error(`error: ${explainFailure(error)}`);
-  process.exitCode = 1;
+  console.error(
+    `error: ${signal.aborted ? `ended by ${signal.reason}; nothing half-written remains` : explainFailure(error)}`,
+  );
+  process.exitCode = signal.aborted ? EXIT_CODES[signal.reason as keyof typeof EXIT_CODES] : 1;
 }
