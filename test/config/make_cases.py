@@ -1,6 +1,6 @@
 """What Dask's configuration makes of variables, files and overrides; writes cases.json beside this file.
 
-Run: .venv/bin/python test/config/make_cases.py   (dask 2026.8.0)
+Run: .venv/bin/python test/config/make_cases.py [--check]   (dask 2026.8.0)
 """
 
 import base64
@@ -8,11 +8,15 @@ import json
 import os
 import pathlib
 import re
+import sys
 import tempfile
 
 import dask
 import dask.config as dc
 import distributed  # noqa: F401  (its defaults)
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "oracle"))
+from committed import committed  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 
@@ -85,7 +89,7 @@ def main():
         "merges": merge_results,
         "defaults": {k: dc.get(k, None) for k in keys_of_schema()},
     }
-    (HERE / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
+    committed(HERE / "cases.json", json.dumps(cases, indent=1) + "\n")
 
 
 main()

@@ -12,11 +12,11 @@ NaN written as 0x7fc00000; `mask_sha256` over one byte a pixel, 1 where missing.
 import hashlib
 import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from committed import committed
 
 HERE = Path(__file__).parent
 SCENE = HERE.parent.parent / "examples" / "data" / "L7_ETMs.tif"
@@ -58,9 +58,4 @@ def truth() -> dict:
 
 
 if __name__ == "__main__":
-    text = json.dumps(truth(), indent=2) + "\n"
-    if "--check" in sys.argv:
-        if OUT.read_text() != text:
-            sys.exit(f"{OUT.name} is not what this script computes")
-    else:
-        OUT.write_text(text)
+    committed(OUT, json.dumps(truth(), indent=2) + "\n")

@@ -1,14 +1,18 @@
-"""Compressed frames as Dask's compressors make them: `python test/protocol/make_compressed.py`.
+"""Compressed frames as Dask's compressors make them: `python test/protocol/make_compressed.py [--check]`.
 
 numcodecs' LZ4 writes what python-lz4's `lz4.block.compress` writes: u32 little-endian size, then one raw block.
 """
 
 import json
-import pathlib
+import sys
 import zlib
+from pathlib import Path
 
 import numcodecs
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "oracle"))
+from committed import committed  # noqa: E402
 
 rng = np.random.default_rng(3)
 inputs = {
@@ -21,4 +25,4 @@ inputs = {
 }
 codecs = {"lz4": numcodecs.LZ4().encode, "zlib": zlib.compress, "zstd": numcodecs.Zstd(3).encode}
 rows = [{"name": n, "plain": d.hex(), **{c: bytes(f(d)).hex() for c, f in codecs.items()}} for n, d in inputs.items()]
-(pathlib.Path(__file__).parent / "compressed.json").write_text(json.dumps(rows, indent=1) + "\n")
+committed(Path(__file__).with_name("compressed.json"), json.dumps(rows, indent=1) + "\n")

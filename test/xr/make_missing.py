@@ -1,6 +1,6 @@
 """Expected results of the missing-value rules, by NumPy and Xarray: writes fixtures/missing.json.
 
-    .venv/bin/python test/xr/make_missing.py
+    .venv/bin/python test/xr/make_missing.py [--check]
 
 Integers with nodata are given to Xarray as it would hold them: float32 (8 and 16 bits) or float64 with NaN for nodata.
 Where rsdat keeps an integer dtype, NaN is written back as nodata before the comparison, by the rules of the header of
@@ -8,10 +8,14 @@ src/xr/values.ts; the dtype named here is the one that rsdat must give.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "oracle"))
+from committed import committed  # noqa: E402
 
 U16 = np.array([[0, 1, 2, 7], [65535, 3, 0, 4]], "u2")  # nodata 0
 V16 = np.array([[5, 0, 2, 3], [1, 3, 0, 9]], "u2")  # nodata 0
@@ -115,10 +119,9 @@ def plain(x):
 
 
 out = Path(__file__).parent / "fixtures" / "missing.json"
-out.parent.mkdir(exist_ok=True)
 inputs = {"U16": U16, "V16": V16, "I32": I32, "F32": F32, "PLAIN": PLAIN, "COND": COND}
 text = {
     "inputs": {k: plain(xr.DataArray(v)) for k, v in inputs.items()},
     "cases": {k: plain(v) for k, v in cases.items()},
 }
-out.write_text(json.dumps(text, indent=1) + "\n")
+committed(out, json.dumps(text, indent=1) + "\n")

@@ -1,0 +1,20 @@
+/** Committed expected values are what NumPy, Xarray, numcodecs, GDAL and Dask compute today. */
+import { expect, test } from "vitest";
+import { describePeer, type PeerName, runPython } from "../peers.ts";
+
+const SCRIPTS: readonly (readonly [script: string, peers: readonly PeerName[]])[] = [
+  ["test/array/make_cases.py", ["numpy"]],
+  ["test/config/make_cases.py", ["distributed"]],
+  ["test/io/codecs/make_fixtures.py", ["numpy", "rasterio", "zarr"]], // zarr brings numcodecs
+  ["test/oracle/scene_ndvi.py", ["numpy", "rasterio"]],
+  ["test/protocol/make_compressed.py", ["numpy", "zarr"]],
+  ["test/xr/make_missing.py", ["numpy", "xarray"]],
+];
+
+for (const [script, peers] of SCRIPTS) {
+  describePeer(`values of ${script}`, peers, () => {
+    test("are what it computes", async () => {
+      expect(await runPython(["-W", "ignore", script, "--check"])).toBe("");
+    });
+  });
+}
