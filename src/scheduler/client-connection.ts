@@ -32,7 +32,7 @@ export async function serveClient(
     }
   } finally {
     if (hub.clients.get(id) === client) hub.clients.delete(id);
-    for (const listeners of hub.topics.values()) listeners.delete(id);
+    for (const topic of hub.topics.keys()) unsubscribe(hub, topic, id);
     hub.feed({ type: "client-left", client: id });
   }
   return NO_REPLY;
@@ -42,6 +42,13 @@ function parse(map: ReadonlyMap<unknown, unknown>): ClientToScheduler | Extra {
   const op = map.get("op");
   if (op === "publish_flush_batched_send") return { op, uid: map.get("uid") };
   return CLIENT_TO_SCHEDULER.parse(map);
+}
+
+/** A topic without listeners is forgotten: its name is the client's choice. */
+function unsubscribe(hub: Hub, topic: string, client: string): void {
+  const listeners = hub.topics.get(topic);
+  listeners?.delete(client);
+  if (listeners?.size === 0) hub.topics.delete(topic);
 }
 
 interface ActOptions {
@@ -82,8 +89,7 @@ async function act(
       return;
     }
     case "unsubscribe-topic":
-      hub.topics.get(message.topic)?.delete(id);
-      return;
+      return unsubscribe(hub, message.topic, id);
     case "publish_flush_batched_send":
       return options.flushes.reached(message.uid);
     case "heartbeat-client":

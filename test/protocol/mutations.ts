@@ -1,6 +1,8 @@
 /** Messages of real peers, changed at random, and the delivery of such bytes to a server. Everything follows from a seed. */
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { isRsdatError, type Logger, type Random } from "../../src/base/index.ts";
 import {
   decodeMessage,
@@ -60,14 +62,32 @@ export function logBook(): { readonly logger: Logger; readonly entries: Entry[] 
 
 /** Entries that no typed error of ours would leave: a server that runs into `undefined` has not judged what it was sent. */
 export function untyped(entries: readonly Entry[]): Entry[] {
+  const isJavaScripts =
+    /Cannot (read|set|convert|mix)|is not (a function|iterable|defined|a constructor)|Invalid (array|typed|time)/;
   return entries.filter(
     ({ level, code, message }) =>
-      code === "error" ||
-      level === "error" ||
-      /Cannot (read|set|convert|mix)|is not (a function|iterable|defined|a constructor)|Invalid (array|typed|time)/.test(
-        message,
-      ),
+      code === "error" || level === "error" || (code === undefined && isJavaScripts.test(message)),
   );
+}
+
+/** What a process grows by while all messages of one test are served, a collected heap (a leak shows) and its peak. */
+export class Growth {
+  readonly #heldBefore = heldBytes();
+  readonly #residentBefore = process.memoryUsage.rss();
+  #residentPeak = this.#residentBefore;
+
+  sample(): void {
+    this.#residentPeak = Math.max(this.#residentPeak, process.memoryUsage.rss());
+  }
+
+  /** MiB. */
+  figures(): { readonly held: number; readonly resident: number } {
+    const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20);
+    return {
+      held: mebibytes(heldBytes() - this.#heldBefore),
+      resident: mebibytes(this.#residentPeak - this.#residentBefore),
+    };
+  }
 }
 
 /** Some change of the bytes or of the value, as random as `random`. */
@@ -175,6 +195,14 @@ export function deliver(address: string, pieces: readonly Uint8Array[]): Promise
   socket.resume();
   socket.end(joinBytes(pieces));
   return promise;
+}
+
+/** Bytes that are held once nothing more can be collected: objects and buffers of this process. */
+function heldBytes(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 /** How a failure names itself, with all that repeats it. */

@@ -78,9 +78,14 @@ function act(driver: Driver, random: Random, runId: number): void {
   }
 }
 
-test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9: random events leave no invariant broken, and an emptied worker holds nothing", () => {
+/** Seeds from 1; the long run has more. */
+const SEEDS = Number(process.env["RSDAT_EVENT_SEEDS"] ?? 150);
+
+test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9: random events leave no invariant broken, and an emptied worker holds nothing", {
+  timeout: 60_000 + SEEDS * 500,
+}, () => {
   const reached = new Set<string>();
-  for (let seed = 1; seed <= 150; seed++) {
+  for (let seed = 1; seed <= SEEDS; seed++) {
     const random = seededRandom(seed);
     const budgetBytes = seed % 2 === 0 ? 200 : null;
     const driver = new Driver({ budgetBytes }, () => 64);
