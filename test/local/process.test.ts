@@ -55,7 +55,9 @@ describe("a process with the embedded runner", () => {
     async (script) => {
       const { code, out, err, lingerMs } = await start(script).ended;
       expect({ code, out, err }).toEqual({ code: 0, out: "sum 499500\n", err: "" });
-      expect(lingerMs).toBeLessThan(5000);
+      // What any process needs to end on this machine now, and a second: no timer or thread must hold it.
+      const trivial = await start("trivial").ended;
+      expect(lingerMs).toBeLessThan(trivial.lingerMs + 1000);
     },
     LIMIT_MS,
   );
@@ -84,11 +86,12 @@ describe("a process with the embedded runner", () => {
     async () => {
       const { child, ended, said } = start("endless");
       await said("running");
-      const { pid } = child;
+      // Once it is gone they would have another parent.
+      expect(childrenOf(child.pid as number)).toEqual([]);
+      expect(childrenOf(process.pid)).toContain(String(child.pid));
       child.kill("SIGINT");
       const { code, signal } = await ended;
       expect({ code, signal }).toEqual({ code: null, signal: "SIGINT" });
-      expect(childrenOf(pid as number)).toEqual([]);
     },
     LIMIT_MS,
   );

@@ -1,0 +1,2 @@
+/** Does nothing: what a process needs to end. */
+console.log("done");
