@@ -162,8 +162,7 @@ async function main(): Promise<void> {
   const dates = job.red.length === 0 ? await openScene() : await openDates(job);
   const first = dates[0] as DataArray<"y" | "x">; // one at least
   const ndvi: DataArray = dates.length === 1 ? first : xr.concat(dates, "time");
-  // Fetched from stores, as it is stored: headers when files were opened, then what the tasks read. A pixel-interleaved file
-  // of which two bands are read counts for each of them.
+  // Fetched from stores, as it is stored: headers when files were opened, then what the tasks read.
   const headerBytes = ioCounters().bytesRead;
   const { results, bytesRead: taskBytes } = await runAll(ndvi, first, job.out);
   const bytesRead = headerBytes + taskBytes;

@@ -38,6 +38,7 @@ export const {
   readRegionSync,
   readZarrArray,
   sameVersion,
+  sharesTiles,
   toUrl,
   writePartSync,
   writeZarrObjectSync,

@@ -13,7 +13,7 @@ import {
   type RunOptions,
   shapeOfChunks,
 } from "../graph/index.ts";
-import { planRead, type SourceSpec } from "../io/index.ts";
+import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
@@ -81,7 +81,12 @@ async function plan(items: readonly Computable<unknown>[], options: ComputeOptio
   const { memoryBytes: given } = memoryBytes(options);
   return planGraph(
     items.flatMap((i) => i.outputs),
-    { threads: limits.threads, memoryBytes: Math.min(given ?? Number.POSITIVE_INFINITY, limits.memoryBytes), readCost },
+    {
+      threads: limits.threads,
+      memoryBytes: Math.min(given ?? Number.POSITIVE_INFINITY, limits.memoryBytes),
+      readCost,
+      readsTogether: (a, b) => sharesTiles(a as unknown as SourceSpec, b as unknown as SourceSpec), // as in readCost
+    },
   );
 }
 

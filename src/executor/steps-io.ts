@@ -1,6 +1,6 @@
 /** Steps that touch stores: reads into blocks, writes of blocks. Local files synchronously, everything else by promises. */
 import { assertNever, invariant } from "../base/index.ts";
-import type { Plain, Register, Step } from "../graph/index.ts";
+import { type Plain, type Register, type Step, sharesRegion } from "../graph/index.ts";
 import {
   assembleCogSync,
   type CogPlan,
@@ -11,6 +11,7 @@ import {
   readRegion,
   readRegionSync,
   type SourceSpec,
+  sharesTiles,
   writePartSync,
   writeZarrObjectSync,
   type ZarrTarget,
@@ -50,27 +51,37 @@ function sourceOf(step: ReadStep): SourceSpec {
 }
 
 /**
+ * How many of the read steps that begin at `k` are bands of one file that are decoded together. Their registers can be
+ * filled at once: a read takes no register, so what the later ones fill is free already.
+ */
+export function readsTogether(steps: readonly Step[], k: number): number {
+  const first = steps[k];
+  if (first?.do !== "read") return 0;
+  let n = 1;
+  for (let next = steps[k + n]; next?.do === "read" && sharesRegion(first, next); next = steps[k + ++n])
+    if (!sharesTiles(sourceOf(first), sourceOf(next))) break;
+  return n;
+}
+
+/** A read step and the block that it fills. */
+export interface Reading {
+  readonly step: ReadStep;
+  readonly out: NDArray;
+}
+
+/**
  * Fill `out` with what a read step names; a promise where the store or a rare codec cannot answer at once.
- * `fetched` holds the compressed bytes of a read that was prefetched.
+ * `fetched` holds the compressed bytes of a read that was prefetched, `others` are steps that are read along
+ * ({@link readsTogether}).
  */
 export function readStep(
-  step: ReadStep,
-  out: NDArray,
+  { step, out }: Reading,
   { context, traffic }: StepIo,
   fetched: Fetched | null,
+  others: readonly Reading[] = [],
 ): Promise<void> | undefined {
-  const trimmed = trimWalk(step.region, step.walk, step.shape);
   if (out.size === 0) return undefined;
-  // A stepped walk reads what lies between as well; that block is the decoder's scratch, not a register.
-  const into = trimmed.isDirect
-    ? regionView(out, trimmed)
-    : NDArray.zeros(
-        out.dtype,
-        trimmed.region.map((i) => i.stop - i.start),
-      );
-  const finish = (): void => {
-    if (!trimmed.isDirect) copyStrided(out, walkView(into, trimmed.walk, step.shape));
-  };
+  const { trimmed, into, finish } = roomOf({ step, out });
   const source = sourceOf(step);
   if (fetched !== null) {
     decodeRegion(fetched.plan, fetched.slots, into, context);
@@ -78,14 +89,33 @@ export function readStep(
     return undefined;
   }
   if (planRead(source, trimmed.region).local) {
-    traffic.bytesRead += readRegionSync(source, trimmed.region, into, context).bytes;
-    finish();
+    const rooms = others.map(roomOf);
+    const bands = others.map((other, i) => ({ source: sourceOf(other.step), into: (rooms[i] as Room).into })); // one each
+    traffic.bytesRead += readRegionSync(source, trimmed.region, into, context, bands).bytes;
+    for (const room of [{ finish }, ...rooms]) room.finish();
     return undefined;
   }
   return readRegion(source, trimmed.region, into, context).then((stats) => {
     traffic.bytesRead += stats.bytes;
     finish();
   });
+}
+
+interface Room {
+  readonly trimmed: ReturnType<typeof trimWalk>;
+  /** Where pixels are decoded to. */
+  readonly into: NDArray;
+  /** Bring them from there to the step's block. */
+  readonly finish: () => void;
+}
+
+function roomOf({ step, out }: Reading): Room {
+  const trimmed = trimWalk(step.region, step.walk, step.shape);
+  if (trimmed.isDirect) return { trimmed, into: regionView(out, trimmed), finish: () => undefined };
+  // A stepped walk reads what lies between as well; that block is the decoder's scratch, not a register.
+  const extents = trimmed.region.map((i) => i.stop - i.start);
+  const into = NDArray.zeros(out.dtype, extents);
+  return { trimmed, into, finish: () => void copyStrided(out, walkView(into, trimmed.walk, step.shape)) };
 }
 
 /** Write what the step names and put its byte counts into `out`, a float64 block in C order. */

@@ -6,7 +6,16 @@ import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { callArguments, callText } from "./steps-call.ts";
 import { computeStep } from "./steps-compute.ts";
-import { type Fetched, readStep, type StepIo, type Traffic, writeStep } from "./steps-io.ts";
+import {
+  type Fetched,
+  type Reading,
+  type ReadStep,
+  readStep,
+  readsTogether,
+  type StepIo,
+  type Traffic,
+  writeStep,
+} from "./steps-io.ts";
 import { walkView } from "./walk.ts";
 
 /** What a run may use; everything has a default. */
@@ -81,10 +90,16 @@ function* steps(
   const block = (register: Register): NDArray => blockOf(registers, register);
   const frees = lastUses(spec.inputs, spec.steps);
   const last = spec.steps.length - 1;
+  const placeOf = (k: number, step: Step): NDArray =>
+    (k === last ? context.output : context.place?.(k, step)) ?? NDArray.zeros(step.dtype, step.shape);
+  let ahead: readonly NDArray[] = []; // blocks of the next steps that were read along
   for (const [k, step] of spec.steps.entries()) {
     if (context.isCancelled?.()) throw new CancelledError("cancelled between steps");
     const view = k < last ? inputView(step, spec.inputs, block) : null;
-    if (view !== null) registers.push(view);
+    if (ahead[0] !== undefined) {
+      registers.push(ahead[0]);
+      ahead = ahead.slice(1);
+    } else if (view !== null) registers.push(view);
     else if (step.do === "call") {
       const args = callArguments(
         step.args,
@@ -93,9 +108,12 @@ function* steps(
       const given = callText(step.text, args, context.trusted ?? false);
       registers.push(given instanceof Promise ? yield given : given);
     } else {
-      const place = k === last ? context.output : context.place?.(k, step);
-      const out = place ?? NDArray.zeros(step.dtype, step.shape);
-      const waiting = runStep({ step, k, block, out, context });
+      const out = placeOf(k, step);
+      const others = spec.steps
+        .slice(k + 1, k + readsTogether(spec.steps, k))
+        .map((other, i) => ({ step: other as ReadStep, out: placeOf(k + 1 + i, other) })); // by readsTogether
+      ahead = others.map((other) => other.out);
+      const waiting = runStep({ step, k, block, out, others, context });
       if (waiting !== undefined) yield waiting;
       registers.push(out);
     }
@@ -111,10 +129,12 @@ interface Run {
   readonly k: number;
   readonly block: (register: Register) => NDArray;
   readonly out: NDArray;
+  /** Reads that are done along with this one. */
+  readonly others: readonly Reading[];
   readonly context: StepContext;
 }
 
-function runStep({ step, k, block, out, context }: Run): Promise<void> | undefined {
+function runStep({ step, k, block, out, others, context }: Run): Promise<void> | undefined {
   const kernels = context.bytes ?? plainByteKernels;
   const door: StepIo = {
     context: context.scratch ? { kernels, scratch: context.scratch } : { kernels },
@@ -122,7 +142,7 @@ function runStep({ step, k, block, out, context }: Run): Promise<void> | undefin
   };
   switch (step.do) {
     case "read":
-      return readStep(step, out, door, context.fetched?.get(k) ?? null);
+      return readStep({ step, out }, door, context.fetched?.get(k) ?? null, others);
     case "write-zarr":
     case "write-cog-part":
     case "write-cog":

@@ -52,7 +52,7 @@ export type { TaskEdges } from "./order.ts";
 export { taskEdges, taskOrder } from "./order.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export type { RegisterPlan } from "./registers.ts";
-export { lastUses, mapRegisters, planRegisters, stepBytes, stepInputs } from "./registers.ts";
+export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
 export type { Runner, RunOptions, RunProgress } from "./runner.ts";
 export { currentRunner, pushRunner, registerRunner } from "./runner.ts";
 export type { Execute } from "./sequential.ts";

@@ -7,7 +7,8 @@ import { kernelText } from "./kernel-build.ts";
 import { type LayerNode, shapeOfChunks } from "./layer.ts";
 import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
-import type { Interval, Plain, TaskSpec } from "./task.ts";
+import { sharesRegion } from "./registers.ts";
+import type { Interval, Plain, Step, TaskSpec } from "./task.ts";
 
 /** What the caller knows of the place where the graph will run. */
 export interface PlanOptions {
@@ -19,6 +20,8 @@ export interface PlanOptions {
     source: Plain,
     region: readonly Interval[],
   ) => { readonly bytes: number; readonly requests: number };
+  /** True when sources that one task reads the same region of, one after the other, are fetched and decoded once. */
+  readonly readsTogether?: (a: Plain, b: Plain) => boolean;
 }
 
 /** A graph ready to run. */
@@ -87,8 +90,15 @@ function readSpecs(
   for (const t of order) {
     const { spec } = graph.expand(t);
     workspace[t] = spec.workspace;
+    let first: Step | null = null; // of the reads that are done at once
     for (const step of (spec as TaskSpec).steps) {
-      if (step.do !== "read" || !options.readCost) continue;
+      if (step.do !== "read" || !options.readCost) {
+        first = null;
+        continue;
+      }
+      if (first?.do === "read" && sharesRegion(first, step) && options.readsTogether?.(first.source, step.source))
+        continue;
+      first = step;
       const cost = options.readCost(step.source, step.region);
       bytesRead += cost.bytes;
       requests += cost.requests;

@@ -67,6 +67,19 @@ export function lastUses(inputs: number, steps: readonly Step[]): Register[][] {
   return out;
 }
 
+type ReadStep = Extract<Step, { readonly do: "read" }>;
+
+/** True for reads that take the same elements of the same region, each of its own source. */
+export function sharesRegion(a: ReadStep, b: ReadStep): boolean {
+  const box = ({ region, walk, shape }: ReadStep): string =>
+    JSON.stringify([
+      region.map(({ start, stop }) => [start, stop]),
+      walk.map(({ axis, start, step }) => [axis, start, step]),
+      shape,
+    ]);
+  return box(a) === box(b);
+}
+
 /** Where each step's block lies in the workspace, in bytes; the last step's block lies elsewhere (-1). */
 export interface RegisterPlan {
   readonly offsets: readonly number[];

@@ -34,6 +34,8 @@ export { isSyncStore, sameVersion } from "./store/store.ts";
 export type { GroundControlPoint, TiffCrs, TiffTransform } from "./tiff/geo-keys.ts";
 export type { TiffInfo, TiffLevel, TiffOptions } from "./tiff/open.ts";
 export { openTiff } from "./tiff/open.ts";
+export type { TiffBand } from "./tiff/read.ts";
+export { sharesTiles } from "./tiff/read.ts";
 export type {
   Attributes,
   CodecSpec,

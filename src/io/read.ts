@@ -1,7 +1,8 @@
 /** One door to the formats' readers: plans and blocks for any source. */
+import { invariant } from "../base/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "./source.ts";
-import { decodeTiffRegion, fetchTiffRegion, planTiffRead, readTiffRegionSync } from "./tiff/read.ts";
+import { decodeTiffRegion, fetchTiffRegion, planTiffRead, readTiffRegionSync, type TiffBand } from "./tiff/read.ts";
 import { decodeZarr, fetchZarr } from "./zarr/fetch.ts";
 import { planZarrRead, readZarrSync } from "./zarr/read.ts";
 
@@ -17,11 +18,19 @@ export function planRead(source: SourceSpec, region: Region): ReadPlan {
 /**
  * Read `region` of a local source into `into`: the region's shape, the source's dtype, any strides, any memory.
  * Synchronous, for compute threads. A failed read may leave parts of `into` written.
+ * `others` are read along where they share its tiles (`sharesTiles`): nothing is fetched or decoded twice.
  * @throws {ReadError | NotFoundError | SourceChangedError | CodecError} naming URL, tile or chunk, and byte range
  */
-export function readRegionSync(source: SourceSpec, region: Region, into: NDArray, context: ReadContext): ReadStats {
-  const read = source.format === "tiff" ? readTiffRegionSync : readZarrSync;
-  return read(source, region, into, context);
+export function readRegionSync(
+  source: SourceSpec,
+  region: Region,
+  into: NDArray,
+  context: ReadContext,
+  others: readonly TiffBand[] = [],
+): ReadStats {
+  if (source.format === "tiff") return readTiffRegionSync(source, region, into, context, others);
+  invariant(others.length === 0, "only bands of a TIFF share tiles");
+  return readZarrSync(source, region, into, context);
 }
 
 /**

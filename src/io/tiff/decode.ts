@@ -93,16 +93,30 @@ export function tileDecoder(
   };
 }
 
+/** A block of one sample of the same pixels. */
+export interface BandTarget {
+  readonly sample: number;
+  readonly into: NDArray;
+}
+
 /**
- * Decode one piece into `into`, a block of the region's shape. `bytes` are the piece's stored bytes.
+ * Decode one piece into `into`, a block of the region's shape, and `others`, for which the piece is not decoded again.
+ * `bytes` are the piece's stored bytes.
  * @throws {CodecError} with URL, tile and byte range
  */
-export function decodePiece(decoder: TileDecoder, piece: TilePiece, bytes: Uint8Array, into: NDArray): void {
+export function decodePiece(
+  decoder: TileDecoder,
+  piece: TilePiece,
+  bytes: Uint8Array,
+  into: NDArray,
+  others: readonly BandTarget[] = [],
+): void {
   const { meta, source } = decoder;
   if (piece.length === 0) {
     const value = fillValue(meta.fill, source.dtype);
-    for (const band of piece.toBands)
-      fillBand(into, blockBox(into, piece, band), { rows: piece.rows, cols: piece.cols, value });
+    const filled = { rows: piece.rows, cols: piece.cols, value };
+    for (const band of piece.toBands) fillBand(into, blockBox(into, piece, band), filled);
+    for (const other of others) fillBand(other.into, blockBox(other.into, piece, 0), filled);
     return;
   }
   try {
@@ -110,11 +124,13 @@ export function decodePiece(decoder: TileDecoder, piece: TilePiece, bytes: Uint8
     const pixels = decodeTile(decoder, piece, bytes, direct);
     if (direct) return;
     const samples = meta.isPlanar ? 1 : meta.samples;
-    piece.samples.forEach((sample, i) => {
+    const scatter = (sample: number, to: NDArray, band: number): void => {
       const first = ((piece.row - piece.storedRow) * meta.tileWidth + piece.col) * samples + sample;
       const from = { rows: piece.rows, cols: piece.cols, first, rowStep: meta.tileWidth * samples, colStep: samples };
-      scatterBand(pixels, from, into, blockBox(into, piece, piece.toBands[i]!));
-    });
+      scatterBand(pixels, from, to, blockBox(to, piece, band));
+    };
+    piece.samples.forEach((sample, i) => void scatter(sample, into, piece.toBands[i]!));
+    for (const other of others) scatter(other.sample, other.into, 0);
   } catch (e) {
     throw located(e, source, piece);
   }

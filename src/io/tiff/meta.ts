@@ -82,10 +82,16 @@ export function decodeMeta(source: SourceSpec): TiffSource {
 }
 
 function isSameMeta(a: TiffMeta, b: TiffMeta): boolean {
+  return isSameImage(a, b) && a.bands.join() === b.bands.join();
+}
+
+/** True when both tell of the same pixels, of whatever bands. */
+export function isSameImage(a: TiffMeta, b: TiffMeta): boolean {
   if (a === b) return true;
   // Tables first: equal strings compare at memory speed, and nearly everything else follows from them.
   if (a.offsets !== b.offsets || a.counts !== b.counts || a.jpegTables !== b.jpegTables) return false;
-  const rest = ({ offsets: _o, counts: _c, jpegTables: _j, ...others }: TiffMeta): string => JSON.stringify(others);
+  const rest = ({ offsets: _o, counts: _c, jpegTables: _j, bands: _b, ...others }: TiffMeta): string =>
+    JSON.stringify(others);
   return rest(a) === rest(b);
 }
 

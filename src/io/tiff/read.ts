@@ -7,9 +7,10 @@ import { Scratch } from "../scratch.ts";
 import type { RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "../source.ts";
 import { redact } from "../store/keys.ts";
 import { isLocalUrl, locate } from "../store/open-store.ts";
-import { isSyncStore, type Store } from "../store/store.ts";
+import { isSyncStore, type Store, sameVersion } from "../store/store.ts";
 import { checkReadable, decodePiece, decoderRooms, located, tileDecoder } from "./decode.ts";
 import { tileRowBytes } from "./directory.ts";
+import { decodeMeta, isSameImage } from "./meta.ts";
 import { type TiffPieces, tilePieces } from "./pieces.ts";
 import { decodeRare, isRare } from "./rare.ts";
 
@@ -38,13 +39,43 @@ export function planTiffRead(source: SourceSpec, region: Region): ReadPlan {
   return { source, region, pieces: pieces.length, requests, bytes, slotBytes, workspaceBytes, local };
 }
 
+/** A further band of the file that is read, and where its pixels go. */
+export interface TiffBand {
+  readonly source: SourceSpec;
+  readonly into: NDArray;
+}
+
 /**
- * Read `region` into `into` (the region's shape, the source's dtype, any strides), request by request.
+ * True where one decoding of a region's tiles gives both bands: they lie pixel by pixel in one local file. False for stacks
+ * of bands, which are one source already.
+ */
+export function sharesTiles(a: SourceSpec, b: SourceSpec): boolean {
+  if (a.format !== "tiff" || b.format !== "tiff" || a.url !== b.url || !isLocalUrl(a.url)) return false;
+  if (a.shape.length !== 2 || b.shape.length !== 2 || !isSameFile(a, b)) return false;
+  const { meta } = decodeMeta(a);
+  return meta.samples > 1 && !meta.isPlanar && !isRare(meta) && isSameImage(meta, decodeMeta(b).meta);
+}
+
+function isSameFile({ version: a }: SourceSpec, { version: b }: SourceSpec): boolean {
+  return a === null || b === null ? a === b : sameVersion(a, b);
+}
+
+/**
+ * Read `region` into `into` (the region's shape, the source's dtype, any strides), request by request; `others` are bands
+ * that share its tiles ({@link sharesTiles}) and are read along.
  * @throws {ReadError | CodecError | SourceChangedError | NotFoundError} with URL, tile and byte range
  */
-export function readTiffRegionSync(source: SourceSpec, region: Region, into: NDArray, context: ReadContext): ReadStats {
+export function readTiffRegionSync(
+  source: SourceSpec,
+  region: Region,
+  into: NDArray,
+  context: ReadContext,
+  others: readonly TiffBand[] = [],
+): ReadStats {
   checkTarget(source, region, into);
+  for (const other of others) checkTarget(other.source, region, other.into);
   const laidOut = tilePieces(source, region, mergeRule(true));
+  const along = others.map((o) => ({ sample: decodeMeta(o.source).meta.bands[0]!, into: o.into }));
   const { store, key } = locate(source.url);
   if (!isSyncStore(store) || isRare(laidOut.meta)) {
     const url = redact(source.url);
@@ -63,10 +94,10 @@ export function readTiffRegionSync(source: SourceSpec, region: Region, into: NDA
     for (const member of request.members) {
       const piece = laidOut.pieces[member]!;
       const at = piece.offset - request.offset;
-      decodePiece(decoder, piece, slot.subarray(at, at + piece.length), into);
+      decodePiece(decoder, piece, slot.subarray(at, at + piece.length), into, along);
     }
   }
-  for (const piece of laidOut.pieces) if (piece.length === 0) decodePiece(decoder, piece, slot, into);
+  for (const piece of laidOut.pieces) if (piece.length === 0) decodePiece(decoder, piece, slot, into, along);
   return { requests: laidOut.requests.length, bytes };
 }
 
