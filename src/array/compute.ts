@@ -1,5 +1,5 @@
 /** The door from lazy to run: several objects become one graph, planned, run, and put together. */
-import { ArgumentError, CancelledError, invariant, parseBytes } from "../base/index.ts";
+import { ArgumentError, CancelledError, invariant, isRsdatError, parseBytes } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import {
   type Chunks,
@@ -41,7 +41,7 @@ export type Results<T extends readonly Computable<unknown>[]> = {
 /**
  * Run several lazy objects as one graph, so that shared inputs are read once; results come in order.
  * @throws {MemoryBudgetError} the plan cannot fit  @throws the first task's error
- * @throws {CancelledError} the signal was aborted
+ * @throws {CancelledError} the signal was aborted; its reason is the cause
  */
 export async function computeAll<const T extends readonly Computable<unknown>[]>(
   items: T,
@@ -55,7 +55,7 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     const planned = await plan(items, options);
     const runner = await currentRunner();
     const { memory: _, ...run } = options;
-    if (run.signal?.aborted) throw new CancelledError("the run was cancelled", { cause: run.signal.reason });
+    if (run.signal?.aborted) throw cancellation(run.signal);
     for (const item of items) await item.prepare?.();
     const blocks = await runner.run(planned.graph, planned.plan, { ...run, ...memoryBytes(options) });
     let at = 0;
@@ -67,7 +67,8 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     return results as Results<T>; // one result per item, of its type
   } catch (error) {
     await Promise.allSettled(items.map((i) => i.abandon?.()));
-    throw error;
+    // Runners differ in what they throw when they are told to stop; here it is one error.
+    throw options.signal?.aborted && !isRsdatError(error, "cancelled") ? cancellation(options.signal) : error;
   }
 }
 
@@ -88,6 +89,12 @@ async function plan(items: readonly Computable<unknown>[], options: ComputeOptio
       readsTogether: (a, b) => sharesTiles(a as unknown as SourceSpec, b as unknown as SourceSpec), // as in readCost
     },
   );
+}
+
+/** The one error of a run that was given up, on whatever runner; the signal's reason is its cause. */
+function cancellation({ reason }: AbortSignal): Error {
+  const why = Error.isError(reason) && reason.name !== "AbortError" ? `: ${reason.message}` : "";
+  return new CancelledError(`the run was cancelled${why}`, { cause: reason });
 }
 
 function readCost(source: Plain, region: readonly Interval[]): { bytes: number; requests: number } {

@@ -76,7 +76,12 @@ describe("messages", () => {
       return store.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
     });
     const back = places.map(({ buffer, offset }) => readMessage(buffers[buffer] as SharedArrayBuffer, offset));
-    expect(back).toEqual([message, plain, message]);
+    const rest = (m: TaskMessage): unknown => ({ ...m, spec: null });
+    expect(back.map(rest)).toEqual([message, plain, message].map(rest));
+    // Three megabytes one element at a time would take the matcher half a minute.
+    expect(back.map((m, i) => Buffer.compare(m.spec, [message, plain, message][i]?.spec as Uint8Array))).toEqual([
+      0, 0, 0,
+    ]);
     for (const place of places) store.free(place);
     expect(store.put(64, () => undefined)).toMatchObject({ buffer: 0, offset: 0 }); // all of it is free again
   });
