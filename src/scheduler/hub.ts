@@ -201,7 +201,7 @@ export class Hub {
         this.workers.get(instruction.worker)?.stream.send(instruction.message);
         return;
       case "send-client":
-        this.clients.get(instruction.client)?.stream.send(instruction.message);
+        sendTo(this.clients.get(instruction.client), instruction.message);
         return;
       case "wake-at":
         return this.#wakeBy(instruction.at);
@@ -242,4 +242,10 @@ export function workerStream(comm: Comm): BatchedStream<SchedulerToWorker> {
 
 export function clientStream(comm: Comm): BatchedStream<SchedulerToClient> {
   return new BatchedStream(comm, SCHEDULER_TO_CLIENT.encode);
+}
+
+/** Who holds a result is told in the dialect only: Dask's schedulers do not say it, and its clients ask. */
+function sendTo(client: ConnectedClient | undefined, message: SchedulerToClient): void {
+  const { op } = message;
+  client?.stream.send(op === "key-in-memory" && !client.isNative ? { op, key: message.key } : message);
 }

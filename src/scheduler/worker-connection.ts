@@ -48,7 +48,14 @@ export async function serveWorker(
   };
   const heartbeatInterval = heartbeatSeconds(hub.workers.size + 1);
   comm.send(
-    REGISTER_WORKER.answer({ status: "OK", time, heartbeatInterval, workerPlugins: isPython ? plugins : new Map() }),
+    REGISTER_WORKER.answer({
+      status: "OK",
+      time,
+      heartbeatInterval,
+      workerPlugins: isPython ? plugins : new Map(),
+      warning: "",
+      error: "",
+    }),
   );
   hub.addWorker(worker);
   hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });

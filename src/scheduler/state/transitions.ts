@@ -156,6 +156,7 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
     ? core.config.runSpecOf(core.expander.expand(batch, slot - batch.base).spec)
     : core.recordOf(slot).runSpec;
   invariant(runSpec, "data that clients put on workers is never sent to run");
+  const { resources } = core.classOf(slot);
   core.sendWorker(worker, {
     op: "compute-task",
     key: core.keyOf(slot),
@@ -165,7 +166,7 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
     whoHas,
     nbytes,
     runSpec,
-    resourceRestrictions: core.classOf(slot).resources,
+    resourceRestrictions: resources && resources.size > 0 ? resources : null,
     actor: false,
     annotations: NO_ANNOTATIONS,
     spanId: null,
