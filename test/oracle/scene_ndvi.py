@@ -5,7 +5,7 @@
 
 Red is the file's band 3, near-infrared its band 4. A pixel is missing where either is 0 or 255 (saturated), or where
 their sum is 0. NDVI is (nir - red) / (nir + red) in float32; NaN is missing. Statistics are over the pixels that are
-not missing, accumulated in float64. `sha256` is over the little-endian float32 values in row-major order with every
+not missing, accumulated in float64; `unmasked_mean`, of the README's script, is over all whose sum is not 0. `sha256` is over the little-endian float32 values in row-major order with every
 NaN written as 0x7fc00000; `mask_sha256` over one byte a pixel, 1 where missing.
 """
 
@@ -40,6 +40,8 @@ def truth() -> dict:
     bits = ndvi.view("<u4").copy()
     bits[missing] = 0x7FC00000
     valid = ndvi[~missing].astype(np.float64)
+    sums = n + r != 0
+    unmasked = ((n[sums] - r[sums]) / (n[sums] + r[sums])).astype(np.float64)
     return {
         "red": {"band": 3, "sha256": sha256(red)},
         "nir": {"band": 4, "sha256": sha256(nir)},
@@ -51,6 +53,7 @@ def truth() -> dict:
         "min": float(valid.min()),
         "max": float(valid.max()),
         "mean": math.fsum(valid) / valid.size,
+        "unmasked_mean": math.fsum(unmasked) / unmasked.size,
         "sha256": sha256(bits),
         "mask_sha256": sha256(missing.astype(np.uint8)),
         "row0": [float(value) for value in ndvi[0, :8]],
