@@ -40,6 +40,7 @@ describePeer("a Python Client on our scheduler with Dask workers", ["distributed
       error: "no luck",
       inherited_error: "no chain",
       scatter: 45,
+      scatter_direct: 55,
       scatter_list: [1, 2, 3],
       persist: 99999,
       delayed: 4,

@@ -43,6 +43,8 @@ def main(address):
             out["inherited_error"] = str(error)
         scattered = client.scatter(np.arange(10))
         out["scatter"] = int(client.submit(np.sum, scattered).result(timeout=60))
+        direct = client.scatter(np.arange(11), direct=True)
+        out["scatter_direct"] = int(client.submit(np.sum, direct).result(timeout=60))
         listed = client.scatter([1, 2, 3])
         out["scatter_list"] = client.gather(listed)
         persisted = x.persist()
