@@ -13,6 +13,9 @@ function entryName(subpath: string): string {
   return subpath === "." ? "index.js" : `${basename(subpath)}.js`;
 }
 
+/** Public names that JavaScript keeps for itself: they are exported under another name's alias. */
+const RESERVED: ReadonlySet<string> = new Set(["var", "delete", "in", "new", "with"]);
+
 /** Sub-path of the package to module of `src/`, without ending. */
 export function readDoors(): Record<string, string> {
   return JSON.parse(readFileSync(join(ROOT, "bin", "doors.json"), "utf8"));
@@ -38,9 +41,16 @@ export async function entryFiles(): Promise<Record<string, string>> {
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("${module}");
 export const {
-${names.map((name) => `  ${name},\n`).join("")}} = await load("${module}");
-`;
+${names
+  .filter((name) => !RESERVED.has(name))
+  .map((name) => `  ${name},\n`)
+  .join("")}} = door;
+${names
+  .filter((name) => RESERVED.has(name))
+  .map((name) => `const { ${name}: ${name}_ } = door;\nexport { ${name}_ as ${name} };\n`)
+  .join("")}`;
   }
   return files;
 }

@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("array/index");
 export const {
   ChunkedArray,
   EXPR_OPERATORS,
@@ -75,9 +76,10 @@ export const {
   sum,
   transpose,
   unaryTerm,
-  var,
   where,
   whereTerm,
   xor,
   zeros,
-} = await load("array/index");
+} = door;
+const { var: var_ } = door;
+export { var_ as var };

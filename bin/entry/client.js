@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("client/index");
 export const {
   Client,
   Future,
@@ -9,4 +10,4 @@ export const {
   asCompleted,
   py,
   wait,
-} = await load("client/index");
+} = door;

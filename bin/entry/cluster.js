@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("cluster/index");
 export const {
   BatchJob,
   LocalCluster,
@@ -9,4 +10,4 @@ export const {
   batchScript,
   slurmWishes,
   submitBatch,
-} = await load("cluster/index");
+} = door;

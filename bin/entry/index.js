@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("index");
 export const {
   Client,
   DataArray,
@@ -31,4 +32,4 @@ export const {
   wait,
   where,
   xr,
-} = await load("index");
+} = door;

@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("io/index");
 export const {
   CODEC_IDS,
   KERNEL_CORRUPT,
@@ -42,4 +43,4 @@ export const {
   toUrl,
   writePartSync,
   writeZarrObjectSync,
-} = await load("io/index");
+} = door;

@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("protocol/index");
 export const {
   BROADCAST,
   CLIENT_TO_SCHEDULER,
@@ -100,4 +101,4 @@ export const {
   unpack,
   valueOfPickle,
   writePickle,
-} = await load("protocol/index");
+} = door;

@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("scheduler/index");
 export const {
   startScheduler,
-} = await load("scheduler/index");
+} = door;

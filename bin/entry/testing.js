@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("testing/index");
 export const {
   SimCluster,
   VirtualTime,
@@ -9,4 +10,4 @@ export const {
   simValue,
   startWithoutAdmission,
   useThreadsWithoutAdmission,
-} = await load("testing/index");
+} = door;

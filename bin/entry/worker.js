@@ -2,8 +2,9 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("worker/index");
 export const {
   Worker,
   runNanny,
   runWorkerProcess,
-} = await load("worker/index");
+} = door;

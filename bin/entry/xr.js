@@ -2,6 +2,7 @@
 import { load } from "../load.js";
 
 await load("register");
+const door = await load("xr/index");
 export const {
   DataArray,
   Dataset,
@@ -17,4 +18,4 @@ export const {
   openZarr,
   slice,
   where,
-} = await load("xr/index");
+} = door;

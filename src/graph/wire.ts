@@ -4,6 +4,7 @@ import { RemoteProtocolError } from "../base/index.ts";
 import { Graph } from "./graph.ts";
 import type { Chunks, Layer } from "./layer.ts";
 import type { TaskSpec } from "./task.ts";
+import { validateLayer } from "./validate.ts";
 
 /** Most bytes of one encoded graph or spec that is read from a peer. */
 export const PLAIN_BYTES_MAX: number = 2 ** 30;
@@ -132,16 +133,25 @@ export function decodeGraph(bytes: Uint8Array): Graph {
   if (plain.v !== 1 || !Array.isArray(plain.layers) || !Array.isArray(plain.outputs))
     throw new RemoteProtocolError(`graph of version ${String(plain.v)}; this side reads 1`);
   const sizes = new SizeReader();
-  const layers = plain.layers.map((l: Record<string, unknown>) => {
-    // Fields are used by formulas only; a wrong one fails the task that meets it.
+  const layers = plain.layers.map((l: unknown): Layer => {
+    if (typeof l !== "object" || l === null) throw new RemoteProtocolError("a layer that is no object");
+    const fields = l as Record<string, unknown>; // an object
+    // Checked below, layer by layer.
     return {
-      ...l,
-      chunks: sizes.chunks(l["chunks"]),
-      ...(l["kind"] === "reduce" ? { loop: sizes.chunks(l["loop"]) } : {}),
+      ...fields,
+      chunks: sizes.chunks(fields["chunks"]),
+      ...(fields["kind"] === "reduce" ? { loop: sizes.chunks(fields["loop"]) } : {}),
     } as unknown as Layer;
+  });
+  layers.forEach((layer, k) => {
+    validateLayer(layer, k, layers.slice(0, k));
   });
   const tasks = layers.reduce((n, l) => n + (l.inline ? 0 : l.chunks.reduce((m, c) => m * c.length, 1)), 0);
   if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a graph of ${tasks} tasks; the limit is ${TASKS_MAX}`);
+  for (const output of plain.outputs as readonly unknown[]) {
+    if (typeof output !== "number" || layers[output]?.inline !== false)
+      throw new RemoteProtocolError(`output ${String(output)} is no layer with tasks`);
+  }
   return new Graph(layers, plain.outputs as number[]);
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { arange, array, concatenate, ones, stack } from "../../src/array/index.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import {
   buildGraph,
   decodeGraph,
@@ -207,4 +208,40 @@ describe("plain bytes", () => {
     }
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 2 ** 20);
   });
+});
+
+test("a graph with any field changed is read or refused with a typed error, and its formulas hold", () => {
+  const x = concatenate([ones([20, 6], { chunks: 3 }), ones([4, 6], { chunks: 3 })]).slice("::-1, 1:");
+  const y = x.add(x.mean(0)).rechunk(4);
+  const plain = JSON.parse(new TextDecoder().decode(encodeGraph(buildGraph([y.node, y.sum().node])))) as {
+    layers: object[];
+  };
+  const random = seededRandom(7);
+  const junk = [null, -1, 0, 1, 1.5, 1e9, "x", [], {}, [[1, 2 ** 20]], true];
+  const paths: (readonly (string | number)[])[] = [];
+  const walk = (value: unknown, path: readonly (string | number)[]): void => {
+    if (path.length > 0) paths.push(path);
+    if (typeof value !== "object" || value === null || path.length > 6) return;
+    for (const [k, v] of Object.entries(value)) walk(v, [...path, k]);
+  };
+  walk(plain, []);
+  let [read, refused] = [0, 0];
+  for (let n = 0; n < 1500; n++) {
+    const changed = structuredClone(plain) as Record<string | number, unknown>;
+    const path = paths[random.below(paths.length)] as readonly (string | number)[];
+    let at = changed;
+    for (const k of path.slice(0, -1)) at = at[k] as Record<string | number, unknown>;
+    at[path.at(-1) as string] = junk[random.below(junk.length)];
+    let graph: Graph;
+    try {
+      graph = decodeGraph(new TextEncoder().encode(JSON.stringify(changed)));
+    } catch (error) {
+      refused++;
+      expect(error, JSON.stringify(path)).toMatchObject({ code: "remote-protocol" });
+      continue;
+    }
+    read++;
+    if (graph.taskCount < 1000) expect(() => taskOrder(graph), JSON.stringify(path)).not.toThrow();
+  }
+  expect(Math.min(read, refused)).toBeGreaterThan(100);
 });

@@ -1,0 +1,215 @@
+/** Is what a peer calls a layer one? Checked before any formula meets it, so that formulas may trust their fields. */
+import { RemoteProtocolError } from "../base/index.ts";
+import { isDType } from "../dtype/index.ts";
+import { REDUCE_COMPONENTS } from "./kernel.ts";
+import type { Chunks, Layer } from "./layer.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Check layer `index` against the earlier ones.
+ * @throws {RemoteProtocolError} a field that is missing, of another type, or out of range
+ */
+export function validateLayer(layer: Layer, index: number, earlier: readonly Layer[]): void {
+  new Checker(layer as unknown as Fields, index, earlier).check();
+}
+
+class Checker {
+  readonly #fields: Fields;
+  readonly #index: number;
+  readonly #earlier: readonly Layer[];
+  readonly #chunks: Chunks;
+
+  constructor(fields: Fields, index: number, earlier: readonly Layer[]) {
+    this.#fields = fields;
+    this.#index = index;
+    this.#earlier = earlier;
+    this.#chunks = fields["chunks"] as Chunks; // read by SizeReader
+  }
+
+  check(): void {
+    const { kind, name, dtype, inline } = this.#fields;
+    this.#demand(typeof name === "string" && typeof inline === "boolean" && isDType(dtype), "name, dtype and inline");
+    switch (kind) {
+      case "source":
+        this.#walk(this.#fields["walk"], this.#chunks.length);
+        return this.#demand(isCount(this.#fields["scratchBytes"]), "scratchBytes");
+      case "literal":
+        return this.#demand(this.#fields["bytes"] instanceof Uint8Array, "bytes");
+      case "arange":
+        return this.#demand(
+          this.#chunks.length === 1 && isNumber(this.#fields["start"]) && isNumber(this.#fields["step"]),
+          "start and step of one axis",
+        );
+      case "blockwise":
+        return this.#blockInputs(this.#chunks);
+      case "reduce":
+        return this.#reduce();
+      case "combine":
+        return this.#combine();
+      case "gather":
+        return this.#parts();
+      case "coarsen":
+        return this.#demand(
+          this.#input(this.#fields["input"]).chunks.length === this.#chunks.length && this.#chunks.length >= 2,
+          "an input of two axes or more",
+        );
+      case "write-zarr":
+        return this.#demand(
+          sameGrid(this.#input(this.#fields["input"]).chunks, this.#chunks) &&
+            typeof this.#fields["array"] === "string",
+          "an input cut alike and an array",
+        );
+      case "write-cog-part":
+        return this.#cogPart();
+      case "write-cog":
+        for (const i of this.#list("inputs")) this.#demand(this.#input(i).kind === "write-cog-part", "parts as inputs");
+        return;
+      case "call":
+        for (const i of this.#list("inputs")) this.#input(i);
+        return this.#demand(typeof this.#fields["text"] === "string", "text");
+      default:
+        return this.#demand(false, "a kind that this side knows");
+    }
+  }
+
+  #demand(holds: boolean, what: string): void {
+    if (!holds)
+      throw new RemoteProtocolError(`layer ${this.#index} of kind ${String(this.#fields["kind"])}: expected ${what}`);
+  }
+
+  #input(ref: unknown): Layer {
+    const found = isCount(ref) ? this.#earlier[ref] : undefined;
+    if (!found) throw new RemoteProtocolError(`layer ${this.#index}: input ${String(ref)} is no earlier layer`);
+    return found;
+  }
+
+  #list(field: string): readonly unknown[] {
+    const value = this.#fields[field];
+    this.#demand(Array.isArray(value), `a list of ${field}`);
+    return value as readonly unknown[];
+  }
+
+  #walk(walk: unknown, ndim: number, inputAxes?: number): void {
+    const axes = Array.isArray(walk) ? (walk as readonly Fields[]) : [];
+    this.#demand(
+      Array.isArray(walk) && (inputAxes === undefined || axes.length === inputAxes),
+      "a walk of every input axis",
+    );
+    for (const w of axes) {
+      const { axis, start, step } = w ?? {};
+      this.#demand(
+        (axis === null || (isCount(axis) && axis < ndim)) && isCount(start) && Number.isSafeInteger(step) && step !== 0,
+        "axis, start and step in a walk",
+      );
+    }
+  }
+
+  /** Inputs of a kernel: every axis that is followed is cut into as many blocks as the loop's. */
+  #blockInputs(loop: Chunks): void {
+    const call = this.#fields["call"] as { kernel?: { nodes?: unknown } } | undefined;
+    this.#demand(Array.isArray(call?.kernel?.nodes), "a kernel");
+    for (const input of this.#list("inputs") as readonly Fields[]) {
+      const { chunks } = this.#input(input?.["layer"]);
+      const axes = input["axes"] as readonly unknown[];
+      this.#demand(Array.isArray(axes) && axes.length === chunks.length, "an axis for each of the input's");
+      axes.forEach((axis, k) => {
+        const blocks = (chunks[k] as readonly number[]).length; // one per axis
+        this.#demand(
+          axis === null ? blocks >= 1 : isCount(axis) && axis < loop.length && blocks === loop[axis]?.length,
+          "inputs cut like the loop",
+        );
+      });
+    }
+  }
+
+  #reduce(): void {
+    const loop = this.#fields["loop"] as Chunks; // read by SizeReader
+    const op = (this.#fields["spec"] as { op?: string } | undefined)?.op ?? "";
+    const parts = (REDUCE_COMPONENTS as Record<string, readonly string[] | undefined>)[op]?.length;
+    this.#demand(
+      parts !== undefined && this.#chunks[0]?.length === 1 && this.#chunks[0][0] === parts,
+      "a reduction and its components",
+    );
+    this.#demand(sameGrid(loop, this.#chunks.slice(1)), "partials cut like the loop");
+    this.#axes("reduced", loop.length);
+    this.#blockInputs(loop);
+  }
+
+  #axes(field: string, ndim: number): void {
+    this.#demand(
+      this.#list(field).every((k) => isCount(k) && k < ndim),
+      `${field} axes below ${ndim}`,
+    );
+  }
+
+  #combine(): void {
+    const input = this.#input(this.#fields["input"]);
+    const ndim = input.chunks.length - 1;
+    const group = this.#list("group");
+    const { final, keepdims, spec } = this.#fields;
+    const kept =
+      final === true && keepdims === false ? ndim - this.#list("reduced").length : ndim + (final === true ? 0 : 1);
+    this.#axes("reduced", ndim);
+    this.#demand(group.length === ndim && group.every((g) => isCount(g) && g >= 1), "a group per axis");
+    this.#demand(
+      typeof final === "boolean" && typeof keepdims === "boolean" && typeof spec === "object" && spec !== null,
+      "final, keepdims and spec",
+    );
+    this.#demand(this.#chunks.length === kept && input.chunks.every((c) => c.length >= 1), "as many axes as are kept");
+    const blocks = input.chunks.slice(1).map((c, k) => Math.ceil(c.length / (group[k] as number)));
+    const reduced = this.#list("reduced");
+    const own = final === true && keepdims === false ? blocks.filter((_, k) => !reduced.includes(k)) : blocks;
+    this.#demand(
+      (final === true ? this.#chunks : this.#chunks.slice(1)).every((c, k) => c.length === own[k]),
+      "as many blocks as groups",
+    );
+  }
+
+  #parts(): void {
+    for (const part of this.#list("parts") as readonly Fields[]) {
+      const { chunks } = this.#input(part?.["layer"]);
+      const [lo, hi] = [part["lo"], part["hi"]] as [readonly unknown[], readonly unknown[]];
+      for (const corner of [lo, hi])
+        this.#demand(
+          Array.isArray(corner) && corner.length === this.#chunks.length && corner.every(isCount),
+          "corners of a part's box",
+        );
+      this.#walk(part["walk"], this.#chunks.length, chunks.length);
+      const extents = chunks.map((c) => c.reduce((a, b) => a + b, 0));
+      (part["walk"] as readonly { axis: number | null; start: number; step: number }[]).forEach(
+        ({ axis, start, step }, k) => {
+          const steps = axis === null ? 0 : (hi[axis] as number) - (lo[axis] as number) - 1;
+          const last = start + step * Math.max(0, steps);
+          const n = extents[k] as number; // one per input axis
+          this.#demand(steps < 0 || (start < n && last >= 0 && last < n), "a walk inside its input");
+        },
+      );
+    }
+  }
+
+  #cogPart(): void {
+    const { chunks } = this.#input(this.#fields["input"]);
+    const tiles = this.#list("tiles");
+    this.#demand(
+      isCount(this.#fields["level"]) && tiles.every(isCount) && this.#chunks.length === 1,
+      "level and tiles",
+    );
+    this.#demand(
+      chunks.length >= 2 && chunks.at(-2)?.length === tiles.length && this.#chunks[0]?.length === tiles.length,
+      "a part for each band of rows",
+    );
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number";
+}
+
+function sameGrid(a: Chunks, b: Chunks): boolean {
+  return a.length === b.length && a.every((sizes, k) => sizes.length === b[k]?.length);
+}
