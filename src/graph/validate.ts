@@ -137,9 +137,10 @@ class Checker {
   }
 
   #axes(field: string, ndim: number): void {
+    const axes = this.#list(field);
     this.#demand(
-      this.#list(field).every((k) => isCount(k) && k < ndim),
-      `${field} axes below ${ndim}`,
+      axes.every((k) => isCount(k) && k < ndim) && new Set(axes).size === axes.length,
+      `different ${field} axes below ${ndim}`,
     );
   }
 
@@ -159,6 +160,10 @@ class Checker {
     this.#demand(this.#chunks.length === kept && input.chunks.every((c) => c.length >= 1), "as many axes as are kept");
     const blocks = input.chunks.slice(1).map((c, k) => Math.ceil(c.length / (group[k] as number)));
     const reduced = this.#list("reduced");
+    this.#demand(
+      final !== true || reduced.every((k) => blocks[k as number] === 1),
+      "one block left in each reduced axis",
+    );
     const own = final === true && keepdims === false ? blocks.filter((_, k) => !reduced.includes(k)) : blocks;
     this.#demand(
       (final === true ? this.#chunks : this.#chunks.slice(1)).every((c, k) => c.length === own[k]),
