@@ -202,9 +202,9 @@ export class JobTracker {
     return verdicts;
   }
 
-  /** Whether Slurm should be asked now, and after how long at the latest; null: no need, all have joined. */
+  /** Whether Slurm should be asked now, and after how long at the latest; null: no need, all have joined and their nodes are known. */
   pollDelayMs(now: number): number | null {
-    const isWaiting = Array.from(this.#jobs.values()).some(({ phase }) => phase !== "joined");
+    const isWaiting = Array.from(this.#jobs.values()).some(({ phase, nodes }) => phase !== "joined" || nodes === "");
     return isWaiting ? Math.max(0, this.#pollAtMs - now) : null;
   }
 

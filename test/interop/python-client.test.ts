@@ -6,7 +6,7 @@ import { silentLogger } from "../../src/base/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { describePeer, PYTHON, ROOT, runPython } from "../peers.ts";
 
-describePeer("a Python Client on our scheduler with Dask workers", ["distributed", "numpy"], () => {
+describePeer("a Python Client on our scheduler with Dask workers", ["dask", "distributed", "numpy"], () => {
   let scheduler: SchedulerServer;
   let workers: ChildProcess[] = [];
 

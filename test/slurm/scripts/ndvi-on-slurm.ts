@@ -31,6 +31,8 @@ const watching = (async () => {
 await import("../../../examples/ndvi.ts");
 isDone = true;
 await watching;
+// A worker may join before Slurm has said where its job runs.
+for (let k = 0; k < 400 && cluster.jobs.some(({ nodes }) => nodes === ""); k++) await sleep(50);
 const nodeOf = new Map(cluster.jobs.map(({ workers, nodes }) => [workers[0], nodes]));
 const names = new Map(
   Array.from((await client.schedulerInfo()).workers ?? [], ([address, { name }]) => [address, String(name)]),
