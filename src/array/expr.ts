@@ -9,6 +9,7 @@ import {
   type BinaryName,
   binaryTerm,
   clipTerm,
+  FLOAT_FUNCTIONS,
   roundTerm,
   type Term,
   type UnaryName,
@@ -51,26 +52,7 @@ export const EXPR_OPERATORS: Readonly<Record<string, BinaryName>> = {
   "<<": "shl",
   ">>": "shr",
 };
-const FUNCTIONS: ReadonlySet<string> = new Set([
-  "abs",
-  "sqrt",
-  "exp",
-  "log",
-  "log2",
-  "log10",
-  "sin",
-  "cos",
-  "tan",
-  "asin",
-  "acos",
-  "atan",
-  "floor",
-  "ceil",
-  "isnan",
-  "isfinite",
-  "deg2rad",
-  "rad2deg",
-]);
+const FUNCTIONS: ReadonlySet<string> = new Set([...FLOAT_FUNCTIONS, "abs", "floor", "ceil", "isnan", "isfinite"]);
 
 /** What an evaluation needs beside the tree. */
 export interface ExprScope {

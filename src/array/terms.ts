@@ -141,7 +141,8 @@ function foldWeak(op: BinaryName, x: Scalar, y: Scalar): Term {
   return { weak: value[op]() };
 }
 
-const FLOAT_FUNCTIONS: ReadonlySet<string> = new Set([
+/** Functions whose results are floats whatever enters. */
+export const FLOAT_FUNCTIONS: ReadonlySet<string> = new Set([
   "sqrt",
   "exp",
   "log",

@@ -240,17 +240,6 @@ function balanced(n: number, most: number, align: number): number[] {
   return out;
 }
 
-/** Common refinement of several cuts of one axis. */
-export function unifyAxis(cuts: readonly (readonly number[])[]): number[] {
-  const first = cuts[0] as readonly number[]; // callers pass at least one
-  if (cuts.every((c) => c === first || (c.length === first.length && c.every((s, i) => s === first[i]))))
-    return [...first];
-  const edges = new Set<number>();
-  for (const c of cuts) for (const e of offsetsOf(c)) edges.add(e);
-  const sorted = [...edges].sort((a, b) => a - b);
-  return sorted.slice(1).map((e, i) => e - (sorted[i] as number));
-}
-
 /** Largest block, in elements. */
 export function largestBlock(chunks: Chunks): number {
   return sizeOf(chunks.map((c) => Math.max(0, ...c)));

@@ -6,7 +6,7 @@
  */
 
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
-export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks, unifyAxis } from "./chunks.ts";
+export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
 export type { Recompute } from "./fuse.ts";
 export { buildGraph, topological } from "./fuse.ts";
 export type { ExpandedTask, TaskId } from "./graph.ts";

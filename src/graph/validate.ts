@@ -7,24 +7,25 @@ import type { Chunks, Layer } from "./layer.ts";
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Check layer `index` against the earlier ones.
+ * Check layer `index` of `layers`; its inputs must be earlier ones.
  * @throws {RemoteProtocolError} a field that is missing, of another type, or out of range
  */
-export function validateLayer(layer: Layer, index: number, earlier: readonly Layer[]): void {
-  new Checker(layer as unknown as Fields, index, earlier).check();
+export function validateLayer(layers: readonly Layer[], index: number): void {
+  new Checker(layers, index).check();
 }
 
 class Checker {
   readonly #fields: Fields;
   readonly #index: number;
-  readonly #earlier: readonly Layer[];
+  readonly #layers: readonly Layer[];
   readonly #chunks: Chunks;
 
-  constructor(fields: Fields, index: number, earlier: readonly Layer[]) {
-    this.#fields = fields;
+  constructor(layers: readonly Layer[], index: number) {
+    // What a peer says is a layer is only fields until it has been checked.
+    this.#fields = layers[index] as unknown as Fields;
     this.#index = index;
-    this.#earlier = earlier;
-    this.#chunks = fields["chunks"] as Chunks; // read by SizeReader
+    this.#layers = layers;
+    this.#chunks = this.#fields["chunks"] as Chunks; // read by SizeReader
   }
 
   check(): void {
@@ -79,7 +80,7 @@ class Checker {
   }
 
   #input(ref: unknown): Layer {
-    const found = isCount(ref) ? this.#earlier[ref] : undefined;
+    const found = isCount(ref) && ref < this.#index ? this.#layers[ref] : undefined;
     if (!found) throw new RemoteProtocolError(`layer ${this.#index}: input ${String(ref)} is no earlier layer`);
     return found;
   }

@@ -143,9 +143,7 @@ export function decodeGraph(bytes: Uint8Array): Graph {
       ...(fields["kind"] === "reduce" ? { loop: sizes.chunks(fields["loop"]) } : {}),
     } as unknown as Layer;
   });
-  layers.forEach((layer, k) => {
-    validateLayer(layer, k, layers.slice(0, k));
-  });
+  for (let k = 0; k < layers.length; k++) validateLayer(layers, k);
   const tasks = layers.reduce((n, l) => n + (l.inline ? 0 : l.chunks.reduce((m, c) => m * c.length, 1)), 0);
   if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a graph of ${tasks} tasks; the limit is ${TASKS_MAX}`);
   for (const output of plain.outputs as readonly unknown[]) {

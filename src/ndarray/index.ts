@@ -9,4 +9,4 @@ export type { Nested } from "./ndarray.ts";
 export { NDArray } from "./ndarray.ts";
 export { broadcastShapes, contiguousStride, normalizeAxes, normalizeAxis, sizeOf } from "./shape.ts";
 export type { AxisIndex, Range, SliceArg } from "./slicing.ts";
-export { broadcastTo, composeRange, parseIndex, rangeOf, sliceBlock } from "./slicing.ts";
+export { broadcastTo, parseIndex, rangeOf, sliceBlock } from "./slicing.ts";

@@ -81,11 +81,6 @@ function axisIndex(part: Exclude<SliceArg, null>, axis: number, n: number): Axis
   return { kind: "range", ...rangeOf(bounds[0] ?? null, bounds[1] ?? null, bounds[2] ?? null, n) };
 }
 
-/** Range of a range: `outer[inner]`. */
-export function composeRange(outer: Range, inner: Range): Range {
-  return { start: outer.start + outer.step * inner.start, step: outer.step * inner.step, count: inner.count };
-}
-
 /** The elements an index names, as a view. */
 export function sliceBlock<D extends DType>(block: NDArray<D>, index: readonly AxisIndex[]): NDArray<D> {
   const shape: number[] = [];

@@ -118,7 +118,7 @@ export const ROOMS: readonly Room[] = [
     imports: ["base", "config", "dtype", "ndarray", "geo"],
     ambient: ["timers", "clock", "env", "process"],
     node: ["fs", "path", "url", "http", "https", "zlib", "crypto"],
-    packages: ["undici", "zarrita", "@zarrita/storage", "geotiff", "p-queue"],
+    packages: ["undici", "geotiff", "p-queue"],
   },
   {
     name: "executor",
