@@ -130,8 +130,11 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "array",
-    holds: "the lazy chunked array: creation, operators, `expr`, reductions, rechunk, `fromZarr`, `toZarr`, `store`",
+    holds:
+      "the lazy chunked array: creation, operators, `expr`, reductions, rechunk, user functions, random numbers, `store`",
     imports: ["base", "config", "dtype", "ndarray", "kernels", "graph", "io"],
+    node: ["crypto"],
+    packages: ["acorn"],
   },
   {
     name: "comm",
