@@ -107,8 +107,13 @@ export type ReductionName =
   | "nanmean"
   | "nanmin"
   | "nanmax"
+  | "nanvar"
+  | "nanstd"
+  | "nanprod"
   | "argmin"
-  | "argmax";
+  | "argmax"
+  | "nanargmin"
+  | "nanargmax";
 
 /** dtype of a reduction's result. Source: NumPy 2.4 (kernels.md §11). */
 export function reductionType(name: ReductionName, dtype: DType): DType {
@@ -117,11 +122,14 @@ export function reductionType(name: ReductionName, dtype: DType): DType {
     case "sum":
     case "nansum":
     case "prod":
+    case "nanprod":
       return d.kind === "b" || d.kind === "i" ? "int64" : d.kind === "u" ? "uint64" : dtype;
     case "mean":
     case "nanmean":
     case "var":
     case "std":
+    case "nanvar":
+    case "nanstd":
       return d.kind === "f"
         ? dtype
         : d.kind === "c"
@@ -142,6 +150,8 @@ export function reductionType(name: ReductionName, dtype: DType): DType {
     case "count":
     case "argmin":
     case "argmax":
+    case "nanargmin":
+    case "nanargmax":
       return "int64";
   }
 }

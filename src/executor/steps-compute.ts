@@ -2,14 +2,35 @@
 import { assertNever, invariant } from "../base/index.ts";
 import { dtypeInfo, viewOf } from "../dtype/index.ts";
 import { REDUCE_COMPONENTS, type ReduceSpec, type Register, type Step } from "../graph/index.ts";
-import { coarsen, combinePartials, copyStrided, finalizePartial, runMap, runReduce } from "../kernels/index.ts";
+import {
+  coarsen,
+  combinePartials,
+  copyStrided,
+  finalizePartial,
+  runBlock,
+  runMap,
+  runReduce,
+  runSelect,
+} from "../kernels/index.ts";
 import { contiguousStride, NDArray } from "../ndarray/index.ts";
 import { axesView, boxView, walkView } from "./walk.ts";
 
 /** Steps that need nothing but blocks. */
 export type ComputeStep = Extract<
   Step,
-  { readonly do: "literal" | "arange" | "map" | "reduce" | "combine" | "gather" | "coarsen" }
+  {
+    readonly do:
+      | "literal"
+      | "arange"
+      | "map"
+      | "reduce"
+      | "select"
+      | "apply"
+      | "take"
+      | "combine"
+      | "gather"
+      | "coarsen";
+  }
 >;
 
 /**
@@ -28,7 +49,16 @@ export function computeStep(step: ComputeStep, block: (register: Register) => ND
       runMap(step.call, inputViews(step, step.shape, block), [out], step.shape);
       break;
     case "reduce":
-      runReduce(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out);
+      runReduce(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out, step.place);
+      break;
+    case "select":
+      runSelect(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out);
+      break;
+    case "apply":
+      runBlock(step.kernel, step.inputs.map(block), out, step.params, { at: step.at, position: step.position });
+      break;
+    case "take":
+      take(step.picks, step.axis, step.inputs.map(block), out);
       break;
     case "combine":
       if (step.final) finalCombine(step.spec, step.inputs.map(block), out);
@@ -69,11 +99,28 @@ function finalCombine(spec: ReduceSpec, parts: readonly NDArray[], out: NDArray)
 }
 
 function inputViews(
-  step: Extract<Step, { readonly do: "map" | "reduce" }>,
+  step: Extract<Step, { readonly do: "map" | "reduce" | "select" }>,
   shape: readonly number[],
   block: (register: Register) => NDArray,
 ): NDArray[] {
   return step.inputs.map((register, k) => axesView(block(register), step.axes[k] as readonly (number | null)[], shape)); // one per input
+}
+
+/** Runs of neighbouring elements of one input are copied at once. */
+function take(picks: Uint8Array, axis: number, inputs: readonly NDArray[], out: NDArray): void {
+  const pairs = new Int32Array(picks.slice().buffer); // messages do not give aligned buffers
+  const n = pairs.length / 2;
+  for (let i = 0; i < n; ) {
+    const [number, start] = [pairs[2 * i] as number, pairs[2 * i + 1] as number];
+    let count = 1;
+    while (i + count < n && pairs[2 * (i + count)] === number && pairs[2 * (i + count) + 1] === start + count) count++;
+    const from = inputs[number] as NDArray; // picks name inputs
+    const at = out.shape.map((_, k) => (k === axis ? i : 0));
+    const size = out.shape.map((extent, k) => (k === axis ? count : extent));
+    const own = at.map((_, k) => (k === axis ? start : 0));
+    copyStrided(boxView(out, at, size), boxView(from, own, size));
+    i += count;
+  }
 }
 
 /** Bytes in C order, little-endian as all machines that Node runs on; one element repeats over the whole block. */

@@ -1,12 +1,13 @@
 /** From a layer and a block index to one task: its dependencies and its program. All formulas of all layer kinds. */
 import { assertNever, invariant } from "../base/index.ts";
-import { itemsize } from "../dtype/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
-import { type Box, blocksOfBox, boxOf } from "./chunks.ts";
+import { type Box, blockAt, blocksOfBox, boxOf, offsetsOf } from "./chunks.ts";
 import type { ExpandedTask, Graph, TaskId } from "./graph.ts";
-import type { BlockInput, Layer } from "./layer.ts";
+import { givesIndex, type ReducePlace } from "./kernel.ts";
+import { type BlockInput, type Chunks, type GatherPart, type Layer, shapeOfChunks } from "./layer.ts";
 import { finishSpec, mapRegisters } from "./registers.ts";
-import type { AxisWalk, Register, Step } from "./task.ts";
+import type { AxisWalk, Plain, Register, Step } from "./task.ts";
 
 type LayerKind<K extends Layer["kind"]> = Extract<Layer, { kind: K }>;
 
@@ -60,7 +61,10 @@ class Emitter {
     const out = { dtype: layer.dtype, shape };
     switch (layer.kind) {
       case "source":
-        return this.#source(layer, boxOf(layer.chunks, position));
+        return this.#source(
+          layer,
+          layer.starts ? windowBox(layer, layer.starts, position) : boxOf(layer.chunks, position),
+        );
       case "literal":
         return this.#push({ do: "literal", ...out, bytes: literalBytes(layer, boxOf(layer.chunks, position)) });
       case "arange":
@@ -75,10 +79,27 @@ class Emitter {
         return this.#push({ do: "map", ...out, call: layer.call, ...this.#inputs(layer.inputs, position) });
       case "reduce":
         return this.#reduce(layer, position);
+      case "select":
+        return this.#select(layer, position, shape);
+      case "apply":
+        this.scratchBytes = Math.max(this.scratchBytes, layer.scratchBytes);
+        return this.#push({
+          do: "apply",
+          ...out,
+          kernel: layer.kernel,
+          params: layer.params,
+          inputs: this.#inputs(layer.inputs, position).inputs,
+          at: boxOf(layer.chunks, position).map((i) => i.start),
+          position,
+        });
+      case "take":
+        return this.#take(layer, position, shape);
       case "combine":
         return this.#combine(layer, position, shape);
       case "gather":
-        return this.#gather(layer, boxOf(layer.chunks, position));
+        return this.#gather(layer.dtype, layer.parts, boxOf(layer.chunks, position));
+      case "window":
+        return this.#gather(layer.dtype, [this.#whole(layer.input)], windowBox(layer, layer.starts, position));
       case "coarsen":
         return this.#coarsen(layer, boxOf(layer.chunks, position));
       case "write-zarr":
@@ -96,14 +117,7 @@ class Emitter {
       case "write-cog":
         return this.#cog(layer, shape);
       case "call":
-        return this.#push({
-          do: "call",
-          ...out,
-          text: layer.text,
-          inputs: layer.inputs.map((i) => this.need(i, this.#graph.position(i, 0))),
-          args: layer.args,
-          mac: layer.mac,
-        });
+        return this.#call(layer, position, shape);
       default:
         return assertNever(layer);
     }
@@ -164,7 +178,101 @@ class Emitter {
       loop,
       reduced: layer.reduced,
       spec: layer.spec,
+      ...(givesIndex(layer.spec.op) ? { place: placeOf(layer, block) } : {}),
     });
+  }
+
+  #select(layer: LayerKind<"select">, position: readonly number[], shape: readonly number[]): Register {
+    const kept = layer.spec.isList ? position.slice(1) : position;
+    let next = 0;
+    const block = layer.loop.map((_, k) =>
+      layer.reduced.includes(k) && !layer.keepdims ? 0 : (kept[next++] as number),
+    );
+    return this.#push({
+      do: "select",
+      dtype: layer.dtype,
+      shape,
+      call: layer.call,
+      ...this.#inputs(layer.inputs, block),
+      loop: boxOf(layer.loop, block).map((i) => i.stop - i.start),
+      reduced: layer.reduced,
+      spec: layer.spec,
+    });
+  }
+
+  #take(layer: LayerKind<"take">, position: readonly number[], shape: readonly number[]): Register {
+    const { start, stop } = boxOf(layer.chunks, position)[layer.axis] as Box[number]; // the axis is the layer's
+    const bytes = layer.indices.slice(start * 8, stop * 8); // a copy is aligned
+    const indices = new Float64Array(bytes.buffer, 0, stop - start);
+    const sizes = this.#graph.layer(layer.input).chunks[layer.axis] as readonly number[];
+    const offsets = offsetsOf(sizes);
+    const inputs: Register[] = [];
+    const numbers = new Map<number, number>();
+    const picks = new Int32Array(2 * indices.length);
+    indices.forEach((index, i) => {
+      const block = blockAt(sizes, index);
+      let number = numbers.get(block);
+      if (number === undefined) {
+        number =
+          inputs.push(
+            this.need(
+              layer.input,
+              position.map((p, k) => (k === layer.axis ? block : p)),
+            ),
+          ) - 1;
+        numbers.set(block, number);
+      }
+      picks[2 * i] = number;
+      picks[2 * i + 1] = index - (offsets[block] as number);
+    });
+    return this.#push({
+      do: "take",
+      dtype: layer.dtype,
+      shape,
+      axis: layer.axis,
+      inputs,
+      picks: new Uint8Array(picks.buffer),
+    });
+  }
+
+  #call(layer: LayerKind<"call">, position: readonly number[], shape: readonly number[]): Register {
+    const inputs: Register[] = [];
+    const facts: Plain[] = [];
+    const blocks = layer.inputs.map((input) => {
+      const { chunks } = this.#graph.layer(input.layer);
+      const at = input.axes.map((a) => (a === null ? 0 : (position[a] as number)));
+      facts.push(blockInfo(chunks, at));
+      const nest = (axis: number, head: readonly number[]): Plain => {
+        if (axis === input.axes.length) return { input: inputs.push(this.need(input.layer, head)) - 1 };
+        if (input.axes[axis] !== null || !layer.lists) return nest(axis + 1, [...head, at[axis] as number]);
+        return (chunks[axis] as readonly number[]).map((_, b) => nest(axis + 1, [...head, b]));
+      };
+      return nest(0, []);
+    });
+    const info = {
+      inputs: facts,
+      output: { ...blockInfo(layer.chunks, position), chunkShape: shape, dtype: layer.dtype },
+    };
+    return this.#push({
+      do: "call",
+      dtype: layer.dtype,
+      shape,
+      text: layer.text,
+      inputs,
+      args: [...blocks, info, layer.args],
+      mac: layer.mac,
+    });
+  }
+
+  /** The whole of a layer as a part of a gather. */
+  #whole(layer: number): GatherPart<number> {
+    const shape = shapeOfChunks(this.#graph.layer(layer).chunks);
+    return {
+      layer,
+      lo: shape.map(() => 0),
+      hi: shape,
+      walk: shape.map((_, k) => ({ axis: k, start: 0, step: 1 })),
+    };
   }
 
   #combine(layer: LayerKind<"combine">, position: readonly number[], shape: readonly number[]): Register {
@@ -208,8 +316,8 @@ class Emitter {
     return positions.length === 1 ? step([sum], layer.final) : sum;
   }
 
-  #gather(layer: LayerKind<"gather">, box: Box): Register {
-    const pieces = layer.parts.flatMap((part) => blocksOfBox(part, this.#graph.layer(part.layer).chunks, box));
+  #gather(dtype: DType, parts: readonly GatherPart<number>[], box: Box): Register {
+    const pieces = parts.flatMap((part) => blocksOfBox(part, this.#graph.layer(part.layer).chunks, box));
     const shape = box.map((i) => i.stop - i.start);
     const only = pieces.length === 1 ? pieces[0] : undefined;
     if (only?.count.every((n, k) => n === shape[k])) {
@@ -230,7 +338,7 @@ class Emitter {
     }
     return this.#push({
       do: "gather",
-      dtype: layer.dtype,
+      dtype,
       shape,
       pieces: pieces.map((p) => ({ from: this.need(p.layer, p.block), walk: p.walk, at: p.at, count: p.count })),
     });
@@ -239,16 +347,10 @@ class Emitter {
   #coarsen(layer: LayerKind<"coarsen">, box: Box): Register {
     const input = this.#graph.layer(layer.input);
     const rank = box.length;
-    const full = input.chunks.map((c) => c.reduce((a, b) => a + b, 0));
+    const part = this.#whole(layer.input);
     const wanted: Box = box.map((i, k) =>
-      k < rank - 2 ? i : { start: 2 * i.start, stop: Math.min(2 * i.stop, full[k] as number) },
+      k < rank - 2 ? i : { start: 2 * i.start, stop: Math.min(2 * i.stop, part.hi[k] as number) },
     );
-    const part = {
-      layer: layer.input,
-      lo: full.map(() => 0),
-      hi: full,
-      walk: full.map((_, k): AxisWalk => ({ axis: k, start: 0, step: 1 })),
-    };
     const pieces = blocksOfBox(part, input.chunks, wanted);
     const whole = pieces[0];
     const size = wanted.map((i) => i.stop - i.start);
@@ -304,6 +406,42 @@ class Emitter {
     this.scratchBytes = Math.max(this.scratchBytes, 16 * 2 ** 20);
     return this.#push({ do: "write-cog", dtype: "float64", shape, parts, plan: layer.plan });
   }
+}
+
+/** Region of the input that a window block shows. */
+function windowBox(
+  layer: { readonly chunks: Chunks },
+  starts: readonly (readonly number[])[],
+  position: readonly number[],
+): Box {
+  return position.map((p, k) => {
+    const start = starts[k]?.[p] as number; // one per block of each axis
+    return { start, stop: start + (layer.chunks[k]?.[p] as number) };
+  });
+}
+
+/** Where block `block` of a reduction's loop lies in the range that is reduced, counted in C order of the reduced axes. */
+function placeOf(layer: LayerKind<"reduce">, block: readonly number[]): ReducePlace {
+  const extents = shapeOfChunks(layer.loop);
+  const weights: number[] = [];
+  let weight = 1;
+  let first = 0;
+  for (const k of [...layer.reduced].sort((a, b) => b - a)) {
+    weights[layer.reduced.indexOf(k)] = weight;
+    first += weight * (boxOf(layer.loop, block)[k]?.start as number); // a reduced axis is one of the loop's
+    weight *= extents[k] as number;
+  }
+  return { first, weights };
+}
+
+/** What a user's function is told of a block: of its array and of its place in it. */
+function blockInfo(chunks: Chunks, position: readonly number[]): { readonly [name: string]: Plain } {
+  return {
+    shape: shapeOfChunks(chunks),
+    numChunks: chunks.map((c) => c.length),
+    chunkLocation: position,
+    arrayLocation: boxOf(chunks, position).map((i) => [i.start, i.stop]),
+  };
 }
 
 function cartesian(ranges: readonly (readonly number[])[]): number[][] {

@@ -5,6 +5,7 @@ import type { KernelCall, NodeId } from "./kernel.ts";
 import { KernelBuilder } from "./kernel-build.ts";
 import {
   type BlockInput,
+  type Chunks,
   gridOf,
   type Layer,
   type LayerNode,
@@ -73,11 +74,19 @@ function pushDown(outputs: readonly LayerNode[]): LayerNode[] {
   for (const node of topological(outputs)) {
     const layer = mapInputs(node.layer, (n) => made.get(n) as LayerNode); // inputs come first
     const known = byName.get(layer.name);
-    const rewritten = known ?? { layer: layer.kind === "gather" ? pushGather(layer) : layer };
+    const rewritten = known ?? { layer: pushInto(layer) };
     byName.set(layer.name, rewritten);
     made.set(node, rewritten);
   }
   return outputs.map((o) => made.get(o) as LayerNode);
+}
+
+function pushInto(layer: LayerOf<LayerNode>): LayerOf<LayerNode> {
+  if (layer.kind === "gather") return pushGather(layer);
+  if (layer.kind !== "window") return layer;
+  const inner = layer.input.layer;
+  if (inner.kind !== "source" || inner.starts) return layer;
+  return { ...inner, name: layer.name, chunks: layer.chunks, starts: layer.starts };
 }
 
 function pushGather(layer: Of<"gather">): LayerOf<LayerNode> {
@@ -90,7 +99,7 @@ function pushGather(layer: Of<"gather">): LayerOf<LayerNode> {
     part.hi.every((v, k) => v === shape[k]);
   if (!whole || sizeOf(shape) === 0) return layer;
   const inner = part.layer.layer;
-  if (inner.kind === "source")
+  if (inner.kind === "source" && !inner.starts)
     return { ...inner, name: layer.name, chunks: layer.chunks, walk: composeWalks(inner.walk, part.walk) };
   if (inner.kind !== "gather") return layer;
   const only = inner.parts.length === 1 ? inner.parts[0] : undefined;
@@ -147,7 +156,7 @@ function fuseBlockwise(outputs: readonly LayerNode[], recompute: Recompute): Lay
     if (!roots.get(node)?.has(node)) continue;
     const { layer } = node;
     const fused =
-      layer.kind === "blockwise" || layer.kind === "reduce"
+      layer.kind === "blockwise" || layer.kind === "reduce" || layer.kind === "select"
         ? composeKernel(layer, (n) => roots.get(n)?.has(node) === true && n !== node)
         : layer;
     made.set(node, { layer: mapInputs(fused, (n) => made.get(n) as LayerNode) });
@@ -156,13 +165,18 @@ function fuseBlockwise(outputs: readonly LayerNode[], recompute: Recompute): Lay
 }
 
 function kernelSize(layer: LayerOf<LayerNode>): number {
-  return layer.kind === "blockwise" || layer.kind === "reduce" ? layer.call.kernel.nodes.length : 0;
+  return "call" in layer ? layer.call.kernel.nodes.length : 0;
 }
 
 function canHost(host: LayerOf<LayerNode>, guest: Of<"blockwise">): boolean {
-  if (host.kind !== "blockwise" && host.kind !== "reduce") return false;
-  const loop = sizeOf(shapeOfChunks(host.kind === "reduce" ? host.loop : host.chunks));
+  if (!("call" in host)) return false;
+  const loop = sizeOf(shapeOfChunks(loopOf(host)));
   return sizeOf(shapeOfChunks(guest.chunks)) >= loop || guest.call.kernel.nodes.every((n) => CHEAP_OPS.has(n.op));
+}
+
+/** Blocks over which a layer's work loops. */
+function loopOf(layer: LayerOf<LayerNode>): Chunks {
+  return layer.kind === "reduce" || layer.kind === "select" ? layer.loop : layer.chunks;
 }
 
 /** Nodes that only elementwise work separates from sources and literals. */
@@ -179,7 +193,10 @@ function sourceRooted(nodes: readonly LayerNode[]): Set<LayerNode> {
   return out;
 }
 
-function composeKernel<L extends Of<"blockwise"> | Of<"reduce">>(root: L, inside: (n: LayerNode) => boolean): L {
+function composeKernel<L extends Of<"blockwise"> | Of<"reduce"> | Of<"select">>(
+  root: L,
+  inside: (n: LayerNode) => boolean,
+): L {
   const builder = new KernelBuilder();
   const inputs: BlockInput<LayerNode>[] = [];
   const slots = new Map<string, NodeId>();
@@ -222,6 +239,9 @@ function embed(
   return builder.embed(call, inputs.map(visit));
 }
 
+/** Consumers in whose tasks elementwise work is done that no kernel of theirs takes in. */
+const INLINE_HOSTS: ReadonlySet<string> = new Set(["write-zarr", "write-cog-part", "apply", "call"]);
+
 /** Layers whose work runs inside their consumers' tasks. */
 function markInline(
   nodes: readonly LayerNode[],
@@ -246,12 +266,12 @@ function markInline(
         ? true
         : layer.kind === "source"
           ? once || recompute >= 1
-          : layer.kind === "gather"
+          : layer.kind === "gather" || layer.kind === "window"
             ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
             : layer.kind === "reduce"
               ? once && inputsSelfMade
               : layer.kind === "blockwise"
-                ? once && (only?.kind === "write-zarr" || only?.kind === "write-cog-part")
+                ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
                 : false;
     if (goes) inline.add(node);
     if (goes && inputsSelfMade) selfMade.add(node);
@@ -261,8 +281,23 @@ function markInline(
 
 /** True when no two tasks of `consumer` need the same block of `layer`. */
 function usesEachBlockOnce(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNode>): boolean {
-  if (consumer.kind === "gather" || consumer.kind === "coarsen") return false;
-  const grid = consumer.kind === "reduce" ? gridOf(consumer.loop) : gridOf(consumer.chunks);
-  if (consumer.kind === "blockwise" || consumer.kind === "reduce") return sizeOf(grid) <= sizeOf(gridOf(layer.chunks));
-  return true;
+  switch (consumer.kind) {
+    case "gather":
+    case "window":
+    case "take":
+    case "coarsen":
+      return false;
+    case "blockwise":
+    case "reduce":
+    case "select":
+      return sizeOf(gridOf(loopOf(consumer))) <= sizeOf(gridOf(layer.chunks));
+    case "apply":
+    case "call": {
+      // One task per block of the result: an input is used once where it follows every axis that is cut.
+      const cut = consumer.chunks.flatMap((sizes, k) => (sizes.length > 1 ? [k] : []));
+      return consumer.inputs.every((i) => i.layer.layer.name !== layer.name || cut.every((k) => i.axes.includes(k)));
+    }
+    default:
+      return true;
+  }
 }

@@ -18,11 +18,14 @@ export type {
   KernelCall,
   KernelNode,
   NodeId,
+  QuantileMethod,
   ReduceOp,
+  ReducePlace,
   ReduceSpec,
+  SelectSpec,
   UnaryOp,
 } from "./kernel.ts";
-export { REDUCE_COMPONENTS } from "./kernel.ts";
+export { givesIndex, REDUCE_COMPONENTS } from "./kernel.ts";
 export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
@@ -32,8 +35,10 @@ export type { Peaks, PlannedGraph, PlanOptions } from "./make-plan.ts";
 export { planGraph, simulatePeaks } from "./make-plan.ts";
 export type { ReduceLayout } from "./nodes.ts";
 export {
+  applyNode,
   arangeNode,
   blockwiseNode,
+  callNode,
   coarsenNode,
   cogNode,
   cogPartNode,
@@ -42,10 +47,13 @@ export {
   makeNode,
   rechunkNode,
   reduceNode,
+  selectNode,
   sliceNode,
   sourceNode,
   stackNode,
+  takeNode,
   transposeNode,
+  windowNode,
   writeZarrNode,
 } from "./nodes.ts";
 export type { TaskEdges } from "./order.ts";

@@ -5,7 +5,7 @@
  * an implicit promotion is a `cast` node made by whoever built the kernel; operands of one arithmetic node agree in
  * dtype. Missing values are explicit too: nodata tests are `eq` nodes, masks are bool nodes, missing floats are NaN.
  */
-import type { DType, Scalar } from "../dtype/index.ts";
+import type { DType, ReductionName, Scalar } from "../dtype/index.ts";
 
 /** Index of a node in {@link Kernel.nodes}. */
 export type NodeId = number;
@@ -77,20 +77,15 @@ export type KernelNode =
   | { readonly op: "in-set"; readonly a: NodeId; readonly set: number; readonly dtype: "bool" };
 
 /** Reductions; the `nan*` family and masks skip, the others propagate NaN as NumPy does. */
-export type ReduceOp =
-  | "sum"
-  | "mean"
-  | "min"
-  | "max"
-  | "var"
-  | "std"
-  | "any"
-  | "all"
-  | "count"
-  | "nansum"
-  | "nanmean"
-  | "nanmin"
-  | "nanmax";
+export type ReduceOp = ReductionName;
+
+/** Where the elements of one block lie in the whole reduced range: what argmin and argmax count in. */
+export interface ReducePlace {
+  /** Index of the block's first element. */
+  readonly first: number;
+  /** What one step along each reduced axis adds, in the order of `reduced`. */
+  readonly weights: readonly number[];
+}
 
 /**
  * What a reduction is, from values to the result; shared by the partial, combining and final steps.
@@ -98,7 +93,8 @@ export type ReduceOp =
  * A *partial* block is float64 of shape `[components, …kept extents]`. Components by op (integers sit bit for bit in the
  * 8-byte slot as int64 or uint64, by the kind of `from`; bool counts as int64):
  *   sum, nansum: sum, n;  mean, nanmean: sum (float64), n;  min, max, nanmin, nanmax: value, n (value undefined where n = 0);
- *   var, std: n, mean, M2;  any, all: value (0 or 1), n;  count: n.
+ *   var, std, nanvar, nanstd: n, mean, M2;  any, all: value (0 or 1), n;  count: n;  prod, nanprod: value, n;
+ *   argmin and its kin: value, n, index (int64 bit for bit; the first of equals, and the first NaN where NaN propagates).
  * `n` (float64) counts the elements that took part: all of them, less NaN for the nan* family, less those whose mask is false.
  */
 export interface ReduceSpec {
@@ -130,7 +126,54 @@ export const REDUCE_COMPONENTS: Readonly<Record<ReduceOp, readonly string[]>> = 
   any: ["value", "n"],
   all: ["value", "n"],
   count: ["n"],
+  nanvar: ["n", "mean", "m2"],
+  nanstd: ["n", "mean", "m2"],
+  prod: ["value", "n"],
+  nanprod: ["value", "n"],
+  argmin: ["value", "n", "index"],
+  argmax: ["value", "n", "index"],
+  nanargmin: ["value", "n", "index"],
+  nanargmax: ["value", "n", "index"],
 };
+
+/** True for the reductions that give an index, and so must know where a block lies. */
+export function givesIndex(op: ReduceOp): boolean {
+  return op === "argmin" || op === "argmax" || op === "nanargmin" || op === "nanargmax";
+}
+
+/** How a quantile between two elements is found: NumPy's thirteen `method`s. */
+export type QuantileMethod =
+  | "inverted_cdf"
+  | "averaged_inverted_cdf"
+  | "closest_observation"
+  | "interpolated_inverted_cdf"
+  | "hazen"
+  | "weibull"
+  | "linear"
+  | "median_unbiased"
+  | "normal_unbiased"
+  | "lower"
+  | "higher"
+  | "midpoint"
+  | "nearest";
+
+/** What a selection is: ranks of the elements along whole axes. */
+export interface SelectSpec {
+  /** `median` is the mean of the two middle elements, as NumPy's; `quantile` interpolates by `method`. */
+  readonly op: "median" | "quantile";
+  /** Quantiles in [0, 1]; empty for `median`. */
+  readonly q: readonly number[];
+  /** The result has an axis of quantiles, its first: `q` was given as a list. */
+  readonly isList: boolean;
+  readonly method: QuantileMethod;
+  /** NaN (and elements whose mask is false) are left out; otherwise one NaN makes the result NaN. */
+  readonly skipna: boolean;
+  /** dtype of the values that enter, and of the result. */
+  readonly from: DType;
+  readonly dtype: DType;
+  /** Result where no element took part; null: NaN. */
+  readonly empty: Scalar | null;
+}
 
 /** A kernel without its literals, so that ten thousand thresholds share one compiled module. */
 export interface Kernel {

@@ -3,7 +3,7 @@
  * for a million. `R` is how a layer names its inputs: other nodes while an expression is being built, indices in a graph.
  */
 import type { DType } from "../dtype/index.ts";
-import type { KernelCall, ReduceSpec } from "./kernel.ts";
+import type { KernelCall, ReduceSpec, SelectSpec } from "./kernel.ts";
 import type { AxisWalk, Plain } from "./task.ts";
 
 /** Sizes of the blocks along each axis. */
@@ -34,9 +34,13 @@ export interface GatherPart<R> {
 
 /** All kinds. */
 export type LayerOf<R> =
-  /** Blocks read from a store; per source axis how it is walked. `scratchBytes` bounds one read's buffers beside the block. */
+  /**
+   * Blocks read from a store; per source axis how it is walked. `scratchBytes` bounds one read's buffers beside the
+   * block. `starts` as in a window: blocks that overlap or leave gaps.
+   */
   | (LayerBase & {
       readonly kind: "source";
+      readonly starts?: readonly (readonly number[])[];
       readonly source: Plain;
       readonly walk: readonly AxisWalk[];
       readonly scratchBytes: number;
@@ -67,6 +71,29 @@ export type LayerOf<R> =
     })
   /** Slices, transposes, rechunks, concatenations: every block is assembled from strided views of other blocks. */
   | (LayerBase & { readonly kind: "gather"; readonly parts: readonly GatherPart<R>[] })
+  /** Median or quantiles along `reduced` axes, each of one block in `loop`; they are dropped, or kept with size 1. */
+  | (LayerBase & {
+      readonly kind: "select";
+      readonly call: KernelCall;
+      readonly inputs: readonly BlockInput<R>[];
+      readonly loop: Chunks;
+      readonly reduced: readonly number[];
+      readonly keepdims: boolean;
+      readonly spec: SelectSpec;
+    })
+  /** A block kernel of the kernels room, by name: one result block from one block of each input. */
+  | (LayerBase & {
+      readonly kind: "apply";
+      readonly kernel: string;
+      readonly params: Plain;
+      readonly inputs: readonly BlockInput<R>[];
+      /** Bytes that the kernel needs beside its blocks, for the largest block. */
+      readonly scratchBytes: number;
+    })
+  /** Block b along axis k is `input[starts[k][b] … + chunks[k][b])`: halos, overlaps, rolling windows. */
+  | (LayerBase & { readonly kind: "window"; readonly input: R; readonly starts: readonly (readonly number[])[] })
+  /** `input[…, indices, …]` along `axis`; `indices`: float64 numbers, little-endian, not negative. */
+  | (LayerBase & { readonly kind: "take"; readonly input: R; readonly axis: number; readonly indices: Uint8Array })
   /** Half the resolution of the last two axes. Blocks begin at even pixels of the input. */
   | (LayerBase & {
       readonly kind: "coarsen";
@@ -86,11 +113,12 @@ export type LayerOf<R> =
     })
   /** One task: assembles all parts of all levels. */
   | (LayerBase & { readonly kind: "write-cog"; readonly inputs: readonly R[]; readonly plan: Plain })
-  /** One task that runs JavaScript text on whole arrays of one block each. */
+  /** JavaScript text per block: `f(...blocks, info, args)`. `lists`: an axis that the result does not follow arrives as a list of its blocks. */
   | (LayerBase & {
       readonly kind: "call";
       readonly text: string;
-      readonly inputs: readonly R[];
+      readonly inputs: readonly BlockInput<R>[];
+      readonly lists: boolean;
       readonly args: Plain;
       readonly mac: string | null;
     });
@@ -122,16 +150,20 @@ export function layerInputs<R>(layer: LayerOf<R>): readonly R[] {
       return [];
     case "blockwise":
     case "reduce":
+    case "select":
+    case "apply":
+    case "call":
       return layer.inputs.map((i) => i.layer);
     case "gather":
       return layer.parts.map((p) => p.layer);
     case "combine":
+    case "window":
+    case "take":
     case "coarsen":
     case "write-zarr":
     case "write-cog-part":
       return [layer.input];
     case "write-cog":
-    case "call":
       return layer.inputs;
   }
 }
@@ -145,16 +177,20 @@ export function mapInputs<R, S>(layer: LayerOf<R>, f: (ref: R) => S): LayerOf<S>
       return layer;
     case "blockwise":
     case "reduce":
+    case "select":
+    case "apply":
+    case "call":
       return { ...layer, inputs: layer.inputs.map((i) => ({ ...i, layer: f(i.layer) })) };
     case "gather":
       return { ...layer, parts: layer.parts.map((p) => ({ ...p, layer: f(p.layer) })) };
     case "combine":
+    case "window":
+    case "take":
     case "coarsen":
     case "write-zarr":
     case "write-cog-part":
       return { ...layer, input: f(layer.input) };
     case "write-cog":
-    case "call":
       return { ...layer, inputs: layer.inputs.map(f) };
   }
 }

@@ -168,7 +168,7 @@ function describe(graph: Graph): PlanLayer[] {
     dtype: l.dtype,
     shape: shapeOfChunks(l.chunks),
     chunk: l.chunks.map((c) => Math.max(0, ...c)),
-    note: l.kind === "blockwise" || l.kind === "reduce" ? kernelText(l.call) : l.inline ? "inside its consumers" : "",
+    note: "call" in l ? kernelText(l.call) : l.inline ? "inside its consumers" : "",
   }));
 }
 

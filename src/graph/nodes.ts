@@ -3,7 +3,7 @@ import { invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import type { AxisIndex } from "../ndarray/index.ts";
 import { offsetsOf } from "./chunks.ts";
-import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec } from "./kernel.ts";
+import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec, type SelectSpec } from "./kernel.ts";
 import {
   type BlockInput,
   type Chunks,
@@ -261,4 +261,76 @@ export function cogPartNode(node: LayerNode, plan: Plain, level: number, tiles: 
 /** The file assembled from the parts of all levels, full resolution first. */
 export function cogNode(levels: readonly LayerNode[], plan: Plain): LayerNode {
   return makeNode("store-cog", { kind: "write-cog", dtype: "float64", chunks: [[1]], inputs: levels, plan });
+}
+
+/** Median or quantiles along `reduced` axes, each of one block in `loop`. */
+export function selectNode(
+  label: string,
+  call: KernelCall,
+  spec: SelectSpec,
+  inputs: readonly BlockInput<LayerNode>[],
+  loop: Chunks,
+  layout: { readonly reduced: readonly number[]; readonly keepdims: boolean },
+): LayerNode {
+  const { reduced, keepdims } = layout;
+  invariant(
+    reduced.every((k) => loop[k]?.length === 1),
+    "a selection needs whole axes",
+  );
+  const kept = loop.flatMap((sizes, k) => (reduced.includes(k) ? (keepdims ? [[1]] : []) : [sizes]));
+  const chunks = spec.isList ? [[spec.q.length], ...kept] : kept;
+  return makeNode(label, { kind: "select", dtype: spec.dtype, chunks, call, inputs, loop, reduced, keepdims, spec });
+}
+
+/** One block kernel per block of `chunks`. An input's axis follows a result's axis (as many blocks), or is one block. */
+export function applyNode(
+  label: string,
+  o: {
+    readonly kernel: string;
+    readonly params: Plain;
+    readonly inputs: readonly BlockInput<LayerNode>[];
+    readonly dtype: DType;
+    readonly chunks: Chunks;
+    readonly scratchBytes: number;
+  },
+): LayerNode {
+  return makeNode(label, { kind: "apply", ...o });
+}
+
+/** Block b along axis k is `node[starts[k][b] … + chunks[k][b])`: blocks with halos. The result's array is these blocks side by side. */
+export function windowNode(
+  label: string,
+  node: LayerNode,
+  chunks: Chunks,
+  starts: readonly (readonly number[])[],
+): LayerNode {
+  return makeNode(label, { kind: "window", dtype: node.layer.dtype, chunks, input: node, starts });
+}
+
+/** `node[…, indices, …]` along `axis`; `sizes` cut the result's axis. Indices are not negative and in bounds. */
+export function takeNode(
+  label: string,
+  node: LayerNode,
+  axis: number,
+  indices: readonly number[],
+  sizes: readonly number[],
+): LayerNode {
+  const chunks = node.layer.chunks.map((c, k) => (k === axis ? sizes : c));
+  const bytes = new Uint8Array(Float64Array.from(indices).buffer);
+  return makeNode(label, { kind: "take", dtype: node.layer.dtype, chunks, input: node, axis, indices: bytes });
+}
+
+/** `text` per block: `f(...blocks, info, args)`. */
+export function callNode(
+  label: string,
+  o: {
+    readonly text: string;
+    readonly inputs: readonly BlockInput<LayerNode>[];
+    readonly lists: boolean;
+    readonly args: Plain;
+    readonly dtype: DType;
+    readonly chunks: Chunks;
+  },
+): LayerNode {
+  return makeNode(label, { kind: "call", ...o, mac: null });
 }

@@ -13,6 +13,9 @@ export function stepInputs(step: Step): readonly Register[] {
     case "map":
     case "reduce":
     case "combine":
+    case "select":
+    case "apply":
+    case "take":
     case "call":
       return step.inputs;
     case "gather":
@@ -36,6 +39,9 @@ export function mapRegisters(step: Step, f: (register: Register) => Register): S
     case "map":
     case "reduce":
     case "combine":
+    case "select":
+    case "apply":
+    case "take":
     case "call":
       return { ...step, inputs: step.inputs.map(f) };
     case "gather":

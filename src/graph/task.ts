@@ -1,6 +1,6 @@
 /** The native task spec: a small program over registers, plain data, the same on threads, on our wire and on Dask's. */
 import type { DType } from "../dtype/index.ts";
-import type { KernelCall, ReduceSpec } from "./kernel.ts";
+import type { KernelCall, ReducePlace, ReduceSpec, SelectSpec } from "./kernel.ts";
 
 /** Plain data that survives JSON and msgpack (bigint and Uint8Array included). */
 export type Plain =
@@ -64,6 +64,34 @@ export type Step =
       readonly loop: readonly number[];
       readonly reduced: readonly number[];
       readonly spec: ReduceSpec;
+      /** For argmin and its kin. */
+      readonly place?: ReducePlace;
+    })
+  /** Fused kernel whose values are ranked along all of the `reduced` axes of `loop`; an axis of quantiles comes first. */
+  | (StepBase & {
+      readonly do: "select";
+      readonly call: KernelCall;
+      readonly inputs: readonly Register[];
+      readonly axes: readonly (readonly (number | null)[])[];
+      readonly loop: readonly number[];
+      readonly reduced: readonly number[];
+      readonly spec: SelectSpec;
+    })
+  /** A block kernel of the kernels room, by name. `at`: the block's first element in its layer; `position`: its place in the grid. */
+  | (StepBase & {
+      readonly do: "apply";
+      readonly kernel: string;
+      readonly params: Plain;
+      readonly inputs: readonly Register[];
+      readonly at: readonly number[];
+      readonly position: readonly number[];
+    })
+  /** Elements along `axis`, each from one of the inputs, which agree along all other axes; `picks`: int32 pairs (input, index in it). */
+  | (StepBase & {
+      readonly do: "take";
+      readonly axis: number;
+      readonly inputs: readonly Register[];
+      readonly picks: Uint8Array;
     })
   /** Combine partials one after another, left to right; `final` gives the result instead of a partial. */
   | (StepBase & {

@@ -34,6 +34,7 @@ class Checker {
     switch (kind) {
       case "source":
         this.#walk(this.#fields["walk"], this.#chunks.length);
+        if (this.#fields["starts"] !== undefined) this.#starts(null);
         return this.#demand(isCount(this.#fields["scratchBytes"]), "scratchBytes");
       case "literal":
         return this.#demand(this.#fields["bytes"] instanceof Uint8Array, "bytes");
@@ -43,7 +44,23 @@ class Checker {
           "start and step of one axis",
         );
       case "blockwise":
+        this.#kernel();
         return this.#blockInputs(this.#chunks);
+      case "select":
+        return this.#select();
+      case "apply":
+        this.#blockInputs(this.#chunks);
+        return this.#demand(
+          typeof this.#fields["kernel"] === "string" && isCount(this.#fields["scratchBytes"]),
+          "a kernel's name and scratchBytes",
+        );
+      case "window": {
+        const { chunks } = this.#input(this.#fields["input"]);
+        this.#demand(chunks.length === this.#chunks.length, "an input of as many axes");
+        return this.#starts(chunks);
+      }
+      case "take":
+        return this.#take();
       case "reduce":
         return this.#reduce();
       case "combine":
@@ -67,8 +84,11 @@ class Checker {
         for (const i of this.#list("inputs")) this.#demand(this.#input(i).kind === "write-cog-part", "parts as inputs");
         return;
       case "call":
-        for (const i of this.#list("inputs")) this.#input(i);
-        return this.#demand(typeof this.#fields["text"] === "string", "text");
+        this.#blockInputs(this.#chunks);
+        return this.#demand(
+          typeof this.#fields["text"] === "string" && typeof this.#fields["lists"] === "boolean",
+          "text and lists",
+        );
       default:
         return this.#demand(false, "a kind that this side knows");
     }
@@ -106,10 +126,74 @@ class Checker {
     }
   }
 
-  /** Inputs of a kernel: every axis that is followed is cut into as many blocks as the loop's. */
-  #blockInputs(loop: Chunks): void {
+  #kernel(): void {
     const call = this.#fields["call"] as { kernel?: { nodes?: unknown } } | undefined;
     this.#demand(Array.isArray(call?.kernel?.nodes), "a kernel");
+  }
+
+  /** Start of every block of every axis; with `inside`, each block lies within these chunks. */
+  #starts(inside: Chunks | null): void {
+    const starts = this.#list("starts");
+    const holds = this.#chunks.every((sizes, k) => {
+      const axis = starts[k];
+      const n = inside?.[k]?.reduce((a, b) => a + b, 0) ?? Number.MAX_SAFE_INTEGER;
+      return (
+        Array.isArray(axis) &&
+        axis.length === sizes.length &&
+        sizes.every((size, b) => isCount(axis[b]) && (axis[b] as number) + size <= n)
+      );
+    });
+    this.#demand(starts.length === this.#chunks.length && holds, "a start inside the input for every block");
+  }
+
+  #select(): void {
+    const loop = this.#fields["loop"] as Chunks; // read by SizeReader
+    const { keepdims, spec } = this.#fields;
+    const { isList, q } = (spec ?? {}) as { isList?: unknown; q?: unknown };
+    this.#axes("reduced", loop.length);
+    const reduced = this.#list("reduced");
+    this.#demand(
+      typeof keepdims === "boolean" && typeof isList === "boolean" && Array.isArray(q) && q.length <= 65536,
+      "keepdims and a selection",
+    );
+    this.#demand(
+      reduced.every((k) => loop[k as number]?.length === 1),
+      "whole reduced axes",
+    );
+    const kept = loop.flatMap((c, k) => (reduced.includes(k) ? (keepdims === true ? [1] : []) : [c.length]));
+    const grid = isList === true ? [1, ...kept] : kept;
+    this.#demand(
+      this.#chunks.length === grid.length && this.#chunks.every((c, k) => c.length === grid[k]),
+      "blocks cut like the loop",
+    );
+    this.#kernel();
+    this.#blockInputs(loop);
+  }
+
+  #take(): void {
+    const { chunks } = this.#input(this.#fields["input"]);
+    const { axis, indices } = this.#fields;
+    this.#demand(
+      isCount(axis) && axis < chunks.length && chunks.length === this.#chunks.length,
+      "an axis of the input",
+    );
+    const along = axis as number; // checked
+    const total = (this.#chunks[along] as readonly number[]).reduce((a, b) => a + b, 0);
+    this.#demand(indices instanceof Uint8Array && indices.length === 8 * total, "an index per element of the axis");
+    const n = (chunks[along] as readonly number[]).reduce((a, b) => a + b, 0);
+    const bytes = (indices as Uint8Array).slice(); // a copy is aligned
+    this.#demand(
+      new Float64Array(bytes.buffer).every((i) => isCount(i) && i < n),
+      "indices within the axis",
+    );
+    this.#demand(
+      this.#chunks.every((c, k) => k === along || sameSizes(c, chunks[k] as readonly number[])),
+      "other axes cut like the input's",
+    );
+  }
+
+  /** Inputs by block: every axis that is followed is cut into as many blocks as the loop's. */
+  #blockInputs(loop: Chunks): void {
     for (const input of this.#list("inputs") as readonly Fields[]) {
       const { chunks } = this.#input(input?.["layer"]);
       const axes = input["axes"] as readonly unknown[];
@@ -134,6 +218,7 @@ class Checker {
     );
     this.#demand(sameGrid(loop, this.#chunks.slice(1)), "partials cut like the loop");
     this.#axes("reduced", loop.length);
+    this.#kernel();
     this.#blockInputs(loop);
   }
 
@@ -218,4 +303,8 @@ function isNumber(value: unknown): boolean {
 
 function sameGrid(a: Chunks, b: Chunks): boolean {
   return a.length === b.length && a.every((sizes, k) => sizes.length === b[k]?.length);
+}
+
+function sameSizes(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((n, i) => n === b[i]);
 }

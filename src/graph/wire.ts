@@ -119,7 +119,7 @@ export function encodeGraph(graph: Graph): Uint8Array {
   const layers = graph.layers.map((l) => ({
     ...l,
     chunks: pack(l.chunks),
-    ...(l.kind === "reduce" ? { loop: pack(l.loop) } : {}),
+    ...(l.kind === "reduce" || l.kind === "select" ? { loop: pack(l.loop) } : {}),
   }));
   return encodePlain({ v: 1, layers, outputs: graph.outputs });
 }
@@ -140,7 +140,7 @@ export function decodeGraph(bytes: Uint8Array): Graph {
     return {
       ...fields,
       chunks: sizes.chunks(fields["chunks"]),
-      ...(fields["kind"] === "reduce" ? { loop: sizes.chunks(fields["loop"]) } : {}),
+      ...(fields["kind"] === "reduce" || fields["kind"] === "select" ? { loop: sizes.chunks(fields["loop"]) } : {}),
     } as unknown as Layer;
   });
   for (let k = 0; k < layers.length; k++) validateLayer(layers, k);

@@ -6,6 +6,7 @@
  */
 
 export type { AccessKind } from "./access.ts";
+export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBlock } from "./blocks.ts";
 export { type CoarsenMethod, coarsen } from "./coarsen.ts";
 export { copyStrided, fill } from "./copy.ts";
 export { compileKernel, type Support, supports } from "./engine.ts";
@@ -14,6 +15,7 @@ export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
 export { runReduce } from "./reduce.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";
+export { runSelect } from "./select/plain.ts";
 export {
   exportModules,
   importModule,

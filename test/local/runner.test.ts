@@ -3,8 +3,8 @@ import { arange, type ChunkedArray, stack } from "../../src/array/index.ts";
 import { type Random, seededRandom } from "../../src/base/index.ts";
 import { runTask } from "../../src/executor/index.ts";
 import {
+  callNode,
   type LayerNode,
-  makeNode,
   type PlannedGraph,
   planGraph,
   type RunProgress,
@@ -33,7 +33,14 @@ function plain(blocks: readonly (readonly NDArray[])[]): unknown {
 
 /** One task of JavaScript, for what native tasks do not do: wait, fail. */
 function call(text: string, ...inputs: readonly LayerNode[]): LayerNode {
-  return makeNode("call", { kind: "call", dtype: "float64", chunks: [[2]], text, inputs, args: null, mac: null });
+  return callNode("call", {
+    dtype: "float64",
+    chunks: [[2]],
+    text,
+    inputs: inputs.map((layer) => ({ layer, axes: [null] })),
+    lists: false,
+    args: null,
+  });
 }
 
 function randomChunks(random: Random, n: number): number[] {
