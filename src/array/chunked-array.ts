@@ -269,6 +269,16 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   all(axis?: Axis, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("all", this, axis, options));
   }
+  prod(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("prod", this, axis, options));
+  }
+  /** Index of the smallest element, along one axis or in the flat array. */
+  argmin(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("argmin", this, axis, options));
+  }
+  argmax(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("argmax", this, axis, options));
+  }
   /** Elements that are not NaN, as int64 (Xarray's and pandas' `count`). */
   count(axis?: Axis, options?: ReduceOptions): ChunkedArray {
     const value = (b: Parameters<typeof unaryTerm>[0], x: number): { value: number; mask: number } => {
@@ -288,6 +298,21 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   }
   nanmax(axis?: Axis, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanmax", this, axis, options));
+  }
+  nanprod(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("nanprod", this, axis, options));
+  }
+  nanvar(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("nanvar", this, axis, options));
+  }
+  nanstd(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("nanstd", this, axis, options));
+  }
+  nanargmin(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("nanargmin", this, axis, options));
+  }
+  nanargmax(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+    return new ChunkedArray(reduceLayer("nanargmax", this, axis, options));
   }
 
   /** Run, and give the whole array as one block in memory. */

@@ -6,12 +6,10 @@ import { NDArray, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import { fromArray } from "./create.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
-import type { Axis, ReduceOptions } from "./reduce.ts";
 import { type BinaryName, binaryTerm, type Term, type UnaryName, unaryTerm, whereTerm } from "./terms.ts";
 
 type Binary = (x: Operand, y: Operand) => ChunkedArray;
 type Unary = (x: Operand) => ChunkedArray;
-type Reduction = (x: ChunkedArray, axis?: Axis, options?: ReduceOptions) => ChunkedArray;
 
 function binary(op: BinaryName): Binary {
   return (x, y) => new ChunkedArray(elementwise(op, [x, y], (b, [p, q]) => binaryTerm(b, op, p as Term, q as Term)));
@@ -74,22 +72,6 @@ export function rechunk(x: ChunkedArray, chunks: ChunkSpec): ChunkedArray {
 export function transpose(x: ChunkedArray, axes?: readonly number[]): ChunkedArray {
   return x.transpose(...(axes ?? []));
 }
-
-export const sum: Reduction = (x, axis, options) => x.sum(axis, options);
-export const mean: Reduction = (x, axis, options) => x.mean(axis, options);
-export const min: Reduction = (x, axis, options) => x.min(axis, options);
-export const max: Reduction = (x, axis, options) => x.max(axis, options);
-export const std: Reduction = (x, axis, options) => x.std(axis, options);
-const variance: Reduction = (x, axis, options) => x.var(axis, options);
-
-export { variance as var };
-export const any: Reduction = (x, axis, options) => x.any(axis, options);
-export const all: Reduction = (x, axis, options) => x.all(axis, options);
-export const count: Reduction = (x, axis, options) => x.count(axis, options);
-export const nansum: Reduction = (x, axis, options) => x.nansum(axis, options);
-export const nanmean: Reduction = (x, axis, options) => x.nanmean(axis, options);
-export const nanmin: Reduction = (x, axis, options) => x.nanmin(axis, options);
-export const nanmax: Reduction = (x, axis, options) => x.nanmax(axis, options);
 
 function lazies(label: string, arrays: readonly (ChunkedArray | NDArray)[]): ChunkedArray[] {
   if (!Array.isArray(arrays) || arrays.length === 0)

@@ -19,5 +19,7 @@ export * from "./functions.ts";
 export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 export type { Axis, MaskedReduce, ReduceOptions } from "./reduce.ts";
 export { reduceLayer } from "./reduce.ts";
+export * from "./reductions.ts";
+export * from "./statistics.ts";
 export type { BinaryName, Term, UnaryName } from "./terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";

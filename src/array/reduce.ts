@@ -1,7 +1,8 @@
 /** Reductions: one fused partial kernel, a fixed tree, NumPy's result dtypes. */
-import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
-import { type DType, dtypeInfo, reductionType, type Scalar } from "../dtype/index.ts";
+import { ArgumentError, AxisError, DTypeError, ShapeError } from "../base/index.ts";
+import { asDType, type DType, dtypeInfo, reductionType, type Scalar } from "../dtype/index.ts";
 import {
+  givesIndex,
   KernelBuilder,
   type LayerNode,
   type NodeId,
@@ -19,10 +20,12 @@ export type Axis = number | readonly number[] | null;
 export interface ReduceOptions {
   /** Keep reduced axes with size 1. */
   readonly keepdims?: boolean;
-  /** dtype in which sums accumulate and results come. */
+  /** dtype that the values take before a sum, product, mean or variance, and that the result has. */
   readonly dtype?: DType;
   /** Delta degrees of freedom of var and std. */
   readonly ddof?: number;
+  /** The Array API's name of `ddof`. */
+  readonly correction?: number;
   /** Partials combined at once, per axis; default 4. */
   readonly splitEvery?: number;
 }
@@ -37,10 +40,16 @@ export interface MaskedReduce {
   readonly result?: DType;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set(["keepdims", "dtype", "ddof", "correction", "splitEvery"]);
+const HAS_DTYPE: ReadonlySet<ReduceOp> = new Set([
+  ...(["sum", "nansum", "prod", "nanprod", "mean", "nanmean", "var", "nanvar", "std", "nanstd"] as const),
+]);
+const HAS_DDOF: ReadonlySet<ReduceOp> = new Set(["var", "nanvar", "std", "nanstd"] as const);
+
 /**
  * Layer of a reduction.
- * @throws {AxisError} axis out of bounds or repeated  @throws {ShapeError} min or max of nothing
- * @throws {DTypeError} not defined for the dtype  @throws {ArgumentError} splitEvery below 2
+ * @throws {AxisError} axis out of bounds or repeated  @throws {ShapeError} min, max, argmin or argmax of nothing
+ * @throws {DTypeError} not defined for the dtype  @throws {ArgumentError} an option that the reduction does not have
  */
 export function reduceLayer(
   op: ReduceOp,
@@ -49,16 +58,14 @@ export function reduceLayer(
   options: ReduceOptions = {},
   masked: MaskedReduce = {},
 ): LayerNode {
+  const { splitEvery, ddof, dtype } = checkedOptions(op, options);
+  if (givesIndex(op) && typeof axis === "object" && axis !== null)
+    throw new AxisError(`${op} along axes [${axis.join(", ")}]: expected one axis, or none for the flat index`);
   const reduced = normalizeAxes(axis, x.ndim);
-  const splitEvery = options.splitEvery ?? 4;
-  if (!Number.isInteger(splitEvery) || splitEvery < 2)
-    throw new ArgumentError(`splitEvery ${splitEvery}: expected an integer of at least 2`);
-  if (/min|max/.test(op) && masked.empty === undefined && reduced.some((k) => x.shape[k] === 0)) {
-    throw new ShapeError(`${op} of an empty array of shape (${x.shape.join(", ")}) has no value`);
-  }
+  if (masked.empty === undefined) checkNotEmpty(op, x.shape, reduced);
   const b = new KernelBuilder();
   const input = b.input(x.dtype);
-  const own = options.dtype ? b.cast(input, options.dtype) : input;
+  const own = dtype === undefined ? input : b.cast(input, dtype);
   const { value, mask } = masked.value?.(b, own) ?? { value: own, mask: null };
   const from = b.dtype(value);
   const { kind } = dtypeInfo(from);
@@ -66,12 +73,51 @@ export function reduceLayer(
   const spec: ReduceSpec = {
     op,
     from,
-    dtype: masked.result ?? reductionType(op, from),
-    ddof: options.ddof ?? 0,
+    dtype: masked.result ?? dtype ?? reductionType(op, from),
+    ddof,
     minCount: masked.minCount ?? 0,
     empty: masked.empty ?? null,
   };
   const call = b.build(mask === null ? [value] : [value, mask]);
   const inputs = [{ layer: x.node, axes: x.shape.map((_, k) => k) }];
   return reduceNode(op, call, spec, inputs, x.chunks, { reduced, keepdims: options.keepdims ?? false, splitEvery });
+}
+
+interface CheckedOptions {
+  readonly splitEvery: number;
+  readonly ddof: number;
+  readonly dtype: DType | undefined;
+}
+
+function checkedOptions(op: ReduceOp, options: ReduceOptions): CheckedOptions {
+  for (const [name, value] of Object.entries(options)) {
+    if (!OPTIONS.has(name) && value !== undefined)
+      throw new ArgumentError(
+        name === "where" || name === "initial"
+          ? `${op} has no option ${name}; select with where(mask, x, neutral) before, or combine with ${name} after`
+          : `${op} has no option ${JSON.stringify(name)}; expected ${[...OPTIONS].join(", ")}`,
+      );
+  }
+  const { splitEvery = 4, correction, dtype } = options;
+  if (!Number.isInteger(splitEvery) || splitEvery < 2)
+    throw new ArgumentError(`splitEvery ${splitEvery}: expected an integer of at least 2`);
+  if (correction !== undefined && options.ddof !== undefined && correction !== options.ddof)
+    throw new ArgumentError(`ddof ${options.ddof} and correction ${correction} are two names of one number`);
+  const ddof = options.ddof ?? correction ?? 0;
+  if (!Number.isFinite(ddof)) throw new ArgumentError(`ddof ${ddof}: expected a finite number`);
+  if (ddof !== 0 && !HAS_DDOF.has(op)) throw new ArgumentError(`${op} has no ddof`);
+  if (dtype === undefined) return { splitEvery, ddof, dtype };
+  const to = asDType(dtype);
+  if (!HAS_DTYPE.has(op)) throw new ArgumentError(`${op} has no dtype option; use astype`);
+  const { kind } = dtypeInfo(to);
+  const needsFloat = HAS_DDOF.has(op);
+  if (kind === "b" || (needsFloat && kind !== "f" && kind !== "c"))
+    throw new DTypeError(`${op} with dtype ${to}: expected ${needsFloat ? "a float" : "a number"} dtype`);
+  return { splitEvery, ddof, dtype: to };
+}
+
+/** NumPy's rule: a reduced axis without elements has no extreme, even where the result is empty too. */
+function checkNotEmpty(op: ReduceOp, shape: readonly number[], reduced: readonly number[]): void {
+  if (/min|max/.test(op) && reduced.some((k) => shape[k] === 0))
+    throw new ShapeError(`${op} of an empty array of shape (${shape.join(", ")}) has no value`);
 }
