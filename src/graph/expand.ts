@@ -88,7 +88,11 @@ class Emitter {
           ...out,
           kernel: layer.kernel,
           params: layer.params,
-          inputs: this.#inputs(layer.inputs, position).inputs,
+          inputs: layer.byNumber
+            ? layer.inputs.map((i) =>
+                this.need(i.layer, this.#graph.position(i.layer, this.#graph.indexOf(index, position))),
+              )
+            : this.#inputs(layer.inputs, position).inputs,
           at: boxOf(layer.chunks, position).map((i) => i.start),
           position,
         });

@@ -293,6 +293,7 @@ function usesEachBlockOnce(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNod
       return sizeOf(gridOf(loopOf(consumer))) <= sizeOf(gridOf(layer.chunks));
     case "apply":
     case "call": {
+      if (consumer.kind === "apply" && consumer.byNumber) return true;
       // One task per block of the result: an input is used once where it follows every axis that is cut.
       const cut = consumer.chunks.flatMap((sizes, k) => (sizes.length > 1 ? [k] : []));
       return consumer.inputs.every((i) => i.layer.layer.name !== layer.name || cut.every((k) => i.axes.includes(k)));

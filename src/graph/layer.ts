@@ -81,12 +81,16 @@ export type LayerOf<R> =
       readonly keepdims: boolean;
       readonly spec: SelectSpec;
     })
-  /** A block kernel of the kernels room, by name: one result block from one block of each input. */
+  /**
+   * A block kernel of the kernels room, by name: one result block from one block of each input. `byNumber`: the inputs'
+   * blocks correspond to the result's by their number in C order, whatever the axes (a reshape).
+   */
   | (LayerBase & {
       readonly kind: "apply";
       readonly kernel: string;
       readonly params: Plain;
       readonly inputs: readonly BlockInput<R>[];
+      readonly byNumber?: boolean;
       /** Bytes that the kernel needs beside its blocks, for the largest block. */
       readonly scratchBytes: number;
     })

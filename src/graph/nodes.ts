@@ -289,6 +289,7 @@ export function applyNode(
     readonly kernel: string;
     readonly params: Plain;
     readonly inputs: readonly BlockInput<LayerNode>[];
+    readonly byNumber?: boolean;
     readonly dtype: DType;
     readonly chunks: Chunks;
     readonly scratchBytes: number;

@@ -1,6 +1,6 @@
 /** Is what a peer calls a layer one? Checked before any formula meets it, so that formulas may trust their fields. */
 import { RemoteProtocolError } from "../base/index.ts";
-import { isDType } from "../dtype/index.ts";
+import { type DType, isDType, itemsize } from "../dtype/index.ts";
 import { REDUCE_COMPONENTS } from "./kernel.ts";
 import type { Chunks, Layer } from "./layer.ts";
 
@@ -37,7 +37,7 @@ class Checker {
         if (this.#fields["starts"] !== undefined) this.#starts(null);
         return this.#demand(isCount(this.#fields["scratchBytes"]), "scratchBytes");
       case "literal":
-        return this.#demand(this.#fields["bytes"] instanceof Uint8Array, "bytes");
+        return this.#literal();
       case "arange":
         return this.#demand(
           this.#chunks.length === 1 && isNumber(this.#fields["start"]) && isNumber(this.#fields["step"]),
@@ -49,7 +49,8 @@ class Checker {
       case "select":
         return this.#select();
       case "apply":
-        this.#blockInputs(this.#chunks);
+        if (this.#fields["byNumber"] === true) this.#blocksByNumber();
+        else this.#blockInputs(this.#chunks);
         return this.#demand(
           typeof this.#fields["kernel"] === "string" && isCount(this.#fields["scratchBytes"]),
           "a kernel's name and scratchBytes",
@@ -124,6 +125,16 @@ class Checker {
         "axis, start and step in a walk",
       );
     }
+  }
+
+  #literal(): void {
+    const { bytes, dtype } = this.#fields;
+    const size = itemsize(dtype as DType); // checked
+    const n = this.#chunks.reduce((all, c) => all * c.reduce((a, b) => a + b, 0), 1);
+    this.#demand(
+      bytes instanceof Uint8Array && (bytes.length === size || bytes.length === n * size),
+      "bytes of one element or of all",
+    );
   }
 
   #kernel(): void {
@@ -206,6 +217,13 @@ class Checker {
         );
       });
     }
+  }
+
+  /** Inputs by number: each has as many blocks as the layer. */
+  #blocksByNumber(): void {
+    const blocks = (chunks: Chunks): number => chunks.reduce((n, c) => n * c.length, 1);
+    for (const input of this.#list("inputs") as readonly Fields[])
+      this.#demand(blocks(this.#input(input?.["layer"]).chunks) === blocks(this.#chunks), "inputs of as many blocks");
   }
 
   #reduce(): void {
