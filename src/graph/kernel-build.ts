@@ -1,7 +1,15 @@
 /** Building kernels: equal subexpressions become one node, literals become parameters, calls compose. */
 import { invariant } from "../base/index.ts";
 import { castScalar, type DType, type Scalar } from "../dtype/index.ts";
-import type { BinaryOp, CompareOp, KernelCall, KernelNode, NodeId, UnaryOp } from "./kernel.ts";
+import {
+  type BinaryOp,
+  type CompareOp,
+  type KernelCall,
+  type KernelNode,
+  type NodeId,
+  PREDICATES,
+  type UnaryOp,
+} from "./kernel.ts";
 
 const COMPARE: ReadonlySet<string> = new Set(["lt", "le", "gt", "ge", "eq", "ne"]);
 
@@ -45,7 +53,7 @@ export class KernelBuilder {
     return this.#add({ op: "cast", a, dtype });
   }
 
-  unary(op: UnaryOp, a: NodeId, dtype: DType = op.startsWith("is") ? "bool" : this.dtype(a)): NodeId {
+  unary(op: UnaryOp, a: NodeId, dtype: DType = PREDICATES.has(op) ? "bool" : this.dtype(a)): NodeId {
     return this.#add({ op, a, dtype });
   }
 

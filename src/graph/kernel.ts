@@ -10,7 +10,10 @@ import type { DType, ReductionName, Scalar } from "../dtype/index.ts";
 /** Index of a node in {@link Kernel.nodes}. */
 export type NodeId = number;
 
-/** One operand. `not` is logical on bool and bitwise on integers. `round` is half to even. */
+/**
+ * One operand. `not` is logical on bool and bitwise on integers. `round` is half to even. `mantissa` and `exponent` are
+ * the parts of C's `frexp`; `spacing` is the distance to the next float away from 0; `i0` is the Bessel function.
+ */
 export type UnaryOp =
   | "neg"
   | "abs"
@@ -23,22 +26,43 @@ export type UnaryOp =
   | "trunc"
   | "round"
   | "exp"
+  | "exp2"
+  | "expm1"
   | "log"
   | "log2"
   | "log10"
+  | "log1p"
   | "sin"
   | "cos"
   | "tan"
   | "asin"
   | "acos"
   | "atan"
+  | "sinh"
+  | "cosh"
+  | "tanh"
+  | "asinh"
+  | "acosh"
+  | "atanh"
+  | "cbrt"
+  | "i0"
   | "deg2rad"
   | "rad2deg"
+  | "mantissa"
+  | "exponent"
+  | "spacing"
+  | "signbit"
   | "isnan"
   | "isinf"
   | "isfinite";
 
-/** Two operands of one dtype. `and or xor` are logical on bool, bitwise on integers; `min max` propagate NaN. */
+/** Unary operations whose result is bool. */
+export const PREDICATES: ReadonlySet<string> = new Set<UnaryOp>(["isnan", "isinf", "isfinite", "signbit"]);
+
+/**
+ * Two operands of one dtype. `and or xor` are logical on bool, bitwise on integers; `min max` propagate NaN. `mod` takes
+ * the divisor's sign, `fmod` the dividend's. `ldexp` is a·2^b; `index` is `a` where 0 ≤ a < b and fails elsewhere.
+ */
 export type BinaryOp =
   | "add"
   | "sub"
@@ -46,11 +70,18 @@ export type BinaryOp =
   | "div"
   | "floordiv"
   | "mod"
+  | "fmod"
   | "pow"
   | "min"
   | "max"
   | "atan2"
   | "hypot"
+  | "copysign"
+  | "nextafter"
+  | "logaddexp"
+  | "logaddexp2"
+  | "ldexp"
+  | "index"
   | "and"
   | "or"
   | "xor"
