@@ -204,12 +204,18 @@ export const SCALAR2 = {
   "i32.shr_u": 0x76,
   "i64.add": 0x7c,
   "i64.sub": 0x7d,
+  "i64.mul": 0x7e,
   "i64.and": 0x83,
   "i64.or": 0x84,
   "i64.xor": 0x85,
   "i64.shl": 0x86,
   "i64.shr_u": 0x88,
+  "f32.add": 0x92,
+  "f32.sub": 0x93,
+  "f32.mul": 0x94,
   "f64.add": 0xa0,
+  "f64.sub": 0xa1,
+  "f64.mul": 0xa2,
 } as const;
 
 /** Comparisons of two operands of the type before the dot; the result is i32. */
@@ -217,6 +223,7 @@ export const SCALAR_COMPARE = {
   "i32.eq": 0x46,
   "i32.lt_s": 0x48,
   "i32.lt_u": 0x49,
+  "i32.gt_s": 0x4a,
   "i32.gt_u": 0x4b,
   "i32.le_u": 0x4d,
   "i32.ge_u": 0x4f,
@@ -225,16 +232,19 @@ export const SCALAR_COMPARE = {
   "f64.eq": 0x61,
   "f64.ne": 0x62,
   "f64.lt": 0x63,
+  "f64.ge": 0x66,
 } as const;
 
 /** Scalar operations of one operand; the result's type stands before the dot, the operand's after it if it differs. */
 export const SCALAR1 = {
+  "i32.ctz": 0x68,
   "f64.abs": 0x99,
   "i32.wrap_i64": 0xa7,
   "i64.extend_i32_s": 0xac,
   "i64.extend_i32_u": 0xad,
   "f32.convert_i64_s": 0xb4,
   "f32.convert_i64_u": 0xb5,
+  "f32.demote_f64": 0xb6,
   "f64.convert_i32_s": 0xb7,
   "f64.convert_i32_u": 0xb8,
   "f64.convert_i64_s": 0xb9,
@@ -248,13 +258,16 @@ export const SCALAR1 = {
 export const SCALAR_LOAD = {
   "i32.load": 0x28,
   "i64.load": 0x29,
+  "f32.load": 0x2a,
   "f64.load": 0x2b,
   "i32.load8_u": 0x2d,
+  "i32.load16_s": 0x2e,
   "i32.load16_u": 0x2f,
 } as const;
 export const SCALAR_STORE = {
   "i32.store": 0x36,
   "i64.store": 0x37,
+  "f32.store": 0x38,
   "f64.store": 0x39,
   "i32.store8": 0x3a,
   "i32.store16": 0x3b,
