@@ -88,6 +88,13 @@ export type BinaryOp =
   | "shl"
   | "shr";
 
+/**
+ * One complex operand: its conjugate, or a part (`abs` gives a part's dtype too). The node `complex` joins two parts of
+ * float32 or float64. Arithmetic, comparisons (by real, then by imaginary part) and elementary functions take complex
+ * numbers as they take floats, where NumPy has them.
+ */
+export type ComplexOp = "conj" | "real" | "imag";
+
 /** Two operands of one dtype, bool result; NaN compares false except under `ne`. */
 export type CompareOp = "lt" | "le" | "gt" | "ge" | "eq" | "ne";
 
@@ -99,8 +106,8 @@ export type KernelNode =
   | { readonly op: "param"; readonly slot: number; readonly dtype: DType }
   /** Cast with the rules of `castScalar` (dtype room). */
   | { readonly op: "cast"; readonly a: NodeId; readonly dtype: DType }
-  | { readonly op: UnaryOp; readonly a: NodeId; readonly dtype: DType }
-  | { readonly op: BinaryOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
+  | { readonly op: UnaryOp | ComplexOp; readonly a: NodeId; readonly dtype: DType }
+  | { readonly op: BinaryOp | "complex"; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
   | { readonly op: CompareOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: "bool" }
   /** `c ? a : b`, element by element; `c` is bool, `a` and `b` agree in dtype. */
   | { readonly op: "where"; readonly c: NodeId; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }

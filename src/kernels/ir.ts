@@ -2,6 +2,9 @@
 import type { DType } from "../dtype/index.ts";
 import type { BinaryOp, CompareOp, KernelCall, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 
+/** Unary operations whose result is bool. */
+const PREDICATES: ReadonlySet<UnaryOp> = new Set<UnaryOp>(["isnan", "isinf", "isfinite", "signbit"]);
+
 /** Where an imported call's inputs, parameters and nodes now are. */
 interface Places {
   readonly inputs: readonly NodeId[];
@@ -32,8 +35,7 @@ export class CallBuilder {
   }
 
   unary(op: UnaryOp, a: NodeId): NodeId {
-    const predicate = op === "isnan" || op === "isinf" || op === "isfinite";
-    return this.#add({ op, a, dtype: predicate ? "bool" : this.dtypeOf(a) });
+    return this.#add({ op, a, dtype: PREDICATES.has(op) ? "bool" : this.dtypeOf(a) });
   }
 
   binary(op: BinaryOp, a: NodeId, b: NodeId): NodeId {

@@ -6,6 +6,19 @@
 import { UnsupportedError, UsageError } from "../base/index.ts";
 import { DTYPES, type DType } from "../dtype/index.ts";
 import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
+import {
+  exp2,
+  exponent,
+  hypot,
+  i0,
+  log10,
+  logAddExp,
+  logAddExp2,
+  mantissa,
+  nextAfter,
+  scale,
+  spacing,
+} from "./scalar-float.ts";
 
 /** An element as a typed array gives it. */
 export type Element = number | bigint;
@@ -41,7 +54,9 @@ function copySign(magnitude: number, sign: number): number {
   return sign < 0 || Object.is(sign, -0) ? -Math.abs(magnitude) : Math.abs(magnitude);
 }
 
-const FLOAT_UNARY: Readonly<Record<Exclude<UnaryOp, "not" | "deg2rad" | "rad2deg">, (a: number) => number>> = {
+const FLOAT_UNARY: Readonly<
+  Record<Exclude<UnaryOp, "not" | "deg2rad" | "rad2deg" | "spacing">, (a: number) => number>
+> = {
   neg: (a) => -a,
   abs: Math.abs,
   sqrt: Math.sqrt,
@@ -52,15 +67,29 @@ const FLOAT_UNARY: Readonly<Record<Exclude<UnaryOp, "not" | "deg2rad" | "rad2deg
   trunc: Math.trunc,
   round: roundEven,
   exp: Math.exp,
+  exp2,
+  expm1: Math.expm1,
   log: Math.log,
   log2: Math.log2,
-  log10: Math.log10,
+  log10,
+  log1p: Math.log1p,
   sin: Math.sin,
   cos: Math.cos,
   tan: Math.tan,
   asin: Math.asin,
   acos: Math.acos,
   atan: Math.atan,
+  sinh: Math.sinh,
+  cosh: Math.cosh,
+  tanh: Math.tanh,
+  asinh: Math.asinh,
+  acosh: Math.acosh,
+  atanh: Math.atanh,
+  cbrt: Math.cbrt,
+  i0,
+  mantissa,
+  exponent,
+  signbit: (a) => (a < 0 || Object.is(a, -0) ? 1 : 0),
   isnan: (a) => (Number.isNaN(a) ? 1 : 0),
   isinf: (a) => (a === Number.POSITIVE_INFINITY || a === Number.NEGATIVE_INFINITY ? 1 : 0),
   isfinite: (a) => (Number.isFinite(a) ? 1 : 0),
@@ -72,6 +101,7 @@ const INT_UNARY: Readonly<Partial<Record<UnaryOp, (a: number) => number>>> = {
   not: (a) => ~a,
   square: (a) => Math.imul(a, a),
   sign: Math.sign,
+  signbit: (a) => (a < 0 ? 1 : 0),
   isfinite: () => 1,
   isnan: () => 0,
   isinf: () => 0,
@@ -83,6 +113,7 @@ const BIG_UNARY: Readonly<Partial<Record<UnaryOp, (a: bigint) => Element>>> = {
   not: (a) => ~a,
   square: (a) => a * a,
   sign: (a) => (a > 0n ? 1n : a < 0n ? -1n : 0n),
+  signbit: (a) => (a < 0n ? 1 : 0),
   isfinite: () => 1,
   isnan: () => 0,
   isinf: () => 0,
@@ -108,13 +139,14 @@ export function unaryFunction(op: UnaryOp, dtype: DType): Unary {
     if (op === "deg2rad" || op === "rad2deg") {
       const factor = angleFactor(op, dtype);
       f = (a: number): number => a * factor;
-    } else if (op !== "not") f = FLOAT_UNARY[op];
+    } else if (op === "spacing") f = spacing(dtype);
+    else if (op !== "not") f = FLOAT_UNARY[op];
   } else if (IDENTITY.has(op)) f = (a: Element): Element => a;
   else if (kind === "bool") {
     f =
       op === "not"
         ? (a: number): number => (a === 0 ? 1 : 0)
-        : op === "isnan" || op === "isinf" || op === "isfinite"
+        : op === "isnan" || op === "isinf" || op === "isfinite" || op === "signbit"
           ? INT_UNARY[op]
           : op === "abs" || op === "square"
             ? (a: Element): Element => a
@@ -143,12 +175,18 @@ function floatFloorDivide(a: number, b: number, round: (x: number) => number): n
   return div - floor > 0.5 ? floor + 1 : floor;
 }
 
-/** Power with C's special cases; squares and roots as NumPy's fast paths. */
+/** Power with C's special cases; the square as NumPy's loop has it. */
 function floatPow(a: number, b: number): number {
   if (b === 2) return a * a;
-  if (b === 0.5) return Math.sqrt(a);
   if (a === 1 || (a === -1 && (b === Number.POSITIVE_INFINITY || b === Number.NEGATIVE_INFINITY))) return 1;
   return a ** b;
+}
+
+/** Squares of narrower floats neither overflow nor round in float64. */
+function hypotInDouble(a: number, b: number): number {
+  if (Math.abs(a) === Number.POSITIVE_INFINITY || Math.abs(b) === Number.POSITIVE_INFINITY)
+    return Number.POSITIVE_INFINITY;
+  return Math.sqrt(a * a + b * b);
 }
 
 function floatBinary(op: BinaryOp, dtype: DType): ((a: number, b: number) => number) | undefined {
@@ -172,13 +210,31 @@ function floatBinary(op: BinaryOp, dtype: DType): ((a: number, b: number) => num
       return (a, b) => (b < a || Number.isNaN(b) ? b : a);
     case "max":
       return (a, b) => (a < b || Number.isNaN(b) ? b : a);
+    case "fmod":
+      return (a, b) => a % b;
     case "atan2":
       return Math.atan2;
     case "hypot":
-      return Math.hypot;
+      return dtype === "float64" ? hypot : hypotInDouble;
+    case "copysign":
+      return copySign;
+    case "nextafter":
+      return nextAfter(dtype);
+    case "logaddexp":
+      return logAddExp;
+    case "logaddexp2":
+      return logAddExp2;
+    case "ldexp":
+      return scale;
     default:
       return undefined;
   }
+}
+
+/** @throws {UsageError} code `selection` where `a` is outside 0 … b - 1 */
+function checkedIndex<T extends Element>(a: T, b: T): T {
+  if (a >= 0 && a < b) return a;
+  throw new UsageError("selection", `index ${a} is out of bounds: expected 0 to ${Number(b) - 1}`);
 }
 
 function intPow(a: number, b: number): number {
@@ -210,8 +266,12 @@ function intBinary(op: BinaryOp, dtype: DType): ((a: number, b: number) => numbe
         const r = a % b;
         return r !== 0 && r < 0 !== b < 0 ? r + b : r;
       };
+    case "fmod":
+      return (a, b) => (b === 0 ? 0 : a % b);
     case "pow":
       return intPow;
+    case "index":
+      return checkedIndex;
     case "min":
       return (a, b) => (b < a ? b : a);
     case "max":
@@ -262,8 +322,12 @@ function bigBinary(op: BinaryOp): ((a: bigint, b: bigint) => bigint) | undefined
         const r = a % b;
         return r !== 0n && r < 0n !== b < 0n ? r + b : r;
       };
+    case "fmod":
+      return (a, b) => (b === 0n ? 0n : a % b);
     case "pow":
       return bigPow;
+    case "index":
+      return checkedIndex;
     case "min":
       return (a, b) => (b < a ? b : a);
     case "max":
