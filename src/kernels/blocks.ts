@@ -6,6 +6,7 @@ import { UnsupportedError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import { matmulKernels } from "./matmul.ts";
 import { reshapeKernels } from "./reshape.ts";
 
 /** Where a block lies in its layer's array. */
@@ -30,6 +31,7 @@ export interface BlockKernel {
 }
 
 const KERNELS: Readonly<Record<string, BlockKernel>> = {
+  ...matmulKernels,
   ...reshapeKernels,
 };
 
