@@ -140,7 +140,8 @@ describeNumpy("matrix products of blocks", (numpy) => {
     ] as const;
     const got = product("float64", [a, randomValues("float64", k * n)], shapes, ["contiguous", 0]);
     const want = await numpy.call("np.matmul", [got.a, got.b]);
-    const finite = (x: NDArray): boolean[] => Array.from(valuesOf(x), (v) => Number.isFinite(v as number));
+    // of dtype float64
+    const finite = (x: NDArray): boolean[] => Array.from(valuesOf(x) as Float64Array, Number.isFinite);
     expect(finite(got.out)).toEqual(finite(want));
   });
 });
