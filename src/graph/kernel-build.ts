@@ -4,6 +4,7 @@ import { castScalar, type DType, type Scalar } from "../dtype/index.ts";
 import {
   type BinaryOp,
   type CompareOp,
+  type ComplexOp,
   type KernelCall,
   type KernelNode,
   type NodeId,
@@ -64,6 +65,20 @@ export class KernelBuilder {
     return COMPARE.has(op)
       ? this.#add({ op: op as CompareOp, a, b, dtype: "bool" })
       : this.#add({ op: op as BinaryOp, a, b, dtype });
+  }
+
+  /** Conjugate or part of a complex value. */
+  complexUnary(op: ComplexOp | "abs", a: NodeId): NodeId {
+    const dtype = this.dtype(a);
+    const made = op === "conj" ? dtype : dtype === "complex64" ? "float32" : "float64";
+    return op === "abs" ? this.unary(op, a, made) : this.#add({ op, a, dtype: made });
+  }
+
+  /** Complex value of two parts, both float32 or both float64. */
+  complex(re: NodeId, im: NodeId): NodeId {
+    const dtype = this.dtype(re);
+    invariant(dtype === this.dtype(im), `complex of ${dtype} and ${this.dtype(im)}`);
+    return this.#add({ op: "complex", a: re, b: im, dtype: dtype === "float32" ? "complex64" : "complex128" });
   }
 
   where(c: NodeId, a: NodeId, b: NodeId): NodeId {

@@ -106,8 +106,10 @@ export type KernelNode =
   | { readonly op: "param"; readonly slot: number; readonly dtype: DType }
   /** Cast with the rules of `castScalar` (dtype room). */
   | { readonly op: "cast"; readonly a: NodeId; readonly dtype: DType }
-  | { readonly op: UnaryOp | ComplexOp; readonly a: NodeId; readonly dtype: DType }
-  | { readonly op: BinaryOp | "complex"; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
+  | { readonly op: UnaryOp; readonly a: NodeId; readonly dtype: DType }
+  | { readonly op: ComplexOp; readonly a: NodeId; readonly dtype: DType }
+  | { readonly op: BinaryOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
+  | { readonly op: "complex"; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }
   | { readonly op: CompareOp; readonly a: NodeId; readonly b: NodeId; readonly dtype: "bool" }
   /** `c ? a : b`, element by element; `c` is bool, `a` and `b` agree in dtype. */
   | { readonly op: "where"; readonly c: NodeId; readonly a: NodeId; readonly b: NodeId; readonly dtype: DType }

@@ -2,16 +2,16 @@
  * The interpreter: runs a kernel node by node over small tiles, without WebAssembly. It is the fall-back for every
  * (op, dtype) without a lowering and the oracle of those that have one.
  */
-import { allocate, type DType, type TypedArray } from "../dtype/index.ts";
+import { allocate, DTYPES, type DType, type TypedArray } from "../dtype/index.ts";
 import type { KernelCall, KernelNode } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import { complexStep, hasComplex } from "./complex/steps.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
 import {
   type Binary,
   binaryFunction,
   castFunction,
   compareFunction,
-  computeKind,
   type Element,
   hasWildNaN,
   type Unary,
@@ -72,6 +72,11 @@ function stepOf(
     }
     case "where":
       return (n) => whereLoop(out, cells(node.c), cells(node.a), cells(node.b), n);
+    case "conj":
+    case "real":
+    case "imag":
+    case "complex":
+      return complexStep(node, nodes, values, self, call);
     case "in-set": {
       const set = new Set<Element>(call.sets[node.set]);
       set.delete(Number.NaN);
@@ -107,17 +112,19 @@ export function prepareProgram(call: KernelCall, tile: number = TILE): Program {
   const slots: (TypedArray | null)[] = inputs.map(() => null);
   const steps: ((n: number) => void)[] = [];
   for (const node of nodes) {
-    computeKind(node.dtype); // refuses complex, whose elements are pairs
     const known = node.op === "in" ? slots[node.slot] : undefined;
     const self = known ?? allocate(node.dtype, tile);
     if (node.op === "in") slots[node.slot] = self;
     values.push(self);
-    const step = stepOf(node, nodes, values, self, call);
+    const step = hasComplex(node, nodes)
+      ? complexStep(node, nodes, values, self, call)
+      : stepOf(node, nodes, values, self, call);
     if (step !== null) steps.push(step);
   }
   for (const id of outputs) {
     const cells = values[id] as unknown as Cells; // one loop for all dtypes
-    if (hasWildNaN(call.kernel, id)) steps.push((n) => canonicalLoop(cells, n));
+    const { components } = DTYPES[(nodes[id] as KernelNode).dtype]; // ids are in range
+    if (hasWildNaN(call.kernel, id)) steps.push((n) => canonicalLoop(cells, n * components));
   }
   return {
     tile,
@@ -129,7 +136,7 @@ export function prepareProgram(call: KernelCall, tile: number = TILE): Program {
   };
 }
 
-/** Copy `n` elements with strides between typed arrays of one class; `c` components per element. */
+/** Copy `n` components with strides between typed arrays of one class. */
 export function copyRow(
   to: TypedArray,
   t: number,
@@ -145,6 +152,18 @@ export function copyRow(
   }
   const [out, src] = [to as unknown as Cells, from as unknown as Cells]; // one loop for all dtypes
   for (let i = 0; i < n; i++) out[t + i * ts] = src[f + i * fs] as Element;
+}
+
+/** As {@link copyRow}, for elements of `components` each. */
+function copyElements(
+  components: 1 | 2,
+  [to, t, ts]: readonly [TypedArray, number, number],
+  [from, f, fs]: readonly [TypedArray, number, number],
+  n: number,
+): void {
+  if (components === 1) return copyRow(to, t, ts, from, f, fs, n);
+  if (ts === 1 && fs === 1) return copyRow(to, 2 * t, 1, from, 2 * f, 1, 2 * n);
+  for (let part = 0; part < 2; part++) copyRow(to, 2 * t + part, 2 * ts, from, 2 * f + part, 2 * fs, n);
 }
 
 /** Run `call` over `nest` whose operands are `outs` and then `inputs`, row by row in order. */
@@ -164,11 +183,14 @@ export function interpretNest(
       inputs.forEach((x, k) => {
         const s = step(outs.length + k);
         const tile = program.inputs[k];
-        if (tile) copyRow(tile, 0, 1, x.data, (at[outs.length + k] as number) + i * s, s, m);
+        const from = (at[outs.length + k] as number) + i * s;
+        if (tile) copyElements(DTYPES[x.dtype].components, [tile, 0, 1], [x.data, from, s], m);
       });
       program.run(m);
       outs.forEach((x, k) => {
-        copyRow(x.data, (at[k] as number) + i * step(k), step(k), program.outputs[k] as TypedArray, 0, 1, m);
+        const s = step(k);
+        const to = (at[k] as number) + i * s;
+        copyElements(DTYPES[x.dtype].components, [x.data, to, s], [program.outputs[k] as TypedArray, 0, 1], m);
       });
     }
   });

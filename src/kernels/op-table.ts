@@ -2,6 +2,7 @@
  * The only list of lowerings: for each operation and dtype the vector code, or nothing, and then the interpreter runs
  * it. `lowerable` and `lowerNode` read the same table.
  */
+import { UnsupportedError } from "../base/index.ts";
 import { DTYPES, type DType } from "../dtype/index.ts";
 import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 import { lowerCast } from "./cast.ts";
@@ -242,6 +243,11 @@ export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly num
     case "param":
     case "where":
       return null;
+    case "conj":
+    case "real":
+    case "imag":
+    case "complex":
+      return `${node.op} of complex numbers`;
     case "cast":
       return nativeDType((kernel.nodes[node.a] as KernelNode).dtype) === null
         ? `cast from ${kernel.nodes[node.a]?.dtype}`
@@ -334,6 +340,11 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
     case "eq":
     case "ne":
       return COMPARE[node.op](code, at(node.a), at(node.b));
+    case "conj":
+    case "real":
+    case "imag":
+    case "complex":
+      throw new UnsupportedError(`${node.op} has no vector form`); // refusal() was not null
     default: {
       const a = at(node.a);
       if ("b" in node) return (entryOf(BINARY[node.op], a.dtype) as Lower2)(code, a, at(node.b)); // refusal() was null

@@ -428,6 +428,7 @@ export function castFunction(from: DType, to: DType): Unary {
  */
 export function hasWildNaN({ nodes }: Kernel, id: NodeId): boolean {
   const node = nodes[id] as KernelNode; // ids are in range
-  if (computeKind(node.dtype) !== "float" || node.op === "in") return false;
-  return node.op !== "cast" || computeKind((nodes[node.a] as KernelNode).dtype) === "float";
+  const isFloat = (dtype: DType): boolean => DTYPES[dtype].kind === "f" || DTYPES[dtype].kind === "c";
+  if (!isFloat(node.dtype) || node.op === "in") return false;
+  return node.op !== "cast" || isFloat((nodes[node.a] as KernelNode).dtype);
 }
