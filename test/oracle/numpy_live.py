@@ -4,7 +4,7 @@ A frame is the length of a JSON header (4 bytes, little endian), the header, and
 header lists ({"dtype", "shape", "nbytes"}, C order). A question names what to call:
   "np.cumsum", "np.linalg.norm"   NumPy by its path          "da.cumsum"   the same of dask.array, computed
   ".astype"                       a method of the first argument
-  "lambda x, q: ..."              any expression with np, da, math, operator at hand
+  "lambda x, q: ..."              any expression with np, da, math, operator, precise, wider at hand
 Values other than plain JSON are objects with one key: {"$array": i}, {"$float": "nan"}, {"$int": "123"},
 {"$complex": [re, im]}, {"$dtype": "float32"}, {"$tuple": [...]}, {"$slice": [a, b, c]}, {"$ellipsis": true}.
 """
@@ -24,7 +24,22 @@ KNOWN = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64", "complex64", "complex128", "datetime64[ns]", "timedelta64[ns]",
 }  # fmt: skip
-SCOPE = {"np": np, "math": math, "operator": operator}
+
+
+def precise(f, *args):
+    """f in extended precision, rounded once to the dtype that f gives: the truth for functions with an ulp bound."""
+    dtype = np.asarray(f(*args)).dtype
+    wide = np.clongdouble if dtype.kind == "c" else np.longdouble
+    return np.asarray(f(*(a.astype(wide) if isinstance(a, (np.ndarray, np.generic)) else a for a in args))).astype(dtype)
+
+
+def wider(f, x):
+    """f of float64 in place of narrower floats, rounded once: the truth for sums of them."""
+    up = {"float16": np.float64, "float32": np.float64, "complex64": np.complex128}.get(x.dtype.name)
+    return f(x) if up is None else np.asarray(f(x.astype(up))).astype(np.asarray(f(x)).dtype)
+
+
+SCOPE = {"np": np, "math": math, "operator": operator, "precise": precise, "wider": wider}
 LAMBDAS = {}
 
 
