@@ -14,6 +14,7 @@ import {
   pushRunner,
   type Runner,
   type RunOptions,
+  signGraph,
   tokenize,
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -189,7 +190,7 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   run(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<readonly (readonly NDArray[])[]> {
-    return runGraph(this.#link, graph, plan, options);
+    return runGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
   }
 
   /**

@@ -4,7 +4,7 @@ import { type Key, lastUses, type Register, type Step, showKey, type TaskSpec, v
 import { type ByteKernels, plainByteKernels } from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { callArguments, callText } from "./steps-call.ts";
+import { callArguments, callText, compactBlock, storeResult } from "./steps-call.ts";
 import { computeStep } from "./steps-compute.ts";
 import {
   type Fetched,
@@ -101,12 +101,11 @@ function* steps(
       ahead = ahead.slice(1);
     } else if (view !== null) registers.push(view);
     else if (step.do === "call") {
-      const args = callArguments(
-        step.args,
-        step.inputs.map((register) => registers[register]),
-      );
+      const values = step.inputs.map((register) => registers[register]);
+      const args = callArguments(step.args, step.block ? values.map(compactBlock) : values);
       const given = callText(step.text, args, context.trusted ?? false);
-      registers.push(given instanceof Promise ? yield given : given);
+      const value = given instanceof Promise ? yield given : given;
+      registers.push(step.block ? storeResult(value, placeOf(k, step), args.at(-2)) : value);
     } else {
       const out = placeOf(k, step);
       const others = spec.steps

@@ -259,6 +259,7 @@ class Emitter {
     };
     return this.#push({
       do: "call",
+      block: true,
       dtype: layer.dtype,
       shape,
       text: layer.text,

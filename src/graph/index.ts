@@ -73,6 +73,7 @@ export {
   encodeGraph,
   encodePlain,
   encodeTaskSpec,
+  signGraph,
   signTaskSpec,
   tokenize,
   verifyTaskSpec,

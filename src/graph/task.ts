@@ -139,9 +139,13 @@ export type Step =
       readonly parts: readonly { readonly from: Register; readonly level: number; readonly firstTile: number }[];
       readonly plan: Plain;
     })
-  /** Run JavaScript text (a function expression) on the inputs; demands `mac` unless the worker allows insecure code. */
+  /**
+   * Run JavaScript text (a function expression) on the inputs; demands `mac` unless the worker allows insecure code.
+   * With `block` the result becomes a block of `shape` and `dtype`, else it is handed on as it is.
+   */
   | (StepBase & {
       readonly do: "call";
+      readonly block?: boolean;
       readonly text: string;
       readonly inputs: readonly Register[];
       readonly args: Plain;

@@ -3,7 +3,7 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { Graph } from "./graph.ts";
 import type { Chunks, Layer } from "./layer.ts";
-import type { TaskSpec } from "./task.ts";
+import type { Plain, TaskSpec } from "./task.ts";
 import { validateLayer } from "./validate.ts";
 
 /** Most bytes of one encoded graph or spec that is read from a peer. */
@@ -184,14 +184,42 @@ export function signTaskSpec(spec: TaskSpec, token: string): TaskSpec {
   return { ...spec, steps: spec.steps.map((step) => (step.do === "call" ? { ...step, mac } : step)) };
 }
 
-/** True when every user function of `spec` carries the mac of this very spec; takes the same time whatever differs. */
+/**
+ * A graph whose user functions carry the mac of their text and arguments: HMAC-SHA-256 under the cluster's token. Whoever
+ * expands the graph into tasks needs no token; blocks and their places are not vouched for, the code and `args` are.
+ */
+export function signGraph(graph: Graph, token: string): Graph {
+  if (!graph.layers.some((layer) => layer.kind === "call")) return graph;
+  const layers = graph.layers.map((layer) =>
+    layer.kind === "call" ? { ...layer, mac: functionMac(layer.text, layer.args, token) } : layer,
+  );
+  return new Graph(layers, graph.outputs);
+}
+
+/**
+ * True when every user function of `spec` carries the mac of this very spec, or of its own text and arguments; takes
+ * the same time whatever differs.
+ */
 export function verifyTaskSpec(spec: TaskSpec, token: string): boolean {
-  const ours = Buffer.from(specMac(spec, token));
+  const whole = specMac(spec, token);
   return spec.steps.every((step) => {
     if (step.do !== "call") return true;
-    const theirs = Buffer.from(String(step.mac));
-    return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+    const own = functionMac(step.text, Array.isArray(step.args) ? (step.args.at(-1) ?? null) : null, token);
+    const isWhole = sameMac(whole, step.mac);
+    const isOwn = sameMac(own, step.mac) && step.block === true;
+    return isWhole || isOwn;
   });
+}
+
+function sameMac(ours: string, theirs: string | null): boolean {
+  const [a, b] = [Buffer.from(ours), Buffer.from(String(theirs))];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function functionMac(text: string, args: Plain, token: string): string {
+  return createHmac("sha256", token)
+    .update(encodePlain({ function: text, args }))
+    .digest("hex");
 }
 
 function specMac(spec: TaskSpec, token: string): string {
