@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ArgumentError, type Logger, NoWorkersError, parseDurationMs } from "../base/index.ts";
 import { config, createLogger, memoryLimitBytes, packageVersion, readToken, speaksDialect } from "../config/index.ts";
 import {
+  functionText,
   type Graph,
   type Key,
   type KeyValue,
@@ -34,7 +35,6 @@ import {
   argumentToken,
   type BuiltTask,
   functionName,
-  functionText,
   nativeTask,
   PyFunction,
   pythonTask,

@@ -45,35 +45,6 @@ export function functionName(fn: Submittable): string {
   return fn.name || "lambda";
 }
 
-/**
- * Text of a JavaScript function as an expression.
- * @throws {ArgumentError} a built-in function, or a form that is no expression
- */
-export function functionText(fn: (...args: never[]) => unknown): string {
-  const text = Function.prototype.toString.call(fn);
-  if (/\{\s*\[native code\]\s*\}\s*$/.test(text)) {
-    throw new ArgumentError(
-      `${fn.name || "the function"} is built in and has no text that could travel; wrap it: (...args) => ${fn.name || "f"}(...args)`,
-    );
-  }
-  // A method's text is no expression until it is called a function.
-  for (const candidate of [text, `function ${text}`, text.replace(/^async\s+/, "async function ")])
-    if (isExpression(candidate)) return candidate;
-  throw new ArgumentError(
-    `${fn.name || "the function"} cannot travel: ${JSON.stringify(text.slice(0, 80))} is no function expression`,
-  );
-}
-
-function isExpression(text: string): boolean {
-  try {
-    // Compiled to see whether it can be; never called.
-    new Function(`"use strict"; return (${text}\n);`);
-    return true;
-  } catch {
-    return false; // a syntax error is the answer
-  }
-}
-
 /** The arguments of one call, as data that has an identity: futures by key, the rest by value. */
 export function argumentToken(args: readonly unknown[]): unknown {
   const token = (value: unknown): unknown => {

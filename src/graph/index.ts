@@ -66,6 +66,7 @@ export { currentRunner, pushRunner, registerRunner } from "./runner.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";
 export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";
+export { functionText } from "./travel.ts";
 export {
   decodeGraph,
   decodePlain,

@@ -1,6 +1,6 @@
 /** How functions and arguments travel: text, macs, places of inputs. */
 import { describe, expect, test } from "vitest";
-import { argumentToken, functionName, functionText, nativeTask, pythonTask } from "../../src/client/functions.ts";
+import { argumentToken, functionName, nativeTask, pythonTask } from "../../src/client/functions.ts";
 import { py } from "../../src/client/index.ts";
 import { decodeTaskSpec, keyOfValue, verifyTaskSpec } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
@@ -8,41 +8,7 @@ import { readRunSpec, serializePickle, writePickle } from "../../src/protocol/in
 
 const key = keyOfValue("k");
 
-describe("text of functions", () => {
-  const object = {
-    method(a: number) {
-      return a + 1;
-    },
-    async later(a: number) {
-      return a + 2;
-    },
-  };
-  test.each([
-    ["arrow", (a: number) => a + 1, 3],
-    [
-      "function",
-      function named(a: number) {
-        return a + 1;
-      },
-      3,
-    ],
-    ["method", object.method, 3],
-    ["async method", object.later, 4],
-    ["async arrow", async (a: number) => a + 1, 3],
-  ])("%s", async (_name, fn, expected) => {
-    const text = functionText(fn);
-    // The worker evaluates the text as an expression, in strict mode.
-    const again = new Function(`"use strict"; return (${text});`)() as (a: number) => unknown;
-    expect(await again(2)).toBe(expected);
-  });
-
-  test("built-in functions have none", () => {
-    expect(() => functionText(Math.max)).toThrow(
-      expect.objectContaining({ code: "argument", message: expect.stringContaining("(...args) => max(...args)") }),
-    );
-    expect(() => functionText((() => 1).bind(null))).toThrow(expect.objectContaining({ code: "argument" }));
-  });
-
+describe("names of functions", () => {
   test("names for keys", () => {
     expect([
       functionName(py("numpy.linalg.norm")),

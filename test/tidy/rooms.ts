@@ -93,6 +93,7 @@ export const ROOMS: readonly Room[] = [
       "expressions (IR types, composing, hashing), keys, native task spec, layers, blockwise, rechunk plans, cull, fuse, order, tokenize, `Plan`; the `Runner` interface, the registered runner, and a plain sequential runner (the oracle of all simulations)",
     imports: ["base", "dtype", "ndarray"],
     node: ["crypto"],
+    packages: ["acorn"],
   },
   {
     name: "kernels",
@@ -134,7 +135,6 @@ export const ROOMS: readonly Room[] = [
       "the lazy chunked array: creation, operators, `expr`, reductions, rechunk, user functions, random numbers, `store`",
     imports: ["base", "config", "dtype", "ndarray", "kernels", "graph", "io"],
     node: ["crypto"],
-    packages: ["acorn"],
   },
   {
     name: "comm",
