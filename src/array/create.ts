@@ -2,11 +2,13 @@
 import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
 import {
   allocate,
+  type Complex,
   canHold,
-  castScalar,
   type DType,
+  isComplex,
   isWeakFloat,
   type Scalar,
+  storeScalar,
   type TypedArray,
 } from "../dtype/index.ts";
 import { arangeNode, type ChunkSpec, literalNode } from "../graph/index.ts";
@@ -51,7 +53,7 @@ export function array(values: Nested | TypedArray | NDArray | ChunkedArray, opti
 function nestedBlock(values: Nested, dtype: DType | undefined): NDArray {
   const shape: number[] = [];
   for (let v: Nested | undefined = values; Array.isArray(v); v = v[0]) shape.push(v.length);
-  const flat: Scalar[] = [];
+  const flat: (Scalar | Complex)[] = [];
   const walk = (v: Nested, axis: number): void => {
     if (axis === shape.length) {
       if (Array.isArray(v)) throw new ShapeError(`ragged values: expected a number at depth ${axis}`);
@@ -68,16 +70,21 @@ function nestedBlock(values: Nested, dtype: DType | undefined): NDArray {
   const chosen = dtype ?? naturalType(flat);
   const data = allocate(chosen, flat.length);
   flat.forEach((v, i) => {
-    if (typeof v !== "number" && typeof v !== "bigint" && typeof v !== "boolean")
+    if (typeof v !== "number" && typeof v !== "bigint" && typeof v !== "boolean" && !isComplex(v))
       throw new DTypeError(`value ${JSON.stringify(v)} is not a number`);
-    if (!canHold(chosen, v)) throw new DTypeError(`value ${v} does not fit ${chosen}`);
-    data[i] = castScalar(v, chosen) as never; // castScalar gives what the array class takes
+    if (!canHold(chosen, v)) throw new DTypeError(`value ${showScalar(v)} does not fit ${chosen}`);
+    storeScalar(data, i, v, chosen);
   });
   return new NDArray(chosen, data, shape);
 }
 
-function naturalType(flat: readonly Scalar[]): DType {
+function showScalar(v: Scalar | Complex): string {
+  return isComplex(v) ? JSON.stringify(v) : String(v);
+}
+
+function naturalType(flat: readonly (Scalar | Complex)[]): DType {
   if (flat.length === 0) return "float64";
+  if (flat.some(isComplex)) return "complex128";
   if (flat.every((v) => typeof v === "boolean")) return "bool";
   return flat.some((v) => typeof v === "number" && isWeakFloat(v)) ? "float64" : "int64";
 }
@@ -91,11 +98,15 @@ export function fromArray(block: NDArray, options: { readonly chunks?: ChunkSpec
  * Array of one repeated value. dtype: float64, int64 or bool after the value. Matches NumPy `full`.
  * @throws {DTypeError} the value does not fit  @throws {ShapeError} a negative or fractional size
  */
-export function full(shape: number | readonly number[], value: Scalar, options: CreateOptions = {}): ChunkedArray {
+export function full(
+  shape: number | readonly number[],
+  value: Scalar | Complex,
+  options: CreateOptions = {},
+): ChunkedArray {
   const dtype = options.dtype ?? naturalType([value]);
-  if (!canHold(dtype, value)) throw new DTypeError(`fill value ${value} does not fit ${dtype}`);
+  if (!canHold(dtype, value)) throw new DTypeError(`fill value ${showScalar(value)} does not fit ${dtype}`);
   const one = allocate(dtype, 1);
-  one[0] = castScalar(value, dtype) as never; // castScalar gives what the array class takes
+  storeScalar(one, 0, value, dtype);
   const sizes = checkShape(shape);
   return new ChunkedArray(
     literalNode("full", dtype, cutChunks(sizes, dtype, options.chunks), new Uint8Array(one.buffer as ArrayBuffer)),

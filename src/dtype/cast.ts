@@ -1,6 +1,6 @@
 /** Casting of single values: ECMAScript's ToIntN for out-of-range floats (kernels.md §11, "rsdat casts"). */
 import { DTypeError } from "../base/index.ts";
-import { DTYPES, type DType, type Scalar } from "./dtypes.ts";
+import { type Complex, DTYPES, type DType, isComplex, type Scalar, type TypedArray } from "./dtypes.ts";
 
 /** `value` as an element of `dtype`: NaN and ±inf give 0 for integers, else truncate and wrap; bool is `value != 0`. */
 export function castScalar(value: Scalar, dtype: DType): number | bigint {
@@ -17,9 +17,17 @@ export function castScalar(value: Scalar, dtype: DType): number | bigint {
   return d.big ? wrapped : Number(wrapped);
 }
 
+/** Store `value` as element `index` of an array of `dtype`; a complex element has two entries in `data`. */
+export function storeScalar(data: TypedArray, index: number, value: Scalar | Complex, dtype: DType): void {
+  const parts = isComplex(value) ? [value.re, value.im] : [value, 0];
+  const { components } = DTYPES[dtype];
+  for (let k = 0; k < components; k++) data[components * index + k] = castScalar(parts[k] as Scalar, dtype) as never; // castScalar gives what the array class takes
+}
+
 /** True when `dtype` holds `value` without change (float32 and float16: after rounding to them; NaN only in floats). */
-export function canHold(dtype: DType, value: Scalar): boolean {
+export function canHold(dtype: DType, value: Scalar | Complex): boolean {
   const d = DTYPES[dtype];
+  if (isComplex(value)) return d.kind === "c";
   if (d.kind === "f" || d.kind === "c") return true;
   if (d.kind === "b") return value === true || value === false || value === 0 || value === 1;
   if (typeof value !== "bigint" && !Number.isInteger(Number(value))) return false;

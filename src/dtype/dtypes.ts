@@ -40,6 +40,18 @@ export type TypedArray =
 /** A scalar value of some dtype. */
 export type Scalar = number | bigint | boolean;
 
+/** A complex number. */
+export interface Complex {
+  readonly re: number;
+  readonly im: number;
+}
+
+/** True for a {@link Complex}. */
+export function isComplex(value: unknown): value is Complex {
+  if (typeof value !== "object" || value === null) return false;
+  return "re" in value && "im" in value && typeof value.re === "number" && typeof value.im === "number";
+}
+
 /** Constructor of a typed array over a buffer. */
 export interface TypedArrayConstructor {
   new (length: number): TypedArray;

@@ -4,9 +4,20 @@
  * Imports: base.
  * @module
  */
-export { canHold, castScalar, checkedScalar } from "./cast.ts";
-export type { DType, DTypeInfo, Kind, Scalar, TypedArray, TypedArrayConstructor } from "./dtypes.ts";
-export { allocate, asDType, DTYPES, dtypeInfo, dtypeOfArray, fromNumpy, isDType, itemsize, viewOf } from "./dtypes.ts";
+export { canHold, castScalar, checkedScalar, storeScalar } from "./cast.ts";
+export type { Complex, DType, DTypeInfo, Kind, Scalar, TypedArray, TypedArrayConstructor } from "./dtypes.ts";
+export {
+  allocate,
+  asDType,
+  DTYPES,
+  dtypeInfo,
+  dtypeOfArray,
+  fromNumpy,
+  isComplex,
+  isDType,
+  itemsize,
+  viewOf,
+} from "./dtypes.ts";
 export type { ReductionName } from "./promote.ts";
 export {
   floatType,

@@ -1,10 +1,20 @@
 /** One block in memory: typed-array data with shape and strides. */
 import { AxisError, inspectAsText, SelectionError } from "../base/index.ts";
-import { allocate, DTYPES, type DType, dtypeOfArray, type Scalar, type TypedArray, viewOf } from "../dtype/index.ts";
+import {
+  allocate,
+  type Complex,
+  DTYPES,
+  type DType,
+  dtypeOfArray,
+  isComplex,
+  type Scalar,
+  type TypedArray,
+  viewOf,
+} from "../dtype/index.ts";
 import { contiguousStride, sizeOf } from "./shape.ts";
 
 /** Value with nesting by axis, as `toArray` gives it. */
-export type Nested = number | bigint | boolean | Nested[];
+export type Nested = number | bigint | boolean | Complex | Nested[];
 
 /**
  * A block: `data[offset + Σ index[k] * stride[k]]`. Strides count elements and may be 0 (broadcast) or negative.
@@ -40,8 +50,8 @@ export class NDArray<D extends DType = DType> {
   }
 
   /** Block over a typed array in C order; `dtype` defaults to the array's own. */
-  static of(data: TypedArray, shape: readonly number[] = [data.length], dtype: DType = dtypeOfArray(data)): NDArray {
-    return new NDArray(dtype, data, shape);
+  static of(data: TypedArray, shape?: readonly number[], dtype: DType = dtypeOfArray(data)): NDArray {
+    return new NDArray(dtype, data, shape ?? [data.length / DTYPES[dtype].components]);
   }
 
   /** Block over bytes in C order; `bytes` must be aligned to the item size. */
@@ -80,10 +90,10 @@ export class NDArray<D extends DType = DType> {
   }
 
   /**
-   * One element; without indices the only element of a size-1 block. bool gives true/false.
+   * One element; without indices the only element of a size-1 block. bool gives true/false, a complex number `{ re, im }`.
    * @throws {SelectionError} an index outside the shape, or none given for more than one element
    */
-  item(...index: readonly number[]): Scalar {
+  item(...index: readonly number[]): Scalar | Complex {
     if (index.length === 0 && this.size !== 1)
       throw new SelectionError(`item() of ${this.size} elements needs an index`);
     if (index.length !== 0 && index.length !== this.ndim) {
@@ -126,8 +136,10 @@ export class NDArray<D extends DType = DType> {
     return new NDArray(this.dtype, this.data, pick(this.shape), pick(this.stride), this.offset);
   }
 
-  #value(at: number): Scalar {
-    const v = this.data[at * DTYPES[this.dtype].components] as number | bigint; // in range by construction
+  #value(at: number): Scalar | Complex {
+    const { components } = DTYPES[this.dtype];
+    const v = this.data[at * components] as number | bigint; // in range by construction
+    if (components === 2) return { re: Number(v), im: Number(this.data[at * 2 + 1]) };
     return this.dtype === "bool" ? v !== 0 : v;
   }
 
@@ -139,5 +151,6 @@ export class NDArray<D extends DType = DType> {
 inspectAsText(NDArray.prototype);
 
 function nestedText(v: Nested): string {
-  return Array.isArray(v) ? `[${v.map(nestedText).join(", ")}]` : String(v);
+  if (Array.isArray(v)) return `[${v.map(nestedText).join(", ")}]`;
+  return isComplex(v) ? `${v.re}${v.im < 0 || Object.is(v.im, -0) ? "-" : "+"}${Math.abs(v.im)}i` : String(v);
 }

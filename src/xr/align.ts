@@ -97,7 +97,8 @@ export function firstDifference(a: NDArray, b: NDArray): number | null {
 
 /** Element `i` of labels, which may be a single scalar. */
 function labelAt(values: NDArray, i: number): Scalar {
-  return values.ndim === 0 ? values.item() : values.item(i);
+  // Labels are real.
+  return (values.ndim === 0 ? values.item() : values.item(i)) as Scalar;
 }
 
 /** Labels of what is computed from `arrays` element by element, `attrs` and `name` aside. */
