@@ -1,11 +1,13 @@
 /** From nodes to a graph: slices move into sources, blockwise chains become one kernel, cheap layers go inline. */
+import { itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
-import { Graph } from "./graph.ts";
+import { type Fusion, Graph } from "./graph.ts";
 import type { KernelCall, NodeId } from "./kernel.ts";
 import { KernelBuilder } from "./kernel-build.ts";
 import {
   type BlockInput,
   type Chunks,
+  type GatherPart,
   gridOf,
   type Layer,
   type LayerNode,
@@ -14,6 +16,7 @@ import {
   mapInputs,
   shapeOfChunks,
 } from "./layer.ts";
+import { makeNode } from "./nodes.ts";
 import type { AxisWalk } from "./task.ts";
 
 /**
@@ -33,7 +36,7 @@ type Of<K extends Layer["kind"]> = Extract<LayerOf<LayerNode>, { kind: K }>;
 /** Optimise the layers under `outputs` into a graph; its outputs are in their order. */
 export function buildGraph(outputs: readonly LayerNode[], recompute: Recompute = 0): Graph {
   const pushed = pushDown(outputs);
-  const fused = fuseBlockwise(pushed, recompute);
+  const { outputs: fused, fusion } = fuseBlockwise(pushed, recompute);
   const nodes = topological(fused);
   const index = new Map(nodes.map((n, i) => [n, i]));
   const inline = markInline(nodes, new Set(fused), recompute);
@@ -43,6 +46,7 @@ export function buildGraph(outputs: readonly LayerNode[], recompute: Recompute =
   return new Graph(
     layers,
     fused.map((n) => index.get(n) as number),
+    fusion,
   );
 }
 
@@ -67,48 +71,141 @@ export function topological(outputs: readonly LayerNode[]): LayerNode[] {
   return [...done];
 }
 
-/** Equal layers (same name) become one node; slices, transposes and rechunks of sources and of each other are composed. */
+/**
+ * Equal layers (same name) become one node; slices, transposes and rechunks move down: into sources, into each other,
+ * and through elementwise work that nothing else needs.
+ */
 function pushDown(outputs: readonly LayerNode[]): LayerNode[] {
+  const nodes = topological(outputs);
+  const pusher = new Pusher(nodes, outputs);
   const byName = new Map<string, LayerNode>();
   const made = new Map<LayerNode, LayerNode>();
-  for (const node of topological(outputs)) {
+  for (const node of nodes) {
     const layer = mapInputs(node.layer, (n) => made.get(n) as LayerNode); // inputs come first
     const known = byName.get(layer.name);
-    const rewritten = known ?? { layer: pushInto(layer) };
+    const rewritten = known ?? { layer: pusher.push(layer) };
     byName.set(layer.name, rewritten);
     made.set(node, rewritten);
   }
   return outputs.map((o) => made.get(o) as LayerNode);
 }
 
-function pushInto(layer: LayerOf<LayerNode>): LayerOf<LayerNode> {
-  if (layer.kind === "gather") return pushGather(layer);
-  if (layer.kind !== "window") return layer;
-  const inner = layer.input.layer;
-  if (inner.kind !== "source" || inner.starts) return layer;
-  return { ...inner, name: layer.name, chunks: layer.chunks, starts: layer.starts };
+/** A gather of one part that is the whole result. */
+function onlyPart(layer: Of<"gather">): GatherPart<LayerNode> | null {
+  const part = layer.parts.length === 1 ? layer.parts[0] : undefined;
+  const shape = shapeOfChunks(layer.chunks);
+  return part?.lo.every((v) => v === 0) && part.hi.every((v, k) => v === shape[k]) ? part : null;
 }
 
-function pushGather(layer: Of<"gather">): LayerOf<LayerNode> {
-  const part = layer.parts[0];
-  const shape = shapeOfChunks(layer.chunks);
-  const whole =
-    layer.parts.length === 1 &&
-    part !== undefined &&
-    part.lo.every((v) => v === 0) &&
-    part.hi.every((v, k) => v === shape[k]);
-  if (!whole || sizeOf(shape) === 0) return layer;
-  const inner = part.layer.layer;
-  if (inner.kind === "source" && !inner.starts)
-    return { ...inner, name: layer.name, chunks: layer.chunks, walk: composeWalks(inner.walk, part.walk) };
-  if (inner.kind !== "gather") return layer;
-  const only = inner.parts.length === 1 ? inner.parts[0] : undefined;
-  const innerShape = shapeOfChunks(inner.chunks);
-  if (only?.lo.every((v) => v === 0) && only.hi.every((v, k) => v === innerShape[k])) {
-    return { ...layer, parts: [{ ...only, lo: part.lo, hi: part.hi, walk: composeWalks(only.walk, part.walk) }] };
+/** Rewrites views over what they see. */
+class Pusher {
+  /** Names of layers that one consumer alone needs. */
+  readonly #single = new Set<string>();
+  /** Views made here, by name: equal ones are one node. */
+  readonly #views = new Map<string, LayerNode>();
+
+  constructor(nodes: readonly LayerNode[], outputs: readonly LayerNode[]) {
+    const users = new Map<string, Set<string>>();
+    for (const n of nodes)
+      for (const input of layerInputs(n.layer)) {
+        const names = users.get(input.layer.name) ?? new Set();
+        users.set(input.layer.name, names.add(n.layer.name));
+      }
+    for (const [name, names] of users) if (names.size === 1) this.#single.add(name);
+    for (const o of outputs) this.#single.delete(o.layer.name);
   }
-  const identity = part.walk.every((w, k) => w.axis === k && w.start === 0 && w.step === 1);
-  return identity ? { ...layer, parts: inner.parts } : layer;
+
+  push(layer: LayerOf<LayerNode>): LayerOf<LayerNode> {
+    if (layer.kind === "gather") return this.#gather(layer);
+    if (layer.kind !== "window") return layer;
+    const inner = layer.input.layer;
+    if (inner.kind !== "source" || inner.starts) return layer;
+    return { ...inner, name: layer.name, chunks: layer.chunks, starts: layer.starts };
+  }
+
+  #gather(layer: Of<"gather">): LayerOf<LayerNode> {
+    const part = onlyPart(layer);
+    if (!part || sizeOf(shapeOfChunks(layer.chunks)) === 0) return layer;
+    const inner = part.layer.layer;
+    if (inner.kind === "source" && !inner.starts)
+      return { ...inner, name: layer.name, chunks: layer.chunks, walk: composeWalks(inner.walk, part.walk) };
+    if (inner.kind === "literal" && inner.bytes.length === itemsize(inner.dtype))
+      return { ...inner, name: layer.name, chunks: layer.chunks };
+    const along = part.walk[0];
+    if (inner.kind === "arange" && layer.chunks.length === 1 && along?.axis === 0) {
+      const [start, step] = [inner.start + inner.step * along.start, inner.step * along.step];
+      return { ...inner, name: layer.name, chunks: layer.chunks, start, step };
+    }
+    if (inner.kind === "blockwise") return this.#through(layer, part, inner);
+    if (inner.kind !== "gather") return layer;
+    const only = onlyPart(inner);
+    if (only) {
+      const parts = [{ ...only, lo: part.lo, hi: part.hi, walk: composeWalks(only.walk, part.walk) }];
+      return this.#gather({ ...layer, parts });
+    }
+    const identity = part.walk.every((w, k) => w.axis === k && w.start === 0 && w.step === 1);
+    return identity ? { ...layer, parts: inner.parts } : layer;
+  }
+
+  /** The view of elementwise work is the work on views, where nothing else needs it and nothing more is moved for it. */
+  #through(layer: Of<"gather">, part: GatherPart<LayerNode>, inner: Of<"blockwise">): LayerOf<LayerNode> {
+    const repeats = inner.inputs.some((i) =>
+      i.axes.some((a, k) => a !== null && !sameSizes(i.layer.layer.chunks[k] ?? [], inner.chunks[a] ?? [])),
+    );
+    const isSmaller = 2 * sizeOf(shapeOfChunks(layer.chunks)) <= sizeOf(shapeOfChunks(inner.chunks));
+    const isFree = inner.inputs.every((i) => isMadeInPlace(i.layer));
+    if (repeats || !this.#single.has(inner.name) || !(isSmaller || isFree)) return layer;
+    const inputs = inner.inputs.map((i): BlockInput<LayerNode> => {
+      const followed = i.axes.map((a) => (a === null ? null : (part.walk[a] as AxisWalk))); // one walk per axis
+      const axes = [...new Set(followed.flatMap((w) => w?.axis ?? []))].sort((p, q) => p - q);
+      const walk = followed.map(
+        (w): AxisWalk =>
+          w === null
+            ? { axis: null, start: 0, step: 1 }
+            : { ...w, axis: w.axis === null ? null : axes.indexOf(w.axis) },
+      );
+      return {
+        layer: this.#view(
+          i.layer,
+          walk,
+          axes.map((a) => layer.chunks[a] as readonly number[]),
+        ),
+        axes,
+      };
+    });
+    return { ...inner, name: layer.name, chunks: layer.chunks, inputs };
+  }
+
+  #view(node: LayerNode, walk: readonly AxisWalk[], chunks: Chunks): LayerNode {
+    const isWhole = walk.every((w, k) => w.axis === k && w.start === 0 && w.step === 1);
+    if (isWhole && walk.length === chunks.length && chunks.every((c, k) => sameSizes(c, node.layer.chunks[k] ?? [])))
+      return node;
+    const shape = shapeOfChunks(chunks);
+    const { dtype } = node.layer;
+    const view = makeNode("view", {
+      kind: "gather",
+      dtype,
+      chunks,
+      parts: [{ layer: node, lo: shape.map(() => 0), hi: shape, walk }],
+    });
+    const known = this.#views.get(view.layer.name);
+    if (known) return known;
+    if (this.#single.has(node.layer.name)) this.#single.add(view.layer.name);
+    const pushed = { layer: this.push(view.layer) };
+    this.#views.set(view.layer.name, pushed);
+    return pushed;
+  }
+}
+
+/** True for what each task makes or reads for itself, in any cut, without blocks of others. */
+function isMadeInPlace(node: LayerNode): boolean {
+  const { layer } = node;
+  if (layer.kind === "source" || layer.kind === "literal" || layer.kind === "arange") return true;
+  return (layer.kind === "gather" || layer.kind === "blockwise") && layerInputs(layer).every(isMadeInPlace);
+}
+
+function sameSizes(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((n, i) => n === b[i]));
 }
 
 /** Walk of an input's axes in terms of the outer result, through an intermediate array. */
@@ -127,7 +224,10 @@ function consumersOf(nodes: readonly LayerNode[]): Map<LayerNode, LayerNode[]> {
 }
 
 /** Fuse blockwise layers into the blockwise or reducing layers that alone consume them. */
-function fuseBlockwise(outputs: readonly LayerNode[], recompute: Recompute): LayerNode[] {
+function fuseBlockwise(
+  outputs: readonly LayerNode[],
+  recompute: Recompute,
+): { readonly outputs: LayerNode[]; readonly fusion: ReadonlyMap<string, Fusion> } {
   const nodes = topological(outputs);
   const wanted = new Set(outputs);
   const consumers = consumersOf(nodes);
@@ -135,22 +235,32 @@ function fuseBlockwise(outputs: readonly LayerNode[], recompute: Recompute): Lay
   /** Roots into whose kernel a node goes; a node that stays is its own root. */
   const roots = new Map<LayerNode, Set<LayerNode>>();
   const weight = new Map<LayerNode, number>();
+  const guests = new Map<LayerNode, string[]>();
+  const apart = new Map<LayerNode, string>();
+  const weigh = (n: LayerNode): number => weight.get(n) ?? kernelSize(n.layer);
   for (const node of [...nodes].reverse()) {
-    const own = new Set([node]);
     const { layer } = node;
     const hosts = new Set((consumers.get(node) ?? []).flatMap((c) => [...(roots.get(c) as Set<LayerNode>)]));
-    const fits =
-      layer.kind === "blockwise" &&
-      !wanted.has(node) &&
-      hosts.size > 0 &&
-      (hosts.size === 1 || duplicable.has(node)) &&
-      [...hosts].every(
-        (h) =>
-          canHost(h.layer, layer) && (weight.get(h) ?? kernelSize(h.layer)) + kernelSize(layer) <= KERNEL_NODES_MAX,
-      );
-    if (fits) for (const h of hosts) weight.set(h, (weight.get(h) ?? kernelSize(h.layer)) + kernelSize(layer));
-    roots.set(node, fits ? hosts : own);
+    const why =
+      layer.kind !== "blockwise"
+        ? ""
+        : wanted.has(node)
+          ? "is a result"
+          : hosts.size > 1 && !duplicable.has(node)
+            ? `is needed by ${hosts.size} layers`
+            : whyApart(layer, [...hosts], weigh);
+    if (layer.kind !== "blockwise" || why !== "") {
+      roots.set(node, new Set([node]));
+      apart.set(node, why);
+      continue;
+    }
+    for (const h of hosts) {
+      weight.set(h, weigh(h) + kernelSize(layer));
+      guests.set(h, [layer.name, ...(guests.get(h) ?? [])]);
+    }
+    roots.set(node, hosts);
   }
+  const fusion = new Map<string, Fusion>();
   const made = new Map<LayerNode, LayerNode>();
   for (const node of nodes) {
     if (!roots.get(node)?.has(node)) continue;
@@ -160,8 +270,25 @@ function fuseBlockwise(outputs: readonly LayerNode[], recompute: Recompute): Lay
         ? composeKernel(layer, (n) => roots.get(n)?.has(node) === true && n !== node)
         : layer;
     made.set(node, { layer: mapInputs(fused, (n) => made.get(n) as LayerNode) });
+    fusion.set(layer.name, { fused: guests.get(node) ?? [], apart: apart.get(node) ?? "" });
   }
-  return outputs.map((o) => made.get(o) as LayerNode);
+  return { outputs: outputs.map((o) => made.get(o) as LayerNode), fusion };
+}
+
+/** Why elementwise work does not go into the kernels of `hosts`; empty where it does. */
+function whyApart(layer: Of<"blockwise">, hosts: readonly LayerNode[], weigh: (n: LayerNode) => number): string {
+  for (const h of hosts) {
+    if (!("call" in h.layer)) return `${h.layer.kind} takes whole blocks`;
+    if (!canHost(h.layer, layer)) return `its values repeat in the larger ${shortName(h.layer.name)}`;
+    if (weigh(h) + kernelSize(layer) > KERNEL_NODES_MAX)
+      return `the kernel of ${shortName(h.layer.name)} would exceed ${KERNEL_NODES_MAX} operations`;
+  }
+  return "";
+}
+
+/** A layer's label, without its token. */
+function shortName(name: string): string {
+  return name.replace(/-[0-9a-f]{32}$/, "");
 }
 
 function kernelSize(layer: LayerOf<LayerNode>): number {

@@ -10,6 +10,14 @@ import type { TaskSpec } from "./task.ts";
 /** Number of a task in its graph: the layer's base plus the block's index in C order. */
 export type TaskId = number;
 
+/** What became of the elementwise layers around one layer, for people. */
+export interface Fusion {
+  /** Names of the layers that its kernel took in, in order of application. */
+  readonly fused: readonly string[];
+  /** Why it is not part of its consumer's kernel itself; empty where the question does not arise. */
+  readonly apart: string;
+}
+
 /** One expanded task. */
 export interface ExpandedTask {
   /** Dependencies in register order. */
@@ -26,14 +34,21 @@ export class Graph {
   readonly layers: readonly Layer[];
   /** Layers whose blocks are wanted. */
   readonly outputs: readonly number[];
+  /** By layer name; empty for a graph that came over a wire. */
+  readonly fusion: ReadonlyMap<string, Fusion>;
   /** Number of the first task of each layer. */
   readonly #base: number[] = [];
   readonly #grids: number[][] = [];
   readonly taskCount: number;
 
-  constructor(layers: readonly Layer[], outputs: readonly number[]) {
+  constructor(
+    layers: readonly Layer[],
+    outputs: readonly number[],
+    fusion: ReadonlyMap<string, Fusion> = new Map<string, Fusion>(),
+  ) {
     this.layers = layers;
     this.outputs = outputs;
+    this.fusion = fusion;
     let total = 0;
     for (const layer of layers) {
       this.#base.push(total);

@@ -68,6 +68,7 @@ function planOnce(outputs: readonly LayerNode[], options: PlanOptions, recompute
     peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
     leastBytes: peaks.least,
     largestTaskBytes: peaks.largestTask,
+    kernels: new Set(graph.layers.flatMap((l) => ("call" in l ? [JSON.stringify(l.call.kernel)] : []))).size,
     warnings:
       recompute === 0
         ? []
@@ -169,6 +170,8 @@ function describe(graph: Graph): PlanLayer[] {
     shape: shapeOfChunks(l.chunks),
     chunk: l.chunks.map((c) => Math.max(0, ...c)),
     note: "call" in l ? kernelText(l.call) : l.inline ? "inside its consumers" : "",
+    fused: graph.fusion.get(l.name)?.fused ?? [],
+    apart: graph.fusion.get(l.name)?.apart ?? "",
   }));
 }
 
@@ -177,10 +180,19 @@ function planText(plan: Plan): string {
     `plan: ${plan.tasks} tasks`,
     `  read     ${formatBytes(plan.bytesRead)} in ${plan.requests} requests`,
     `  memory   ${formatBytes(plan.peakWorkerBytes)} at the peak, ${formatBytes(plan.leastBytes)} at the least`,
+    `  kernels  ${plan.kernels} to compile, each once per process`,
   ];
-  const rows = plan.layers.map((l) => {
+  const rows = plan.layers.flatMap((l) => {
     const note = l.note.length > 100 ? `${l.note.slice(0, 97)}...` : l.note;
-    return `  ${l.name.replace(/-([0-9a-f]{6})[0-9a-f]{26}$/, "-$1").padEnd(24)} ${String(l.tasks).padStart(7)} tasks  ${l.dtype.padEnd(8)} ${l.shape.join("×") || "()"} in ${l.chunk.join("×") || "()"}${note ? `  ${note}` : ""}`;
+    const row = `  ${shortToken(l.name).padEnd(24)} ${String(l.tasks).padStart(7)} tasks  ${l.dtype.padEnd(8)} ${l.shape.join("×") || "()"} in ${l.chunk.join("×") || "()"}${note ? `  ${note}` : ""}`;
+    const fused = l.fused.length > 0 ? [`fuses ${l.fused.map(shortToken).join(", ")}`] : [];
+    const apart = l.apart ? [`stays apart: ${l.apart}`] : [];
+    return fused.length + apart.length > 0 ? [row, `      ${[...fused, ...apart].join("; ")}`] : [row];
   });
   return [...head, ...rows, ...plan.warnings.map((w) => `  warning: ${w}`)].join("\n");
+}
+
+/** A layer's name with six digits of its token. */
+function shortToken(name: string): string {
+  return name.replace(/-([0-9a-f]{6})[0-9a-f]{26}$/, "-$1");
 }

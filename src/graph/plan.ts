@@ -8,8 +8,12 @@ export interface PlanLayer {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly chunk: readonly number[];
-  /** What was fused into it, in order of application. */
+  /** The expression that its kernel computes, or where its work is done. */
   readonly note: string;
+  /** Names of the elementwise layers that were fused into it, in order of application. */
+  readonly fused: readonly string[];
+  /** Why it was not fused into the layer that needs it; empty where it could not be or need not. */
+  readonly apart: string;
 }
 
 /** Answer of `explain()`; bytes and counts, before anything runs. */
@@ -24,6 +28,8 @@ export interface Plan {
   readonly leastBytes: number;
   /** Largest need of a single task: output + workspace. */
   readonly largestTaskBytes: number;
+  /** Different fused kernels (literals do not count): each is compiled once per process, in about a millisecond. */
+  readonly kernels: number;
   readonly warnings: readonly string[];
   readonly layers: readonly PlanLayer[];
   toString(): string;

@@ -134,12 +134,18 @@ test("a block kernel runs per block; elementwise work that only it needs runs in
 });
 
 describe("a function per block", () => {
-  const run = async (graph: Graph): Promise<unknown[]> => {
-    const outputs = await runSequential(
-      graph,
-      async (spec, inputs) => (await runTask(spec, inputs, { trusted: true })) as NDArray, // what it gave is looked at
-    );
-    return (outputs[0] ?? []) as unknown[];
+  /** What the function says of each block, as text in the error that it throws. */
+  const told = async (node: LayerNode): Promise<unknown[]> => {
+    const graph = buildGraph([node]);
+    const out: unknown[] = [];
+    await runSequential(graph, async (spec, inputs) => {
+      const result = runTask(spec, inputs, { trusted: true });
+      if (spec.steps.at(-1)?.do !== "call") return (await result) as NDArray; // all other steps give blocks
+      await expect(result).rejects.toThrow();
+      out.push(await result.catch((error: Error) => JSON.parse(error.message)));
+      return NDArray.zeros("float64", spec.out.shape);
+    });
+    return out;
   };
   const call = (
     text: string,
@@ -150,9 +156,8 @@ describe("a function per block", () => {
 
   test("is told where its blocks lie", async () => {
     const x = fromArray(numbers(4, 3), { chunks: [2, 3] });
-    const given = await run(
-      buildGraph([call("(block, info, args) => [info, args]", [{ layer: x.node, axes: [0, 1] }], false)]),
-    );
+    const text = "(block, info, args) => { throw new Error(JSON.stringify([info, args])); }";
+    const given = await told(call(text, [{ layer: x.node, axes: [0, 1] }], false));
     const place = (start: number): object => ({
       shape: [4, 3],
       numChunks: [2, 1],
@@ -172,14 +177,84 @@ describe("a function per block", () => {
 
   test("gets axes that the result lacks as lists of blocks", async () => {
     const x = fromArray(numbers(4, 5), { chunks: [2, 2] });
-    const node = call("(blocks) => blocks.map((b) => b.shape)", [{ layer: x.node, axes: [0, null] }], true, [[2, 2]]);
+    const text = "(blocks) => { throw new Error(JSON.stringify(blocks.map((b) => b.shape))); }";
+    const node = call(text, [{ layer: x.node, axes: [0, null] }], true, [[2, 2]]);
     const shapes = [
       [2, 2],
       [2, 2],
       [2, 1],
     ];
-    expect(await run(buildGraph([node]))).toEqual([shapes, shapes]);
+    expect(await told(node)).toEqual([shapes, shapes]);
   });
+});
+
+describe("views of elementwise work", () => {
+  const source = (name: string): ChunkedArray =>
+    new ChunkedArray(
+      sourceNode({
+        source: { name },
+        dtype: "uint16",
+        chunks: [
+          [50, 50],
+          [50, 50],
+        ],
+        scratchBytes: 0,
+      }),
+    );
+  const reads = (graph: Graph): unknown[] =>
+    graph
+      .wanted()
+      .flat()
+      .flatMap((t) => graph.expand(t).spec.steps.flatMap((s) => (s.do === "read" ? [s.region] : [])));
+
+  test("read and compute only what they show", () => {
+    const [red, nir] = [source("red"), source("nir")];
+    const ndvi = nir.sub(red).div(nir.add(red));
+    const graph = buildGraph([ndvi.slice(7, [20, 60]).node]);
+    expect(graph.taskCount).toBe(2);
+    const region = (start: number, stop: number): object[] => [
+      { start: 7, stop: 8 },
+      { start, stop },
+    ];
+    expect(reads(graph)).toEqual([region(20, 50), region(20, 50), region(50, 60), region(50, 60)]);
+  });
+
+  test("broadcast operands are seen along their own axes alone", async () => {
+    const x = fromArray(numbers(6, 4), { chunks: [4, 3] });
+    const y = fromArray(numbers(4), { chunks: 3 });
+    const z = fromArray(numbers(6, 1), { chunks: [4, 1] });
+    const got = await x.mul(2).add(y).sub(z).slice("::-2", "1:3", null).compute();
+    const want = [5, 3, 1].map((r) =>
+      [1, 2].map((c) => [
+        (numbers(6, 4).item(r, c) as number) * 2 +
+          (numbers(4).item(c) as number) -
+          (numbers(6, 1).item(r, 0) as number),
+      ]),
+    );
+    expect(got.toArray()).toEqual(want);
+  });
+
+  test("that something else needs whole are computed once", () => {
+    const twice = fromArray(numbers(60, 60), { chunks: 30 }).mul(2);
+    const whole = twice.rechunk(20).node; // moves as much as it is
+    const graph = buildGraph([twice.sum().node, whole]);
+    expect(graph.layers.filter((l) => l.kind === "blockwise")).toHaveLength(1);
+  });
+});
+
+test("a plan tells what was fused into what, and why the rest was not", () => {
+  const x = fromArray(numbers(6, 6), { chunks: 3 });
+  const ratio = x.sub(1).div(x.add(1));
+  const graph = buildGraph([ratio.sub(ratio.mean(0)).node]);
+  const of = (label: string): { fused: string[]; apart: string } => {
+    const layer = graph.layers.find((l) => l.name.startsWith(label));
+    const { fused, apart } = graph.fusion.get(layer?.name ?? "") ?? { fused: [], apart: "no such layer" };
+    return { fused: fused.map((name) => name.replace(/-[0-9a-f]+$/, "")), apart };
+  };
+  expect(of("div")).toEqual({ fused: ["sub", "add"], apart: "is needed by 2 layers" });
+  expect(of("sub")).toEqual({ fused: [], apart: "is a result" });
+  const taken = buildGraph([takeNode("take", x.mul(2).node, 0, [5, 0], [2])]);
+  expect([...taken.fusion.values()].map((f) => f.apart)).toEqual(["", "take takes whole blocks", ""]);
 });
 
 test("layers that a peer changed in any field are read or refused with a typed error, and their formulas hold", () => {
