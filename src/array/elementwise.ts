@@ -1,6 +1,6 @@
 /** From operands to one blockwise layer: broadcasting, common chunks, one kernel. */
 import { DTypeError } from "../base/index.ts";
-import type { Scalar } from "../dtype/index.ts";
+import { type Complex, type DType, isComplex, type Scalar } from "../dtype/index.ts";
 import {
   type BlockInput,
   blockwiseNode,
@@ -12,11 +12,13 @@ import {
   sameChunks,
 } from "../graph/index.ts";
 import { broadcastShapes, NDArray } from "../ndarray/index.ts";
+import { complexConstant } from "./complex-terms.ts";
 import { arrayNode, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 import { strong, type Term } from "./terms.ts";
+import { type AnyArray, commonSelection, isSelected, selectedNode, uncovered } from "./unknown.ts";
 
 /** What operations take: lazy arrays, blocks in memory, and numbers. */
-export type Operand = LazyArray | NDArray | Scalar;
+export type Operand = LazyArray | AnyArray | NDArray | Scalar | Complex;
 
 /** Operands with a common shape, and per operand the axes along which it is followed. */
 export interface Aligned {
@@ -50,12 +52,21 @@ export function align(arrays: readonly LazyArray[]): Aligned {
   return { chunks, inputs };
 }
 
-/** One fused layer from operands: `build` gets a term per operand and gives the result's term. */
+/**
+ * One fused layer from operands: `build` gets a term per operand and gives the result's term.
+ * Of arrays whose size is unknown the result is one, selected by the same mask.
+ * @throws {UnknownShapeError} masks that differ, or an array with a size along the unknown axis
+ */
 export function elementwise(
   label: string,
   operands: readonly Operand[],
   build: (b: KernelBuilder, terms: readonly Term[]) => Term,
 ): LayerNode {
+  const selection = commonSelection(label, operands);
+  if (selection) {
+    const whole = operands.map((o) => (isSelected(o) ? uncovered(o) : o));
+    return selectedNode(elementwise(label, whole, build), selection);
+  }
   const builder = new KernelBuilder();
   const arrays: LazyArray[] = [];
   const ids: Term[] = [];
@@ -69,6 +80,7 @@ export function elementwise(
       ids.push(term);
       return term;
     }
+    if (isComplex(o)) return { node: complexConstant(builder, o, dtypesOf(operands)) };
     if (typeof o === "number" || typeof o === "bigint" || typeof o === "boolean") return { weak: o };
     throw new DTypeError(`operand ${describeOperand(o)}: expected an array, a number, a bigint or a boolean`);
   });
@@ -82,6 +94,10 @@ export function elementwise(
   }
   const { chunks, inputs } = align(arrays);
   return blockwiseNode(label, call, inputs, chunks);
+}
+
+function dtypesOf(operands: readonly Operand[]): DType[] {
+  return operands.flatMap((o) => (typeof o === "object" && "dtype" in o ? [o.dtype] : []));
 }
 
 function describeOperand(o: unknown): string {

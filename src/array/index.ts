@@ -5,13 +5,16 @@
  * @module
  */
 export { chunkSizeBytes } from "./auto.ts";
+export * from "./choices.ts";
 export { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
+export * from "./complex.ts";
 export type { Computable, ComputeOptions, Results } from "./compute.ts";
 export { assembleBlocks, computeAll, explainAll } from "./compute.ts";
 export type { CreateOptions } from "./create.ts";
 export { arange, array, fromArray, full, ones, zeros } from "./create.ts";
 export type { Aligned, Operand } from "./elementwise.ts";
 export { align, elementwise } from "./elementwise.ts";
+export * from "./elementwise-functions.ts";
 export { EXPR_OPERATORS, type ExprScope, evaluateExpr, exprArray, parsedExpr } from "./expr.ts";
 export type { ExprTree } from "./expr-parse.ts";
 export { parseExpr } from "./expr-parse.ts";
@@ -24,3 +27,5 @@ export * from "./reductions.ts";
 export * from "./statistics.ts";
 export type { BinaryName, Term, UnaryName } from "./terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";
+export * from "./ufuncs.ts";
+export { type VisualizeOptions, visualize } from "./visualize.ts";

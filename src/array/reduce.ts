@@ -2,6 +2,7 @@
 import { ArgumentError, AxisError, DTypeError, ShapeError } from "../base/index.ts";
 import { asDType, type DType, dtypeInfo, reductionType, type Scalar } from "../dtype/index.ts";
 import {
+  blockwiseNode,
   givesIndex,
   KernelBuilder,
   type LayerNode,
@@ -11,7 +12,8 @@ import {
   reduceNode,
 } from "../graph/index.ts";
 import { normalizeAxes } from "../ndarray/index.ts";
-import type { LazyArray } from "./lazy.ts";
+import { complexReduceLayer } from "./complex-reduce.ts";
+import { type LazyArray, lazyOf } from "./lazy.ts";
 
 /** Axes to reduce: one, several, or all when absent. */
 export type Axis = number | readonly number[] | null;
@@ -69,6 +71,13 @@ export function reduceLayer(
   const { value, mask } = masked.value?.(b, own) ?? { value: own, mask: null };
   const from = b.dtype(value);
   const { kind } = dtypeInfo(from);
+  if (kind === "c" && (masked.value === undefined || op === "count")) {
+    const z = own === input ? x : lazyOf(blockwiseNode("astype", b.build([own]), inputsOf(x), x.chunks));
+    const keepdims = options.keepdims ?? false;
+    const real = (name: ReduceOp, part: LazyArray, delta = 0): LayerNode =>
+      reduceLayer(name, part, axis, { keepdims, splitEvery, ddof: delta });
+    return complexReduceLayer(op, z, { axis, keepdims, ddof, real });
+  }
   if (kind === "M" || kind === "m" || kind === "c") throw new DTypeError(`${op} is not defined for ${from} yet`);
   const spec: ReduceSpec = {
     op,
@@ -79,8 +88,15 @@ export function reduceLayer(
     empty: masked.empty ?? null,
   };
   const call = b.build(mask === null ? [value] : [value, mask]);
-  const inputs = [{ layer: x.node, axes: x.shape.map((_, k) => k) }];
-  return reduceNode(op, call, spec, inputs, x.chunks, { reduced, keepdims: options.keepdims ?? false, splitEvery });
+  return reduceNode(op, call, spec, inputsOf(x), x.chunks, {
+    reduced,
+    keepdims: options.keepdims ?? false,
+    splitEvery,
+  });
+}
+
+function inputsOf(x: LazyArray): { readonly layer: LayerNode; readonly axes: readonly number[] }[] {
+  return [{ layer: x.node, axes: x.shape.map((_, k) => k) }];
 }
 
 interface CheckedOptions {

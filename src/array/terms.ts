@@ -18,6 +18,7 @@ import {
   trueDivideType,
 } from "../dtype/index.ts";
 import type { CompareOp, KernelBuilder, NodeId, UnaryOp } from "../graph/index.ts";
+import { complexUnary, demandComplexBinary, onParts } from "./complex-terms.ts";
 
 /** A value in an expression: a kernel node, or a number whose dtype the others decide. */
 export type Term = { readonly node: NodeId } | { readonly weak: Scalar };
@@ -90,7 +91,8 @@ export function binaryTerm(b: KernelBuilder, op: BinaryName, x: Term, y: Term): 
   if (isWeak(x) && isWeak(y)) return foldWeak(op, x.weak, y.weak);
   if (COMPARISONS.has(op)) return { node: compareNode(b, op as CompareOp, x, y) }; // the set holds the comparisons
   const common = binaryType(op, typeOf(b, x), typeOf(b, y));
-  if (op === "pow" && isWeak(y)) return { node: powerNode(b, lift(b, x, common), y.weak) };
+  if (op === "pow" && isWeak(y) && dtypeInfo(common).kind !== "c")
+    return { node: powerNode(b, lift(b, x, common), y.weak) };
   const [p, q] = [lift(b, x, common), lift(b, y, common)];
   switch (op) {
     case "minimum":
@@ -108,7 +110,7 @@ export function binaryTerm(b: KernelBuilder, op: BinaryName, x: Term, y: Term): 
 
 /** `both` where neither is NaN, else the other one. */
 function besideNaN(b: KernelBuilder, both: NodeId, x: NodeId, y: NodeId): NodeId {
-  if (dtypeInfo(b.dtype(x)).kind !== "f") return both;
+  if (!"fc".includes(dtypeInfo(b.dtype(x)).kind)) return both;
   return b.where(b.unary("isnan", x), y, b.where(b.unary("isnan", y), x, both));
 }
 
@@ -141,6 +143,7 @@ function binaryType(op: BinaryName, x: DType | Scalar, y: DType | Scalar): DType
   const common = resultType(x, y);
   const { kind } = dtypeInfo(common);
   if (kind === "M" || kind === "m") throw new DTypeError(`${op} is not defined for ${common}`);
+  if (kind === "c") demandComplexBinary(op, common);
   if (BITWISE.has(op)) {
     if (kind === "f" || kind === "c")
       throw new DTypeError(`${op} is not defined for ${common}; it is logical on bool and bitwise on integers`);
@@ -280,9 +283,10 @@ export function unaryTerm(b: KernelBuilder, op: UnaryName, x: Term): Term {
   const dtype = b.dtype(id);
   const { kind } = dtypeInfo(dtype);
   if (kind === "M" || kind === "m") return { node: timeNode(b, op, id) };
+  if (kind === "c") return { node: complexUnary(b, op, id) };
   if (FLOAT_FUNCTIONS.has(op)) return { node: b.unary(op, b.cast(id, floatType(dtype))) };
   if (op === "not") {
-    if (kind === "f" || kind === "c")
+    if (kind === "f")
       throw new DTypeError(`not is not defined for ${dtype}; it is logical on bool and bitwise on integers`);
     return { node: b.unary("not", id) };
   }
@@ -373,6 +377,7 @@ export function roundTerm(b: KernelBuilder, x: Term, decimals: number): Term {
   const { kind } = dtypeInfo(dtype);
   if (kind === "M" || kind === "m" || kind === "b")
     throw new DTypeError(`round to ${decimals} decimals is not defined for ${dtype}`);
+  if (kind === "c") return { node: onParts(b, given, (part) => strong(b, roundTerm(b, { node: part }, decimals))) };
   const isInteger = kind === "i" || kind === "u";
   if (isInteger && decimals > 0) return { node: given };
   const float = isInteger ? "float64" : dtype;

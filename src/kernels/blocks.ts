@@ -6,6 +6,8 @@ import { UnsupportedError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import { complexReduceKernels } from "./complex/reduce.ts";
+import { compressKernels } from "./compress.ts";
 import { matmulKernels } from "./matmul.ts";
 import { reshapeKernels } from "./reshape.ts";
 
@@ -31,6 +33,8 @@ export interface BlockKernel {
 }
 
 const KERNELS: Readonly<Record<string, BlockKernel>> = {
+  ...complexReduceKernels,
+  ...compressKernels,
   ...matmulKernels,
   ...reshapeKernels,
 };

@@ -45,13 +45,12 @@ const isAtLeast = (a: Pair, b: Pair): boolean =>
   (re(a) > re(b) && !Number.isNaN(im(a)) && !Number.isNaN(im(b))) || (re(a) === re(b) && im(a) >= im(b));
 const isAbove = (a: Pair, b: Pair): boolean =>
   (re(a) > re(b) && !Number.isNaN(im(a)) && !Number.isNaN(im(b))) || (re(a) === re(b) && im(a) > im(b));
-const hasNaN = (z: Pair): boolean => Number.isNaN(re(z)) || Number.isNaN(im(z));
+/** True where either part is NaN. */
+export const hasNaN = (z: Pair): boolean => Number.isNaN(re(z)) || Number.isNaN(im(z));
 
 /** Larger (or smaller) of two in lexicographic order; the first that holds a NaN wins. */
 const larger: ComplexBinary = (a, b, out) => out.set(hasNaN(a) || isAtLeast(a, b) ? a : b);
 const smaller: ComplexBinary = (a, b, out) => out.set(hasNaN(a) || isAtLeast(b, a) ? a : b);
-const largerNumber: ComplexBinary = (a, b, out) => out.set(hasNaN(b) || isAtLeast(a, b) ? a : b);
-const smallerNumber: ComplexBinary = (a, b, out) => out.set(hasNaN(b) || isAtLeast(b, a) ? a : b);
 
 /** Powers: whole exponents below 100 by squaring, others by exp(b·log a). Source: NumPy `npy_cpow`. */
 function power(round: Round): ComplexBinary {
@@ -109,10 +108,6 @@ export function binaryOf(op: string, round: Round): ComplexBinary | undefined {
       return larger;
     case "min":
       return smaller;
-    case "fmax":
-      return largerNumber;
-    case "fmin":
-      return smallerNumber;
     default:
       return undefined;
   }

@@ -1,0 +1,71 @@
+/** Complex numbers in expressions: which operations NumPy has for them, and what dtype comes out. */
+import { DTypeError } from "../base/index.ts";
+import { type Complex, type DType, dtypeInfo, promoteTypes } from "../dtype/index.ts";
+import type { KernelBuilder, NodeId, UnaryOp } from "../graph/index.ts";
+
+const UNARY: ReadonlySet<string> = new Set<UnaryOp>([
+  "neg",
+  "square",
+  "sign",
+  "sqrt",
+  "exp",
+  "exp2",
+  "expm1",
+  "log",
+  "log2",
+  "log10",
+  "log1p",
+  "sin",
+  "cos",
+  "tan",
+  "asin",
+  "acos",
+  "atan",
+  "sinh",
+  "cosh",
+  "tanh",
+  "asinh",
+  "acosh",
+  "atanh",
+  "isnan",
+  "isinf",
+  "isfinite",
+]);
+const BINARY: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "pow", "minimum", "maximum", "fmin", "fmax"]);
+
+/** Refuse what NumPy has not for complex numbers. @throws {DTypeError} no such operation */
+export function demandComplexBinary(op: string, dtype: DType): void {
+  if (!BINARY.has(op)) throw new DTypeError(`${op} is not defined for ${dtype}`);
+}
+
+/**
+ * `op` of a complex node; `abs` gives a part's dtype, `round` rounds the parts.
+ * @throws {DTypeError} not defined for complex numbers
+ */
+export function complexUnary(b: KernelBuilder, op: UnaryOp, id: NodeId): NodeId {
+  if (op === "abs") return b.complexUnary("abs", id);
+  if (op === "round") return onParts(b, id, (part) => b.unary("round", part));
+  if (!UNARY.has(op)) throw new DTypeError(`${op} is not defined for ${b.dtype(id)}`);
+  return b.unary(op, id);
+}
+
+/** Complex node whose parts are `f` of the parts of `id`. */
+export function onParts(b: KernelBuilder, id: NodeId, f: (part: NodeId) => NodeId): NodeId {
+  return b.complex(f(b.complexUnary("real", id)), f(b.complexUnary("imag", id)));
+}
+
+/** dtype of the parts of complex numbers made of `dtype`, as NumPy's `a + 1j` has it. */
+export function partTypeOf(dtype: DType): DType {
+  return dtype === "float32" || dtype === "float16" || dtype === "complex64" ? "float32" : "float64";
+}
+
+/**
+ * A complex constant as a node. It is weak as Python's: complex64 beside float16, float32 and complex64, else complex128.
+ *
+ * @param beside dtypes of the arrays in the expression
+ */
+export function complexConstant(b: KernelBuilder, value: Complex, beside: readonly DType[]): NodeId {
+  const numbers = beside.filter((d) => dtypeInfo(d).kind !== "b");
+  const part = numbers.length === 0 ? "float64" : partTypeOf(numbers.reduce(promoteTypes));
+  return b.complex(b.param(value.re, part), b.param(value.im, part));
+}
