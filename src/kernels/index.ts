@@ -15,7 +15,7 @@ export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
 export { runReduce } from "./reduce.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";
-export { runSelect } from "./select/plain.ts";
+export { runSelect } from "./select/select.ts";
 export {
   exportModules,
   importModule,

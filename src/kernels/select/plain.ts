@@ -1,53 +1,40 @@
-/** Ranks along whole axes, one kept cell after another, in plain TypeScript: the oracle of the vector form. */
-import { UnsupportedError } from "../../base/index.ts";
-import { castScalar } from "../../dtype/index.ts";
-import type { KernelCall, SelectSpec } from "../../graph/index.ts";
-import { contiguousStride, NDArray } from "../../ndarray/index.ts";
-import { runMap } from "../map.ts";
+/** Selection without WebAssembly: the oracle of the networks, and the way for dtypes without lanes. */
+import { allocate, type TypedArray } from "../../dtype/index.ts";
+import type { SelectSpec } from "../../graph/index.ts";
+import type { Element } from "../scalar-ops.ts";
+import { finisherOf, missingOf, type Ranks, ranksOf } from "./quantile.ts";
 
-/** Rank the values of `call` over `views` (broadcast to `loop`) along `reduced`; `out` is in C order. */
-export function runSelect(
-  call: KernelCall,
-  spec: SelectSpec,
-  views: readonly NDArray[],
-  loop: readonly number[],
-  reduced: readonly number[],
-  out: NDArray,
-): void {
-  const values = NDArray.zeros(spec.from, loop);
-  const mask = call.kernel.outputs.length > 1 ? NDArray.zeros("bool", loop) : null;
-  runMap(call, views, mask ? [values, mask] : [values], loop);
-  const kept = loop.map((_, k) => k).filter((k) => !reduced.includes(k));
-  const stride = contiguousStride(loop);
-  const offsets = (axes: readonly number[]): number[] =>
-    axes.reduce<number[]>(
-      (all, k) =>
-        all.flatMap((o) => Array.from({ length: loop[k] as number }, (_, i) => o + i * (stride[k] as number))),
-      [0],
-    );
-  const [cells, along] = [offsets(kept), offsets(reduced)];
-  const ranks = spec.op === "median" ? [0.5] : spec.q;
-  cells.forEach((cell, c) => {
-    const column = along
-      .filter((o) => mask === null || mask.data[cell + o] === 1)
-      .map((o) => Number(values.data[cell + o]))
-      .filter((v) => !(spec.skipna && Number.isNaN(v)))
-      .sort((a, b) => (Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b));
-    ranks.forEach((q, r) => {
-      const value = ranked(spec, column, q);
-      out.data[out.offset + r * cells.length + c] = castScalar(value, spec.dtype) as never; // of the block's own class
-    });
-  });
+/** Elements of one column in any order, and their mask. */
+export interface Column {
+  readonly values: TypedArray;
+  readonly mask: TypedArray | null;
 }
 
-function ranked(spec: SelectSpec, column: readonly number[], q: number): number | bigint {
-  const n = column.length;
-  if (n === 0) return (spec.empty as number | null) ?? Number.NaN;
-  if (Number.isNaN(column[n - 1] as number)) return Number.NaN;
-  if (spec.op === "median") return ((column[(n - 1) >> 1] as number) + (column[n >> 1] as number)) * 0.5;
-  if (spec.method !== "linear") throw new UnsupportedError(`quantile by ${spec.method}`);
-  const index = (n - 1) * q;
-  const [a, b] = [column[Math.floor(index)] as number, column[Math.min(n - 1, Math.floor(index) + 1)] as number];
-  const t = index - Math.floor(index);
-  return t >= 0.5 ? b - (b - a) * (1 - t) : a + (b - a) * t;
+/** Results of one column after another; ranks are worked out once per number of valid elements. */
+export function columnSelector(spec: SelectSpec): (column: Column, store: (k: number, x: Element) => void) => void {
+  const ranks = new Map<number, readonly Ranks[]>();
+  const finish = finisherOf(spec);
+  const missing = missingOf(spec);
+  const quantiles = spec.op === "median" ? [0] : spec.q.map((_, k) => k);
+  const ranksFor = (n: number): readonly Ranks[] => {
+    const known = ranks.get(n) ?? quantiles.map((k) => ranksOf(spec, k, n));
+    ranks.set(n, known);
+    return known;
+  };
+  return ({ values, mask }, store) => {
+    const valid = allocate(spec.from, values.length);
+    let n = 0;
+    for (let i = 0; i < values.length; i++) {
+      const x = values[i] as Element;
+      if ((mask === null || mask[i] !== 0) && !Number.isNaN(x)) valid[n++] = x as never; // of its own dtype
+    }
+    if (n === 0 || (!spec.skipna && n < values.length)) {
+      for (const k of quantiles) store(k, missing);
+      return;
+    }
+    const sorted = valid.subarray(0, n).sort();
+    ranksFor(n).forEach(({ low, high, weight }, k) => {
+      store(k, finish(sorted[low] as Element, sorted[high] as Element, weight));
+    });
+  };
 }

@@ -1,6 +1,7 @@
 /** Structured, typed construction of WebAssembly functions: expressions are values, statements are methods. */
 import { Bytes, type FunctionCode, type ValueType } from "./encoder.ts";
 import {
+  BITMASK,
   CONTROL,
   EXTRACT,
   LOAD_LANE,
@@ -32,6 +33,7 @@ export interface Value<T extends ValueType = ValueType> {
 
 export type I32 = Value<"i32">;
 export type I64 = Value<"i64">;
+export type F32 = Value<"f32">;
 export type F64 = Value<"f64">;
 export type Vector = Value<"v128">;
 
@@ -166,6 +168,11 @@ export function vectorConst(bytes: Uint8Array): Vector {
 /** 1 when any bit is set. */
 export function anyTrue(a: Vector): I32 {
   return value("i32", vector(VECTOR_ANY, [a]).emit);
+}
+
+/** Top bit of every lane, the first lane's in bit 0. */
+export function bitmask(shape: keyof typeof BITMASK, a: Vector): I32 {
+  return value("i32", vector(BITMASK[shape], [a]).emit);
 }
 
 /** Scalar type of a lane by the name of its shape. */
@@ -339,6 +346,12 @@ export class FunctionBuilder {
     }
     bytes.emit(this.#code);
     this.#code.byte(CONTROL.bulk).unsigned(CONTROL.memoryCopy).unsigned(to.memory).unsigned(from.memory);
+  }
+
+  /** Call of function `index` of the module, which gives nothing. */
+  call(index: number, args: readonly Value[]): void {
+    for (const x of args) x.emit(this.#code);
+    this.#code.byte(CONTROL.call).unsigned(index);
   }
 
   setGlobal(index: number, x: I32): void {

@@ -1,0 +1,130 @@
+/** Selection along columns too deep to be sorted in the cache: some passes over the values, each counting digits. */
+import { allocate, DTYPES, type DType } from "../../dtype/index.ts";
+import type { KernelCall, NodeId } from "../../graph/index.ts";
+import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
+import { CallBuilder } from "../ir.ts";
+import { loopNest } from "../loop.ts";
+import { runMap } from "../map.ts";
+import type { Element } from "../scalar-ops.ts";
+import { forEachRun, type SelectJob } from "./job.ts";
+import { type Branch, countDigits, DIGITS, digitOfRank, elementOfKey, levelsOfKey, type Sought } from "./keys.ts";
+import { finisherOf, missingOf, type Ranks, ranksOf } from "./quantile.ts";
+
+/** Elements of a tile. */
+const TILE = 1 << 15;
+
+/** The value, and (unless all are) which elements are valid: unmasked and not NaN. */
+function validCall(call: KernelCall): { readonly call: KernelCall; readonly hasMask: boolean } {
+  const b = new CallBuilder();
+  const [value, mask] = b.import(call) as [NodeId, NodeId?];
+  let valid = mask === undefined ? null : b.cast(mask, "bool");
+  if (DTYPES[b.dtypeOf(value)].kind === "f") {
+    const number = b.compare("eq", value, value); // NaN differs from itself
+    valid = valid === null ? number : b.binary("and", valid, number);
+  }
+  return { call: b.build(valid === null ? [value] : [value, valid]), hasMask: valid !== null };
+}
+
+/** What a pass sees: `n` values and their mask. */
+type Visit = (values: NDArray, valid: Uint8Array | null, n: number) => void;
+
+/** Calls `visit` with tile after tile of one pixel's column; `at` holds the views' offsets there. */
+function columnScanner(job: SelectJob): (at: readonly number[], visit: Visit) => void {
+  const { call, hasMask } = validCall(job.call);
+  const dtype = job.spec.from;
+  const values = allocate(dtype, TILE);
+  const valid = hasMask ? new Uint8Array(TILE) : null;
+  const columns = job.views.map(
+    (x, k) => new NDArray(x.dtype, x.data, job.depths, job.depthStrides[k] as readonly number[], 0),
+  );
+  const nest = loopNest(job.depths, columns); // the order of the elements does not matter
+  let axis = nest.shape.length - 1; // cut along this axis; those after it fit a tile
+  while (axis > 0 && sizeOf(nest.shape.slice(axis)) <= TILE) axis--;
+  const inner = nest.shape.slice(axis + 1);
+  const step = Math.max(1, Math.floor(TILE / sizeOf(inner)));
+  const run = (at: readonly number[], visit: Visit, n: number): void => {
+    const shape = [n, ...inner];
+    const tile = new NDArray(dtype, values, shape, contiguousStride(shape));
+    const outs = valid === null ? [tile] : [tile, new NDArray("bool", valid, shape, contiguousStride(shape))];
+    const inputs = columns.map(
+      (x, k) =>
+        new NDArray(x.dtype, x.data, shape, (nest.strides[k] as readonly number[]).slice(axis), at[k] as number),
+    );
+    runMap(call, inputs, outs, shape);
+    visit(tile, valid, n * sizeOf(inner));
+  };
+  return (start, visit) => {
+    const walk = (k: number, at: readonly number[]): void => {
+      const n = nest.shape[k] ?? 1;
+      const by = k === axis ? step : 1;
+      for (let i = 0; i < n; i += by) {
+        const here = at.map((o, v) => o + i * (nest.strides[v]?.[k] ?? 0));
+        if (k === axis) run(here, visit, Math.min(by, n - i));
+        else walk(k + 1, here);
+      }
+    };
+    walk(0, start);
+  };
+}
+
+/** Elements at `ranks` (distinct, ascending), by passes over the column. `first` holds the counts of the first digit. */
+function elementsAt(
+  dtype: DType,
+  first: Float64Array,
+  ranks: readonly number[],
+  pass: (level: number, branches: readonly Branch[]) => void,
+): Map<number, Element> {
+  const levels = levelsOfKey(dtype);
+  const found = new Map<number, Element>();
+  let sought = new Map<number, Sought>(ranks.map((rank) => [rank, { prefix: 0, rank }]));
+  let counts = new Map<number, Float64Array>([[0, first]]);
+  for (let level = 0; ; level++) {
+    const next = new Map<number, Sought>();
+    for (const [rank, s] of sought) {
+      const at = digitOfRank(counts.get(s.prefix) as Float64Array, s.rank); // counted in this pass
+      if (level === levels - 1) found.set(rank, elementOfKey(dtype, s.prefix, at.digit));
+      else next.set(rank, { prefix: s.prefix * DIGITS + at.digit, rank: at.rank });
+    }
+    if (level === levels - 1) return found;
+    const prefixes = [...new Set([...next.values()].map((s) => s.prefix))];
+    counts = new Map(prefixes.map((prefix) => [prefix, new Float64Array(DIGITS)]));
+    pass(
+      level + 1,
+      prefixes.map((prefix) => ({ prefix, counts: counts.get(prefix) as Float64Array })), // made above
+    );
+    sought = next;
+  }
+}
+
+/** Runs `job` pixel by pixel. */
+export function selectDeep(job: SelectJob): void {
+  const { spec, depth, quantiles, out } = job;
+  const scan = columnScanner(job);
+  const finish = finisherOf(spec);
+  const missing = missingOf(spec);
+  const first = new Float64Array(DIGITS);
+  forEachRun(job, (at, width, steps) => {
+    for (let p = 0; p < width; p++) {
+      const here = at.map((o, k) => o + p * (steps[k] as number));
+      const [to, ...views] = here as [number, ...number[]]; // operand 0 is the result
+      first.fill(0);
+      const pass = (level: number, branches: readonly Branch[]): void =>
+        scan(views, (values, valid, n) => countDigits(spec.from, values.data, valid, n, { level, branches }));
+      pass(0, [{ prefix: 0, counts: first }]);
+      const n = first.reduce((sum, c) => sum + c, 0);
+      const store = (k: number, x: Element): void => {
+        out.data[k * job.pixels + to] = x as never; // of the result's dtype
+      };
+      if (n === 0 || (!spec.skipna && n < depth)) {
+        for (let k = 0; k < quantiles; k++) store(k, missing);
+        continue;
+      }
+      const wanted = Array.from({ length: quantiles }, (_, k): Ranks => ranksOf(spec, k, n));
+      const ranks = [...new Set(wanted.flatMap((r) => [r.low, r.high]))];
+      const elements = elementsAt(spec.from, first, ranks, pass);
+      wanted.forEach(({ low, high, weight }, k) => {
+        store(k, finish(elements.get(low) as Element, elements.get(high) as Element, weight));
+      });
+    }
+  });
+}
