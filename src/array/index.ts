@@ -20,6 +20,7 @@ export type { ExprTree } from "./expr-parse.ts";
 export { parseExpr } from "./expr-parse.ts";
 export * from "./functions.ts";
 export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
+export * from "./membership.ts";
 export * from "./namespace-info.ts";
 export type { Axis, MaskedReduce, ReduceOptions } from "./reduce.ts";
 export { reduceLayer } from "./reduce.ts";
