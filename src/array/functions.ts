@@ -1,61 +1,11 @@
-/** The namespace's functions: NumPy's names over lazy arrays. Reversed operands need no methods: `sub(1, x)`. */
+/** Functions that move and join arrays: NumPy's names over lazy arrays. */
 import { ArgumentError, AxisError, ShapeError } from "../base/index.ts";
-import { promoteTypes, type Scalar } from "../dtype/index.ts";
+import { promoteTypes } from "../dtype/index.ts";
 import { type ChunkSpec, concatenateNode, type LayerNode, rechunkNode, sameChunks, stackNode } from "../graph/index.ts";
 import { NDArray, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import { fromArray } from "./create.ts";
-import { elementwise, type Operand } from "./elementwise.ts";
-import { type BinaryName, binaryTerm, type Term, type UnaryName, unaryTerm, whereTerm } from "./terms.ts";
 
-type Binary = (x: Operand, y: Operand) => ChunkedArray;
-type Unary = (x: Operand) => ChunkedArray;
-
-function binary(op: BinaryName): Binary {
-  return (x, y) => new ChunkedArray(elementwise(op, [x, y], (b, [p, q]) => binaryTerm(b, op, p as Term, q as Term)));
-}
-function unary(op: UnaryName): Unary {
-  return (x) => new ChunkedArray(elementwise(op, [x], (b, [p]) => unaryTerm(b, op, p as Term)));
-}
-
-export const add: Binary = binary("add");
-export const sub: Binary = binary("sub");
-export const mul: Binary = binary("mul");
-export const div: Binary = binary("div");
-export const floordiv: Binary = binary("floordiv");
-export const mod: Binary = binary("mod");
-export const pow: Binary = binary("pow");
-export const gt: Binary = binary("gt");
-export const ge: Binary = binary("ge");
-export const lt: Binary = binary("lt");
-export const le: Binary = binary("le");
-export const eq: Binary = binary("eq");
-export const ne: Binary = binary("ne");
-export const and: Binary = binary("and");
-export const or: Binary = binary("or");
-export const xor: Binary = binary("xor");
-export const maximum: Binary = binary("maximum");
-export const minimum: Binary = binary("minimum");
-export const not: Unary = unary("not");
-export const neg: Unary = unary("neg");
-export const abs: Unary = unary("abs");
-export const sqrt: Unary = unary("sqrt");
-export const isnan: Unary = unary("isnan");
-
-/** `cond ? x : y`, element by element; both are evaluated. NumPy `where`. */
-export function where(cond: Operand, x: Operand, y: Operand): ChunkedArray {
-  return new ChunkedArray(
-    elementwise("where", [cond, x, y], (b, [c, p, q]) => whereTerm(b, c as Term, p as Term, q as Term)),
-  );
-}
-/** NumPy `clip`. */
-export function clip(x: ChunkedArray, min: Operand | null, max: Operand | null = null): ChunkedArray {
-  return x.clip(min, max);
-}
-/** NumPy `isin` with values in memory. */
-export function isin(x: ChunkedArray, values: readonly Scalar[]): ChunkedArray {
-  return x.isin(values);
-}
 /** NumPy `astype`. */
 export function astype(x: ChunkedArray, dtype: Parameters<ChunkedArray["astype"]>[0]): ChunkedArray {
   return x.astype(dtype);
