@@ -4,7 +4,7 @@
  */
 import type { DType, TypedArray } from "../dtype/index.ts";
 import { DTYPES } from "../dtype/index.ts";
-import type { Accumulation } from "./reduce-plan.ts";
+import { type Accumulation, isProduct } from "./reduce-plan.ts";
 
 /** Representation of a value slot. */
 export type SlotKind = "f64" | "i64" | "u64";
@@ -35,14 +35,20 @@ export function slotsOver(buffer: ArrayBufferLike, byteOffset: number, rows: num
 export function joinFloats(kind: Accumulation, a: number, b: number): number {
   if (kind === "min") return b < a || Number.isNaN(b) ? b : a;
   if (kind === "max") return a < b || Number.isNaN(b) ? b : a;
+  if (isProduct(kind)) return rounded(kind, a * b);
   return a + b;
+}
+
+/** A product of two elements of the accumulating dtype, which float64 holds exactly, rounded to that dtype. */
+export function rounded(kind: Accumulation, x: number): number {
+  return kind === "prod-single" ? Math.fround(x) : kind === "prod-half" ? Math.f16round(x) : x;
 }
 
 /** Two 64-bit values as `kind` joins them; storing wraps. */
 export function joinBigs(kind: Accumulation, a: bigint, b: bigint): bigint {
   if (kind === "min") return b < a ? b : a;
   if (kind === "max") return a < b ? b : a;
-  return a + b;
+  return kind === "prod-int" ? a * b : a + b;
 }
 
 /** Join row `from` of `b` into row `to` of `a`. Rows that counted nothing must hold the identity. */
@@ -100,7 +106,24 @@ function sumInts(values: TypedArray, n: number): bigint {
   return sum;
 }
 
-/** Accumulate `n` values of a tile (counting the mask's trues, if there is one) into row `row`. */
+/** Multiply `n` values onto the slot's own. */
+function multiplyTile(kind: Accumulation, values: TypedArray, n: number, slots: Slots, row: number): void {
+  if (kind === "prod-int") {
+    let product = slots.i64[2 * row] as bigint;
+    for (let i = 0; i < n; i++) product = BigInt.asIntN(64, product * BigInt(values[i] as number | bigint));
+    slots.i64[2 * row] = product;
+    return;
+  }
+  let product = slots.f64[2 * row] as number;
+  if (kind === "prod-float") for (let i = 0; i < n; i++) product *= values[i] as number;
+  else for (let i = 0; i < n; i++) product = Math.fround(product * (values[i] as number));
+  slots.f64[2 * row] = product;
+}
+
+/**
+ * Accumulate `n` values of a tile (counting the mask's trues, if there is one) into row `row`. Products go on from the
+ * row's value.
+ */
 export function accumulateTile(
   kind: Accumulation,
   values: TypedArray,
@@ -113,7 +136,11 @@ export function accumulateTile(
   if (kind === "sum-float")
     slots.f64[2 * row] = pairwiseSum(values as Float64Array, 0, n); // planReduce casts to float64
   else if (kind === "sum-int") slots.i64[2 * row] = sumInts(values, n);
-  else if (slot === "f64") {
+  else if (isProduct(kind)) multiplyTile(kind, values, n, slots, row);
+  else if (kind === "first") {
+    const at = (values as Uint8Array).subarray(0, n).indexOf(1); // bools
+    slots.i64[2 * row] = BigInt(at < 0 ? n : at);
+  } else if (slot === "f64") {
     let best = values[0] as number;
     for (let i = 1; i < n; i++) best = joinFloats(kind, best, values[i] as number);
     slots.f64[2 * row] = best;

@@ -1,4 +1,5 @@
 /** Vector code of accumulators: what one row of a reduction keeps in registers. See kernels.md §7. */
+import { invariant } from "../base/index.ts";
 import { DTYPES } from "../dtype/index.ts";
 import { slotKind } from "./accumulate.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, widthOf } from "./lanes.ts";
@@ -215,9 +216,71 @@ function floatExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
   };
 }
 
-/** The accumulator of a plan. */
-export function accumulatorOf(code: LaneCode, plan: ReducePlan): Accumulator {
+/** Products in order, lane after lane, onto `start`. */
+function floatProduct(code: LaneCode, dtype: "float32" | "float64", start: F64): Accumulator {
+  const one = code.f.constant(floatPattern(dtype, 1));
+  const masked = (x: Lanes, live: Lanes | null): readonly V[] =>
+    live === null
+      ? x.v
+      : code.select(
+          code.mask(live, widthOf(dtype)),
+          x.v,
+          x.v.map(() => one),
+        );
+  if (dtype === "float64") {
+    const acc = code.f.let(start);
+    return {
+      take: (x, live) => {
+        for (const v of masked(x, live))
+          for (const k of [0, 1]) code.f.set(acc, scalar2("f64.mul", acc, extract("f64x2.extract_lane", v, k)));
+      },
+      result: () => acc,
+    };
+  }
+  const acc = code.f.let(scalar1("f32.demote_f64", start));
+  return {
+    take: (x, live) => {
+      for (const v of masked(x, live))
+        for (const k of [0, 1, 2, 3]) code.f.set(acc, scalar2("f32.mul", acc, extract("f32x4.extract_lane", v, k)));
+    },
+    result: () => scalar1("f64.promote_f32", acc),
+  };
+}
+
+/** Products modulo 2^64 of 64-bit integers, in two vectors, onto `start`. */
+function intProduct(code: LaneCode, start: I64): Accumulator {
+  const one = code.f.constant(pattern(8, 1n));
+  const acc = [code.let(one), code.let(one)];
+  return {
+    take: (x, live) => {
+      const v =
+        live === null
+          ? x.v
+          : code.select(
+              code.mask(live, 8),
+              x.v,
+              x.v.map(() => one),
+            );
+      v.forEach((part, k) => {
+        const a = acc[k % 2] as V; // two of them
+        code.f.set(a, vector2("i64x2.mul", a, part));
+      });
+    },
+    result: () => {
+      const both = code.let(vector2("i64x2.mul", acc[0] as V, acc[1] as V));
+      const lane = (k: number): I64 => extract("i64x2.extract_lane", both, k);
+      return scalar2("i64.mul", start, scalar2("i64.mul", lane(0), lane(1)));
+    },
+  };
+}
+
+/** The accumulator of a plan; products go on from `start`, the slot's value. */
+export function accumulatorOf(code: LaneCode, plan: ReducePlan, start: () => Value<Reducible>): Accumulator {
   const { kind, dtype } = plan;
+  if (kind === "prod-int") return intProduct(code, start() as I64); // slots of integers hold integers
+  if (kind === "prod-float") return floatProduct(code, "float64", start() as F64); // slots of floats hold float64
+  if (kind === "prod-single" || kind === "prod-half") return floatProduct(code, "float32", start() as F64);
+  invariant(kind !== "first", "a search accumulates nothing");
   if (kind === "sum-float") return floatSum(code);
   if (kind === "sum-int") return dtype === "bool" ? maskCount(code) : intSum(code, dtype);
   if (dtype === "bool") return boolExtreme(code, kind);

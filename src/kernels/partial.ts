@@ -1,16 +1,25 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
-import { invariant } from "../base/index.ts";
+import { ArgumentError, invariant } from "../base/index.ts";
 import { castScalar, type DType, viewOf } from "../dtype/index.ts";
-import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts";
+import {
+  givesIndex,
+  type KernelCall,
+  type NodeId,
+  REDUCE_COMPONENTS,
+  type ReduceOp,
+  type ReduceSpec,
+} from "../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
 import { copyStrided } from "./copy.ts";
 import { CallBuilder } from "./ir.ts";
+import { forEachOuter, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
+import { isMoments, skipsNaN } from "./reduce-plan.ts";
 
 /** Number of components of a partial, as `REDUCE_COMPONENTS` of the expression types names them. */
 export function componentCount(op: ReduceOp): number {
-  return op === "count" ? 1 : op === "var" || op === "std" ? 3 : 2;
+  return REDUCE_COMPONENTS[op].length;
 }
 
 /** How the first component of a partial of `spec` is stored. */
@@ -22,6 +31,12 @@ export function partialSlot(spec: ReduceSpec): SlotKind {
     case "max":
     case "nanmin":
     case "nanmax":
+    case "prod":
+    case "nanprod":
+    case "argmin":
+    case "argmax":
+    case "nanargmin":
+    case "nanargmax":
       return slotKind(spec.from);
     case "any":
     case "all":
@@ -31,12 +46,16 @@ export function partialSlot(spec: ReduceSpec): SlotKind {
   }
 }
 
-const SLOT_DTYPE: Readonly<Record<SlotKind, DType>> = { f64: "float64", i64: "int64", u64: "uint64" };
+/** dtype of a component. */
+export type SlotDType = "float64" | "int64" | "uint64";
+
+/** dtype of each kind of slot. */
+export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64", i64: "int64", u64: "uint64" };
 
 /** dtypes of a partial's components. */
 function componentDTypes(spec: ReduceSpec): DType[] {
-  return Array.from({ length: componentCount(spec.op) }, (_, k) =>
-    k === 0 ? SLOT_DTYPE[partialSlot(spec)] : "float64",
+  return REDUCE_COMPONENTS[spec.op].map((name, k) =>
+    k === 0 ? SLOT_DTYPE[partialSlot(spec)] : name === "index" ? "int64" : "float64",
   );
 }
 
@@ -73,17 +92,45 @@ function joinMoments(b: CallBuilder, x: readonly NodeId[], y: readonly NodeId[])
   return [n, mean, b.binary("add", b.binary("add", sx, sy), b.binary("div", between, n))];
 }
 
+/** Product of two partial products, rounded to the dtype that they are of. */
+function joinProducts(b: CallBuilder, { from }: ReduceSpec, x: NodeId, y: NodeId): NodeId {
+  const product = b.binary("mul", x, y); // exact in float64 for narrower floats
+  return from === "float32" || from === "float16" ? b.cast(b.cast(product, from), "float64") : product;
+}
+
+/** The better extreme with its index; of equals, and of NaNs, the one that comes first. An index of -1 is of nothing. */
+function joinIndices(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: readonly NodeId[]): NodeId[] {
+  const [[vx, nx, ix], [vy, ny, iy]] = [x, y] as unknown as readonly [
+    [NodeId, NodeId, NodeId],
+    [NodeId, NodeId, NodeId],
+  ]; // three components each
+  const [and, or] = [(p: NodeId, q: NodeId) => b.binary("and", p, q), (p: NodeId, q: NodeId) => b.binary("or", p, q)];
+  let better = b.compare(spec.op.endsWith("min") ? "lt" : "gt", vy, vx);
+  let equal = b.compare("eq", vy, vx);
+  if (b.dtypeOf(vx) === "float64") {
+    const [nanX, nanY] = [b.compare("ne", vx, vx), b.compare("ne", vy, vy)];
+    better = or(and(better, b.unary("not", nanX)), and(nanY, b.unary("not", nanX)));
+    equal = or(equal, and(nanX, nanY));
+  }
+  const none = b.param(0n, "int64");
+  const [noX, noY] = [b.compare("lt", ix, none), b.compare("lt", iy, none)];
+  const takes = and(b.unary("not", noY), or(noX, or(better, and(equal, b.compare("lt", iy, ix)))));
+  return [b.where(takes, vy, vx), b.binary("add", nx, ny), b.where(takes, iy, ix)];
+}
+
 /** Kernel that joins the components of one partial with those of the next. A side that counted nothing is ignored. */
 function joinCall(spec: ReduceSpec): KernelCall {
   const b = new CallBuilder();
   const [x, y] = [0, 1].map(() => componentDTypes(spec).map((dtype) => b.input(dtype))) as [NodeId[], NodeId[]];
   const [x0, y0] = [x[0] as NodeId, y[0] as NodeId]; // one component at least
   if (spec.op === "count") return b.build([b.binary("add", x0, y0)]);
-  const moments = spec.op === "var" || spec.op === "std";
+  if (givesIndex(spec.op)) return b.build(joinIndices(b, spec, x, y));
+  const moments = isMoments(spec.op);
   const [nx, ny] = (moments ? [x0, y0] : [x[1], y[1]]) as [NodeId, NodeId];
   const op =
     spec.op.endsWith("min") || spec.op === "all" ? "min" : spec.op.endsWith("max") || spec.op === "any" ? "max" : "add";
-  const joined = moments ? joinMoments(b, x, y) : [b.binary(op, x0, y0), b.binary("add", nx, ny)];
+  const value = spec.op.endsWith("prod") ? joinProducts(b, spec, x0, y0) : b.binary(op, x0, y0);
+  const joined = moments ? joinMoments(b, x, y) : [value, b.binary("add", nx, ny)];
   const zero = b.param(0, "float64");
   const [noX, noY] = [b.compare("eq", nx, zero), b.compare("eq", ny, zero)];
   return b.build(joined.map((both, k) => b.where(noY, x[k] as NodeId, b.where(noX, y[k] as NodeId, both))));
@@ -125,15 +172,26 @@ function resultOf(
       return { value: first, n: first };
     case "sum":
     case "nansum":
+    case "prod":
+    case "nanprod":
       return { value: first, n: second };
+    case "argmin":
+    case "argmax":
+    case "nanargmin":
+    case "nanargmax":
+      return { value: third, n: second };
     case "mean":
     case "nanmean":
       return { value: b.binary("div", first, second), n: second };
     case "var":
-    case "std": {
+    case "std":
+    case "nanvar":
+    case "nanstd": {
       const divisor = b.binary("max", b.binary("sub", first, b.param(spec.ddof, "float64")), zero);
-      const variance = b.binary("div", third, divisor); // nothing: 0 / 0
-      return { value: spec.op === "std" ? b.unary("sqrt", variance) : variance, n: first };
+      let variance = b.binary("div", third, divisor); // nothing: 0 / 0
+      // Too few give NaN in NumPy's nan* family, where var and std give what the division gives.
+      if (skipsNaN(spec)) variance = b.where(b.compare("gt", divisor, zero), variance, b.param(Number.NaN, "float64"));
+      return { value: spec.op.endsWith("std") ? b.unary("sqrt", variance) : variance, n: first };
     }
     case "any":
     case "all":
@@ -152,9 +210,28 @@ function reshaped(block: NDArray, shape: readonly number[]): NDArray {
   return new NDArray(block.dtype, block.data, shape, contiguousStride(shape), block.offset);
 }
 
+/** Throw where an index was asked of nothing, as NumPy does. */
+function checkIndices(spec: ReduceSpec, partial: NDArray): void {
+  const counts = componentsOf(partial, spec)[1] as NDArray; // value, n, index
+  const nest = loopNest(counts.shape, [counts]);
+  const depth = Math.max(0, nest.shape.length - 1);
+  const [n, step] = [nest.shape[depth] ?? 1, nest.strides[0]?.[depth] ?? 0];
+  forEachOuter(nest, depth, ([at = 0]) => {
+    for (let i = 0; i < n; i++)
+      if (counts.data[at + i * step] === 0)
+        throw new ArgumentError(
+          skipsNaN(spec)
+            ? `${spec.op}: All-NaN slice encountered`
+            : `${spec.op}: attempt to get ${spec.op} of an empty sequence`,
+          { details: { op: spec.op, cell: i } },
+        );
+  });
+}
+
 /**
  * Turn a partial block into the result: `out` has `spec.dtype` and the partial's shape without its first axis, or, in C
  * order, another shape of that size.
+ * @throws {ArgumentError} an index (argmin and its kin) of no elements, where the spec names no empty value
  */
 export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray): void {
   const cells = partial.shape.slice(1);
@@ -163,6 +240,7 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
     `result is ${out.dtype} (${out.shape.join(", ")}), expected ${spec.dtype} (${cells.join(", ")})`,
   );
   const target = out.shape.join() === cells.join() ? out : reshaped(out, cells);
+  if (givesIndex(spec.op) && spec.empty === null) checkIndices(spec, partial);
   const b = new CallBuilder();
   const { value, n } = resultOf(
     b,

@@ -1,13 +1,13 @@
 /**
  * Modules of row reductions: `k(block, rows, count)` reduces each row of `count` elements of a fused kernel to a slot
- * (8-byte value, float64 count). Operand 0 of the block is the slots; the inputs follow. See kernels.md §7.
+ * (8-byte value, float64 count); products go on from the slot's value. Operand 0 of the block is the slots; the inputs follow. See kernels.md §7.
  *
  * Float sums follow NumPy's `pairwise_sum`: eight accumulators are four f64x2, leaves hold at most 128 elements, halves
  * are cut at multiples of 8. Rows of other accumulations hold at most {@link ROW_MAX} elements.
  * Bytes per element moved: the sum of the inputs' item sizes.
  */
 import { loadContiguous } from "./access.ts";
-import { accumulatorOf, E, maskCount, valueType } from "./accumulators.ts";
+import { type Accumulator, accumulatorOf, E, maskCount, type Reducible, valueType } from "./accumulators.ts";
 import { type BlockLayout, blockLayout } from "./block.ts";
 import { toInt64Function } from "./cast.ts";
 import { LaneCode, type Lanes, type V } from "./lanes.ts";
@@ -25,6 +25,8 @@ import {
 import type { ReducePlan } from "./reduce-plan.ts";
 import {
   type Address,
+  anyTrue,
+  bitmask,
   call,
   extract,
   FunctionBuilder,
@@ -37,6 +39,7 @@ import {
   scalar2,
   scalarCompare,
   splat,
+  type Value,
   vector2,
 } from "./wasm/builder.ts";
 import { encodeModule, type FunctionCode } from "./wasm/encoder.ts";
@@ -47,8 +50,9 @@ export const ROW_MAX: number = 1 << 17;
 /** Indices of functions; 1 is the cast's helper. */
 const LEAF = 2;
 const PAIRWISE = 3;
-/** Global that counts a row's elements. */
+/** Globals: count of a row's elements, address of its slot. */
 const COUNT = 0;
+const SLOT = 1;
 
 /** `leaf(block, first, n)`: reduces `n` elements of the current row and adds their count to the global. */
 function leafFunction(plan: ReducePlan, shape: MapShape, layout: BlockLayout): FunctionCode {
@@ -65,17 +69,23 @@ function leafFunction(plan: ReducePlan, shape: MapShape, layout: BlockLayout): F
   const cursor = (slot: number): Cursor => cursors[slot] as Cursor; // asked for used slots only
   for (const c of cursors) if (c !== null) f.set(c.at, scalar2("i32.add", c.row, scalar2("i32.mul", first, c.step)));
   const nodes = new NodeCode(code, kernel, levels, fixedSources(code, layout, block, { sets: shape.sets, scratch }));
-  const acc = accumulatorOf(code, plan);
+  const isSearch = plan.kind === "first";
+  const start = (): Value<Reducible> =>
+    loadScalar(`${valueType(plan)}.load`, { memory: scratch, base: getGlobal(SLOT), offset: 0 });
+  const acc = isSearch ? null : accumulatorOf(code, plan, start);
   const count = plan.counted ? maskCount(code) : null;
   nodes.lower(0, (slot) => loadAt(code, cursor(slot)));
   nodes.lower(1, (slot) => loadAt(code, cursor(slot)));
   const iterations = f.let(scalar2("i32.shr_u", n, i32(3)));
+  const whole = (left: I32): I32 =>
+    scalar2("i32.shl", scalar2("i32.sub", scalar2("i32.shr_u", n, i32(3)), left), i32(3));
   f.if(iterations, () =>
     f.doWhile(
       () => iterations,
       () => {
         nodes.lower(2, (slot) => loadAt(code, cursor(slot)));
-        acc.take(nodes.output(0), null);
+        if (acc === null) returnFirst(code, nodes.output(0), whole(iterations));
+        acc?.take(nodes.output(0), null);
         count?.take(nodes.output(1), null);
         for (const c of cursors) if (c !== null) advance(code, c);
         f.set(iterations, scalar2("i32.sub", iterations, i32(1)));
@@ -83,7 +93,7 @@ function leafFunction(plan: ReducePlan, shape: MapShape, layout: BlockLayout): F
     ),
   );
   const rest = f.let(scalar2("i32.and", n, i32(E - 1)));
-  const sum = plan.kind === "sum-float" ? (f.let(acc.result()) as Local<"f64">) : null;
+  const sum = plan.kind === "sum-float" ? (f.let((acc as Accumulator).result()) as Local<"f64">) : null;
   f.if(rest, () => {
     const place = (c: Cursor): Address => ({ memory: scratch, base: block, offset: layout.tail(c.index) });
     for (const c of cursors) if (c !== null && c.access.kind !== "s") moveTail(code, c, place(c), rest, "in");
@@ -94,13 +104,24 @@ function leafFunction(plan: ReducePlan, shape: MapShape, layout: BlockLayout): F
       width: 2,
       v: [code.let(vector2("i16x8.lt_u", order, splat("i16x8.splat", rest)))],
     };
-    if (sum === null) acc.take(nodes.output(0), live);
+    if (acc === null) returnFirst(code, nodes.output(0), whole(i32(0)), live);
+    else if (sum === null) acc.take(nodes.output(0), live);
     else addInOrder(code, sum, nodes.output(0), rest, 0);
     count?.take(nodes.output(1), live);
   });
   const counted: I32 = count === null ? n : scalar1("i32.wrap_i64", count.result());
   f.setGlobal(COUNT, scalar2("i32.add", getGlobal(COUNT), counted));
-  return f.finish(sum ?? acc.result());
+  return f.finish(acc === null ? scalar1("i64.extend_i32_u", n) : (sum ?? acc.result()));
+}
+
+/** Return `first` plus the place of the first true lane, if there is one. */
+function returnFirst(code: LaneCode, hits: Lanes, first: I32, live?: Lanes): void {
+  const [mask] = code.mask(hits, 2) as [V];
+  const seen = live === undefined ? mask : code.let(vector2("v128.and", mask, (code.mask(live, 2) as [V])[0]));
+  code.f.if(anyTrue(seen), () => {
+    const at = scalar2("i32.add", first, scalar1("i32.ctz", bitmask("i16x8", seen)));
+    code.f.return(scalar1("i64.extend_i32_u", at));
+  });
 }
 
 /** Add the first `rest` (1 … 7) float64 lanes one by one. */
@@ -139,6 +160,7 @@ export function emitReduce(plan: ReducePlan, shape: MapShape): Uint8Array<ArrayB
     () => rows,
     () => {
       f.setGlobal(COUNT, i32(0));
+      f.setGlobal(SLOT, slot);
       const slotAt = (offset: number): Address => ({ memory: scratch, base: slot, offset });
       f.storeScalar(
         `${type}.store`,
@@ -157,5 +179,5 @@ export function emitReduce(plan: ReducePlan, shape: MapShape): Uint8Array<ArrayB
   );
   const functions = [f.finish(), toInt64Function(), leafFunction(plan, shape, layout)];
   if (plan.kind === "sum-float") functions.push(pairwiseFunction());
-  return encodeModule(functions, shape.memories, 1);
+  return encodeModule(functions, shape.memories, 2);
 }

@@ -6,8 +6,8 @@
  * gives NumPy's bits. Axes of size 1 do not count.
  */
 import { invariant } from "../base/index.ts";
-import { allocate, DTYPES, type DType, viewOf } from "../dtype/index.ts";
-import type { KernelCall, ReduceSpec } from "../graph/index.ts";
+import { DTYPES, type DType } from "../dtype/index.ts";
+import { givesIndex, type KernelCall, type ReducePlace, type ReduceSpec } from "../graph/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { convert, fill } from "./copy.ts";
@@ -15,8 +15,29 @@ import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
-import { componentCount } from "./partial.ts";
-import { accumulateCall, isNarrowInteger, planReduce, planSquares, type ReducePlan } from "./reduce-plan.ts";
+import { componentCount, SLOT_DTYPE, type SlotDType } from "./partial.ts";
+import { placesOf, runIndex } from "./reduce-index.ts";
+import {
+  accumulatorTiles,
+  cellWriter,
+  columnsAt,
+  component,
+  eachColumnTile,
+  type Job,
+  pick,
+  splitAxes,
+  type Target,
+} from "./reduce-job.ts";
+import {
+  accumulateCall,
+  isMoments,
+  isNarrowInteger,
+  isProduct,
+  planReduce,
+  planSquares,
+  type ReducePlan,
+} from "./reduce-plan.ts";
+import { multiplyRows } from "./reduce-product.ts";
 import { ROW_BATCH, reduceRows } from "./rows.ts";
 import { memoryOf } from "./segment.ts";
 import { SCRATCH, scratch } from "./wasm/runtime.ts";
@@ -25,66 +46,15 @@ import { SCRATCH, scratch } from "./wasm/runtime.ts";
 const PAIRWISE_MIN = 8;
 /** Elements that one accumulating kernel takes per accumulator. */
 const GROUP_ELEMENTS = 4;
-/** Columns per tile of accumulators: 16 KiB of float64. */
-const COLUMN_TILE = 2048;
 /** Below this many columns, rows are computed as blocks and added in TypeScript. */
 const NARROW_COLUMNS = 64;
-
-/** Axes of a loop by role, without those of size 1: kept, reduced before the flat suffix, the suffix. */
-interface Axes {
-  readonly kept: readonly number[];
-  readonly lead: readonly number[];
-  readonly suffix: readonly number[];
-}
-
-function splitAxes(shape: readonly number[], reduced: readonly number[]): Axes {
-  const live = shape.flatMap((n, k) => (n === 1 ? [] : [k]));
-  let cut = live.length;
-  while (cut > 0 && reduced.includes(live[cut - 1] as number)) cut--;
-  const rest = live.slice(0, cut);
-  return {
-    kept: rest.filter((k) => !reduced.includes(k)),
-    lead: rest.filter((k) => reduced.includes(k)),
-    suffix: live.slice(cut),
-  };
-}
-
-function pick(x: NDArray, axes: readonly number[]): NDArray {
-  return new NDArray(
-    x.dtype,
-    x.data,
-    axes.map((k) => x.shape[k] as number),
-    axes.map((k) => x.stride[k] as number),
-    x.offset,
-  );
-}
-
-/** One component of the partial at the kept axes that are longer than 1, as float64 or as the 64-bit integer it holds. */
-function component(
-  out: NDArray,
-  c: number,
-  keptAxes: readonly number[],
-  axes: Axes,
-  dtype: "float64" | "int64" | "uint64",
-): NDArray {
-  const whole = out.ndim - 1 === keptAxes.length ? keptAxes : null; // else keepdims: one axis per loop axis
-  const places = axes.kept.map((k) => 1 + (whole ? whole.indexOf(k) : k));
-  const data = out.data as Float64Array; // runReduce checked the dtype
-  const seen = dtype === "float64" ? data : viewOf(dtype, data.buffer, data.byteOffset, data.length);
-  return new NDArray(
-    dtype,
-    seen,
-    places.map((p) => out.shape[p] as number),
-    places.map((p) => out.stride[p] as number),
-    out.offset + c * (out.stride[0] as number),
-  );
-}
 
 /**
  * Reduce the values of a fused kernel over `reduced` axes of the loop `shape`.
  *
  * `call` gives the value (dtype `spec.from`) and optionally a bool mask (false: left out); inputs are seen at `shape`.
- * `out` is the float64 partial `[components, …kept]` of `ReduceSpec`, kept axes dropped or of size 1.
+ * `out` is the float64 partial `[components, …kept]` of `ReduceSpec`, kept axes dropped or of size 1. `place` says where
+ * the block lies in the reduced range, for argmin and its kin; without it the block is all of it.
  */
 export function runReduce(
   call: KernelCall,
@@ -93,6 +63,7 @@ export function runReduce(
   shape: readonly number[],
   reduced: readonly number[],
   out: NDArray,
+  place?: ReducePlace,
 ): void {
   invariant(
     out.dtype === "float64" && out.shape[0] === componentCount(spec.op),
@@ -100,54 +71,51 @@ export function runReduce(
   );
   const keptAxes = shape.flatMap((_, k) => (reduced.includes(k) ? [] : [k]));
   const axes = splitAxes(shape, reduced);
-  const part = (c: number, dtype: "float64" | "int64" | "uint64" = "float64"): NDArray =>
-    component(out, c, keptAxes, axes, dtype);
+  const part = (c: number, dtype: SlotDType = "float64"): NDArray => component(out, c, keptAxes, axes, dtype);
   const size = sizeOf(reduced.map((k) => shape[k] as number));
   const job: Job = { inputs, shape, axes, size };
-  if (size === 0) return fill(out, 0); // nothing took part: counts and values are 0
+  if (size === 0) return fillEmpty(spec, out, part);
   if (out.size === 0) return;
   const plan = planReduce(call, spec);
   if (spec.op === "count") {
     if (call.kernel.outputs.length < 2) return fill(part(0), size);
     return accumulate(plan, job, { value: part(0), count: null });
   }
-  if (spec.op === "var" || spec.op === "std") return moments(call, plan, job, [part(0), part(1), part(2)]);
+  if (isMoments(spec.op)) return moments(call, spec, job, [part(0), part(1), part(2)]);
+  if (givesIndex(spec.op)) {
+    const target = { value: part(0, SLOT_DTYPE[slotKind(spec.from)]), count: part(1), index: part(2, "int64") };
+    return runIndex(call, spec, job, target, placesOf(shape, reduced, place));
+  }
   const slot = slotKind(plan.dtype);
   const averages = spec.op === "mean" || spec.op === "nanmean";
   const dtype = slot === "f64" || averages ? "float64" : slot === "i64" ? "int64" : "uint64";
   accumulate(plan, job, { value: part(0, dtype), count: part(1) });
 }
 
-/** What is reduced over. */
-interface Job {
-  readonly inputs: readonly NDArray[];
-  readonly shape: readonly number[];
-  readonly axes: Axes;
-  /** Elements per kept cell. */
-  readonly size: number;
-}
-
-/** Where the accumulated values go; seen at the kept axes. A float64 `value` of an integer plan takes its number. */
-interface Target {
-  readonly value: NDArray;
-  readonly count: NDArray | null;
+/** Partial of no elements: counts and values are 0, products 1, places nowhere. */
+function fillEmpty(spec: ReduceSpec, out: NDArray, part: (c: number, dtype?: SlotDType) => NDArray): void {
+  fill(out, 0);
+  if (out.size === 0) return;
+  const dtype = SLOT_DTYPE[slotKind(spec.from)];
+  if (spec.op === "prod" || spec.op === "nanprod") fill(part(0, dtype), dtype === "float64" ? 1 : 1n);
+  if (givesIndex(spec.op)) fill(part(2, "int64"), -1n);
 }
 
 /** Var and std: mean, then the sum of squared distances from it. */
 function moments(
   call: KernelCall,
-  plan: ReducePlan,
+  spec: ReduceSpec,
   job: Job,
   [n, mean, m2]: readonly [NDArray, NDArray, NDArray],
 ): void {
-  accumulate(plan, job, { value: mean, count: n });
+  accumulate(planReduce(call, spec), job, { value: mean, count: n });
   const b = new CallBuilder();
   const divide = b.build([b.binary("div", b.input("float64"), b.input("float64"))]);
   runMap(divide, [mean, n], [mean], mean.shape);
   const near = nearKernels(mean);
   const stride = job.shape.map((_, k) => near.stride[job.axes.kept.indexOf(k)] ?? 0);
   const seen = new NDArray("float64", near.data, job.shape, stride, near.offset);
-  accumulate(planSquares(call), { ...job, inputs: [...job.inputs, seen] }, { value: m2, count: null });
+  accumulate(planSquares(call, spec), { ...job, inputs: [...job.inputs, seen] }, { value: m2, count: null });
 }
 
 /** The means where compiled kernels reach them: in scratch if they lie in no segment and fit. */
@@ -164,11 +132,15 @@ function accumulate(plan: ReducePlan, job: Job, target: Target): void {
   const flat = sizeOf(suffix.map((k) => job.shape[k] as number));
   if (target.count !== null && !plan.counted) fill(target.count, job.size);
   const counts = plan.counted ? target.count : null;
-  if (kept.length === 0 || flat >= PAIRWISE_MIN) accumulateRows(plan, job, { value: target.value, count: counts });
+  const isNarrow = sizeOf(kept.map((k) => job.shape[k] as number)) < NARROW_COLUMNS;
+  // Products of float16 are rounded at each step unless they run along rows.
+  if (isProduct(plan.kind) && (flat > 1 || kept.length === 0 || (isNarrow && plan.kind !== "prod-half")))
+    multiplyRows(plan, job, { value: target.value, count: counts });
+  else if (kept.length === 0 || flat >= PAIRWISE_MIN) accumulateRows(plan, job, { value: target.value, count: counts });
   else {
     const columns = sizeOf(kept.map((k) => job.shape[k] as number));
     const rows = sizeOf(lead.map((k) => job.shape[k] as number));
-    if (columns < NARROW_COLUMNS && rows > columns && flat === 1)
+    if (isNarrow && rows > columns && flat === 1 && plan.kind !== "prod-half")
       accumulateNarrow(plan, job, { value: target.value, count: counts });
     else accumulateColumns(plan, job, { value: target.value, count: counts });
   }
@@ -215,29 +187,11 @@ function accumulateRows(plan: ReducePlan, job: Job, target: Target): void {
   });
 }
 
-/** Writes one cell after the other, in C order of the kept axes. */
-function cellWriter(plan: ReducePlan, { value, count }: Target): (slots: Slots) => void {
-  const slot = slotKind(plan.dtype);
-  const cells: number[][] = [[], []];
-  const operands = count === null ? [value] : [value, count];
-  const nest = loopNest(value.shape, operands, "given");
-  forEachOuter(nest, nest.shape.length, (at) => {
-    for (const [k, offset] of at.entries()) cells[k]?.push(offset);
-  });
-  let cell = 0;
-  return (slots) => {
-    const at = cells[0]?.[cell] as number; // one cell per call
-    const v = slots[slot][0] as number | bigint;
-    value.data[at] = (value.dtype === "float64" ? Number(v) : v) as never; // by the target's dtype
-    if (count !== null) count.data[cells[1]?.[cell] as number] = slots.f64[1] as never;
-    cell++;
-  };
-}
-
 /** Accumulator dtype for column sums: sums of narrow integers stay exact in int64 or uint64. */
 function columnDType(plan: ReducePlan, target: NDArray, rows: number): DType {
   if (plan.kind === "min" || plan.kind === "max") return plan.dtype;
   if (plan.kind === "sum-float") return "float64";
+  if (isProduct(plan.kind)) return plan.kind === "prod-half" ? "float16" : plan.dtype;
   const exact = isNarrowInteger(plan.dtype) && rows * 2 ** (8 * DTYPES[plan.dtype].itemsize) <= 2 ** 53;
   return target.dtype === "float64" && exact ? "float64" : slotKind(plan.dtype) === "u64" ? "uint64" : "int64";
 }
@@ -247,14 +201,10 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   const { kept, lead, suffix } = job.axes;
   const dtype = columnDType(plan, target.value, job.size);
   const shape = kept.map((k) => job.shape[k] as number);
-  const direct = dtype === target.value.dtype;
-  const acc = direct ? target.value : new NDArray(dtype, allocate(dtype, sizeOf(shape)), shape);
-  fill(acc, DTYPES[dtype].big ? BigInt(plan.identity) : Number(plan.identity));
-  if (target.count !== null) fill(target.count, 0);
-  const accs = target.count === null ? [acc] : [acc, target.count];
+  const targets = target.count === null ? [target.value] : [target.value, target.count];
   const size = sizeOf(suffix.map((k) => job.shape[k] as number));
   const groups = Math.max(1, Math.floor(GROUP_ELEMENTS / size));
-  const columns = loopNest(shape, [...accs, ...job.inputs.map((x) => pick(x, kept))]);
+  const columns = loopNest(shape, [...targets, ...job.inputs.map((x) => pick(x, kept))]);
   const members = offsetsOf(job.inputs, suffix);
   const several = accumulateCall(plan, dtype, groups, members.length);
   const single = groups === 1 ? several : accumulateCall(plan, dtype, 1, members.length);
@@ -266,23 +216,21 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   const depth = Math.max(0, leads.shape.length - 1);
   const rows = leads.shape[depth] ?? 1;
   const steps = leads.strides.map((s) => s[depth] ?? 0);
-  forEachOuter(columns, Math.max(0, columns.shape.length - 1), (base) => {
-    const width = columns.shape.at(-1) ?? 1;
-    for (let c = 0; c < width; c += COLUMN_TILE) {
-      const at = base.map((offset, k) => offset + c * (columns.strides[k]?.at(-1) ?? 0));
-      const tile = { width: Math.min(COLUMN_TILE, width - c), steps: columns.strides.map((s) => s.at(-1) ?? 0), at };
-      forEachOuter(leads, depth, (from) => {
-        const whole = Math.floor(rows / groups) * groups;
-        const run = (first: number, count: number, group: number): void => {
-          const call = group === 1 ? single : several;
-          addRows({ call, accs, inputs: job.inputs, members, tile, steps, from }, { first, count, group });
-        };
-        if (whole > 0) run(0, whole / groups, groups);
-        if (whole < rows) run(whole, rows - whole, 1);
-      });
-    }
+  const whole = Math.floor(rows / groups) * groups;
+  eachColumnTile(columns, (at, width) => {
+    const accs = accumulatorTiles(target.count === null ? [dtype] : [dtype, "float64"], width);
+    fill(accs[0] as NDArray, DTYPES[dtype].big ? BigInt(plan.identity) : Number(plan.identity)); // one at least
+    if (accs[1] !== undefined) fill(accs[1], 0);
+    const inputSteps = columns.strides.slice(accs.length).map((s) => s.at(-1) ?? 0);
+    const pass = { accs, inputs: job.inputs, members, width, inputSteps, inputsAt: at.slice(accs.length), steps };
+    forEachOuter(leads, depth, (from) => {
+      if (whole > 0) addRows({ ...pass, call: several, from }, { first: 0, count: whole / groups, group: groups });
+      if (whole < rows) addRows({ ...pass, call: single, from }, { first: whole, count: rows - whole, group: 1 });
+    });
+    targets.forEach((x, k) => {
+      convert(columnsAt(x, columns, k, at[k] as number, width), accs[k] as NDArray); // one accumulator per target
+    });
   });
-  if (!direct) convert(target.value, acc);
 }
 
 /** Offsets of the elements of a short suffix, per element and input. */
@@ -297,14 +245,17 @@ function offsetsOf(inputs: readonly NDArray[], suffix: readonly number[]): numbe
 }
 
 interface ColumnPass {
+  /** Accumulators of a tile of `width` columns. */
   readonly accs: readonly NDArray[];
   readonly inputs: readonly NDArray[];
   readonly members: readonly (readonly number[])[];
   /** The accumulating kernel for the group at hand. */
   readonly call: KernelCall;
-  /** Columns at hand; `steps` and `at` by operand: accumulators, then inputs. */
-  readonly tile: { readonly width: number; readonly steps: readonly number[]; readonly at: readonly number[] };
-  /** Step from row to row and offset of the first row, by input (offsets include the input's own). */
+  readonly width: number;
+  /** By input: step from column to column, offset of the first column. */
+  readonly inputSteps: readonly number[];
+  readonly inputsAt: readonly number[];
+  /** By input: step from row to row, and offset of the first row. Offsets include the input's own. */
   readonly steps: readonly number[];
   readonly from: readonly number[];
 }
@@ -314,27 +265,22 @@ function addRows(
   pass: ColumnPass,
   { first, count, group }: { readonly first: number; readonly count: number; readonly group: number },
 ): void {
-  const { call, accs, inputs, members, tile, steps, from } = pass;
+  const { call, accs, inputs, members, width, inputSteps, inputsAt, steps, from } = pass;
   const operands = [...accs];
-  const strides: number[][] = [];
-  const offsets: number[] = [];
-  const both = [...accs, ...accs];
-  both.forEach((_, k) => {
-    strides.push([0, tile.steps[k % accs.length] as number]);
-    offsets.push(tile.at[k % accs.length] as number);
-  });
+  const strides = [...accs, ...accs].map(() => [0, 1]);
+  const offsets = [...accs, ...accs].map((x) => x.offset);
   for (let g = 0; g < group; g++) {
     for (const member of members) {
       inputs.forEach((x, k) => {
-        const step = steps[k] as number;
+        const step = steps[k] as number; // one per input, as below
         operands.push(x);
-        strides.push([step * group, tile.steps[accs.length + k] as number]);
-        const column = (tile.at[accs.length + k] as number) - x.offset;
+        strides.push([step * group, inputSteps[k] as number]);
+        const column = (inputsAt[k] as number) - x.offset;
         offsets.push((from[k] as number) + column + (member[k] as number) + (first + g) * step);
       });
     }
   }
-  const nest: LoopNest = { shape: [count, tile.width], strides, offsets };
+  const nest: LoopNest = { shape: [count, width], strides, offsets };
   runNest(call, nest, accs, operands);
 }
 

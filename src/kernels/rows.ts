@@ -10,13 +10,13 @@ import type { LoopNest } from "./loop.ts";
 import type { MapShape } from "./map-module.ts";
 import { nativeDType } from "./op-table.ts";
 import { emitReduce, ROW_MAX } from "./reduce-module.ts";
-import type { ReducePlan } from "./reduce-plan.ts";
+import { isProduct, type ReducePlan } from "./reduce-plan.ts";
 import { memoryOf } from "./segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "./wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "./wasm/webassembly.ts";
 
 /** Elements that are computed into a tile before they are accumulated. */
-const TILE = 16384;
+export const TILE = 16384;
 /** Most rows of one batch. */
 export const ROW_BATCH: number = 4096;
 
@@ -31,17 +31,38 @@ export interface RowBatch {
 /** Reduces elements `first … first + n` of rows `row …` to slots `into …`. */
 type Reducer = (row: number, rows: number, first: number, n: number, into: number) => void;
 
-/** Reduce each row of the batch to a slot; the slots are valid until the next kernel runs. */
+/** The slots of a batch, as `reduceRows` gives them. */
+export function slotsOfBatch(): Slots {
+  return slotsOver(scratch().buffer, SCRATCH.slots, ROW_BATCH + 64); // room for the recursion's halves
+}
+
+/**
+ * Reduce each row of the batch to a slot; the slots are valid until the next kernel runs. Products go on from what the
+ * slots hold.
+ */
 export function reduceRows(plan: ReducePlan, batch: RowBatch, inputs: readonly NDArray[]): Slots {
   const n = sizeOf(batch.inner.shape);
-  const slots = slotsOver(scratch().buffer, SCRATCH.slots, ROW_BATCH + 64); // room for the recursion's halves
+  const slots = slotsOfBatch();
   const direct = directReducer(plan, batch, inputs, n * batch.rows);
   const [reduce, most] = direct === null ? [tiledReducer(plan, batch, inputs, slots), TILE] : [direct, ROW_MAX];
   if (n <= most) reduce(0, batch.rows, 0, n, 0);
+  else if (isProduct(plan.kind)) multiplyLong(slots, reduce, most, n, batch.rows);
   else
     for (let r = 0; r < batch.rows; r++)
       reduceLong(plan, slots, reduce, most, { row: r, first: 0, n, into: r, spare: batch.rows });
   return slots;
+}
+
+/** Products go on from their slots, piece by piece. */
+function multiplyLong(slots: Slots, reduce: Reducer, most: number, n: number, rows: number): void {
+  for (let r = 0; r < rows; r++) {
+    let count = 0;
+    for (let first = 0; first < n; first += most) {
+      reduce(r, 1, first, Math.min(most, n - first), r);
+      count += slots.f64[2 * r + 1] as number;
+    }
+    slots.f64[2 * r + 1] = count;
+  }
 }
 
 interface LongRow {

@@ -1,7 +1,8 @@
 """Expected values of reductions from NumPy: JSON on standard output.
 
 {"numpy": version, "arrays": [{"dtype", "shape", "bytes", "mask"}], "results": [{"array", "op", "axes", "masked", "out", "bytes"}]}
-float32 and float16 are reduced in float64 and rounded once, as kernels.md §7.1 says. Masked elements are zeros for sums.
+float32 and float16 are reduced in float64 and rounded once, as kernels.md §7.1 says; products are NumPy's own. Masked
+elements are zeros for sums, ones for products, and no candidates for an index.
 """
 import base64
 import json
@@ -40,8 +41,36 @@ def make(dtype, shape, k):
 arrays, results = [], []
 
 
+def flat_last(a, axes):
+    """The reduced axes as one last axis."""
+    moved = np.moveaxis(a, axes, tuple(range(-len(axes), 0)))
+    return moved.reshape(moved.shape[: a.ndim - len(axes)] + (-1,))
+
+
+def index(op, a, axes, mask):
+    """argmin and its kin over several axes; masked elements are left out. None where NumPy raises."""
+    if a.size == 0:
+        return None
+    x = flat_last(a, axes)
+    skip = op.startswith("nan") and a.dtype.kind == "f"
+    if mask is None:
+        return None if skip and np.isnan(x).all(axis=-1).any() else getattr(np, op)(x, axis=-1).astype("i8")
+    valid = flat_last(mask, axes)
+    valid = valid & ~np.isnan(x) if skip else valid
+    if not valid.any(axis=-1).all():
+        return None
+    best = getattr(np, op.removeprefix("nan"))
+    out = np.empty(x.shape[:-1], "i8")
+    for i in np.ndindex(*x.shape[:-1]):
+        at = np.flatnonzero(valid[i])
+        out[i] = at[best(x[i][at])]
+    return out
+
+
 def reduce(op, a, axes, mask):
     """Value of one reduction; None where NumPy has none."""
+    if op.endswith(("argmin", "argmax")):
+        return index(op, a, axes, mask)
     f = a.dtype.kind == "f"
     x = a.astype("f8") if f else a
     out_float = a.dtype if f else np.dtype("f8")
@@ -51,6 +80,8 @@ def reduce(op, a, axes, mask):
             valid = valid & ~np.isnan(x)
         op = op[3:]
     n = valid.sum(axis=axes)
+    if op == "prod":
+        return np.prod(np.where(valid, a, np.ones((), a.dtype)), axis=axes)
     if op == "count":
         return n.astype("i8")
     if op in ("any", "all"):
@@ -77,21 +108,33 @@ def reduce(op, a, axes, mask):
     return (np.sqrt(var) if op == "std" else var).astype(out_float)
 
 
-OPS = ["sum", "mean", "min", "max", "var", "std", "any", "all", "count", "nansum", "nanmean", "nanmin", "nanmax"]
+PRODUCTS = ["prod", "nanprod"]
+OPS = ["sum", "mean", "min", "max", "var", "std", "any", "all", "count", "nansum", "nanmean", "nanmin", "nanmax",
+       *PRODUCTS, "nanvar", "nanstd", "argmin", "argmax", "nanargmin", "nanargmax"]
+
+
+def emit(a, mask, axess, ops):
+    arrays.append({"dtype": str(a.dtype), "shape": a.shape, "bytes": b64(a), "mask": b64(mask)})
+    for axes in axess:
+        for op in ops:
+            for masked in (False, True):
+                with np.errstate(all="ignore"):
+                    out = reduce(op, a, axes, mask if masked else None)
+                if out is not None:
+                    out = np.asarray(out)
+                    results.append({"array": len(arrays) - 1, "op": op, "axes": axes, "masked": masked, "out": str(out.dtype), "bytes": b64(out)})
+
+
 for k, (shape, axess) in enumerate(SHAPES):
     for j, dtype in enumerate(DTYPES):
         if shape[0] > 100000 and dtype not in LONG:
             continue
         a = make(dtype, shape, k + j)
         mask = rng.random(shape) < 0.7
-        arrays.append({"dtype": dtype, "shape": shape, "bytes": b64(a), "mask": b64(mask)})
-        for axes in axess:
-            for op in OPS:
-                for masked in (False, True):
-                    with np.errstate(all="ignore"):
-                        out = reduce(op, a, axes, mask if masked else None)
-                    if out is not None:
-                        out = np.asarray(out)
-                        results.append({"array": len(arrays) - 1, "op": op, "axes": axes, "masked": masked, "out": str(out.dtype), "bytes": b64(out)})
+        emit(a, mask, axess, OPS)
+        if a.dtype.kind == "f":  # products that neither vanish nor overflow
+            near = (1 + rng.standard_normal(shape) * 0.01).astype(dtype)
+            near[rng.random(shape) < 0.05] = np.nan if k % 2 else 1
+            emit(near, mask, axess, PRODUCTS)
 
 json.dump({"numpy": np.__version__, "arrays": arrays, "results": results}, sys.stdout)

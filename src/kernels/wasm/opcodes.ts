@@ -191,6 +191,8 @@ export const VECTOR_CONST = 0x0c;
 export const VECTOR_SHUFFLE = 0x0d;
 export const VECTOR_SELECT = 0x52;
 export const VECTOR_ANY = 0x53;
+/** Sign bits of the lanes as a number, by shape. */
+export const BITMASK = { i8x16: 0x64, i16x8: 0x84, i32x4: 0xa4, i64x2: 0xc4 } as const;
 export const VECTOR_PREFIX = 0xfd;
 
 /** Scalar operations of two operands of the type before the dot, which is the result's too. */

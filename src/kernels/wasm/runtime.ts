@@ -134,12 +134,18 @@ export function kernelOf(
   return run;
 }
 
-/** The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, slots, means. */
-export const SCRATCH: Readonly<Record<"block" | "stage" | "copies" | "rows" | "slots" | "means" | "end", number>> = {
+/**
+ * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
+ * accumulators, slots, means.
+ */
+export const SCRATCH: Readonly<
+  Record<"block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "end", number>
+> = {
   block: 0,
   stage: 60 << 10,
   copies: 64 << 10,
   rows: 3 << 20,
+  accumulators: (3 << 20) + (512 << 10),
   slots: (3 << 20) + (768 << 10),
   means: (3 << 20) + (896 << 10),
   end: 4 << 20,
