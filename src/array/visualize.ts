@@ -125,11 +125,18 @@ function svg(boxes: readonly Box[]): string {
     inRow[r] = column + 1;
     return { x: 15 + column * (WIDTH + GAP_X), y: 15 + r * (HEIGHT + GAP_Y) };
   });
-  const width = 30 + Math.max(1, ...inRow) * (WIDTH + GAP_X) - GAP_X;
+  const width = 30 + Math.max(1, ...inRow) * (WIDTH + GAP_X);
   const height = 30 + inRow.length * (HEIGHT + GAP_Y) - GAP_Y;
   const at = (i: number): { x: number; y: number } => place[i] as { x: number; y: number }; // one per box
   const edges = boxes.flatMap((box, to) =>
     box.inputs.map((from) => {
+      if ((row[to] as number) - (row[from] as number) > 1) {
+        // Past the boxes between them, on their right.
+        const [x1, y1] = [at(from).x + WIDTH, at(from).y + HEIGHT / 2];
+        const [x2, y2] = [at(to).x + WIDTH, at(to).y + HEIGHT / 2];
+        const side = Math.max(x1, x2) + GAP_X;
+        return `<path d="M${x1} ${y1}C${side} ${y1} ${side} ${y1} ${side} ${y1 + GAP_Y}V${y2 - GAP_Y}C${side} ${y2} ${side} ${y2} ${x2} ${y2}"/>`;
+      }
       const [x1, y1] = [at(from).x + WIDTH / 2, at(from).y + HEIGHT];
       const [x2, y2] = [at(to).x + WIDTH / 2, at(to).y];
       return `<path d="M${x1} ${y1}C${x1} ${y1 + GAP_Y / 2} ${x2} ${y2 - GAP_Y / 2} ${x2} ${y2}"/>`;
