@@ -1,6 +1,6 @@
 /** The lazy chunked array: dask.array's Array in TypeScript. */
-import { AxisError, formatBytes, inspectAsText, OperatorError, ShapeError } from "../base/index.ts";
-import { asDType, type DType, itemsize, type Scalar } from "../dtype/index.ts";
+import { AxisError, inspectAsText, OperatorError, ShapeError } from "../base/index.ts";
+import { asDType, type DType, itemsize, type Scalar, type TypedArray } from "../dtype/index.ts";
 import {
   type ChunkSpec,
   type Chunks,
@@ -9,13 +9,22 @@ import {
   rechunkNode,
   sameChunks,
   shapeOfChunks,
-  sliceNode,
   transposeNode,
 } from "../graph/index.ts";
-import { type NDArray, normalizeAxis, parseIndex, type SliceArg, sizeOf } from "../ndarray/index.ts";
-import { assembleBlocks, type Computable, type ComputeOptions, computeAll, explainAll } from "./compute.ts";
+import { type NDArray, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import {
+  assembleBlocks,
+  type Computable,
+  type ComputeOptions,
+  computeAll,
+  explainAll,
+  settleAll,
+  type Unsettled,
+} from "./compute.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
+import { type IndexArg, indexLayer } from "./indexing.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
+import { arraySvg, arrayText } from "./picture.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
 import {
   type BinaryName,
@@ -29,6 +38,17 @@ import {
   unaryTerm,
   whereTerm,
 } from "./terms.ts";
+import {
+  compressedNode,
+  countNode,
+  reportedChunks,
+  type SelectedNode,
+  selectedNode,
+  selectionOf,
+  unknownShape,
+} from "./unknown.ts";
+import { type VisualizeOptions, visualize } from "./visualize.ts";
+import { warnOfCast, warnOfWrap } from "./wrap-warning.ts";
 
 /**
  * A lazy n-dimensional array cut into blocks. Every method builds a layer and returns at once; `compute` runs.
@@ -36,25 +56,37 @@ import {
  * Semantics and dtypes are NumPy 2's; chunks are Dask's (api.md §§3, 6).
  */
 export class ChunkedArray implements LazyArray, Computable<NDArray> {
-  /** The layer behind the array. */
-  readonly node: LayerNode;
+  /** Null where a size is unknown; {@link UnknownArray} is the type that says so. */
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly chunks: Chunks;
+  /** Values and mask of an array whose size is unknown along an axis; null when all sizes are known. */
+  readonly selected: SelectedNode | null;
+  readonly #node: LayerNode;
 
   constructor(node: LayerNode) {
-    this.node = node;
-    this.chunks = node.layer.chunks;
-    this.shape = shapeOfChunks(this.chunks);
+    const selection = selectionOf(node);
+    this.#node = node;
+    this.selected = selection && selectedNode(node, selection);
+    // What gives arrays of unknown size to callers says so in its type.
+    this.chunks = this.selected ? (reportedChunks(this.selected) as number[][]) : node.layer.chunks;
+    this.shape = shapeOfChunks(this.chunks).map((n, k) => (selection?.axis === k ? (null as unknown as number) : n));
     this.dtype = node.layer.dtype;
+  }
+
+  /** The layer behind the array. @throws {UnknownShapeError} a size is unknown */
+  get node(): LayerNode {
+    if (this.selected) throw unknownShape("this operation", this.selected.selection.axis);
+    return this.#node;
   }
 
   get ndim(): number {
     return this.shape.length;
   }
 
-  /** Number of elements. */
+  /** Number of elements. @throws {UnknownShapeError} */
   get size(): number {
+    if (this.selected) throw unknownShape("size", this.selected.selection.axis);
     return sizeOf(this.shape);
   }
 
@@ -81,11 +113,24 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
 
   /** Name of the layer: the first part of its blocks' keys. */
   get name(): string {
-    return this.node.layer.name;
+    return this.#node.layer.name;
   }
 
   get outputs(): readonly LayerNode[] {
     return [this.node];
+  }
+
+  /** The count of what a mask keeps, where a size is unknown. */
+  get before(): Unsettled<NDArray> | null {
+    const { selected } = this;
+    return (
+      selected && {
+        outputs: [countNode(selected)],
+        atMost: [compressedNode(selected, (sizes) => sizes)],
+        settle: (blocks) =>
+          new ChunkedArray(compressedNode(selected, () => (blocks[0] ?? []).map((b) => Number(b.item())))),
+      }
+    );
   }
 
   assemble(blocks: readonly (readonly NDArray[])[]): NDArray {
@@ -97,7 +142,7 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   }
   /** Difference. Unsigned results wrap as NumPy's do (1 - 2 = 65535 in uint16). */
   sub(other: Operand): ChunkedArray {
-    return this.#binary("sub", other);
+    return warnOfWrap("sub", this.#binary("sub", other));
   }
   mul(other: Operand): ChunkedArray {
     return this.#binary("mul", other);
@@ -160,7 +205,7 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return this.#unary("not");
   }
   neg(): ChunkedArray {
-    return this.#unary("neg");
+    return warnOfWrap("neg", this.#unary("neg"));
   }
   abs(): ChunkedArray {
     return this.#unary("abs");
@@ -203,16 +248,23 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
    */
   astype(dtype: DType): ChunkedArray {
     const to = asDType(dtype);
+    warnOfCast(this.dtype, to);
     return to === this.dtype ? this : this.#map("astype", [this], (b, [x]) => ({ node: lift(b, x as Term, to) }));
   }
 
   /**
-   * Basic indexing as in NumPy: `x.slice("10:20, :, ::-1")`, `x.slice([10, 20], ":", -1, null, "...")`.
-   * A number drops the axis, null adds one. Blocks of the result follow the input's cuts; slices of sources read only what they name.
-   * @throws {SelectionError} out of bounds or no slice
+   * Indexing as in NumPy: `x.slice("10:20, :, ::-1")`, `x.slice([10, 20], ":", -1, null, "...")`, and one list or mask:
+   * `x.slice(":", Int32Array.of(4, 2))`, `x.slice(mask)`.
+   *
+   * A number drops the axis, null adds one; `[start, stop, step]` is a slice. Blocks of the result follow the input's
+   * cuts; slices of sources read only what they name. After a lazy mask a size is unknown (null): elementwise work,
+   * reductions and `compute` go on, what needs the size wants `computeChunkSizes()`.
+   * @throws {SelectionError} out of bounds, no slice, a mask of another shape, more than one list or mask
    */
-  slice(...index: readonly SliceArg[]): ChunkedArray {
-    return new ChunkedArray(sliceNode(this.node, parseIndex(index, this.shape)));
+  slice(...index: readonly (SliceArg | NDArray | TypedArray)[]): ChunkedArray;
+  slice(...index: readonly IndexArg[]): UnknownArray;
+  slice(...index: readonly IndexArg[]): ChunkedArray {
+    return new ChunkedArray(indexLayer(this, index));
   }
 
   /** The same values cut differently; forms of `chunks` as api.md §3. @throws {ChunkError} sizes that do not add up */
@@ -315,6 +367,14 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return new ChunkedArray(reduceLayer("nanargmax", this, axis, options));
   }
 
+  /**
+   * The same array with all sizes known: runs what decides them (the mask), and nothing when they are known already.
+   * dask.array `compute_chunk_sizes`, which changes the array in place.
+   */
+  async computeChunkSizes(options: ComputeOptions = {}): Promise<ChunkedArray> {
+    return (await settleAll([this], options))[0] as ChunkedArray; // its `before` settles to one
+  }
+
   /** Run, and give the whole array as one block in memory. */
   async compute(options: ComputeOptions = {}): Promise<NDArray> {
     return (await computeAll([this], options))[0] as NDArray; // one result per computable
@@ -325,8 +385,19 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return explainAll([this], options);
   }
 
+  /** One line: name, shape, dtype, chunks, blocks, bytes and layers; what Node prints. */
   toString(): string {
-    return `ChunkedArray<${this.name.replace(/-[0-9a-f]+$/, "")}, shape=(${this.shape.join(", ")}), dtype=${this.dtype}, chunks=(${this.chunksize.join(", ")}), ${this.npartitions} blocks, ${formatBytes(this.nbytes)}>`;
+    return arrayText({ node: this.#node, shape: this.shape });
+  }
+
+  /** The array as a picture: its box cut into blocks, with bytes, shape and counts; the text of an SVG document. */
+  toSvg(): string {
+    return arraySvg({ node: this.#node, shape: this.shape });
+  }
+
+  /** The layers behind the array as a picture; see {@link visualize}. */
+  visualize(options?: VisualizeOptions): Promise<string> {
+    return visualize(this, options);
   }
 
   /** Arithmetic operators cannot be overloaded in JavaScript; this refuses instead of giving NaN. */
@@ -349,6 +420,23 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
 }
 
 inspectAsText(ChunkedArray.prototype);
+
+/** Methods that work element by element: of an array of unknown size they give one. */
+type ElementwiseName = BinaryMethod | "not" | "neg" | "abs" | "isnan" | "where" | "clip" | "isin" | "round" | "astype";
+type BinaryMethod = Extract<keyof ChunkedArray, BinaryName>;
+
+type UnknownMembers = {
+  readonly [K in Exclude<
+    keyof ChunkedArray,
+    "shape" | "chunks" | "node" | "size" | "nbytes"
+  >]: K extends ElementwiseName ? (...args: Parameters<ChunkedArray[K]>) => UnknownArray : ChunkedArray[K];
+};
+
+/** A {@link ChunkedArray} one of whose sizes depends on values: null until `computeChunkSizes()`. */
+export interface UnknownArray extends UnknownMembers {
+  readonly shape: readonly (number | null)[];
+  readonly chunks: readonly (readonly (number | null)[])[];
+}
 
 /** True for lazy arrays of this class. */
 export function isChunkedArray(value: unknown): value is ChunkedArray {

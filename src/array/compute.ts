@@ -18,6 +18,8 @@ import { copyBlock, NDArray } from "../ndarray/index.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
 export interface Computable<T> {
+  /** What must be known before the layers can be said: other layers to run first. */
+  readonly before?: Unsettled<T> | null;
   readonly outputs: readonly LayerNode[];
   /** Make ready what tasks need (a store to write to): called when the plan is known to fit, right before it runs. */
   prepare?(): Promise<void>;
@@ -25,6 +27,14 @@ export interface Computable<T> {
   assemble(blocks: readonly (readonly NDArray[])[]): T | Promise<T>;
   /** Undo what was prepared, when the run failed (a store that was begun); nothing when nothing was. */
   abandon?(): Promise<void>;
+}
+
+/** A computable whose layers depend on values: those of `outputs`, one list of blocks for each. */
+export interface Unsettled<T> {
+  readonly outputs: readonly LayerNode[];
+  /** The layers that follow, as large as they can become: what `explain` counts. */
+  readonly atMost: readonly LayerNode[];
+  settle(blocks: readonly (readonly NDArray[])[]): Computable<T>;
 }
 
 /** Options of `compute` and its relatives. */
@@ -51,6 +61,24 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     if (typeof item !== "object" || item === null || !("outputs" in item))
       throw new ArgumentError(`compute of ${String(item)}: expected lazy arrays, datasets or writes`);
   }
+  return (await runAll(await settleAll(items, options), options)) as Results<T>; // one result per item, of its type
+}
+
+/** Run, as one graph, what the items that depend on values need first; then every item has its layers. */
+export async function settleAll<T>(
+  items: readonly Computable<T>[],
+  options: ComputeOptions = {},
+): Promise<Computable<T>[]> {
+  const waiting = items.flatMap((i) => (i.before ? [i.before] : []));
+  if (waiting.length === 0) return [...items];
+  const first = waiting.map(
+    (w): Computable<Computable<T>> => ({ outputs: w.outputs, assemble: (blocks) => w.settle(blocks) }),
+  );
+  const settled = (await runAll(first, options)) as Computable<T>[]; // in their order
+  return items.map((i) => (i.before ? (settled.shift() as Computable<T>) : i));
+}
+
+async function runAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<unknown[]> {
   try {
     const planned = await plan(items, options);
     const runner = await currentRunner();
@@ -64,7 +92,7 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
       results.push(await item.assemble(blocks.slice(at, at + item.outputs.length)));
       at += item.outputs.length;
     }
-    return results as Results<T>; // one result per item, of its type
+    return results;
   } catch (error) {
     await Promise.allSettled(items.map((i) => i.abandon?.()));
     // Runners differ in what they throw when they are told to stop; here it is one error.
@@ -72,7 +100,7 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
   }
 }
 
-/** What running several lazy objects as one graph would cost. @throws {MemoryBudgetError} it cannot fit */
+/** What running several lazy objects as one graph would cost; at most, where sizes depend on values. @throws {MemoryBudgetError} it cannot fit */
 export async function explainAll(items: readonly Computable<unknown>[], options: ComputeOptions = {}): Promise<Plan> {
   return (await plan(items, options)).plan;
 }
@@ -81,7 +109,7 @@ async function plan(items: readonly Computable<unknown>[], options: ComputeOptio
   const limits = await (await currentRunner()).limits();
   const { memoryBytes: given } = memoryBytes(options);
   return planGraph(
-    items.flatMap((i) => i.outputs),
+    items.flatMap((i) => (i.before ? [...i.before.outputs, ...i.before.atMost] : i.outputs)),
     {
       threads: limits.threads,
       memoryBytes: Math.min(given ?? Number.POSITIVE_INFINITY, limits.memoryBytes),

@@ -19,6 +19,7 @@ export { EXPR_OPERATORS, type ExprScope, evaluateExpr, exprArray, parsedExpr } f
 export type { ExprTree } from "./expr-parse.ts";
 export { parseExpr } from "./expr-parse.ts";
 export * from "./functions.ts";
+export type { IndexArg } from "./indexing.ts";
 export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 export * from "./membership.ts";
 export * from "./namespace-info.ts";
@@ -29,4 +30,6 @@ export * from "./statistics.ts";
 export type { BinaryName, Term, UnaryName } from "./terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";
 export * from "./ufuncs.ts";
+export type { AnyArray, SelectedNode, Selection } from "./unknown.ts";
+export { isSelected, whereTrue } from "./unknown.ts";
 export { type VisualizeOptions, visualize } from "./visualize.ts";

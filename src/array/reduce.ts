@@ -2,6 +2,7 @@
 import { ArgumentError, AxisError, DTypeError, ShapeError } from "../base/index.ts";
 import { asDType, type DType, dtypeInfo, reductionType, type Scalar } from "../dtype/index.ts";
 import {
+  type BlockInput,
   blockwiseNode,
   givesIndex,
   KernelBuilder,
@@ -14,6 +15,8 @@ import {
 import { normalizeAxes } from "../ndarray/index.ts";
 import { complexReduceLayer } from "./complex-reduce.ts";
 import { type LazyArray, lazyOf } from "./lazy.ts";
+import { reduceSelected } from "./reduce-selected.ts";
+import { isSelected } from "./unknown.ts";
 
 /** Axes to reduce: one, several, or all when absent. */
 export type Axis = number | readonly number[] | null;
@@ -40,6 +43,8 @@ export interface MaskedReduce {
   readonly empty?: Scalar | null;
   /** dtype of the result where it differs from NumPy's. */
   readonly result?: DType;
+  /** Bools, cut like the array, for the elements that take part. */
+  readonly rows?: BlockInput<LayerNode>;
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(["keepdims", "dtype", "ddof", "correction", "splitEvery"]);
@@ -60,6 +65,15 @@ export function reduceLayer(
   options: ReduceOptions = {},
   masked: MaskedReduce = {},
 ): LayerNode {
+  if (isSelected(x))
+    return reduceSelected(
+      op,
+      x,
+      { axis, options, masked },
+      (name) =>
+        (...known) =>
+          reduceLayer(name, ...known),
+    );
   const { splitEvery, ddof, dtype } = checkedOptions(op, options);
   if (givesIndex(op) && typeof axis === "object" && axis !== null)
     throw new AxisError(`${op} along axes [${axis.join(", ")}]: expected one axis, or none for the flat index`);
@@ -68,10 +82,12 @@ export function reduceLayer(
   const b = new KernelBuilder();
   const input = b.input(x.dtype);
   const own = dtype === undefined ? input : b.cast(input, dtype);
-  const { value, mask } = masked.value?.(b, own) ?? { value: own, mask: null };
+  const { value, mask: valid } = masked.value?.(b, own) ?? { value: own, mask: null };
+  const rows = masked.rows ? b.input("bool") : null;
+  const mask = rows !== null && valid !== null ? b.binary("and", rows, valid) : (rows ?? valid);
   const from = b.dtype(value);
   const { kind } = dtypeInfo(from);
-  if (kind === "c" && (masked.value === undefined || op === "count")) {
+  if (kind === "c" && rows === null && (masked.value === undefined || op === "count")) {
     const z = own === input ? x : lazyOf(blockwiseNode("astype", b.build([own]), inputsOf(x), x.chunks));
     const keepdims = options.keepdims ?? false;
     const real = (name: ReduceOp, part: LazyArray, delta = 0): LayerNode =>
@@ -88,7 +104,7 @@ export function reduceLayer(
     empty: masked.empty ?? null,
   };
   const call = b.build(mask === null ? [value] : [value, mask]);
-  return reduceNode(op, call, spec, inputsOf(x), x.chunks, {
+  return reduceNode(op, call, spec, [...inputsOf(x), ...(masked.rows ? [masked.rows] : [])], x.chunks, {
     reduced,
     keepdims: options.keepdims ?? false,
     splitEvery,

@@ -8,8 +8,10 @@ import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import { complexReduceKernels } from "./complex/reduce.ts";
 import { compressKernels } from "./compress.ts";
+import { indexingKernels } from "./indexing.ts";
 import { matmulKernels } from "./matmul.ts";
 import { reshapeKernels } from "./reshape.ts";
+import { windowKernels } from "./window/kernels.ts";
 
 /** Where a block lies in its layer's array. */
 export interface BlockPlace {
@@ -35,8 +37,10 @@ export interface BlockKernel {
 const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...complexReduceKernels,
   ...compressKernels,
+  ...indexingKernels,
   ...matmulKernels,
   ...reshapeKernels,
+  ...windowKernels,
 };
 
 function find(name: string): BlockKernel {

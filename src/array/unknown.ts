@@ -1,0 +1,165 @@
+/**
+ * Arrays of unknown size: what a mask keeps. The values stay uncut beside their mask, so that elementwise work and
+ * reductions need no compaction; running counts per block, then compresses into blocks of known sizes.
+ */
+import { invariant, UnknownShapeError } from "../base/index.ts";
+import type { DType } from "../dtype/index.ts";
+import { applyNode, type Chunks, type LayerNode, rechunkNode, sameChunks, shapeOfChunks } from "../graph/index.ts";
+import { type LazyArray, lazyOf } from "./lazy.ts";
+import { planReshape, reshapeLayer } from "./reshape.ts";
+
+/** Which elements along one axis of an array are in it: those where `mask` is true. */
+export interface Selection {
+  /** The axis of unknown size. In the values it is `rank` axes from here on, in C order. */
+  readonly axis: number;
+  readonly rank: number;
+  /** Bools over these axes. */
+  readonly mask: LayerNode;
+}
+
+/** Values before the selection, and the selection. */
+export interface SelectedNode extends LayerNode {
+  readonly selection: Selection;
+}
+
+/** An array of this room whose sizes may be unknown (null). `ChunkedArray` is one. */
+export interface AnyArray {
+  readonly dtype: DType;
+  readonly shape: readonly (number | null)[];
+  /** Values and mask where a size is unknown; null where all are known. */
+  readonly selected: SelectedNode | null;
+}
+
+/** The node with its selection. */
+export function selectedNode(node: LayerNode, selection: Selection): SelectedNode {
+  return { layer: node.layer, selection };
+}
+
+/** The selection that comes with a node. */
+export function selectionOf(node: LayerNode): Selection | null {
+  // Only `selectedNode` puts this field there.
+  return "selection" in node ? (node as SelectedNode).selection : null;
+}
+
+/** True for an array whose size is unknown along an axis. */
+export function isSelected(value: unknown): value is AnyArray & { readonly selected: SelectedNode } {
+  return typeof value === "object" && value !== null && "selected" in value && value.selected !== null;
+}
+
+/** The error of whatever needs a size that is unknown; names what to do. */
+export function unknownShape(what: string, axis: number): Error {
+  return new UnknownShapeError(
+    `${what}: the size of axis ${axis} depends on values; await x.computeChunkSizes() first, or keep the shape with where(mask)`,
+  );
+}
+
+/** Values before the selection, as an array whose sizes are known. */
+export function uncovered(array: AnyArray & { readonly selected: SelectedNode }): LazyArray {
+  return lazyOf({ layer: array.selected.layer });
+}
+
+/** Block sizes as they are reported: null along the axis that is selected. */
+export function reportedChunks({ layer, selection }: SelectedNode): (number | null)[][] {
+  const { axis, rank } = selection;
+  const flat = rank === 1 ? layer.chunks : planReshape(layer.chunks, flatShape(layer.chunks, axis, rank)).output;
+  return flat.map((sizes, k) => (k === axis ? sizes.map(() => null) : [...sizes]));
+}
+
+function flatShape(chunks: Chunks, axis: number, rank: number): number[] {
+  const shape = shapeOfChunks(chunks);
+  const n = shape.slice(axis, axis + rank).reduce((p, s) => p * s, 1);
+  return [...shape.slice(0, axis), n, ...shape.slice(axis + rank)];
+}
+
+/** Values and mask with one axis selected, cut alike along it. */
+interface Flat {
+  readonly values: LayerNode;
+  readonly mask: LayerNode;
+  readonly axis: number;
+}
+
+function flatten({ layer, selection }: SelectedNode): Flat {
+  const { axis, rank, mask } = selection;
+  const values = rank === 1 ? { layer } : reshapeLayer(lazyOf({ layer }), flatShape(layer.chunks, axis, rank));
+  const along = [values.layer.chunks[axis] as readonly number[]];
+  const line = rank === 1 ? mask : reshapeLayer(lazyOf(mask), [-1]);
+  return { values, mask: sameChunks(line.layer.chunks, along) ? line : rechunkNode(line, along), axis };
+}
+
+/** Elements kept per block of the selected axis: float64, one block of one element for each. */
+export function countNode(node: SelectedNode): LayerNode {
+  const { mask } = flatten(node);
+  const sizes = mask.layer.chunks[0] as readonly number[]; // 1-d
+  return applyNode("count-true", {
+    kernel: "count-true",
+    params: null,
+    inputs: [{ layer: mask, axes: [0] }],
+    dtype: "float64",
+    chunks: [sizes.map(() => 1)],
+    scratchBytes: 4 * Math.max(0, ...sizes),
+  });
+}
+
+/** The array itself. `kept`: from the sizes of the blocks along the selected axis to those of the result. */
+export function compressedNode(node: SelectedNode, kept: (sizes: readonly number[]) => readonly number[]): LayerNode {
+  const { values, mask, axis } = flatten(node);
+  const { chunks, dtype } = values.layer;
+  const counts = kept(chunks[axis] as readonly number[]);
+  invariant(counts.length === chunks[axis]?.length, "a count for each block");
+  const largest = chunks.reduce((n, sizes) => n * Math.max(0, ...sizes), 1);
+  return applyNode("compress", {
+    kernel: "compress",
+    params: { axis },
+    inputs: [
+      { layer: values, axes: chunks.map((_, k) => k) },
+      { layer: mask, axes: [axis] },
+    ],
+    dtype,
+    chunks: chunks.map((sizes, k) => (k === axis ? counts : sizes)),
+    scratchBytes: 4 * (largest + Math.max(0, ...(chunks[axis] as readonly number[]))),
+  });
+}
+
+/**
+ * The one selection of several operands of elementwise work; null if all sizes are known.
+ * @throws {UnknownShapeError} operands that are selected differently, or whose size along the selected axis is known
+ */
+export function commonSelection(label: string, operands: readonly unknown[]): Selection | null {
+  const selected = operands.filter(isSelected);
+  const first = selected[0];
+  if (!first) return null;
+  const { selection } = first.selected;
+  const behind = first.shape.length - selection.axis; // axes from the selected one to the end
+  for (const other of selected) {
+    const own = other.selected.selection;
+    if (
+      own.mask.layer.name !== selection.mask.layer.name ||
+      own.rank !== selection.rank ||
+      other.shape.length - own.axis !== behind
+    )
+      throw unknownShape(`${label} of arrays that are selected by different masks`, own.axis);
+  }
+  let ndim = Math.max(...selected.map((o) => o.shape.length));
+  for (const o of operands) {
+    if (typeof o !== "object" || o === null || isSelected(o) || !("shape" in o)) continue;
+    const shape = o.shape as readonly number[]; // operands are arrays or scalars
+    const one = shape.length <= ndim && shape.every((n) => n === 1);
+    if (!one && ((shape[shape.length - behind] ?? 1) !== 1 || (selection.rank > 1 && shape.length >= behind)))
+      throw unknownShape(`${label} with an array of shape (${shape.join(", ")})`, selection.axis);
+    ndim = Math.max(ndim, shape.length);
+  }
+  return { ...selection, axis: ndim - behind };
+}
+
+/**
+ * `values` where `mask` is true along `axis` (and the axes after it that a mask of higher rank covers).
+ * What functions with value-dependent shapes return: `unique`, `nonzero`.
+ */
+export function whereTrue(values: LayerNode, mask: LayerNode, axis = 0): SelectedNode {
+  const covered = values.layer.chunks.slice(axis, axis + mask.layer.chunks.length);
+  invariant(
+    mask.layer.dtype === "bool" && shapeOfChunks(covered).join() === shapeOfChunks(mask.layer.chunks).join(),
+    "a mask of the axes that it selects",
+  );
+  return selectedNode(values, { axis, rank: mask.layer.chunks.length, mask });
+}

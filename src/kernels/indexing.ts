@@ -1,0 +1,166 @@
+/** Elements by index: lists and points within a block, elements along an axis, diagonals, repeats. */
+import { SelectionError } from "../base/index.ts";
+import type { Plain } from "../graph/index.ts";
+import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
+import type { BlockKernel } from "./blocks.ts";
+import { copyStrided } from "./copy.ts";
+import { pickElements, sourcesOf } from "./pick.ts";
+
+/** Bytes of an index of an element within a block. */
+const INDEX_BYTES = 4;
+
+function axisOf(params: Plain): number {
+  return (params as { readonly axis: number }).axis; // kernels of this file that take an axis are given one
+}
+
+/** Integers of any width in C order, counted from the front of an axis of `n`. @throws {SelectionError} out of bounds */
+function indices(block: NDArray, n: number, axis: number): Int32Array {
+  const out = new Int32Array(block.size);
+  forEach(block, (v, i) => {
+    if (v < -n || v >= n) throw new SelectionError(`index ${v} is out of bounds for axis ${axis} of size ${n}`);
+    out[i] = v < 0 ? v + n : v;
+  });
+  return out;
+}
+
+/** Integers in C order as numbers. */
+function forEach(block: NDArray, f: (value: number, i: number) => void): void {
+  let count = 0;
+  const walk = (k: number, at: number): void => {
+    if (k === block.ndim) f(Number(block.data[at]), count++);
+    else for (let i = 0; i < (block.shape[k] as number); i++) walk(k + 1, at + i * (block.stride[k] as number));
+  };
+  if (block.size > 0) walk(0, block.offset);
+}
+
+/** `out[…, i, …] = x[…, index[…, i, …], …]`; axes of `index` of size 1 repeat. */
+function takeAlong(x: NDArray, index: NDArray, axis: number, out: NDArray): void {
+  const list = indices(index, x.shape[axis] as number, axis);
+  const own = contiguousStride(index.shape);
+  const sources = new Int32Array(out.size);
+  let count = 0;
+  const walk = (k: number, at: number, place: number): void => {
+    if (k === out.ndim) {
+      sources[count++] = at + (list[place] as number) * (x.stride[axis] as number);
+      return;
+    }
+    const step = index.shape[k] === 1 ? 0 : (own[k] as number);
+    const stride = k === axis || x.shape[k] === 1 ? 0 : (x.stride[k] as number);
+    for (let i = 0; i < (out.shape[k] as number); i++) walk(k + 1, at + i * stride, place + i * step);
+  };
+  if (out.size > 0) walk(0, x.offset, 0);
+  pickElements(out, x, sources);
+}
+
+/** Points of a block: `params.at` holds int32 coordinates, one run per axis of `params.axes`; the points' axis comes first. */
+function points(x: NDArray, params: Plain, out: NDArray): void {
+  const { axes, at } = params as { readonly axes: readonly number[]; readonly at: Uint8Array };
+  const bytes = at.slice(); // a copy is aligned
+  const count = out.shape[0] as number;
+  const coordinates = new Int32Array(bytes.buffer, 0, axes.length * count);
+  const rest = x.shape.flatMap((_, k) => (axes.includes(k) ? [] : [k]));
+  const pick = (of: readonly number[]): number[] => rest.map((k) => of[k] as number);
+  const inner = contiguousStride(out.shape);
+  for (let p = 0; p < count; p++) {
+    const from = axes.reduce(
+      (s, k, a) => s + (coordinates[a * count + p] as number) * (x.stride[k] as number),
+      x.offset,
+    );
+    copyStrided(
+      new NDArray(out.dtype, out.data, out.shape.slice(1), inner.slice(1), out.offset + p * (inner[0] as number)),
+      new NDArray(x.dtype, x.data, pick(x.shape), pick(x.stride), from),
+    );
+  }
+}
+
+export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
+  /** Along `axis` the elements that the second input, a list, names. */
+  take: {
+    run: ([x, list], out, params) => {
+      const [block, axis] = [x as NDArray, axisOf(params)];
+      pickElements(out, block, sourcesOf(block, axis, indices(list as NDArray, block.shape[axis] as number, axis)));
+    },
+    scratch: ([, list], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(list?.shape ?? []) * INDEX_BYTES,
+  },
+  /** NumPy `take_along_axis` of blocks whose `axis` is whole. */
+  "take-along": {
+    run: ([x, index], out, params) => takeAlong(x as NDArray, index as NDArray, axisOf(params), out),
+    scratch: ([, index], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(index?.shape ?? []) * INDEX_BYTES,
+  },
+  points: { run: ([x], out, params) => points(x as NDArray, params, out) },
+  /** The main diagonal of the last two axes. */
+  diagonal: {
+    run: ([x], out) => {
+      const { dtype, data, shape, stride, offset } = x as NDArray; // one input
+      const rank = shape.length;
+      const step = (stride[rank - 1] as number) + (stride[rank - 2] as number);
+      copyStrided(out, new NDArray(dtype, data, out.shape, [...stride.slice(0, -2), step], offset));
+    },
+  },
+  /** Each element along `axis` as often as the result is longer. */
+  repeat: {
+    run: ([x], out, params) => {
+      const [block, axis] = [x as NDArray, axisOf(params)];
+      const n = block.shape[axis] as number;
+      const times = n === 0 ? 0 : (out.shape[axis] as number) / n;
+      const split = (of: readonly number[], pair: readonly number[]): number[] => [
+        ...of.slice(0, axis),
+        ...pair,
+        ...of.slice(axis + 1),
+      ];
+      const shape = split(block.shape, [n, times]);
+      copyStrided(
+        new NDArray(out.dtype, out.data, shape, contiguousStride(shape), out.offset),
+        new NDArray(
+          block.dtype,
+          block.data,
+          shape,
+          split(block.stride, [block.stride[axis] as number, 0]),
+          block.offset,
+        ),
+      );
+    },
+  },
+  /** Coordinate `axis` of flat indices into `shape`, int64. */
+  "unravel-index": {
+    run: ([flat], out, params) => {
+      const { shape, axis } = params as { readonly shape: readonly number[]; readonly axis: number };
+      const inner = sizeOf(shape.slice(axis + 1));
+      const [size, n] = [sizeOf(shape), shape[axis] as number];
+      const to = out.data as BigInt64Array; // the layer's dtype
+      forEach(flat as NDArray, (v, i) => {
+        if (v < 0 || v >= size) throw new SelectionError(`flat index ${v} is out of bounds for ${size} elements`);
+        to[out.offset + i] = BigInt(Math.floor(v / inner) % n);
+      });
+    },
+  },
+  /** Coordinates checked and counted from the front: `mode` "raise", "wrap" or "clip", int64. */
+  "bound-index": {
+    run: ([index], out, params) => {
+      const { n, mode } = params as { readonly n: number; readonly mode: string };
+      const to = out.data as BigInt64Array; // the layer's dtype
+      forEach(index as NDArray, (v, i) => {
+        if (mode === "raise" && (v < 0 || v >= n))
+          throw new SelectionError(`coordinate ${v} is out of bounds for size ${n}`);
+        const at = mode === "wrap" ? ((v % n) + n) % n : mode === "clip" ? Math.max(0, Math.min(n - 1, v)) : v;
+        to[out.offset + i] = BigInt(at);
+      });
+    },
+  },
+  /** Bytes of the last axis seen as another dtype. */
+  view: {
+    run: ([x], out) => {
+      const from = x as NDArray; // one input
+      const packed = new NDArray(from.dtype, bytesAs(out, from), from.shape, contiguousStride(from.shape));
+      copyStrided(packed, from);
+    },
+  },
+};
+
+/** The result's memory as an array of the input's dtype. */
+function bytesAs(out: NDArray, like: NDArray): NDArray["data"] {
+  const width = out.data.BYTES_PER_ELEMENT;
+  const start = out.data.byteOffset + out.offset * width * (out.dtype.startsWith("complex") ? 2 : 1);
+  const { data } = NDArray.view(like.dtype, out.data.buffer, start, like.shape);
+  return data;
+}
