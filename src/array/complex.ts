@@ -1,15 +1,11 @@
 /** Complex arrays: made of parts and taken apart. */
 import { DTypeError } from "../base/index.ts";
-import { dtypeInfo, promoteTypes } from "../dtype/index.ts";
+import { dtypeInfo, floatType, promoteTypes } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId } from "../graph/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
-import { partTypeOf } from "./complex-terms.ts";
+import { conjNode, imagNode, isComplexNode, partTypeOf, realNode } from "./complex-terms.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
 import { strong, type Term } from "./terms.ts";
-
-function isComplexNode(b: KernelBuilder, id: NodeId): boolean {
-  return dtypeInfo(b.dtype(id)).kind === "c";
-}
 
 function onNode(label: string, x: Operand, f: (b: KernelBuilder, id: NodeId) => NodeId): ChunkedArray {
   return new ChunkedArray(elementwise(label, [x], (b, [t]) => ({ node: f(b, strong(b, t as Term)) })));
@@ -35,20 +31,17 @@ export function complex(re: Operand, im: Operand = 0): ChunkedArray {
 
 /** Real part, float32 of complex64; a real array itself. NumPy `real`. */
 export function real(x: Operand): ChunkedArray {
-  return onNode("real", x, (b, id) => (isComplexNode(b, id) ? b.complexUnary("real", id) : id));
+  return onNode("real", x, realNode);
 }
 
 /** Imaginary part; zeros of a real array, in its dtype. NumPy `imag`. */
 export function imag(x: Operand): ChunkedArray {
-  return onNode("imag", x, (b, id) => (isComplexNode(b, id) ? b.complexUnary("imag", id) : b.param(0, b.dtype(id))));
+  return onNode("imag", x, imagNode);
 }
 
 /** Complex conjugate; a real array itself (bool becomes int8, as NumPy has it). NumPy `conj`. */
 export function conj(x: Operand): ChunkedArray {
-  return onNode("conj", x, (b, id) => {
-    if (isComplexNode(b, id)) return b.complexUnary("conj", id);
-    return b.dtype(id) === "bool" ? b.cast(id, "int8") : id;
-  });
+  return onNode("conj", x, conjNode);
 }
 
 export { conj as conjugate };
@@ -59,9 +52,8 @@ export { conj as conjugate };
 export function angle(z: Operand, options: { readonly deg?: boolean } = {}): ChunkedArray {
   return onNode("angle", z, (b, id) => {
     const isComplex = isComplexNode(b, id);
-    const re = isComplex
-      ? b.complexUnary("real", id)
-      : b.cast(id, dtypeInfo(b.dtype(id)).kind === "f" ? b.dtype(id) : "float64");
+    const dtype = b.dtype(id);
+    const re = isComplex ? b.complexUnary("real", id) : b.cast(id, dtype === "bool" ? "float64" : floatType(dtype));
     const im = isComplex ? b.complexUnary("imag", id) : b.param(0, b.dtype(re));
     const radians = b.binary("atan2", im, re);
     return options.deg ? b.binary("mul", radians, b.param(180 / Math.PI, b.dtype(re))) : radians;

@@ -10,6 +10,7 @@ import {
   type Scalar,
 } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId } from "../graph/index.ts";
+import { onParts } from "./complex-terms.ts";
 import { binaryTerm, lift, strong, type Term, unaryTerm, whereTerm } from "./terms.ts";
 
 /** One operand to a term. */
@@ -88,6 +89,15 @@ export const floatPowerTerm: Compose2 = (b, x, y) => {
   return binaryTerm(b, "pow", wide(x), "weak" in y && !("weak" in x) ? weak : wide(y));
 };
 
+/** Epsilon of each float. */
+const TINY: Readonly<Record<string, number>> = {
+  float16: 2 ** -10,
+  float32: 2 ** -23,
+  float64: 2 ** -52,
+  complex64: 2 ** -23,
+  complex128: 2 ** -52,
+};
+
 /** sin(πx)/(πx), 1 at 0; integers give float64. Source: NumPy `sinc`. */
 export const sincTerm: Compose1 = (b, x) => {
   const given = numeric(b, x, "sinc");
@@ -96,7 +106,7 @@ export const sincTerm: Compose1 = (b, x) => {
   const dtype = b.dtype(id);
   const scaled = b.binary("mul", b.param(Math.PI, dtype), id);
   // Any number so small that its sine is itself.
-  const y = b.where(b.binary("eq", scaled, b.param(0, dtype)), b.param(2 ** -23, dtype), scaled);
+  const y = b.where(b.binary("eq", scaled, b.param(0, dtype)), b.param(TINY[dtype] as number, dtype), scaled); // every float has one
   return { node: b.binary("div", b.unary("sin", y), y) };
 };
 
@@ -177,7 +187,7 @@ export function nanToNumTerm(b: KernelBuilder, x: Term, options: NanToNumOptions
   const id = numeric(b, x, "nanToNum");
   const dtype = b.dtype(id);
   const kind = kindOf(b, id);
-  if (kind === "c") throw new DTypeError(`nanToNum is not defined for ${dtype}; use it on real and imag`);
+  if (kind === "c") return { node: onParts(b, id, (part) => strong(b, nanToNumTerm(b, { node: part }, options))) };
   if (kind !== "f") return { node: id };
   const largest = LARGEST[dtype] as number; // every float has one
   const swap = (value: NodeId, test: NodeId, by: number): NodeId => b.where(test, b.param(by, dtype), value);

@@ -52,7 +52,18 @@ export const EXPR_OPERATORS: Readonly<Record<string, BinaryName>> = {
   "<<": "shl",
   ">>": "shr",
 };
-const FUNCTIONS: ReadonlySet<string> = new Set([...FLOAT_FUNCTIONS, "abs", "floor", "ceil", "isnan", "isfinite"]);
+const FUNCTIONS: ReadonlySet<string> = new Set([
+  ...[...FLOAT_FUNCTIONS].filter((name) => !["mantissa", "exponent", "spacing"].includes(name)),
+  ..."abs sign square floor ceil trunc isnan isinf isfinite".split(" "),
+]);
+/** Functions of two operands by their names here. */
+const TWO: Readonly<Record<string, BinaryName>> = {
+  atan2: "atan2",
+  hypot: "hypot",
+  pow: "pow",
+  fmin: "fmin",
+  fmax: "fmax",
+};
 
 /** What an evaluation needs beside the tree. */
 export interface ExprScope {
@@ -100,14 +111,16 @@ function callTerm(b: KernelBuilder, name: string, args: readonly Term[], error: 
     want(1);
     return unaryTerm(b, name as UnaryName, x);
   }
+  const two = Object.hasOwn(TWO, name) ? TWO[name] : undefined;
+  if (two !== undefined) {
+    want(2);
+    return binaryTerm(b, two, x, y);
+  }
   switch (name) {
     case "min":
     case "max":
       want(2, 64);
       return args.reduce((p, q) => binaryTerm(b, name === "min" ? "minimum" : "maximum", p, q));
-    case "atan2":
-      want(2);
-      return binaryTerm(b, "atan2", x, y);
     case "clip":
       want(3);
       return clipTerm(b, x, y, z);

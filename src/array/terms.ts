@@ -140,7 +140,7 @@ function powerNode(b: KernelBuilder, x: NodeId, exponent: Scalar): NodeId {
 
 /** dtype in which a binary operation computes, which is its result's. */
 function binaryType(op: BinaryName, x: DType | Scalar, y: DType | Scalar): DType {
-  const common = resultType(x, y);
+  const common = FLOAT_OF_TWO.has(op) ? floatOfTwo(x, y) : resultType(x, y);
   const { kind } = dtypeInfo(common);
   if (kind === "M" || kind === "m") throw new DTypeError(`${op} is not defined for ${common}`);
   if (kind === "c") demandComplexBinary(op, common);
@@ -156,12 +156,23 @@ function binaryType(op: BinaryName, x: DType | Scalar, y: DType | Scalar): DType
   if (op === "div") return trueDivideType(common, common);
   if (FLOAT_OF_TWO.has(op)) {
     if (kind === "c") throw new DTypeError(`${op} is not defined for ${common}`);
-    return floatType(common);
+    return common;
   }
   if (kind !== "b") return common;
   // NumPy: bool - bool is refused; bool + bool is logical or, bool * bool logical and; the others compute in int8.
   if (op === "sub") throw new DTypeError("sub is not defined for two bool arrays; use xor or ne");
   return op === "floordiv" || op === "mod" || op === "fmod" || op === "pow" ? "int8" : common;
+}
+
+/** Float loop that both operands cast to without loss by NumPy's rule: int16 and uint16 meet in float32. */
+function floatOfTwo(x: DType | Scalar, y: DType | Scalar): DType {
+  if ([x, y].some((t) => typeof t === "string" && "Mm".includes(dtypeInfo(t).kind))) return resultType(x, y);
+  const float = (t: DType | Scalar): DType | Scalar => (typeof t === "string" ? floatType(t) : t);
+  const ofInteger = (t: DType | Scalar): boolean => typeof t === "string" && "biu".includes(dtypeInfo(t).kind);
+  const weak = [x, y].find((t): t is Scalar => typeof t !== "string");
+  const isBoolOnly = [x, y].includes("bool") && typeof weak !== "boolean"; // a whole number beside bool is an int64
+  if (weak !== undefined && (isBoolOnly || (isWeakFloat(weak) && (ofInteger(x) || ofInteger(y))))) return "float64";
+  return resultType(float(x), float(y));
 }
 
 const MIRRORED: Readonly<Record<CompareOp, CompareOp>> = { lt: "gt", le: "ge", gt: "lt", ge: "le", eq: "eq", ne: "ne" };
