@@ -5,6 +5,13 @@
  * @module
  */
 export { chunkSizeBytes } from "./auto.ts";
+export * from "./blockwise.ts";
+export type {
+  AdjustedChunks,
+  BlockInfo,
+  BlockPlaceInfo,
+  BlockResult,
+} from "./call-layer.ts";
 export * from "./choices.ts";
 export { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
 export * from "./complex.ts";
@@ -21,11 +28,17 @@ export { parseExpr } from "./expr-parse.ts";
 export * from "./functions.ts";
 export type { IndexArg } from "./indexing.ts";
 export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
+export * from "./map-blocks.ts";
+export type { Blocked, BlockFunction, BlocksOf, MapBlocksOptions } from "./map-layer.ts";
 export * from "./membership.ts";
 export * from "./namespace-info.ts";
+export * from "./overlap.ts";
+export type { Boundary, Depth, PerAxis } from "./overlap-layer.ts";
+export type { MapOverlapOptions } from "./overlap-map.ts";
 export type { Axis, MaskedReduce, ReduceOptions } from "./reduce.ts";
 export { reduceLayer } from "./reduce.ts";
 export * from "./reductions.ts";
+export * from "./selection.ts";
 export * from "./statistics.ts";
 export type { BinaryName, Term, UnaryName } from "./terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";

@@ -11,6 +11,7 @@ import { compressKernels } from "./compress.ts";
 import { indexingKernels } from "./indexing.ts";
 import { matmulKernels } from "./matmul.ts";
 import { reshapeKernels } from "./reshape.ts";
+import { spreadKernels } from "./select/spread.ts";
 import { windowKernels } from "./window/kernels.ts";
 
 /** Where a block lies in its layer's array. */
@@ -40,6 +41,7 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...indexingKernels,
   ...matmulKernels,
   ...reshapeKernels,
+  ...spreadKernels,
   ...windowKernels,
 };
 

@@ -15,7 +15,10 @@ export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
 export { runReduce } from "./reduce.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";
+export { digitsOf, levelsOfKey } from "./select/keys.ts";
+export { DISCRETE_METHODS } from "./select/quantile.ts";
 export { runSelect } from "./select/select.ts";
+export { branchesOf } from "./select/spread.ts";
 export {
   exportModules,
   importModule,

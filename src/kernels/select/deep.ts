@@ -1,5 +1,5 @@
 /** Selection along columns too deep to be sorted in the cache: some passes over the values, each counting digits. */
-import { allocate, DTYPES, type DType } from "../../dtype/index.ts";
+import { allocate, DTYPES } from "../../dtype/index.ts";
 import type { KernelCall, NodeId } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { CallBuilder } from "../ir.ts";
@@ -7,7 +7,7 @@ import { loopNest } from "../loop.ts";
 import { runMap } from "../map.ts";
 import type { Element } from "../scalar-ops.ts";
 import { forEachRun, type SelectJob } from "./job.ts";
-import { type Branch, countDigits, DIGITS, digitOfRank, elementOfKey, levelsOfKey, type Sought } from "./keys.ts";
+import { type Branch, countDigits, digitsOf, RankSearch } from "./keys.ts";
 import { finisherOf, missingOf, type Ranks, ranksOf } from "./quantile.ts";
 
 /** Elements of a tile. */
@@ -29,7 +29,9 @@ function validCall(call: KernelCall): { readonly call: KernelCall; readonly hasM
 type Visit = (values: NDArray, valid: Uint8Array | null, n: number) => void;
 
 /** Calls `visit` with tile after tile of one pixel's column; `at` holds the views' offsets there. */
-function columnScanner(job: SelectJob): (at: readonly number[], visit: Visit) => void {
+export function columnScanner(
+  job: Pick<SelectJob, "call" | "spec" | "views" | "depths" | "depthStrides">,
+): (at: readonly number[], visit: Visit) => void {
   const { call, hasMask } = validCall(job.call);
   const dtype = job.spec.from;
   const values = allocate(dtype, TILE);
@@ -67,42 +69,13 @@ function columnScanner(job: SelectJob): (at: readonly number[], visit: Visit) =>
   };
 }
 
-/** Elements at `ranks` (distinct, ascending), by passes over the column. `first` holds the counts of the first digit. */
-function elementsAt(
-  dtype: DType,
-  first: Float64Array,
-  ranks: readonly number[],
-  pass: (level: number, branches: readonly Branch[]) => void,
-): Map<number, Element> {
-  const levels = levelsOfKey(dtype);
-  const found = new Map<number, Element>();
-  let sought = new Map<number, Sought>(ranks.map((rank) => [rank, { prefix: 0, rank }]));
-  let counts = new Map<number, Float64Array>([[0, first]]);
-  for (let level = 0; ; level++) {
-    const next = new Map<number, Sought>();
-    for (const [rank, s] of sought) {
-      const at = digitOfRank(counts.get(s.prefix) as Float64Array, s.rank); // counted in this pass
-      if (level === levels - 1) found.set(rank, elementOfKey(dtype, s.prefix, at.digit));
-      else next.set(rank, { prefix: s.prefix * DIGITS + at.digit, rank: at.rank });
-    }
-    if (level === levels - 1) return found;
-    const prefixes = [...new Set([...next.values()].map((s) => s.prefix))];
-    counts = new Map(prefixes.map((prefix) => [prefix, new Float64Array(DIGITS)]));
-    pass(
-      level + 1,
-      prefixes.map((prefix) => ({ prefix, counts: counts.get(prefix) as Float64Array })), // made above
-    );
-    sought = next;
-  }
-}
-
 /** Runs `job` pixel by pixel. */
 export function selectDeep(job: SelectJob): void {
   const { spec, depth, quantiles, out } = job;
   const scan = columnScanner(job);
   const finish = finisherOf(spec);
   const missing = missingOf(spec);
-  const first = new Float64Array(DIGITS);
+  const first = new Float64Array(digitsOf(spec.from));
   forEachRun(job, (at, width, steps) => {
     for (let p = 0; p < width; p++) {
       const here = at.map((o, k) => o + p * (steps[k] as number));
@@ -120,10 +93,16 @@ export function selectDeep(job: SelectJob): void {
         continue;
       }
       const wanted = Array.from({ length: quantiles }, (_, k): Ranks => ranksOf(spec, k, n));
-      const ranks = [...new Set(wanted.flatMap((r) => [r.low, r.high]))];
-      const elements = elementsAt(spec.from, first, ranks, pass);
+      const ranks = new Set(wanted.flatMap((r) => [r.low, r.high]));
+      const search = new RankSearch(spec.from, ranks);
+      search.narrow([first]);
+      while (!search.isDone) {
+        const branches = search.prefixes.map((prefix) => ({ prefix, counts: new Float64Array(first.length) }));
+        pass(search.level, branches);
+        search.narrow(branches.map((b) => b.counts));
+      }
       wanted.forEach(({ low, high, weight }, k) => {
-        store(k, finish(elements.get(low) as Element, elements.get(high) as Element, weight));
+        store(k, finish(search.element(low), search.element(high), weight));
       });
     }
   });

@@ -9,6 +9,11 @@ import type { Element } from "../scalar-ops.ts";
 /** Values of a digit. */
 export const DIGITS = 65536;
 
+/** Values of a digit of `dtype`. */
+export function digitsOf(dtype: DType): number {
+  return DTYPES[dtype].itemsize === 1 ? 256 : DIGITS;
+}
+
 /** Digits of a key of `dtype`. */
 export function levelsOfKey(dtype: DType): number {
   return Math.max(1, DTYPES[dtype].itemsize >> 1);
@@ -83,16 +88,58 @@ export function elementOfKey(dtype: DType, prefix: number, digit: number): Eleme
   return one[0] as Element;
 }
 
-/** A rank that is being looked for: `rank` is what remains of it under `prefix`. */
-export interface Sought {
-  readonly prefix: number;
-  readonly rank: number;
-}
-
 /** The digit under which `rank` lies, and its rank there. */
-export function digitOfRank(counts: Float64Array, rank: number): { readonly digit: number; readonly rank: number } {
+function digitOfRank(counts: Float64Array, rank: number): { readonly digit: number; readonly rank: number } {
   let rest = rank;
   let digit = 0;
   while (rest >= (counts[digit] as number)) rest -= counts[digit++] as number; // ranks are below the sum
   return { digit, rank: rest };
+}
+
+/** A search for the elements of some ranks, level by level. */
+export class RankSearch {
+  readonly #dtype: DType;
+  readonly #found = new Map<number, Element>();
+  /** By rank: its prefix so far, and what remains of the rank under it. */
+  #sought: ReadonlyMap<number, { readonly prefix: number; readonly rank: number }>;
+  #level = 0;
+  #prefixes: readonly number[] = [0];
+
+  constructor(dtype: DType, ranks: Iterable<number>) {
+    this.#dtype = dtype;
+    this.#sought = new Map([...ranks].map((rank) => [rank, { prefix: 0, rank }]));
+  }
+
+  /** Level whose digits must be counted next, under each of `prefixes`. */
+  get level(): number {
+    return this.#level;
+  }
+
+  get prefixes(): readonly number[] {
+    return this.#prefixes;
+  }
+
+  get isDone(): boolean {
+    return this.#level === levelsOfKey(this.#dtype);
+  }
+
+  /** Go one level deeper; `counts` in the order of `prefixes`. */
+  narrow(counts: readonly Float64Array[]): void {
+    const last = this.#level === levelsOfKey(this.#dtype) - 1;
+    const next = new Map<number, { readonly prefix: number; readonly rank: number }>();
+    for (const [rank, sought] of this.#sought) {
+      const own = counts[this.#prefixes.indexOf(sought.prefix)] as Float64Array; // one per prefix
+      const at = digitOfRank(own, sought.rank);
+      if (last) this.#found.set(rank, elementOfKey(this.#dtype, sought.prefix, at.digit));
+      else next.set(rank, { prefix: sought.prefix * DIGITS + at.digit, rank: at.rank });
+    }
+    this.#sought = next;
+    this.#prefixes = [...new Set([...next.values()].map((s) => s.prefix))];
+    this.#level++;
+  }
+
+  /** The element of a rank that was asked for; once all levels are done. */
+  element(rank: number): Element {
+    return this.#found.get(rank) as Element; // asked for in the constructor
+  }
 }
