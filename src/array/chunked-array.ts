@@ -21,9 +21,13 @@ import {
   settleAll,
   type Unsettled,
 } from "./compute.ts";
+import { conjNode, imagNode, realNode } from "./complex-terms.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
 import { type IndexArg, indexLayer } from "./indexing.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
+import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./map-layer.ts";
+import { type MapOverlapOptions, mapOverlapNode } from "./overlap-map.ts";
+import { holdsUnder, persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
 import {
@@ -33,11 +37,13 @@ import {
   isinTerm,
   lift,
   roundTerm,
+  strong,
   type Term,
   type UnaryName,
   unaryTerm,
   whereTerm,
 } from "./terms.ts";
+import type { ArgumentValue } from "./travel.ts";
 import {
   compressedNode,
   countNode,
@@ -286,6 +292,19 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return this.transpose();
   }
 
+  /** Real part; a real array itself. */
+  get real(): ChunkedArray {
+    return this.#map("real", [this], (b, [x]) => ({ node: realNode(b, strong(b, x as Term)) }));
+  }
+  /** Imaginary part; zeros of a real array's dtype. */
+  get imag(): ChunkedArray {
+    return this.#map("imag", [this], (b, [x]) => ({ node: imagNode(b, strong(b, x as Term)) }));
+  }
+  /** Complex conjugate. */
+  conj(): ChunkedArray {
+    return this.#map("conj", [this], (b, [x]) => ({ node: conjNode(b, strong(b, x as Term)) }));
+  }
+
   /** Axes of size 1 dropped: all of them, or those named. @throws {ShapeError} a named axis is not of size 1 */
   squeeze(axis?: Axis): ChunkedArray {
     const drop =
@@ -375,9 +394,36 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return (await settleAll([this], options))[0] as ChunkedArray; // its `before` settles to one
   }
 
+  /** A self-contained function on blocks: `x.mapBlocks((block, info, args) => …, { dtype })`. See `mapBlocks`. */
+  mapBlocks<A = ArgumentValue>(fn: BlockFunction<[this], A>, options: MapBlocksOptions<A> = {}): ChunkedArray {
+    return new ChunkedArray(mapBlocksNode(fn, [this], options));
+  }
+  /** A self-contained function on blocks with their halos: `x.mapOverlap(fn, { depth: 1 })`. See `mapOverlap`. */
+  mapOverlap<A = ArgumentValue>(fn: BlockFunction<[this], A>, options: MapOverlapOptions<A>): ChunkedArray {
+    return new ChunkedArray(mapOverlapNode(fn, [this], options));
+  }
+
   /** Run, and give the whole array as one block in memory. */
   async compute(options: ComputeOptions = {}): Promise<NDArray> {
     return (await computeAll([this], options))[0] as NDArray; // one result per computable
+  }
+
+  /**
+   * Begin to compute and keep the blocks where they are made; gives the array over them. {@link wait} tells when they are there.
+   * @throws {MemoryBudgetError} the plan cannot fit
+   */
+  async persist(options: ComputeOptions = {}): Promise<ChunkedArray> {
+    return (await persistAll([this], options))[0] as ChunkedArray; // one per item
+  }
+
+  /** The same array over a layer with the same values. */
+  over([node]: readonly LayerNode[]): ChunkedArray {
+    return new ChunkedArray(node as LayerNode); // one output, one layer
+  }
+
+  /** Resolves when the persisted blocks that the array needs are there; at once where it needs none. @throws the first failure */
+  async wait(): Promise<void> {
+    await Promise.all([...holdsUnder([this.#node])].map((hold) => hold.wait()));
   }
 
   /** Tasks, bytes to read and peak bytes, before anything runs. @throws {MemoryBudgetError} it cannot fit */

@@ -69,3 +69,24 @@ export function complexConstant(b: KernelBuilder, value: Complex, beside: readon
   const part = numbers.length === 0 ? "float64" : partTypeOf(numbers.reduce(promoteTypes));
   return b.complex(b.param(value.re, part), b.param(value.im, part));
 }
+
+/** True for a node whose value is complex. */
+export function isComplexNode(b: KernelBuilder, id: NodeId): boolean {
+  return dtypeInfo(b.dtype(id)).kind === "c";
+}
+
+/** Real part; a real node itself. */
+export function realNode(b: KernelBuilder, id: NodeId): NodeId {
+  return isComplexNode(b, id) ? b.complexUnary("real", id) : id;
+}
+
+/** Imaginary part; zeros of a real node's dtype. */
+export function imagNode(b: KernelBuilder, id: NodeId): NodeId {
+  return isComplexNode(b, id) ? b.complexUnary("imag", id) : b.param(0, b.dtype(id));
+}
+
+/** Conjugate; a real node itself, bool as int8. */
+export function conjNode(b: KernelBuilder, id: NodeId): NodeId {
+  if (isComplexNode(b, id)) return b.complexUnary("conj", id);
+  return b.dtype(id) === "bool" ? b.cast(id, "int8") : id;
+}

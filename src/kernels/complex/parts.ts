@@ -286,7 +286,10 @@ export const atanh: ComplexUnary = (x, y, out) => {
     return set(out, copySign(re, x), copySign(Math.PI / 2, y));
   }
   const gap = 1 - a;
-  const re = b === 0 && a === 1 ? INF : 0.25 * Math.log1p((4 * a) / (gap * gap + b * b));
+  const re =
+    gap === 0 && b < 2 ** -500
+      ? 0.5 * (Math.LN2 - Math.log(b)) // b² would vanish
+      : 0.25 * Math.log1p((4 * a) / (gap * gap + b * b));
   const im = y === 0 && a <= 1 ? y : 0.5 * Math.atan2(2 * b, gap * (1 + a) - b * b);
   set(out, copySign(re, x), copySign(im, y));
 };

@@ -46,20 +46,28 @@ function product(out: NDArray, skips: boolean): Folding {
   };
 }
 
+/** No index yet: no element seen, or none but NaN. */
+const NOTHING = -1;
+const ONLY_NAN = -2;
+
 /** Keeps the first of the best; a NaN beats all unless it is skipped. */
 function extreme(op: string): Folding {
   const skips = op.startsWith("nan");
   const wins = COMPARE[op.endsWith("min") ? "lt" : "gt"];
   const best = new Float64Array(2);
-  let at = -1;
+  let at = NOTHING;
   return {
     start: () => {
-      at = -1;
+      at = NOTHING;
       best.fill(Number.NaN);
     },
     take: (value, index) => {
       const isUnknown = hasNaN(value);
-      if (skips && isUnknown) return;
+      if (skips && isUnknown) {
+        if (at === NOTHING) best.set(value); // all NaN gives the first, as NumPy's fmin and fmax
+        at = at === NOTHING ? ONLY_NAN : at;
+        return;
+      }
       if (at >= 0 && (hasNaN(best) || !(isUnknown || wins(value, best)))) return;
       best.set(value);
       at = index;
