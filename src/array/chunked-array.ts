@@ -12,6 +12,7 @@ import {
   transposeNode,
 } from "../graph/index.ts";
 import { type NDArray, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import { conjNode, imagNode, realNode } from "./complex-terms.ts";
 import {
   assembleBlocks,
   type Computable,
@@ -21,7 +22,6 @@ import {
   settleAll,
   type Unsettled,
 } from "./compute.ts";
-import { conjNode, imagNode, realNode } from "./complex-terms.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
 import { type IndexArg, indexLayer } from "./indexing.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
