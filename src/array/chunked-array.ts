@@ -23,11 +23,12 @@ import {
   type Unsettled,
 } from "./compute.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
+import { holdsUnder } from "./holds.ts";
 import { type IndexArg, indexLayer } from "./indexing.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
 import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./map-layer.ts";
 import { type MapOverlapOptions, mapOverlapNode } from "./overlap-map.ts";
-import { holdsUnder, persistAll } from "./persist.ts";
+import { persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
 import {

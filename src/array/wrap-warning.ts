@@ -17,6 +17,11 @@ export function warnOfWrap(op: "sub" | "neg", result: ChunkedArray): ChunkedArra
 /** Tells once per place that floats become integers, among which NaN is 0. */
 export function warnOfCast(from: DType, to: DType): void {
   const [a, b] = [dtypeInfo(from).kind, dtypeInfo(to).kind];
+  if (a === "c" && b !== "c" && b !== "b")
+    warnOnce(
+      "CastWarning",
+      `astype from ${from} to ${to} discards the imaginary part; take .real, .imag or abs() first`,
+    );
   if ((a === "f" || a === "c") && (b === "i" || b === "u"))
     warnOnce("CastWarning", `astype from ${from} to ${to}: NaN becomes 0; fill it first, e.g. with nanToNum or where`);
 }
