@@ -29,8 +29,15 @@ KNOWN = {
 def precise(f, *args):
     """f in extended precision, rounded once to the dtype that f gives: the truth for functions with an ulp bound."""
     dtype = np.asarray(f(*args)).dtype
-    wide = np.clongdouble if dtype.kind == "c" else np.longdouble
-    return np.asarray(f(*(a.astype(wide) if isinstance(a, (np.ndarray, np.generic)) else a for a in args))).astype(dtype)
+    wide = np.clongdouble if any(np.iscomplexobj(a) for a in args) else np.longdouble
+
+    def widened(a):
+        if not isinstance(a, (np.ndarray, np.generic)):
+            return a
+        # an integer is first what the function takes it for: a float64 for the large ones
+        return (a.astype(dtype) if a.dtype.kind in "biu" else a).astype(wide)
+
+    return np.asarray(f(*map(widened, args))).astype(dtype)
 
 
 def wider(f, x):

@@ -1,7 +1,7 @@
 /** Rows of the elementwise functions. */
 import type { DType } from "../../../src/dtype/index.ts";
 import type { Measure } from "./compare.ts";
-import { type Call, FLOATS, INTEGERS, NUMBERS, REAL, type Row } from "./row.ts";
+import { type Call, COMPLEX, FLOATS, INTEGERS, isFilled, isPlain, NUMBERS, REAL, type Row } from "./row.ts";
 
 const FUSED = "follows its input; fuses with what is elementwise around it";
 const UNIFIED = "operands are broadcast and cut like the largest; fuses with what is elementwise around it";
@@ -12,13 +12,18 @@ interface Unary {
   readonly dtypes?: readonly DType[];
   /** Compared with the value in extended precision, rounded once. */
   readonly precise?: true;
+  /** Complex operands, held to the value in extended precision. */
+  readonly complex?: Measure;
   readonly differs?: string;
 }
 
-function unary(name: string, { numpy = `np.${name}`, measure, dtypes = NUMBERS, precise, differs }: Unary = {}): Row {
-  const asked = precise ? `lambda x: precise(${numpy}, x)` : numpy;
-  const one: Call = { id: "x", numpy: asked, ours: (f, x) => f(name, x), dtypes, ...(measure && { measure }) };
-  return { name, chunks: FUSED, calls: [one], ...(differs && { differs }) };
+function unary(name: string, options: Unary = {}): Row {
+  const { numpy = `np.${name}`, measure, dtypes = NUMBERS, precise, complex, differs } = options;
+  const asked = `lambda x: precise(${numpy}, x)`;
+  const ours: Call["ours"] = (f, x) => f(name, x);
+  const one: Call = { id: "x", numpy: precise ? asked : numpy, ours, dtypes, ...(measure && { measure }) };
+  const parts: Call = { id: "complex x", numpy: asked, ours, dtypes: COMPLEX, ...(complex && { measure: complex }) };
+  return { name, chunks: FUSED, calls: complex ? [one, parts] : [one], ...(differs && { differs }) };
 }
 
 /** Bounds of kernels.md §10 plus the half unit that rounding the truth costs: float32 and narrower, float64. */
@@ -31,12 +36,12 @@ function math(name: string, numpy: string, measure: Measure): Row {
 }
 
 const UNARY: readonly Row[] = [
-  unary("abs"),
-  unary("absolute"),
+  unary("abs", { dtypes: REAL, complex: CLOSE }),
+  unary("absolute", { dtypes: REAL, complex: CLOSE }),
   unary("fabs", { dtypes: REAL }),
   unary("negative"),
   unary("positive"),
-  unary("sign", { measure: "either-zero" }),
+  unary("sign", { dtypes: REAL, measure: "either-zero", complex: { ulp: [2.5, 3] } }),
   unary("signbit", { dtypes: REAL }),
   unary("square", { dtypes: REAL }),
   unary("sqrt", { dtypes: REAL }),
@@ -182,6 +187,7 @@ const POWERS: readonly Call[] = [
       id: `x, ${s}`,
       numpy: `lambda x: np.power(x, ${s})`,
       ours: (f, x) => f("power", x, s),
+      profiles: isFilled, // of nothing NumPy refuses no exponent
       measure: WIDE,
     }),
   ),
@@ -212,7 +218,12 @@ const OTHERS: readonly Row[] = [
       calls: [
         { id: "x", numpy: `lambda x: np.${name}(x)`, ours: (f, x) => f(name, x) },
         { id: "x, 2", numpy: `lambda x: np.${name}(x, 2)`, ours: (f, x) => f(name, x, 2) },
-        { id: "x, -1", numpy: `lambda x: np.${name}(x, -1)`, ours: (f, x) => f(name, x, -1) },
+        {
+          id: "x, -1",
+          numpy: `lambda x: np.${name}(x, -1)`,
+          ours: (f, x) => f(name, x, -1),
+          profiles: isPlain, // tens beyond the dtype's range are casts out of range
+        },
       ],
     }),
   ),

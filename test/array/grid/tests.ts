@@ -20,7 +20,7 @@ export function gridTests(title: string, rows: readonly Row[], extent: Extent): 
           const answers = await Promise.all(cases.slice(i, i + AT_ONCE).map((one) => check(numpy, one)));
           wrong.push(...answers.filter((a) => a !== null));
         }
-        expect(wrong.length > 20 ? [`${wrong.length} cases differ`, ...wrong.slice(0, 20)] : wrong).toEqual([]);
+        expect(wrong.length > 40 ? [`${wrong.length} cases differ`, ...wrong.slice(0, 40)] : wrong).toEqual([]);
       });
     }
   });

@@ -1,0 +1,220 @@
+/**
+ * How fast is every function of the namespace against NumPy's, one thread each, on 16 MB of float32 and of uint16?
+ * Ours is a whole `compute` on one compute thread whose memory holds the input, as a persisted array's; NumPy's is the
+ * call that its users write. Results are compared before timing. Writes docs/bench-array.csv and .svg with `--write`.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import * as namespace from "../../src/array/index.ts";
+import { seededRandom } from "../../src/base/index.ts";
+import { allocate, type DType, isDType, viewOf } from "../../src/dtype/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
+import { difference } from "../../test/array/grid/compare.ts";
+import type { Given, Namespace } from "../../test/array/grid/row.ts";
+import { type Bench, type BenchRow, median, OutputsDifferError, row } from "../contract.ts";
+import { picture } from "./picture.ts";
+import { OneThread } from "./runner.ts";
+import { DTYPES_SWEPT, REASONS, type Sweep, sweeps } from "./table.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const PYTHON = process.env["RSDAT_PYTHON"] ?? join(ROOT, ".venv", "bin", "python");
+/** No function may take more of NumPy's time without a reason; the aim of all together. */
+const RATIO_MOST = 1.5;
+const MEAN_AIM = 0.6;
+/** Sums of random floats in another order; the grid of the tests holds each function to its own bound. */
+const NEAR = { relative: 1e-4 } as const;
+
+interface Answer {
+  readonly ms?: readonly number[];
+  readonly results?: readonly { readonly dtype: string; readonly shape: readonly number[] }[];
+  readonly error?: string;
+}
+
+/** A line-based conversation with peer.py. */
+class Peer {
+  readonly #child;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(folder: string) {
+    const env = { ...process.env, OPENBLAS_NUM_THREADS: "1", OMP_NUM_THREADS: "1" };
+    this.#child = spawn(PYTHON, [join(import.meta.dirname, "peer.py"), folder], {
+      env,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async read(): Promise<unknown> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error("peer.py ended early");
+    return JSON.parse(value as string); // not done: a line
+  }
+
+  async ask(question: object): Promise<Answer> {
+    this.#child.stdin.write(`${JSON.stringify(question)}\n`);
+    return (await this.read()) as Answer; // peer.py's answers
+  }
+
+  end(): void {
+    this.#child.stdin.end();
+  }
+}
+
+function lookUp(name: string): ((...args: readonly unknown[]) => unknown) | undefined {
+  let found: unknown = namespace;
+  // a namespace within is a module object, a function the end of the path
+  for (const part of name.split(".")) found = (found as Record<string, unknown> | undefined)?.[part];
+  return typeof found === "function" ? (found as (...args: readonly unknown[]) => unknown) : undefined;
+}
+
+const call: Namespace = (name, ...args) => {
+  const found = lookUp(name);
+  if (!found) throw new TypeError(`the namespace has no ${name}`);
+  return found(...args) as namespace.ChunkedArray; // rows say what a function gives
+};
+
+/** Positive values without NaN, so that every function has something to do. */
+function input(dtype: DType, shape: readonly number[], seed: number): NDArray {
+  const random = seededRandom(seed);
+  const data = allocate(
+    dtype,
+    shape.reduce((a, b) => a * b, 1),
+  );
+  for (let i = 0; i < data.length; i++)
+    data[i] = dtype === "float32" ? 0.05 + random.next() * 0.9 : Math.floor(random.next() * 10_000);
+  return new NDArray(dtype, data, shape);
+}
+
+interface Inputs {
+  readonly x: namespace.ChunkedArray;
+  readonly y: namespace.ChunkedArray;
+  readonly shape: readonly number[];
+}
+
+function lists(given: Given): namespace.ChunkedArray[] | null {
+  const all = Array.isArray(given) ? (given as readonly Given[]) : [given];
+  return all.every(namespace.isChunkedArray) ? (all as namespace.ChunkedArray[]) : null;
+}
+
+/** One function on one dtype, both sides. */
+class Measurement {
+  readonly #folder: string;
+  readonly #thread: OneThread;
+  readonly #peer: Peer;
+
+  constructor(folder: string, thread: OneThread, peer: Peer) {
+    this.#folder = folder;
+    this.#thread = thread;
+    this.#peer = peer;
+  }
+
+  async #once({ call: { ours } }: Sweep, { x, y }: Inputs): Promise<NDArray[] | null> {
+    const lazy = lists(await ours(call, x, y));
+    return lazy && (await namespace.computeAll(lazy));
+  }
+
+  /** Compared results, then samples in turns. Null when the function gives no arrays. @throws {OutputsDifferError} */
+  async take(sweep: Sweep, inputs: Inputs, rounds: number): Promise<BenchRow | null> {
+    const question = {
+      call: sweep.call.numpy,
+      dtype: sweep.dtype,
+      shape: inputs.shape,
+      two: sweep.call.other !== undefined,
+    };
+    const first = await this.#peer.ask({ ...question, repeats: 1, keep: true });
+    const got = await this.#once(sweep, inputs);
+    if (got === null) return null;
+    this.#compare(sweep, got, first);
+    this.#thread.release();
+    const [ours, theirs]: [number[], number[]] = [[], []];
+    for (let i = 0; i < rounds; i++) {
+      const mine: number[] = [];
+      for (let k = 0; k < 3; k++) {
+        const start = performance.now();
+        await this.#once(sweep, inputs);
+        mine.push(performance.now() - start);
+        this.#thread.release();
+      }
+      ours.push(median(mine));
+      theirs.push(median((await this.#peer.ask({ ...question, repeats: 3, keep: false })).ms ?? []));
+    }
+    const peer = { name: "NumPy", samples: theirs };
+    return row({ id: `${sweep.name} ${sweep.dtype}`, metric: "ms", ours, peer, target: RATIO_MOST });
+  }
+
+  #compare({ name, dtype }: Sweep, got: readonly NDArray[], answer: Answer): void {
+    const where = `${name} ${dtype}`;
+    if (answer.error !== undefined) throw new OutputsDifferError(`${where}: NumPy refuses: ${answer.error}`);
+    got.forEach((mine, k) => {
+      const described = answer.results?.[k];
+      if (!described || !isDType(described.dtype)) throw new OutputsDifferError(`${where}: result ${k} is missing`);
+      const bytes = new Uint8Array(readFileSync(join(this.#folder, `result-${k}`)));
+      const size = described.shape.reduce((a, b) => a * b, 1);
+      const want = new NDArray(described.dtype, viewOf(described.dtype, bytes.buffer, 0, size), described.shape);
+      const wrong = difference(mine, want, NEAR);
+      if (wrong !== null) throw new OutputsDifferError(`${where}: ${wrong}`);
+    });
+  }
+}
+
+/** Geometric mean. */
+function geometric(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
+}
+
+function csv(rows: readonly BenchRow[]): string {
+  const lines = rows.map(({ id, ours, peer, ratio }) => {
+    const [name = "", dtype = ""] = id.split(" ");
+    return [name, dtype, ours.toFixed(3), peer?.toFixed(3), ratio?.toFixed(3), REASONS[name] ?? ""].join(",");
+  });
+  return ["function,dtype,ours ms,numpy ms,ratio,reason", ...lines, ""].join("\n");
+}
+
+/** Environment: RSDAT_BENCH_ONLY names functions, RSDAT_BENCH_WRITE=1 writes the committed table and picture. */
+export const bench: Bench = async ({ quick, say }) => {
+  const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
+  const peer = new Peer(folder);
+  const only = process.env["RSDAT_BENCH_ONLY"]?.split(",");
+  await using thread = await OneThread.start();
+  try {
+    const inputs = new Map<DType, Inputs>();
+    for (const dtype of DTYPES_SWEPT) {
+      const side = quick ? 256 : 2048;
+      const shape = [side, dtype === "uint16" ? side * 2 : side];
+      const [x, y] = [input(dtype, shape, 1), input(dtype, shape, 2)];
+      for (const [name, { data }] of Object.entries({ x, y })) {
+        writeFileSync(join(folder, `${name}-${dtype}`), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+      inputs.set(dtype, { x: thread.hold(x, `x-${dtype}`), y: thread.hold(y, `y-${dtype}`), shape });
+    }
+    const { numpy } = (await peer.read()) as { readonly numpy: string };
+    say(`${quick ? "small inputs" : "16 MB"}, one thread each, NumPy ${numpy}, Node ${process.version}`);
+    const measurement = new Measurement(folder, thread, peer);
+    const rows: BenchRow[] = [];
+    const wrong: string[] = [];
+    for (const sweep of sweeps((name) => lookUp(name) !== undefined)) {
+      if (only && !only.includes(sweep.name)) continue;
+      try {
+        const made = await measurement.take(sweep, inputs.get(sweep.dtype) as Inputs, quick ? 1 : 3);
+        if (made) rows.push(made);
+      } catch (error) {
+        wrong.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    say(
+      `${rows.length} measured, geometric mean of ours / NumPy ${geometric(rows.map((r) => r.ratio ?? 1)).toFixed(3)} (aim ${MEAN_AIM})`,
+    );
+    if (process.env["RSDAT_BENCH_WRITE"] && !only) {
+      writeFileSync(join(ROOT, "docs", "bench-array.csv"), csv(rows));
+      writeFileSync(join(ROOT, "docs", "bench-array.svg"), picture(rows));
+    }
+    if (wrong.length > 0) throw new OutputsDifferError(wrong.join("\n"));
+    return rows;
+  } finally {
+    peer.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
