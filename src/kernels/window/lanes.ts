@@ -1,0 +1,58 @@
+/** Smaller and larger of two vectors of any dtype. */
+import type { DType } from "../../dtype/index.ts";
+import { pattern, shapeOf } from "../lanes.ts";
+import {
+  bitselect,
+  type FunctionBuilder,
+  type Local,
+  type Vector,
+  type Vector2Name,
+  vector2,
+} from "../wasm/builder.ts";
+
+type V = Local<"v128">;
+
+/** dtype that windows of extremes and ranks compute in: the element's own, float16 as float32. */
+export function rankDType(dtype: DType): DType {
+  return dtype === "float16" ? "float32" : dtype === "bool" ? "uint8" : dtype;
+}
+
+/** True where `b` is less than `a`, for 64-bit integers. */
+function lessBig(f: FunctionBuilder, dtype: DType, b: V, a: V): Vector {
+  if (dtype === "int64") return vector2("i64x2.lt_s", b, a);
+  const sign = f.constant(pattern(8, 1n << 63n));
+  return vector2("i64x2.lt_s", vector2("v128.xor", b, sign), vector2("v128.xor", a, sign));
+}
+
+function integerName(dtype: DType, which: "min" | "max"): Vector2Name {
+  return `${shapeOf(dtype)}.${which}_${dtype.startsWith("u") ? "u" : "s"}` as Vector2Name; // 8 to 32 bits: all exist
+}
+
+/** The smaller (larger) of `a` and `b`; together a permutation of both as long as none is NaN. */
+export function ordered(f: FunctionBuilder, dtype: DType, which: "min" | "max", a: V, b: V): Vector {
+  if (dtype === "float32" || dtype === "float64") {
+    const shape = shapeOf(dtype) as "f32x4" | "f64x2";
+    return which === "min" ? vector2(`${shape}.pmin`, a, b) : vector2(`${shape}.pmax`, b, a);
+  }
+  if (dtype === "int64" || dtype === "uint64") {
+    const less = lessBig(f, dtype, b, a);
+    return which === "min" ? bitselect(b, a, less) : bitselect(a, b, less);
+  }
+  return vector2(integerName(dtype, which), a, b);
+}
+
+/** The extreme of both: a NaN of either stays (as NumPy's maximum), or gives way to a number (as its fmax). */
+export function extreme(
+  f: FunctionBuilder,
+  dtype: DType,
+  { which, skipna }: { readonly which: "min" | "max"; readonly skipna: boolean },
+  a: V,
+  b: V,
+): Vector {
+  if (dtype !== "float32" && dtype !== "float64") return ordered(f, dtype, which, a, b);
+  const shape = shapeOf(dtype) as "f32x4" | "f64x2";
+  const either = vector2(`${shape}.p${which}`, a, b); // a when one of them is NaN
+  return skipna
+    ? bitselect(either, b, vector2(`${shape}.eq`, a, a))
+    : bitselect(either, b, vector2(`${shape}.eq`, b, b));
+}
