@@ -126,11 +126,12 @@ export const COMPARE: Readonly<Record<CompareOp, (a: Pair, b: Pair) => boolean>>
 /** z/|z|; 0 for 0, NaN where the direction is unknown. Source: NumPy `@TYPE@_sign`. */
 const sign: ComplexUnary = (x, y, out) => {
   const size = hypot(x, y);
-  if (Number.isNaN(size) || (!Number.isFinite(x) && !Number.isFinite(y))) return set(out, Number.NaN, Number.NaN);
+  const [farX, farY] = [Math.abs(x) === Number.POSITIVE_INFINITY, Math.abs(y) === Number.POSITIVE_INFINITY];
+  if (Number.isNaN(size) || (farX && farY)) return set(out, Number.NaN, Number.NaN);
   if (size === 0) return set(out, 0, 0);
-  if (Number.isFinite(x) && Number.isFinite(y)) return set(out, x / size, y / size);
-  if (Number.isFinite(x)) set(out, 0, copySign(1, y));
-  else set(out, copySign(1, x), 0);
+  if (farX) set(out, copySign(1, x), 0);
+  else if (farY) set(out, 0, copySign(1, y));
+  else set(out, x / size, y / size);
 };
 
 /** 1/z by Smith's method. Source: NumPy `@TYPE@_reciprocal`. */
