@@ -1,5 +1,5 @@
 /** Structured, typed construction of WebAssembly functions: expressions are values, statements are methods. */
-import { Bytes, type FunctionCode, type ValueType } from "./encoder.ts";
+import { Bytes, type FunctionCode, IMPORTED_FUNCTIONS, type ValueType } from "./encoder.ts";
 import {
   BITMASK,
   CONTROL,
@@ -351,7 +351,7 @@ export class FunctionBuilder {
   /** Call of function `index` of the module, which gives nothing. */
   call(index: number, args: readonly Value[]): void {
     for (const x of args) x.emit(this.#code);
-    this.#code.byte(CONTROL.call).unsigned(index);
+    this.#code.byte(CONTROL.call).unsigned(index + IMPORTED_FUNCTIONS);
   }
 
   setGlobal(index: number, x: I32): void {
@@ -385,6 +385,14 @@ export function getGlobal(index: number): I32 {
 export function call<T extends ValueType>(index: number, result: T, args: readonly Value[]): Value<T> {
   return value(result, (code) => {
     for (const x of args) x.emit(code);
-    code.byte(CONTROL.call).unsigned(index);
+    code.byte(CONTROL.call).unsigned(index + IMPORTED_FUNCTIONS);
+  });
+}
+
+/** Call of the imported function: operation `code` of `host.ts` on two float64 operands. */
+export function callHost(operation: number, a: F64, b: F64): F64 {
+  return value("f64", (code) => {
+    for (const x of [i32(operation), a, b]) x.emit(code);
+    code.byte(CONTROL.call).unsigned(0);
   });
 }

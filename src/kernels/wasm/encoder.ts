@@ -91,8 +91,13 @@ function section(out: Bytes, id: number, count: number, body: Bytes): void {
   out.byte(id).unsigned(content.length).append(content);
 }
 
+/** Imported functions of every module; they come first in its index space. */
+export const IMPORTED_FUNCTIONS = 1;
+/** Parameters of the imported function `e.f`, see `host.ts`: code of the operation, two operands; gives f64. */
+const HOST_PARAMS: readonly ValueType[] = ["i32", "f64", "f64"];
+
 /**
- * A module that imports `memories` shared memories (`e.m0`, `e.m1`, …) and exports its first function as `k`.
+ * A module that imports `memories` shared memories (`e.m0`, `e.m1`, …) and the function `e.f`, and exports its first function as `k`.
  * `globals` counts mutable i32 globals, starting at 0.
  */
 export function encodeModule(
@@ -108,10 +113,14 @@ export function encodeModule(
     types.unsigned(f.results.length);
     for (const t of f.results) types.byte(TYPE_CODE[t]);
   }
-  section(out, 1, functions.length, types);
+  types.byte(0x60).unsigned(HOST_PARAMS.length);
+  for (const t of HOST_PARAMS) types.byte(TYPE_CODE[t]);
+  types.unsigned(1).byte(TYPE_CODE.f64);
+  section(out, 1, functions.length + 1, types);
   const imports = new Bytes();
   for (let k = 0; k < memories; k++) imports.text("e").text(`m${k}`).byte(2).byte(3).unsigned(0).unsigned(PAGES_MAX);
-  section(out, 2, memories, imports);
+  imports.text("e").text("f").byte(0).unsigned(functions.length);
+  section(out, 2, memories + IMPORTED_FUNCTIONS, imports);
   const indices = new Bytes();
   for (const k of functions.keys()) indices.unsigned(k);
   section(out, 3, functions.length, indices);
@@ -120,7 +129,7 @@ export function encodeModule(
     for (let k = 0; k < globals; k++) body.byte(TYPE_CODE.i32).byte(1).byte(0x41).signed(0).byte(0x0b);
     section(out, 6, globals, body);
   }
-  section(out, 7, 1, new Bytes().text("k").byte(0).unsigned(0));
+  section(out, 7, 1, new Bytes().text("k").byte(0).unsigned(IMPORTED_FUNCTIONS));
   const bodies = new Bytes();
   for (const f of functions) {
     const body = new Bytes().unsigned(f.locals.length);

@@ -1,5 +1,6 @@
 /** Modules and instances of one thread: cached by structure, bounded, counted; and the thread's scratch memory. */
 import type { Clock } from "../../base/index.ts";
+import { host } from "../host.ts";
 import { createSegment, type Segment } from "../segment.ts";
 import { type WasmKernel, type WasmMemory, type WasmModule, wasm } from "./webassembly.ts";
 
@@ -127,7 +128,7 @@ export function kernelOf(
     return known;
   }
   const instance = new wasm.Instance(moduleOf(key, emit), {
-    e: Object.fromEntries(memories.map((m, k) => [`m${k}`, m])),
+    e: { ...Object.fromEntries(memories.map((m, k) => [`m${k}`, m])), f: host },
   });
   const run = instance.exports["k"] as WasmKernel; // every module exports it
   instances.set(bound, run);
