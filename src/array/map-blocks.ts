@@ -22,13 +22,13 @@ import type { AnyFunction, ArgumentValue } from "./travel.ts";
  * ```
  * Matches dask.array `map_blocks`.
  */
-export function mapBlocks<const T extends readonly Blocked[], A = ArgumentValue>(
-  fn: BlockFunction<T, A>,
-  ...rest: [...T, MapBlocksOptions<A>]
-): ChunkedArray;
 export function mapBlocks<const T extends readonly Blocked[]>(
   fn: BlockFunction<T, Record<string, never>>,
   ...arrays: T
+): ChunkedArray;
+export function mapBlocks<const T extends readonly Blocked[], A = ArgumentValue>(
+  fn: BlockFunction<T, A>,
+  ...rest: [...T, MapBlocksOptions<A>]
 ): ChunkedArray;
 export function mapBlocks(fn: AnyFunction, ...rest: readonly unknown[]): ChunkedArray {
   const { arrays, options } = splitOptions<MapBlocksOptions<unknown>>(rest, "mapBlocks");
