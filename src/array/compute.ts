@@ -15,6 +15,7 @@ import {
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
+import { causeOfLoss } from "./holds.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
 export interface Computable<T> {
@@ -80,7 +81,7 @@ export async function settleAll<T>(
 
 async function runAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<unknown[]> {
   try {
-    const planned = await plan(items, options);
+    const planned = await planAll(items, options);
     const runner = await currentRunner();
     const { memory: _, ...run } = options;
     if (run.signal?.aborted) throw cancellation(run.signal);
@@ -96,16 +97,21 @@ async function runAll(items: readonly Computable<unknown>[], options: ComputeOpt
   } catch (error) {
     await Promise.allSettled(items.map((i) => i.abandon?.()));
     // Runners differ in what they throw when they are told to stop; here it is one error.
-    throw options.signal?.aborted && !isRsdatError(error, "cancelled") ? cancellation(options.signal) : error;
+    if (options.signal?.aborted && !isRsdatError(error, "cancelled")) throw cancellation(options.signal);
+    throw await causeOfLoss(
+      error,
+      items.flatMap((i) => i.outputs),
+    );
   }
 }
 
 /** What running several lazy objects as one graph would cost; at most, where sizes depend on values. @throws {MemoryBudgetError} it cannot fit */
 export async function explainAll(items: readonly Computable<unknown>[], options: ComputeOptions = {}): Promise<Plan> {
-  return (await plan(items, options)).plan;
+  return (await planAll(items, options)).plan;
 }
 
-async function plan(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<PlannedGraph> {
+/** Graph and plan of several lazy objects. @throws {MemoryBudgetError} it cannot fit */
+export async function planAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<PlannedGraph> {
   const limits = await (await currentRunner()).limits();
   const { memoryBytes: given } = memoryBytes(options);
   return planGraph(

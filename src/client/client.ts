@@ -8,6 +8,7 @@ import { config, createLogger, memoryLimitBytes, packageVersion, readToken, spea
 import {
   functionText,
   type Graph,
+  type Hold,
   type Key,
   type KeyValue,
   keyOfValue,
@@ -42,7 +43,7 @@ import {
 } from "./functions.ts";
 import { Future } from "./future.ts";
 import { Link } from "./link.ts";
-import { runGraph } from "./run-graph.ts";
+import { holdGraph, runGraph } from "./run-graph.ts";
 import { sendTasks, type TaskOptions } from "./submit.ts";
 
 /** Where the scheduler is. */
@@ -193,6 +194,10 @@ export class Client implements Runner, AsyncDisposable {
     return runGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
   }
 
+  async hold(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<Hold> {
+    return holdGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
+  }
+
   /**
    * Run `fn(...args)` on the cluster. Futures among the arguments become dependencies, at any depth of arrays and objects.
    *
@@ -331,9 +336,9 @@ export class Client implements Runner, AsyncDisposable {
   }
 }
 
-/** Wait until all have ended; nothing is fetched, and failures do not throw. */
-export async function wait(futures: readonly Future[]): Promise<void> {
-  await Promise.all(futures.map((future) => future.wait()));
+/** Wait until all, futures or persisted arrays, have ended; nothing is fetched, and failures of futures do not throw. */
+export async function wait(items: readonly { wait(): Promise<void> }[]): Promise<void> {
+  await Promise.all(items.map((item) => item.wait()));
 }
 
 /** Futures as they end. */

@@ -1,9 +1,9 @@
 /** Running a graph on a cluster: submit, fetch each wanted block when it is there, let the cluster forget it. */
 import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
-import type { Graph, Key, Plan, RunOptions } from "../graph/index.ts";
+import type { Graph, Hold, Key, Plan, RunOptions } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { LayerProgress } from "../protocol/index.ts";
-import { fetchValues } from "./fetch.ts";
+import { fetchValues, settled } from "./fetch.ts";
 import type { Link } from "./link.ts";
 import { sendGraph } from "./submit.ts";
 
@@ -27,6 +27,31 @@ export async function runGraph(link: Link, graph: Graph, plan: Plan, options: Ru
   sendGraph(link, graph, plan, options);
   const blocks = await run.finish();
   return wanted.map((keys) => keys.map((key) => blocks.get(key) as NDArray)); // the run has a block for every wanted key
+}
+
+/** The graph's outputs, computed and kept by the cluster until they are released. */
+export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): Hold {
+  link.assertOpen();
+  options.signal?.throwIfAborted();
+  const keys = Array.from(
+    new Set(
+      graph
+        .wanted()
+        .flat()
+        .map((id) => graph.key(id)),
+    ),
+  );
+  for (const key of keys) link.retain(key);
+  sendGraph(link, graph, plan, options);
+  let isHeld = true;
+  return {
+    wait: () => settled(link, keys),
+    release: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      for (const key of keys) link.release(key);
+    },
+  };
 }
 
 class GraphRun {

@@ -95,6 +95,7 @@ export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
   const tasks = new Map<Key, PyCall>();
   const ranks = new Map<Key, number>();
   taskOrder(graph).forEach((id, rank) => {
+    if (graph.layer(graph.locate(id).layer).kind === "held") return; // the scheduler has it
     const { dependencies, spec } = graph.expand(id);
     const key = graph.key(id);
     tasks.set(

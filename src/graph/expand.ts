@@ -1,5 +1,5 @@
 /** From a layer and a block index to one task: its dependencies and its program. All formulas of all layer kinds. */
-import { assertNever, invariant } from "../base/index.ts";
+import { assertNever, InvariantError, invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { type Box, blockAt, blocksOfBox, boxOf, offsetsOf } from "./chunks.ts";
@@ -26,6 +26,7 @@ export function expandTask(graph: Graph, layer: number, index: number): Expanded
 
 /** Dependencies alone, in register order. */
 export function taskDependencies(graph: Graph, layer: number, index: number): readonly TaskId[] {
+  if (graph.layer(layer).kind === "held") return [];
   const e = new Emitter(graph);
   e.emit(layer, graph.position(layer, index));
   return e.dependencies;
@@ -122,6 +123,8 @@ class Emitter {
         return this.#cog(layer, shape);
       case "call":
         return this.#call(layer, position, shape);
+      case "held":
+        throw new InvariantError(`${layer.name} is held, and was asked for its program`);
       default:
         return assertNever(layer);
     }

@@ -117,6 +117,8 @@ export type LayerOf<R> =
     })
   /** One task: assembles all parts of all levels. */
   | (LayerBase & { readonly kind: "write-cog"; readonly inputs: readonly R[]; readonly plan: Plain })
+  /** Blocks that the runner holds since an earlier run of the layer of this name (`persist`); nothing computes them here. */
+  | (LayerBase & { readonly kind: "held" })
   /** JavaScript text per block: `f(...blocks, info, args)`. `lists`: an axis that the result does not follow arrives as a list of its blocks. */
   | (LayerBase & {
       readonly kind: "call";
@@ -151,6 +153,7 @@ export function layerInputs<R>(layer: LayerOf<R>): readonly R[] {
     case "source":
     case "literal":
     case "arange":
+    case "held":
       return [];
     case "blockwise":
     case "reduce":
@@ -178,6 +181,7 @@ export function mapInputs<R, S>(layer: LayerOf<R>, f: (ref: R) => S): LayerOf<S>
     case "source":
     case "literal":
     case "arange":
+    case "held":
       return layer;
     case "blockwise":
     case "reduce":

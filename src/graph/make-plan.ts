@@ -62,7 +62,7 @@ function planOnce(outputs: readonly LayerNode[], options: PlanOptions, recompute
   const specs = readSpecs(graph, order, options);
   const peaks = simulatePeaks(graph, order, edges, options.threads, specs.workspace);
   const plan: Plan = {
-    tasks: order.length,
+    tasks: order.reduce((n, t) => n + (isHeld(graph, t) ? 0 : 1), 0),
     bytesRead: specs.bytesRead,
     requests: specs.requests,
     peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
@@ -89,6 +89,7 @@ function readSpecs(
   const workspace = new Float64Array(graph.taskCount);
   let [bytesRead, requests] = [0, 0];
   for (const t of order) {
+    if (isHeld(graph, t)) continue;
     const { spec } = graph.expand(t);
     workspace[t] = spec.workspace;
     let first: Step | null = null; // of the reads that are done at once
@@ -108,6 +109,11 @@ function readSpecs(
   return { workspace, bytesRead, requests };
 }
 
+/** True for blocks that exist already: they are no task, and whoever holds them counts their bytes. */
+function isHeld(graph: Graph, task: TaskId): boolean {
+  return graph.layer(graph.locate(task).layer).kind === "held";
+}
+
 /**
  * Live bytes while tasks run in rank order: one at a time (`least`), and with the next `threads` under way at once.
  * Wanted results stay live to the end.
@@ -123,7 +129,9 @@ export function simulatePeaks(
   for (let t = 0; t < graph.taskCount; t++)
     uses[t] = (edges.dependentsStart[t + 1] as number) - (edges.dependentsStart[t] as number);
   for (const t of graph.wanted().flat()) uses[t] = (uses[t] as number) + 1;
-  const need = Float64Array.from(order, (t) => graph.nbytes(t) + (workspace[t] as number));
+  const anyHeld = graph.layers.some((l) => l.kind === "held");
+  const nbytes = (t: TaskId): number => (anyHeld && isHeld(graph, t) ? 0 : graph.nbytes(t));
+  const need = Float64Array.from(order, (t) => nbytes(t) + (workspace[t] as number));
   let [live, least, withThreads, largestTask, largest] = [0, 0, 0, 0, order[0] ?? 0];
   let window = 0;
   for (let i = 0; i < Math.min(threads, order.length); i++) window += need[i] as number;
@@ -132,12 +140,12 @@ export function simulatePeaks(
     withThreads = Math.max(withThreads, live + window);
     window += (need[i + threads] ?? 0) - (need[i] as number);
     let inputs = 0;
-    live += graph.nbytes(t);
+    live += nbytes(t);
     for (let e = edges.start[t] as number; e < (edges.start[t + 1] as number); e++) {
       const d = edges.dependencies[e] as number;
-      inputs += graph.nbytes(d);
+      inputs += nbytes(d);
       uses[d] = (uses[d] as number) - 1;
-      if (uses[d] === 0) live -= graph.nbytes(d);
+      if (uses[d] === 0) live -= nbytes(d);
     }
     if ((need[i] as number) + inputs > largestTask) [largestTask, largest] = [(need[i] as number) + inputs, t];
   });
@@ -165,7 +173,7 @@ function describe(graph: Graph): PlanLayer[] {
   return graph.layers.map((l, i) => ({
     name: l.name,
     kind: l.kind,
-    tasks: l.inline ? 0 : graph.count(i),
+    tasks: l.inline || l.kind === "held" ? 0 : graph.count(i),
     dtype: l.dtype,
     shape: shapeOfChunks(l.chunks),
     chunk: l.chunks.map((c) => Math.max(0, ...c)),

@@ -321,6 +321,12 @@ export function takeNode(
   return makeNode(label, { kind: "take", dtype: node.layer.dtype, chunks, input: node, axis, indices: bytes });
 }
 
+/** The blocks of `node` as its runner holds them. */
+export function heldNode(node: LayerNode): LayerNode {
+  const { name, dtype, chunks } = node.layer;
+  return { layer: { kind: "held", name, dtype, chunks } };
+}
+
 /** `text` per block: `f(...blocks, info, args)`. */
 export function callNode(
   label: string,

@@ -23,6 +23,14 @@ export interface RunOptions {
   readonly workers?: readonly string[];
 }
 
+/** Results that a runner keeps for later graphs. */
+export interface Hold {
+  /** Resolves when all blocks are there. @throws the first task's error */
+  wait(): Promise<void>;
+  /** Let the runner forget them. */
+  release(): void;
+}
+
 /** Runs graphs: `local` (threads of this process) or a connected `Client`. */
 export interface Runner {
   readonly name: string;
@@ -30,6 +38,11 @@ export interface Runner {
   limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }>;
   /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
+  /**
+   * Begin to compute the graph's outputs and keep them: later graphs of this runner name them by `held` layers.
+   * Resolves when the runner has the graph. Absent where a runner cannot.
+   */
+  hold?(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold>;
 }
 
 let registered: (() => Promise<Runner>) | null = null;

@@ -84,6 +84,8 @@ class Checker {
       case "write-cog":
         for (const i of this.#list("inputs")) this.#demand(this.#input(i).kind === "write-cog-part", "parts as inputs");
         return;
+      case "held":
+        return;
       case "call":
         this.#blockInputs(this.#chunks);
         return this.#demand(

@@ -1,12 +1,5 @@
 /** The coordinator: scheduler machine, worker machine and executor in one thread; messages pass between them as objects. */
-import {
-  CancelledError,
-  type ErrorRecord,
-  errorToRecord,
-  InvariantError,
-  invariant,
-  TaskError,
-} from "../base/index.ts";
+import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invariant } from "../base/index.ts";
 import { systemClock } from "../config/index.ts";
 import {
   type BlockHandle,
@@ -34,6 +27,8 @@ import { Run } from "./run.ts";
 
 const ADDRESS = "local://threads";
 const CLIENT = "local";
+/** Wants what is kept between runs. */
+const KEEPER = "local-keeper";
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
 /** Wanted blocks are handed over when so many, or so many bytes of them, are there; at the latest when their run ends. */
@@ -52,8 +47,8 @@ type Timeless<E> = E extends { readonly now: number; readonly stimulusId: string
   ? Omit<E, "now" | "stimulusId">
   : never;
 
-/** Result of a task: a block, a plain value, or nothing any more, as the caller has it and nobody here needs it. */
-type Result = { readonly block: BlockHandle } | { readonly value: unknown } | "delivered";
+/** Result of a task: a block, or nothing any more, as the caller has it and nobody here needs it. */
+type Result = { readonly block: BlockHandle } | "delivered";
 
 function asFailure(record: ErrorRecord): Failure {
   // The machines only hand it on; `exception` is a record on this side of them as well.
@@ -87,6 +82,8 @@ export class Coordinator implements AsyncDisposable {
   readonly #runs = new Map<number, Run>();
   /** Run of a layer's tasks, by the layer's name. */
   readonly #runOf = new Map<string, Run>();
+  /** Runs whose results are kept, until they are released. */
+  readonly #kept = new Map<number, Run>();
   /** Requests that wait because the runs under way have another bound on memory. */
   #waiting: RunRequest[] = [];
 
@@ -107,6 +104,7 @@ export class Coordinator implements AsyncDisposable {
     this.#budgetBytes = budgetBytes;
     this.#worker = this.#join();
     this.#tell({ type: "client-joined", client: CLIENT });
+    this.#tell({ type: "client-joined", client: KEEPER });
   }
 
   /** Something from the caller. */
@@ -116,13 +114,31 @@ export class Coordinator implements AsyncDisposable {
       this.#startWaiting();
       return;
     }
+    if (message.type === "release") this.#forget(message.id);
+    else this.#cancel(message.id);
+  }
+
+  #cancel(id: number): void {
     const cancelled = errorToRecord(new CancelledError("the run was cancelled"));
-    const run = this.#runs.get(message.id);
+    const run = this.#runs.get(id);
     if (run) this.#failRun(run, cancelled);
-    else if (this.#waiting.some((request) => request.id === message.id)) {
-      this.#waiting = this.#waiting.filter((request) => request.id !== message.id);
-      this.#post({ type: "failed", id: message.id, error: cancelled });
+    else if (this.#waiting.some((request) => request.id === id)) {
+      this.#waiting = this.#waiting.filter((request) => request.id !== id);
+      this.#post({ type: "failed", id, error: cancelled });
     }
+  }
+
+  /** What a run kept is wanted no more; one that is still under way is cancelled. */
+  #forget(id: number): void {
+    const run = this.#kept.get(id);
+    if (!run) return this.#cancel(id);
+    this.#kept.delete(id);
+    this.#tell({ type: "client-releases-keys", client: KEEPER, keys: [...run.wanted.keys()] });
+    this.#forgetNames(run);
+  }
+
+  #forgetNames(run: Run): void {
+    for (const name of run.names()) if (this.#runOf.get(name) === run) this.#runOf.delete(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,7 +149,8 @@ export class Coordinator implements AsyncDisposable {
   #startWaiting(): void {
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
       const bytes = Math.min(request.memoryBytes ?? Number.POSITIVE_INFINITY, this.#options.budgetBytes);
-      if (bytes !== this.#budgetBytes) {
+      // Beside kept blocks the worker stays as it is; the request's plan fits the smaller bound.
+      if (bytes !== this.#budgetBytes && this.#kept.size === 0) {
         if (this.#runs.size > 0) return;
         invariant(this.#results.size === 0, "an idle worker holds nothing");
         this.#budgetBytes = bytes;
@@ -190,7 +207,7 @@ export class Coordinator implements AsyncDisposable {
     for (const name of run.names()) this.#runOf.set(name, run);
     this.#tell({
       type: "submit-layers",
-      client: CLIENT,
+      client: request.keeps ? KEEPER : CLIENT,
       graph: run.graph,
       wanted: [...new Set(run.graph.wanted().flat())],
       leastBytes: request.leastBytes,
@@ -251,7 +268,7 @@ export class Coordinator implements AsyncDisposable {
     const messages: ToWorker[] = [];
     for (const instruction of outbox) {
       if (instruction.type === "send-worker") messages.push(instruction.message);
-      else if (instruction.type === "send-client") this.#heard(instruction.message);
+      else if (instruction.type === "send-client") this.#heard(instruction.message, instruction.client);
       else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tell({ type: "tick" }));
       else invariant(instruction.type === "retired", "the only worker cannot be dropped");
     }
@@ -284,7 +301,7 @@ export class Coordinator implements AsyncDisposable {
     if (run === undefined) throw new InvariantError(`${showKey(key)} belongs to no run`);
     const inputs = dependencies.map((dependency): TaskInput => {
       const result = this.#results.get(dependency);
-      if (result !== undefined && result !== "delivered") return "block" in result ? result.block : result;
+      if (result !== undefined && result !== "delivered") return result.block;
       throw new InvariantError(`${showKey(dependency)} is not here, but ${showKey(key)} needs it`);
     });
     run.inFlight++;
@@ -300,14 +317,17 @@ export class Coordinator implements AsyncDisposable {
     run.bytesWritten += outcome.bytesWritten;
     const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
     const told = { key, runId, thread: outcome.thread, startstops };
-    if (outcome.status === "ok" || outcome.status === "value") {
+    // A graph's tasks give blocks; the executor sees to it.
+    invariant(outcome.status !== "value", `${showKey(key)} gave no block`);
+    if (outcome.status === "ok") {
       run.done++;
-      const [result, nbytes, typename] =
-        outcome.status === "ok"
-          ? ([{ block: outcome.output }, outcome.output.nbytes, "NDArray"] as const)
-          : ([{ value: outcome.value }, outcome.nbytes, typeof outcome.value] as const);
-      this.#results.set(key, result);
-      this.#tellWorker({ type: "execute-success", value: { nbytes, type: new Uint8Array(), typename }, ...told });
+      this.#results.set(key, { block: outcome.output });
+      const { nbytes } = outcome.output;
+      this.#tellWorker({
+        type: "execute-success",
+        value: { nbytes, type: new Uint8Array(), typename: "NDArray" },
+        ...told,
+      });
     } else {
       const record =
         outcome.status === "error" ? outcome.error : errorToRecord(new CancelledError(`${showKey(key)} was cancelled`));
@@ -327,37 +347,35 @@ export class Coordinator implements AsyncDisposable {
   #drop(key: Key): void {
     const result = this.#results.get(key);
     this.#results.delete(key);
-    if (result !== undefined && result !== "delivered" && "block" in result) this.#executor.release(result.block);
+    if (result !== undefined && result !== "delivered") this.#executor.release(result.block);
   }
 
-  /** What the scheduler says to the client that we are. */
-  #heard(message: ToClient): void {
+  /** What the scheduler says to the clients that we are. */
+  #heard(message: ToClient, client: string): void {
     if (message.op !== "key-in-memory" && message.op !== "task-erred") return;
-    const run = this.#runFor(message.key);
-    if (run === undefined || run.failure !== null) return;
-    if (message.op === "task-erred")
-      this.#failRun(run, message.exception as unknown as ErrorRecord); // made by asFailure
-    else if (run.undelivered.has(message.key)) this.#deliver(run, message.key);
+    // A kept block may be wanted by runs that did not make it.
+    for (const run of [...this.#runs.values()]) {
+      const { keeps } = run.request;
+      if (run.failure !== null || keeps !== (client === KEEPER) || !run.wanted.has(message.key)) continue;
+      if (message.op === "task-erred")
+        this.#failRun(run, message.exception as unknown as ErrorRecord); // made by asFailure
+      else if (!run.undelivered.has(message.key)) continue;
+      else if (keeps) run.undelivered.delete(message.key);
+      else this.#deliver(run, message.key);
+    }
   }
 
   /** Hand a wanted block to the caller. It stays counted as held here: the caller has it in this same process. */
   #deliver(run: Run, key: Key): void {
     const result = this.#results.get(key);
     if (result === undefined || result === "delivered") return;
-    if ("value" in result) {
-      const error = new TaskError("no-array", `${showKey(key)} gave ${describe(result.value)}, expected an array`, {
-        details: { key: showKey(key) },
-      });
-      this.#failRun(run, errorToRecord(error));
-      return;
-    }
     const { dtype, shape, data } = this.#executor.view(result.block);
     const places = run.wanted.get(key) ?? [];
     this.#blocks.push({ id: run.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
     this.#blockBytes += data.byteLength;
     if (this.#blockBytes >= POST_BYTES || this.#blocks.length >= POST_BLOCKS) this.#postBlocks();
     run.undelivered.delete(key);
-    if (!run.inputs.has(key)) {
+    if (!run.inputs.has(key) && this.#runFor(key) === run) {
       this.#executor.release(result.block);
       this.#results.set(key, "delivered");
     }
@@ -367,7 +385,12 @@ export class Coordinator implements AsyncDisposable {
     if (run.failure !== null) return;
     run.failure = failure;
     run.stop.abort();
-    this.#tell({ type: "client-releases-keys", client: CLIENT, keys: [...run.wanted.keys()] });
+    this.#releaseWanted(run);
+  }
+
+  #releaseWanted(run: Run): void {
+    const client = run.request.keeps ? KEEPER : CLIENT;
+    this.#tell({ type: "client-releases-keys", client, keys: [...run.wanted.keys()] });
   }
 
   /** A run ends when it has all it wants, or has failed, and nothing of it is at the executor. */
@@ -376,14 +399,11 @@ export class Coordinator implements AsyncDisposable {
     this.#postBlocks();
     if (run.failure === null) {
       this.#progress(run, true);
-      this.#tell({ type: "client-releases-keys", client: CLIENT, keys: [...run.wanted.keys()] });
+      if (run.request.keeps) this.#kept.set(run.id, run);
+      else this.#releaseWanted(run);
       this.#post({ type: "done", id: run.id });
     } else this.#post({ type: "failed", id: run.id, error: run.failure });
-    for (const name of run.names()) this.#runOf.delete(name);
+    if (!this.#kept.has(run.id)) this.#forgetNames(run);
     this.#startWaiting();
   }
-}
-
-function describe(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;
 }

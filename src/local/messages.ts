@@ -23,10 +23,12 @@ export interface RunRequest {
   readonly memoryBytes: number | null;
   readonly retries: number;
   readonly priority: number;
+  /** Keep the results instead of handing them over, until a `release` of the same id. */
+  readonly keeps: boolean;
 }
 
 /** To the coordinator. */
-export type ToCoordinator = RunRequest | { readonly type: "cancel"; readonly id: number };
+export type ToCoordinator = RunRequest | { readonly type: "cancel" | "release"; readonly id: number };
 
 /** Where a block belongs: output, and index in C order of its grid. */
 export type BlockPlace = readonly [output: number, index: number];

@@ -48,12 +48,14 @@ export class Run {
 
   /** Names of the layers that have tasks. */
   names(): string[] {
-    return this.graph.layers.filter((layer) => !layer.inline).map((layer) => layer.name);
+    return this.graph.layers.filter((layer) => !layer.inline && layer.kind !== "held").map((layer) => layer.name);
   }
 }
 
 function renamed(layer: Layer, id: number, taken: (name: string) => boolean): Layer {
-  return !layer.inline && taken(layer.name) ? { ...layer, name: `${layer.name}~${id}` } : layer;
+  return !layer.inline && layer.kind !== "held" && taken(layer.name)
+    ? { ...layer, name: `${layer.name}~${id}` }
+    : layer;
 }
 
 function placesByKey(graph: Graph): Map<Key, BlockPlace[]> {

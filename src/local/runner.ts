@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, memoryLimitBytes } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
-import type { Graph, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
+import type { Graph, Hold, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { CoordinatorOptions, FromCoordinator, ToCoordinator, WantedBlock } from "./messages.ts";
 
@@ -36,6 +36,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #worker: Worker | null = null;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
+  /** Bytes of blocks that are kept between runs. */
+  #keptBytes = 0;
 
   constructor(options: LocalOptions = {}) {
     this.#options = options;
@@ -47,7 +49,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
    */
   async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
     const { threads, budgetBytes, admission } = this.#resolved();
-    return { threads, memoryBytes: admission ? budgetBytes : Number.POSITIVE_INFINITY, workers: 1 };
+    const memoryBytes = admission ? Math.max(0, budgetBytes - this.#keptBytes) : Number.POSITIVE_INFINITY;
+    return { threads, memoryBytes, workers: 1 };
   }
 
   /**
@@ -55,9 +58,37 @@ export class LocalRunner implements Runner, AsyncDisposable {
    * @throws the first failing task's error  @throws {CancelledError} the signal was aborted
    */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]> {
+    return this.#run(this.#nextId++, graph, plan, { ...options, keeps: false });
+  }
+
+  /** As {@link run}, with the blocks kept here for later runs; they count against the memory limit until released. */
+  async hold(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold> {
+    const id = this.#nextId++;
+    const bytes = graph
+      .wanted()
+      .flat()
+      .reduce((sum, task) => sum + graph.nbytes(task), 0);
+    let isHeld = true;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#keptBytes -= bytes;
+      if (this.#worker) this.#send(this.#worker, { type: "release", id });
+    };
+    this.#keptBytes += bytes;
+    const ended = this.#run(id, graph, plan, { ...options, keeps: true }).then(() => undefined);
+    ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
+    return { wait: () => ended, release };
+  }
+
+  #run(
+    id: number,
+    graph: Graph,
+    plan: Plan,
+    options: RunOptions & { readonly keeps: boolean },
+  ): Promise<readonly (readonly NDArray[])[]> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(cancelled(signal));
-    const id = this.#nextId++;
     const worker = this.#started();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#send(worker, { type: "cancel", id });
@@ -89,6 +120,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
         memoryBytes: options.memoryBytes ?? null,
         retries: options.retries ?? 0,
         priority: options.priority ?? 0,
+        keeps: options.keeps,
       });
     });
   }

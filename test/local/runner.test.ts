@@ -154,7 +154,7 @@ describe("runs that fail", () => {
 
   it("reject when a function gives no array", async () => {
     const graph = planned([call("() => 'text'")]);
-    await expect(runner.run(graph.graph, graph.plan, {})).rejects.toMatchObject({ code: "no-array" });
+    await expect(runner.run(graph.graph, graph.plan, {})).rejects.toMatchObject({ code: "shape" });
   });
 
   it("try again as often as asked", async () => {

@@ -123,6 +123,15 @@ export class LayerNames {
       if (this.#byName.get(layer.name)?.batch === batch) this.#byName.delete(layer.name);
   }
 
+  /** Name of a held layer that nobody here knows (any more); null when all are known. */
+  missingOf(graph: Graph): string | null {
+    const lost = graph.layers.find((layer, index) => {
+      const known = layer.kind === "held" ? this.#byName.get(layer.name) : null;
+      return known === undefined || (known !== null && known.batch.graph.count(known.layer) !== graph.count(index));
+    });
+    return lost?.name ?? null;
+  }
+
   /** Slot of a key `(name, i, j, …)` of a known layer. */
   find(key: Key): Slot | undefined {
     const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d+)*)\]$/.exec(key);

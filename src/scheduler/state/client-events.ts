@@ -1,4 +1,5 @@
 /** What clients do: submit, want, release, cancel, retry, put data. */
+import { TaskError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
@@ -76,6 +77,20 @@ function tell(core: Core, client: ClientId, slot: Slot): void {
 export function submitLayers(core: Core, event: Event<"submit-layers">): void {
   const client = core.clients.get(event.client);
   if (!client) return;
+  const lost = core.layerNames.missingOf(event.graph);
+  if (lost !== null) {
+    const failure = core.config.failureOf(
+      new TaskError("lost-data", `${lost} was held by this scheduler, and is no more; persist it again`),
+    );
+    for (const task of event.wanted)
+      core.sendClient(client.id, {
+        op: "task-erred",
+        key: event.graph.key(task),
+        exception: failure.exception,
+        traceback: failure.traceback,
+      });
+    return;
+  }
   const batch = addBatch(core, event);
   core.emptied.add(batch); // dropped after the event if all its layers were known
   const wanted = event.wanted.map((task) => slotOf(batch, task));

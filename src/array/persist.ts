@@ -1,0 +1,32 @@
+/** Results that stay where they were computed: on the threads' memory, or on a cluster's workers. */
+import { UnsupportedError } from "../base/index.ts";
+import { currentRunner, heldNode, type LayerNode } from "../graph/index.ts";
+import { type Computable, type ComputeOptions, planAll, settleAll } from "./compute.ts";
+import { keepFor } from "./holds.ts";
+
+/** Lazy objects that can say themselves over other layers. */
+export interface Persistable<T> extends Computable<unknown> {
+  /** The same object over layers with the same values, one for each of `outputs`. */
+  over(nodes: readonly LayerNode[]): T;
+}
+
+/**
+ * Begin to compute lazy objects as one graph and keep their blocks where they are computed; gives the same objects over
+ * these blocks, as soon as the runner has the graph. What follows from them computes nothing again.
+ * @throws {MemoryBudgetError} the plan cannot fit  @throws {UnsupportedError} the runner keeps nothing
+ */
+export async function persistAll<T>(items: readonly Persistable<T>[], options: ComputeOptions = {}): Promise<T[]> {
+  // What settles is of the same kind.
+  const known = (await settleAll<unknown>(
+    items,
+    options,
+  )) as readonly Computable<unknown>[] as readonly Persistable<T>[];
+  const runner = await currentRunner();
+  if (!runner.hold) throw new UnsupportedError(`persist: runner ${runner.name} keeps no results; use compute`);
+  const { graph, plan } = await planAll(known, options);
+  const { memory: _, ...run } = options;
+  const hold = await runner.hold(graph, plan, run);
+  const held = known.map((item) => item.outputs.map(heldNode));
+  keepFor(held.flat(), hold);
+  return known.map((item, i) => item.over(held[i] as LayerNode[])); // one list per item
+}

@@ -1,0 +1,72 @@
+/** Arrays whose blocks stay on the threads: computed once, counted against the limit, gone when nobody names them. */
+import { afterAll, describe, expect, test } from "vitest";
+import { arange, type ChunkedArray, ones } from "../../src/array/index.ts";
+import { pushRunner } from "../../src/graph/index.ts";
+import { localRunner } from "../../src/local/index.ts";
+
+const runner = localRunner({ threads: 2, memoryLimitBytes: 512 * 2 ** 20 });
+const leave = pushRunner(runner);
+afterAll(async () => {
+  leave();
+  await runner[Symbol.asyncDispose]();
+});
+
+/** Blocks of random numbers: two runs never give the same. */
+function noisy(x: ChunkedArray): ChunkedArray {
+  return x.mapBlocks((block) => Float64Array.from({ length: block.shape[0] as number }, () => Math.random()), {
+    dtype: "float64",
+  });
+}
+
+const values = async (x: ChunkedArray): Promise<unknown> => (await x.compute()).toArray();
+
+describe("a persisted array", () => {
+  test("is computed once, whatever follows from it", async () => {
+    const x = await noisy(arange(40, { chunks: 10 })).persist();
+    const first = await values(x);
+    expect(await values(x)).toEqual(first);
+    expect(await values(x.add(0))).toEqual(first);
+    const [a, b] = await Promise.all([values(x.slice([5, 25])), values(x.rechunk(40))]);
+    expect(a).toEqual((first as number[]).slice(5, 25));
+    expect(b).toEqual(first);
+    expect((await x.explain()).tasks).toBe(0);
+    expect((await x.sum().explain()).tasks).toBe(5);
+  });
+
+  test("fuses into nothing before it and everything after it", async () => {
+    const x = await ones([40], { chunks: 10 }).add(1).persist();
+    await x.wait();
+    const plan = await x.mul(3).sub(1).explain();
+    expect(plan.layers.map((l) => l.kind)).toEqual(["held", "blockwise"]);
+    expect(await values(x.mul(3).sub(1))).toEqual(new Array(40).fill(5));
+  });
+
+  test("counts against the memory limit until it is released", async () => {
+    const before = (await runner.limits()).memoryBytes;
+    const held = await runner.hold(...(await planned(ones([2 ** 20], { chunks: 2 ** 18 }))));
+    expect((await runner.limits()).memoryBytes).toBe(before - 8 * 2 ** 20);
+    await held.wait();
+    held.release();
+    held.release();
+    expect((await runner.limits()).memoryBytes).toBe(before);
+  });
+
+  test("tells its own failure to what needs it", async () => {
+    const bad = await arange(4, { chunks: 2 })
+      .mapBlocks(
+        () => {
+          throw new Error("no such band");
+        },
+        { dtype: "float64" },
+      )
+      .persist();
+    await expect(bad.wait()).rejects.toThrow(/no such band/);
+    await expect(values(bad.add(1))).rejects.toThrow(/no such band/);
+  });
+});
+
+async function planned(x: ChunkedArray): Promise<Parameters<typeof runner.hold>> {
+  const { planAll } = await import("../../src/array/compute.ts");
+  const { graph, plan } = await planAll([x], {});
+  return [graph, plan, {}];
+}
