@@ -6,11 +6,11 @@ import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { arange, array, type ChunkedArray } from "../../src/array/index.ts";
 import { type RsdatError, seededRandom } from "../../src/base/index.ts";
-import { asCompleted, Client } from "../../src/client/index.ts";
+import { asCompleted, Client, wait } from "../../src/client/index.ts";
 import { LocalCluster } from "../../src/cluster/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
 import { runtimeReserveBytes } from "../../src/executor/index.ts";
-import { currentRunner, pushRunner, type RunProgress } from "../../src/graph/index.ts";
+import { currentRunner, keyOfValue, pushRunner, type RunProgress } from "../../src/graph/index.ts";
 import { LocalRunner } from "../../src/local/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { openRaster } from "../../src/xr/index.ts";
@@ -120,6 +120,25 @@ describe.each([
       [NDArray.of(new Float32Array(7))],
     );
     expect(await literal.result()).toBe(7);
+  });
+
+  test("a persisted array is computed once and stays on the workers, named by what follows", async () => {
+    const leave = pushRunner(client);
+    try {
+      const random = (block: NDArray): Float64Array =>
+        Float64Array.from({ length: block.shape[0] as number }, () => Math.random());
+      const x = await arange(40, { chunks: 10 }).mapBlocks(random, { dtype: "float64" }).persist();
+      await wait([x]);
+      const first = (await x.compute()).toArray() as number[];
+      expect((await x.compute()).toArray()).toEqual(first);
+      expect((await x.slice([5, 25]).add(1).compute()).toArray()).toEqual(first.slice(5, 25).map((v) => v + 1));
+      const holders = await client.whoHas(
+        [0, 1, 2, 3].map((k) => ({ key: keyOfValue([x.name, k]) }) as Parameters<typeof client.whoHas>[0][number]),
+      );
+      expect(holders.every((workers) => workers.length >= 1)).toBe(true);
+    } finally {
+      leave();
+    }
   });
 
   test("the same call is computed once, an impure one each time", async () => {
