@@ -8,6 +8,7 @@
 
 export type { ChunkedArray, Computable, ComputeOptions } from "./array/index.ts";
 export * as array from "./array/index.ts";
+export { visualize } from "./array/index.ts";
 export { formatBytes, formatDuration, isRsdatError, parseBytes, RsdatError } from "./base/index.ts";
 export type { ClientOptions, ClusterHandle, Future, SubmitOptions } from "./client/index.ts";
 export { asCompleted, Client, py, wait } from "./client/index.ts";
@@ -22,4 +23,4 @@ export { quicklook, thinningOf } from "./plot/index.ts";
 export { processPeakBytes, progressBar } from "./report/index.ts";
 export type { Computed, Written } from "./xr/index.ts";
 export * as xr from "./xr/index.ts";
-export { compute, DataArray, Dataset, explain, expr, openRaster, openZarr, slice, where } from "./xr/index.ts";
+export { compute, DataArray, Dataset, explain, expr, openRaster, openZarr, persist, slice, where } from "./xr/index.ts";

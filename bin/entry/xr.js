@@ -16,6 +16,7 @@ export const {
   isLabelled,
   openRaster,
   openZarr,
+  persist,
   slice,
   where,
 } = door;

@@ -8,6 +8,8 @@ import {
   explainAll,
   exprArray,
   fromArray,
+  type Persistable,
+  persistAll,
   type Results,
   where as whereArray,
 } from "../array/index.ts";
@@ -188,6 +190,23 @@ export function compute<const T extends readonly Computable<unknown>[]>(
   options: ComputeOptions = {},
 ): Promise<Results<T>> {
   return computeAll(items, options);
+}
+
+/** Lazy objects of several kinds, each persisted as its own kind. */
+export type Persisted<T extends readonly Persistable<unknown>[]> = {
+  -readonly [K in keyof T]: T[K] extends Persistable<infer R> ? R : never;
+};
+
+/**
+ * Begin to compute several lazy objects as one graph, and keep the blocks where they are made: gives the same objects
+ * over these blocks as soon as the runner has the graph. `wait(objects)` tells when all are there.
+ * @throws {MemoryBudgetError} the plan cannot fit
+ */
+export async function persist<const T extends readonly Persistable<unknown>[]>(
+  items: T,
+  options: ComputeOptions = {},
+): Promise<Persisted<T>> {
+  return (await persistAll(items, options)) as Persisted<T>; // each over its own layers
 }
 
 /** What running one or several lazy objects as one graph would cost. @throws {MemoryBudgetError} it cannot fit */

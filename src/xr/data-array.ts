@@ -1,11 +1,13 @@
 /** The labelled array: a lazy array with names for its axes, coordinates, a place on Earth, and missing values. */
 import {
-  type ChunkedArray,
+  ChunkedArray,
   type Computable,
   type ComputeOptions,
   computeAll,
   explainAll,
   fromArray,
+  type Persistable,
+  persistAll,
 } from "../array/index.ts";
 import { ArgumentError, formatBytes, inspectAsText, OperatorError, SelectionError } from "../base/index.ts";
 import { asDType, type DType, type Scalar } from "../dtype/index.ts";
@@ -417,6 +419,22 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     const { values } = await this.compute(options);
     this.#hold(values);
     return this as unknown as Computed<K>; // just set
+  }
+
+  /** The same array over layers with the same values. */
+  over(nodes: readonly LayerNode[]): DataArray<K> {
+    const [node] = nodes;
+    return node ? new DataArray<K>({ ...this.#state, data: new ChunkedArray(node) }) : this;
+  }
+
+  /** Begin to compute, and keep the blocks where they are made; gives the array over them. `wait([array])` tells when they are there. */
+  async persist(options: ComputeOptions = {}): Promise<DataArray<K>> {
+    return (await persistAll([this as Persistable<DataArray<K>>], options))[0] as DataArray<K>; // one per item
+  }
+
+  /** Resolves when persisted blocks that the array needs are there. @throws the first failure */
+  wait(): Promise<void> {
+    return this.#block ? Promise.resolve() : this.data.wait();
   }
 
   /** Tasks, bytes to read and peak bytes, before anything runs. @throws {MemoryBudgetError} it cannot fit */

@@ -1,5 +1,12 @@
 /** Several labelled arrays that share dimensions. */
-import { type Computable, type ComputeOptions, computeAll, explainAll } from "../array/index.ts";
+import {
+  type Computable,
+  type ComputeOptions,
+  computeAll,
+  explainAll,
+  type Persistable,
+  persistAll,
+} from "../array/index.ts";
 import { inspectAsText, MissingCrsError, OperatorError, SelectionError } from "../base/index.ts";
 import { crsText, type GeoBox } from "../geo/index.ts";
 import type { LayerNode, Plan } from "../graph/index.ts";
@@ -149,6 +156,26 @@ export class Dataset<V extends Variables = Variables> implements Computable<Data
   /** Run all variables as one graph. @throws {MemoryBudgetError | ReadError | TaskError} */
   async compute(options: ComputeOptions = {}): Promise<Dataset<ComputedVariables<V>>> {
     return (await computeAll<readonly [Computable<Dataset<ComputedVariables<V>>>]>([this], options))[0];
+  }
+
+  /** The same dataset over layers with the same values, one for each of `outputs`. */
+  over(nodes: readonly LayerNode[]): Dataset<V> {
+    let at = 0;
+    return this.#each((v) => {
+      const { length } = v.outputs;
+      at += length;
+      return v.over(nodes.slice(at - length, at));
+    });
+  }
+
+  /** Begin to compute all variables as one graph, and keep the blocks where they are made; gives the dataset over them. */
+  async persist(options: ComputeOptions = {}): Promise<Dataset<V>> {
+    return (await persistAll([this as Persistable<Dataset<V>>], options))[0] as Dataset<V>; // one per item
+  }
+
+  /** Resolves when persisted blocks that the dataset needs are there. @throws the first failure */
+  async wait(): Promise<void> {
+    await Promise.all(this.#all.map((v) => v.wait()));
   }
 
   explain(options: ComputeOptions = {}): Promise<Plan> {

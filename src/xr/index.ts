@@ -6,7 +6,7 @@
  */
 export type { ConcatOptions } from "./concat.ts";
 export type { DataArrayOptions } from "./create.ts";
-export { compute, concat, dataArray, dataset, explain, expr, openRaster, openZarr, where } from "./create.ts";
+export { compute, concat, dataArray, dataset, explain, expr, openRaster, openZarr, persist, where } from "./create.ts";
 export type { Computed, Operand } from "./data-array.ts";
 export { DataArray } from "./data-array.ts";
 export type { ComputedVariables, Variables } from "./dataset.ts";

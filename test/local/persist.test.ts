@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { arange, type ChunkedArray, ones } from "../../src/array/index.ts";
 import { pushRunner } from "../../src/graph/index.ts";
 import { localRunner } from "../../src/local/index.ts";
+import { dataArray, dataset, persist } from "../../src/xr/index.ts";
 
 const runner = localRunner({ threads: 2, memoryLimitBytes: 512 * 2 ** 20 });
 const leave = pushRunner(runner);
@@ -70,3 +71,15 @@ async function planned(x: ChunkedArray): Promise<Parameters<typeof runner.hold>>
   const { graph, plan } = await planAll([x], {});
   return [graph, plan, {}];
 }
+
+describe("persisted labelled arrays", () => {
+  test("keep their labels, and a dataset its variables", async () => {
+    const red = dataArray(ones([4, 6], { chunks: 2 }), { dims: ["y", "x"], name: "red" });
+    const nir = dataArray(ones([4, 6], { chunks: 2 }).mul(3), { dims: ["y", "x"], name: "nir" });
+    const [held, both] = await persist([red, dataset({ red, nir })]);
+    await Promise.all([held.wait(), both.wait()]);
+    expect([held.name, held.dims, both.vars.nir.name]).toEqual(["red", ["y", "x"], "nir"]);
+    expect((await both.vars.nir.sub(held).mean().compute()).values.item()).toBe(2);
+    expect((await both.explain()).tasks).toBe(0);
+  });
+});
