@@ -1,7 +1,15 @@
 /** Layers that call a user's function per block, with arrays matched by the labels of their axes. */
 import { ArgumentError, ChunkError, ShapeError } from "../base/index.ts";
 import { asDType, type DType } from "../dtype/index.ts";
-import { type BlockInput, type Chunks, callNode, type LayerNode, rechunkNode, sameChunks } from "../graph/index.ts";
+import {
+  type BlockInput,
+  type Chunks,
+  callNode,
+  functionText,
+  type LayerNode,
+  rechunkNode,
+  sameChunks,
+} from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { arrayNode, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 import { plainArguments } from "./travel.ts";
@@ -103,7 +111,7 @@ function total(sizes: readonly number[]): number {
   return sizes.reduce((a, b) => a + b, 0);
 }
 
-/** A call layer from labelled arrays. Axes whose label the result lacks are one block each, unless `lists`. */
+/** A call layer from labelled arrays. Axes whose label the result lacks are one block each, or lists of blocks with `lists`. */
 export function callLayer(o: {
   readonly label: string;
   readonly text: string;
@@ -114,17 +122,37 @@ export function callLayer(o: {
   readonly args: unknown;
   readonly lists?: boolean;
 }): LayerNode {
-  const { label, text, operands, out, chunks, dtype, lists = false } = o;
+  const { label, operands, out, chunks, dtype, lists = false } = o;
   const inputs = operands.map(({ array, labels }): BlockInput<LayerNode> => {
     const axes = labels.map((name, k) => {
       const at = out.indexOf(name);
-      const blocks = array.chunks[k]?.length;
-      return at >= 0 && blocks === chunks[at]?.length ? at : null;
+      return at >= 0 && array.chunks[k]?.length === chunks[at]?.length ? at : null;
     });
     const wanted = array.chunks.map((own, k) => (axes[k] === null && !lists ? [total(own)] : own));
     return { layer: sameChunks(wanted, array.chunks) ? array.node : rechunkNode(array.node, wanted), axes };
   });
-  return callNode(label, { text, inputs, lists, args: plainArguments(o.args ?? {}), dtype: asDType(dtype), chunks });
+  // Per input, its axes that arrive as lists: true where that is meant, false where the one block repeats.
+  const levels = operands.map(({ labels }, i) =>
+    labels.flatMap((name, k) => (inputs[i]?.axes[k] === null ? [!out.includes(name)] : [])),
+  );
+  const repeats = lists && levels.flat().includes(false);
+  const args = repeats ? { own: o.args ?? {}, levels } : (o.args ?? {});
+  const text = repeats ? `(${functionText(unlisting)})(${o.text})` : o.text;
+  return callNode(label, { text, inputs, lists, args: plainArguments(args), dtype: asDType(dtype), chunks });
+}
+
+/** What travels around a function where the one block of an axis repeats: it comes without a list around it. Self-contained. */
+function unlisting(fn: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+  return (...given) => {
+    const { own, levels } = given.pop() as { own: unknown; levels: readonly (readonly boolean[])[] };
+    const info = given.pop();
+    const strip = (value: unknown, kept: readonly boolean[]): unknown => {
+      if (kept.length === 0) return value;
+      const list = value as readonly unknown[];
+      return kept[0] ? list.map((inner) => strip(inner, kept.slice(1))) : strip(list[0], kept.slice(1));
+    };
+    return fn(...given.map((value, i) => strip(value, levels[i] ?? [])), info, own);
+  };
 }
 
 /** The lazy array behind an argument. @throws {ArgumentError} no array */

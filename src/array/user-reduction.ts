@@ -13,17 +13,17 @@ import { type AnyFunction, callLabel, composedText } from "./travel.ts";
 /** What the functions of a reduction are told: the axes to reduce, and whether they stay. */
 export type ReductionArguments<A> = A & { readonly axis: readonly number[]; readonly keepdims: boolean };
 
-/** A function of a block, self-contained: `(block, info, { axis, keepdims, …args })`. */
+/** A function of a block (of a list of neighbours without `concatenate`), self-contained: `(block, info, { axis, keepdims, …args })`. */
 export type ReductionFunction<B, A> = (block: B, info: BlockInfo, args: ReductionArguments<A>) => BlockResult;
 
 /** Options of {@link reduction}. */
-export interface UserReductionOptions<A = Record<never, never>> {
+export interface UserReductionOptions<A = Record<never, never>, C extends boolean = true> {
   /** Reduces one block; keeps the reduced axes, with `partialSize` elements. */
   readonly chunk: ReductionFunction<NDArray, A>;
   /** Reduces what `chunk` or `combine` gave for neighbouring blocks; default `aggregate`'s work with axes kept. */
-  readonly combine?: ReductionFunction<NDArray, A> | ReductionFunction<readonly NDArray[], A>;
+  readonly combine?: ReductionFunction<C extends false ? readonly NDArray[] : NDArray, A>;
   /** As `combine`, for the last; gives the result, without the reduced axes unless `keepdims`. */
-  readonly aggregate: ReductionFunction<NDArray, A> | ReductionFunction<readonly NDArray[], A>;
+  readonly aggregate: ReductionFunction<C extends false ? readonly NDArray[] : NDArray, A>;
   readonly axis?: Axis;
   readonly keepdims?: boolean;
   /** dtype of the result; default the array's. */
@@ -35,7 +35,7 @@ export interface UserReductionOptions<A = Record<never, never>> {
   /** Blocks combined at once, per axis; default 4. */
   readonly splitEvery?: number;
   /** Neighbours arrive as one array (default), else as a list in C order. */
-  readonly concatenate?: boolean;
+  readonly concatenate?: C;
   readonly args?: A;
   readonly name?: string;
 }
@@ -47,7 +47,10 @@ export interface UserReductionOptions<A = Record<never, never>> {
  * Chunks: one along reduced axes. Matches dask.array `reduction`; partial results are arrays of one dtype.
  * @throws {ArgumentError} splitEvery below 2 or a partial size below 1  @throws {AxisError} {ClosureError}
  */
-export function reduction<A = Record<never, never>>(x: Reducible, options: UserReductionOptions<A>): ChunkedArray {
+export function reduction<A = Record<never, never>, C extends boolean = true>(
+  x: Reducible,
+  options: UserReductionOptions<A, C>,
+): ChunkedArray {
   const array = lazyArray(x);
   const { keepdims = false, splitEvery = 4, partialSize = 1, concatenate = true } = options;
   if (!Number.isInteger(splitEvery) || splitEvery < 2)
