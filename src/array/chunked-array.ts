@@ -13,6 +13,7 @@ import {
 } from "../graph/index.ts";
 import { type NDArray, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
 import { conjNode, imagNode, realNode } from "./complex-terms.ts";
+import { type Assigned, setitemLayer } from "./assign.ts";
 import {
   assembleBlocks,
   type Computable,
@@ -25,12 +26,16 @@ import {
 import { elementwise, type Operand } from "./elementwise.ts";
 import { holdsUnder } from "./holds.ts";
 import { type IndexArg, indexLayer } from "./indexing.ts";
-import { cutChunks, type LazyArray } from "./lazy.ts";
+import { arrayNode, cutChunks, type LazyArray, lazyOf } from "./lazy.ts";
+import { matmulLayer } from "./linalg/contract.ts";
 import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./map-layer.ts";
 import { type MapOverlapOptions, mapOverlapNode } from "./overlap-map.ts";
 import { persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
+import { type PointIndex, pointsLayer } from "./points.ts";
+import { blocksLayer, repeatLayer, viewLayer } from "./rearranging.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
+import { reshapeLayer } from "./reshape.ts";
 import {
   type BinaryName,
   binaryTerm,
@@ -274,6 +279,63 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     return new ChunkedArray(indexLayer(this, index));
   }
 
+  /**
+   * The same elements in C order under another shape; one size may be -1. Axes that stay keep their cuts; merged and
+   * split axes are cut into runs of the flat order, none more than four times the largest block. NumPy `reshape`.
+   * @throws {ShapeError} another number of elements
+   */
+  reshape(...shape: readonly number[] | readonly [readonly number[]]): ChunkedArray {
+    const node = reshapeLayer(this, shape.flat());
+    return node === this.node ? this : new ChunkedArray(node);
+  }
+
+  /** One axis of all elements in C order. NumPy `ravel`. */
+  ravel(): ChunkedArray {
+    return this.reshape(-1);
+  }
+  /** As {@link ravel}. */
+  flatten(): ChunkedArray {
+    return this.reshape(-1);
+  }
+
+  /**
+   * Points: `x.vindex([0, 2], [1, 1], ":")`. Lists, typed arrays and blocks of coordinates broadcast; their axes come
+   * first, then those of slices. Only blocks with points are touched. dask.array `vindex`.
+   * @throws {SelectionError} out of bounds, or no coordinates  @throws {BroadcastError}
+   */
+  vindex(...index: readonly PointIndex[]): ChunkedArray {
+    return new ChunkedArray(pointsLayer(this, index));
+  }
+
+  /**
+   * A new array with `value` at `index` (a list for several parts: `x.setitem([":", 0], 1)`), cast to this array's
+   * dtype and broadcast. Chunks stay. NumPy `x[index] = value`, without changing `x`.
+   * @throws {SelectionError} no index that can be assigned to  @throws {BroadcastError} a value of another shape
+   */
+  setitem(index: IndexArg | { readonly parts: readonly IndexArg[] }, value: Assigned): ChunkedArray {
+    const parts = typeof index === "object" && index !== null && "parts" in index ? index.parts : [index];
+    return new ChunkedArray(setitemLayer(this, parts, value));
+  }
+
+  /** The array itself: lazy arrays do not change, so nothing needs a copy. */
+  copy(): this {
+    return this;
+  }
+
+  /** Bytes of the last axis seen as another dtype. NumPy `view`. @throws {ShapeError} bytes that do not divide */
+  view(dtype: DType): ChunkedArray {
+    return new ChunkedArray(viewLayer(this, asDType(dtype)));
+  }
+
+  /** Blocks by number, `x.blocks(0, [2, 4])`: an array of these blocks alone. dask.array `blocks`. @throws {SelectionError} */
+  blocks(...index: readonly SliceArg[]): ChunkedArray {
+    return new ChunkedArray(blocksLayer(this, index));
+  }
+  /** As {@link blocks}. */
+  partitions(...index: readonly SliceArg[]): ChunkedArray {
+    return this.blocks(...index);
+  }
+
   /** The same values cut differently; forms of `chunks` as api.md §3. @throws {ChunkError} sizes that do not add up */
   rechunk(chunks: ChunkSpec): ChunkedArray {
     const cut = cutChunks(this.shape, this.dtype, chunks, { previous: this.chunks });
@@ -292,6 +354,15 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   get T(): ChunkedArray {
     return this.transpose();
   }
+  /** The last two axes exchanged. @throws {AxisError} fewer than two */
+  get mT(): ChunkedArray {
+    return this.swapaxes(-1, -2);
+  }
+  /** Two axes exchanged. NumPy `swapaxes`. @throws {AxisError} */
+  swapaxes(axis1: number, axis2: number): ChunkedArray {
+    const [a, b] = [normalizeAxis(axis1, this.ndim), normalizeAxis(axis2, this.ndim)];
+    return this.transpose(...this.shape.map((_, k) => (k === a ? b : k === b ? a : k)));
+  }
 
   /** Real part; a real array itself. */
   get real(): ChunkedArray {
@@ -300,6 +371,10 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   /** Imaginary part; zeros of a real array's dtype. */
   get imag(): ChunkedArray {
     return this.#map("imag", [this], (b, [x]) => ({ node: imagNode(b, strong(b, x as Term)) }));
+  }
+  /** Matrix product; see `matmul`. */
+  matmul(other: ChunkedArray | NDArray): ChunkedArray {
+    return new ChunkedArray(matmulLayer(this, other instanceof ChunkedArray ? other : lazyOf(arrayNode(other))));
   }
   /** Complex conjugate. */
   conj(): ChunkedArray {

@@ -9,9 +9,12 @@ import type { NDArray } from "../ndarray/index.ts";
 import { complexReduceKernels } from "./complex/reduce.ts";
 import { compressKernels } from "./compress.ts";
 import { indexingKernels } from "./indexing.ts";
+import { contractKernels } from "./linalg/contract.ts";
 import { matmulKernels } from "./matmul.ts";
 import { reshapeKernels } from "./reshape.ts";
+import { scanKernels } from "./scan.ts";
 import { spreadKernels } from "./select/spread.ts";
+import { warpKernels } from "./warp.ts";
 import { windowKernels } from "./window/kernels.ts";
 
 /** Where a block lies in its layer's array. */
@@ -39,9 +42,12 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...complexReduceKernels,
   ...compressKernels,
   ...indexingKernels,
+  ...contractKernels,
   ...matmulKernels,
   ...reshapeKernels,
+  ...scanKernels,
   ...spreadKernels,
+  ...warpKernels,
   ...windowKernels,
 };
 

@@ -11,6 +11,7 @@ import { invariant, UnsupportedError } from "../base/index.ts";
 import { DTYPES, type DType } from "../dtype/index.ts";
 import { broadcastTo, NDArray, sizeOf } from "../ndarray/index.ts";
 import type { BlockKernel } from "./blocks.ts";
+import { complexMatmul, complexMatmulScratch } from "./complex/matmul.ts";
 import { convert, fill } from "./copy.ts";
 import {
   type Address,
@@ -320,5 +321,11 @@ function matmul([a, b]: readonly NDArray[], out: NDArray): void {
 
 export const matmulKernels: Readonly<Record<string, BlockKernel>> = {
   /** Inputs a and b of one dtype, which is the result's. Works in the thread's scratch memory. */
-  matmul: { run: (inputs, out) => matmul(inputs, out) },
+  matmul: {
+    run: (inputs, out) => {
+      if (DTYPES[out.dtype].kind === "c") complexMatmul(inputs, out, matmul);
+      else matmul(inputs, out);
+    },
+    scratch: (_, out) => (DTYPES[out.dtype].kind === "c" ? complexMatmulScratch(out) : 0),
+  },
 };
