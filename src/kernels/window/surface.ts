@@ -63,6 +63,9 @@ export interface Iteration {
   readonly at: Local<"i32">;
   readonly pitch: Local<"i32">;
   readonly to: Local<"i32">;
+  /** First column of the iteration, and rows left with this one. */
+  readonly column: Local<"i32">;
+  readonly rows: Local<"i32">;
   /** Word `k` of the kernel's own parameters, read once. */
   readonly word: (k: number) => Local<"i32">;
   /** Address of byte `offset` of the kernel's own parameters. */
@@ -99,7 +102,7 @@ function emitRows(places: Places, step: Step, body: (i: Iteration) => void): Uin
         () => {
           f.set(at, place(source, step.fromSize));
           f.set(to, place(target, step.toSize));
-          body({ f, places, at, pitch, to, word, own });
+          body({ f, places, at, pitch, to, column, rows, word, own });
           f.set(before, column);
           f.set(column, scalar2("i32.add", column, i32(step.elements)));
           f.set(column, select(scalarCompare("i32.gt_u", column, last), last, column));
