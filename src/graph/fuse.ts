@@ -182,7 +182,7 @@ class Pusher {
       return node;
     const shape = shapeOfChunks(chunks);
     const { dtype } = node.layer;
-    const view = makeNode("view", {
+    const view = makeNode(shortName(node.layer.name), {
       kind: "gather",
       dtype,
       chunks,
@@ -369,6 +369,18 @@ function embed(
 /** Consumers in whose tasks elementwise work is done that no kernel of theirs takes in. */
 const INLINE_HOSTS: ReadonlySet<string> = new Set(["write-zarr", "write-cog-part", "apply", "call"]);
 
+/** Most bytes of coordinates and the like that every task makes for itself. */
+const TRIFLE_BYTES = 65536;
+
+/** True where the layer's values may repeat in its consumer, or are only seen another way. */
+function broadcasts(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNode>): boolean {
+  if (consumer.kind === "combine") return false;
+  const own = sizeOf(shapeOfChunks(layer.chunks));
+  return consumer.kind === "gather" || consumer.kind === "blockwise"
+    ? own <= sizeOf(shapeOfChunks(consumer.chunks))
+    : own < sizeOf(shapeOfChunks(loopOf(consumer)));
+}
+
 /** Layers whose work runs inside their consumers' tasks. */
 function markInline(
   nodes: readonly LayerNode[],
@@ -379,6 +391,8 @@ function markInline(
   const inline = new Set<LayerNode>();
   /** Inline down to what is read or made: no block of another task is held for them. */
   const selfMade = new Set<LayerNode>();
+  /** Coordinates and the like: made from nothing in less time than a task takes to be sent, for something larger. */
+  const trifles = new Set<LayerNode>();
   for (const node of nodes) {
     const { layer } = node;
     if (outputs.has(node)) continue;
@@ -388,18 +402,25 @@ function markInline(
     const inputsInline = layerInputs(layer).every((i) => inline.has(i));
     // A reduction inside its combination would have all blocks that both read wait for each other.
     const inputsSelfMade = layerInputs(layer).every((i) => selfMade.has(i));
-    const goes =
-      layer.kind === "literal" || layer.kind === "arange"
-        ? true
-        : layer.kind === "source"
-          ? once || recompute >= 1
-          : layer.kind === "gather" || layer.kind === "window"
-            ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
-            : layer.kind === "reduce"
-              ? once && inputsSelfMade
-              : layer.kind === "blockwise"
-                ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
-                : false;
+    const isTrifle =
+      layer.kind === "literal" ||
+      layer.kind === "arange" ||
+      ((layer.kind === "blockwise" || layer.kind === "gather") &&
+        sizeOf(shapeOfChunks(layer.chunks)) * itemsize(layer.dtype) <= TRIFLE_BYTES &&
+        users.every((u) => !outputs.has(u) && broadcasts(layer, u.layer)) &&
+        layerInputs(layer).every((i) => trifles.has(i)));
+    if (isTrifle) trifles.add(node);
+    const goes = isTrifle
+      ? true
+      : layer.kind === "source"
+        ? once || recompute >= 1
+        : layer.kind === "gather" || layer.kind === "window"
+          ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
+          : layer.kind === "reduce"
+            ? once && inputsSelfMade
+            : layer.kind === "blockwise"
+              ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
+              : false;
     if (goes) inline.add(node);
     if (goes && inputsSelfMade) selfMade.add(node);
   }
