@@ -11,10 +11,18 @@ export function fill(to: NDArray, value: number | bigint): void {
   runMap(b.build([b.param(value, to.dtype)]), [], [to], to.shape);
 }
 
+const CASTS = new Map<string, ReturnType<CallBuilder["build"]>>();
+
 /** Store the elements of `from` into `to`, cast to its dtype; equal shapes. */
 export function convert(to: NDArray, from: NDArray): void {
-  const b = new CallBuilder();
-  runMap(b.build([b.cast(b.input(from.dtype), to.dtype)]), [from], [to], to.shape);
+  const key = `${from.dtype} ${to.dtype}`;
+  let call = CASTS.get(key);
+  if (call === undefined) {
+    const b = new CallBuilder();
+    call = b.build([b.cast(b.input(from.dtype), to.dtype)]);
+    CASTS.set(key, call);
+  }
+  runMap(call, [from], [to], to.shape);
 }
 
 const COPIES = new Map<DType, ReturnType<CallBuilder["build"]>>();
