@@ -36,12 +36,6 @@ export function isNarrow(spec: SelectSpec): boolean {
   return DTYPES[spec.from].kind === "f" && !(spec.op === "quantile" && spec.isList);
 }
 
-/** Rounding to the dtype in which ranks and weights are computed: that of a single float `q`, else float64. */
-function roundingOf(spec: SelectSpec): (x: number) => number {
-  if (!isNarrow(spec)) return (x) => x;
-  return spec.from === "float32" ? Math.fround : spec.from === "float16" ? Math.f16round : (x) => x;
-}
-
 /** Parameters (alpha, beta) of the continuous methods. */
 const PLOTTING: Readonly<Partial<Record<QuantileMethod, readonly [number, number]>>> = {
   interpolated_inverted_cdf: [0, 1],
@@ -52,31 +46,29 @@ const PLOTTING: Readonly<Partial<Record<QuantileMethod, readonly [number, number
 };
 
 /** Virtual index of quantile `q` among `n` elements. */
-function virtualIndex(method: QuantileMethod, n: number, q: number, r: (x: number) => number): number {
+function virtualIndex(method: QuantileMethod, n: number, q: number): number {
   const plotting = PLOTTING[method];
   if (plotting !== undefined) {
     const [alpha, beta] = plotting;
-    const shift = r(r(alpha) + r(q * r(1 - alpha - beta)));
-    return r(r(r(r(n) * q) + shift) - 1);
+    return n * q + (alpha + q * (1 - alpha - beta)) - 1;
   }
+  const v = (n - 1) * q;
   switch (method) {
     case "inverted_cdf":
     case "averaged_inverted_cdf":
-      return r(r(r(n) * q) - 1);
+      return n * q - 1;
     case "closest_observation":
-      return r(r(r(r(n) * q) - 1) - 0.5);
+      return n * q - 1 - 0.5;
     case "lower":
-      return Math.floor(r(r(n - 1) * q));
+      return Math.floor(v);
     case "higher":
-      return Math.ceil(r(r(n - 1) * q));
+      return Math.ceil(v);
     case "nearest":
-      return roundEven(r(r(n - 1) * q));
-    case "midpoint": {
-      const v = r(r(n - 1) * q);
-      return r(0.5 * r(Math.floor(v) + Math.ceil(v)));
-    }
+      return roundEven(v);
+    case "midpoint":
+      return 0.5 * (Math.floor(v) + Math.ceil(v));
     default:
-      return r(r(n - 1) * q);
+      return v;
   }
 }
 
@@ -89,15 +81,14 @@ function single(rank: number, n: number): Ranks {
 export function ranksOf(spec: SelectSpec, k: number, n: number): Ranks {
   if (spec.op === "median") return { low: (n - 1) >> 1, high: n >> 1, weight: 0 };
   const { method } = spec;
-  const r = roundingOf(spec);
-  const v = virtualIndex(method, n, r(spec.q[k] as number), r); // k < q.length
+  const v = virtualIndex(method, n, spec.q[k] as number); // k < q.length
   const below = Math.floor(v);
   if (method === "inverted_cdf") return single(v === below ? below : below + 1, n);
   if (method === "closest_observation") return single(v === below && Math.abs(below % 2) === 1 ? below : below + 1, n);
   if (DISCRETE_METHODS.has(method)) return single(v, n);
   // Beyond the ends NumPy takes the first element, or the last (index -1, which enters the weight).
   const [low, high, from] = v >= n - 1 ? [n - 1, n - 1, -1] : v < 0 ? [0, 0, 0] : [below, below + 1, below];
-  let weight = r(v - from);
+  let weight = v - from;
   if (method === "averaged_inverted_cdf") weight = weight === 0 ? 0.5 : 1;
   if (method === "midpoint") weight = v % 1 === 0 ? 0 : 0.5;
   return { low, high, weight };
@@ -117,7 +108,7 @@ export function finisherOf(spec: SelectSpec): (a: Element, b: Element, weight: n
   const wide = isNarrow(spec) ? round : (x: number): number => x;
   return (a, b, t) => {
     const step = big ? Number((b as bigint) - (a as bigint)) : round(Number(b) - Number(a));
-    return t >= 0.5 ? wide(Number(b) - wide(step * wide(1 - t))) : wide(Number(a) + wide(step * t));
+    return t >= 0.5 ? wide(Number(b) - wide(step * wide(1 - t))) : wide(Number(a) + wide(step * wide(t)));
   };
 }
 
