@@ -372,13 +372,14 @@ const INLINE_HOSTS: ReadonlySet<string> = new Set(["write-zarr", "write-cog-part
 /** Most bytes of coordinates and the like that every task makes for itself. */
 const TRIFLE_BYTES = 65536;
 
-/** True where the layer's values may repeat in its consumer, or are only seen another way. */
-function broadcasts(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNode>): boolean {
+/** True where the layer's values repeat in its consumer, or go on as they are into what is no result yet. */
+function serves(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNode>, isResult: boolean): boolean {
   if (consumer.kind === "combine") return false;
-  const own = sizeOf(shapeOfChunks(layer.chunks));
-  return consumer.kind === "gather" || consumer.kind === "blockwise"
-    ? own <= sizeOf(shapeOfChunks(consumer.chunks))
-    : own < sizeOf(shapeOfChunks(loopOf(consumer)));
+  const [own, size] = [layer.chunks, loopOf(consumer)].map((chunks) => sizeOf(shapeOfChunks(chunks))) as [
+    number,
+    number,
+  ];
+  return own < size || (!isResult && own === size && (consumer.kind === "gather" || consumer.kind === "blockwise"));
 }
 
 /** Layers whose work runs inside their consumers' tasks. */
@@ -407,7 +408,7 @@ function markInline(
       layer.kind === "arange" ||
       ((layer.kind === "blockwise" || layer.kind === "gather") &&
         sizeOf(shapeOfChunks(layer.chunks)) * itemsize(layer.dtype) <= TRIFLE_BYTES &&
-        users.every((u) => !outputs.has(u) && broadcasts(layer, u.layer)) &&
+        users.every((u) => serves(layer, u.layer, outputs.has(u))) &&
         layerInputs(layer).every((i) => trifles.has(i)));
     if (isTrifle) trifles.add(node);
     const goes = isTrifle
