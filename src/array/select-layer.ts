@@ -1,6 +1,6 @@
 /** Layers of medians and quantiles: exact, by ranks along whole axes or by counting over many blocks. */
 import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
-import { castScalar, type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
+import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import {
   KernelBuilder,
   type LayerNode,
@@ -13,6 +13,7 @@ import {
 } from "../graph/index.ts";
 import { DISCRETE_METHODS } from "../kernels/index.ts";
 import { normalizeAxes, sizeOf } from "../ndarray/index.ts";
+import { chunkSizeBytes } from "./auto.ts";
 import { countedSelection } from "./counted-selection.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
 import type { Axis } from "./reduce.ts";
@@ -80,7 +81,7 @@ function quantilesOf({ op, q }: Choice): readonly number[] {
 
 /**
  * Layer of a selection. Reduced axes are made whole; the others are cut for tasks of the configured size.
- * All axes of an array of several blocks are ranked by counting, block by block.
+ * All axes of an array that is larger than one chunk are ranked by counting, block by block.
  * @throws {AxisError} @throws {DTypeError} not defined for the dtype @throws {ArgumentError} no quantile, no method
  * @throws {ShapeError} a quantile of nothing
  */
@@ -120,7 +121,7 @@ export function selectLayer(
   const label = `${choice.skipna ? "nan" : ""}${choice.op}`;
   const call = b.build(mask === null ? [value] : [value, mask]);
   const keepdims = options.keepdims ?? false;
-  if (reduced.length === x.ndim && sizeOf(x.chunks.map((c) => c.length)) > 1)
+  if (reduced.length === x.ndim && sizeOf(x.chunks.map((c) => c.length)) > 1 && x.nbytes > chunkSizeBytes())
     return countedSelection(label, { call, spec, x, keepdims });
   const { node, chunks } = wholeAlong(x, reduced);
   const inputs = [{ layer: node, axes: x.shape.map((_, k) => k) }];
@@ -136,11 +137,4 @@ export function wholeAlong(
   const spec = x.shape.map((n, k): number | "auto" => (axes.includes(k) ? Math.max(n, 1) : "auto"));
   const chunks = cutChunks(x.shape, x.dtype, spec, { previous: x.chunks });
   return { node: sameChunks(chunks, x.chunks) ? x.node : rechunkNode(x.node, chunks), chunks };
-}
-
-/** `q` of a percentile as a quantile, divided as NumPy does: in the array's own float dtype where `q` is one number. */
-export function quantileOfPercent(q: number | readonly number[], dtype: DType): number | readonly number[] {
-  if (typeof q !== "number") return q.map((x) => x / 100);
-  const own = dtypeInfo(dtype).kind === "f" ? (x: number): number => Number(castScalar(x, dtype)) : (x: number) => x;
-  return own(own(q) / 100);
 }

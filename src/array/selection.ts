@@ -6,7 +6,7 @@ import { axisAnd, type WithAxis } from "./axis-options.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import type { Axis } from "./reduce.ts";
 import { lazyArray } from "./reductions.ts";
-import { type Choice, quantileOfPercent, type SelectOptions, selectLayer } from "./select-layer.ts";
+import { type Choice, type SelectOptions, selectLayer } from "./select-layer.ts";
 
 export type { SelectOptions } from "./select-layer.ts";
 
@@ -45,7 +45,7 @@ function quantile_(skipna: boolean, percent: boolean): Quantile {
     const lazy = lazyArray(x);
     const choice: Choice = {
       op: "quantile",
-      q: percent ? quantileOfPercent(q, lazy.dtype) : q,
+      q: percent ? (typeof q === "number" ? q / 100 : q.map((x) => x / 100)) : q,
       skipna,
       ...(method === undefined ? {} : { method }),
     };
