@@ -4,7 +4,7 @@ import { type DType, dtypeInfo, promoteTypes, reductionType } from "../dtype/ind
 import { normalizeAxes, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
 import type { ChunkedArray } from "./chunked-array.ts";
 import { full } from "./create.ts";
-import { concatenate } from "./functions.ts";
+import { concatenate } from "./joining.ts";
 import type { Axis, ReduceOptions } from "./reduce.ts";
 import { lazyArray, type Reducible } from "./reductions.ts";
 
@@ -89,8 +89,8 @@ export interface MomentOptions {
 }
 
 /**
- * Central moment: the mean of `(x - mean) ** order`, with `ddof` less in the divisor. dtype: as of `var`. The array is
- * read twice. Chunks: one along reduced axes. Matches dask.array `moment`.
+ * Central moment: the mean of `(x - mean) ** order`, with `ddof` less in the divisor. dtype: as of `var` (float64 for orders 0 and 1).
+ * The array is read twice. Chunks: one along reduced axes. Matches dask.array `moment`.
  * @throws {ArgumentError} an order that is no integer from 0 on
  */
 export function moment(x: Reducible, order: number, axis?: Axis, options: MomentOptions = {}): ChunkedArray {
@@ -102,7 +102,7 @@ export function moment(x: Reducible, order: number, axis?: Axis, options: Moment
   const values = a.astype(dtype);
   if (order < 2) {
     const like = values.sum(axis, { keepdims, ...split });
-    return full(like.shape, 1 - order, { dtype, chunks: like.chunks });
+    return full(like.shape, 1 - order, { dtype: "float64", chunks: like.chunks });
   }
   const n = normalizeAxes(axis, a.ndim).reduce((product, k) => product * (a.shape[k] as number), 1);
   const centred = values.sub(values.mean(axis, { keepdims: true, ...split }));
