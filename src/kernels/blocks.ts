@@ -8,6 +8,7 @@ import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import { complexReduceKernels } from "./complex/reduce.ts";
 import { compressKernels } from "./compress.ts";
+import { fftKernels } from "./fft/fft.ts";
 import { indexingKernels } from "./indexing.ts";
 import { contractKernels } from "./linalg/contract.ts";
 import { matmulKernels } from "./matmul.ts";
@@ -43,6 +44,7 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...compressKernels,
   ...indexingKernels,
   ...contractKernels,
+  ...fftKernels,
   ...matmulKernels,
   ...reshapeKernels,
   ...scanKernels,

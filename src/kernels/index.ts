@@ -10,6 +10,7 @@ export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBl
 export { type CoarsenMethod, coarsen } from "./coarsen.ts";
 export { copyStrided, fill } from "./copy.ts";
 export { compileKernel, type Support, supports } from "./engine.ts";
+export { fftTypes } from "./fft/fft.ts";
 export { interpretMap } from "./interpret.ts";
 export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
@@ -20,10 +21,11 @@ export { DISCRETE_METHODS } from "./select/quantile.ts";
 export { runSelect } from "./select/select.ts";
 export { branchesOf } from "./select/spread.ts";
 export {
-  exportModules,
+  exchangeModules,
   importModule,
   type KernelStats,
   kernelStats,
+  type ModuleExchange,
   type NamedModule,
   timeCompilations,
 } from "./wasm/runtime.ts";
