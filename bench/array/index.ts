@@ -26,6 +26,7 @@ const RATIO_MOST = 1.5;
 const MEAN_AIM = 0.6;
 /** Sums of random floats in another order; the grid of the tests holds each function to its own bound. */
 const NEAR = { relative: 1e-4 } as const;
+const LONG_MS = 300;
 
 interface Answer {
   readonly ms?: readonly number[];
@@ -125,21 +126,28 @@ class Measurement {
       two: sweep.call.other !== undefined,
     };
     const first = await this.#peer.ask({ ...question, repeats: 1, keep: true });
+    if (first.error !== undefined) return null; // not defined for this dtype; the grid of the tests holds refusals
     const got = await this.#once(sweep, inputs);
     if (got === null) return null;
     this.#compare(sweep, got, first);
     this.#thread.release();
+    const start = performance.now();
+    await this.#once(sweep, inputs);
+    const slowest = Math.max(performance.now() - start, median(first.ms ?? []));
+    this.#thread.release();
+    // What takes long needs no repeats for a steady figure.
+    const [turns, repeats] = slowest > LONG_MS ? [1, 1] : [rounds, 3];
     const [ours, theirs]: [number[], number[]] = [[], []];
-    for (let i = 0; i < rounds; i++) {
+    for (let i = 0; i < turns; i++) {
       const mine: number[] = [];
-      for (let k = 0; k < 3; k++) {
+      for (let k = 0; k < repeats; k++) {
         const start = performance.now();
         await this.#once(sweep, inputs);
         mine.push(performance.now() - start);
         this.#thread.release();
       }
       ours.push(median(mine));
-      theirs.push(median((await this.#peer.ask({ ...question, repeats: 3, keep: false })).ms ?? []));
+      theirs.push(median((await this.#peer.ask({ ...question, repeats, keep: false })).ms ?? []));
     }
     const peer = { name: "NumPy", samples: theirs };
     return row({ id: `${sweep.name} ${sweep.dtype}`, metric: "ms", ours, peer, target: RATIO_MOST });
@@ -147,7 +155,6 @@ class Measurement {
 
   #compare({ name, dtype }: Sweep, got: readonly NDArray[], answer: Answer): void {
     const where = `${name} ${dtype}`;
-    if (answer.error !== undefined) throw new OutputsDifferError(`${where}: NumPy refuses: ${answer.error}`);
     got.forEach((mine, k) => {
       const described = answer.results?.[k];
       if (!described || !isDType(described.dtype)) throw new OutputsDifferError(`${where}: result ${k} is missing`);
@@ -200,6 +207,8 @@ export const bench: Bench = async ({ quick, say }) => {
       try {
         const made = await measurement.take(sweep, inputs.get(sweep.dtype) as Inputs, quick ? 1 : 3);
         if (made) rows.push(made);
+        if (made && !quick)
+          say(`${made.id}: ${made.ours.toFixed(1)} ms, NumPy ${made.peer?.toFixed(1)} ms, ${made.ratio?.toFixed(2)}`);
       } catch (error) {
         wrong.push(error instanceof Error ? error.message : String(error));
       }
