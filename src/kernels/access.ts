@@ -51,6 +51,13 @@ function loadWhole(code: LaneCode, width: Width, at: Address): V[] {
   );
 }
 
+/** E float32 elements upwards from `at`, two to a vector, as a widening to float64 reads them in one instruction. */
+export function loadHalves(code: LaneCode, at: Address): V[] {
+  return Array.from({ length: code.elements / 2 }, (_, k) =>
+    code.let(loadVector("v128.load64_zero", { ...at, offset: at.offset + 8 * k })),
+  );
+}
+
 /** One element in every lane. */
 export function loadSplat(code: LaneCode, dtype: DType, at: Address): Lanes {
   const width = widthOf(dtype);

@@ -44,6 +44,11 @@ export function rounded(kind: Accumulation, x: number): number {
   return kind === "prod-single" ? Math.fround(x) : kind === "prod-half" ? Math.f16round(x) : x;
 }
 
+/** The better of two float64 values, or the one that is a number. */
+function skipFloats(kind: Accumulation, a: number, b: number): number {
+  return (kind === "min" ? b < a : a < b) || Number.isNaN(a) ? b : a;
+}
+
 /** Two 64-bit values as `kind` joins them; storing wraps. */
 export function joinBigs(kind: Accumulation, a: bigint, b: bigint): bigint {
   if (kind === "min") return b < a ? b : a;
@@ -122,7 +127,7 @@ function multiplyTile(kind: Accumulation, values: TypedArray, n: number, slots: 
 
 /**
  * Accumulate `n` values of a tile (counting the mask's trues, if there is one) into row `row`. Products go on from the
- * row's value.
+ * row's value; with `skips` an extreme steps over NaN.
  */
 export function accumulateTile(
   kind: Accumulation,
@@ -132,6 +137,7 @@ export function accumulateTile(
   slots: Slots,
   row: number,
   slot: SlotKind,
+  skips = false,
 ): void {
   if (kind === "sum-float")
     slots.f64[2 * row] = pairwiseSum(values as Float64Array, 0, n); // planReduce casts to float64
@@ -139,11 +145,12 @@ export function accumulateTile(
   else if (isProduct(kind)) multiplyTile(kind, values, n, slots, row);
   else if (kind === "first") {
     const at = (values as Uint8Array).subarray(0, n).indexOf(1); // bools
-    slots.i64[2 * row] = BigInt(at < 0 ? n : at);
+    slots.f64[2 * row] = at < 0 ? n : at;
   } else if (slot === "f64") {
     let best = values[0] as number;
-    for (let i = 1; i < n; i++) best = joinFloats(kind, best, values[i] as number);
-    slots.f64[2 * row] = best;
+    if (skips) for (let i = 1; i < n; i++) best = skipFloats(kind, best, values[i] as number);
+    else for (let i = 1; i < n; i++) best = joinFloats(kind, best, values[i] as number);
+    slots.f64[2 * row] = Number.isNaN(best) && skips ? (kind === "min" ? Infinity : -Infinity) : best;
   } else {
     let best = values[0] as number | bigint;
     for (let i = 1; i < n; i++) {

@@ -2,7 +2,17 @@
 import { invariant } from "../base/index.ts";
 import { DTYPES } from "../dtype/index.ts";
 import { slotKind } from "./accumulate.ts";
-import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, widthOf } from "./lanes.ts";
+import {
+  floatPattern,
+  type LaneCode,
+  type Lanes,
+  lowHalves,
+  pattern,
+  shapeOf,
+  type V,
+  type Width,
+  widthOf,
+} from "./lanes.ts";
 import type { ReducePlan } from "./reduce-plan.ts";
 import {
   anyTrue,
@@ -22,9 +32,6 @@ import {
   vector1,
   vector2,
 } from "./wasm/builder.ts";
-
-/** Elements per iteration of a reduction. */
-export const E = 8;
 
 /** Type of a slot's value in a module. */
 export type Reducible = "f64" | "i64";
@@ -60,17 +67,35 @@ function floatSum(code: LaneCode): Accumulator {
   };
 }
 
-/** Trues of masks, counted in eight 16-bit lanes. */
+/** Trues of masks, counted at the width of the masks; rows are short enough for 16-bit counters. */
 export function maskCount(code: LaneCode): Accumulator {
-  const acc = zeros(code, 1)[0] as V;
+  const acc = zeros(code, 2);
+  let width: Width = 2;
   return {
     take: (x, live) => {
-      const [mask] = code.mask(x, 2) as [V];
-      const counted = live === null ? mask : vector2("v128.and", mask, (code.mask(live, 2) as [V])[0]);
-      code.f.set(acc, vector2("i16x8.sub", acc, counted));
+      width = x.width;
+      const v = live === null ? x.v : code.map2("v128.and", x.v, code.mask(live, x.width));
+      v.forEach((mask, k) => {
+        const a = acc[k % 2] as V; // two of them
+        // Eight lanes of a byte each fill half a vector, and the other half is anything.
+        const bytes = code.elements === 8 ? "i16x8.extend_low_i8x16_s" : "i16x8.extadd_pairwise_i8x16_s";
+        if (x.width === 1) code.f.set(a, vector2("i16x8.sub", a, vector1(bytes, mask)));
+        else code.f.set(a, vector2(`${shapeOf(INT_OF[x.width])}.sub` as Vector2Name, a, mask)); // every shape has sub
+      });
     },
-    result: () => sumLanes(vector1("i32x4.extadd_pairwise_i16x8_u", acc), "u", code),
+    result: () => {
+      const [a, b] = acc as [V, V]; // two of them
+      if (width === 8) return sum64(code.let(vector2("i64x2.add", a, b)));
+      if (width === 4) return sumLanes(vector2("i32x4.add", a, b), "u", code);
+      return sumLanes(vector1("i32x4.extadd_pairwise_i16x8_u", vector2("i16x8.add", a, b)), "u", code);
+    },
   };
+}
+
+const INT_OF = { 2: "int16", 4: "int32", 8: "int64" } as const;
+
+function sum64(x: V): I64 {
+  return scalar2("i64.add", extract("i64x2.extract_lane", x, 0), extract("i64x2.extract_lane", x, 1));
 }
 
 function sumLanes(x: Vector, sign: "s" | "u", code: LaneCode): I64 {
@@ -85,24 +110,24 @@ function intSum(code: LaneCode, dtype: Lanes["dtype"]): Accumulator {
   const width = widthOf(dtype);
   const signed = DTYPES[dtype].kind === "i";
   const sign = signed ? "s" : "u";
-  const acc = zeros(code, width <= 2 ? 1 : 2);
+  const acc = zeros(code, 2);
   const add = (k: number, shape: "i32x4" | "i64x2", x: Vector): void =>
     code.f.set(acc[k] as V, vector2(`${shape}.add`, acc[k] as V, x));
   return {
     take: (x, live) => {
       const v = live === null ? x.v : code.map2("v128.and", x.v, code.mask(live, width));
       if (width <= 2)
-        for (const h of code.resize(v, width, 2, signed))
-          add(0, "i32x4", vector1(`i32x4.extadd_pairwise_i16x8_${sign}`, h));
+        code.resize(v, width, 2, signed).forEach((h, k) => {
+          add(k % 2, "i32x4", vector1(`i32x4.extadd_pairwise_i16x8_${sign}`, h));
+        });
       else
         code.resize(v, width, 8, signed).forEach((w, k) => {
           add(k % 2, "i64x2", w);
         });
     },
     result: () => {
-      if (width <= 2) return sumLanes(acc[0] as V, sign, code);
-      const both = code.let(vector2("i64x2.add", acc[0] as V, acc[1] as V));
-      return scalar2("i64.add", extract("i64x2.extract_lane", both, 0), extract("i64x2.extract_lane", both, 1));
+      if (width <= 2) return sumLanes(vector2("i32x4.add", acc[0] as V, acc[1] as V), sign, code);
+      return sum64(code.let(vector2("i64x2.add", acc[0] as V, acc[1] as V)));
     },
   };
 }
@@ -148,7 +173,7 @@ function intExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
       });
     },
     result: () => {
-      const per = Math.min(E, 16 / width);
+      const per = Math.min(code.elements, 16 / width);
       const all = acc.flatMap((x) => Array.from({ length: per }, (_, lane) => lanes64(x, dtype, lane)));
       const best = code.f.let(all[0] as I64);
       for (const x of all.slice(1)) {
@@ -162,16 +187,15 @@ function intExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
 }
 
 function boolExtreme(code: LaneCode, kind: "min" | "max"): Accumulator {
-  // Any false (min) or any true (max), in eight 16-bit lanes.
+  // Any false (min) or any true (max), in vectors of whatever width the masks have.
   const acc = zeros(code, 1)[0] as V;
   return {
     take: (x, live) => {
-      const mask = (code.mask(x, 2) as [V])[0];
-      const hit: Vector = kind === "max" ? mask : vector1("v128.not", mask);
-      code.f.set(
-        acc,
-        vector2("v128.or", acc, live === null ? hit : vector2("v128.and", hit, (code.mask(live, 2) as [V])[0])),
-      );
+      const hits = kind === "max" ? x.v : code.map1("v128.not", x.v);
+      const seen = live === null ? hits : code.map2("v128.and", hits, code.mask(live, x.width));
+      // Eight lanes of a byte each fill half a vector, and the other half is anything.
+      const used = code.elements * x.width < 16 ? [code.let(lowHalves(seen[0] as V, acc))] : seen;
+      for (const v of used) code.f.set(acc, vector2("v128.or", acc, v));
     },
     result: () => {
       const any = anyTrue(acc);
@@ -289,5 +313,5 @@ export function accumulatorOf(code: LaneCode, plan: ReducePlan, start: () => Val
 
 /** Type of the value that a plan's rows give. */
 export function valueType(plan: ReducePlan): Reducible {
-  return slotKind(plan.dtype) === "f64" ? "f64" : "i64";
+  return plan.kind === "first" || slotKind(plan.dtype) === "f64" ? "f64" : "i64";
 }

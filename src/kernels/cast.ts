@@ -27,6 +27,7 @@ import {
   scalarCompare,
   select,
   truncate,
+  truncateInRange,
   type Vector,
   type Vector1Name,
   type Vector2Name,
@@ -175,13 +176,13 @@ function floatToInt(code: LaneCode, a: Lanes, to: DType): readonly V[] {
     () => {
       words.forEach((word, k) => {
         const low = clean[float === "float32" ? k : 2 * k] as V; // as many as words, or twice as many
-        if (float === "float32") code.f.set(word, vector1("i32x4.trunc_sat_f32x4_s", low));
+        if (float === "float32") code.f.set(word, truncateInRange("i32x4.f32x4", low));
         else
           code.f.set(
             word,
             lowHalves(
-              vector1("i32x4.trunc_sat_f64x2_s_zero", low),
-              vector1("i32x4.trunc_sat_f64x2_s_zero", clean[2 * k + 1] as V),
+              truncateInRange("i32x4.f64x2_zero", low),
+              truncateInRange("i32x4.f64x2_zero", clean[2 * k + 1] as V),
             ),
           );
       });

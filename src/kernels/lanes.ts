@@ -53,6 +53,9 @@ export function floatPattern(dtype: "float32" | "float64", x: number): Uint8Arra
 export class LaneCode {
   readonly f: FunctionBuilder;
   readonly elements: number;
+  /** Locals that are set once, before everything else. */
+  readonly #fixed = new Set<number>();
+  #fixing = 0;
 
   constructor(f: FunctionBuilder, elements: number) {
     this.f = f;
@@ -64,7 +67,24 @@ export class LaneCode {
   }
 
   let(x: Vector): V {
-    return this.f.let(x);
+    const local = this.f.let(x);
+    if (this.#fixing > 0) this.#fixed.add(local.index);
+    return local;
+  }
+
+  /** Emit `body` before everything else; what it names stays the same throughout the function. */
+  fix(body: () => void): void {
+    this.f.once(() => {
+      this.#fixing++;
+      body();
+      this.#fixing--;
+    });
+  }
+
+  /** Mask of NaN lanes; of a vector that stays the same, computed once. */
+  isNaN(shape: "f32x4" | "f64x2", x: V): Vector {
+    const mask = vector2(`${shape}.ne`, x, x);
+    return this.#fixed.has(x.index) && this.#fixing === 0 ? this.f.hoist(`nan ${x.index}`, () => mask) : mask;
   }
 
   /** `op` of the dtype's shape on every vector. */

@@ -4,6 +4,7 @@ import type { Kernel, KernelNode, NodeId } from "../graph/index.ts";
 import {
   type Access,
   loadContiguous,
+  loadHalves,
   loadReversed,
   loadSplat,
   loadStrided,
@@ -27,6 +28,7 @@ import {
   loadVector,
   scalar2,
   scalarCompare,
+  vector1,
   vector2,
 } from "./wasm/builder.ts";
 import { encodeModule } from "./wasm/encoder.ts";
@@ -70,6 +72,28 @@ function operandsOf(node: KernelNode): NodeId[] {
   return "b" in node ? [node.a, node.b] : [node.a];
 }
 
+/** Inputs of a level, by slot. */
+export interface Inputs {
+  readonly whole: (slot: number) => Lanes;
+  /** Contiguous float32 in halves. */
+  readonly halves: (slot: number) => readonly V[];
+}
+
+/** Contiguous float32 inputs that are only ever widened to float64: nothing else reads them. */
+function widenedInputs(kernel: Kernel, levels: readonly (Level | null)[], inputs: readonly Access[]): Set<NodeId> {
+  const found = new Set<NodeId>();
+  kernel.nodes.forEach((node, id) => {
+    if (node.op === "in" && node.dtype === "float32" && levels[id] === 2 && inputs[node.slot]?.kind === "c")
+      found.add(id);
+  });
+  kernel.nodes.forEach((node, id) => {
+    if (levels[id] === null || (node.op === "cast" && node.dtype === "float64")) return;
+    for (const operand of operandsOf(node)) found.delete(operand);
+  });
+  for (const id of kernel.outputs) found.delete(id);
+  return found;
+}
+
 /** Lowers a kernel's nodes level by level; values of lower levels are kept. */
 export class NodeCode {
   readonly code: LaneCode;
@@ -77,34 +101,41 @@ export class NodeCode {
   readonly #levels: readonly (Level | null)[];
   readonly #values = new Map<NodeId, Lanes>();
   readonly #fixed: Pick<Sources, "param" | "set">;
+  readonly #widened: ReadonlySet<NodeId>;
 
-  constructor(
-    code: LaneCode,
-    kernel: Kernel,
-    levels: readonly (Level | null)[],
-    fixed: Pick<Sources, "param" | "set">,
-  ) {
+  constructor(code: LaneCode, kernel: Kernel, inputs: readonly Access[], fixed: Pick<Sources, "param" | "set">) {
     this.code = code;
     this.#kernel = kernel;
-    this.#levels = levels;
+    this.#levels = levelsOf(kernel, inputs);
+    this.#widened = widenedInputs(kernel, this.#levels, inputs);
     this.#fixed = fixed;
   }
 
-  /** Emit the nodes of one level; `input` gives the lanes of an input of that level. */
-  lower(level: Level, input: (slot: number) => Lanes): void {
+  /** Emit the nodes of one level; `inputs` gives the lanes of an input of that level. */
+  lower(level: Level, inputs: Inputs): void {
     const loaded = new Map<number, Lanes>();
-    const once = (slot: number): Lanes => {
-      const lanes = loaded.get(slot) ?? input(slot);
+    const input = (slot: number): Lanes => {
+      const lanes = loaded.get(slot) ?? inputs.whole(slot);
       loaded.set(slot, lanes);
       return lanes;
     };
     this.#kernel.nodes.forEach((node, id) => {
-      if (this.#levels[id] !== level) return;
+      if (this.#levels[id] !== level || this.#widened.has(id)) return;
+      const operand = (k: NodeId): Lanes => this.#values.get(k) as Lanes; // lowered before
       this.#values.set(
         id,
-        lowerNode(this.code, node, (operand) => this.#values.get(operand) as Lanes, { ...this.#fixed, input: once }),
+        node.op === "cast" && this.#widened.has(node.a)
+          ? this.#widen(node.a, inputs)
+          : lowerNode(this.code, node, operand, { ...this.#fixed, input }),
       );
     });
+  }
+
+  /** A widened input; read once per use, which is one unless there are equal casts. */
+  #widen(id: NodeId, inputs: Inputs): Lanes {
+    const { slot } = this.#kernel.nodes[id] as Extract<KernelNode, { readonly op: "in" }>; // a widened input
+    const v = inputs.halves(slot).map((x) => this.code.let(vector1("f64x2.promote_low_f32x4", x)));
+    return { dtype: "float64", width: 8, v };
   }
 
   output(k: number): Lanes {
@@ -189,6 +220,29 @@ export function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
   }
 }
 
+/** Inputs at their cursors. */
+export function inputsAt(code: LaneCode, cursor: (slot: number) => Cursor): Inputs {
+  return {
+    whole: (slot) => loadAt(code, cursor(slot)),
+    halves: (slot) => {
+      const { access, at } = cursor(slot);
+      return loadHalves(code, { memory: access.memory, base: at, offset: 0 });
+    },
+  };
+}
+
+/** Inputs whose last elements were moved to places of their own. */
+export function inputsInPlaces(
+  code: LaneCode,
+  cursor: (slot: number) => Cursor,
+  place: (c: Cursor) => Address,
+): Inputs {
+  return {
+    whole: (slot) => loadContiguous(code, cursor(slot).access.dtype, place(cursor(slot))),
+    halves: (slot) => loadHalves(code, place(cursor(slot))),
+  };
+}
+
 /** Advance by one iteration. */
 export function advance(code: LaneCode, { access, at, step }: Cursor): void {
   const bytes = code.elements * widthOf(access.dtype);
@@ -214,9 +268,15 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
   const outs = shape.outs.map((x, k) => cursorOf(f, x, k, word, layout));
   const inputs = shape.inputs.map((x, k) => (used(k) ? cursorOf(f, x, outs.length + k, word, layout) : null));
   const cursors = [...outs, ...inputs.filter((c) => c !== null)];
-  const nodes = new NodeCode(code, kernel, levels, fixedSources(code, layout, block, { sets: shape.sets, scratch }));
+  const nodes = new NodeCode(
+    code,
+    kernel,
+    shape.inputs,
+    fixedSources(code, layout, block, { sets: shape.sets, scratch }),
+  );
   const input = (slot: number): Cursor => inputs[slot] as Cursor; // asked for used slots only
-  nodes.lower(0, () => loadAt(code, input(0)));
+  const sources = inputsAt(code, input);
+  code.fix(() => nodes.lower(0, sources));
   if (isCopy(kernel, shape)) emitCopy(f, outs[0] as Cursor, input(0), rows, count);
   const whole = f.let(scalar2("i32.shr_u", count, i32(Math.log2(code.elements))));
   const rest = f.let(scalar2("i32.and", count, i32(code.elements - 1)));
@@ -225,13 +285,13 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
     () => scalarCompare("i32.gt_u", rows, i32(0)),
     () => {
       for (const c of cursors) f.set(c.at, c.row);
-      nodes.lower(1, (slot) => loadAt(code, input(slot)));
+      nodes.lower(1, sources);
       f.set(iterations, whole);
       f.if(whole, () =>
         f.doWhile(
           () => iterations,
           () => {
-            nodes.lower(2, (slot) => loadAt(code, input(slot)));
+            nodes.lower(2, sources);
             outs.forEach((c, k) => {
               const to: Address = { memory: c.access.memory, base: c.at, offset: 0 };
               if (c.access.kind === "c") storeContiguous(code, nodes.stored(k), to);
@@ -315,7 +375,7 @@ function emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scra
   const place = (c: Cursor): Address => ({ memory: scratch, base: block, offset: layout.tail(c.index) });
   const inputs = cursors.filter((c) => !outs.includes(c) && c.access.kind !== "s");
   for (const c of inputs) moveTail(code, c, place(c), rest, "in");
-  nodes.lower(2, (slot) => loadContiguous(code, input(slot).access.dtype, place(input(slot))));
+  nodes.lower(2, inputsInPlaces(code, input, place));
   for (const [k, c] of outs.entries()) storeContiguous(code, nodes.stored(k), place(c));
   for (const c of outs) moveTail(code, c, place(c), rest, "out");
 }

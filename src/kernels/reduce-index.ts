@@ -6,11 +6,11 @@
  * Along rows: a vector extreme per piece, then a search in the piece that has it. Across rows: running extremes and
  * places side by side. Left out NaN counts as the identity, as in NumPy's nanargmin; masked elements are never found.
  */
-import { DTYPES, type DType } from "../dtype/index.ts";
+import { DTYPES, type DType, viewOf } from "../dtype/index.ts";
 import type { KernelCall, ReducePlace, ReduceSpec } from "../graph/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinBigs, joinFloats, type Slots, slotKind } from "./accumulate.ts";
-import { convert, fill } from "./copy.ts";
+import { convert, copyStrided, fill } from "./copy.ts";
 import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
@@ -24,10 +24,11 @@ import {
   type Job,
   joinOffsets,
   pick,
+  type RowNest,
   rowsOf,
 } from "./reduce-job.ts";
 import { excludes, indexCall, planReduce, planSearch, type ReducePlan, type SearchPlan } from "./reduce-plan.ts";
-import { ROW_BATCH, reduceRows, TILE } from "./rows.ts";
+import { ROW_BATCH, reduceRows, slotsOfBatch, TILE } from "./rows.ts";
 import { SCRATCH, scratch } from "./wasm/runtime.ts";
 
 /** Rows per pass of the running form. */
@@ -125,8 +126,6 @@ class RowSearch {
   readonly #excludes: boolean;
   readonly #target: IndexTarget;
   readonly #places: Places;
-  readonly #cells: readonly (readonly number[])[];
-  #cell = 0;
 
   constructor(call: KernelCall, spec: ReduceSpec, job: Job, target: IndexTarget, places: Places) {
     this.#job = job;
@@ -135,36 +134,69 @@ class RowSearch {
     this.#excludes = excludes(call);
     this.#target = target;
     this.#places = places;
-    this.#cells = offsetsOf([target.value, target.count, target.index]);
   }
 
   run(): void {
     const rows = rowsOf(this.#job);
-    if (sizeOf(rows.outer.shape) === 1 && rows.n <= TILE)
-      eachRun(this.#job, ROW_BATCH, ({ count, offsets, steps }) => {
-        const batch = batchOf(this.#job, rows, { n: rows.n, rows: count }, { rowSteps: steps, offsets });
-        const slots = reduceRows(this.#plan, batch, this.#job.inputs);
-        const values = Array.from({ length: count }, (_, r) => slots[slotKind(this.#plan.dtype)][2 * r] as never);
-        const counts = Array.from({ length: count }, (_, r) => slots.f64[2 * r + 1] as number);
-        const found = this.#find(values, offsets, steps, rows);
-        for (let r = 0; r < count; r++) this.#write(values[r] as never, counts[r] as number, found[r] as number);
-      });
-    else
-      eachRun(this.#job, 1, ({ offsets }) => {
-        const best = this.#best(offsets, rows);
-        if (best.value === null) return this.#write(this.#plan.identity, best.count, -1);
-        const [at] = this.#find(
-          [best.value],
+    if (sizeOf(rows.outer.shape) === 1 && rows.n <= TILE) return this.#runBatches(rows);
+    const cells = offsetsOf([this.#target.value, this.#target.count, this.#target.index]);
+    let cell = 0;
+    eachRun(this.#job, 1, ({ offsets }) => {
+      const best = this.#best(offsets, rows);
+      let ordinal = -1;
+      if (best.value !== null) {
+        const wanted = this.#wanted(1);
+        wanted.data[0] = best.value as never; // slots hold the target's dtype
+        this.#find(
+          wanted,
           best.offsets,
           best.offsets.map(() => 0),
           { ...rows, n: best.n },
         );
-        this.#write(best.value, best.count, best.ordinal + (at as number)); // one row, one place
-      });
+        ordinal = best.ordinal + (slotsOfBatch().f64[0] as number);
+      }
+      const [value, count, index] = [this.#target.value, this.#target.count, this.#target.index];
+      const [v, n, i] = cells.map((list) => list[cell] as number) as [number, number, number]; // three blocks
+      value.data[v] = (best.value ?? this.#plan.identity) as never; // as the component's dtype
+      count.data[n] = best.count as never;
+      index.data[i] = BigInt(indexOf(this.#places, ordinal)) as never;
+      cell++;
+    });
+  }
+
+  /** One row per cell: a run of cells at a time, all by kernels. */
+  #runBatches(rows: RowNest): void {
+    const { kept } = this.#job.axes;
+    const { value, count, index } = this.#target;
+    const shape = kept.map((k) => this.#job.shape[k] as number);
+    const nest = loopNest(shape, [value, count, index, ...this.#job.inputs.map((x) => pick(x, kept))], "given");
+    const depth = Math.max(0, nest.shape.length - 1);
+    const width = nest.shape[depth] ?? 1;
+    const steps = nest.strides.slice(3).map((s) => s[depth] ?? 0);
+    const slot = (k: 0 | 1, dtype: DType, n: number): NDArray =>
+      new NDArray(dtype, viewOf(dtype, scratch().buffer, SCRATCH.slots, 2 * n), [n], [2], k);
+    forEachOuter(nest, depth, (base) => {
+      for (let c = 0; c < width; c += ROW_BATCH) {
+        const n = Math.min(ROW_BATCH, width - c);
+        const at = base.map((offset, k) => offset + c * (nest.strides[k]?.[depth] ?? 0));
+        const cells = [value, count, index].map((x, k) => columnsAt(x, nest, k, at[k] as number, n));
+        const [values, counts, indices] = cells as [NDArray, NDArray, NDArray]; // three targets
+        const offsets = at.slice(3);
+        const batch = batchOf(this.#job, rows, { n: rows.n, rows: n }, { rowSteps: steps, offsets });
+        reduceRows(this.#plan, batch, this.#job.inputs);
+        const wanted = this.#wanted(n);
+        copyStrided(wanted, slot(0, wanted.dtype, n));
+        copyStrided(values, wanted);
+        if (this.#plan.counted) copyStrided(counts, slot(1, "float64", n));
+        else fill(counts, this.#job.size);
+        this.#find(wanted, offsets, steps, rows);
+        toIndices(slot(0, "float64", n), indices, this.#places, rows.n);
+      }
+    });
   }
 
   /** The first piece that holds the extreme of one cell. */
-  #best(cell: readonly number[], rows: ReturnType<typeof rowsOf>): Best {
+  #best(cell: readonly number[], rows: RowNest): Best {
     let best: Best = { value: null, count: 0, offsets: cell, ordinal: 0, n: 0 };
     let [ordinal, count] = [0, 0];
     const pieces = (from: readonly number[], n: number, number: number): void => {
@@ -204,37 +236,26 @@ class RowSearch {
     return isNew ? value : null;
   }
 
-  /** Places of `values` in their rows of `rows.n` elements; the row's length where one is not there. */
+  /** Room for the extremes of `n` rows, which a search reads. */
+  #wanted(n: number): NDArray {
+    return NDArray.view(this.#search.target, scratch().buffer, SCRATCH.means, [n]);
+  }
+
+  /** Slots: places of the `wanted` extremes in their rows of `rows.n` elements; the row's length where one is not there. */
   #find(
-    values: readonly (number | bigint)[],
+    wanted: NDArray,
     offsets: readonly number[],
     rowSteps: readonly number[],
-    rows: Pick<ReturnType<typeof rowsOf>, "n" | "steps">,
-  ): number[] {
-    const { plan, target } = this.#search;
-    const wanted = NDArray.view(target, scratch().buffer, SCRATCH.means, [values.length]);
-    values.forEach((v, r) => {
-      wanted.data[r] = v as never; // slots hold the target's dtype
-    });
+    rows: Pick<RowNest, "n" | "steps">,
+  ): void {
     const inputs = [...this.#job.inputs, wanted];
     const batch = batchOf(
       { inputs },
       { steps: [...rows.steps, 0] },
-      { n: rows.n, rows: values.length },
+      { n: rows.n, rows: wanted.size },
       { rowSteps: [...rowSteps, 1], offsets: [...offsets, 0] },
     );
-    const slots = reduceRows(plan, batch, inputs);
-    return values.map((_, r) => Number(slots.i64[2 * r]));
-  }
-
-  #write(value: number | bigint, count: number, ordinal: number): void {
-    const { value: values, count: counts, index } = this.#target;
-    const [v, n, i] = this.#cells.map((list) => list[this.#cell] as number) as [number, number, number]; // three blocks
-    const isAbsent = ordinal < 0 || (this.#excludes && count === 0);
-    values.data[v] = value as never; // slots hold the component's dtype
-    counts.data[n] = (this.#plan.counted ? count : this.#job.size) as never;
-    index.data[i] = BigInt(isAbsent ? -1 : indexOf(this.#places, ordinal)) as never;
-    this.#cell++;
+    reduceRows(this.#search.plan, batch, inputs);
   }
 }
 
@@ -243,7 +264,7 @@ function alongColumns(call: KernelCall, spec: ReduceSpec, job: Job, target: Inde
   const { kept } = job.axes;
   const shape = kept.map((k) => job.shape[k] as number);
   const plan = planReduce(call, spec);
-  const dtypes: DType[] = plan.counted ? [spec.from, "int32", "float64"] : [spec.from, "int32"];
+  const dtypes: DType[] = plan.counted ? [spec.from, "int32", "int32"] : [spec.from, "int32"];
   const kernels = { several: indexCall(call, spec, GROUP), single: indexCall(call, spec, 1), inputs: job.inputs };
   const order = NDArray.view("int32", scratch().buffer, SCRATCH.means, [PLACE_ROWS]);
   const targets = [target.value, target.index, target.count];
@@ -270,7 +291,7 @@ function alongColumns(call: KernelCall, spec: ReduceSpec, job: Job, target: Inde
     const [value, index, counts] = targets.map((x, k) => columnsAt(x, columns, k, at[k] as number, width));
     convert(value as NDArray, best);
     if (count !== undefined) convert(counts as NDArray, count);
-    toIndices(place, index as NDArray, places); // three targets
+    toIndices(place, index as NDArray, places, Number.POSITIVE_INFINITY); // three targets
   });
 }
 
@@ -323,23 +344,24 @@ function takeRows(pass: Pass, rows: Rows): void {
   take(single, 1, whole * GROUP, rows.n - whole * GROUP);
 }
 
-/** Places in the block as indices of the whole range. */
-function toIndices(place: NDArray, index: NDArray, places: Places): void {
+/** Places in the block (-1, or `none` and more, for nothing) as indices of the whole range. */
+function toIndices(place: NDArray, index: NDArray, places: Places, none: number): void {
   const step = spacing(places);
   if (step === null) {
     const [from, to] = offsetsOf([place, index]) as [number[], number[]]; // two blocks
     from.forEach((offset, k) => {
-      index.data[to[k] as number] = BigInt(indexOf(places, Number(place.data[offset]))) as never;
+      const ordinal = Number(place.data[offset]);
+      index.data[to[k] as number] = BigInt(indexOf(places, ordinal < none ? ordinal : -1)) as never;
     });
     return;
   }
   const b = new CallBuilder();
-  const x = b.cast(b.input("int32"), "int64");
-  const whole = b.binary(
-    "add",
-    b.binary("mul", x, b.param(BigInt(step), "int64")),
-    b.param(BigInt(places.first), "int64"),
-  );
-  const none = b.param(-1n, "int64");
-  runMap(b.build([b.where(b.compare("lt", x, b.param(0n, "int64")), none, whole)]), [place], [index], place.shape);
+  let at = b.input(place.dtype);
+  if (place.dtype === "float64")
+    at = b.where(b.compare("lt", at, b.param(none, "float64")), at, b.param(-1, "float64"));
+  const x = b.cast(b.cast(at, "int32"), "int64");
+  const scaled = b.binary("mul", x, b.param(BigInt(step), "int64"));
+  const whole = b.binary("add", scaled, b.param(BigInt(places.first), "int64"));
+  const isNothing = b.compare("lt", x, b.param(0n, "int64"));
+  runMap(b.build([b.where(isNothing, b.param(-1n, "int64"), whole)]), [place], [index], place.shape);
 }

@@ -46,8 +46,10 @@ export interface ReducePlan {
   readonly counted: boolean;
   /** dtype of the value that `call` gives. */
   readonly dtype: DType;
-  /** True where values cannot be NaN, because NaN is masked. */
+  /** True where NaN does not matter: values have none, or min and max step over it. */
   readonly clean: boolean;
+  /** True for min and max over values that may be NaN, which is stepped over. */
+  readonly skips: boolean;
   /** Start value, of `dtype` (sums: 0). */
   readonly identity: number | bigint;
 }
@@ -127,7 +129,7 @@ export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
   let x = value;
   if (spec.op === "count") {
     if (mask === undefined) mask = b.compare("eq", value, value); // not used by the runner, which knows the number
-    return { kind, call: b.build([mask]), counted: false, clean: true, dtype: "bool", identity: 0 };
+    return { kind, call: b.build([mask]), counted: false, clean: true, skips: false, dtype: "bool", identity: 0 };
   }
   if (spec.op === "any" || spec.op === "all") x = b.cast(value, "bool");
   if (skipsNaN(spec)) {
@@ -136,14 +138,15 @@ export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
   }
   const narrow = b.dtypeOf(x);
   const identity = identityOf(kind, narrow);
-  if (mask !== undefined) x = b.where(mask, x, b.param(identity, narrow)); // before the cast, where fewer bytes move
+  const skips = (kind === "min" || kind === "max") && skipsNaN(spec) && given === undefined;
+  if (mask !== undefined && !skips) x = b.where(mask, x, b.param(identity, narrow)); // before the cast, where fewer bytes move
   const wide = accumulatedAs(kind, narrow);
   if (wide !== null) x = b.cast(x, wide);
   const dtype = b.dtypeOf(x);
   const clean = DTYPES[dtype].kind !== "f" || spec.op.startsWith("nan");
   const outputs = mask === undefined ? [x] : [x, mask];
   const start = DTYPES[dtype].big ? BigInt(identity) : Number(identity);
-  return { kind, call: b.build(outputs), counted: mask !== undefined, clean, dtype, identity: start };
+  return { kind, call: b.build(outputs), counted: mask !== undefined, clean, skips, dtype, identity: start };
 }
 
 /** A search for where a known extreme lies. */
@@ -190,13 +193,13 @@ export function planSearch(call: KernelCall, spec: ReduceSpec): SearchPlan {
   if (d.kind === "f" && !skipsNaN(spec))
     hit = b.binary("or", hit, b.binary("and", b.compare("ne", x, x), b.compare("ne", wanted, wanted)));
   if (mask !== null) hit = b.binary("and", hit, mask);
-  const plan = { kind: "first", counted: false, clean: true, dtype: "bool", identity: 0 } as const;
+  const plan = { kind: "first", counted: false, clean: true, skips: false, dtype: "bool", identity: 0 } as const;
   return { plan: { ...plan, call: b.build([hit]) }, target };
 }
 
 /**
  * Kernel that takes `groups` rows into running extremes and the places where they were found. Inputs: extreme, place
- * (int32, -1 for none), count if counted, then per row its place (int32) and the plan's inputs. Outputs: as the first
+ * (int32, -1 for none), int32 count if counted, then per row its place (int32) and the plan's inputs. Outputs: as the first
  * two or three inputs. An element that is not better than the one before leaves it: the first of equals stays.
  */
 export function indexCall(call: KernelCall, spec: ReduceSpec, groups: number): KernelCall {
@@ -204,7 +207,7 @@ export function indexCall(call: KernelCall, spec: ReduceSpec, groups: number): K
   const kind = accumulationOf(spec) as "min" | "max"; // argmin and its kin are extremes
   let [best, place] = [b.input(spec.from), b.input("int32")];
   const counted = excludes(call) || skipsNaN(spec);
-  let count = counted ? b.input("float64") : null;
+  let count = counted ? b.input("int32") : null;
   const zero = b.param(0, "int32");
   for (let g = 0; g < groups; g++) {
     const here = b.input("int32");
@@ -215,7 +218,7 @@ export function indexCall(call: KernelCall, spec: ReduceSpec, groups: number): K
     if (mask !== null) better = b.binary("and", mask, b.binary("or", better, b.compare("lt", place, zero)));
     best = b.where(better, x, best);
     place = b.where(better, here, place);
-    if (count !== null && valid !== null) count = b.binary("add", count, b.cast(valid, "float64"));
+    if (count !== null && valid !== null) count = b.binary("add", count, b.cast(valid, "int32"));
   }
   return b.build(count === null ? [best, place] : [best, place, count]);
 }
@@ -232,27 +235,36 @@ export function planSquares(call: KernelCall, spec: ReduceSpec): ReducePlan {
   const mean = b.input("float64");
   const square = b.unary("square", b.binary("sub", b.cast(value, "float64"), mean));
   const x = mask === undefined ? square : b.where(mask, square, b.param(0, "float64"));
-  return { kind: "sum-float", call: b.build([x]), counted: false, clean: false, dtype: "float64", identity: 0 };
+  return {
+    kind: "sum-float",
+    call: b.build([x]),
+    counted: false,
+    clean: false,
+    skips: false,
+    dtype: "float64",
+    identity: 0,
+  };
 }
 
 /**
  * Kernel that adds `groups` × `size` elements to running accumulators: the elements of a group are combined first, then
- * added, as NumPy does for short inner axes; products take them one by one. Inputs: accumulator, count if counted, then the plan's inputs per element.
+ * added, as NumPy does for short inner axes; products take them one by one. Inputs: accumulator, int32 count if counted, then the plan's inputs per element.
  * Outputs: accumulator, count if counted. `dtype` is the accumulator's.
  */
 export function accumulateCall(plan: ReducePlan, dtype: DType, groups: number, size: number): KernelCall {
   const b = new CallBuilder();
   let acc = b.input(dtype);
-  let count = plan.counted ? b.input("float64") : null;
+  let count = plan.counted ? b.input("int32") : null;
+  const identity = b.param(plan.identity, plan.dtype);
   const op = plan.kind === "min" || plan.kind === "max" ? plan.kind : isProduct(plan.kind) ? "mul" : "add";
   for (let g = 0; g < groups; g++) {
     let sum: NodeId | null = null;
     for (let k = 0; k < size; k++) {
       const [value, mask] = b.import(plan.call) as [NodeId, NodeId?];
-      const x = b.cast(value, dtype);
+      const x = b.cast(plan.skips && mask !== undefined ? b.where(mask, value, identity) : value, dtype);
       if (op === "mul") acc = b.binary(op, acc, x);
       else sum = sum === null ? x : b.binary(op, sum, x);
-      if (count !== null && mask !== undefined) count = b.binary("add", count, b.cast(mask, "float64"));
+      if (count !== null && mask !== undefined) count = b.binary("add", count, b.cast(mask, "int32"));
     }
     if (sum !== null) acc = b.binary(op, acc, sum);
   }

@@ -45,7 +45,7 @@ import { SCRATCH, scratch } from "./wasm/runtime.ts";
 /** Shortest flat sequence that is added pairwise along itself; below it pairwise is sequential. */
 const PAIRWISE_MIN = 8;
 /** Elements that one accumulating kernel takes per accumulator. */
-const GROUP_ELEMENTS = 4;
+const GROUP_ELEMENTS = 8;
 /** Below this many columns, rows are computed as blocks and added in TypeScript. */
 const NARROW_COLUMNS = 64;
 
@@ -218,7 +218,7 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   const steps = leads.strides.map((s) => s[depth] ?? 0);
   const whole = Math.floor(rows / groups) * groups;
   eachColumnTile(columns, (at, width) => {
-    const accs = accumulatorTiles(target.count === null ? [dtype] : [dtype, "float64"], width);
+    const accs = accumulatorTiles(target.count === null ? [dtype] : [dtype, "int32"], width);
     fill(accs[0] as NDArray, DTYPES[dtype].big ? BigInt(plan.identity) : Number(plan.identity)); // one at least
     if (accs[1] !== undefined) fill(accs[1], 0);
     const inputSteps = columns.strides.slice(accs.length).map((s) => s.at(-1) ?? 0);
@@ -324,7 +324,7 @@ function addNarrow(plan: ReducePlan, [values, mask]: readonly NDArray[], width: 
   const value = slotsOver(new ArrayBuffer(16), 0, 1);
   for (let i = 0; i < n; i++) {
     const v = values?.data[i] as number | bigint;
-    if (slot === "f64") value.f64[0] = v as number;
+    if (slot === "f64") value.f64[0] = plan.skips && Number.isNaN(v) ? Number(plan.identity) : (v as number);
     else value[slot][0] = BigInt(v);
     value.f64[1] = mask === undefined ? 0 : (mask.data[i] as number);
     joinSlot(plan.kind, slot, slots, i % width, value, 0);

@@ -213,6 +213,7 @@ function tiledReducer(plan: ReducePlan, batch: RowBatch, inputs: readonly NDArra
             slots,
             into + r + k,
             slotKind(plan.dtype),
+            plan.skips,
           ); // a typed array of the plan's dtype
         }
       r += m;

@@ -11,9 +11,11 @@ import {
   SCALAR_STORE,
   SCALAR1,
   SCALAR2,
+  SHIFT,
   SHIFT_RIGHT,
   SPLAT,
   STORE_LANE,
+  TRUNCATE_IN_RANGE,
   VECTOR_ANY,
   VECTOR_CONST,
   VECTOR_LOAD,
@@ -141,6 +143,14 @@ export function vector1(name: Vector1Name, a: Vector): Vector {
   return vector(VECTOR1[name], [a]);
 }
 
+/**
+ * int32 lanes nearest to zero. All lanes must lie within ±2^31: beyond, machines differ (relaxed SIMD), which the
+ * caller has ruled out.
+ */
+export function truncateInRange(name: keyof typeof TRUNCATE_IN_RANGE, a: Vector): Vector {
+  return vector(TRUNCATE_IN_RANGE[name], [a]);
+}
+
 /** An i32 in every lane. */
 export function splat(name: keyof typeof SPLAT, x: I32): Vector {
   return vector(SPLAT[name], [x]);
@@ -149,6 +159,11 @@ export function splat(name: keyof typeof SPLAT, x: I32): Vector {
 /** Every lane shifted right by `bits`, zeros from above. */
 export function shiftRight(shape: keyof typeof SHIFT_RIGHT, a: Vector, bits: number): Vector {
   return vector(SHIFT_RIGHT[shape], [a, i32(bits)]);
+}
+
+/** Every lane shifted by `bits`, modulo its width. */
+export function shift(name: keyof typeof SHIFT, a: Vector, bits: number | I32): Vector {
+  return vector(SHIFT[name], [a, typeof bits === "number" ? i32(bits) : bits]);
 }
 
 /** Bits of `a` where the mask is 1, of `b` where it is 0. */

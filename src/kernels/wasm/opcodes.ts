@@ -147,8 +147,27 @@ export const VECTOR1 = {
   "f64x2.convert_low_i32x4_u": 0xff,
 } as const;
 
+/** float → int32 in one instruction; lanes out of range, or NaN, give what the machine gives. */
+export const TRUNCATE_IN_RANGE = { "i32x4.f32x4": 0x101, "i32x4.f64x2_zero": 0x103 } as const;
+
 /** Logical right shifts of every lane by an i32. */
 export const SHIFT_RIGHT = { i8x16: 0x6d, i16x8: 0x8d, i32x4: 0xad, i64x2: 0xcd } as const;
+
+/** Shifts of every lane by an i32, modulo the lane's width. */
+export const SHIFT = {
+  "i8x16.shl": 0x6b,
+  "i8x16.shr_s": 0x6c,
+  "i8x16.shr_u": 0x6d,
+  "i16x8.shl": 0x8b,
+  "i16x8.shr_s": 0x8c,
+  "i16x8.shr_u": 0x8d,
+  "i32x4.shl": 0xab,
+  "i32x4.shr_s": 0xac,
+  "i32x4.shr_u": 0xad,
+  "i64x2.shl": 0xcb,
+  "i64x2.shr_s": 0xcc,
+  "i64x2.shr_u": 0xcd,
+} as const;
 
 /** A scalar in every lane. */
 export const SPLAT = { "i16x8.splat": 0x10, "i32x4.splat": 0x11 } as const;
@@ -207,10 +226,15 @@ export const SCALAR2 = {
   "i64.add": 0x7c,
   "i64.sub": 0x7d,
   "i64.mul": 0x7e,
+  "i64.div_s": 0x7f,
+  "i64.div_u": 0x80,
+  "i64.rem_s": 0x81,
+  "i64.rem_u": 0x82,
   "i64.and": 0x83,
   "i64.or": 0x84,
   "i64.xor": 0x85,
   "i64.shl": 0x86,
+  "i64.shr_s": 0x87,
   "i64.shr_u": 0x88,
   "f32.add": 0x92,
   "f32.sub": 0x93,
