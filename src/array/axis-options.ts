@@ -13,5 +13,5 @@ export function axisAnd<A extends number | readonly number[] | null, O extends o
   const isOptions = typeof axis === "object" && axis !== null && !Array.isArray(axis);
   // What is no list, no number and not null is the options object.
   const given = (isOptions ? axis : (options ?? {})) as O & WithAxis<A>;
-  return { axis: isOptions ? given.axis : ((axis as A | undefined) ?? given.axis), options: given };
+  return { axis: isOptions ? given.axis : axis === undefined ? given.axis : (axis as A), options: given };
 }
