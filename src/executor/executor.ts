@@ -13,6 +13,7 @@ import { copyStrided } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
 import { fetchReads, type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
+import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { type FetchedPlace, type InputPlace, packMessage, writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
@@ -71,6 +72,7 @@ class ThreadedExecutor implements Executor {
   readonly #ring = new Ring();
   readonly #messages: MessageStore;
   readonly #pool: ThreadPool;
+  readonly #kernels: KernelShare;
   /** Jobs by slot, free slots, jobs that wait for a slot or a gap in the arena. */
   readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
@@ -106,9 +108,11 @@ class ThreadedExecutor implements Executor {
       onSegment: (id, { memory }) => tell({ type: "segment", id, memory }),
     });
     this.#messages = new MessageStore((id, buffer) => tell({ type: "messages", id, buffer }));
+    this.#kernels = createKernelShare(threads);
     this.#pool = new ThreadPool({
       threads,
       ring: this.#ring,
+      kernels: this.#kernels,
       heapBytes,
       introduction: () => [
         ...this.#arena.segments().map(({ memory }, id): ToThread => ({ type: "segment", id, memory })),
@@ -133,6 +137,7 @@ class ThreadedExecutor implements Executor {
       bytesWritten: this.#bytesWritten,
       busyMs: [...this.#busyMs],
       threadsLost: this.#pool.lost,
+      kernels: sharedKernelStats(this.#kernels),
     };
   }
 

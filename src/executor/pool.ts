@@ -1,6 +1,7 @@
 /** The compute threads behind a ring: started, told of shared memory, replaced when they die. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type ErrorRecord, errorToRecord } from "../base/index.ts";
+import type { KernelShare } from "./kernel-share.ts";
 import type { Ring } from "./ring.ts";
 import type { FromThread, ThreadData, ToThread } from "./thread.ts";
 
@@ -25,6 +26,7 @@ interface PoolThread {
 export interface PoolOptions {
   readonly threads: number;
   readonly ring: Ring;
+  readonly kernels: KernelShare;
   /** Bound of one thread's JavaScript heap; what lies in shared memory does not count. */
   readonly heapBytes: number;
   /** What a new thread has to know first. */
@@ -81,7 +83,12 @@ export class ThreadPool {
 
   #start(k: number): PoolThread {
     const { port1, port2 } = new MessageChannel();
-    const data: ThreadData = { ring: this.#options.ring.memory, thread: k, port: port2 };
+    const data: ThreadData = {
+      ring: this.#options.ring.memory,
+      thread: k,
+      port: port2,
+      kernels: this.#options.kernels,
+    };
     const worker = new Worker(ENTRY, {
       name: `rsdat-compute-${k}`,
       workerData: data,

@@ -2,9 +2,10 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
-import { adoptSegment, type Segment } from "../kernels/index.ts";
+import { adoptSegment, exchangeModules, type Segment, timeCompilations } from "../kernels/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
+import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
 import { readMessage, type TaskMessage } from "./message.ts";
 import { Ring, SLOT_STATE } from "./ring.ts";
 import { beginTask, type StepContext } from "./steps.ts";
@@ -15,6 +16,7 @@ export interface ThreadData {
   readonly ring: SharedArrayBuffer;
   readonly thread: number;
   readonly port: MessagePort;
+  readonly kernels: KernelShare;
 }
 
 /** What the owner posts to a thread. */
@@ -32,7 +34,10 @@ export type FromThread =
   | { readonly type: "value"; readonly slot: number; readonly value: unknown }
   | { readonly type: "array"; readonly slot: number; readonly array: PostedArray };
 
-const { ring: memory, thread, port } = workerData as ThreadData; // given by the owner
+const { ring: memory, thread, port, kernels } = workerData as ThreadData; // given by the owner
+exchangeModules(kernelExchange(kernels));
+timeCompilations(performance);
+const tellKernels = kernelTeller(kernels, thread);
 const ring = new Ring(memory);
 const segments = new Map<number, SharedArrayBuffer>();
 const buffers = new Map<number, SharedArrayBuffer>();
@@ -118,7 +123,10 @@ function now(): number {
 function serve(slot: number): Promise<void> | undefined {
   const traffic: Traffic = { bytesRead: 0, bytesWritten: 0 };
   const startMs = now();
-  const end = (state: number): void => ring.end(slot, state, { startMs, stopMs: now(), thread, ...traffic });
+  const end = (state: number): void => {
+    tellKernels();
+    ring.end(slot, state, { startMs, stopMs: now(), thread, ...traffic });
+  };
   const fail = (error: unknown): void => {
     if (isRsdatError(error, "cancelled")) {
       end(SLOT_STATE.cancelled);

@@ -2,6 +2,7 @@
 import type { ErrorRecord } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Key, TaskSpec } from "../graph/index.ts";
+import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 
 /** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
@@ -68,6 +69,8 @@ export interface ExecutorStats {
   readonly busyMs: readonly number[];
   /** Compute threads that died and were replaced. */
   readonly threadsLost: number;
+  /** Compiled kernels: each once for all threads. */
+  readonly kernels: KernelStats;
 }
 
 /** Runs native task specs on compute threads, within a byte budget. */

@@ -10,6 +10,19 @@ export interface RunProgress {
   readonly total: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  /** Kernels of the runner so far, where it runs in this process. */
+  readonly kernels?: KernelFigures;
+}
+
+/** What compiled kernels have cost since the runner was started. */
+export interface KernelFigures {
+  readonly modulesCompiled: number;
+  readonly moduleBytes: number;
+  readonly compileMs: number;
+  /** Uses of a kernel that was at hand. */
+  readonly cacheHits: number;
+  /** Loop nests that the interpreter ran, for want of a compiled kernel. */
+  readonly interpreted: number;
 }
 
 /** Options of a run. */

@@ -341,7 +341,9 @@ export class Coordinator implements AsyncDisposable {
     if (!isLast && now - run.lastProgressMs < PROGRESS_MS) return;
     run.lastProgressMs = now;
     const { done, bytesRead, bytesWritten } = run;
-    this.#post({ type: "progress", id: run.id, progress: { done, total: run.order.length, bytesRead, bytesWritten } });
+    const { kernels } = this.#executor.stats();
+    const progress = { done, total: run.total, bytesRead, bytesWritten, kernels };
+    this.#post({ type: "progress", id: run.id, progress });
   }
 
   #drop(key: Key): void {

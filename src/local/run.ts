@@ -11,6 +11,8 @@ export class Run {
   readonly edges: TaskEdges;
   /** Tasks in rank order. */
   readonly order: Uint32Array;
+  /** Tasks to run: held blocks are none. */
+  readonly total: number;
   /** Wanted keys that have not been delivered, with their places. */
   readonly wanted: ReadonlyMap<Key, readonly BlockPlace[]>;
   readonly undelivered: Set<Key>;
@@ -36,6 +38,10 @@ export class Run {
     );
     this.edges = taskEdges(this.graph);
     this.order = taskOrder(this.graph, this.edges);
+    this.total = this.order.reduce(
+      (n, t) => n + (this.graph.layer(this.graph.locate(t).layer).kind === "held" ? 0 : 1),
+      0,
+    );
     this.wanted = placesByKey(this.graph);
     this.undelivered = new Set(this.wanted.keys());
     const { dependentsStart: start } = this.edges;

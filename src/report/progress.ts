@@ -58,7 +58,14 @@ export function progressBar(options: ProgressOptions = {}): ProgressBar {
 /** One line: label, tasks, bytes, time. */
 export function lineText(label: string, p: RunProgress, elapsedMs: number): string {
   const share = p.total > 0 ? Math.floor((100 * p.done) / p.total) : 0;
-  return `${label}: ${p.done}/${p.total} tasks (${share} %), read ${formatBytes(p.bytesRead)}, wrote ${formatBytes(p.bytesWritten)}, ${formatDuration(elapsedMs)}`;
+  return `${label}: ${p.done}/${p.total} tasks (${share} %), read ${formatBytes(p.bytesRead)}, wrote ${formatBytes(p.bytesWritten)}, ${kernelText(p)}${formatDuration(elapsedMs)}`;
+}
+
+/** What kernels have cost, where the runner is in this process. */
+function kernelText({ kernels }: RunProgress): string {
+  if (!kernels) return "";
+  const { modulesCompiled, moduleBytes, compileMs } = kernels;
+  return `${modulesCompiled} kernels (${formatBytes(moduleBytes)}) compiled in ${formatDuration(compileMs)}, `;
 }
 
 /** The same with a bar and an estimate of what is left, cut to the terminal's width. */

@@ -59,10 +59,6 @@ class Recent<T> {
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > this.#max && oldest !== undefined) this.#entries.delete(oldest);
   }
-
-  entries(): [string, T][] {
-    return [...this.#entries];
-  }
 }
 
 const modules = new Recent<WasmModule>(MODULES_MAX);
@@ -89,6 +85,12 @@ export function moduleOf(key: string, emit: () => Uint8Array<ArrayBuffer>): Wasm
     stats.cacheHits++;
     return known;
   }
+  for (const other of exchange?.claim(key) ?? []) importModule(other);
+  const others = modules.get(key);
+  if (others !== undefined) {
+    stats.cacheHits++;
+    return others;
+  }
   const start = now();
   const bytes = emit();
   const made = new wasm.Module(bytes);
@@ -96,18 +98,28 @@ export function moduleOf(key: string, emit: () => Uint8Array<ArrayBuffer>): Wasm
   stats.modulesCompiled++;
   stats.moduleBytes += bytes.length;
   modules.set(key, made);
+  exchange?.publish({ key, module: made });
   return made;
+}
+
+/** How threads of one process share what they compile. */
+export interface ModuleExchange {
+  /** Modules that others have made since the last claim; before that of `key` is made here, waits for whoever is at it. */
+  claim(key: string): readonly NamedModule[];
+  publish(made: NamedModule): void;
+}
+
+let exchange: ModuleExchange | null = null;
+
+/** Share modules from here on. */
+export function exchangeModules(through: ModuleExchange): void {
+  exchange = through;
 }
 
 /** A compiled module with the key it is cached under; plain data that can be posted to another thread. */
 export interface NamedModule {
   readonly key: string;
   readonly module: WasmModule;
-}
-
-/** All modules at hand in this thread. */
-export function exportModules(): NamedModule[] {
-  return modules.entries().map(([key, module]) => ({ key, module }));
 }
 
 /** Make a module compiled by another thread available here. */
