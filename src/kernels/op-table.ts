@@ -7,6 +7,7 @@ import { DTYPES, type DType } from "../dtype/index.ts";
 import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 import { lowerCast } from "./cast.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, type Width, widthOf } from "./lanes.ts";
+import { lowerMath1, lowerMath2 } from "./math/lower.ts";
 import {
   bitselect,
   shiftRight,
@@ -81,7 +82,7 @@ function extreme(op: "min" | "max"): Lower2 {
       ...a,
       v: a.v.map((x, k) => {
         const y = b.v[k] as V; // equal counts
-        return code.let(bitselect(y, vector2(`${shape}.p${op}`, x, y), vector2(`${shape}.ne`, y, y)));
+        return code.let(bitselect(y, vector2(`${shape}.p${op}`, x, y), code.isNaN(shape, y)));
       }),
     };
   };
@@ -235,6 +236,16 @@ function entryOf<L>(entry: Entry<L> | undefined, dtype: DType): L | undefined {
   return entry?.find(([kinds]) => kinds.includes(kindOf(dtype)))?.[1];
 }
 
+/** Vector code of an operation of one operand on a native dtype. */
+function lower1Of(op: UnaryOp, dtype: DType): Lower1 | undefined {
+  return entryOf(UNARY[op], dtype) ?? (kindOf(dtype) === "float" ? (lowerMath1(op) ?? undefined) : undefined);
+}
+
+/** Vector code of an operation of two operands on a native dtype. */
+function lower2Of(op: BinaryOp, dtype: DType): Lower2 | undefined {
+  return entryOf(BINARY[op], dtype) ?? (kindOf(dtype) === "float" ? (lowerMath2(op) ?? undefined) : undefined);
+}
+
 /** Why `node` has no vector form, or null when it has. `setSizes` counts the members of each set. */
 export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly number[]): string | null {
   if (nativeDType(node.dtype) === null) return `${node.op} of ${node.dtype}`;
@@ -269,7 +280,7 @@ export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly num
     default: {
       const dtype = nativeDType((kernel.nodes[node.a] as KernelNode).dtype);
       if (dtype === null) return `${node.op} of ${kernel.nodes[node.a]?.dtype}`;
-      const found = "b" in node ? entryOf(BINARY[node.op], dtype) : entryOf(UNARY[node.op], dtype);
+      const found = "b" in node ? lower2Of(node.op, dtype) : lower1Of(node.op, dtype);
       return found === undefined ? `${node.op} of ${dtype}` : null;
     }
   }
@@ -347,13 +358,18 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
       throw new UnsupportedError(`${node.op} has no vector form`); // refusal() was not null
     default: {
       const a = at(node.a);
-      if ("b" in node) return (entryOf(BINARY[node.op], a.dtype) as Lower2)(code, a, at(node.b)); // refusal() was null
-      return (entryOf(UNARY[node.op], a.dtype) as Lower1)(code, a);
+      if ("b" in node) return (lower2Of(node.op, a.dtype) as Lower2)(code, a, at(node.b)); // refusal() was null
+      return (lower1Of(node.op, a.dtype) as Lower1)(code, a);
     }
   }
 }
 
-/** Elements per iteration: 16 when every value of the kernel is 8 bits wide, else 8. */
+/** Kernels of more nodes than this have too many values for more than eight elements an iteration. */
+const FEW_NODES = 8;
+
+/** Elements per iteration: 16 where 8-bit values fill their vectors or a small kernel moves narrow ones, else 8. */
 export function iterationOf(kernel: Kernel): 8 | 16 {
-  return kernel.nodes.every((n) => widthOf(n.dtype) === 1) ? 16 : 8;
+  if (kernel.nodes.every((n) => widthOf(n.dtype) === 1)) return 16;
+  const isNarrow = kernel.nodes.some((n) => (n.op === "in" || n.op === "cast") && widthOf(n.dtype) <= 2);
+  return isNarrow && kernel.nodes.length <= FEW_NODES ? 16 : 8;
 }

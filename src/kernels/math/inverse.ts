@@ -1,0 +1,139 @@
+/**
+ * asin, acos, atan and atan2 over vectors: FreeBSD's msun (`e_asin.c`, `e_acos.c`, `s_atan.c`, `e_atan2.c` and their float
+ * versions: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved), with
+ * selections where they branch.
+ */
+import type { V } from "../lanes.ts";
+import type { Precision } from "./exponential.ts";
+import type { FloatCode } from "./float-code.ts";
+
+const P: readonly number[] = [
+  0.16666666666666666, -0.3255658186224009, 0.20121253213486293, -0.04005553450067941, 0.0007915349942898145,
+  3.479331075960212e-5,
+];
+const Q: readonly number[] = [1, -2.403394911734414, 2.0209457602335057, -0.6882839716054533, 0.07703815055590194];
+const P_SINGLE: readonly number[] = [1.6666586697e-1, -4.2743422091e-2, -8.656363003e-3];
+const Q_SINGLE: readonly number[] = [1, -7.066296339e-1];
+
+/** Polynomials of float32's precision. */
+function isShort(m: FloatCode, { short }: Precision): boolean {
+  return m.isSingle || short;
+}
+
+function rational(m: FloatCode, z: V, precision: Precision): V {
+  const [p, q] = isShort(m, precision) ? [P_SINGLE, Q_SINGLE] : [P, Q];
+  return m.div(m.mul(z, m.poly(z, p)), m.poly(z, q));
+}
+
+/** A number as a sum of two of the dtype. */
+function pair(m: FloatCode, x: number, low: number): readonly [high: number, low: number] {
+  return m.isSingle ? [Math.fround(x), x - Math.fround(x) + low] : [x, low];
+}
+
+function truncated(m: FloatCode, x: V): V {
+  return m.and(x, m.bits(m.isSingle ? 0xfffff000n : 0xffffffff00000000n));
+}
+
+export function asin(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
+  const quarter = m.isSingle ? Math.fround(Math.PI / 4) : 0.7853981633974483;
+  return xs.map((x) => {
+    const a = m.abs(x);
+    const isSmall = m.compare("lt", a, m.c(0.5));
+    const far = m.mul(m.sub(m.c(1), a), m.c(0.5));
+    const z = m.select(isSmall, m.mul(x, x), far);
+    const r = rational(m, z, precision);
+    const small = m.mulAdd(a, r, a);
+    const s = m.sqrt(z);
+    const head = truncated(m, s);
+    const c = m.div(m.sub(z, m.mul(head, head)), m.add(s, head));
+    const first = m.sub(m.mul(m.add(s, s), r), m.sub(m.c(halfPiLow), m.add(c, c)));
+    const second = m.sub(m.c(quarter), m.add(head, head));
+    const general = m.sub(m.c(quarter), m.sub(first, second));
+    // at 1 the quotient is 0/0
+    const one = m.select(m.compare("eq", a, m.c(1)), m.c(halfPiHigh), general);
+    return m.copySign(m.select(isSmall, small, one), x);
+  });
+}
+
+export function acos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
+  return xs.map((x) => {
+    const a = m.abs(x);
+    const isSmall = m.compare("lt", a, m.c(0.5));
+    const z = m.select(isSmall, m.mul(x, x), m.mul(m.sub(m.c(1), a), m.c(0.5)));
+    const r = rational(m, z, precision);
+    const small = m.sub(m.c(halfPiHigh), m.sub(x, m.sub(m.c(halfPiLow), m.mul(x, r))));
+    const s = m.sqrt(z);
+    const low = m.sub(m.mul(r, s), m.c(halfPiLow));
+    const below = m.sub(m.c(halfPiHigh), m.add(s, low));
+    const head = truncated(m, s);
+    const c = m.div(m.sub(z, m.mul(head, head)), m.add(s, head));
+    const above = m.add(head, m.mulAdd(r, s, c));
+    const large = m.select(m.compare("lt", x, m.c(0)), below, above);
+    const y = m.select(isSmall, small, m.add(large, large));
+    return m.select(m.compare("eq", x, m.c(1)), m.c(0), y); // at 1 the quotient is 0/0
+  });
+}
+
+const AT: readonly number[] = [
+  0.3333333333333293, -0.19999999999876483, 0.14285714272503466, -0.11111110405462356, 0.09090887133436507,
+  -0.0769187620504483, 0.06661073137387531, -0.058335701337905735, 0.049768779946159324, -0.036531572744216916,
+  0.016285820115365782,
+];
+const AT_SINGLE: readonly number[] = [
+  3.3333328366e-1, -1.9999158382e-1, 1.4253635705e-1, -1.0648017377e-1, 6.1687607318e-2,
+];
+const ATANS: readonly (readonly [number, number])[] = [
+  [0.4636476090008061, 2.2698777452961687e-17],
+  [0.7853981633974483, 3.061616997868383e-17],
+  [0.982793723247329, 1.3903311031230998e-17],
+  [1.5707963267948966, 6.123233995736766e-17],
+];
+
+/** atan of a magnitude; inf gives π/2. */
+function atanOf(m: FloatCode, a: V, precision: Precision): V {
+  const tables = ATANS.map(([high, low]) => pair(m, high, low));
+  const c = (k: number, part: 0 | 1): V => m.c((tables[k] as readonly [number, number])[part]); // k < 4
+  const [b0, b1, b2, b3] = [0.4375, 0.6875, 1.1875, 2.4375].map((limit) => m.compare("ge", a, m.c(limit))) as [
+    V,
+    V,
+    V,
+    V,
+  ];
+  const pick = (first: V, values: readonly [V, V, V, V]): V =>
+    m.select(b3, values[3], m.select(b2, values[2], m.select(b1, values[1], m.select(b0, values[0], first))));
+  const one = m.c(1);
+  const top = pick(a, [m.sub(m.add(a, a), one), m.sub(a, one), m.sub(a, m.c(1.5)), m.c(-1)]);
+  const bottom = pick(one, [m.add(a, m.c(2)), m.add(a, one), m.mulAdd(a, m.c(1.5), one), a]);
+  const t = m.div(top, bottom);
+  const z = m.mul(t, t);
+  const series = m.mul(z, m.poly(z, isShort(m, precision) ? AT_SINGLE : AT));
+  const zero = m.c(0);
+  const [high, low] = [
+    pick(zero, [c(0, 0), c(1, 0), c(2, 0), c(3, 0)]),
+    pick(zero, [c(0, 1), c(1, 1), c(2, 1), c(3, 1)]),
+  ];
+  return m.sub(high, m.sub(m.sub(m.mul(t, series), low), t));
+}
+
+export function atan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  return xs.map((x) => m.copySign(atanOf(m, m.abs(x), precision), x));
+}
+
+/** Angle of (x, y); where the quotient is NaN although no operand is, the host's. */
+export function atan2(m: FloatCode, ys: readonly V[], xs: readonly V[], precision: Precision): V[] {
+  const [piHigh, piLow] = pair(m, Math.PI, 1.2246467991473532e-16);
+  return ys.map((y, k) => {
+    const x = xs[k] as V; // as many
+    const angle = atanOf(m, m.abs(m.div(y, x)), precision);
+    const left = m.sub(m.c(piHigh), m.sub(angle, m.c(piLow)));
+    const isLeft = m.signMask(x);
+    return m.copySign(m.select(isLeft, left, angle), y);
+  });
+}
+
+export function atan2Rare(m: FloatCode, y: V, x: V): V {
+  const known = m.not(m.or(m.isNaN(x), m.isNaN(y)));
+  return m.and(m.isNaN(m.div(y, x)), known);
+}

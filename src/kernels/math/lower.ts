@@ -1,0 +1,158 @@
+/**
+ * Which form an elementary function takes: vectors of its dtype, float32 in float64's vectors, or lane by lane through
+ * the host. All forms of a value depend on that value alone, so a block's cuts never show.
+ */
+import { hostCode, isBinaryCode } from "../host.ts";
+import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../lanes.ts";
+import { type Local, vector1 } from "../wasm/builder.ts";
+import { cosh, exp, exp2, expm1, type Precision, sinh, tanh } from "./exponential.ts";
+import { FloatCode, type LaneFloat } from "./float-code.ts";
+import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
+import { log, log1p, log2, log10 } from "./logarithm.ts";
+import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
+import { cos, sin, tan, trigRare } from "./trigonometric.ts";
+
+interface Form1 {
+  readonly of: (m: FloatCode, xs: readonly V[], precision: Precision) => V[];
+  /** Lanes that the host computes. */
+  readonly rare?: (m: FloatCode, x: V) => V;
+  /** float32 has vectors of its own. */
+  readonly single?: true;
+}
+
+const beyond =
+  (limit: number) =>
+  (m: FloatCode, x: V): V =>
+    m.compare("gt", m.abs(x), m.c(limit));
+
+const FORMS1: Readonly<Record<string, Form1>> = {
+  exp: { of: exp, single: true },
+  exp2: { of: exp2, single: true },
+  expm1: { of: expm1 },
+  log: { of: log, single: true },
+  log2: { of: log2, single: true },
+  log10: { of: log10, single: true },
+  log1p: { of: log1p },
+  sin: { of: sin, rare: trigRare, single: true },
+  cos: { of: cos, rare: trigRare, single: true },
+  tan: { of: tan, rare: trigRare },
+  asin: { of: asin, single: true },
+  acos: { of: acos, single: true },
+  atan: { of: atan, single: true },
+  sinh: { of: sinh, rare: beyond(707) },
+  cosh: { of: cosh, rare: beyond(707) },
+  tanh: { of: tanh },
+  cbrt: { of: cbrt, rare: cbrtRare },
+};
+
+/** True where vector code differs from the interpreter by a bounded error: then even small blocks are compiled. */
+export function isApproximate(op: string): boolean {
+  return Object.hasOwn(FORMS1, op) || op === "atan2" || op === "pow" || op === "hypot";
+}
+
+function widened(code: LaneCode, v: readonly V[]): V[] {
+  return v.flatMap((x) => [
+    code.let(vector1("f64x2.promote_low_f32x4", x)),
+    code.let(vector1("f64x2.promote_low_f32x4", highHalf(x))),
+  ]);
+}
+
+function narrowed(code: LaneCode, v: readonly V[]): V[] {
+  const halves = code.map1("f32x4.demote_f64x2_zero", v);
+  return Array.from({ length: v.length / 2 }, (_, k) =>
+    code.let(lowHalves(halves[2 * k] as V, halves[2 * k + 1] as V)),
+  );
+}
+
+/** Locals of their own, which lanes can be patched in. */
+function own(code: LaneCode, v: readonly V[]): Local<"v128">[] {
+  return v.map((x) => code.let(x));
+}
+
+function codeOf(op: string, dtype: LaneFloat): number {
+  return hostCode(op, dtype) as number; // every form has a host function
+}
+
+/** Vector code of `op` on one float operand; null when there is none, and no host function. */
+export function lowerMath1(op: string): ((code: LaneCode, a: Lanes) => Lanes) | null {
+  if (!Object.hasOwn(FORMS1, op)) {
+    const known = hostCode(op, "float64");
+    return known === undefined || isBinaryCode(known) ? null : (code, a) => byLane(code, op, a, null);
+  }
+  const form = FORMS1[op] as Form1; // it has it
+  return (code, a) => {
+    const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
+    if (dtype === "float32" && !form.single) return throughDouble(code, op, a, form);
+    const m = new FloatCode(code, dtype);
+    const out = own(code, form.of(m, a.v, { short: false }));
+    if (form.rare)
+      m.patch(
+        out,
+        a.v.map((x) => form.rare?.(m, x) as V), // it is there
+        codeOf(op, dtype),
+        [a.v],
+      );
+    return { ...a, v: out };
+  };
+}
+
+function throughDouble(code: LaneCode, op: string, a: Lanes, form: Form1): Lanes {
+  const m = new FloatCode(code, "float64");
+  const xs = widened(code, a.v);
+  const out = own(code, form.of(m, xs, { short: true }));
+  if (form.rare === trigRare)
+    m.patch(
+      out,
+      xs.map((x) => beyond(500000)(m, x)),
+      codeOf(op, "float64"),
+      [xs],
+    );
+  return { ...a, v: narrowed(code, out) };
+}
+
+/** Vector code of `op` on two float operands; null when there is none, and no host function. */
+export function lowerMath2(op: string): ((code: LaneCode, a: Lanes, b: Lanes) => Lanes) | null {
+  if (op === "pow") return lowerPow;
+  if (op === "hypot") return lowerHypot;
+  if (op === "atan2") return lowerAtan2;
+  const known = hostCode(op, "float64");
+  return known !== undefined && isBinaryCode(known) ? (code, a, b) => byLane(code, op, a, b) : null;
+}
+
+function lowerPow(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const m = new FloatCode(code, "float64");
+  const single = a.dtype === "float32";
+  const [xs, ys] = single ? [widened(code, a.v), widened(code, b.v)] : [a.v, b.v];
+  const { out, rare } = (single ? powShort : pow)(m, xs, ys);
+  const patched = own(code, out);
+  m.patch(patched, rare, codeOf("pow", "float64"), [xs, ys]);
+  return { ...a, v: single ? narrowed(code, patched) : patched };
+}
+
+function lowerHypot(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const m = new FloatCode(code, "float64");
+  if (a.dtype === "float32")
+    return { ...a, v: narrowed(code, hypot(m, widened(code, a.v), widened(code, b.v), { short: true })) };
+  const out = own(code, hypot(m, a.v, b.v, { short: false }));
+  const rare = a.v.map((x, k) => hypotRare(m, x, b.v[k] as V)); // as many
+  m.patch(out, rare, codeOf("hypot", "float64"), [a.v, b.v]);
+  return { ...a, v: out };
+}
+
+function lowerAtan2(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
+  const m = new FloatCode(code, dtype);
+  const out = own(code, atan2(m, a.v, b.v, { short: false }));
+  const rare = a.v.map((y, k) => atan2Rare(m, y, b.v[k] as V)); // as many
+  m.patch(out, rare, codeOf("atan2", dtype), [a.v, b.v]);
+  return { ...a, v: out };
+}
+
+/** Every lane through the host. */
+function byLane(code: LaneCode, op: string, a: Lanes, b: Lanes | null): Lanes {
+  const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
+  const m = new FloatCode(code, dtype);
+  const out = own(code, a.v);
+  m.all(out, codeOf(op, dtype), b === null ? [a.v] : [a.v, b.v]);
+  return { ...a, v: out };
+}

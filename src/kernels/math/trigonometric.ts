@@ -1,0 +1,153 @@
+/**
+ * sin, cos and tan over vectors.
+ *
+ * float64: x - n·π/2 in three parts with the exact error of the second, then the kernels of FreeBSD's msun (`k_sin.c`,
+ * `k_cos.c`, `e_rem_pio2.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is
+ * preserved); float32 tan in float64 with the shorter polynomials of `k_sindf.c` and `k_cosdf.c`. float32 sin and cos:
+ * x - n·π/2 in four parts of few bits, polynomials of Cephes. Large arguments and, in float64, those very near a
+ * multiple of π/2 are the host's.
+ */
+import type { V } from "../lanes.ts";
+import type { Precision } from "./exponential.ts";
+import type { FloatCode } from "./float-code.ts";
+
+const SIN: readonly number[] = [
+  -0.16666666666666632, 0.00833333333332249, -0.0001984126982985795, 2.7557313707070068e-6, -2.5050760253406863e-8,
+  1.58969099521155e-10,
+];
+const COS: readonly number[] = [
+  0.0416666666666666, -0.001388888888887411, 2.480158728947673e-5, -2.7557314351390663e-7, 2.087572321298175e-9,
+  -1.1359647557788195e-11,
+];
+/** `k_sindf.c`, `k_cosdf.c`: errors below 2^-37 and 2^-34. */
+const SIN_SHORT: readonly number[] = [
+  -0.16666666641626524, 0.008333329385889463, -0.00019839334836096632, 2.718311493989822e-6,
+];
+const COS_SHORT: readonly number[] = [
+  -0.499999997251031, 0.04166662332373906, -0.001388676377460993, 2.439044879627741e-5,
+];
+/** Cephes `sinf.c` (S. Moshier). */
+const SIN_SINGLE: readonly number[] = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
+const COS_SINGLE: readonly number[] = [4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
+
+const PIO2_1 = 1.5707963267341256;
+const PIO2_2 = 6.077100506303966e-11;
+const PIO2_3 = 2.0222662487959506e-21;
+/** Largest argument of the vector form: n·PIO2_1 is exact, and n fits the low bits of the magic sum. */
+export const TRIG_MAX = 500000;
+export const TRIG_MAX_SINGLE = 8000;
+
+interface Reduced {
+  /** Bits of n. */
+  readonly n: V;
+  readonly y: V;
+  /** What y lost. */
+  readonly tail: V;
+}
+
+/** x - n·π/2 as y + tail. */
+function reduce(m: FloatCode, x: V, { short }: Precision): Reduced {
+  const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
+  const n = m.sub(low, m.magic);
+  const first = m.sub(x, m.mul(n, m.c(PIO2_1)));
+  if (short) {
+    const y = m.sub(first, m.mul(n, m.c(6.077100506506192e-11)));
+    return { n: low, y, tail: m.c(0) };
+  }
+  const w = m.mul(n, m.c(PIO2_2));
+  const second = m.sub(first, w);
+  const lost = m.sub(m.sub(first, second), w);
+  const rest = m.sub(m.mul(n, m.c(PIO2_3)), lost);
+  const y = m.sub(second, rest);
+  return { n: low, y, tail: m.sub(m.sub(second, y), rest) };
+}
+
+/** sin(y + tail), |y| <= π/4. */
+function kernelSin(m: FloatCode, { y, tail }: Reduced, { short }: Precision): V {
+  const z = m.mul(y, y);
+  const v = m.mul(z, y);
+  if (short) return m.mulAdd(v, m.poly(z, SIN_SHORT), y);
+  const r = m.poly(z, SIN.slice(1));
+  const inner = m.sub(m.mul(z, m.sub(m.mul(m.c(0.5), tail), m.mul(v, r))), tail);
+  return m.sub(y, m.sub(inner, m.mul(v, m.c(SIN[0] as number))));
+}
+
+/** cos(y + tail), |y| <= π/4. */
+function kernelCos(m: FloatCode, { y, tail }: Reduced, { short }: Precision): V {
+  const z = m.mul(y, y);
+  if (short) return m.mulAdd(z, m.poly(z, COS_SHORT), m.c(1));
+  const r = m.mul(z, m.poly(z, COS));
+  const half = m.mul(z, m.c(0.5));
+  const w = m.sub(m.c(1), half);
+  const lost = m.sub(m.sub(m.c(1), w), half);
+  return m.add(w, m.add(lost, m.sub(m.mul(z, r), m.mul(y, tail))));
+}
+
+/** All ones where bit `bit` of n is set. */
+function bitMask(m: FloatCode, n: V, bit: 0 | 1): V {
+  return m.signMask(m.shl(n, (m.isSingle ? 31 : 63) - bit));
+}
+
+function sine(m: FloatCode, x: V, precision: Precision, quarter: 0 | 1): V {
+  const parts = reduce(m, x, precision);
+  const n = quarter === 0 ? parts.n : m.addBits(parts.n, m.bits(1n));
+  const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
+  const y = m.select(bitMask(m, n, 0), c, s);
+  return m.xor(y, m.and(bitMask(m, n, 1), m.signBit));
+}
+
+/** sin or cos of float32, by sine and cosine of x - n·π/2. */
+function single(m: FloatCode, x: V, quarter: 0 | 1): V {
+  const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
+  const n = m.sub(low, m.magic);
+  const [a, b, third, fourth] = HALF_PI_PARTS.map((part) => m.mul(n, m.c(part))) as [V, V, V, V];
+  const near = m.sub(m.sub(x, a), b);
+  const rough = m.sub(near, third);
+  const rounded = m.sub(m.sub(near, rough), third);
+  const r = m.sub(rough, m.sub(fourth, rounded));
+  const z = m.mul(r, r);
+  const s = m.mulAdd(m.mul(z, r), m.poly(z, SIN_SINGLE), r);
+  const half = m.mul(z, m.c(0.5));
+  const w = m.sub(m.c(1), half);
+  const lost = m.sub(m.sub(m.c(1), w), half);
+  const c = m.add(w, m.mulAdd(m.mul(z, z), m.poly(z, COS_SINGLE), lost));
+  const turns = quarter === 0 ? low : m.addBits(low, m.bits(1n));
+  const y = m.select(bitMask(m, turns, 0), c, s);
+  return m.xor(y, m.and(m.shl(turns, 30), m.signBit));
+}
+
+/** π/2 in parts of so few bits that n times each is exact. */
+const HALF_PI_PARTS: readonly number[] = [
+  1.5703125, 0.00048351287841796875, 3.1385570764541626e-7, 6.07710062827671e-11,
+];
+
+export function sin(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  return xs.map((x) => {
+    const y = m.isSingle ? single(m, x, 0) : sine(m, x, precision, 0);
+    return m.select(m.compare("eq", x, m.c(0)), x, y); // -0 stays
+  });
+}
+
+export function cos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  return xs.map((x) => (m.isSingle ? single(m, x, 1) : sine(m, x, precision, 1)));
+}
+
+export function tan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  return xs.map((x) => {
+    const parts = reduce(m, x, precision);
+    const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
+    const isOdd = bitMask(m, parts.n, 0);
+    const y = m.div(m.select(isOdd, m.neg(c), s), m.select(isOdd, s, c));
+    return m.select(m.compare("eq", x, m.c(0)), x, y);
+  });
+}
+
+/** Lanes that are the host's: large arguments, infinities, and differences that cancel too much. */
+export function trigRare(m: FloatCode, x: V): V {
+  const a = m.abs(x);
+  const large = m.compare("gt", a, m.c(m.isSingle ? TRIG_MAX_SINGLE : TRIG_MAX));
+  if (m.isSingle) return large;
+  const n = m.sub(m.mulAdd(x, m.c(2 / Math.PI), m.magic), m.magic);
+  const near = m.compare("lt", m.abs(m.sub(x, m.mul(n, m.c(Math.PI / 2)))), m.c(2 ** -26));
+  return m.or(large, m.and(near, m.compare("ne", n, m.c(0))));
+}
