@@ -10,6 +10,7 @@ import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
 import { copyRow, interpretNest } from "./interpret.ts";
 import { forEachOuter, type LoopNest } from "./loop.ts";
 import { emitMap, type MapShape } from "./map-module.ts";
+import { isApproximate } from "./math/lower.ts";
 import { itemIsByte, nativeDType, refusal } from "./op-table.ts";
 import { memoryOf } from "./segment.ts";
 import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "./staging.ts";
@@ -37,6 +38,23 @@ export const compileFrom: { elements: number } = { elements: 512 };
 /** True when `total` elements are run by the module of `key`: it is at hand, or worth making. */
 export function isCompiled(key: string, total: number): boolean {
   return total >= compileFrom.elements || (compileFrom.elements !== Number.POSITIVE_INFINITY && hasModule(key));
+}
+
+const approximate = new WeakMap<Kernel, boolean>();
+
+/** True for a kernel whose vector code and interpreter differ by rounding errors: then blocks of any size are compiled. */
+function isNeverInterpreted(kernel: Kernel): boolean {
+  let found = approximate.get(kernel);
+  if (found === undefined) {
+    found = kernel.nodes.some((n) => isApproximate(n.op) && DTYPES[n.dtype].kind === "f");
+    approximate.set(kernel, found);
+  }
+  return found;
+}
+
+/** True when `total` elements of `kernel` are run by the module of `key`. */
+export function isKernelCompiled(kernel: Kernel, key: string, total: number): boolean {
+  return isCompiled(key, isNeverInterpreted(kernel) ? Number.MAX_VALUE : total);
 }
 
 /** How a kernel runs, and why. */
@@ -261,7 +279,7 @@ function prepare(
   const operands = operandsOf(nest, blocks, outs);
   const { shape, memories } = accessesOf(operands, outs);
   const { key, map } = moduleShape(call, shape, outs, memories.length);
-  if (!isCompiled(key, total)) return null;
+  if (!isKernelCompiled(call.kernel, key, total)) return null;
   const layout = blockLayout(call.kernel, operands.length, map.sets);
   if (layout.bytes > SCRATCH.stage) return null;
   const own = scratch();

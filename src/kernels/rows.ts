@@ -4,7 +4,7 @@ import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type Access, accessKind } from "./access.ts";
 import { accumulateTile, joinSlot, pairwiseCut, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
-import { isCompiled, kernelText, runNest, supports, writeLiterals } from "./engine.ts";
+import { isKernelCompiled, kernelText, runNest, supports, writeLiterals } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import type { LoopNest } from "./loop.ts";
 import type { MapShape } from "./map-module.ts";
@@ -118,7 +118,7 @@ function rowKernel(
   );
   const shape: MapShape = { outs: [], inputs, sets, memories: distinct.length };
   const key = `reduce ${plan.kind}${plan.clean ? " clean" : ""} ${kernelText(call.kernel)} ${inputs.map((x) => x.kind + x.memory).join("")}/${distinct.length} ${sets.join()}`;
-  if (!isCompiled(key, total)) return null;
+  if (!isKernelCompiled(call.kernel, key, total)) return null;
   const layout = blockLayout(call.kernel, 1 + inputs.length, sets);
   if (layout.bytes > SCRATCH.copies) return null;
   const run = kernelOf(key, distinct, () => emitReduce(plan, shape));
