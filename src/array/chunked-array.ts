@@ -11,9 +11,9 @@ import {
   shapeOfChunks,
   transposeNode,
 } from "../graph/index.ts";
-import { type NDArray, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import { type NDArray, normalizeAxes, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import { type Assigned, indexParts, setitemLayer } from "./assign.ts";
 import { conjNode, imagNode, realNode } from "./complex-terms.ts";
-import { type Assigned, setitemLayer } from "./assign.ts";
 import {
   assembleBlocks,
   type Computable,
@@ -25,7 +25,7 @@ import {
 } from "./compute.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
 import { holdsUnder } from "./holds.ts";
-import { type IndexArg, indexLayer } from "./indexing.ts";
+import { type IndexArg, type Indices, indexLayer, takeAnyLayer } from "./indexing.ts";
 import { arrayNode, cutChunks, type LazyArray, lazyOf } from "./lazy.ts";
 import { matmulLayer } from "./linalg/contract.ts";
 import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./map-layer.ts";
@@ -308,13 +308,24 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   }
 
   /**
-   * A new array with `value` at `index` (a list for several parts: `x.setitem([":", 0], 1)`), cast to this array's
-   * dtype and broadcast. Chunks stay. NumPy `x[index] = value`, without changing `x`.
+   * A new array with `value` at `index`, cast to this array's dtype and broadcast: `x.setitem("1:3, 0", 5)`,
+   * `x.setitem([":", Int32Array.of(4, 2)], row)`, `x.setitem(x.lt(0), 0)`. A list with anything but numbers in it has
+   * one part for each axis. Chunks stay. NumPy `x[index] = value`, without changing `x`.
    * @throws {SelectionError} no index that can be assigned to  @throws {BroadcastError} a value of another shape
    */
-  setitem(index: IndexArg | { readonly parts: readonly IndexArg[] }, value: Assigned): ChunkedArray {
-    const parts = typeof index === "object" && index !== null && "parts" in index ? index.parts : [index];
-    return new ChunkedArray(setitemLayer(this, parts, value));
+  setitem(index: IndexArg | readonly IndexArg[], value: Assigned): ChunkedArray {
+    return new ChunkedArray(setitemLayer(this, indexParts(index), value));
+  }
+
+  /** Elements at `indices` along `axis` (null: of the flat array), whose place the shape of `indices` takes. NumPy `take`. @throws {SelectionError} */
+  take(indices: Indices, axis: number | null = null): ChunkedArray {
+    return new ChunkedArray(takeAnyLayer(this, indices, axis));
+  }
+
+  /** Each element repeated along `axis` (null: in the flat order), all as often or by a list. NumPy `repeat`. @throws {ArgumentError} */
+  repeat(repeats: number | readonly number[], axis: number | null = null): ChunkedArray {
+    const line = axis === null || this.ndim === 0 ? this.ravel() : this;
+    return new ChunkedArray(repeatLayer(line, repeats, normalizeAxis(axis ?? 0, line.ndim)));
   }
 
   /** The array itself: lazy arrays do not change, so nothing needs a copy. */
@@ -386,7 +397,9 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
     const drop =
       axis === undefined || axis === null
         ? this.shape.flatMap((n, k) => (n === 1 ? [k] : []))
-        : [axis].flat().map((a) => normalizeAxis(a, this.ndim));
+        : this.ndim === 0 && (axis === 0 || axis === -1)
+          ? [] // NumPy lets a 0-d array pass
+          : normalizeAxes(axis, this.ndim);
     for (const k of drop)
       if (this.shape[k] !== 1) throw new ShapeError(`squeeze of axis ${k} of size ${this.shape[k]}: expected size 1`);
     return this.slice(...this.shape.map((_, k): SliceArg => (drop.includes(k) ? 0 : ":")));

@@ -1,5 +1,5 @@
 /** Lazy arrays from nothing and from memory. */
-import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
+import { DTypeError, ShapeError } from "../base/index.ts";
 import {
   allocate,
   type Complex,
@@ -11,10 +11,13 @@ import {
   storeScalar,
   type TypedArray,
 } from "../dtype/index.ts";
-import { arangeNode, type ChunkSpec, literalNode } from "../graph/index.ts";
+import { type ChunkSpec, literalNode } from "../graph/index.ts";
 import { NDArray, type Nested } from "../ndarray/index.ts";
+import { broadcastLayer } from "./broadcasting.ts";
 import { ChunkedArray } from "./chunked-array.ts";
-import { arrayNode, cutChunks } from "./lazy.ts";
+import { stack } from "./joining.ts";
+import { arrayNode, checkShape, cutChunks } from "./lazy.ts";
+import { unknownShape } from "./unknown.ts";
 
 /** dtype and chunks of a new array. */
 export interface CreateOptions {
@@ -22,20 +25,22 @@ export interface CreateOptions {
   readonly chunks?: ChunkSpec;
 }
 
-function checkShape(shape: number | readonly number[]): readonly number[] {
-  const list = typeof shape === "number" ? [shape] : shape;
-  for (const n of list)
-    if (!Number.isSafeInteger(n) || n < 0) throw new ShapeError(`shape (${list.join(", ")}): ${n} is not a size`);
-  return list;
-}
+/** What functions take for an array: a lazy one, a block, a typed array (1-d), nested lists of numbers, one number. */
+export type ArrayLike = ChunkedArray | NDArray | TypedArray | Nested;
 
 /**
- * Lazy array over values in memory: nested arrays, a typed array (1-d), a block, or a number (0-d).
+ * Lazy array over values in memory: nested lists, a typed array (1-d), a block, or a number (0-d). A list of arrays is stacked.
  *
- * dtype of nested numbers: int64 if all are whole, else float64; of booleans bool. Matches NumPy `asarray`.
+ * dtype of nested numbers: bool if all are, int64 if all are whole (uint64 beyond it), else float64. Chunks: `"auto"`,
+ * a lazy array's own. Matches NumPy `asarray`.
  * @throws {ShapeError} ragged nesting  @throws {DTypeError} a value that the given dtype cannot hold
  */
-export function array(values: Nested | TypedArray | NDArray | ChunkedArray, options: CreateOptions = {}): ChunkedArray {
+export function array(
+  values: ArrayLike | readonly (ChunkedArray | NDArray)[],
+  options: CreateOptions = {},
+): ChunkedArray {
+  if (Array.isArray(values) && values.some((v) => v instanceof ChunkedArray || v instanceof NDArray))
+    return array(stack(values as readonly unknown[] as readonly ChunkedArray[]), options); // stack checks the others
   if (values instanceof ChunkedArray) {
     const cast = options.dtype ? values.astype(options.dtype) : values;
     return options.chunks === undefined ? cast : cast.rechunk(options.chunks);
@@ -45,10 +50,12 @@ export function array(values: Nested | TypedArray | NDArray | ChunkedArray, opti
       ? values
       : ArrayBuffer.isView(values)
         ? NDArray.of(values as TypedArray)
-        : nestedBlock(values as Nested, options.dtype);
+        : nestedBlock(values as Nested, options.dtype); // the other forms are handled above
   const lazy = fromArray(block, options.chunks === undefined ? {} : { chunks: options.chunks });
   return options.dtype ? lazy.astype(options.dtype) : lazy;
 }
+
+export { array as asanyarray, array as asarray };
 
 function nestedBlock(values: Nested, dtype: DType | undefined): NDArray {
   const shape: number[] = [];
@@ -86,7 +93,9 @@ function naturalType(flat: readonly (Scalar | Complex)[]): DType {
   if (flat.length === 0) return "float64";
   if (flat.some(isComplex)) return "complex128";
   if (flat.every((v) => typeof v === "boolean")) return "bool";
-  return flat.some((v) => typeof v === "number" && isWeakFloat(v)) ? "float64" : "int64";
+  if (flat.some((v) => typeof v === "number" && isWeakFloat(v))) return "float64";
+  const beyond = flat.filter((v) => !canHold("int64", v)).length;
+  return beyond === 0 ? "int64" : beyond === flat.length ? "uint64" : "float64";
 }
 
 /** Lazy array over a block; its bytes travel with the graph. Chunks: `"auto"` by default. */
@@ -95,19 +104,24 @@ export function fromArray(block: NDArray, options: { readonly chunks?: ChunkSpec
 }
 
 /**
- * Array of one repeated value. dtype: float64, int64 or bool after the value. Matches NumPy `full`.
+ * Array of one repeated value, or of a smaller array repeated by broadcasting. dtype: float64, int64 or bool after the
+ * value, or the array's. Matches NumPy `full`.
  * @throws {DTypeError} the value does not fit  @throws {ShapeError} a negative or fractional size
  */
 export function full(
   shape: number | readonly number[],
-  value: Scalar | Complex,
+  value: Scalar | Complex | ChunkedArray | NDArray,
   options: CreateOptions = {},
 ): ChunkedArray {
+  const sizes = checkShape(shape);
+  if (value instanceof ChunkedArray || value instanceof NDArray) {
+    const wide = new ChunkedArray(broadcastLayer(array(value), sizes, options.chunks));
+    return options.dtype ? wide.astype(options.dtype) : wide;
+  }
   const dtype = options.dtype ?? naturalType([value]);
   if (!canHold(dtype, value)) throw new DTypeError(`fill value ${showScalar(value)} does not fit ${dtype}`);
   const one = allocate(dtype, 1);
   storeScalar(one, 0, value, dtype);
-  const sizes = checkShape(shape);
   return new ChunkedArray(
     literalNode("full", dtype, cutChunks(sizes, dtype, options.chunks), new Uint8Array(one.buffer as ArrayBuffer)),
   );
@@ -123,22 +137,37 @@ export function ones(shape: number | readonly number[], options: CreateOptions =
   return full(shape, options.dtype === "bool" ? true : 1, { ...options, dtype: options.dtype ?? "float64" });
 }
 
-/**
- * `start, start + step, …` below `stop`; one argument is `stop`. dtype int64 for whole numbers, else float64. Matches NumPy `arange`.
- * @throws {ArgumentError} step 0 or not finite
- */
-export function arange(
-  startOrStop: number,
-  stop?: number | CreateOptions,
-  step: number | CreateOptions = 1,
-  options: CreateOptions = {},
-): ChunkedArray {
-  const last = [step, stop].find((v): v is CreateOptions => typeof v === "object") ?? options;
-  const [from, to] = typeof stop === "number" ? [startOrStop, stop] : [0, startOrStop];
-  const by = typeof step === "number" ? step : 1;
-  if (by === 0 || ![from, to, by].every(Number.isFinite))
-    throw new ArgumentError(`arange(${from}, ${to}, ${by}): expected finite numbers and a step that is not 0`);
-  const dtype = last.dtype ?? ([from, to, by].every(Number.isInteger) ? "int64" : "float64");
-  const n = Math.max(0, Math.ceil((to - from) / by));
-  return new ChunkedArray(arangeNode(dtype, cutChunks([n], dtype, last.chunks), from, by));
+/** An array whose values do not matter: zeros, since nothing here is left unset. Matches NumPy `empty`. */
+export function empty(shape: number | readonly number[], options: CreateOptions = {}): ChunkedArray {
+  return zeros(shape, options);
+}
+
+/** How an array like another may differ from it. */
+export interface LikeOptions extends CreateOptions {
+  readonly shape?: number | readonly number[];
+}
+
+function like(x: ArrayLike, value: Scalar | Complex | null, options: LikeOptions): ChunkedArray {
+  const model = array(x);
+  if (model.selected) throw unknownShape("an array like it", model.selected.selection.axis);
+  const dtype = options.dtype ?? model.dtype;
+  const chunks = options.chunks ?? (options.shape === undefined ? model.chunks : "auto");
+  return full(options.shape ?? model.shape, value ?? (dtype === "bool" ? false : 0), { dtype, chunks });
+}
+
+/** Array of one value with the shape, dtype and chunks of `x`. Matches NumPy `full_like`. @throws {DTypeError} the value does not fit */
+export function fullLike(x: ArrayLike, value: Scalar | Complex, options: LikeOptions = {}): ChunkedArray {
+  return like(x, value, options);
+}
+/** Zeros with the shape, dtype and chunks of `x`. Matches NumPy `zeros_like`. */
+export function zerosLike(x: ArrayLike, options: LikeOptions = {}): ChunkedArray {
+  return like(x, null, options);
+}
+/** Ones with the shape, dtype and chunks of `x`. Matches NumPy `ones_like`. */
+export function onesLike(x: ArrayLike, options: LikeOptions = {}): ChunkedArray {
+  return like(x, (options.dtype ?? array(x).dtype) === "bool" ? true : 1, options);
+}
+/** Values that do not matter, with the shape, dtype and chunks of `x`: zeros. Matches NumPy `empty_like`. */
+export function emptyLike(x: ArrayLike, options: LikeOptions = {}): ChunkedArray {
+  return like(x, null, options);
 }

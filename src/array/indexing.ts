@@ -1,9 +1,10 @@
-/** Indexing beyond slices: lists, masks, points. Layers; the public functions stand in `selecting.ts`. */
+/** Indexing beyond slices: lists and masks. Layers; the public functions stand in `selecting.ts`. */
 import { SelectionError, UnsupportedError } from "../base/index.ts";
 import { dtypeInfo, type TypedArray } from "../dtype/index.ts";
 import { applyNode, type LayerNode, rechunkNode, sliceNode, takeNode, transposeNode } from "../graph/index.ts";
 import { type AxisIndex, NDArray, normalizeAxis, parseIndex, type SliceArg, sizeOf } from "../ndarray/index.ts";
 import { arrayNode, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
+import { reshapeLayer } from "./reshape.ts";
 import { type AnyArray, compressedNode, isSelected, unknownShape, whereTrue } from "./unknown.ts";
 
 /** A list of indices or a mask, in memory or lazy. */
@@ -119,7 +120,7 @@ function listLayer(x: LazyArray, list: LazyArray | NDArray, axis: number): Layer
 
 /** Values in C order as numbers. */
 export function flatValues(block: NDArray): number[] {
-  return (block.toArray() as unknown[]).flat(Number.POSITIVE_INFINITY as 1).map(Number);
+  return [block.toArray() as unknown].flat(Number.POSITIVE_INFINITY as 1).map(Number);
 }
 
 /** `index` counted from the front. @throws {SelectionError} outside the axis */
@@ -199,4 +200,46 @@ export function lazyTakeLayer(x: LazyArray, list: LazyArray, axis: number): Laye
 /** Elements of an array's largest block. */
 export function largest(x: LazyArray): number {
   return sizeOf(x.chunks.map((c) => Math.max(0, ...c)));
+}
+
+/** Integers: one, a list, a block, or a lazy array. */
+export type Indices = number | readonly number[] | NDArray | TypedArray | LazyArray;
+
+/** Indices in memory as a block. @throws {SelectionError} no integers */
+export function blockOf(label: string, indices: Exclude<Indices, LazyArray>): NDArray {
+  const block =
+    indices instanceof NDArray
+      ? indices
+      : ArrayBuffer.isView(indices)
+        ? NDArray.of(indices)
+        : new NDArray(
+            "float64",
+            Float64Array.from([indices].flat() as number[]), // one number or a list
+            typeof indices === "number" ? [] : [indices.length],
+          );
+  const { kind } = dtypeInfo(block.dtype);
+  const whole = kind === "i" || kind === "u" || flatValues(block).every(Number.isInteger);
+  if (!whole || kind === "b") throw new SelectionError(`${label} with indices that are no integers`);
+  return block;
+}
+
+/** The array, if it holds integers. @throws {SelectionError} it does not */
+export function integers<T extends LazyArray>(label: string, x: T): T {
+  const { kind } = dtypeInfo(x.dtype);
+  if (kind !== "i" && kind !== "u") throw new SelectionError(`${label} with indices of ${x.dtype}: expected integers`);
+  return x;
+}
+
+/** NumPy's `take`: the shape of the indices in place of the axis; of the flat array when `axis` is null. */
+export function takeAnyLayer(x: LazyArray, indices: Indices, axis: number | null): LayerNode {
+  if (isSelected(indices)) throw unknownShape("take", indices.selected.selection.axis);
+  const line = axis === null ? lazyOf(reshapeLayer(x, [-1])) : x;
+  const k = normalizeAxis(axis ?? 0, line.ndim);
+  const list = isLazy(indices) ? integers("take", indices) : blockOf("take", indices);
+  const taken =
+    list instanceof NDArray
+      ? takeLayer(line, flatValues(list), k)
+      : lazyTakeLayer(line, lazyOf(reshapeLayer(list, [-1])), k);
+  if (list.ndim === 1) return taken;
+  return reshapeLayer(lazyOf(taken), [...line.shape.slice(0, k), ...list.shape, ...line.shape.slice(k + 1)]);
 }

@@ -1,4 +1,5 @@
 /** What a lazy array is to the functions that build layers, and lazy arrays over memory. */
+import { ShapeError } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import {
   type ChunkSpec,
@@ -41,6 +42,14 @@ export function cutChunks(
   more: { readonly previous?: Chunks; readonly align?: readonly number[] } = {},
 ): number[][] {
   return normalizeChunks(spec, shape, { targetBytes: chunkSizeBytes(), itemsize: itemsize(dtype), ...more });
+}
+
+/** Sizes from a number or a list. @throws {ShapeError} a negative or fractional size */
+export function checkShape(shape: number | readonly number[]): readonly number[] {
+  const list = typeof shape === "number" ? [shape] : shape;
+  for (const n of list)
+    if (!Number.isSafeInteger(n) || n < 0) throw new ShapeError(`shape (${list.join(", ")}): ${n} is not a size`);
+  return list;
 }
 
 /** Layer over a block in memory; its bytes travel with the graph. */

@@ -61,6 +61,8 @@ export function uncovered(array: AnyArray & { readonly selected: SelectedNode })
 /** Block sizes as they are reported: null along the axis that is selected. */
 export function reportedChunks({ layer, selection }: SelectedNode): (number | null)[][] {
   const { axis, rank } = selection;
+  if (shapeOfChunks(layer.chunks).includes(0))
+    return flatShape(layer.chunks, axis, rank).map((n, k) => [k === axis ? null : n]);
   const flat = rank === 1 ? layer.chunks : planReshape(layer.chunks, flatShape(layer.chunks, axis, rank)).output;
   return flat.map((sizes, k) => (k === axis ? sizes.map(() => null) : [...sizes]));
 }

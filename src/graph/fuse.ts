@@ -143,7 +143,9 @@ class Pusher {
       const parts = [{ ...only, lo: part.lo, hi: part.hi, walk: composeWalks(only.walk, part.walk) }];
       return this.#gather({ ...layer, parts });
     }
-    const identity = part.walk.every((w, k) => w.axis === k && w.start === 0 && w.step === 1);
+    const identity =
+      part.walk.length === layer.chunks.length &&
+      part.walk.every((w, k) => w.axis === k && w.start === 0 && w.step === 1);
     return identity ? { ...layer, parts: inner.parts } : layer;
   }
 

@@ -76,6 +76,10 @@ function axisIndex(part: Exclude<SliceArg, null>, axis: number, n: number): Axis
       throw new SelectionError(`index ${given} is out of bounds for axis ${axis} of size ${n}`);
     return { kind: "element", at };
   }
+  if (Array.isArray(part) && part.length !== 2 && part.length !== 3)
+    throw new SelectionError(
+      `[${part.join(", ")}] is not a slice; expected [start, stop] or [start, stop, step]; a list of indices is an Int32Array`,
+    );
   const bounds =
     text !== null ? text.split(":").map((s) => (s === "" ? null : Number(s))) : (part as readonly (number | null)[]);
   return { kind: "range", ...rangeOf(bounds[0] ?? null, bounds[1] ?? null, bounds[2] ?? null, n) };
