@@ -34,6 +34,9 @@ export function matmul(a: ProductOperand, b: ProductOperand): ChunkedArray {
   return new ChunkedArray(matmulLayer(x, y));
 }
 
+/** Axes to contract: so many, or lists of those of either array. */
+export type ContractedAxes = number | readonly [number | readonly number[], number | readonly number[]];
+
 /**
  * Sum of products over axes of two arrays: the last `axes` of `a` with the first of `b`, or lists of axes. The result has
  * the other axes of `a`, then those of `b`. Chunks and dtype as of {@link matmul}. Matches NumPy `tensordot`.
@@ -42,10 +45,10 @@ export function matmul(a: ProductOperand, b: ProductOperand): ChunkedArray {
 export function tensordot(
   a: ProductOperand,
   b: ProductOperand,
-  options: { readonly axes?: number | readonly [number | readonly number[], number | readonly number[]] } = {},
+  options: ContractedAxes | { readonly axes?: ContractedAxes } = {},
 ): ChunkedArray {
   const [x, y] = [toLazy(a), toLazy(b)];
-  const { axes = 2 } = options;
+  const axes = typeof options === "number" || "length" in options ? options : (options.axes ?? 2);
   if (typeof axes === "number" && (!Number.isInteger(axes) || axes < 0 || axes > Math.min(x.ndim, y.ndim)))
     throw new AxisError(`tensordot over ${axes} axes of ranks ${x.ndim} and ${y.ndim}`);
   const [given, other] =
