@@ -183,7 +183,7 @@ export const CREATION: readonly Row[] = [
     chunks: CHOSEN,
     calls: [
       none("i + 2 j", "np.fromfunction(lambda i, j: i + 2 * j, (4, 5))", (f) =>
-        f("fromfunction", (i: Lazy, j: Lazy) => i.add(j.mul(2)), { shape: [4, 5], chunks: 2 }),
+        f("fromfunction", (i: Lazy, j: Lazy) => i.add(j.mul(2)), [4, 5], { chunks: 2 }),
       ),
     ],
   },
