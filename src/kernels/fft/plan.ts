@@ -192,7 +192,8 @@ function chirped(n: number, chirp: Chirp, { x, work }: { x: Parts; work: Parts }
 
 function timesRow({ re, im }: Parts, from: number, lanes: number, c: number, s: number): void {
   for (let i = from; i < from + lanes; i++) {
-    const [a, b] = [re[i] as number, im[i] as number];
+    const a = re[i] as number;
+    const b = im[i] as number;
     re[i] = a * c - b * s;
     im[i] = a * s + b * c;
   }
@@ -206,21 +207,31 @@ function runStage(stage: Stage, x: Parts, y: Parts, lanes: number): void {
       return radix3(stage, x, y, lanes);
     case 4:
       return radix4(stage, x, y, lanes);
+    case 5:
+      return radix5(stage, x, y, lanes);
     default:
       return anyRadix(stage, x, y, lanes);
   }
 }
 
 function radix2({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
-  const [xr, xi, yr, yi] = [x.re, x.im, y.re, y.im];
+  const xr = x.re;
+  const xi = x.im;
+  const yr = y.re;
+  const yi = y.im;
   const row = span * lanes;
   for (let p = 0; p < m; p++) {
-    const [c, s] = [twiddles[4 * p + 2] as number, twiddles[4 * p + 3] as number];
-    const [from, to] = [row * p, row * 2 * p];
+    const c = twiddles[4 * p + 2] as number;
+    const s = twiddles[4 * p + 3] as number;
+    const from = row * p;
+    const to = row * 2 * p;
     for (let q = 0; q < row; q++) {
-      const [ar, ai] = [xr[from + q] as number, xi[from + q] as number];
-      const [br, bi] = [xr[from + m * row + q] as number, xi[from + m * row + q] as number];
-      const [dr, di] = [ar - br, ai - bi];
+      const ar = xr[from + q] as number;
+      const ai = xi[from + q] as number;
+      const br = xr[from + m * row + q] as number;
+      const bi = xi[from + m * row + q] as number;
+      const dr = ar - br;
+      const di = ai - bi;
       yr[to + q] = ar + br;
       yi[to + q] = ai + bi;
       yr[to + row + q] = dr * c - di * s;
@@ -232,20 +243,33 @@ function radix2({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number)
 const SIN60 = Math.sqrt(3) / 2;
 
 function radix3({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
-  const [xr, xi, yr, yi] = [x.re, x.im, y.re, y.im];
+  const xr = x.re;
+  const xi = x.im;
+  const yr = y.re;
+  const yi = y.im;
   const row = span * lanes;
   for (let p = 0; p < m; p++) {
-    const [c1, s1] = [twiddles[6 * p + 2] as number, twiddles[6 * p + 3] as number];
-    const [c2, s2] = [twiddles[6 * p + 4] as number, twiddles[6 * p + 5] as number];
-    const [from, to, gap] = [row * p, row * 3 * p, m * row];
+    const c1 = twiddles[6 * p + 2] as number;
+    const s1 = twiddles[6 * p + 3] as number;
+    const c2 = twiddles[6 * p + 4] as number;
+    const s2 = twiddles[6 * p + 5] as number;
+    const from = row * p;
+    const to = row * 3 * p;
+    const gap = m * row;
     for (let q = 0; q < row; q++) {
       const at = from + q;
-      const [ar, ai] = [xr[at] as number, xi[at] as number];
-      const [br, bi] = [xr[at + gap] as number, xi[at + gap] as number];
-      const [cr, ci] = [xr[at + 2 * gap] as number, xi[at + 2 * gap] as number];
-      const [tr, ti] = [br + cr, bi + ci];
-      const [mr, mi] = [ar - 0.5 * tr, ai - 0.5 * ti];
-      const [nr, ni] = [SIN60 * (bi - ci), SIN60 * (cr - br)];
+      const ar = xr[at] as number;
+      const ai = xi[at] as number;
+      const br = xr[at + gap] as number;
+      const bi = xi[at + gap] as number;
+      const cr = xr[at + 2 * gap] as number;
+      const ci = xi[at + 2 * gap] as number;
+      const tr = br + cr;
+      const ti = bi + ci;
+      const mr = ar - 0.5 * tr;
+      const mi = ai - 0.5 * ti;
+      const nr = SIN60 * (bi - ci);
+      const ni = SIN60 * (cr - br);
       yr[to + q] = ar + tr;
       yi[to + q] = ai + ti;
       yr[to + row + q] = (mr + nr) * c1 - (mi + ni) * s1;
@@ -257,22 +281,40 @@ function radix3({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number)
 }
 
 function radix4({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
-  const [xr, xi, yr, yi] = [x.re, x.im, y.re, y.im];
+  const xr = x.re;
+  const xi = x.im;
+  const yr = y.re;
+  const yi = y.im;
   const row = span * lanes;
   for (let p = 0; p < m; p++) {
     const t = 8 * p;
-    const [c1, s1] = [twiddles[t + 2] as number, twiddles[t + 3] as number];
-    const [c2, s2] = [twiddles[t + 4] as number, twiddles[t + 5] as number];
-    const [c3, s3] = [twiddles[t + 6] as number, twiddles[t + 7] as number];
-    const [from, to, gap] = [row * p, row * 4 * p, m * row];
+    const c1 = twiddles[t + 2] as number;
+    const s1 = twiddles[t + 3] as number;
+    const c2 = twiddles[t + 4] as number;
+    const s2 = twiddles[t + 5] as number;
+    const c3 = twiddles[t + 6] as number;
+    const s3 = twiddles[t + 7] as number;
+    const from = row * p;
+    const to = row * 4 * p;
+    const gap = m * row;
     for (let q = 0; q < row; q++) {
       const at = from + q;
-      const [ar, ai] = [xr[at] as number, xi[at] as number];
-      const [br, bi] = [xr[at + gap] as number, xi[at + gap] as number];
-      const [cr, ci] = [xr[at + 2 * gap] as number, xi[at + 2 * gap] as number];
-      const [dr, di] = [xr[at + 3 * gap] as number, xi[at + 3 * gap] as number];
-      const [er, ei, fr, fi] = [ar + cr, ai + ci, ar - cr, ai - ci];
-      const [gr, gi, hr, hi] = [br + dr, bi + di, bi - di, dr - br]; // (hr, hi) = −i(b − d)
+      const ar = xr[at] as number;
+      const ai = xi[at] as number;
+      const br = xr[at + gap] as number;
+      const bi = xi[at + gap] as number;
+      const cr = xr[at + 2 * gap] as number;
+      const ci = xi[at + 2 * gap] as number;
+      const dr = xr[at + 3 * gap] as number;
+      const di = xi[at + 3 * gap] as number;
+      const er = ar + cr;
+      const ei = ai + ci;
+      const fr = ar - cr;
+      const fi = ai - ci;
+      const gr = br + dr;
+      const gi = bi + di;
+      const hr = bi - di;
+      const hi = dr - br; // (hr, hi) = −i(b − d)
       yr[to + q] = er + gr;
       yi[to + q] = ei + gi;
       yr[to + row + q] = (fr + hr) * c1 - (fi + hi) * s1;
@@ -285,30 +327,101 @@ function radix4({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number)
   }
 }
 
-/** Any radix by its definition; pairs k and radix − k share products. */
-function anyRadix({ radix, m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
-  const [xr, xi, yr, yi] = [x.re, x.im, y.re, y.im];
+const [COS72, SIN72] = circle(1, 5);
+const [COS144, SIN144] = circle(2, 5);
+
+function radix5({ m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
+  const xr = x.re;
+  const xi = x.im;
+  const yr = y.re;
+  const yi = y.im;
   const row = span * lanes;
   const gap = m * row;
+  for (let p = 0; p < m; p++) {
+    const t = 10 * p;
+    const c1 = twiddles[t + 2] as number;
+    const s1 = twiddles[t + 3] as number;
+    const c2 = twiddles[t + 4] as number;
+    const s2 = twiddles[t + 5] as number;
+    const c3 = twiddles[t + 6] as number;
+    const s3 = twiddles[t + 7] as number;
+    const c4 = twiddles[t + 8] as number;
+    const s4 = twiddles[t + 9] as number;
+    const from = row * p;
+    const to = row * 5 * p;
+    for (let q = 0; q < row; q++) {
+      const at = from + q;
+      const ar = xr[at] as number;
+      const ai = xi[at] as number;
+      // Sums and differences of the pairs 1, 4 and 2, 3.
+      const pr = (xr[at + gap] as number) + (xr[at + 4 * gap] as number);
+      const pi = (xi[at + gap] as number) + (xi[at + 4 * gap] as number);
+      const dr = (xr[at + gap] as number) - (xr[at + 4 * gap] as number);
+      const di = (xi[at + gap] as number) - (xi[at + 4 * gap] as number);
+      const qr = (xr[at + 2 * gap] as number) + (xr[at + 3 * gap] as number);
+      const qi = (xi[at + 2 * gap] as number) + (xi[at + 3 * gap] as number);
+      const er = (xr[at + 2 * gap] as number) - (xr[at + 3 * gap] as number);
+      const ei = (xi[at + 2 * gap] as number) - (xi[at + 3 * gap] as number);
+      const fr = ar + COS72 * pr + COS144 * qr;
+      const fi = ai + COS72 * pi + COS144 * qi;
+      const gr = ar + COS144 * pr + COS72 * qr;
+      const gi = ai + COS144 * pi + COS72 * qi;
+      const hr = SIN72 * di + SIN144 * ei;
+      const hi = -(SIN72 * dr + SIN144 * er);
+      const kr = SIN144 * di - SIN72 * ei;
+      const ki = -(SIN144 * dr - SIN72 * er);
+      yr[to + q] = ar + pr + qr;
+      yi[to + q] = ai + pi + qi;
+      yr[to + row + q] = (fr + hr) * c1 - (fi + hi) * s1;
+      yi[to + row + q] = (fr + hr) * s1 + (fi + hi) * c1;
+      yr[to + 2 * row + q] = (gr + kr) * c2 - (gi + ki) * s2;
+      yi[to + 2 * row + q] = (gr + kr) * s2 + (gi + ki) * c2;
+      yr[to + 3 * row + q] = (gr - kr) * c3 - (gi - ki) * s3;
+      yi[to + 3 * row + q] = (gr - kr) * s3 + (gi - ki) * c3;
+      yr[to + 4 * row + q] = (fr - hr) * c4 - (fi - hi) * s4;
+      yi[to + 4 * row + q] = (fr - hr) * s4 + (fi - hi) * c4;
+    }
+  }
+}
+
+/** Any radix by its definition, a row of lanes at a time; pairs k and radix − k share products. */
+function anyRadix({ radix, m, span, twiddles }: Stage, x: Parts, y: Parts, lanes: number): void {
+  const row = span * lanes;
   const roots = Array.from({ length: radix }, (_, k) => circle(k, radix));
   for (let p = 0; p < m; p++) {
-    const [from, to] = [row * p, row * radix * p];
     for (let j = 0; j < radix; j++) {
-      const t = 2 * (p * radix + j);
-      const [wr, wi] = [twiddles[t] as number, twiddles[t + 1] as number];
-      for (let q = 0; q < row; q++) {
-        let [sr, si] = [xr[from + q] as number, xi[from + q] as number];
-        for (let k = 1; k <= radix >> 1; k++) {
-          const [c, s] = roots[(j * k) % radix] as readonly [number, number]; // radix of them
-          const [a, b] = [from + k * gap + q, from + (radix - k) * gap + q];
-          const [pr, pi] = [(xr[a] as number) + (xr[b] as number), (xi[a] as number) + (xi[b] as number)];
-          const [dr, di] = [(xr[a] as number) - (xr[b] as number), (xi[a] as number) - (xi[b] as number)];
-          sr += pr * c + di * s;
-          si += pi * c - dr * s;
-        }
-        yr[to + j * row + q] = sr * wr - si * wi;
-        yi[to + j * row + q] = sr * wi + si * wr;
+      const to = row * (radix * p + j);
+      y.re.set(x.re.subarray(row * p, row * (p + 1)), to);
+      y.im.set(x.im.subarray(row * p, row * (p + 1)), to);
+      for (let k = 1; k <= radix >> 1; k++) {
+        const [c, s] = roots[(j * k) % radix] as readonly [number, number]; // radix of them
+        addPair(x, y, { to, a: row * (p + k * m), b: row * (p + (radix - k) * m), row }, c, s);
       }
+      const t = 2 * (p * radix + j);
+      timesRow(y, to, row, twiddles[t] as number, twiddles[t + 1] as number);
     }
+  }
+}
+
+interface PairRows {
+  readonly to: number;
+  readonly a: number;
+  readonly b: number;
+  readonly row: number;
+}
+
+/** y += (x_a + x_b)·c − i·(x_a − x_b)·s, element by element. */
+function addPair(x: Parts, y: Parts, { to, a, b, row }: PairRows, c: number, s: number): void {
+  const xr = x.re;
+  const xi = x.im;
+  const yr = y.re;
+  const yi = y.im;
+  for (let q = 0; q < row; q++) {
+    const ar = xr[a + q] as number;
+    const ai = xi[a + q] as number;
+    const br = xr[b + q] as number;
+    const bi = xi[b + q] as number;
+    yr[to + q] = (yr[to + q] as number) + (ar + br) * c + (ai - bi) * s;
+    yi[to + q] = (yi[to + q] as number) + (ai + bi) * c - (ar - br) * s;
   }
 }
