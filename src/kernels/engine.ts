@@ -193,7 +193,8 @@ function accessesOf(
   const shape = operands.map(
     (x, k): Access => ({
       dtype: nativeDType(x.block.dtype) as DType, // the kernel is lowerable
-      kind: x.memory !== null ? accessKind(x.step, k < outs) : x.step === 0 && k >= outs ? "s" : "c",
+      kind:
+        x.memory !== null && x.stage === null ? accessKind(x.step, k < outs) : x.step === 0 && k >= outs ? "s" : "c",
       memory: x.memory === null || x.stage !== null ? memories.length - 1 : memories.indexOf(x.memory),
     }),
   );
@@ -349,8 +350,9 @@ function place({ operands, outs, layout, scratch: own }: Run, k: number, first: 
   x.stage?.move(address, x.tile, rows, columns);
   const inScratch = x.memory === null || x.stage !== null;
   own.i32[word] = inScratch ? x.tile : address;
-  const rowStep = x.stage !== null ? 1 : x.memory === null ? tileRow(x, k < outs, columns) : x.rowStep;
-  const step = x.stage !== null ? stagePitch(x.block.dtype) : x.memory === null ? 1 : x.step;
+  const rowStep =
+    x.stage !== null ? stagePitch(x.block.dtype) : x.memory === null ? tileRow(x, k < outs, columns) : x.rowStep;
+  const step = inScratch ? 1 : x.step;
   own.i32[word + 1] = x.itemsize * rowStep;
   own.i32[word + 2] = x.itemsize * step;
 }

@@ -43,9 +43,6 @@ export interface MapShape {
   readonly memories: number;
 }
 
-/** Rows of more bytes than this are moved by `memory.copy`. */
-const COPY_BYTES_MIN = 1024;
-
 /** Where a node's value can be computed: once per call, once per row, once per iteration. */
 type Level = 0 | 1 | 2;
 
@@ -277,7 +274,6 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
   const input = (slot: number): Cursor => inputs[slot] as Cursor; // asked for used slots only
   const sources = inputsAt(code, input);
   code.fix(() => nodes.lower(0, sources));
-  if (isCopy(kernel, shape)) emitCopy(f, outs[0] as Cursor, input(0), rows, count);
   const whole = f.let(scalar2("i32.shr_u", count, i32(Math.log2(code.elements))));
   const rest = f.let(scalar2("i32.and", count, i32(code.elements - 1)));
   const iterations = f.local("i32");
@@ -308,29 +304,6 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
     },
   );
   return encodeModule([f.finish(), toInt64Function()], shape.memories);
-}
-
-/** True for a kernel that only moves contiguous rows. */
-function isCopy(kernel: Kernel, { outs, inputs }: MapShape): boolean {
-  const only = kernel.nodes[kernel.outputs[0] as NodeId]; // there is an output
-  return outs.length === 1 && only?.op === "in" && only.slot === 0 && outs[0]?.kind === "c" && inputs[0]?.kind === "c";
-}
-
-/** Long rows moved as bytes; short ones are faster as vectors. */
-function emitCopy(f: FunctionBuilder, to: Cursor, from: Cursor, rows: Local<"i32">, count: I32): void {
-  const bytes = f.let(scalar2("i32.mul", count, i32(widthOf(to.access.dtype))));
-  const at = (c: Cursor): Address => ({ memory: c.access.memory, base: c.row, offset: 0 });
-  f.if(scalarCompare("i32.gt_u", bytes, i32(COPY_BYTES_MIN)), () => {
-    f.doWhile(
-      () => rows,
-      () => {
-        f.copy(at(to), at(from), bytes);
-        for (const c of [to, from]) f.set(c.row, scalar2("i32.add", c.row, c.rowStep));
-        f.set(rows, scalar2("i32.sub", rows, i32(1)));
-      },
-    );
-    f.leave();
-  });
 }
 
 interface Tail {
