@@ -86,7 +86,8 @@ export function scale(a: number, n: number): number {
 
 /** 2^`a`; exact for integers. */
 export function exp2(a: number): number {
-  if (!(Math.abs(a) < 1100)) return a < 0 ? 0 : a; // ±inf, NaN and what is as good as infinite
+  if (Number.isNaN(a)) return a;
+  if (Math.abs(a) > 1100) return a < 0 ? 0 : Number.POSITIVE_INFINITY;
   const whole = Math.round(a);
   return scale(Math.exp((a - whole) * Math.LN2), whole);
 }

@@ -2,7 +2,7 @@
  * exp, exp2, expm1, sinh, cosh and tanh over vectors.
  *
  * e^x = 2^n·e^r with n = round(x·log2 e), r = x - n·ln2 in two parts (Cody and Waite), e^r by a polynomial in r of own
- * fit (`test/kernels/fit_polynomials.py`); the hyperbolic functions as in FreeBSD's msun (`s_tanh.c`, `e_sinh.c`,
+ * fit (`test/kernels/fit_polynomials.py`); the hyperbolic functions as in FreeBSD's msun and musl (`s_tanh.c`, `e_sinh.c`,
  * `e_cosh.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved).
  * Outside the range of normal results the power of two is multiplied in two steps, so that the last one rounds once.
  */
@@ -201,11 +201,12 @@ export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
 export function tanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   return xs.map((x) => {
     const a = m.clamp(m.abs(x), 0, 22);
-    const isLarge = m.compare("ge", a, m.c(1));
+    const isLarge = m.compare("ge", a, m.c(0.5493061443340549)); // log(3)/2
     const twice = m.add(a, a);
-    const t = innerExpm1(m, m.select(isLarge, twice, m.neg(twice)), precision);
+    const isSmall = m.compare("lt", a, m.c(0.2554128118829953)); // log(5/3)/2
+    const t = innerExpm1(m, m.select(isSmall, m.neg(twice), twice), precision);
     const bottom = m.add(t, m.c(2));
-    const quotient = m.div(m.select(isLarge, m.c(2), m.neg(t)), bottom);
+    const quotient = m.div(m.select(isLarge, m.c(2), m.abs(t)), bottom);
     const y = m.select(isLarge, m.sub(m.c(1), quotient), quotient);
     return m.select(m.compare("lt", a, m.c(2 ** -28)), x, m.copySign(y, x));
   });

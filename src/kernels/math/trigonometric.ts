@@ -62,25 +62,35 @@ function reduce(m: FloatCode, x: V, { short }: Precision): Reduced {
   return { n: low, y, tail: m.sub(m.sub(second, y), rest) };
 }
 
+/** A number as a sum of two, the second small. */
+interface Sum {
+  readonly high: V;
+  readonly low: V;
+}
+
 /** sin(y + tail), |y| <= π/4. */
-function kernelSin(m: FloatCode, { y, tail }: Reduced, { short }: Precision): V {
+function kernelSin(m: FloatCode, { y, tail }: Reduced, { short }: Precision): Sum {
   const z = m.mul(y, y);
   const v = m.mul(z, y);
-  if (short) return m.mulAdd(v, m.poly(z, SIN_SHORT), y);
+  if (short) return { high: y, low: m.mul(v, m.poly(z, SIN_SHORT)) };
   const r = m.poly(z, SIN.slice(1));
   const inner = m.sub(m.mul(z, m.sub(m.mul(m.c(0.5), tail), m.mul(v, r))), tail);
-  return m.sub(y, m.sub(inner, m.mul(v, m.c(SIN[0] as number))));
+  return { high: y, low: m.sub(m.mul(v, m.c(SIN[0] as number)), inner) };
 }
 
 /** cos(y + tail), |y| <= π/4. */
-function kernelCos(m: FloatCode, { y, tail }: Reduced, { short }: Precision): V {
+function kernelCos(m: FloatCode, { y, tail }: Reduced, { short }: Precision): Sum {
   const z = m.mul(y, y);
-  if (short) return m.mulAdd(z, m.poly(z, COS_SHORT), m.c(1));
+  if (short) return { high: m.c(1), low: m.mul(z, m.poly(z, COS_SHORT)) };
   const r = m.mul(z, m.poly(z, COS));
   const half = m.mul(z, m.c(0.5));
   const w = m.sub(m.c(1), half);
   const lost = m.sub(m.sub(m.c(1), w), half);
-  return m.add(w, m.add(lost, m.sub(m.mul(z, r), m.mul(y, tail))));
+  return { high: w, low: m.add(lost, m.sub(m.mul(z, r), m.mul(y, tail))) };
+}
+
+function total(m: FloatCode, { high, low }: Sum): V {
+  return m.add(high, low);
 }
 
 /** All ones where bit `bit` of n is set. */
@@ -91,7 +101,7 @@ function bitMask(m: FloatCode, n: V, bit: 0 | 1): V {
 function sine(m: FloatCode, x: V, precision: Precision, quarter: 0 | 1): V {
   const parts = reduce(m, x, precision);
   const n = quarter === 0 ? parts.n : m.addBits(parts.n, m.bits(1n));
-  const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
+  const [s, c] = [total(m, kernelSin(m, parts, precision)), total(m, kernelCos(m, parts, precision))];
   const y = m.select(bitMask(m, n, 0), c, s);
   return m.xor(y, m.and(bitMask(m, n, 1), m.signBit));
 }
@@ -137,9 +147,25 @@ export function tan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
     const parts = reduce(m, x, precision);
     const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
     const isOdd = bitMask(m, parts.n, 0);
-    const y = m.div(m.select(isOdd, m.neg(c), s), m.select(isOdd, s, c));
+    const pick = (p: V, q: V): V => m.select(isOdd, p, q);
+    const y = quotient(
+      m,
+      { high: pick(m.neg(c.high), s.high), low: pick(m.neg(c.low), s.low) },
+      { high: pick(s.high, c.high), low: pick(s.low, c.low) },
+      precision,
+    );
     return m.select(m.compare("eq", x, m.c(0)), x, y);
   });
+}
+
+/** Quotient of two sums, corrected by what rounding the sums lost. */
+function quotient(m: FloatCode, top: Sum, bottom: Sum, { short }: Precision): V {
+  const [p, q] = [total(m, top), total(m, bottom)];
+  const ratio = m.div(p, q);
+  if (short) return ratio;
+  const pLost = m.add(m.sub(top.high, p), top.low);
+  const qLost = m.add(m.sub(bottom.high, q), bottom.low);
+  return m.add(ratio, m.div(m.sub(pLost, m.mul(ratio, qLost)), q));
 }
 
 /** Lanes that are the host's: large arguments, infinities, and differences that cancel too much. */
