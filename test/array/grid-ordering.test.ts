@@ -2,8 +2,9 @@
 import { FUNCTIONS } from "./grid/functions.ts";
 import { ORDERING } from "./grid/ordering.ts";
 import { PRODUCT_ROWS } from "./grid/products.ts";
+import { INPUTS } from "./grid/rows.ts";
 import { gridTests } from "./grid/tests.ts";
 
 gridTests("selection, sorting, products and user functions are NumPy's", [...ORDERING, ...PRODUCT_ROWS, ...FUNCTIONS], {
-  inputs: 3,
+  inputs: INPUTS.other,
 });

@@ -29,6 +29,14 @@ function summed(block: NDArray): unknown {
   return [(block.toArray() as unknown[]).reduce(add)];
 }
 
+/** The same, without the axis. */
+function summedAway(block: NDArray): unknown {
+  const add = (a: unknown, b: unknown): unknown =>
+    Array.isArray(a) ? a.map((v, i) => add(v, (b as unknown[])[i])) : Number(a) + Number(b);
+  // the first axis is reduced, so there is one
+  return (block.toArray() as unknown[]).reduce(add);
+}
+
 export const FUNCTIONS: readonly Row[] = [
   {
     name: "mapBlocks",
@@ -107,7 +115,7 @@ export const FUNCTIONS: readonly Row[] = [
             axis: 0,
             dtype: "float64",
             chunk: summed,
-            aggregate: summed,
+            aggregate: summedAway,
           }),
         { profiles: both(hasRank(1), isPlain, isFilled) },
       ),
