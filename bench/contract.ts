@@ -6,6 +6,10 @@
 export interface BenchOptions {
   /** A small input and few pairs, for the continuous integration: it checks that the bench works, not how fast. */
   readonly quick: boolean;
+  /** Rows (or beginnings of their names) to run; empty: all. Benches without rows of their own ignore it. */
+  readonly rows: readonly string[];
+  /** V8 may join vectors to 256 bits. */
+  readonly wide: boolean;
   /** For people: lines about settings, versions, file sizes. */
   readonly say: (line: string) => void;
 }
@@ -22,10 +26,15 @@ export interface BenchRow {
   readonly peerName: string | null;
   /** ours / peer: the median of the pairs' ratios. */
   readonly ratio: number | null;
-  /** The ratio aimed at. */
+  /** The ratio aimed at (without a peer: our own number). */
   readonly target: number | null;
+  /** A better ratio than the target, to be reached one day. */
+  readonly aim?: number;
   /** (largest − smallest) / median of the pairs' ratios, or of our samples where there is no peer. */
   readonly spread: number;
+  /** Bytes that must be moved, per second, in GB; and as a share of what a copy moves. */
+  readonly gigabytesPerSecond?: number;
+  readonly shareOfCopy?: number;
 }
 
 export type Bench = (options: BenchOptions) => Promise<readonly BenchRow[]>;
@@ -50,13 +59,14 @@ export interface Samples {
   /** As many as ours, each measured next to its partner. */
   readonly peer?: { readonly name: string; readonly samples: readonly number[] };
   readonly target?: number;
+  readonly aim?: number;
 }
 
 /**
  * A row from paired samples.
  * @throws {RangeError} no samples, or not as many of the peer's as of ours
  */
-export function row({ id, metric, ours, peer, target }: Samples): BenchRow {
+export function row({ id, metric, ours, peer, target, aim }: Samples): BenchRow {
   if (peer && peer.samples.length !== ours.length) throw new RangeError(`${id}: samples come in pairs`);
   const ratios = peer ? ours.map((value, index) => value / (peer.samples[index] ?? Number.NaN)) : ours;
   const middle = median(ratios);
@@ -68,6 +78,15 @@ export function row({ id, metric, ours, peer, target }: Samples): BenchRow {
     peerName: peer?.name ?? null,
     ratio: peer ? middle : null,
     target: target ?? null,
+    ...(aim === undefined ? {} : { aim }),
     spread: (Math.max(...ratios) - Math.min(...ratios)) / middle,
   };
+}
+
+/** What became of a row's target: "–" without one. */
+export function verdict({ ratio, ours, target, aim }: BenchRow): "–" | "aim" | "ok" | "missed" {
+  const value = ratio ?? ours;
+  if (aim !== undefined && value <= aim) return "aim";
+  if (target === null) return "–";
+  return value <= target ? "ok" : "missed";
 }

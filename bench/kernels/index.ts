@@ -1,103 +1,258 @@
 /**
- * How fast are single kernels against NumPy, one thread each? Rows and targets of the acceptance table of the kernel
- * design; 2048 × 2048 elements, results compared before timing, rounds alternate, medians.
+ * How fast is every single kernel against the fastest that others have for the same task? The rows and targets of the
+ * kernels' acceptance table: 2048 × 2048 elements unless a row says otherwise, one thread on both sides unless it says
+ * "cores", results compared before timing (on odd, strided, reversed and broadcast views too), rounds alternate, medians.
+ *
+ * `npm run bench -- kernels [ROW…]` runs the rows whose names begin so; `--wide` lets V8 join vectors to 256 bits.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { DTYPES, viewOf } from "../../src/dtype/index.ts";
-import { kernelStats } from "../../src/kernels/index.ts";
-import { type Bench, type BenchRow, median, OutputsDifferError, row } from "../contract.ts";
-import { makeInputs, makeRows, type Row } from "./rows.ts";
+import { setFlagsFromString } from "node:v8";
+import { copyStrided, kernelStats } from "../../src/kernels/index.ts";
+import { type Bench, type BenchRow, median, row } from "../contract.ts";
+import { CORES_ROWS, cachedRow, compileRow, Halves, memoryRow, type Rounds, threadRow, timed } from "./engine-rows.ts";
+import { Inputs, seen, VIEWS, type View } from "./inputs.ts";
+import { Peer, PYTHON } from "./peer.ts";
+import { type Bound, bytesOf, compare, elementsOf, type PeerName, type Row, type Source, type Targets } from "./row.ts";
+import { MAP_ROWS } from "./rows-map.ts";
+import { REDUCE_ROWS } from "./rows-reduce.ts";
+import { SELECT_ROWS } from "./rows-select.ts";
+import { WINDOW_ROWS } from "./rows-window.ts";
 
-const PYTHON = process.env["RSDAT_PYTHON"] ?? join(import.meta.dirname, "..", "..", ".venv", "bin", "python");
+const ROWS: readonly Row[] = [...MAP_ROWS, ...REDUCE_ROWS, ...SELECT_ROWS, ...WINDOW_ROWS];
+/** One sample of a round is the median of as many runs as fit in here. */
+const BUDGET_MS = 120;
 
-/** A line-based conversation with peer.py. */
-class Peer {
-  readonly #child;
-  readonly #lines: AsyncIterator<string>;
+interface Setup extends Rounds {
+  readonly folder: string;
+  readonly inputs: Inputs;
+  /** Peers with one thread. */
+  readonly peer: Peer;
+  readonly say: (line: string) => void;
+  readonly copyGigabytes: number;
+}
 
-  constructor(folder: string, side: number) {
-    const env = { ...process.env, OPENBLAS_NUM_THREADS: "1" };
-    this.#child = spawn(PYTHON, [join(import.meta.dirname, "peer.py"), folder, String(side)], {
-      env,
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
+function sourceOf(inputs: Inputs, view: View): Source {
+  const first = new Map<string, boolean>();
+  return {
+    sides: inputs.sides,
+    get: (name) => {
+      if (view === "whole") return inputs.get(name);
+      if (!first.has(name)) first.set(name, first.size === 0);
+      return seen(inputs.get(name), view, first.get(name) === true);
+    },
+    empty: (dtype, shape) => inputs.empty(dtype, shape),
+  };
+}
 
-  /** The next line, as JSON. */
-  async read(): Promise<unknown> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error("peer.py ended early");
-    return JSON.parse(value as string);
-  }
-
-  ask(id: string, repeats: number): Promise<unknown> {
-    this.#child.stdin.write(`${id} ${repeats}\n`);
-    return this.read();
-  }
-
-  end(): void {
-    this.#child.stdin.end();
+/** Compare a row with its first Python peer on every view. */
+async function compareViews({ inputs, peer, folder }: Setup, spec: Row): Promise<void> {
+  const [name] = Object.keys(spec.peers);
+  if (!spec.views || name === undefined) return;
+  for (const view of VIEWS) {
+    const bound = spec.bind(sourceOf(inputs, view));
+    bound.run();
+    const { dtype } = await peer.ask({ row: spec.id, peer: name, view, save: true, dtype: bound.result.dtype });
+    compare(
+      `${spec.id} ${view}`,
+      spec,
+      bound.result,
+      elementsOf(bound.result.dtype, readFileSync(join(folder, "result"))),
+    );
+    if (dtype !== undefined && dtype !== bound.result.dtype)
+      throw new Error(`${spec.id}: ${bound.result.dtype}, ${name} ${dtype}`);
   }
 }
 
-function compare(folder: string, { id, result, tolerance }: Row): void {
-  const bytes = new Uint8Array(readFileSync(join(folder, `${id}.numpy`)));
-  const want = viewOf(result.dtype, bytes.buffer, 0, bytes.length / DTYPES[result.dtype].itemsize);
-  if (want.length !== result.size) throw new OutputsDifferError(`${id}: ${result.size} elements, NumPy ${want.length}`);
-  for (let i = 0; i < want.length; i++) {
-    const [ours, theirs] = [result.data[i] as number, want[i] as number];
-    const near = tolerance > 0 && Math.abs(ours - theirs) <= tolerance * Math.abs(theirs);
-    if (ours !== theirs && !near && !(Number.isNaN(ours) && Number.isNaN(theirs))) {
-      throw new OutputsDifferError(`${id}[${i}]: ${ours}, NumPy ${theirs}`);
-    }
-  }
+/** Something that can be timed. */
+interface Runner {
+  readonly name: PeerName;
+  readonly targets: Targets;
+  /** Milliseconds of one run when it was compared. */
+  readonly first: number;
+  readonly sample: (repeats: number) => Promise<number>;
 }
 
-function timeOurs({ run }: Row, repeats: number): number {
-  const samples: number[] = [];
-  for (let i = 0; i < repeats; i++) {
-    const start = performance.now();
-    run();
-    samples.push(performance.now() - start);
-  }
-  return median(samples);
-}
-
-export const bench: Bench = async ({ quick, say }) => {
-  const side = quick ? 512 : 2048;
-  const [rounds, repeats] = quick ? [2, 3] : [5, 9];
-  const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
-  try {
-    const { inputs, empty } = makeInputs(side);
-    for (const [name, { data }] of Object.entries(inputs)) {
-      writeFileSync(join(folder, name), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    const peer = new Peer(folder, side);
-    const { numpy } = (await peer.read()) as { readonly numpy: string };
-    say(`${side} x ${side}, one thread, NumPy ${numpy}, Node ${process.version}`);
-    const out: BenchRow[] = [];
-    for (const mine of makeRows(side, inputs, empty)) {
-      await peer.ask(mine.id, 1);
-      for (let i = 0; i < 4; i++) mine.run(); // reaches the optimising tier
-      compare(folder, mine);
-      const ours: number[] = [];
-      const theirs: number[] = [];
-      for (let i = 0; i < rounds; i++) {
-        ours.push(timeOurs(mine, repeats));
-        theirs.push((await peer.ask(mine.id, repeats)) as number);
+async function runnersOf(setup: Setup, spec: Row, bound: Bound): Promise<Runner[]> {
+  const { peer, folder, inputs, say } = setup;
+  const out: Runner[] = [];
+  for (const [key, targets] of Object.entries(spec.peers)) {
+    const name = key as PeerName; // keys of that type
+    const make = spec.local?.[name];
+    if (make === undefined) {
+      const answer = await peer.attempt({ row: spec.id, peer: name, save: true, dtype: bound.result.dtype });
+      if (answer.error !== undefined) {
+        say(`${spec.id}: ${name} is absent: ${answer.error}`);
+        if (process.env["CI"])
+          throw new Error(`${spec.id}: ${name}: ${answer.error}; with CI=true every peer must be present`);
+        continue;
       }
-      out.push(row({ id: mine.id, metric: "ms", ours, peer: { name: "NumPy", samples: theirs }, target: mine.target }));
+      compare(
+        `${spec.id} (${name})`,
+        spec,
+        bound.result,
+        elementsOf(bound.result.dtype, readFileSync(join(folder, "result"))),
+      );
+      const sample = async (repeats: number): Promise<number> =>
+        (await peer.ask({ row: spec.id, peer: name, repeats })).ms as number; // asked to time
+      out.push({ name, targets, first: answer.ms as number, sample });
+      continue;
     }
+    const local = await make(sourceOf(inputs, "whole"));
+    for (let k = 0; k < 3; k++) await local.run();
+    const want = await local.result();
+    if (want !== null) compare(`${spec.id} (${name})`, { ...spec, near: LOCAL_NEAR }, bound.result, want);
+    const sample = async (repeats: number): Promise<number> => {
+      const samples: number[] = [];
+      for (let k = 0; k < repeats; k++) {
+        const start = performance.now();
+        await local.run();
+        samples.push(performance.now() - start);
+      }
+      return median(samples);
+    };
+    out.push({ name, targets, first: await sample(1), sample });
+  }
+  return out;
+}
+
+/** JavaScript engines sum float32 in float32 and have their own exp and log. */
+const LOCAL_NEAR = { relative: 1e-3, absolute: 5e-5 } as const;
+
+async function measureRow(setup: Setup, spec: Row): Promise<BenchRow[]> {
+  await compareViews(setup, spec);
+  const bound = spec.bind(sourceOf(setup.inputs, "whole"));
+  for (let i = 0; i < 4; i++) bound.run(); // reaches the optimising tier
+  const runners = await runnersOf(setup, spec, bound);
+  const once = timed(bound.run);
+  const repeatsFor = (ms: number): number => Math.max(1, Math.min(setup.repeats, Math.floor(BUDGET_MS / ms)));
+  const ours = runners.map((): number[] => []);
+  const theirs = runners.map((): number[] => []);
+  for (let round = 0; round < setup.rounds; round++) {
+    for (const [k, runner] of runners.entries()) {
+      ours[k]?.push(median(Array.from({ length: repeatsFor(once) }, () => timed(bound.run))));
+      theirs[k]?.push(await runner.sample(repeatsFor(runner.first)));
+    }
+  }
+  const bytes = bytesOf(bound.result, ...spec.reads.map((name) => setup.inputs.get(name)));
+  return runners.map(({ name, targets }, k) => {
+    const made = row({
+      id: spec.id,
+      metric: "ms",
+      ours: ours[k] as number[], // one list per runner
+      peer: { name, samples: theirs[k] as number[] },
+      ...(targets.must === undefined ? {} : { target: targets.must }),
+      ...(targets.aim === undefined ? {} : { aim: targets.aim }),
+    });
+    const gigabytesPerSecond = bytes / made.ours / 1e6;
+    return { ...made, gigabytesPerSecond, shareOfCopy: gigabytesPerSecond / setup.copyGigabytes };
+  });
+}
+
+/** Rows on all cores: against our one thread, and against peers that may use as many threads. */
+async function coresRows(setup: Setup, wanted: (id: string) => boolean): Promise<BenchRow[]> {
+  const ids = ["ndvi-f32-16M-threads", "explog-f32-16M-threads", ...CORES_ROWS.map((r) => r.id)];
+  if (!ids.some(wanted)) return [];
+  const threads = availableParallelism();
+  if (threads < 2) {
+    setup.say("one core: no rows on two threads");
+    return [];
+  }
+  const halves = await Halves.make(setup.inputs);
+  const peer = await Peer.start(setup.folder, threads);
+  const out: BenchRow[] = [];
+  try {
+    const copy = threadRow("", halves.tasks("copy"), setup, {});
+    setup.say(`copying on two threads takes ${(copy.ratio as number).toFixed(2)} of one thread's time`); // it has a peer
+    for (const task of ["ndvi", "explog"] as const) {
+      const tasks = halves.tasks(task);
+      const id = `${task}-f32-16M-threads`;
+      if (wanted(id)) out.push(threadRow(id, tasks, setup, { must: 0.6, aim: 0.52 }));
+      for (const spec of CORES_ROWS) {
+        if (!spec.id.startsWith(task) || !wanted(spec.id)) continue;
+        out.push(...(await coresRow({ ...setup, peer }, spec, tasks)));
+      }
+    }
+  } finally {
+    await halves.end();
     peer.end();
+  }
+  return out;
+}
+
+async function coresRow(
+  setup: Setup,
+  spec: (typeof CORES_ROWS)[number],
+  tasks: { readonly two: () => void; readonly result: Bound["result"] },
+): Promise<BenchRow[]> {
+  tasks.two();
+  const full: Row = { ...spec, views: false, reads: [], bind: () => ({ run: tasks.two, result: tasks.result }) };
+  return (await measureRow(setup, full)).map(({ gigabytesPerSecond: _, shareOfCopy: __, ...made }) => made);
+}
+
+function cpuFlags(): string {
+  const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "";
+  return flags
+    .split(" ")
+    .filter((f) => /^(sse4|avx|fma|f16c)/.test(f))
+    .join(" ");
+}
+
+/** The peers that requirements/bench.txt adds are installed when they are missing. */
+function installPeers(say: (line: string) => void): void {
+  if (process.env["RSDAT_PYTHON"]) return;
+  const script = join(import.meta.dirname, "..", "..", "scripts", "python-venv");
+  const { status, stderr } = spawnSync(script, ["--bench"], { encoding: "utf8", timeout: 200_000 });
+  if (status !== 0) say(`scripts/python-venv --bench failed: ${stderr.trim().split("\n").at(-1) ?? ""}`);
+}
+
+function copySpeed(inputs: Inputs): number {
+  const from = inputs.get("huge");
+  const to = inputs.empty("float32", from.shape);
+  const once = (): number => timed(() => copyStrided(to, from));
+  once();
+  return bytesOf(from, to) / median(Array.from({ length: 7 }, once)) / 1e6;
+}
+
+export const bench: Bench = async ({ quick, rows, wide, say }) => {
+  if (wide) setFlagsFromString("--experimental-wasm-revectorize");
+  installPeers(say);
+  const sides = quick
+    ? { side: 512, cube: 64, large: 1024, huge: 1024, matrix: 256 }
+    : { side: 2048, cube: 256, large: 4096, huge: 8192, matrix: 1024 };
+  const rounds: Rounds = quick ? { rounds: 1, repeats: 2 } : { rounds: 3, repeats: 7 };
+  const wanted = (id: string): boolean => rows.length === 0 || rows.some((r) => id.startsWith(r));
+  const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
+  const peer = await Peer.start(folder, 1);
+  try {
+    const inputs = new Inputs(folder, sides);
+    const copyGigabytes = copySpeed(inputs);
+    const { versions, gdal } = peer.hello;
+    say(
+      `${sides.side} x ${sides.side}; Node ${process.version}, V8 ${process.versions.v8}, wide ${wide ? "on" : "off"}`,
+    );
+    say(`${cpus()[0]?.model.trim()}, ${availableParallelism()} threads: ${cpuFlags()}`);
+    say(
+      `${Object.entries(versions)
+        .map(([k, v]) => `${k} ${v ?? "absent"}`)
+        .join(", ")}, GDAL ${gdal ?? "absent"}; ${PYTHON.includes(".venv") ? "pinned" : PYTHON}`,
+    );
+    say(`copy: ${copyGigabytes.toFixed(1)} GB/s read and written`);
+    const setup: Setup = { ...rounds, folder, inputs, peer, say, copyGigabytes };
+    const out: BenchRow[] = [];
+    for (const spec of ROWS) if (wanted(spec.id)) out.push(...(await measureRow(setup, spec)));
+    if (wanted("compile-6-nodes")) out.push(compileRow(inputs, rounds));
+    if (wanted("cached-64-elements")) out.push(cachedRow(inputs, rounds));
+    const fused = ROWS.find((r) => r.id === "ndvi-nanmedian-24") as Row; // it is there
+    if (wanted(fused.id)) out.push(memoryRow(fused.bind(sourceOf(inputs, "whole"))));
+    out.push(...(await coresRows(setup, wanted)));
     const { modulesCompiled, moduleBytes } = kernelStats();
     say(`${modulesCompiled} modules, ${moduleBytes} bytes`);
     return out;
   } finally {
+    peer.end();
     rmSync(folder, { recursive: true, force: true });
   }
 };

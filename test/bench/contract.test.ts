@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { median, row } from "../../bench/contract.ts";
+import { median, row, verdict } from "../../bench/contract.ts";
 import { measure } from "../../bench/measure.ts";
 
 test("a row pairs its samples: the ratio is the median of ratios, not the ratio of medians", () => {
@@ -28,4 +28,16 @@ test("the cost of a command includes its children", async () => {
   expect(cost.cpuSeconds).toBeGreaterThan(0.1);
   expect(cost.peakBytes).toBeGreaterThan(100e6);
   await expect(measure(process.execPath, ["-e", "throw 1"], { timeoutMs: 20_000 })).rejects.toThrow("exit 1");
+});
+
+test("a verdict says what a ratio, or our own number, reached", () => {
+  const peer = { name: "other", samples: [10] };
+  const of = (ours: number, more: object): string =>
+    verdict(row({ id: "a", metric: "ms", ours: [ours], peer, ...more }));
+  expect(of(5, {})).toBe("–");
+  expect(of(5, { target: 0.5, aim: 0.4 })).toBe("ok");
+  expect(of(4, { target: 0.5, aim: 0.4 })).toBe("aim");
+  expect(of(6, { target: 0.5, aim: 0.4 })).toBe("missed");
+  expect(of(6, { aim: 0.4 })).toBe("–");
+  expect(verdict(row({ id: "a", metric: "µs", ours: [4], target: 5 }))).toBe("ok");
 });
