@@ -278,3 +278,21 @@ describeDask("blocks", (dask) => {
     ).toEqual((await x.compute()).toArray());
   });
 });
+
+test("chunks as functions", () => {
+  const [a, b] = [array.zeros([6, 4], { chunks: [3, 2] }), array.zeros([4], { chunks: 1 })];
+  const { chunks, arrays } = array.unifyChunks(a, "ij", b, "j");
+  expect(chunks).toEqual({ i: [3, 3], j: [2, 2] });
+  expect(arrays.map((x) => x.chunks)).toEqual([
+    [
+      [3, 3],
+      [2, 2],
+    ],
+    [[2, 2]],
+  ]);
+  expect(array.normalizeChunks([4, -1], { shape: [10, 3] })).toEqual([[4, 4, 2], [3]]);
+  expect(array.normalizeChunks("auto", { shape: [1000], dtype: "uint8", limit: 250 })).toEqual([[250, 250, 250, 250]]);
+  expect(() => array.unifyChunks(a, "i")).toThrow(/rank 2/);
+  expect(() => array.unifyChunks(a, "ij", array.zeros(5), "j")).toThrow(/4 and 5/);
+  expect(() => array.registerChunkType()).toThrow(/NDArrays/);
+});
