@@ -1,53 +1,58 @@
-/** Runs graphs on one compute thread; inputs lie ready in its memory, as those of a persisted array do. */
+/**
+ * Runs graphs in this thread, blocks in one shared segment, as a compute thread of the executor does: what is measured is
+ * building, planning and computing, and not how long another thread takes to wake. Inputs lie ready, as those of a
+ * persisted array; each run writes over the last one's blocks, so that its memory was touched before.
+ */
 import { ChunkedArray } from "../../src/array/index.ts";
-import { errorFromRecord, invariant } from "../../src/base/index.ts";
-import { type BlockHandle, createExecutor, type Executor } from "../../src/executor/index.ts";
+import { invariant } from "../../src/base/index.ts";
+import { type DType, itemsize } from "../../src/dtype/index.ts";
+import { runTask } from "../../src/executor/index.ts";
 import { type Graph, type Runner, registerRunner, taskOrder } from "../../src/graph/index.ts";
-import type { NDArray } from "../../src/ndarray/index.ts";
+import { createSegment } from "../../src/kernels/index.ts";
+import { copyBlock, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 
-const BUDGET_BYTES = 2 ** 31;
+const SEGMENT_BYTES = 3 * 2 ** 30;
+const ALIGN_BYTES = 64;
 
-/** One thread, and the blocks it holds. */
-export class OneThread implements AsyncDisposable {
-  readonly #executor: Executor;
-  readonly #held = new Map<string, BlockHandle>();
-  #results: BlockHandle[] = [];
+/** The segment, and the blocks it holds for good. */
+export class OneThread {
+  readonly #segment = createSegment(SEGMENT_BYTES);
+  readonly #held = new Map<string, NDArray>();
+  #kept = 0;
+  #next = 0;
 
-  private constructor(executor: Executor) {
-    this.#executor = executor;
-  }
-
-  /** Started, and made the runner of this process. */
-  static async start(): Promise<OneThread> {
-    const made = new OneThread(await createExecutor({ threads: 1, budgetBytes: BUDGET_BYTES }));
+  /** Made the runner of this process. */
+  constructor() {
     const runner: Runner = {
       name: "one thread",
-      limits: () => Promise.resolve({ threads: 1, memoryBytes: BUDGET_BYTES, workers: 1 }),
-      run: (graph) => made.#run(graph),
+      limits: () => Promise.resolve({ threads: 1, memoryBytes: SEGMENT_BYTES, workers: 1 }),
+      run: (graph) => this.#run(graph),
     };
     registerRunner(() => Promise.resolve(runner));
-    return made;
   }
 
-  /** A lazy array whose one block lies in the thread's memory. */
+  /** A lazy array whose one block lies in the segment. */
   hold(block: NDArray, name: string): ChunkedArray {
+    this.#next = this.#kept;
+    const mine = this.#allocate(block.dtype, block.shape);
+    copyBlock(mine, block);
+    this.#kept = this.#next;
+    this.#held.set(name, mine);
     const chunks = block.shape.map((n) => [n]);
-    this.#held.set(name, this.#executor.put(block));
     return new ChunkedArray({ layer: { kind: "held", name, dtype: block.dtype, chunks } });
   }
 
-  /** Frees the results of the runs so far. */
-  release(): void {
-    for (const handle of this.#results) {
-      this.#executor.unpin(handle);
-      this.#executor.release(handle);
-    }
-    this.#results = [];
+  #allocate(dtype: DType, shape: readonly number[]): NDArray {
+    const nbytes = sizeOf(shape) * itemsize(dtype);
+    const at = this.#next;
+    this.#next = at + Math.ceil(nbytes / ALIGN_BYTES) * ALIGN_BYTES;
+    invariant(this.#next <= SEGMENT_BYTES, `the segment of ${SEGMENT_BYTES} bytes is full`);
+    return NDArray.view(dtype, this.#segment.buffer, at, shape);
   }
 
   async #run(graph: Graph): Promise<NDArray[][]> {
-    const blocks = new Map<number, BlockHandle>();
-    const own: BlockHandle[] = [];
+    this.#next = this.#kept;
+    const blocks = new Map<number, NDArray>();
     for (const task of taskOrder(graph)) {
       const layer = graph.layer(graph.locate(task).layer);
       if (layer.kind === "held") {
@@ -57,26 +62,14 @@ export class OneThread implements AsyncDisposable {
         continue;
       }
       const { dependencies, spec } = graph.expand(task);
-      const inputs = dependencies.map((d) => blocks.get(d) as BlockHandle); // order runs dependencies first
-      const outcome = await this.#executor.run({ key: graph.key(task), spec, inputs, trusted: true });
-      if (outcome.status === "error") throw errorFromRecord(outcome.error);
-      invariant(outcome.status === "ok", `task ended as ${outcome.status}`);
-      blocks.set(task, outcome.output);
-      own.push(outcome.output);
+      const inputs = dependencies.map((d) => blocks.get(d) as NDArray); // order runs dependencies first
+      const result = await runTask(spec, inputs, {
+        place: (_, step) => this.#allocate(step.dtype, step.shape),
+        output: this.#allocate(spec.out.dtype, spec.out.shape),
+        trusted: true,
+      });
+      blocks.set(task, result as NDArray); // native tasks give blocks
     }
-    const wanted = graph.wanted().map((tasks) => tasks.map((t) => blocks.get(t) as BlockHandle)); // all have run
-    for (const handle of wanted.flat()) {
-      this.#executor.pin(handle);
-      this.#executor.retain(handle);
-      this.#results.push(handle);
-    }
-    for (const handle of own) this.#executor.release(handle);
-    return wanted.map((row) => row.map((handle) => this.#executor.view(handle)));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
-    for (const handle of this.#held.values()) this.#executor.release(handle);
-    await this.#executor[Symbol.asyncDispose]();
+    return graph.wanted().map((tasks) => tasks.map((t) => blocks.get(t) as NDArray)); // all have run
   }
 }

@@ -1,18 +1,31 @@
-/** What the sweep measures: the first call of every row of the grid that takes a plane of the dtype, and why others are left out. */
+/** What the sweep measures: the first call of each row of the tests' grid that takes 16 MB, and why others are left out. */
 import type { DType } from "../../src/dtype/index.ts";
-import { ELEMENTWISE } from "../../test/array/grid/elementwise.ts";
-import { REDUCTIONS } from "../../test/array/grid/reductions.ts";
-import { type Call, REAL, type Row } from "../../test/array/grid/row.ts";
+import type { Call, Row } from "../../test/array/grid/row.ts";
+import { REAL } from "../../test/array/grid/row.ts";
+import { FAMILIES } from "../../test/array/grid/rows.ts";
 import type { Profile } from "../../test/array/grid/values.ts";
 
 /** dtypes of the inputs, each of 16 MB. */
 export const DTYPES_SWEPT: readonly DType[] = ["float32", "uint16"];
 
-/** Functions whose first call on 16 MB measures nothing, takes minutes on either side, or has no array of that size. */
+/** Forms of the input: a plane of 2048 rows, or the same in one axis. */
+export type Form = "plane" | "line";
+
+/** Functions that 16 MB measure nothing of, or that would take minutes on either side. */
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   cov: "takes a variable per row: 2048 variables",
   corrcoef: "takes a variable per row: 2048 variables",
+  outer: "of two lines of 4 million elements",
+  meshgrid: "of two lines of 4 million elements",
+  applyAlongAxis: "calls a function per lane on both sides",
+  frompyfunc: "calls a function per element on both sides",
+  push: "NumPy has none",
+  real: "NumPy gives a view; so does a lazy array, whose compute is a copy",
+  resultType: "computes nothing",
+  shape: "computes nothing",
 };
+/** Matrices of 2048 rows take minutes in decompositions; bench/kernels has the rows of products. */
+const isDecomposition = (name: string): boolean => name.startsWith("linalg.") && !/norm/i.test(name);
 
 /** Why a T1 function takes more than 1.5 of NumPy's time. */
 export const REASONS: Readonly<Record<string, string>> = {};
@@ -21,20 +34,45 @@ export const REASONS: Readonly<Record<string, string>> = {};
 export interface Sweep {
   readonly name: string;
   readonly dtype: DType;
+  readonly form: Form;
   readonly call: Call;
 }
 
-const PLANE: Profile = { name: "bench", shape: [2048, 2048], pattern: "plain" };
+const FORMS: Readonly<Record<Form, Profile>> = {
+  plane: { name: "bench", shape: [2048, 2048], pattern: "plain" },
+  line: { name: "bench", shape: [2048 * 2048], pattern: "plain" },
+};
+
+function create(name: string, numpy: string, ours: Call["ours"]): Row {
+  return { name, chunks: "", calls: [{ id: "16 MB", numpy: `lambda x: ${numpy}`, ours }] };
+}
+
+/** Creation takes no input; these make 16 MB. */
+const CREATED: readonly Row[] = [
+  create("zeros", "np.zeros(x.shape, x.dtype)", (f, x) => f("zeros", x.shape, { dtype: x.dtype })),
+  create("ones", "np.ones(x.shape, x.dtype)", (f, x) => f("ones", x.shape, { dtype: x.dtype })),
+  create("full", "np.full(x.shape, 7, x.dtype)", (f, x) => f("full", x.shape, 7, { dtype: x.dtype })),
+  create("empty", "np.empty(x.shape, x.dtype)", (f, x) => f("empty", x.shape, { dtype: x.dtype })),
+  create("arange", "np.arange(0, 2 ** 21)", (f) => f("arange", 0, 2 ** 21)),
+  create("linspace", "np.linspace(0, 1, 2 ** 21)", (f) => f("linspace", 0, 1, { num: 2 ** 21 })),
+  create("eye", "np.eye(2048, dtype=x.dtype)", (f, x) => f("eye", 2048, { dtype: x.dtype })),
+  create("tri", "np.tri(2048, dtype=x.dtype)", (f, x) => f("tri", 2048, { dtype: x.dtype })),
+  create("indices", "np.indices((1024, 1024))", (f) => f("indices", [1024, 1024])),
+];
 
 /** The rows of all families. */
-export const ROWS: readonly Row[] = [...ELEMENTWISE, ...REDUCTIONS];
+const ROWS: readonly Row[] = [...CREATED, ...FAMILIES.flatMap(([rows]) => rows)];
 
 /** All measurements of the functions that `has` knows. */
 export function sweeps(has: (name: string) => boolean): Sweep[] {
-  return ROWS.filter(({ name }) => has(name) && !(name in LEFT_OUT)).flatMap(({ name, calls }) =>
-    DTYPES_SWEPT.flatMap((dtype) => {
-      const call = calls.find((c) => (c.dtypes ?? REAL).includes(dtype) && (c.profiles?.(PLANE) ?? true));
-      return call ? [{ name, dtype, call }] : [];
-    }),
+  return ROWS.filter(({ name }) => has(name) && !(name in LEFT_OUT) && !isDecomposition(name)).flatMap(
+    ({ name, calls }) =>
+      DTYPES_SWEPT.flatMap((dtype) => {
+        for (const form of ["plane", "line"] as const) {
+          const call = calls.find((c) => (c.dtypes ?? REAL).includes(dtype) && (c.profiles?.(FORMS[form]) ?? true));
+          if (call) return [{ name, dtype, form, call }];
+        }
+        return [];
+      }),
   );
 }
