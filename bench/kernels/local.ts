@@ -67,15 +67,26 @@ export async function numpyTsPeer(what: "ndvi" | "ndvi-u16", source: Source): Pr
   }) as [nts.NDArray, nts.NDArray]; // two names
   const nan = nts.full([...shape], Number.NaN, "float32") as nts.NDArray;
   let last: nts.NDArray | null = null;
-  const ndvi = (u: nts.NDArray, v: nts.NDArray): nts.NDArray => u.subtract(v).divide(u.add(v)) as nts.NDArray;
+  // its memory is bounded, so what is no longer needed is given back
+  const ndvi = (u: nts.NDArray, v: nts.NDArray): nts.NDArray => {
+    const [above, below] = [u.subtract(v) as nts.NDArray, u.add(v) as nts.NDArray];
+    const ratio = above.divide(below) as nts.NDArray;
+    for (const t of [above, below]) t.dispose();
+    return ratio;
+  };
+  const masked = (): nts.NDArray => {
+    const [p, q] = [nts.equal(x, 0), nts.equal(y, 0)] as nts.NDArray[] as [nts.NDArray, nts.NDArray]; // two
+    const missing = nts.logical_or(p, q) as nts.NDArray;
+    const [u, v] = [x.astype("float32"), y.astype("float32")] as nts.NDArray[] as [nts.NDArray, nts.NDArray]; // two
+    const value = ndvi(u, v);
+    const out = nts.where(missing, nan, value) as nts.NDArray;
+    for (const t of [p, q, missing, u, v, value]) t.dispose();
+    return out;
+  };
   return {
     run: () => {
-      if (what === "ndvi") {
-        last = ndvi(x, y);
-        return;
-      }
-      const missing = nts.logical_or(nts.equal(x, 0), nts.equal(y, 0));
-      last = nts.where(missing, nan, ndvi(x.astype("float32"), y.astype("float32"))) as nts.NDArray;
+      last?.dispose();
+      last = what === "ndvi" ? ndvi(x, y) : masked();
     },
     result: async () => (last === null ? null : (last.data as unknown as ArrayLike<number>)),
   };
