@@ -21,11 +21,17 @@ import {
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import {
+  checkReply,
+  HAS_WHAT,
   IDENTITY,
   type Identity,
   NATIVE_RESOURCE,
+  NBYTES_REQUEST,
+  NCORES,
   normalizeAddress,
   type PyCall,
+  RETIRE_WORKERS,
+  RETRY,
   SCATTER,
   serialize,
   WHO_HAS_REQUEST,
@@ -134,6 +140,11 @@ export class Client implements Runner, AsyncDisposable {
   /** The client connected last and not closed; undefined when there is none. */
   static current(): Client | undefined {
     return connected.at(-1);
+  }
+
+  /** For this room: the connection. */
+  get link(): Link {
+    return this.#link;
   }
 
   /** Address of the scheduler. */
@@ -310,6 +321,67 @@ export class Client implements Runner, AsyncDisposable {
       await this.#link.rpc.call(this.#link.address, WHO_HAS_REQUEST.ask({ keys: futures.map((future) => future.key) })),
     );
     return futures.map((future) => found.get(future.key) ?? []);
+  }
+
+  /** Keys that each worker holds. dask `has_what`. */
+  async hasWhat(workers: readonly string[] | null = null): Promise<ReadonlyMap<string, readonly Key[]>> {
+    return HAS_WHAT.parseAnswer(await this.#ask(HAS_WHAT.ask({ workers })));
+  }
+
+  /** Threads of each worker. dask `ncores`. */
+  async ncores(workers: readonly string[] | null = null): Promise<ReadonlyMap<string, number>> {
+    return NCORES.parseAnswer(await this.#ask(NCORES.ask({ workers })));
+  }
+
+  /** Bytes of each future's result; of all results by kind of key without futures. dask `nbytes`. */
+  async nbytes(futures?: readonly Future[]): Promise<ReadonlyMap<Key, number>> {
+    const keys = futures?.map((future) => future.key) ?? null;
+    return NBYTES_REQUEST.parseAnswer(await this.#ask(NBYTES_REQUEST.ask({ keys, summary: futures === undefined })));
+  }
+
+  /** Run failed tasks again, with what they inherited their failure from. dask `retry`. */
+  async retry(futures: readonly Future[]): Promise<void> {
+    RETRY.parseAnswer(await this.#ask(RETRY.ask({ keys: futures.map((future) => future.key), client: this.#link.id })));
+  }
+
+  /** Ask the scheduler to give futures up; with `force` for all clients. dask `cancel`. */
+  cancel(futures: readonly Future[], options: { readonly force?: boolean; readonly reason?: string } = {}): void {
+    for (const future of futures) future.cancel(options);
+  }
+
+  /** Let workers go once what only they hold is elsewhere. dask `retire_workers`; gives the addresses of those that went. */
+  async retireWorkers(workers: readonly string[]): Promise<string[]> {
+    const gone = RETIRE_WORKERS.parseAnswer(
+      await this.#ask(
+        RETIRE_WORKERS.ask({ workers, closeWorkers: true, remove: true, stimulusId: "retire-by-client" }),
+      ),
+    );
+    return Array.from(gone.keys(), String);
+  }
+
+  /** Forget all results and tasks of all clients; futures are cancelled. dask `restart`. */
+  async restart(): Promise<void> {
+    checkReply(
+      await this.#ask({ op: "restart", timeout: 30, wait_for_workers: false, stimulus_id: "restart-by-client" }),
+    );
+  }
+
+  /** Keep a plain value on the scheduler under a path of names. dask `set_metadata`. */
+  async setMetadata(path: string | readonly string[], value: unknown): Promise<void> {
+    checkReply(await this.#ask({ op: "set_metadata", keys: [path].flat(), value }));
+  }
+
+  /** The value under a path. dask `get_metadata`. @throws {RemoteError} none, and no fallback is given */
+  async getMetadata(path: string | readonly string[], fallback?: unknown): Promise<unknown> {
+    const given = fallback === undefined ? {} : { default: fallback };
+    const answer = await this.#ask({ op: "get_metadata", keys: [path].flat(), ...given });
+    checkReply(answer);
+    return answer;
+  }
+
+  #ask(request: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#link.assertOpen();
+    return this.#link.rpc.call(this.#link.address, request, { timeoutMs: 600_000 });
   }
 
   /** Compute a lazy array on this client's cluster, whichever client is the current one. */

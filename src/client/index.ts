@@ -8,6 +8,8 @@
 export type { ClientOptions, ClientTarget, ScatterOptions, SubmitOptions } from "./client.ts";
 export { asCompleted, Client, wait } from "./client.ts";
 export type { ClusterHandle } from "./cluster-handle.ts";
+export type { OfClient, Waiting } from "./coordination.ts";
+export { Event, Lock, Queue, Semaphore, Variable } from "./coordination.ts";
 export type { Submittable } from "./functions.ts";
 export { PyFunction, py } from "./functions.ts";
 export { Future } from "./future.ts";

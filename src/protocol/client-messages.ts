@@ -92,8 +92,35 @@ export interface UnsubscribeTopic {
   readonly client: string;
 }
 
+/** A client has taken the future that it got from a queue. */
+export interface QueueFutureRelease {
+  readonly op: "queue-future-release";
+  readonly name: unknown;
+  readonly key: Key;
+}
+/** A client is done with a queue. */
+export interface QueueRelease {
+  readonly op: "queue_release";
+  readonly name: unknown;
+}
+/** A client has taken the future that it read from a variable. */
+export interface VariableFutureReceived {
+  readonly op: "variable-future-received-confirm";
+  readonly name: unknown;
+  readonly key: Key;
+  readonly token: string;
+}
+export interface VariableDelete {
+  readonly op: "variable_delete";
+  readonly name: unknown;
+}
+
+/** Messages about queues and variables. */
+export type CoordinationMessage = QueueFutureRelease | QueueRelease | VariableFutureReceived | VariableDelete;
+
 /** What a client sends to its scheduler on its stream. */
 export type ClientToScheduler =
+  | CoordinationMessage
   | UpdateGraph
   | UpdateLayers
   | ClientDesiresKeys
@@ -223,6 +250,10 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
   "close-client": op<CloseClient>({}),
   "subscribe-topic": op<SubscribeTopic>(TOPIC),
   "unsubscribe-topic": op<UnsubscribeTopic>(TOPIC),
+  "queue-future-release": op<QueueFutureRelease>({ name: ANYTHING, key: KEY }),
+  queue_release: op<QueueRelease>({ name: ANYTHING }),
+  "variable-future-received-confirm": op<VariableFutureReceived>({ name: ANYTHING, key: KEY, token: TEXT }),
+  variable_delete: op<VariableDelete>({ name: ANYTHING }),
 });
 
 /** Codec of the scheduler's half of the client stream. */

@@ -36,7 +36,9 @@ export function failureOf(error: unknown, place: FailurePlace = {}): WireFailure
   const record = errorToRecord(error);
   const text = cut(`${record.name}: ${record.message}`);
   const stack = cut(record.stack ?? "");
-  const exception = pyException(text);
+  // Python waits for its own class where something took too long.
+  const exception =
+    record.code === "timeout" ? pyException(record.message, "builtins.TimeoutError") : pyException(text);
   const notes = [
     ...(place.worker === undefined ? [] : [`on worker ${place.worker}`]),
     ...(stack === "" ? [] : [stack]),

@@ -26,6 +26,7 @@ export type {
   ClientTaskErred,
   ClientToScheduler,
   CloseClient,
+  CoordinationMessage,
   HeartbeatClient,
   KeyInMemory,
   LostData,

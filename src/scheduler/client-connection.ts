@@ -1,6 +1,7 @@
 /** A client's connection: registration, then its stream, strictly in order, until it ends. */
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler, REGISTER_CLIENT } from "../protocol/index.ts";
+import type { Coordination } from "./coordination/index.ts";
 import { type ConnectedClient, clientStream, type Hub } from "./hub.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
@@ -17,7 +18,7 @@ export async function serveClient(
   hub: Hub,
   request: ReadonlyMap<unknown, unknown>,
   comm: Comm,
-  options: { readonly pythonWaitMs: number; readonly flushes: FlushPoints },
+  options: Omit<ActOptions, "signal">,
 ): Promise<typeof NO_REPLY> {
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
@@ -54,6 +55,7 @@ function unsubscribe(hub: Hub, topic: string, client: string): void {
 interface ActOptions {
   readonly pythonWaitMs: number;
   readonly flushes: FlushPoints;
+  readonly coordination: Coordination;
   readonly signal: AbortSignal;
 }
 
@@ -92,6 +94,11 @@ async function act(
       return unsubscribe(hub, message.topic, id);
     case "publish_flush_batched_send":
       return options.flushes.reached(message.uid);
+    case "queue-future-release":
+    case "queue_release":
+    case "variable-future-received-confirm":
+    case "variable_delete":
+      return options.coordination.hear(message, id);
     case "heartbeat-client":
     case "close-client":
       return;

@@ -7,6 +7,7 @@ import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../com
 import { createLogger, packageVersion, speaksDialect, systemClock } from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
 import { serveClient } from "./client-connection.ts";
+import { Coordination } from "./coordination/index.ts";
 import { serveHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
@@ -124,14 +125,17 @@ class Server implements SchedulerServer {
   async start(): Promise<void> {
     const { host = "127.0.0.1", port = PORT, httpPort = null, schedulerFile = null } = this.#options;
     const published = new Published(this.#hub);
+    const coordination = new Coordination(this.#hub, this.#options.clock ?? systemClock);
     const handlers: Handlers = {
       ...requestHandlers(this.#context),
       ...published.handlers(),
+      ...coordination.handlers,
       "register-worker": (request, comm) => serveWorker(this.#hub, request, comm, this.#context.plugins),
       "register-client": (request, comm) =>
         serveClient(this.#hub, request, comm, {
           pythonWaitMs: this.#options.pythonWaitMs ?? PYTHON_WAIT_MS,
           flushes: published,
+          coordination,
         }),
     };
     const contactHost = this.#options.contactHost ?? firstInterface();

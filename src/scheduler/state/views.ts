@@ -1,5 +1,6 @@
 /** Questions about the machine's state that change nothing; addresses and keys only. */
 import type { Key } from "../../graph/index.ts";
+import type { WireFailure } from "../../protocol/index.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
@@ -60,6 +61,12 @@ export class SchedulerViews {
   stateOf(key: Key): TaskState {
     const slot = this.#core.find(key);
     return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
+  }
+
+  /** Why a task failed; undefined when it did not. */
+  failureOf(key: Key): WireFailure | undefined {
+    const slot = this.#core.find(key);
+    return slot === undefined ? undefined : this.#core.failures.get(slot);
   }
 
   /** Holders by key: of these keys, unknown ones with none; or of everything in memory. */

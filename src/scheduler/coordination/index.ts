@@ -1,0 +1,41 @@
+/** What clients and tasks coordinate themselves by: events, semaphores and locks, queues, variables, all by name. */
+import type { Clock } from "../../base/index.ts";
+import type { Handlers } from "../../comm/index.ts";
+import type { CoordinationMessage } from "../../protocol/index.ts";
+import type { Hub } from "../hub.ts";
+import { eventHandlers } from "./events.ts";
+import { Queues } from "./queues.ts";
+import { semaphoreHandlers } from "./semaphores.ts";
+import { Variables } from "./variables.ts";
+
+/** All four tables. */
+export class Coordination {
+  readonly handlers: Handlers;
+  readonly #queues: Queues;
+  readonly #variables: Variables;
+
+  constructor(hub: Hub, clock: Clock) {
+    this.#queues = new Queues(hub);
+    this.#variables = new Variables(hub);
+    this.handlers = {
+      ...eventHandlers(),
+      ...semaphoreHandlers(clock),
+      ...this.#queues.handlers(),
+      ...this.#variables.handlers(),
+    };
+  }
+
+  /** A message of a client's stream. */
+  hear(message: CoordinationMessage, client: string): void {
+    switch (message.op) {
+      case "queue-future-release":
+        return this.#queues.taken(message.name, message.key, client);
+      case "queue_release":
+        return this.#queues.release(message.name);
+      case "variable-future-received-confirm":
+        return this.#variables.received(message.key, client);
+      case "variable_delete":
+        return this.#variables.delete(message.name);
+    }
+  }
+}

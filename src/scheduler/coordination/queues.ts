@@ -1,0 +1,112 @@
+/** Queues of values and futures by name, shared by clients (Dask's `QueueExtension`). */
+import { ArgumentError, ClusterError, NotFoundError } from "../../base/index.ts";
+import type { Handlers } from "../../comm/index.ts";
+import type { Key } from "../../graph/index.ts";
+import type { Hub } from "../hub.ts";
+import { type Held, Keeper } from "./records.ts";
+import { nameIn, secondsOf, Waiters } from "./waiters.ts";
+
+interface Queue {
+  /** Most values; 0: no limit. */
+  readonly max: number;
+  readonly items: Held[];
+  users: number;
+  readonly getters: Waiters<Held>;
+  readonly putters: Waiters<true>;
+}
+
+/** The queues and the handlers over them. */
+export class Queues {
+  readonly #queues = new Map<string, Queue>();
+  readonly #keeper: Keeper;
+
+  constructor(hub: Hub) {
+    this.#keeper = new Keeper(hub);
+  }
+
+  handlers(): Handlers {
+    return {
+      queue_create: (request) => {
+        const max = request.get("maxsize") ?? 0;
+        if (typeof max !== "number" || !(max >= 0))
+          throw new ArgumentError(`maxsize ${String(max)}: expected a number`);
+        const known = this.#queues.get(nameIn(request));
+        if (known) known.users++;
+        else
+          this.#queues.set(nameIn(request), {
+            max,
+            items: [],
+            users: 1,
+            getters: new Waiters(),
+            putters: new Waiters(),
+          });
+        return null;
+      },
+      queue_put: (request) => this.#put(request),
+      queue_get: (request) => this.#get(request),
+      queue_qsize: (request) => this.#find(request).items.length,
+    };
+  }
+
+  /** A client is done with the queue; with the last one it ends, and lets its keys go. */
+  release(name: unknown): void {
+    const text = JSON.stringify(name);
+    const queue = this.#queues.get(text);
+    if (!queue || --queue.users > 0) return;
+    this.#queues.delete(text);
+    for (const item of queue.items) if (item.type === "Future") this.#keeper.drop(item.key, client(text));
+  }
+
+  /** A client has taken the key of a future that it got. */
+  taken(name: unknown, key: Key, by: string): void {
+    this.#keeper.handOver(key, by);
+    this.#keeper.drop(key, client(JSON.stringify(name)));
+  }
+
+  #find(request: ReadonlyMap<unknown, unknown>): Queue {
+    const found = this.#queues.get(nameIn(request));
+    if (!found) throw new NotFoundError(`no queue ${nameIn(request)}`);
+    return found;
+  }
+
+  async #put(request: ReadonlyMap<unknown, unknown>): Promise<null> {
+    const queue = this.#find(request);
+    const held = await this.#keeper.hold(request, client(nameIn(request)));
+    while (queue.max > 0 && queue.items.length >= queue.max) {
+      if ((await queue.putters.wait(secondsOf(request))) === null) {
+        if (held.type === "Future") this.#keeper.drop(held.key, client(nameIn(request)));
+        throw new ClusterError("timeout", `queue ${nameIn(request)} stayed full for ${secondsOf(request)} s`);
+      }
+    }
+    if (!queue.getters.give(held)) queue.items.push(held);
+    return null;
+  }
+
+  async #get(request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
+    const queue = this.#find(request);
+    const batch = request.get("batch");
+    const seconds = secondsOf(request);
+    if (batch === true) {
+      const all = queue.items.splice(0);
+      for (let k = 0; k < all.length; k++) queue.putters.give(true);
+      return all.map((held) => this.#keeper.record(held));
+    }
+    if (typeof batch !== "number") return this.#keeper.record(await take(queue, seconds, nameIn(request)));
+    if (seconds !== null) throw new ArgumentError("queue_get takes a number of values or a timeout, not both");
+    const out: unknown[] = [];
+    while (out.length < batch) out.push(this.#keeper.record(await take(queue, null, nameIn(request))));
+    return out;
+  }
+}
+
+/** Client in whose name the queue wants its keys. */
+function client(name: string): string {
+  return `queue-${name}`;
+}
+
+async function take(queue: Queue, seconds: number | null, name: string): Promise<Held> {
+  const held = queue.items.shift() ?? (await queue.getters.wait(seconds));
+  if (held === null) throw new ClusterError("timeout", `queue ${name} stayed empty for ${seconds} s`);
+  queue.putters.give(true);
+  return held;
+}

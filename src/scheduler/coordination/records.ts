@@ -1,0 +1,76 @@
+/** What queues and variables hold: plain values, or keys of results that they keep alive. */
+import { ClusterError } from "../../base/index.ts";
+import { type Key, valueOfKey } from "../../graph/index.ts";
+import { KEY } from "../../protocol/index.ts";
+import type { Hub } from "../hub.ts";
+
+/** One value, as it came. */
+export type Held =
+  | { readonly type: "Future"; readonly key: Key }
+  | { readonly type: "msgpack"; readonly value: unknown };
+
+/** How often, and how long at most, an unknown key is asked for again: its submission may be on its way. */
+const ASK_MS = 10;
+const ASK_MAX_MS = 30_000;
+
+/** Values in the name of which keys are wanted. */
+export class Keeper {
+  readonly #hub: Hub;
+  /** Values that hold a key, by client name and key. */
+  readonly #counts = new Map<string, number>();
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+  }
+
+  /** The value of a `put` or `set` request; a key is wanted from now on. @throws {ClusterError} code `timeout`: nobody knows the key */
+  async hold(request: ReadonlyMap<unknown, unknown>, client: string): Promise<Held> {
+    const raw = request.get("key");
+    if (raw === undefined || raw === null) return { type: "msgpack", value: request.get("data") };
+    const key = KEY.read(raw, "key");
+    await this.#known(key);
+    const place = `${client} ${key}`;
+    this.#counts.set(place, (this.#counts.get(place) ?? 0) + 1);
+    this.#hub.feed({ type: "client-joined", client });
+    this.#hub.feed({ type: "client-desires-keys", client, keys: [key] });
+    return { type: "Future", key };
+  }
+
+  /** One value less holds the key. */
+  drop(key: Key, client: string): void {
+    const place = `${client} ${key}`;
+    const left = (this.#counts.get(place) ?? 1) - 1;
+    if (left > 0) {
+      this.#counts.set(place, left);
+      return;
+    }
+    this.#counts.delete(place);
+    this.#hub.feed({ type: "client-releases-keys", client, keys: [key] });
+  }
+
+  /** The client has the key itself now. */
+  handOver(key: Key, to: string): void {
+    this.#hub.feed({ type: "client-desires-keys", client: to, keys: [key] });
+  }
+
+  /** As the asking client gets it, with the state of the task. */
+  record(held: Held): Record<string, unknown> {
+    if (held.type === "msgpack") return { type: held.type, value: held.value };
+    const { views } = this.#hub.machine;
+    const state = views.stateOf(held.key);
+    const failure = views.failureOf(held.key);
+    return {
+      type: held.type,
+      value: valueOfKey(held.key),
+      state: state === "forgotten" ? "lost" : state,
+      ...(failure ? { exception: failure.exception, traceback: failure.traceback } : {}),
+    };
+  }
+
+  async #known(key: Key): Promise<void> {
+    for (let waited = 0; this.#hub.machine.views.stateOf(key) === "forgotten"; waited += ASK_MS) {
+      if (waited >= ASK_MAX_MS) throw new ClusterError("timeout", `Task ${key} unknown to scheduler.`);
+      await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    }
+  }
+}

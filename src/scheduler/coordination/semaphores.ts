@@ -1,0 +1,87 @@
+/** Semaphores and locks (semaphores of one lease) by name; a lease that nobody refreshes ends (Dask's `SemaphoreExtension`). */
+import { ArgumentError, type Clock, NotFoundError } from "../../base/index.ts";
+import type { Handlers } from "../../comm/index.ts";
+import { nameIn, secondsOf, Waiters } from "./waiters.ts";
+
+interface Semaphore {
+  readonly max: number;
+  /** Seconds after which a lease that was not refreshed ends; null: never. */
+  readonly timeout: number | null;
+  /** Monotonic milliseconds of the last sign of life, by lease. */
+  readonly leases: Map<string, number>;
+  readonly waiters: Waiters<true>;
+}
+
+/** How often leases are looked at, in milliseconds: Dask's `locks.lease-validation-interval`. */
+const VALIDATE_MS = 10_000;
+
+/** Handlers over one table of semaphores. */
+export function semaphoreHandlers(clock: Clock): Handlers {
+  const all = new Map<string, Semaphore>();
+  const find = (request: ReadonlyMap<unknown, unknown>): Semaphore => {
+    const found = all.get(nameIn(request));
+    if (!found) throw new NotFoundError(`Semaphore or Lock ${nameIn(request)} not known`);
+    return found;
+  };
+  const free = (semaphore: Semaphore, lease: string): void => {
+    if (semaphore.leases.delete(lease)) semaphore.waiters.give(true);
+  };
+  const expire = (semaphore: Semaphore): void => {
+    const { timeout } = semaphore;
+    if (timeout === null) return;
+    for (const [lease, seen] of [...semaphore.leases]) if (clock.now() - seen > timeout * 1000) free(semaphore, lease);
+  };
+  setInterval(() => {
+    for (const semaphore of all.values()) expire(semaphore);
+  }, VALIDATE_MS).unref();
+  return {
+    semaphore_register: (request) => {
+      const [name, max, timeout] = [nameIn(request), request.get("max_leases"), request.get("lease_timeout")];
+      if (typeof max !== "number" || !Number.isInteger(max) || max < 1)
+        throw new ArgumentError(`max_leases ${String(max)} of ${name}: expected a positive integer`);
+      const known = all.get(name);
+      if (known && known.max !== max)
+        throw new ArgumentError(`Inconsistent max leases: ${max}, expected: ${known.max}`);
+      if (!known)
+        all.set(name, {
+          max,
+          timeout: typeof timeout === "number" ? timeout : null,
+          leases: new Map(),
+          waiters: new Waiters(),
+        });
+      return null;
+    },
+    semaphore_acquire: async (request) => {
+      const semaphore = find(request);
+      const lease = String(request.get("lease_id"));
+      const seconds = secondsOf(request);
+      const until = seconds === null ? Number.POSITIVE_INFINITY : clock.now() + seconds * 1000;
+      for (;;) {
+        expire(semaphore);
+        if (semaphore.leases.has(lease) || semaphore.leases.size < semaphore.max) {
+          semaphore.leases.set(lease, clock.now());
+          return true;
+        }
+        const left = (until - clock.now()) / 1000;
+        if (left <= 0) return false;
+        await semaphore.waiters.wait(Number.isFinite(left) ? left : null);
+      }
+    },
+    semaphore_release: (request) => {
+      const semaphore = all.get(nameIn(request));
+      if (semaphore) free(semaphore, String(request.get("lease_id")));
+      return null;
+    },
+    semaphore_refresh_leases: (request) => {
+      const semaphore = find(request);
+      const leases = request.get("lease_ids");
+      for (const lease of Array.isArray(leases) ? leases : []) semaphore.leases.set(String(lease), clock.now());
+      return null;
+    },
+    semaphore_value: (request) => all.get(nameIn(request))?.leases.size ?? 0,
+    semaphore_close: (request) => {
+      all.delete(nameIn(request));
+      return null;
+    },
+  };
+}
