@@ -6,12 +6,15 @@ import { UnsupportedError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import { binsKernels } from "./bins.ts";
 import { complexReduceKernels } from "./complex/reduce.ts";
 import { compressKernels } from "./compress.ts";
 import { fftKernels } from "./fft/fft.ts";
 import { indexingKernels } from "./indexing.ts";
 import { contractKernels } from "./linalg/contract.ts";
+import { linalgKernels } from "./linalg/kernels.ts";
 import { matmulKernels } from "./matmul.ts";
+import { randomKernels } from "./random/kernels.ts";
 import { reshapeKernels } from "./reshape.ts";
 import { scanKernels } from "./scan.ts";
 import { spreadKernels } from "./select/spread.ts";
@@ -40,12 +43,15 @@ export interface BlockKernel {
 }
 
 const KERNELS: Readonly<Record<string, BlockKernel>> = {
+  ...binsKernels,
   ...complexReduceKernels,
   ...compressKernels,
   ...indexingKernels,
   ...contractKernels,
   ...fftKernels,
+  ...linalgKernels,
   ...matmulKernels,
+  ...randomKernels,
   ...reshapeKernels,
   ...scanKernels,
   ...spreadKernels,

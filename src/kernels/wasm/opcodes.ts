@@ -186,6 +186,8 @@ export const EXTRACT = {
 
 /** Lane writes. */
 export const REPLACE = {
+  "i8x16.replace_lane": 0x17,
+  "i16x8.replace_lane": 0x1a,
   "i32x4.replace_lane": 0x1c,
   "i64x2.replace_lane": 0x1e,
   "f32x4.replace_lane": 0x20,
@@ -222,6 +224,7 @@ export const SCALAR2 = {
   "i32.and": 0x71,
   "i32.or": 0x72,
   "i32.shl": 0x74,
+  "i32.shr_s": 0x75,
   "i32.shr_u": 0x76,
   "i64.add": 0x7c,
   "i64.sub": 0x7d,
@@ -253,11 +256,14 @@ export const SCALAR_COMPARE = {
   "i32.gt_u": 0x4b,
   "i32.le_u": 0x4d,
   "i32.ge_u": 0x4f,
+  "i64.eq": 0x51,
+  "i64.ne": 0x52,
   "i64.lt_s": 0x53,
   "i64.lt_u": 0x54,
   "f64.eq": 0x61,
   "f64.ne": 0x62,
   "f64.lt": 0x63,
+  "f64.le": 0x65,
   "f64.ge": 0x66,
 } as const;
 
