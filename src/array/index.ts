@@ -46,6 +46,7 @@ export type { Boundary, Depth, PerAxis } from "./overlap-layer.ts";
 export type { MapOverlapOptions } from "./overlap-map.ts";
 export * from "./padding.ts";
 export { type Persistable, persistAll } from "./persist.ts";
+export * as random from "./random.ts";
 export { arange, type LinspaceOptions, linspace } from "./ranges.ts";
 export type { Axis, MaskedReduce, ReduceOptions } from "./reduce.ts";
 export { reduceLayer } from "./reduce.ts";

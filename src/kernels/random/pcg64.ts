@@ -1,0 +1,173 @@
+/**
+ * NumPy's streams of random bits: `SeedSequence` turns seeds into states, `PCG64` (XSL-RR 128/64) states into 64-bit
+ * words. Sources: M. E. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random
+ * Number Generation" (2014) and her `randutils` seed sequence; the values must equal numpy.random's.
+ */
+import { kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
+import { emitPcg64, PCG_WORD } from "./pcg64-module.ts";
+
+const POOL = 4;
+const INIT_A = 0x43b0d7e5;
+const MULT_A = 0x931e8875;
+const INIT_B = 0x8b51f9dd;
+const MULT_B = 0x58f38ded;
+const MIX_L = 0xca01f9dd;
+const MIX_R = 0x4973f715;
+
+/** 32-bit words of a non-negative integer, least significant first; 0 is one word. */
+function wordsOf(value: bigint): number[] {
+  const out: number[] = [];
+  for (let rest = value; out.length === 0 || rest > 0n; rest >>= 32n) out.push(Number(rest & 0xffffffffn));
+  return out;
+}
+
+/**
+ * `count` 64-bit words of state from an entropy and the path of spawned children that leads to a stream.
+ * Equals `SeedSequence(entropy, spawn_key=path).generate_state(count, uint64)`.
+ */
+export function seedState(entropy: bigint, path: readonly number[], count: number): bigint[] {
+  const own = wordsOf(entropy);
+  // A spawned child's entropy fills the pool, so that no other seed gives the same words.
+  if (path.length > 0) while (own.length < POOL) own.push(0);
+  const words = [...own, ...path.flatMap((k) => wordsOf(BigInt(k)))];
+  const pool = mixedPool(words);
+  let hash = INIT_B;
+  const out32 = Array.from({ length: 2 * count }, (_, i) => {
+    let word = (pool[i % POOL] as number) ^ hash;
+    hash = Math.imul(hash, MULT_B);
+    word = Math.imul(word, hash);
+    return (word ^ (word >>> 16)) >>> 0;
+  });
+  return Array.from(
+    { length: count },
+    (_, i) => BigInt(out32[2 * i] as number) | (BigInt(out32[2 * i + 1] as number) << 32n),
+  );
+}
+
+function mixedPool(words: readonly number[]): number[] {
+  let hash = INIT_A;
+  const hashed = (word: number): number => {
+    let value = word ^ hash;
+    hash = Math.imul(hash, MULT_A);
+    value = Math.imul(value, hash);
+    return value ^ (value >>> 16);
+  };
+  const mixed = (x: number, y: number): number => {
+    const value = (Math.imul(MIX_L, x) - Math.imul(MIX_R, y)) | 0;
+    return value ^ (value >>> 16);
+  };
+  const pool = Array.from({ length: POOL }, (_, k) => hashed(words[k] ?? 0));
+  for (let from = 0; from < POOL; from++)
+    for (let to = 0; to < POOL; to++)
+      if (from !== to) pool[to] = mixed(pool[to] as number, hashed(pool[from] as number));
+  for (const word of words.slice(POOL))
+    for (let to = 0; to < POOL; to++) pool[to] = mixed(pool[to] as number, hashed(word));
+  return pool;
+}
+
+const MASK_128 = (1n << 128n) - 1n;
+const MASK_64 = (1n << 64n) - 1n;
+/** The generator's multiplier. */
+export const PCG_MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
+
+/** State of a generator: a 128-bit number, and the odd one that every step adds. */
+export interface PcgState {
+  readonly state: bigint;
+  readonly increment: bigint;
+}
+
+/** State of `numpy.random.PCG64(SeedSequence(entropy, spawn_key=path))`. */
+export function pcgState(entropy: bigint, path: readonly number[]): PcgState {
+  const [a, b, c, d] = seedState(entropy, path, 4) as [bigint, bigint, bigint, bigint];
+  const increment = ((((c << 64n) | d) << 1n) | 1n) & MASK_128;
+  const first = (increment + ((a << 64n) | b)) & MASK_128;
+  return { state: (first * PCG_MULTIPLIER + increment) & MASK_128, increment };
+}
+
+/** The next word and state, plainly: the oracle of the module. */
+export function pcgNext({ state, increment }: PcgState): { readonly word: bigint; readonly next: PcgState } {
+  const next = (state * PCG_MULTIPLIER + increment) & MASK_128;
+  const folded = (next >> 64n) ^ (next & MASK_64);
+  const turn = next >> 122n;
+  const word = ((folded >> turn) | (folded << (64n - turn))) & MASK_64;
+  return { word, next: { state: next, increment } };
+}
+
+/** Words made at once. */
+const BATCH = 1024;
+
+/** A stream of random bits in the order of NumPy's `bitgen`: 64-bit words, and 32-bit halves of which the second waits. */
+export class BitStream {
+  /** Halves of the words at hand: low, high, low, high, … */
+  readonly #halves: Uint32Array;
+  readonly #words: BigUint64Array;
+  readonly #fill: () => void;
+  #at = BATCH;
+  #waiting = -1;
+  /** Low and high half of the word that {@link advance} went to. */
+  low = 0;
+  high = 0;
+
+  constructor(state: PcgState) {
+    const segment = scratch();
+    const base = SCRATCH.rows;
+    const seed = new BigUint64Array(segment.buffer, base, 4);
+    const saved = BigUint64Array.of(
+      state.state & MASK_64,
+      state.state >> 64n,
+      state.increment & MASK_64,
+      state.increment >> 64n,
+    );
+    const made = new BigUint64Array(segment.buffer, base + PCG_WORD.words, BATCH);
+    this.#words = new BigUint64Array(BATCH);
+    this.#halves = new Uint32Array(this.#words.buffer);
+    const run = kernelOf("pcg64", [segment.memory], emitPcg64);
+    this.#fill = () => {
+      // The scratch memory is anyone's between two fills.
+      seed.set(saved);
+      run(base, 1, BATCH);
+      saved.set(seed);
+      this.#words.set(made);
+    };
+  }
+
+  /** Go to the next 64-bit word: `low` and `high`. */
+  advance(): void {
+    if (this.#at === BATCH) {
+      this.#fill();
+      this.#at = 0;
+    }
+    const i = this.#at++;
+    this.low = this.#halves[2 * i] as number;
+    this.high = this.#halves[2 * i + 1] as number;
+  }
+
+  /** The next 64-bit word. */
+  word(): bigint {
+    this.advance();
+    return this.#words[this.#at - 1] as bigint;
+  }
+
+  /** The next 32 bits: a word's low half, then its high half. */
+  half(): number {
+    if (this.#waiting >= 0) {
+      const half = this.#waiting;
+      this.#waiting = -1;
+      return half;
+    }
+    this.advance();
+    this.#waiting = this.high;
+    return this.low;
+  }
+
+  /** A float64 in [0, 1) of 53 bits. */
+  double(): number {
+    this.advance();
+    return (this.high * 2097152 + (this.low >>> 11)) * 2 ** -53;
+  }
+
+  /** A float32 in [0, 1) of 24 bits. */
+  float(): number {
+    return (this.half() >>> 8) * 2 ** -24;
+  }
+}
