@@ -65,6 +65,7 @@ export function loadSplat(code: LaneCode, dtype: DType, at: Address): Lanes {
     { 1: "v128.load8_splat", 2: "v128.load16_splat", 4: "v128.load32_splat", 8: "v128.load64_splat" } as const
   )[width];
   const x = code.let(loadVector(name, at));
+  code.splats.add(x);
   return lanesOf(
     code,
     dtype,

@@ -53,6 +53,8 @@ export function floatPattern(dtype: "float32" | "float64", x: number): Uint8Arra
 export class LaneCode {
   readonly f: FunctionBuilder;
   readonly elements: number;
+  /** Vectors that hold one element in every lane. */
+  readonly splats: Set<V> = new Set<V>();
   /** Locals that are set once, before everything else. */
   readonly #fixed = new Set<number>();
   #fixing = 0;

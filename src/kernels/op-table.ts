@@ -6,8 +6,9 @@ import { UnsupportedError } from "../base/index.ts";
 import { DTYPES, type DType } from "../dtype/index.ts";
 import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 import { lowerCast } from "./cast.ts";
+import { divide, integerPower, shiftLanes } from "./integer-lanes.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, type Width, widthOf } from "./lanes.ts";
-import { lowerMath1, lowerMath2 } from "./math/lower.ts";
+import { isApproximate, lowerMath1, lowerMath2 } from "./math/lower.ts";
 import {
   bitselect,
   shiftRight,
@@ -159,6 +160,26 @@ function classify(op: "isnan" | "isinf" | "isfinite"): Lower1 {
   };
 }
 
+/** The value, or 0 where it is NaN: processors disagree about the sign of a computed NaN, so it has none here. */
+function withoutNaN(code: LaneCode, a: Lanes): readonly V[] {
+  if (kindOf(a.dtype) !== "float") return a.v;
+  const eq = `${shapeOf(a.dtype)}.eq` as Vector2Name; // floats have it
+  return a.v.map((x) => code.let(vector2("v128.and", x, vector2(eq, x, x))));
+}
+
+const signbit: Lower1 = (code, a) => {
+  const zero = code.splat(a.width, new Uint8Array(16));
+  if (isUnsigned(a.dtype)) return { dtype: "bool", width: a.width, v: zero };
+  const ints = (["", "i8x16", "i16x8", "", "i32x4", "", "", "", "i64x2"] as const)[a.width] as "i32x4"; // any of the four
+  return { dtype: "bool", width: a.width, v: code.map2(`${ints}.lt_s`, withoutNaN(code, a), zero) };
+};
+
+const copySign: Lower2 = (code, a, b) => {
+  const sign = code.f.constant(pattern(a.width, 1n << BigInt(8 * a.width - 1)));
+  const signs = withoutNaN(code, b);
+  return { ...a, v: a.v.map((x, k) => code.let(bitselect(signs[k] as V, x, sign))) }; // equal counts
+};
+
 const ALL: readonly Kind[] = ["bool", "int", "big", "float"];
 const NUMBERS: readonly Kind[] = ["int", "big", "float"];
 const INTS: readonly Kind[] = ["int", "big"];
@@ -203,6 +224,7 @@ const UNARY: Readonly<Partial<Record<UnaryOp, Entry<Lower1>>>> = {
   isnan: [[ALL, classify("isnan")]],
   isinf: [[ALL, classify("isinf")]],
   isfinite: [[ALL, classify("isfinite")]],
+  signbit: [[NUMBERS, signbit]],
 };
 
 const BINARY: Readonly<Partial<Record<BinaryOp, Entry<Lower2>>>> = {
@@ -216,6 +238,13 @@ const BINARY: Readonly<Partial<Record<BinaryOp, Entry<Lower2>>>> = {
     [["bool"], bits("and")],
   ],
   div: [[["float"], native2("div")]],
+  floordiv: [[INTS, divide("floordiv", multiply)]],
+  mod: [[INTS, divide("mod", multiply)]],
+  fmod: [[INTS, divide("fmod", multiply)]],
+  pow: [[INTS, integerPower(multiply)]],
+  shl: [[INTS, shiftLanes("shl")]],
+  shr: [[INTS, shiftLanes("shr")]],
+  copysign: [[["float"], copySign]],
   min: [[ALL, extreme("min")]],
   max: [[ALL, extreme("max")]],
   and: [[ALL.slice(0, 3), bits("and")]],
@@ -280,6 +309,12 @@ export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly num
     default: {
       const dtype = nativeDType((kernel.nodes[node.a] as KernelNode).dtype);
       if (dtype === null) return `${node.op} of ${kernel.nodes[node.a]?.dtype}`;
+      if ("b" in node) {
+        const b = kernel.nodes[node.b] as KernelNode; // operands precede users
+        if (nativeDType(b.dtype) !== dtype) return `${node.op} of ${dtype} and ${b.dtype}`;
+        // A negative exponent must fail, which vectors cannot; constants were looked at when the kernel was built.
+        if (node.op === "pow" && DTYPES[dtype].kind === "i" && b.op !== "param") return `pow of ${dtype} by an array`;
+      }
       const found = "b" in node ? lower2Of(node.op, dtype) : lower1Of(node.op, dtype);
       return found === undefined ? `${node.op} of ${dtype}` : null;
     }
@@ -367,9 +402,10 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
 /** Kernels of more nodes than this have too many values for more than eight elements an iteration. */
 const FEW_NODES = 8;
 
-/** Elements per iteration: 16 where 8-bit values fill their vectors or a small kernel moves narrow ones, else 8. */
+/** Elements per iteration: 16 where 8-bit values fill their vectors or a small kernel moves narrow ones or nothing else, else 8. */
 export function iterationOf(kernel: Kernel): 8 | 16 {
   if (kernel.nodes.every((n) => widthOf(n.dtype) === 1)) return 16;
+  if (kernel.nodes.some((n) => isApproximate(n.op))) return 8; // their code is long enough
   const isNarrow = kernel.nodes.some((n) => (n.op === "in" || n.op === "cast") && widthOf(n.dtype) <= 2);
-  return isNarrow && kernel.nodes.length <= FEW_NODES ? 16 : 8;
+  return kernel.nodes.length <= (isNarrow ? FEW_NODES : 2) ? 16 : 8;
 }

@@ -37,9 +37,13 @@ const UNARY: readonly UnaryOp[] = [
   "isnan",
   "isinf",
   "isfinite",
+  "signbit",
   "deg2rad",
 ];
-const BINARY: readonly BinaryOp[] = ["add", "sub", "mul", "div", "min", "max", "and", "or", "xor"];
+const BINARY: readonly BinaryOp[] = [
+  ...(["add", "sub", "mul", "div", "min", "max", "and", "or", "xor"] as const),
+  ...(["floordiv", "mod", "fmod", "copysign", "shl", "shr"] as const),
+];
 const COMPARE: readonly CompareOp[] = ["lt", "le", "gt", "ge", "eq", "ne"];
 const PLACES: readonly Place[] = [0, 1, "ordinary"];
 
@@ -59,7 +63,8 @@ const moves: fc.Arbitrary<Move[]> = fc.array(
 function allowed(op: UnaryOp | BinaryOp, dtype: DType): boolean {
   const kind = DTYPES[dtype].kind;
   if (op === "not" || op === "and" || op === "or" || op === "xor") return kind !== "f";
-  if (op === "sqrt" || op === "div" || op === "deg2rad") return kind === "f";
+  if (op === "shl" || op === "shr") return kind === "i" || kind === "u";
+  if (op === "sqrt" || op === "div" || op === "deg2rad" || op === "copysign") return kind === "f";
   if (kind === "b")
     return ["abs", "square", "add", "mul", "min", "max", "isnan", "isinf", "isfinite", "floor", "round"].includes(op);
   return true;

@@ -10,6 +10,7 @@ import { FloatCode, type LaneFloat } from "./float-code.ts";
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
 import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
+import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
 import { cos, sin, tan, trigRare } from "./trigonometric.ts";
 
 interface Form1 {
@@ -115,6 +116,7 @@ export function lowerMath2(op: string): ((code: LaneCode, a: Lanes, b: Lanes) =>
   if (op === "pow") return lowerPow;
   if (op === "hypot") return lowerHypot;
   if (op === "atan2") return lowerAtan2;
+  if (op === "fmod" || op === "mod" || op === "floordiv") return (code, a, b) => lowerRemainder(code, op, a, b);
   const known = hostCode(op, "float64");
   return known !== undefined && isBinaryCode(known) ? (code, a, b) => byLane(code, op, a, b) : null;
 }
@@ -146,6 +148,29 @@ function lowerAtan2(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const rare = a.v.map((y, k) => atan2Rare(m, y, b.v[k] as V)); // as many
   m.patch(out, rare, codeOf("atan2", dtype), [a.v, b.v]);
   return { ...a, v: out };
+}
+
+function lowerRemainder(code: LaneCode, op: "fmod" | "mod" | "floordiv", a: Lanes, b: Lanes): Lanes {
+  const single = a.dtype === "float32";
+  const wide = new FloatCode(code, "float64");
+  const [xs, ys] = single ? [widened(code, a.v), widened(code, b.v)] : [a.v, b.v];
+  const exact = xs.map((x, k) => (single ? fmodShort : fmodDouble)(wide, x, ys[k] as V)); // as many
+  const out = own(
+    code,
+    exact.map(({ value }) => value),
+  );
+  const rare = exact.map((e) => e.rare);
+  wide.patch(out, rare, codeOf("fmod", "float64"), [xs, ys]);
+  const rest = single ? narrowed(code, out) : out;
+  if (op === "fmod") return { ...a, v: rest };
+  // The host's remainders serve the other two as well, but where the divisor is 0.
+  const m = new FloatCode(code, a.dtype as LaneFloat); // the table asks for floats that have lanes
+  const v = a.v.map((x, k): V => {
+    const [y, r] = [b.v[k] as V, rest[k] as V]; // as many
+    if (op === "mod") return modOf(m, r, y);
+    return m.select(m.compare("eq", y, m.c(0)), m.div(x, y), floorOf(m, x, y, r));
+  });
+  return { ...a, v };
 }
 
 /** Every lane through the host. */
