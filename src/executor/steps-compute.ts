@@ -10,6 +10,7 @@ import {
   runBlock,
   runMap,
   runReduce,
+  runReduceOnto,
   runSelect,
 } from "../kernels/index.ts";
 import { contiguousStride, NDArray } from "../ndarray/index.ts";
@@ -49,7 +50,7 @@ export function computeStep(step: ComputeStep, block: (register: Register) => ND
       runMap(step.call, inputViews(step, step.shape, block), [out], step.shape);
       break;
     case "reduce":
-      runReduce(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out, step.place);
+      reduce(step, block, out);
       break;
     case "select":
       runSelect(step.call, step.spec, inputViews(step, step.loop, block), step.loop, step.reduced, out);
@@ -75,6 +76,17 @@ export function computeStep(step: ComputeStep, block: (register: Register) => ND
     default:
       assertNever(step);
   }
+}
+
+function reduce(
+  step: Extract<Step, { readonly do: "reduce" }>,
+  block: (register: Register) => NDArray,
+  out: NDArray,
+): void {
+  const { call, spec, loop, reduced, place, onto } = step;
+  const inputs = inputViews(step, loop, block);
+  if (onto === undefined) runReduce(call, spec, inputs, loop, reduced, out, place);
+  else runReduceOnto(call, spec, inputs, loop, reduced, { onto: block(onto), out, place });
 }
 
 /** Cells that are combined at a time on the way to a result: the sum of all parts is then never a block of its own. */

@@ -1,10 +1,10 @@
 /** From a layer and a block index to one task: its dependencies and its program. All formulas of all layer kinds. */
 import { assertNever, InvariantError, invariant } from "../base/index.ts";
-import { type DType, itemsize } from "../dtype/index.ts";
+import { type DType, givesIndex, itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { type Box, blockAt, blocksOfBox, boxOf, offsetsOf } from "./chunks.ts";
 import type { ExpandedTask, Graph, TaskId } from "./graph.ts";
-import { givesIndex, type ReducePlace } from "./kernel.ts";
+import type { ReducePlace } from "./kernel.ts";
 import { type BlockInput, type Chunks, type GatherPart, type Layer, shapeOfChunks } from "./layer.ts";
 import { finishSpec, mapRegisters } from "./registers.ts";
 import type { AxisWalk, Plain, Register, Step } from "./task.ts";
@@ -172,7 +172,7 @@ class Emitter {
     };
   }
 
-  #reduce(layer: LayerKind<"reduce">, position: readonly number[]): Register {
+  #reduce(layer: LayerKind<"reduce">, position: readonly number[], onto?: Register): Register {
     const block = position.slice(1);
     const loop = boxOf(layer.loop, block).map((i) => i.stop - i.start);
     const shape = [layer.chunks[0]?.[0] as number, ...loop.map((n, k) => (layer.reduced.includes(k) ? 1 : n))];
@@ -186,6 +186,7 @@ class Emitter {
       reduced: layer.reduced,
       spec: layer.spec,
       ...(givesIndex(layer.spec.op) ? { place: placeOf(layer, block) } : {}),
+      ...(onto === undefined ? {} : { onto }),
     });
   }
 
@@ -318,6 +319,11 @@ class Emitter {
       );
     // Inline partials are folded one at a time, so that only one input block is live.
     let sum = this.need(layer.input, positions[0] as number[]);
+    const partials = this.#graph.layer(layer.input);
+    if (partials.kind === "reduce") {
+      for (const p of positions.slice(1)) sum = this.#reduce(partials, p, sum);
+      return layer.final || positions.length === 1 ? step([sum], layer.final) : sum;
+    }
     positions.slice(1).forEach((p, i) => {
       sum = step([sum, this.need(layer.input, p)], layer.final && i === positions.length - 2);
     });

@@ -10,8 +10,9 @@ export function stepInputs(step: Step): readonly Register[] {
     case "literal":
     case "arange":
       return [];
-    case "map":
     case "reduce":
+      return step.onto === undefined ? step.inputs : [...step.inputs, step.onto];
+    case "map":
     case "combine":
     case "select":
     case "apply":
@@ -36,8 +37,13 @@ export function mapRegisters(step: Step, f: (register: Register) => Register): S
     case "literal":
     case "arange":
       return step;
-    case "map":
     case "reduce":
+      return {
+        ...step,
+        inputs: step.inputs.map(f),
+        ...(step.onto === undefined ? {} : { onto: f(step.onto) }),
+      };
+    case "map":
     case "combine":
     case "select":
     case "apply":
@@ -93,6 +99,17 @@ export interface RegisterPlan {
   readonly bytes: number;
 }
 
+/** Index in `live` of a partial that step `k` goes on from and that nothing reads later: it is overwritten in place. */
+function overwritten(
+  step: Step,
+  frees: readonly Register[],
+  live: readonly { readonly step: number }[],
+  inputs: number,
+): number {
+  if (step.do !== "reduce" || step.onto === undefined || !frees.includes(step.onto)) return -1;
+  return live.findIndex((l) => l.step === (step.onto as Register) - inputs);
+}
+
 /** Static first-fit placement of the registers, freeing each after its last use. */
 export function planRegisters(inputs: number, steps: readonly Step[]): RegisterPlan {
   const frees = lastUses(inputs, steps);
@@ -100,7 +117,11 @@ export function planRegisters(inputs: number, steps: readonly Step[]): RegisterP
   let bytes = 0;
   const offsets = steps.map((step, k) => {
     let start = -1;
-    if (k < steps.length - 1) {
+    const place = live[overwritten(step, frees[k] ?? [], live, inputs)];
+    if (k < steps.length - 1 && place !== undefined) {
+      place.step = k;
+      start = place.start;
+    } else if (k < steps.length - 1) {
       const size = stepBytes(step);
       start = 0;
       let at = 0;

@@ -66,6 +66,8 @@ export type Step =
       readonly spec: ReduceSpec;
       /** For argmin and its kin. */
       readonly place?: ReducePlace;
+      /** A partial that comes first, and that this one is combined with; where it ends here, the result takes its place. */
+      readonly onto?: Register;
     })
   /** Fused kernel whose values are ranked along all of the `reduced` axes of `loop`; an axis of quantiles comes first. */
   | (StepBase & {

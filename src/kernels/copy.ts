@@ -7,9 +7,16 @@ import { runMap } from "./map.ts";
 
 /** Set all elements of `to` to `value` (a bigint for 64-bit integers). */
 export function fill(to: NDArray, value: number | bigint): void {
-  const b = new CallBuilder();
-  runMap(b.build([b.param(value, to.dtype)]), [], [to], to.shape);
+  let call = FILLS.get(to.dtype);
+  if (call === undefined) {
+    const b = new CallBuilder();
+    call = b.build([b.param(value, to.dtype)]);
+    FILLS.set(to.dtype, call);
+  }
+  runMap({ ...call, params: [value] }, [], [to], to.shape);
 }
+
+const FILLS = new Map<DType, ReturnType<CallBuilder["build"]>>();
 
 const CASTS = new Map<string, ReturnType<CallBuilder["build"]>>();
 

@@ -117,3 +117,22 @@ export class CallBuilder {
     return id;
   }
 }
+
+/** What is built from a kernel call once per name, for as long as the call is alive. */
+export class BuiltOnce<T> {
+  readonly #known = new WeakMap<object, Map<string, T>>();
+
+  get(from: object, name: string, build: () => T): T {
+    let built = this.#known.get(from);
+    if (built === undefined) {
+      built = new Map();
+      this.#known.set(from, built);
+    }
+    let found = built.get(name);
+    if (found === undefined) {
+      found = build();
+      built.set(name, found);
+    }
+    return found;
+  }
+}

@@ -12,10 +12,10 @@ import {
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
 import { copyStrided } from "./copy.ts";
-import { CallBuilder } from "./ir.ts";
+import { BuiltOnce, CallBuilder } from "./ir.ts";
 import { forEachOuter, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
-import { isMoments, skipsNaN } from "./reduce-plan.ts";
+import { isMoments, planReduce, skipsNaN } from "./reduce-plan.ts";
 
 /** Number of components of a partial, as `REDUCE_COMPONENTS` of the expression types names them. */
 export function componentCount(op: ReduceOp): number {
@@ -118,22 +118,80 @@ function joinIndices(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: 
   return [b.where(takes, vy, vx), b.binary("add", nx, ny), b.where(takes, iy, ix)];
 }
 
-/** Kernel that joins the components of one partial with those of the next. A side that counted nothing is ignored. */
+const joins = new Map<string, KernelCall>();
+
+/** Kernel that joins the components of one partial with those of the next. */
 function joinCall(spec: ReduceSpec): KernelCall {
-  const b = new CallBuilder();
-  const [x, y] = [0, 1].map(() => componentDTypes(spec).map((dtype) => b.input(dtype))) as [NodeId[], NodeId[]];
+  const key = `${spec.op} ${spec.from}`;
+  let call = joins.get(key);
+  if (call === undefined) {
+    const b = new CallBuilder();
+    const [x, y] = [0, 1].map(() => componentDTypes(spec).map((dtype) => b.input(dtype))) as [NodeId[], NodeId[]];
+    call = b.build(joined(b, spec, x, y));
+    joins.set(key, call);
+  }
+  return call;
+}
+
+/** Components of two partials as one. A side that counted nothing is ignored. */
+function joined(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: readonly NodeId[]): NodeId[] {
   const [x0, y0] = [x[0] as NodeId, y[0] as NodeId]; // one component at least
-  if (spec.op === "count") return b.build([b.binary("add", x0, y0)]);
-  if (givesIndex(spec.op)) return b.build(joinIndices(b, spec, x, y));
+  if (spec.op === "count") return [b.binary("add", x0, y0)];
+  if (givesIndex(spec.op)) return joinIndices(b, spec, x, y);
   const moments = isMoments(spec.op);
   const [nx, ny] = (moments ? [x0, y0] : [x[1], y[1]]) as [NodeId, NodeId];
   const op =
     spec.op.endsWith("min") || spec.op === "all" ? "min" : spec.op.endsWith("max") || spec.op === "any" ? "max" : "add";
   const value = spec.op.endsWith("prod") ? joinProducts(b, spec, x0, y0) : b.binary(op, x0, y0);
-  const joined = moments ? joinMoments(b, x, y) : [value, b.binary("add", nx, ny)];
+  const both = moments ? joinMoments(b, x, y) : [value, b.binary("add", nx, ny)];
   const zero = b.param(0, "float64");
   const [noX, noY] = [b.compare("eq", nx, zero), b.compare("eq", ny, zero)];
-  return b.build(joined.map((both, k) => b.where(noY, x[k] as NodeId, b.where(noX, y[k] as NodeId, both))));
+  return both.map((z, k) => b.where(noY, x[k] as NodeId, b.where(noX, y[k] as NodeId, z)));
+}
+
+/** Join `part` onto `onto`, into `out`, which may be `onto`; equal shapes. */
+export function joinPartial(spec: ReduceSpec, onto: NDArray, part: NDArray, out: NDArray): void {
+  const inputs = [...componentsOf(onto, spec), ...componentsOf(part, spec)];
+  runMap(joinCall(spec), inputs, componentsOf(out, spec), out.shape.slice(1));
+}
+
+const ontos = new BuiltOnce<KernelCall>();
+
+/**
+ * Kernel that joins single elements onto a partial: what reducing blocks of one element per cell and then joining gives.
+ * Inputs: the partial's components, then those of `call`.
+ */
+function ontoCall(call: KernelCall, spec: ReduceSpec): KernelCall {
+  return ontos.get(call, `${spec.op} ${spec.from}`, () => {
+    const b = new CallBuilder();
+    const x = componentDTypes(spec).map((dtype) => b.input(dtype));
+    const plan = planReduce(call, spec);
+    const [value, mask] = b.import(plan.call) as [NodeId, NodeId?];
+    const one = b.param(1, "float64");
+    if (spec.op === "count")
+      return b.build(joined(b, spec, x, [call.kernel.outputs.length > 1 ? b.cast(value, "float64") : one]));
+    const identity = b.param(plan.identity, plan.dtype);
+    const taken = plan.skips && mask !== undefined ? b.where(mask, value, identity) : value;
+    let y = b.cast(taken, SLOT_DTYPE[partialSlot(spec)]);
+    if (plan.kind === "sum-float") y = b.binary("add", b.param(0, "float64"), y);
+    const n = mask === undefined ? one : b.cast(mask, "float64");
+    return b.build(joined(b, spec, x, [y, n]));
+  });
+}
+
+/**
+ * Join the values of a fused kernel, one per cell of `shape`, onto the partial `onto`, into `out` (which may be `onto`).
+ * Both have a cell per element of `shape`. Not for moments and indices.
+ */
+export function joinValues(
+  call: KernelCall,
+  spec: ReduceSpec,
+  inputs: readonly NDArray[],
+  onto: NDArray,
+  out: NDArray,
+): void {
+  const shape = out.shape.slice(1);
+  runMap(ontoCall(call, spec), [...componentsOf(onto, spec), ...inputs], componentsOf(out, spec), shape);
 }
 
 /**

@@ -11,7 +11,7 @@
  */
 import { DTYPES, type DType } from "../dtype/index.ts";
 import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts";
-import { CallBuilder } from "./ir.ts";
+import { BuiltOnce, CallBuilder } from "./ir.ts";
 
 export type Accumulation =
   | "sum-float"
@@ -120,8 +120,14 @@ function accumulatedAs(kind: Accumulation, dtype: DType): DType | null {
   return kind === "prod-int" ? (DTYPES[dtype].kind === "u" ? "uint64" : "int64") : null;
 }
 
+const plans = new BuiltOnce<ReducePlan>();
+
 /** Plan of `spec` over the value and optional mask of `call`. For var and std: of their first pass, the mean. */
 export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
+  return plans.get(call, `${spec.op} ${spec.from}`, () => makePlan(call, spec));
+}
+
+function makePlan(call: KernelCall, spec: ReduceSpec): ReducePlan {
   const b = new CallBuilder();
   const [value, given] = b.import(call) as [NodeId, NodeId?];
   const kind = accumulationOf(spec);
@@ -225,6 +231,10 @@ export function indexCall(call: KernelCall, spec: ReduceSpec, groups: number): K
 
 /** Second pass of var and std: (x - mean)² added in float64; `call` gains a last input, the float64 mean. */
 export function planSquares(call: KernelCall, spec: ReduceSpec): ReducePlan {
+  return plans.get(call, `squares ${spec.op} ${spec.from}`, () => makeSquares(call, spec));
+}
+
+function makeSquares(call: KernelCall, spec: ReduceSpec): ReducePlan {
   const b = new CallBuilder();
   const [value, given] = b.import(call) as [NodeId, NodeId?];
   let mask = given;
@@ -252,6 +262,12 @@ export function planSquares(call: KernelCall, spec: ReduceSpec): ReducePlan {
  * Outputs: accumulator, count if counted. `dtype` is the accumulator's.
  */
 export function accumulateCall(plan: ReducePlan, dtype: DType, groups: number, size: number): KernelCall {
+  return accumulateCalls.get(plan, `${dtype} ${groups} ${size}`, () => makeAccumulate(plan, dtype, groups, size));
+}
+
+const accumulateCalls = new BuiltOnce<KernelCall>();
+
+function makeAccumulate(plan: ReducePlan, dtype: DType, groups: number, size: number): KernelCall {
   const b = new CallBuilder();
   let acc = b.input(dtype);
   let count = plan.counted ? b.input("int32") : null;

@@ -121,7 +121,7 @@ function moments(
 /** The means where compiled kernels reach them: in scratch if they lie in no segment and fit. */
 function nearKernels(mean: NDArray): NDArray {
   const bytes = mean.size * Float64Array.BYTES_PER_ELEMENT;
-  if (memoryOf(mean.data.buffer) !== undefined || bytes > SCRATCH.end - SCRATCH.means) return mean;
+  if (memoryOf(mean.data.buffer) !== undefined || bytes > SCRATCH.partial - SCRATCH.means) return mean;
   const near = NDArray.view("float64", scratch().buffer, SCRATCH.means, mean.shape);
   copyBlock(near, mean);
   return near;

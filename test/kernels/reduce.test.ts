@@ -1,13 +1,19 @@
 import { beforeAll, expect, test } from "vitest";
 import { DTYPES, type DType, reductionType, type TypedArray, viewOf } from "../../src/dtype/index.ts";
-import { REDUCE_COMPONENTS, type ReduceOp, type ReducePlace, type ReduceSpec } from "../../src/graph/index.ts";
+import {
+  type KernelCall,
+  REDUCE_COMPONENTS,
+  type ReduceOp,
+  type ReducePlace,
+  type ReduceSpec,
+} from "../../src/graph/index.ts";
 import { compileFrom } from "../../src/kernels/engine.ts";
-import { combinePartials, finalizePartial, runReduce } from "../../src/kernels/index.ts";
+import { combinePartials, finalizePartial, runReduce, runReduceOnto } from "../../src/kernels/index.ts";
 import { CallBuilder } from "../../src/kernels/ir.ts";
 import { componentCount } from "../../src/kernels/partial.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../peers.ts";
-import { bitsOf, blockOf, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";
+import { bitsOf, blockOf, elementsAt, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";
 
 compileFrom.elements = 0;
 /** All results instead of some: RSDAT_REDUCE_STEP=1. */
@@ -221,3 +227,58 @@ test("products of nothing are 1; nanvar of too few is NaN where var is infinite"
   };
   expect([spread("var"), spread("nanvar")]).toEqual([Number.POSITIVE_INFINITY, Number.NaN]); // NumPy 2.4
 });
+
+test("going on from a partial gives the bits of reducing and combining, in place or not", () => {
+  resetSegments();
+  const call = (masked: boolean, dtype: DType): KernelCall => {
+    const b = new CallBuilder();
+    return b.build(masked ? [b.input(dtype), b.input("bool")] : [b.input(dtype)]);
+  };
+  for (const [loop, reduced] of [
+    [[1, 3, 70], [0]],
+    [[2, 2, 4500], [0]],
+    [
+      [5, 8],
+      [0, 1],
+    ],
+  ] as const) {
+    for (const dtype of ["float32", "int16"] as const) {
+      const make = (seed: number): NDArray[] => {
+        const n = sizeOf(loop);
+        const at = (i: number): number => ((i + seed) * 7919) % 251;
+        const value = (i: number): number => (dtype === "float32" && at(i) < 40 ? Number.NaN : at(i) - 100);
+        const data = elementsAt(0, dtype, n);
+        for (let i = 0; i < n; i++) data[i] = value(i) as never;
+        const mask = elementsAt(1, "bool", n);
+        for (let i = 0; i < n; i++) mask[i] = (at(i + 3) < 200 ? 1 : 0) as never;
+        return [new NDArray(dtype, data, loop), new NDArray("bool", mask, loop)];
+      };
+      const [first, second] = [make(1), make(77)];
+      const ops = Object.keys(REDUCE_COMPONENTS) as ReduceOp[];
+      for (const [k, op] of ops.entries()) {
+        for (const masked of dtype === "int16" ? [k % 2 === 0] : [false, true]) {
+          const spec = specOf(op, dtype, reductionType(op, dtype));
+          const shape = [REDUCE_COMPONENTS[op].length, ...loop.map((n, k) => (reduced.includes(k as never) ? 1 : n))];
+          const inputs = (blocks: readonly NDArray[]): NDArray[] => blocks.slice(0, masked ? 2 : 1);
+          const [onto, part, want, out] = [0, 1, 2, 3].map(
+            () => new NDArray("float64", elementsAt(0, "float64", sizeOf(shape)), shape),
+          ) as [NDArray, NDArray, NDArray, NDArray];
+          runReduce(call(masked, dtype), spec, inputs(first), loop, reduced, onto);
+          runReduce(call(masked, dtype), spec, inputs(second), loop, reduced, part, {
+            first: 1000,
+            weights: reduced.map(() => 1),
+          });
+          combinePartials(spec, [onto, part], want);
+          const place = { first: 1000, weights: reduced.map(() => 1) };
+          runReduceOnto(call(masked, dtype), spec, inputs(second), loop, reduced, { onto, out, place });
+          const bits = (x: NDArray): BigUint64Array =>
+            viewOf("uint64", x.data.buffer, x.data.byteOffset, x.size).slice() as BigUint64Array; // by its dtype
+          expect(bits(out), `${op} ${dtype} (${loop}) ${masked}`).toEqual(bits(want));
+          runReduceOnto(call(masked, dtype), spec, inputs(second), loop, reduced, { onto, out: onto, place });
+          expect(bits(onto), `${op} ${dtype} (${loop}) ${masked} in place`).toEqual(bits(want));
+        }
+      }
+      resetSegments();
+    }
+  }
+}, 60_000);

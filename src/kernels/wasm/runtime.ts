@@ -149,10 +149,10 @@ export function kernelOf(
 
 /**
  * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
- * accumulators, slots, means.
+ * accumulators, slots, means, a tile of a partial.
  */
 export const SCRATCH: Readonly<
-  Record<"block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "end", number>
+  Record<"block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "end", number>
 > = {
   block: 0,
   stage: 60 << 10,
@@ -161,7 +161,8 @@ export const SCRATCH: Readonly<
   accumulators: (3 << 20) + (512 << 10),
   slots: (3 << 20) + (768 << 10),
   means: (3 << 20) + (896 << 10),
-  end: 4 << 20,
+  partial: 4 << 20,
+  end: (4 << 20) + (256 << 10),
 };
 
 /** This thread's scratch memory: parameter block, tails, copied tiles, slots of reductions. */
