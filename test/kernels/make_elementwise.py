@@ -55,10 +55,10 @@ UNARY = {"neg": np.negative, "abs": np.abs, "not": np.invert, "sqrt": np.sqrt, "
          "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round": np.rint, "isnan": np.isnan, "isinf": np.isinf,
          "isfinite": np.isfinite, "signbit": np.signbit, "deg2rad": np.deg2rad, "rad2deg": np.rad2deg}
 BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "floordiv": np.floor_divide,
-          "mod": np.remainder, "fmod": np.fmod, "copysign": np.copysign, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or,
+          "mod": np.remainder, "fmod": np.fmod, "copysign": np.copysign, "nextafter": np.nextafter, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or,
           "xor": np.bitwise_xor, "shl": np.left_shift, "shr": np.right_shift, "lt": np.less, "le": np.less_equal,
           "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal}
-FLOAT_ONLY = {"sqrt", "deg2rad", "rad2deg", "div", "copysign"}
+FLOAT_ONLY = {"sqrt", "deg2rad", "rad2deg", "div", "copysign", "nextafter"}
 BITS = {"not", "and", "or", "xor", "shl", "shr"}
 BOOL = {"not", "and", "or", "xor", "add", "mul", "min", "max", "lt", "le", "gt", "ge", "eq", "ne"}
 

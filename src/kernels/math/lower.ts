@@ -7,11 +7,12 @@ import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../lanes
 import { type Local, vector1 } from "../wasm/builder.ts";
 import { cosh, exp, exp2, expm1, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";
+import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, nextAfter } from "./hyperbolic.ts";
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
 import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
-import { cos, sin, tan, trigRare } from "./trigonometric.ts";
+import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
 
 interface Form1 {
   readonly of: (m: FloatCode, xs: readonly V[], precision: Precision) => V[];
@@ -44,11 +45,16 @@ const FORMS1: Readonly<Record<string, Form1>> = {
   cosh: { of: cosh, rare: beyond(707) },
   tanh: { of: tanh },
   cbrt: { of: cbrt, rare: cbrtRare },
+  asinh: { of: asinh, rare: beyond(INVERSE_MAX) },
+  acosh: { of: acosh, rare: beyond(INVERSE_MAX) },
+  atanh: { of: atanh },
 };
+
+const APPROXIMATE_OF_TWO: ReadonlySet<string> = new Set(["atan2", "pow", "hypot", "logaddexp", "logaddexp2"]);
 
 /** True where vector code differs from the interpreter by a bounded error: then even small blocks are compiled. */
 export function isApproximate(op: string): boolean {
-  return Object.hasOwn(FORMS1, op) || op === "atan2" || op === "pow" || op === "hypot";
+  return Object.hasOwn(FORMS1, op) || APPROXIMATE_OF_TWO.has(op);
 }
 
 function widened(code: LaneCode, v: readonly V[]): V[] {
@@ -101,10 +107,11 @@ function throughDouble(code: LaneCode, op: string, a: Lanes, form: Form1): Lanes
   const m = new FloatCode(code, "float64");
   const xs = widened(code, a.v);
   const out = own(code, form.of(m, xs, { short: true }));
-  if (form.rare === trigRare)
+  const limit = form.rare === trigRare ? TRIG_MAX : op === "asinh" || op === "acosh" ? INVERSE_MAX : null;
+  if (limit !== null)
     m.patch(
       out,
-      xs.map((x) => beyond(500000)(m, x)),
+      xs.map((x) => beyond(limit)(m, x)),
       codeOf(op, "float64"),
       [xs],
     );
@@ -116,6 +123,12 @@ export function lowerMath2(op: string): ((code: LaneCode, a: Lanes, b: Lanes) =>
   if (op === "pow") return lowerPow;
   if (op === "hypot") return lowerHypot;
   if (op === "atan2") return lowerAtan2;
+  if (op === "logaddexp" || op === "logaddexp2") {
+    const form = logAddExp(op === "logaddexp" ? "e" : "2");
+    return (code, a, b) => lowerThroughDouble2(code, a, b, form);
+  }
+  if (op === "nextafter")
+    return (code, a, b) => ({ ...a, v: nextAfter(new FloatCode(code, a.dtype as LaneFloat), a.v, b.v) }); // floats that have lanes
   if (op === "fmod" || op === "mod" || op === "floordiv") return (code, a, b) => lowerRemainder(code, op, a, b);
   const known = hostCode(op, "float64");
   return known !== undefined && isBinaryCode(known) ? (code, a, b) => byLane(code, op, a, b) : null;
@@ -148,6 +161,18 @@ function lowerAtan2(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const rare = a.v.map((y, k) => atan2Rare(m, y, b.v[k] as V)); // as many
   m.patch(out, rare, codeOf("atan2", dtype), [a.v, b.v]);
   return { ...a, v: out };
+}
+
+function lowerThroughDouble2(
+  code: LaneCode,
+  a: Lanes,
+  b: Lanes,
+  form: (m: FloatCode, xs: readonly V[], ys: readonly V[], precision: Precision) => V[],
+): Lanes {
+  const m = new FloatCode(code, "float64");
+  // Sums that cancel need all of float64's precision even for float32.
+  if (a.dtype === "float64") return { ...a, v: form(m, a.v, b.v, { short: false }) };
+  return { ...a, v: narrowed(code, form(m, widened(code, a.v), widened(code, b.v), { short: false })) };
 }
 
 function lowerRemainder(code: LaneCode, op: "fmod" | "mod" | "floordiv", a: Lanes, b: Lanes): Lanes {

@@ -1,0 +1,85 @@
+/**
+ * asinh, acosh, atanh and logaddexp over vectors, by log1p and exp: the formulas of FreeBSD's msun (`s_asinh.c`,
+ * `e_acosh.c`, `e_atanh.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is
+ * preserved) and NumPy's `npy_logaddexp`.
+ */
+import type { V } from "../lanes.ts";
+import { exp, exp2, type Precision } from "./exponential.ts";
+import type { FloatCode } from "./float-code.ts";
+import { log1p } from "./logarithm.ts";
+
+/** Magnitudes from here on are the host's. */
+export const INVERSE_MAX: number = 2 ** 28;
+
+export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  const inner = xs.map((x) => {
+    const a = m.abs(x);
+    const square = m.mul(a, a);
+    return m.add(a, m.div(square, m.add(m.sqrt(m.add(square, m.c(1))), m.c(1))));
+  });
+  return log1p(m, inner, precision).map((y, k) => {
+    const x = xs[k] as V; // as many
+    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(y, x));
+  });
+}
+
+export function acosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  const inner = xs.map((x) => {
+    const t = m.sub(x, m.c(1));
+    return m.add(t, m.sqrt(m.mulAdd(t, t, m.add(t, t))));
+  });
+  return log1p(m, inner, precision).map((y, k) => m.select(m.compare("lt", xs[k] as V, m.c(1)), m.c(Number.NaN), y)); // as many
+}
+
+export function atanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  const inner = xs.map((x) => {
+    const a = m.abs(x);
+    const twice = m.add(a, a);
+    const rest = m.sub(m.c(1), a);
+    const small = m.mulAdd(twice, m.div(a, rest), twice);
+    return m.select(m.compare("lt", a, m.c(0.5)), small, m.div(twice, rest));
+  });
+  return log1p(m, inner, precision).map((y, k) => {
+    const x = xs[k] as V; // as many
+    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(m.mul(y, m.c(0.5)), x));
+  });
+}
+
+/** log(e^a + e^b), or log2(2^a + 2^b). */
+export function logAddExp(
+  base: "e" | "2",
+): (m: FloatCode, xs: readonly V[], ys: readonly V[], precision: Precision) => V[] {
+  return (m, xs, ys, precision) => {
+    const apart = xs.map((x, k) => m.sub(x, ys[k] as V)); // as many
+    const powers = (base === "e" ? exp : exp2)(
+      m,
+      apart.map((d) => m.neg(m.abs(d))),
+      precision,
+    );
+    return log1p(m, powers, precision).map((l, k) => {
+      const [x, y] = [xs[k] as V, ys[k] as V]; // as many
+      const d = apart[k] as V;
+      const larger = m.select(m.compare("gt", d, m.c(0)), x, y);
+      const sum = m.add(larger, base === "e" ? l : m.mul(l, m.c(Math.LOG2E)));
+      const either = m.select(m.isNaN(d), d, sum);
+      return m.select(m.compare("eq", x, y), m.add(x, m.c(base === "e" ? Math.LN2 : 1)), either);
+    });
+  };
+}
+
+/** The next float from a towards b: one more or less in the bits. */
+export function nextAfter(m: FloatCode, xs: readonly V[], ys: readonly V[]): V[] {
+  return xs.map((a, k) => {
+    const b = ys[k] as V; // as many
+    const rises = m.compare("gt", b, a);
+    const isPositive = m.compare("gt", a, m.c(0));
+    const away = m.not(m.xor(rises, isPositive));
+    const step = m.or(away, m.bits(1n)); // all ones is -1
+    const moved = m.subBits(a, step);
+    const smallest = m.copySign(m.bits(1n), b);
+    const y = m.select(m.compare("eq", a, m.c(0)), smallest, moved);
+    const same = m.select(m.compare("eq", a, b), b, y);
+    const nan = m.or(m.isNaN(a), m.isNaN(b));
+    return m.select(nan, m.c(Number.NaN), same);
+  });
+}
