@@ -349,12 +349,11 @@ export function isinTerm(b: KernelBuilder, x: Term, values: readonly Scalar[]): 
 }
 
 /**
- * NumPy `clip`: NaN stays, `lo > hi` gives `hi`; the dtype of all three together. A bound that lies beyond the range of
+ * NumPy `clip`: NaN stays, without bounds all stays, `lo > hi` gives `hi`; the dtype of all three together. A bound that lies beyond the range of
  * an integer array binds nothing.
  * @throws {DTypeError} a lower bound above the array's range, or an upper one below it
  */
 export function clipTerm(b: KernelBuilder, x: Term, lo: Term | null, hi: Term | null): Term {
-  if (!lo && !hi) throw new ArgumentError("clip needs min, max or both");
   const [low, high] = [binding(b, x, lo, -1), binding(b, x, hi, 1)];
   const given = [x, low, high].filter((t) => t !== null);
   if (given.every(isWeak)) {

@@ -36,7 +36,6 @@ describe("misuse gives a typed error that names the value", () => {
     ["stack of unlike shapes", () => stack([zeros([2]), zeros([3])]), "shape", /\(2\) and \(3\)/],
     ["bitwise and of floats", () => zeros([2]).and(1.5), "dtype", /and is not defined for float64/],
     ["text as operand", () => u8.add("1" as unknown as number), "dtype", /operand "1"/],
-    ["clip without limits", () => u8.clip(null), "argument", /clip needs/],
   ])("%s", (_, make, code, message) => {
     expect(make).toThrow(message);
     expect(make).toThrow(expect.objectContaining({ code }));
