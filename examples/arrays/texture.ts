@@ -9,7 +9,7 @@ import { array, openRaster } from "rsdat";
 const band = (await openRaster("examples/data/L7_ETMs.tif", { band: 4, decode: "raw" })).data.astype("float64");
 
 /** Travels as text to wherever it runs: it uses nothing but its parameters and the language. */
-const texture = (block: { data: Float64Array; shape: readonly number[] }): Float64Array => {
+const texture = (block: array.UserBlock): Float64Array => {
   const [rows = 0, columns = 0] = block.shape;
   const out = new Float64Array(rows * columns);
   for (let y = 1; y < rows - 1; y++)

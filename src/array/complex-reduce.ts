@@ -1,10 +1,9 @@
 /** Reductions of complex arrays: sums and moments part by part with the real reductions, order and products per block. */
 import { DTypeError } from "../base/index.ts";
-import { type DType, dtypeInfo } from "../dtype/index.ts";
+import { type DType, dtypeInfo, givesIndex } from "../dtype/index.ts";
 import {
   applyNode,
   type Chunks,
-  givesIndex,
   type KernelBuilder,
   type LayerNode,
   type NodeId,

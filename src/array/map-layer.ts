@@ -1,6 +1,6 @@
 /** The layer of `mapBlocks`, for the function and the method. */
 import { ArgumentError, ChunkError } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
+import type { DType, TypedArray } from "../dtype/index.ts";
 import { functionText, type LayerNode } from "../graph/index.ts";
 import { type NDArray, normalizeAxis } from "../ndarray/index.ts";
 import {
@@ -40,13 +40,22 @@ export interface MapBlocksOptions<A = ArgumentValue> {
 /** What functions on blocks take: lazy arrays, and blocks in memory. */
 export type Blocked = LazyArray | NDArray;
 
+/** Elements as most functions see them; those of 64-bit integers are bigint, for which a function names its own type. */
+export type NumberArray = Exclude<TypedArray, BigInt64Array | BigUint64Array>;
+
+/** A block as a function gets it: C order. */
+export type UserBlock = NDArray & { readonly data: NumberArray };
+
 /** Blocks of these arrays. */
-export type BlocksOf<T extends readonly Blocked[]> = { [K in keyof T]: NDArray };
+export type BlocksOf<T extends readonly Blocked[]> = { [K in keyof T]: UserBlock };
+
+/** The call of a {@link BlockFunction}; as a method, so that a function may name the dtype of its blocks, `(b: { data: Float32Array }) => …`. */
+interface BlockCall<T extends readonly Blocked[], A> {
+  call(...args: [...BlocksOf<T>, BlockInfo, A]): BlockResult | Promise<BlockResult>;
+}
 
 /** A function on one block of each array. It must be self-contained: its text travels, its surroundings do not. */
-export type BlockFunction<T extends readonly Blocked[], A> = (
-  ...args: [...BlocksOf<T>, BlockInfo, A]
-) => BlockResult | Promise<BlockResult>;
+export type BlockFunction<T extends readonly Blocked[], A> = BlockCall<T, A>["call"];
 
 /**
  * Layer of `mapBlocks`.

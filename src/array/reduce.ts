@@ -1,10 +1,9 @@
 /** Reductions: one fused partial kernel, a fixed tree, NumPy's result dtypes. */
 import { ArgumentError, AxisError, DTypeError, ShapeError } from "../base/index.ts";
-import { asDType, type DType, dtypeInfo, reductionType, type Scalar } from "../dtype/index.ts";
+import { asDType, type DType, dtypeInfo, givesIndex, reductionType, type Scalar } from "../dtype/index.ts";
 import {
   type BlockInput,
   blockwiseNode,
-  givesIndex,
   KernelBuilder,
   type LayerNode,
   type NodeId,

@@ -21,6 +21,7 @@ export {
 export type { ReductionName } from "./promote.ts";
 export {
   floatType,
+  givesIndex,
   isWeakFloat,
   promoteScalar,
   promoteTypes,

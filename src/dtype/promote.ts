@@ -115,6 +115,11 @@ export type ReductionName =
   | "nanargmin"
   | "nanargmax";
 
+/** True for the reductions that give an index, and so must know where a block lies. */
+export function givesIndex(op: ReductionName): boolean {
+  return op === "argmin" || op === "argmax" || op === "nanargmin" || op === "nanargmax";
+}
+
 /** dtype of a reduction's result. Source: NumPy 2.4 (kernels.md §11). */
 export function reductionType(name: ReductionName, dtype: DType): DType {
   const d = DTYPES[dtype];

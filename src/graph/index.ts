@@ -25,7 +25,7 @@ export type {
   SelectSpec,
   UnaryOp,
 } from "./kernel.ts";
-export { givesIndex, REDUCE_COMPONENTS } from "./kernel.ts";
+export { REDUCE_COMPONENTS } from "./kernel.ts";
 export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";

@@ -176,11 +176,6 @@ export const REDUCE_COMPONENTS: Readonly<Record<ReduceOp, readonly string[]>> = 
   nanargmax: ["value", "n", "index"],
 };
 
-/** True for the reductions that give an index, and so must know where a block lies. */
-export function givesIndex(op: ReduceOp): boolean {
-  return op === "argmin" || op === "argmax" || op === "nanargmin" || op === "nanargmax";
-}
-
 /** How a quantile between two elements is found: NumPy's thirteen `method`s. */
 export type QuantileMethod =
   | "inverted_cdf"

@@ -1,14 +1,7 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
 import { ArgumentError, invariant } from "../base/index.ts";
-import { castScalar, type DType, viewOf } from "../dtype/index.ts";
-import {
-  givesIndex,
-  type KernelCall,
-  type NodeId,
-  REDUCE_COMPONENTS,
-  type ReduceOp,
-  type ReduceSpec,
-} from "../graph/index.ts";
+import { castScalar, type DType, givesIndex, viewOf } from "../dtype/index.ts";
+import { type KernelCall, type NodeId, REDUCE_COMPONENTS, type ReduceOp, type ReduceSpec } from "../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
 import { copyStrided } from "./copy.ts";

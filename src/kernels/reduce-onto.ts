@@ -2,8 +2,8 @@
  * A reduction that goes on from a partial: the same bits as reducing a block and combining, without the block's own
  * partial ever leaving the cache. Bytes per element: the inputs', and the partial read and written.
  */
+import { givesIndex } from "../dtype/index.ts";
 import type { KernelCall, ReducePlace, ReduceSpec } from "../graph/index.ts";
-import { givesIndex } from "../graph/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { componentCount, joinPartial, joinValues } from "./partial.ts";
 import { runReduce } from "./reduce.ts";

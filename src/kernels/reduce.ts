@@ -6,8 +6,8 @@
  * gives NumPy's bits. Axes of size 1 do not count.
  */
 import { invariant } from "../base/index.ts";
-import { DTYPES, type DType } from "../dtype/index.ts";
-import { givesIndex, type KernelCall, type ReducePlace, type ReduceSpec } from "../graph/index.ts";
+import { DTYPES, type DType, givesIndex } from "../dtype/index.ts";
+import type { KernelCall, ReducePlace, ReduceSpec } from "../graph/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { convert, fill } from "./copy.ts";

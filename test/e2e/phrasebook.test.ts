@@ -135,7 +135,7 @@ function difference(n: number, body: (numpy: NumpyLive) => Promise<void>): void 
 const POINTS: [number, (numpy: NumpyLive) => Promise<void>][] = [];
 const [x, y, , u, k] = LAZY as [Lazy, Lazy, Lazy, Lazy, Lazy]; // by name
 type Lazy = array.ChunkedArray;
-type Floats = { readonly data: Float64Array };
+type Floats = NDArray & { readonly data: Float64Array };
 
 difference(1, async () => {
   expect(x.mean(0)).toBeInstanceOf(array.ChunkedArray);
