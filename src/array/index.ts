@@ -60,6 +60,7 @@ export * from "./selection.ts";
 export { sourceLayer } from "./source.ts";
 export * from "./statistics.ts";
 export * from "./store.ts";
+export type { LazyStore, StoreArrayOptions, StoreRegion, StoreTarget } from "./store-write.ts";
 export type { BinaryName, Term, UnaryName } from "./terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./terms.ts";
 export * from "./ufuncs.ts";

@@ -3,11 +3,11 @@ import { ArgumentError, ShapeError } from "../../base/index.ts";
 import { transposeNode } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { elementwise } from "../elementwise.ts";
+import { diagonal } from "../grids.ts";
 import { type LazyArray, lazyOf } from "../lazy.ts";
 import { reduceLayer } from "../reduce.ts";
 import { binaryTerm, type Term } from "../terms.ts";
 import { castTo, contractLayer, type Labelled, productType } from "./contract.ts";
-import { diagonalLayer } from "./diagonal.ts";
 import { type ProductOperand, toLazy } from "./products.ts";
 
 /** Labels of each operand and of the result; axes of an ellipsis are numbered from its last. */
@@ -65,7 +65,7 @@ function simplify({ x, labels }: Labelled, needed: ReadonlySet<string>): Labelle
     const first = names.indexOf(name);
     if (array.shape[first] !== array.shape[twin])
       throw new ShapeError(`einsum: label ${name} has sizes ${array.shape[first]} and ${array.shape[twin]}`);
-    array = lazyOf(diagonalLayer(array, { offset: 0, axis1: first, axis2: twin }));
+    array = diagonal(new ChunkedArray(array.node), { axis1: first, axis2: twin });
     names = [...names.filter((_, k) => k !== first && k !== twin), name];
   }
   const over = names.flatMap((name, k) => (needed.has(name) ? [] : [k]));

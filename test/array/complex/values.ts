@@ -49,8 +49,8 @@ export function relativeRms(got: NDArray, want: NDArray): number {
   const [a, b] = [got.data as Float64Array, want.data as Float64Array];
   let [gap, size] = [0, 0];
   for (let i = 0; i < b.length; i++) {
-    gap += ((a[i] as number) - (b[i] as number)) ** 2;
-    size += (b[i] as number) ** 2;
+    gap += (Number(a[i]) - Number(b[i])) ** 2;
+    size += Number(b[i]) ** 2;
   }
   return size === 0 ? Math.sqrt(gap) : Math.sqrt(gap / size);
 }
