@@ -37,13 +37,6 @@ export function matmul(a: ProductOperand, b: ProductOperand): ChunkedArray {
 /** Axes to contract: so many, or lists of those of either array. */
 export type ContractedAxes = number | readonly [number | readonly number[], number | readonly number[]];
 
-/** How many axes to sum over, or which of each array. */
-export type TensordotAxes = number | readonly [number | readonly number[], number | readonly number[]];
-
-function axesOfOptions(options: TensordotAxes | { readonly axes?: TensordotAxes }): TensordotAxes {
-  return typeof options === "object" && "axes" in options ? (options.axes ?? 2) : (options as TensordotAxes); // what is left
-}
-
 /**
  * Sum of products over axes of two arrays: the last `axes` of `a` with the first of `b`, or lists of axes. The result has
  * the other axes of `a`, then those of `b`. Chunks and dtype as of {@link matmul}. Matches NumPy `tensordot`.
@@ -52,10 +45,10 @@ function axesOfOptions(options: TensordotAxes | { readonly axes?: TensordotAxes 
 export function tensordot(
   a: ProductOperand,
   b: ProductOperand,
-  options: TensordotAxes | { readonly axes?: TensordotAxes } = 2,
+  options: ContractedAxes | { readonly axes?: ContractedAxes } = {},
 ): ChunkedArray {
   const [x, y] = [toLazy(a), toLazy(b)];
-  const axes = axesOfOptions(options);
+  const axes = typeof options === "number" || "length" in options ? options : (options.axes ?? 2);
   if (typeof axes === "number" && (!Number.isInteger(axes) || axes < 0 || axes > Math.min(x.ndim, y.ndim)))
     throw new AxisError(`tensordot over ${axes} axes of ranks ${x.ndim} and ${y.ndim}`);
   const [given, other] =
