@@ -36,6 +36,7 @@ import { type PointIndex, pointsLayer } from "./points.ts";
 import { blocksLayer, repeatLayer, viewLayer } from "./rearranging.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
 import { reshapeLayer } from "./reshape.ts";
+import { lazyStore, type StoreArrayOptions, type StoreTarget } from "./store-write.ts";
 import {
   type BinaryName,
   binaryTerm,
@@ -61,6 +62,8 @@ import {
 } from "./unknown.ts";
 import { type VisualizeOptions, visualize } from "./visualize.ts";
 import { warnOfCast, warnOfWrap } from "./wrap-warning.ts";
+import type { Written } from "./write.ts";
+import { type ArrayZarrOptions, zarrWrite } from "./zarr-write.ts";
 
 /**
  * A lazy n-dimensional array cut into blocks. Every method builds a layer and returns at once; `compute` runs.
@@ -490,6 +493,15 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   /** A self-contained function on blocks with their halos: `x.mapOverlap(fn, { depth: 1 })`. See `mapOverlap`. */
   mapOverlap<A = ArgumentValue>(fn: BlockFunction<[this], A>, options: MapOverlapOptions<A>): ChunkedArray {
     return new ChunkedArray(mapOverlapNode(fn, [this], options));
+  }
+
+  /** Write a Zarr v3 store with one array. See `toZarr`. */
+  async toZarr(url: string | URL, options: Omit<ArrayZarrOptions, "compute"> = {}): Promise<Written> {
+    return (await zarrWrite(this, url, options)).compute();
+  }
+  /** Give the blocks to an object that takes them, `target.set(region, block)`. See `store`. */
+  store(target: StoreTarget, options: Pick<StoreArrayOptions, "regions"> = {}): Promise<void> {
+    return lazyStore([this], [target], options.regions).compute();
   }
 
   /** Run, and give the whole array as one block in memory. */

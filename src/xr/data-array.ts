@@ -1,4 +1,6 @@
 /** The labelled array: a lazy array with names for its axes, coordinates, a place on Earth, and missing values. */
+
+import type { LazyWrite, Written } from "../array/index.ts";
 import {
   ChunkedArray,
   type Computable,
@@ -55,7 +57,6 @@ import {
   type Value,
   whereValue,
 } from "./values.ts";
-import type { LazyWrite, Written } from "./write.ts";
 
 /** What operations take. */
 export type Operand<K extends string = string> = Scalar | DataArray<K> | ChunkedArray | NDArray;

@@ -1,4 +1,6 @@
 /** Several labelled arrays that share dimensions. */
+
+import type { LazyWrite, Written } from "../array/index.ts";
 import {
   type Computable,
   type ComputeOptions,
@@ -19,7 +21,6 @@ import { hasState } from "./map.ts";
 import type { Labels, Positions, SelOptions } from "./select.ts";
 import type { NamedChunks } from "./source.ts";
 import { lazyZarr, type ZarrOptions } from "./to-zarr.ts";
-import type { LazyWrite, Written } from "./write.ts";
 
 /** Variables by name. */
 export type Variables = Record<string, DataArray<string>>;

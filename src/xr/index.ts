@@ -4,6 +4,9 @@
  * Imports: base, config, dtype, ndarray, geo, graph, io, array.
  * @module
  */
+
+export type { Written } from "../array/index.ts";
+export { LazyWrite } from "../array/index.ts";
 export type { ConcatOptions } from "./concat.ts";
 export type { DataArrayOptions } from "./create.ts";
 export { compute, concat, dataArray, dataset, explain, expr, openRaster, openZarr, persist, where } from "./create.ts";
@@ -24,5 +27,3 @@ export type { NamedChunks } from "./source.ts";
 export type { TimeLike } from "./time.ts";
 export type { CogOptions } from "./to-cog.ts";
 export type { VariableEncoding, ZarrOptions } from "./to-zarr.ts";
-export type { Written } from "./write.ts";
-export { LazyWrite } from "./write.ts";

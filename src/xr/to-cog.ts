@@ -1,4 +1,6 @@
 /** Writing COGs: encoded parts and overviews in one graph, assembled by its last task (io.md §6). */
+
+import { LazyWrite } from "../array/index.ts";
 import { ArgumentError, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import { isGeographic } from "../geo/index.ts";
@@ -27,7 +29,6 @@ import {
 import { type Stored, storedValues } from "./encode.ts";
 import { gridOf, type Labelled, spatialDims } from "./labelled.ts";
 import { timeText } from "./time.ts";
-import { LazyWrite } from "./write.ts";
 
 /** Options of `toCog`. */
 export interface CogOptions {

@@ -1,5 +1,5 @@
 /** Writing Zarr stores with CF metadata: coordinates, `spatial_ref`, nodata; one task per object (io.md §7). */
-import { cutChunks } from "../array/index.ts";
+import { cutChunks, LazyWrite, objectShape, regularChunks } from "../array/index.ts";
 import { ArgumentError, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import {
@@ -8,7 +8,6 @@ import {
   type Plain,
   rechunkNode,
   sameChunks,
-  shapeOfChunks,
   tokenize,
   writeZarrNode,
 } from "../graph/index.ts";
@@ -21,7 +20,7 @@ import {
   type ZarrTarget,
   type ZarrWriteMode,
 } from "../io/index.ts";
-import { NDArray, sizeOf } from "../ndarray/index.ts";
+import { NDArray } from "../ndarray/index.ts";
 import { joinedLabels, requireAligned } from "./align.ts";
 import { mappingAttributes } from "./cf.ts";
 import { type Stored, type StoreOptions, storedValues } from "./encode.ts";
@@ -29,7 +28,6 @@ import { existingArrays, existingEncoding, isNewLabel, requireSameMapping } from
 import { type Attributes, type Coordinate, coordinateNames, coordinateOf, gridOf, type Labelled } from "./labelled.ts";
 import { type NamedChunks, positionalChunks } from "./source.ts";
 import { encodeTimes } from "./time.ts";
-import { LazyWrite } from "./write.ts";
 
 /** How one variable is stored; names as in Xarray's `encoding`. */
 export interface VariableEncoding {
@@ -178,14 +176,6 @@ function storeOptions({ dtype, _FillValue, scale_factor, add_offset }: VariableE
   };
 }
 
-function regularChunks(shape: readonly number[], chunk: readonly number[]): Chunks {
-  return shape.map((n, k) => {
-    const size = chunk[k] as number; // one per axis
-    const full = new Array<number>(Math.floor(n / size)).fill(size);
-    return n % size === 0 && n > 0 ? full : [...full, n % size];
-  });
-}
-
 function givenChunk(l: Labelled, dtype: DType, chunks: NamedChunks): number[] {
   const cut = cutChunks(l.data.shape, dtype, positionalChunks(chunks, l.dims), { previous: l.data.chunks });
   return cut.map((sizes, k) => {
@@ -196,51 +186,6 @@ function givenChunk(l: Labelled, dtype: DType, chunks: NamedChunks): number[] {
       );
     return first;
   });
-}
-
-/** Decoded bytes of one object, at least and at most (io.md §7). */
-const OBJECT_BYTES_MIN = 2 ** 20;
-const OBJECT_BYTES_MAX = 16 * 2 ** 20;
-
-/**
- * Shape of one object from an array's blocks: the blocks themselves, cut evenly where they are large and joined where
- * they are small, so that objects begin where blocks do.
- */
-export function objectShape(chunks: Chunks, itembytes: number): number[] {
-  const shape = shapeOfChunks(chunks);
-  const size = chunks.map((sizes) => Math.max(1, commonSize(sizes)));
-  const nbytes = (): number => sizeOf(size) * itembytes;
-  const inside = (k: number): boolean => (size[k] as number) < (shape[k] as number);
-  while (nbytes() > OBJECT_BYTES_MAX) {
-    const k = size.indexOf(Math.max(...size));
-    const n = size[k] as number; // k is an index of it
-    if (n === 1) break;
-    // A whole axis may be cut anywhere; others only where all objects still fit the blocks.
-    size[k] = inside(k)
-      ? n / smallestFactor(n)
-      : Math.ceil(n / 2 / 64) * 64 < n
-        ? Math.ceil(n / 2 / 64) * 64
-        : Math.ceil(n / 2);
-  }
-  for (let k = size.length - 1; k >= 0; k--)
-    while (inside(k) && nbytes() < OBJECT_BYTES_MIN) size[k] = Math.min(shape[k] as number, 2 * (size[k] as number));
-  return size;
-}
-
-/** Largest size that divides all blocks but the last. */
-function commonSize(sizes: readonly number[]): number {
-  const [first = 1, ...rest] = sizes.length > 1 ? sizes.slice(0, -1) : sizes;
-  const common = rest.reduce(gcd, first);
-  return sizes.length > 1 && (sizes.at(-1) as number) > common ? gcd(common, sizes.at(-1) as number) : common;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
-}
-
-function smallestFactor(n: number): number {
-  for (let f = 2; f * f <= n; f++) if (n % f === 0) return f;
-  return n;
 }
 
 function variableAttributes(l: Labelled, { nodata, scale, offset, data }: Stored): Attributes {

@@ -1,8 +1,8 @@
 /** Shapes of stored objects: within their bounds, and cut so that no object needs two large blocks. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { objectShape } from "../../src/array/index.ts";
 import { sizeOf } from "../../src/ndarray/index.ts";
-import { objectShape } from "../../src/xr/to-zarr.ts";
 
 const axis = fc
   .tuple(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 64 }))

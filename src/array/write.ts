@@ -1,8 +1,8 @@
 /** A write that has been described and waits for its run: part of one graph with whatever is computed beside it. */
-import { type Computable, type ComputeOptions, computeAll } from "../array/index.ts";
 import { systemClock } from "../config/index.ts";
 import type { LayerNode } from "../graph/index.ts";
 import { ascontiguous, type NDArray } from "../ndarray/index.ts";
+import { type Computable, type ComputeOptions, computeAll } from "./compute.ts";
 
 /** What a write did. */
 export interface Written {
