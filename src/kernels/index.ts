@@ -31,5 +31,7 @@ export {
   type ModuleExchange,
   type NamedModule,
   timeCompilations,
+  useSingleMemory,
 } from "./wasm/runtime.ts";
 export type { WasmMemory, WasmModule } from "./wasm/webassembly.ts";
+export { enableWide, type WideMode, wideMode } from "./wide.ts";

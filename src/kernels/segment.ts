@@ -1,5 +1,6 @@
 /** Shared memory segments: the arena's blocks lie in them, and kernels work on them in place. See kernels.md §4. */
 import { invariant, UnsupportedError } from "../base/index.ts";
+import { memoryKind } from "./wasm/encoder.ts";
 import { type WasmMemory, wasm } from "./wasm/webassembly.ts";
 
 const PAGE = 65536;
@@ -10,6 +11,8 @@ const BYTES_MAX = 2 ** 32;
 export interface Segment {
   readonly buffer: SharedArrayBuffer;
   readonly memory: WasmMemory;
+  /** First byte that blocks may use. */
+  readonly start: number;
 }
 
 const memories = new WeakMap<ArrayBufferLike, WasmMemory>();
@@ -20,11 +23,16 @@ const memories = new WeakMap<ArrayBufferLike, WasmMemory>();
  * @throws {UnsupportedError} code `segment`: the address space is exhausted (`ulimit -v`)
  */
 export function createSegment(bytes: number): Segment {
+  if (single !== null) return singleSegment(bytes);
+  const memory = reserve(bytes);
+  return { buffer: adoptSegment(memory), memory, start: 0 };
+}
+
+function reserve(bytes: number): WasmMemory {
   const pages = Math.max(1, Math.ceil(bytes / PAGE));
   invariant(bytes >= 0 && pages * PAGE <= BYTES_MAX, `a segment holds at most ${BYTES_MAX} bytes, not ${bytes}`);
-  let memory: WasmMemory;
   try {
-    memory = new wasm.Memory({ initial: pages, maximum: pages, shared: true });
+    return new wasm.Memory({ initial: pages, maximum: pages, shared: memoryKind.shared });
   } catch (cause) {
     throw new UnsupportedError(
       `cannot reserve a memory segment of ${bytes} bytes; is the address space limited (ulimit -v)?`,
@@ -32,12 +40,41 @@ export function createSegment(bytes: number): Segment {
       "segment",
     );
   }
-  return { buffer: adoptSegment(memory), memory };
+}
+
+/** Single mode: bytes kept free at the memory's start, and the memory once it is made. */
+let single: { readonly reservedBytes: number; memory: WasmMemory | null } | null = null;
+
+/**
+ * One private memory for everything from here on, for places without shared memory or multi-memory: kernels, their
+ * scratch (the first `reservedBytes`) and the only segment. Call it before any segment is made.
+ */
+export function enterSingleMode(reservedBytes: number): void {
+  single = { reservedBytes, memory: null };
+  memoryKind.shared = false;
+}
+
+function singleSegment(bytes: number): Segment {
+  const { reservedBytes, memory: made } = single as {
+    readonly reservedBytes: number;
+    readonly memory: WasmMemory | null;
+  }; // by the caller
+  if (made !== null)
+    throw new UnsupportedError("there is one segment where memory is not shared, and it is made", {}, "segment");
+  const memory = reserve(reservedBytes + bytes);
+  single = { reservedBytes, memory };
+  return { buffer: adoptSegment(memory), memory, start: reservedBytes };
+}
+
+/** The only memory of single mode; undefined in the usual mode. */
+export function singleMemory(): WasmMemory | undefined {
+  if (single === null) return undefined;
+  return single.memory ?? singleSegment(0).memory;
 }
 
 /** Buffer of a segment made by another thread, known as a segment from now on; make views over this buffer only. */
 export function adoptSegment(memory: WasmMemory): SharedArrayBuffer {
-  const buffer = memory.buffer as unknown as SharedArrayBuffer; // segments are shared memories
+  const buffer = memory.buffer as unknown as SharedArrayBuffer; // shared but in single mode, where nothing is posted
   memories.set(buffer, memory);
   return buffer;
 }

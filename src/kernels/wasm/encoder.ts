@@ -86,6 +86,9 @@ export interface FunctionCode {
 
 const PAGES_MAX = 65536;
 
+/** Kind of the memories that modules import: shared between threads, or the private one of `singleMemory`. */
+export const memoryKind: { shared: boolean } = { shared: true };
+
 function section(out: Bytes, id: number, count: number, body: Bytes): void {
   const content = new Bytes().unsigned(count).append(body);
   out.byte(id).unsigned(content.length).append(content);
@@ -118,7 +121,9 @@ export function encodeModule(
   types.unsigned(1).byte(TYPE_CODE.f64);
   section(out, 1, functions.length + 1, types);
   const imports = new Bytes();
-  for (let k = 0; k < memories; k++) imports.text("e").text(`m${k}`).byte(2).byte(3).unsigned(0).unsigned(PAGES_MAX);
+  const limits = memoryKind.shared ? 3 : 1; // has a maximum; bit 1: shared
+  for (let k = 0; k < memories; k++)
+    imports.text("e").text(`m${k}`).byte(2).byte(limits).unsigned(0).unsigned(PAGES_MAX);
   imports.text("e").text("f").byte(0).unsigned(functions.length);
   section(out, 2, memories + IMPORTED_FUNCTIONS, imports);
   const indices = new Bytes();

@@ -1,7 +1,7 @@
 /** Modules and instances of one thread: cached by structure, bounded, counted; and the thread's scratch memory. */
-import type { Clock } from "../../base/index.ts";
+import { type Clock, invariant } from "../../base/index.ts";
 import { host } from "../host.ts";
-import { createSegment, type Segment } from "../segment.ts";
+import { adoptSegment, createSegment, enterSingleMode, type Segment, singleMemory } from "../segment.ts";
 import { type WasmKernel, type WasmMemory, type WasmModule, wasm } from "./webassembly.ts";
 
 /** Counters of the engine in this thread. */
@@ -175,8 +175,19 @@ let made: Scratch | undefined;
 /** The scratch memory, made on first use. */
 export function scratch(): Scratch {
   if (made === undefined) {
-    const segment = createSegment(SCRATCH.end);
-    made = { ...segment, i32: new Int32Array(segment.buffer) };
+    const only = singleMemory();
+    const segment =
+      only === undefined ? createSegment(SCRATCH.end) : { buffer: adoptSegment(only), memory: only, start: 0 };
+    made = { ...segment, i32: new Int32Array(segment.buffer, 0, SCRATCH.end / 4) };
   }
   return made;
+}
+
+/**
+ * Without shared memory (a page that is not isolated) or multi-memory: one private memory holds kernels' scratch and the
+ * one segment, and one thread runs. Call it before anything else of this room; there is no way back.
+ */
+export function useSingleMemory(): void {
+  invariant(made === undefined, "memory is in use already");
+  enterSingleMode(SCRATCH.end);
 }
