@@ -152,7 +152,7 @@ function expm1Core(m: FloatCode, x: V, precision: Precision): { readonly low: V;
   const lost = m.sub(m.sub(high, r), rest);
   const q = m.mulAdd(m.mul(r, r), m.poly(r, m.isSingle || precision.short ? EXP_SHORT : EXP), m.mulAdd(lost, r, lost));
   const power = m.power2(m.subBits(m.bits(0n), m.subBits(low, m.magic)));
-  const minus = m.andNot(power, m.compare("gt", x, m.c(100)));
+  const minus = m.andNot(power, m.compare("gt", x, m.c(m.isSingle ? 40 : 100)));
   // The two large parts first, with what their sum loses: they cancel where the result is small.
   const base = m.sub(m.c(1), minus);
   const sum = m.add(base, r);
@@ -161,11 +161,13 @@ function expm1Core(m: FloatCode, x: V, precision: Precision): { readonly low: V;
 }
 
 export function expm1(m: FloatCode, given: readonly V[], precision: Precision): V[] {
-  const core = (x: V): { readonly low: V; readonly value: V } => expm1Core(m, m.clamp(x, -50, 1000), precision);
+  const least = m.isSingle ? -30 : -50;
+  const core = (x: V): { readonly low: V; readonly value: V } => expm1Core(m, m.clamp(x, least, 1000), precision);
   const out = precision.short
-    ? inRange(m, given, { limit: 0, low: -50, high: 300 }, core)
-    : ranged(m, given, { limit: 708, low: -50, high: 710 }, core);
-  return out.map((y, k) => m.select(m.compare("lt", m.abs(given[k] as V), m.c(2 ** -54)), given[k] as V, y));
+    ? inRange(m, given, { limit: 0, low: least, high: 300 }, core)
+    : ranged(m, given, m.isSingle ? { limit: 87, low: least, high: 89 } : { limit: 708, low: least, high: 710 }, core);
+  const tiny = m.isSingle ? 2 ** -25 : 2 ** -54;
+  return out.map((y, k) => m.select(m.compare("lt", m.abs(given[k] as V), m.c(tiny)), given[k] as V, y));
 }
 
 /** (e^x - 1) for the hyperbolic functions: x is in a range where nothing overflows. */
@@ -174,22 +176,32 @@ function innerExpm1(m: FloatCode, x: V, precision: Precision): V {
   return m.mul(value, m.power2(low));
 }
 
-/** sinh; beyond 700 is the host's. */
+/** Magnitudes of which e^x is finite; sinh and cosh of larger ones are the host's. */
+export function hyperbolicMax(m: FloatCode): number {
+  return m.isSingle ? 88 : 707;
+}
+
+/** sinh; beyond {@link hyperbolicMax} is the host's. */
 export function sinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   return xs.map((x) => {
-    const a = m.clamp(m.abs(x), 0, precision.short ? 300 : 708);
+    const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
     const quotient = m.div(t, m.add(t, m.c(1)));
     const small = m.sub(m.add(t, t), m.mul(t, quotient));
     const y = m.mul(m.select(m.compare("lt", a, m.c(1)), small, m.add(t, quotient)), m.c(0.5));
-    return m.select(m.compare("lt", a, m.c(2 ** -28)), x, m.copySign(y, x));
+    return m.select(m.compare("lt", a, m.c(smallest(m))), x, m.copySign(y, x));
   });
 }
 
-/** cosh; beyond 700 is the host's. */
+/** Below this an odd function with slope 1 is its argument. */
+function smallest(m: FloatCode): number {
+  return m.isSingle ? 2 ** -13 : 2 ** -28;
+}
+
+/** cosh; beyond {@link hyperbolicMax} is the host's. */
 export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   return xs.map((x) => {
-    const a = m.clamp(m.abs(x), 0, precision.short ? 300 : 708);
+    const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
     const e = m.add(t, m.c(1));
     const small = m.add(m.div(m.mul(t, t), m.add(e, e)), m.c(1));
@@ -208,6 +220,6 @@ export function tanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
     const bottom = m.add(t, m.c(2));
     const quotient = m.div(m.select(isLarge, m.c(2), m.abs(t)), bottom);
     const y = m.select(isLarge, m.sub(m.c(1), quotient), quotient);
-    return m.select(m.compare("lt", a, m.c(2 ** -28)), x, m.copySign(y, x));
+    return m.select(m.compare("lt", a, m.c(smallest(m))), x, m.copySign(y, x));
   });
 }

@@ -1,7 +1,7 @@
 /**
  * asin, acos, atan and atan2 over vectors: FreeBSD's msun (`e_asin.c`, `e_acos.c`, `s_atan.c`, `e_atan2.c` and their float
  * versions: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved), with
- * selections where they branch.
+ * selections where they branch; atan by three ranges instead of five, over which its polynomial holds as well.
  */
 import type { V } from "../lanes.ts";
 import type { Precision } from "./exponential.ts";
@@ -84,56 +84,43 @@ const AT: readonly number[] = [
 const AT_SINGLE: readonly number[] = [
   3.3333328366e-1, -1.9999158382e-1, 1.4253635705e-1, -1.0648017377e-1, 6.1687607318e-2,
 ];
-const ATANS: readonly (readonly [number, number])[] = [
-  [0.4636476090008061, 2.2698777452961687e-17],
-  [0.7853981633974483, 3.061616997868383e-17],
-  [0.982793723247329, 1.3903311031230998e-17],
-  [1.5707963267948966, 6.123233995736766e-17],
-];
+/** tan(π/8) and tan(3π/8): between them the angle is near π/4, above near π/2. */
+const BELOW = 0.41421356237309503;
+const ABOVE = 2.414213562373095;
 
-/** atan of a magnitude; inf gives π/2. */
-function atanOf(m: FloatCode, a: V, precision: Precision): V {
-  const tables = ATANS.map(([high, low]) => pair(m, high, low));
-  const c = (k: number, part: 0 | 1): V => m.c((tables[k] as readonly [number, number])[part]); // k < 4
-  const [b0, b1, b2, b3] = [0.4375, 0.6875, 1.1875, 2.4375].map((limit) => m.compare("ge", a, m.c(limit))) as [
-    V,
-    V,
-    V,
-    V,
-  ];
-  const pick = (first: V, values: readonly [V, V, V, V]): V =>
-    m.select(b3, values[3], m.select(b2, values[2], m.select(b1, values[1], m.select(b0, values[0], first))));
-  const one = m.c(1);
-  const top = pick(a, [m.sub(m.add(a, a), one), m.sub(a, one), m.sub(a, m.c(1.5)), m.c(-1)]);
-  const bottom = pick(one, [m.add(a, m.c(2)), m.add(a, one), m.mulAdd(a, m.c(1.5), one), a]);
-  const t = m.div(top, bottom);
+/** Angle of (x, y), both not negative, by one quotient of magnitude at most tan(π/8). */
+function angleOf(m: FloatCode, y: V, x: V, precision: Precision): V {
+  const [quarterHigh, quarterLow] = pair(m, 0.7853981633974483, 3.061616997868383e-17);
+  const [halfHigh, halfLow] = pair(m, Math.PI / 2, 6.123233995736766e-17);
+  const middle = m.compare("gt", y, m.mul(x, m.c(BELOW)));
+  const top = m.compare("gt", y, m.mul(x, m.c(ABOVE)));
+  const over = m.select(top, m.neg(x), m.select(middle, m.sub(y, x), y));
+  const under = m.select(top, y, m.select(middle, m.add(y, x), x));
+  const t = m.div(over, under);
   const z = m.mul(t, t);
   const series = m.mul(z, m.poly(z, isShort(m, precision) ? AT_SINGLE : AT));
-  const zero = m.c(0);
-  const [high, low] = [
-    pick(zero, [c(0, 0), c(1, 0), c(2, 0), c(3, 0)]),
-    pick(zero, [c(0, 1), c(1, 1), c(2, 1), c(3, 1)]),
-  ];
+  const high = m.select(top, m.c(halfHigh), m.and(middle, m.c(quarterHigh)));
+  const low = m.select(top, m.c(halfLow), m.and(middle, m.c(quarterLow)));
   return m.sub(high, m.sub(m.sub(m.mul(t, series), low), t));
 }
 
 export function atan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => m.copySign(atanOf(m, m.abs(x), precision), x));
+  return xs.map((x) => m.copySign(angleOf(m, m.abs(x), m.c(1), precision), x));
 }
 
-/** Angle of (x, y); where the quotient is NaN although no operand is, the host's. */
+/** Angle of (x, y); origins, infinities and very large operands are the host's. */
 export function atan2(m: FloatCode, ys: readonly V[], xs: readonly V[], precision: Precision): V[] {
   const [piHigh, piLow] = pair(m, Math.PI, 1.2246467991473532e-16);
   return ys.map((y, k) => {
     const x = xs[k] as V; // as many
-    const angle = atanOf(m, m.abs(m.div(y, x)), precision);
+    const angle = angleOf(m, m.abs(y), m.abs(x), precision);
     const left = m.sub(m.c(piHigh), m.sub(angle, m.c(piLow)));
-    const isLeft = m.signMask(x);
-    return m.copySign(m.select(isLeft, left, angle), y);
+    return m.copySign(m.select(m.signMask(x), left, angle), y);
   });
 }
 
 export function atan2Rare(m: FloatCode, y: V, x: V): V {
-  const known = m.not(m.or(m.isNaN(x), m.isNaN(y)));
-  return m.and(m.isNaN(m.div(y, x)), known);
+  const large = m.c(m.isSingle ? 2 ** 126 : 2 ** 1022);
+  const isLarge = m.or(m.compare("gt", m.abs(x), large), m.compare("gt", m.abs(y), large));
+  return m.or(isLarge, m.compare("eq", m.or(m.abs(x), m.abs(y)), m.c(0)));
 }

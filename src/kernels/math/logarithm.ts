@@ -124,6 +124,13 @@ export function log2(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
   });
 }
 
+/** log2 of a positive normal number with float32's precision, in float64. */
+export function log2Short(m: FloatCode, x: V): V {
+  const { k, f } = split(m, x);
+  const { hfsq, rest } = series(m, f, { short: true });
+  return m.mulAdd(m.sub(f, m.sub(hfsq, rest)), m.c(Math.LOG2E), k);
+}
+
 export function log10(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   const [ivHigh, ivLow, twoHigh, twoLow] = m.isSingle
     ? [4.3432617188e-1, -3.1689971365e-5, 3.0102920532e-1, 7.9034151668e-7]

@@ -5,14 +5,14 @@
 import { hostCode, isBinaryCode } from "../host.ts";
 import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../lanes.ts";
 import { type Local, vector1 } from "../wasm/builder.ts";
-import { cosh, exp, exp2, expm1, type Precision, sinh, tanh } from "./exponential.ts";
+import { cosh, exp, exp2, expm1, hyperbolicMax, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";
 import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, nextAfter } from "./hyperbolic.ts";
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
 import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
-import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
+import { cos, sin, tan, trigRare } from "./trigonometric.ts";
 
 interface Form1 {
   readonly of: (m: FloatCode, xs: readonly V[], precision: Precision) => V[];
@@ -27,23 +27,25 @@ const beyond =
   (m: FloatCode, x: V): V =>
     m.compare("gt", m.abs(x), m.c(limit));
 
+const hyperbolicRare = (m: FloatCode, x: V): V => m.compare("gt", m.abs(x), m.c(hyperbolicMax(m)));
+
 const FORMS1: Readonly<Record<string, Form1>> = {
   exp: { of: exp, single: true },
   exp2: { of: exp2, single: true },
-  expm1: { of: expm1 },
+  expm1: { of: expm1, single: true },
   log: { of: log, single: true },
   log2: { of: log2, single: true },
   log10: { of: log10, single: true },
-  log1p: { of: log1p },
+  log1p: { of: log1p, single: true },
   sin: { of: sin, rare: trigRare, single: true },
   cos: { of: cos, rare: trigRare, single: true },
-  tan: { of: tan, rare: trigRare },
+  tan: { of: tan, rare: trigRare, single: true },
   asin: { of: asin, single: true },
   acos: { of: acos, single: true },
   atan: { of: atan, single: true },
-  sinh: { of: sinh, rare: beyond(707) },
-  cosh: { of: cosh, rare: beyond(707) },
-  tanh: { of: tanh },
+  sinh: { of: sinh, rare: hyperbolicRare, single: true },
+  cosh: { of: cosh, rare: hyperbolicRare, single: true },
+  tanh: { of: tanh, single: true },
   cbrt: { of: cbrt, rare: cbrtRare },
   asinh: { of: asinh, rare: beyond(INVERSE_MAX) },
   acosh: { of: acosh, rare: beyond(INVERSE_MAX) },
@@ -107,11 +109,10 @@ function throughDouble(code: LaneCode, op: string, a: Lanes, form: Form1): Lanes
   const m = new FloatCode(code, "float64");
   const xs = widened(code, a.v);
   const out = own(code, form.of(m, xs, { short: true }));
-  const limit = form.rare === trigRare ? TRIG_MAX : op === "asinh" || op === "acosh" ? INVERSE_MAX : null;
-  if (limit !== null)
+  if (op === "asinh" || op === "acosh")
     m.patch(
       out,
-      xs.map((x) => beyond(limit)(m, x)),
+      xs.map((x) => beyond(INVERSE_MAX)(m, x)),
       codeOf(op, "float64"),
       [xs],
     );

@@ -8,7 +8,7 @@
 import type { V } from "../lanes.ts";
 import { exp2, type Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
-import { log2 } from "./logarithm.ts";
+import { log2Short } from "./logarithm.ts";
 
 const L: readonly number[] = [
   0.5999999999999946, 0.4285714285785502, 0.33333332981837743, 0.272728123808534, 0.23066074577556175,
@@ -104,12 +104,7 @@ export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonl
 
 /** For float32 in float64: no argument is out of range but 0 and the infinities, which are the host's. */
 export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonly out: V[]; readonly rare: V[] } {
-  const precision: Precision = { short: false };
-  const logs = log2(
-    m,
-    xs.map((x) => m.abs(x)),
-    precision,
-  );
+  const logs = xs.map((x) => log2Short(m, m.abs(x)));
   const values = exp2(
     m,
     logs.map((l, k) => m.mul(l, ys[k] as V)),
@@ -121,7 +116,11 @@ export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): { re
     const infinite = m.c(Number.POSITIVE_INFINITY);
     return m.or(m.or(m.compare("eq", a, m.c(0)), m.compare("eq", a, infinite)), m.compare("eq", y, infinite));
   });
-  return { out: values.map((v, k) => signed(m, xs[k] as V, ys[k] as V, v)), rare };
+  const out = values.map((v, k) => {
+    const x = xs[k] as V; // as many
+    return signed(m, x, ys[k] as V, m.select(m.isNaN(x), x, v));
+  });
+  return { out, rare };
 }
 
 const C: readonly number[] = [

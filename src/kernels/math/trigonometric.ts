@@ -3,8 +3,7 @@
  *
  * float64: x - n·π/2 in three parts with the exact error of the second, then the kernels of FreeBSD's msun (`k_sin.c`,
  * `k_cos.c`, `e_rem_pio2.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is
- * preserved); float32 tan in float64 with the shorter polynomials of `k_sindf.c` and `k_cosdf.c`. float32 sin and cos:
- * x - n·π/2 in four parts of few bits, polynomials of Cephes. Large arguments and, in float64, those very near a
+ * preserved). float32: x - n·π/2 in four parts of few bits, polynomials of Cephes. Large arguments and, in float64, those very near a
  * multiple of π/2 are the host's.
  */
 import type { V } from "../lanes.ts";
@@ -29,6 +28,10 @@ const COS_SHORT: readonly number[] = [
 /** Cephes `sinf.c` (S. Moshier). */
 const SIN_SINGLE: readonly number[] = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
 const COS_SINGLE: readonly number[] = [4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
+
+const TAN_SINGLE: readonly number[] = [
+  3.33331568548e-1, 1.33387994085e-1, 5.34112807005e-2, 2.44301354525e-2, 3.11992232697e-3, 9.38540185543e-3,
+];
 
 const PIO2_1 = 1.5707963267341256;
 const PIO2_2 = 6.077100506303966e-11;
@@ -106,15 +109,29 @@ function sine(m: FloatCode, x: V, precision: Precision, quarter: 0 | 1): V {
   return m.xor(y, m.and(bitMask(m, n, 1), m.signBit));
 }
 
-/** sin or cos of float32, by sine and cosine of x - n·π/2. */
-function single(m: FloatCode, x: V, quarter: 0 | 1): V {
+/** Remainder of float32 by π/2; n stands in the low bits. */
+function reduceSingle(m: FloatCode, x: V): { readonly low: V; readonly r: V } {
   const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
   const n = m.sub(low, m.magic);
   const [a, b, third, fourth] = HALF_PI_PARTS.map((part) => m.mul(n, m.c(part))) as [V, V, V, V];
   const near = m.sub(m.sub(x, a), b);
   const rough = m.sub(near, third);
   const rounded = m.sub(m.sub(near, rough), third);
-  const r = m.sub(rough, m.sub(fourth, rounded));
+  return { low, r: m.sub(rough, m.sub(fourth, rounded)) };
+}
+
+/** tan of float32. */
+function tanSingle(m: FloatCode, x: V): V {
+  const { low, r } = reduceSingle(m, x);
+  const z = m.mul(r, r);
+  const y = m.mulAdd(m.mul(z, r), m.poly(z, TAN_SINGLE), r);
+  const inverse = m.div(m.c(-1), y);
+  return m.select(m.compare("eq", x, m.c(0)), x, m.select(bitMask(m, low, 0), inverse, y));
+}
+
+/** sin or cos of float32, by sine and cosine of x - n·π/2. */
+function single(m: FloatCode, x: V, quarter: 0 | 1): V {
+  const { low, r } = reduceSingle(m, x);
   const z = m.mul(r, r);
   const s = m.mulAdd(m.mul(z, r), m.poly(z, SIN_SINGLE), r);
   const half = m.mul(z, m.c(0.5));
@@ -143,6 +160,7 @@ export function cos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
 }
 
 export function tan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  if (m.isSingle) return xs.map((x) => tanSingle(m, x));
   return xs.map((x) => {
     const parts = reduce(m, x, precision);
     const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
