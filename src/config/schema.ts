@@ -137,5 +137,10 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     default: "512MiB",
     about: "largest decoded tile or chunk that a file may demand",
   },
+  "rsdat.kernels.wide": {
+    kind: "boolean",
+    default: false,
+    about: "compute with 256-bit vectors where V8 can (experimental; a self-test decides)",
+  },
   "rsdat.log-level": { kind: "text", default: "warning", about: "debug, info, warning or error" },
 };

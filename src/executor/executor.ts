@@ -5,11 +5,13 @@ import {
   errorFromRecord,
   InvariantError,
   invariant,
+  type Logger,
   MemoryBudgetError,
+  silentLogger,
 } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
-import { copyStrided } from "../kernels/index.ts";
+import { copyStrided, enableWide } from "../kernels/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
 import { fetchReads, type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
@@ -476,5 +478,12 @@ function largest(inputs: readonly TaskInput[]): BlockHandle | undefined {
  * It holds the event loop only while tasks are under way.
  */
 export function createExecutor(options: ExecutorOptions): Executor {
+  if (options.wide) widenKernels(options.logger ?? silentLogger);
   return new ThreadedExecutor(options);
+}
+
+/** Before the threads compile anything: the setting is the process's. */
+function widenKernels(logger: Logger): void {
+  const { state, reason } = enableWide();
+  if (state === "refused") logger.warning("kernels are not widened: the self-test failed", { kernel: reason });
 }

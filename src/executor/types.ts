@@ -1,5 +1,5 @@
 /** What the executor takes and gives: blocks by handle, tasks, outcomes, figures. */
-import type { ErrorRecord } from "../base/index.ts";
+import type { ErrorRecord, Logger } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
@@ -110,4 +110,8 @@ export interface ExecutorOptions {
   readonly enforceBudget?: boolean;
   /** Bound of one thread's JavaScript heap, beyond which it dies. Default 512 MiB. */
   readonly heapBytes?: number;
+  /** Kernels of this process are widened to 256 bits, if a self-test passes. Default false. */
+  readonly wide?: boolean;
+  /** Told when the self-test failed. */
+  readonly logger?: Logger;
 }

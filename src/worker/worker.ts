@@ -175,8 +175,10 @@ export class Worker implements AsyncDisposable {
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
     const threads = options.nthreads ?? allottedCpus().value;
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
+    const wide = config.boolean("rsdat.kernels.wide") ?? false;
     const executor =
-      options.executor ?? createExecutor({ threads, budgetBytes: budgetBytesWithin(limitBytes, threads) });
+      options.executor ??
+      createExecutor({ threads, budgetBytes: budgetBytesWithin(limitBytes, threads), wide, logger });
     let comm: Comm | undefined;
     let listener: Listener | undefined;
     try {
