@@ -1,6 +1,6 @@
 /** Smaller and larger of two vectors of any dtype. */
 import type { DType } from "../../dtype/index.ts";
-import { pattern, shapeOf } from "../lanes.ts";
+import { floatPattern, pattern, shapeOf } from "../lanes.ts";
 import {
   bitselect,
   type FunctionBuilder,
@@ -41,7 +41,10 @@ export function ordered(f: FunctionBuilder, dtype: DType, which: "min" | "max", 
   return vector2(integerName(dtype, which), a, b);
 }
 
-/** The extreme of both: a NaN of either stays (as NumPy's maximum), or gives way to a number (as its fmax). */
+/**
+ * The extreme of both: a number rather than NaN with `skipna`; otherwise a NaN of either stays (as NumPy's maximum), but
+ * not its bits: the end of a chain of these is {@link quieted}.
+ */
 export function extreme(
   f: FunctionBuilder,
   dtype: DType,
@@ -51,8 +54,14 @@ export function extreme(
 ): Vector {
   if (dtype !== "float32" && dtype !== "float64") return ordered(f, dtype, which, a, b);
   const shape = shapeOf(dtype) as "f32x4" | "f64x2";
-  const either = vector2(`${shape}.p${which}`, a, b); // a when one of them is NaN
-  return skipna
-    ? bitselect(either, b, vector2(`${shape}.eq`, a, a))
-    : bitselect(either, b, vector2(`${shape}.eq`, b, b));
+  // the first operand when one of them is NaN
+  if (!skipna) return vector2("v128.or", vector2(`${shape}.p${which}`, b, a), vector2(`${shape}.ne`, a, a));
+  return bitselect(vector2(`${shape}.p${which}`, a, b), b, vector2(`${shape}.eq`, a, a));
+}
+
+/** The one quiet NaN in place of any NaN. */
+export function quieted(f: FunctionBuilder, dtype: DType, x: V): Vector {
+  if (dtype !== "float32" && dtype !== "float64") return x;
+  const shape = shapeOf(dtype) as "f32x4" | "f64x2";
+  return bitselect(x, f.constant(floatPattern(dtype, Number.NaN)), vector2(`${shape}.eq`, x, x));
 }

@@ -7,10 +7,13 @@ import type { DType } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { convert } from "../copy.ts";
 import { WORK } from "../work.ts";
+import { overPlane } from "./over-plane.ts";
 import type { Pass } from "./plan.ts";
+import { SMALL_MAX, smallElements, smallKernel } from "./small.ts";
 import {
   forEachTile,
   partOf,
+  runRows,
   type Size,
   type Surface,
   sizeOfItem,
@@ -20,7 +23,7 @@ import {
   workRows,
   workSurface,
 } from "./surface.ts";
-import { type Combine, runTaps, tapElements } from "./taps.ts";
+import { type Combine, runTaps, tapElements, writeScale } from "./taps.ts";
 
 /** A window of rows × columns that combines all its elements. */
 export interface Separable {
@@ -33,7 +36,7 @@ export interface Separable {
   readonly stage: (to: NDArray, from: NDArray) => void;
   /** The input's own dtype must not enter. */
   readonly alwaysStage: boolean;
-  /** Factor of a float32 result made of float64 sums; null: the result is `dtype`'s. */
+  /** Factor of sums whose result is float32; null: the result is `dtype`'s. */
   readonly scale: number | null;
 }
 
@@ -75,6 +78,9 @@ export function runSeparable(
   size: Size,
   finish: { readonly emit: Emit } | { readonly out: NDArray },
 ): void {
+  const window: Size = { rows: lengthOf(w.vertical), columns: lengthOf(w.horizontal) };
+  if ("out" in finish && Math.max(window.rows, window.columns) <= SMALL_MAX && !w.alwaysStage && isOneDType(w, input))
+    return runSmall(w, window, input, finish.out);
   const reach: Size = { rows: lengthOf(w.vertical) - 1, columns: lengthOf(w.horizontal) - 1 };
   const { tile, buffers } = layout(size, reach, w.dtype);
   const surface = w.alwaysStage || w.vertical.some((p) => p.rest !== null) ? null : loadable(w.dtype, input);
@@ -100,6 +106,21 @@ export function runSeparable(
     if ("emit" in finish) finish.emit(result.surface, at, part);
     else if (direct === null) convert(partOf(finish.out, at, part), workRows(result.dtype, result.surface, part));
   });
+}
+
+/** True when loads, arithmetic and results need no other dtype on the way. */
+function isOneDType(w: Separable, input: NDArray): boolean {
+  return input.dtype === w.dtype && (w.scale === null || w.dtype === "float32");
+}
+
+/** A small window in one pass. */
+function runSmall(w: Separable, window: Size, input: NDArray, out: NDArray): void {
+  const ending = w.scale !== null ? "scaled" : w.combine !== "sum" ? "quieted" : null;
+  const kernel = smallKernel({ combine: w.combine, from: w.dtype, dtype: w.dtype, to: w.dtype, ending }, window);
+  const sight = { dtype: w.dtype, elements: smallElements(w.dtype), window };
+  overPlane(sight, input, out, (source, target, size) =>
+    runRows(kernel, source, target, size, (_, at) => writeScale(at, w.scale ?? 1)),
+  );
 }
 
 function lengthOf(plan: readonly Pass[]): number {
@@ -140,7 +161,9 @@ function passes(
   let source = input;
   for (const [k, pass] of plan.entries()) {
     const last = k === plan.length - 1 ? ends : null;
-    const dtype = last !== null && last.scale !== null ? "float32" : w.dtype;
+    const scale = last?.scale ?? null;
+    const dtype = scale === null ? w.dtype : "float32";
+    const ending = scale !== null ? "scaled" : last !== null && w.combine !== "sum" ? "quieted" : null;
     const step = (x: Layer): number => (axis === "rows" ? x.surface.pitch : sizeOfItem(x.dtype));
     const distances = pass.taps.map((d) => d * step(source));
     if (pass.rest !== null) distances.push(input.surface.address - source.surface.address + pass.rest * step(input)); // both lie in scratch
@@ -151,10 +174,10 @@ function passes(
         ? { rows: extent.rows - pass.length + 1, columns: extent.columns }
         : { rows: extent.rows, columns: extent.columns - pass.length + 1 };
     runTaps(
-      { combine: w.combine, from: source.dtype, dtype: w.dtype, to: dtype },
+      { combine: w.combine, from: source.dtype, dtype: w.dtype, to: dtype, ending },
       { source: source.surface, target: surface },
       size,
-      { distances, scale: last?.scale ?? 1 },
+      { distances, scale: scale ?? 1 },
     );
     source = { surface, dtype };
   }

@@ -3,7 +3,7 @@ import type { DType } from "../../dtype/index.ts";
 import { highHalf, lowHalves, shapeOf } from "../lanes.ts";
 import { type Address, type Local, loadVector, scalar2, type Vector2Name, vector1, vector2 } from "../wasm/builder.ts";
 import { scratch } from "../wasm/runtime.ts";
-import { extreme } from "./lanes.ts";
+import { extreme, quieted } from "./lanes.ts";
 import { type Iteration, type RowKernel, runRows, type Size, type Step, type Surface, sizeOfItem } from "./surface.ts";
 
 type V = Local<"v128">;
@@ -16,8 +16,10 @@ export interface TapKernel {
   readonly combine: Combine;
   readonly from: DType;
   readonly dtype: DType;
-  /** Equal to `dtype`, or float32: float64 sums times a scale. */
+  /** Equal to `dtype`, or float32 for scaled sums. */
   readonly to: DType;
+  /** What becomes of the last pass's results: sums times a scale (in float64), extremes with one quiet NaN. */
+  readonly ending: "scaled" | "quieted" | null;
 }
 
 /** Word of the scale, behind the distances. */
@@ -38,21 +40,30 @@ function loadElements({ f, places }: Iteration, k: TapKernel, base: Local<"i32">
     f.let(loadVector("v128.load", { memory: places.from, base, offset: 16 * n })),
   );
   if (k.from === k.dtype) return raw;
-  return raw.flatMap((x) => [x, f.let(highHalf(x))].map((half) => f.let(vector1("f64x2.promote_low_f32x4", half))));
+  return promoted(f, raw);
 }
 
-function storeElements({ f, places, to, own }: Iteration, k: TapKernel, values: readonly V[]): void {
+/** Store the results of one iteration. */
+export function storeElements(i: Iteration, k: TapKernel, values: readonly V[]): void {
+  const { f, places, to } = i;
   const at = (n: number): Address => ({ memory: places.to, base: to, offset: 16 * n });
-  if (k.to === k.dtype) {
-    for (const [n, x] of values.entries()) f.storeVector(at(n), x);
+  if (k.ending !== "scaled") {
+    for (const [n, x] of values.entries()) f.storeVector(at(n), k.ending === null ? x : quieted(f, k.dtype, x));
     return;
   }
-  const scale = f.hoist("scale", () => loadVector("v128.load64_splat", own(4 * SCALE_WORD)));
-  const narrow = values.map((x) => f.let(vector1("f32x4.demote_f64x2_zero", vector2("f64x2.mul", x, scale))));
+  const wide = k.dtype === "float64" ? values : promoted(f, values);
+  const scale = f.hoist("scale", () => loadVector("v128.load64_splat", i.own(4 * SCALE_WORD)));
+  const narrow = wide.map((x) => f.let(vector1("f32x4.demote_f64x2_zero", vector2("f64x2.mul", x, scale))));
   for (let n = 0; n < narrow.length; n += 2) f.storeVector(at(n / 2), lowHalves(narrow[n] as V, narrow[n + 1] as V)); // an even count
 }
 
-function combined({ f }: Iteration, { combine, dtype }: TapKernel, a: V, b: V): V {
+/** float64 of float32. */
+function promoted(f: Iteration["f"], values: readonly V[]): V[] {
+  return values.flatMap((x) => [x, f.let(highHalf(x))].map((half) => f.let(vector1("f64x2.promote_low_f32x4", half))));
+}
+
+/** Two vectors combined. */
+export function combined({ f }: Iteration, { combine, dtype }: TapKernel, a: V, b: V): V {
   if (combine !== "sum") return f.let(extreme(f, dtype, combine, a, b));
   return f.let(vector2(`${shapeOf(dtype)}.add` as Vector2Name, a, b)); // every shape has it
 }
@@ -61,7 +72,7 @@ function rowKernel(k: TapKernel, terms: number): RowKernel {
   const step: Step = { elements: tapElements(k.dtype), fromSize: sizeOfItem(k.from), toSize: sizeOfItem(k.to) };
   const name = k.combine === "sum" ? "sum" : `${k.combine.which}${k.combine.skipna ? " skipna" : ""}`;
   return {
-    key: `taps ${name} ${k.from} ${k.dtype} ${k.to} ${terms}`,
+    key: `taps ${name} ${k.from} ${k.dtype} ${k.to} ${k.ending} ${terms}`,
     step,
     body: (i) => {
       let sums: readonly V[] = [];
@@ -83,6 +94,11 @@ export function runTaps(
 ): void {
   runRows(rowKernel(k, distances.length), source, target, size, (words, at) => {
     words.set(distances, at);
-    new DataView(scratch().buffer).setFloat64(4 * (at + SCALE_WORD), scale, true);
+    writeScale(at, scale);
   });
+}
+
+/** Put the scale behind a kernel's own words, which begin at word `at`. */
+export function writeScale(at: number, scale: number): void {
+  new DataView(scratch().buffer).setFloat64(4 * (at + SCALE_WORD), scale, true);
 }
