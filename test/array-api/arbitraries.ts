@@ -1,5 +1,6 @@
 /** Random dtypes, shapes, values and cuts, after the strategies of the public suite; and arrays read element by element. */
 import fc from "fast-check";
+import { expect } from "vitest";
 import * as namespace from "../../src/array/index.ts";
 import { allocate, DTYPES, type DType, dtypeInfo } from "../../src/dtype/index.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
@@ -161,3 +162,25 @@ export function promoted(a: DType, b: DType): DType | null {
 /** Pairs of dtypes that promote. */
 export const promotable = (dtypes: readonly DType[]): fc.Arbitrary<readonly [DType, DType]> =>
   fc.constantFrom(...dtypes.flatMap((a) => dtypes.filter((b) => promoted(a, b) !== null).map((b) => [a, b] as const)));
+
+/** Where the elements of a result come from. */
+export interface Origin {
+  readonly of: DType;
+  readonly from: (index: readonly number[]) => Element;
+}
+
+/** The result's dtype and shape, and every element by the index it comes from. */
+export async function expectMoved(
+  out: namespace.ChunkedArray,
+  shape: readonly number[],
+  { of, from }: Origin,
+): Promise<void> {
+  expect([out.dtype, out.shape]).toEqual([of, shape]);
+  const got = await out.compute();
+  for (const i of indices(shape)) expect([i, at(got, i), same(at(got, i), from(i))]).toEqual([i, at(got, i), true]);
+}
+
+/** Elements of `given` at other indices. */
+export function moved({ block }: Given, from: (index: readonly number[]) => readonly number[]): Origin {
+  return { of: block.dtype, from: (i) => at(block, from(i)) };
+}
