@@ -19,6 +19,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   meshgrid: "of two lines of 4 million elements",
   applyAlongAxis: "calls a function per lane on both sides",
   frompyfunc: "calls a function per element on both sides",
+  empty: "NumPy leaves the memory as it was; here nothing is left unset",
   push: "NumPy has none",
   real: "NumPy gives a view; so does a lazy array, whose compute is a copy",
   resultType: "computes nothing",
@@ -57,6 +58,7 @@ const CREATED: readonly Row[] = [
   create("linspace", "np.linspace(0, 1, 2 ** 21)", (f) => f("linspace", 0, 1, { num: 2 ** 21 })),
   create("eye", "np.eye(2048, dtype=x.dtype)", (f, x) => f("eye", 2048, { dtype: x.dtype })),
   create("tri", "np.tri(2048, dtype=x.dtype)", (f, x) => f("tri", 2048, { dtype: x.dtype })),
+  create("rechunk", "x.copy()", (f, x) => f("rechunk", x, 512)),
   create("indices", "np.indices((1024, 1024))", (f) => f("indices", [1024, 1024])),
 ];
 
@@ -65,8 +67,11 @@ const ROWS: readonly Row[] = [...CREATED, ...FAMILIES.flatMap(([rows]) => rows)]
 
 /** All measurements of the functions that `has` knows. */
 export function sweeps(has: (name: string) => boolean): Sweep[] {
-  return ROWS.filter(({ name }) => has(name) && !(name in LEFT_OUT) && !isDecomposition(name)).flatMap(
-    ({ name, calls }) =>
+  const seen = new Set<string>();
+  const isFirst = ({ name }: Row): boolean => !seen.has(name) && Boolean(seen.add(name));
+  return ROWS.filter(isFirst)
+    .filter(({ name }) => has(name) && !(name in LEFT_OUT) && !isDecomposition(name))
+    .flatMap(({ name, calls }) =>
       DTYPES_SWEPT.flatMap((dtype) => {
         for (const form of ["plane", "line"] as const) {
           const call = calls.find((c) => (c.dtypes ?? REAL).includes(dtype) && (c.profiles?.(FORMS[form]) ?? true));
@@ -74,5 +79,5 @@ export function sweeps(has: (name: string) => boolean): Sweep[] {
         }
         return [];
       }),
-  );
+    );
 }

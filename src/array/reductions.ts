@@ -79,5 +79,7 @@ export const countNonzero: Reduction = (x, axis, options) => {
     const dtype = b.dtype(value);
     return { value, mask: dtype === "bool" ? value : b.binary("ne", value, b.param(0, dtype)) };
   };
-  return new ChunkedArray(reduceLayer("count", lazyArray(x), axis, options, { value: notZero }));
+  const given = lazyArray(x);
+  const array = given.dtype.startsWith("complex") ? given.ne(0) : given;
+  return new ChunkedArray(reduceLayer("count", array, axis, options, { value: notZero }));
 };
