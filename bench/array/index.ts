@@ -1,7 +1,7 @@
 /**
  * How fast is every function of the namespace against NumPy's, one thread each, on 16 MB of float32 and of uint16?
  * Ours is building, planning and computing in one thread whose memory holds the input, as a persisted array's; NumPy's is
- * the call that its users write. Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and
+ * the call that its users write, with a copy where NumPy gives a view. Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and
  * picture; RSDAT_BENCH_ONLY names functions, separated by commas.
  */
 import { spawn } from "node:child_process";

@@ -21,7 +21,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   frompyfunc: "calls a function per element on both sides",
   empty: "NumPy leaves the memory as it was; here nothing is left unset",
   push: "NumPy has none",
-  real: "NumPy gives a view; so does a lazy array, whose compute is a copy",
   resultType: "computes nothing",
   shape: "computes nothing",
 };
