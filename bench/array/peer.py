@@ -39,7 +39,7 @@ def own(result):
     """A result of its own memory: ours is a block, so a view (a transpose, a slice, a broadcast) is copied."""
     if isinstance(result, (tuple, list)):
         return [own(r) for r in result]
-    is_view = isinstance(result, np.ndarray) and (result.base is not None or any(result is x for x in inputs.values()))
+    is_view = isinstance(result, np.ndarray) and any(np.may_share_memory(result, x) for x in inputs.values())
     return result.copy() if is_view else result
 
 
