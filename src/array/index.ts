@@ -57,6 +57,7 @@ export * from "./reductions.ts";
 export * from "./scans.ts";
 export * from "./selecting.ts";
 export * from "./selection.ts";
+export * from "./sorting.ts";
 export { sourceLayer } from "./source.ts";
 export * from "./statistics.ts";
 export * from "./store.ts";

@@ -18,8 +18,10 @@ import { randomKernels } from "./random/kernels.ts";
 import { reshapeKernels } from "./reshape.ts";
 import { scanKernels } from "./scan.ts";
 import { spreadKernels } from "./select/spread.ts";
+import { sortKernels } from "./sort.ts";
 import { warpKernels } from "./warp.ts";
 import { windowKernels } from "./window/kernels.ts";
+import { windowReduceKernels } from "./windows.ts";
 
 /** Where a block lies in its layer's array. */
 export interface BlockPlace {
@@ -54,9 +56,11 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...randomKernels,
   ...reshapeKernels,
   ...scanKernels,
+  ...sortKernels,
   ...spreadKernels,
   ...warpKernels,
   ...windowKernels,
+  ...windowReduceKernels,
 };
 
 function find(name: string): BlockKernel {

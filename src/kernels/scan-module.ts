@@ -40,7 +40,7 @@ export const SCAN_ROWS = 4;
 const SCALAR = { float32: "f32", float64: "f64", int32: "i32", int64: "i64" } as const;
 
 /** Lanes of equal index of `v`: rows become columns, and columns rows. */
-function transpose(code: LaneCode, v: readonly V[]): V[] {
+export function transpose(code: LaneCode, v: readonly V[]): V[] {
   const pick = (a: V, b: V, lanes: readonly number[], width: number): V =>
     code.let(
       shuffle(

@@ -64,7 +64,7 @@ function comparatorOf(code: LaneCode, dtype: DType): Comparator {
 }
 
 /** Largest value of a dtype as it is sorted: 64-bit unsigned integers with the top bit flipped. */
-function largest(dtype: DType): Uint8Array {
+export function largest(dtype: DType): Uint8Array {
   if (DTYPES[dtype].kind === "f") return floatPattern(dtype as "float32" | "float64", Number.POSITIVE_INFINITY);
   return pattern(widthOf(dtype), dtype === "uint64" ? (1n << 63n) - 1n : (DTYPES[dtype].max as bigint)); // integers have one
 }
@@ -101,7 +101,7 @@ const MERGE: readonly (readonly [number, number])[] = [4, 2, 1].flatMap((k) =>
 );
 
 /** `sort(column, bytes)`: sorts vectors, a multiple of eight of them, lane by lane. */
-class SortCode {
+export class SortCode {
   readonly #f = new FunctionBuilder(["i32", "i32"]);
   readonly #memory: number;
   readonly #compare: Comparator;
