@@ -1,6 +1,8 @@
 /** `coarsen`: a reduction of neighbouring elements, the array at a lower resolution. */
 import { ArgumentError, ShapeError } from "../base/index.ts";
-import { applyNode, type Chunks } from "../graph/index.ts";
+import { type DType, reductionType } from "../dtype/index.ts";
+import { applyNode, type Chunks, type Plain } from "../graph/index.ts";
+import { blockScratch, reducesWindows, type WindowParams } from "../kernels/index.ts";
 import { normalizeAxis, type SliceArg } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import * as named from "./reductions.ts";
@@ -62,6 +64,9 @@ export function coarsen(
   const whole = trimmed(array, windows, options.trimExcess ?? false);
   const coarse = windows.map((w, k) => windowSizes(whole.chunks[k] as readonly number[], w)); // one per axis
   const aligned = whole.rechunk(coarse.map((sizes, k) => sizes.map((n) => n * (windows[k] as number))));
+  const name = typeof reduction === "string" ? reduction : nameOf(reduction);
+  if (name !== null && reducesWindows(name, aligned.dtype) && aligned.size > 0)
+    return windowed(aligned, coarse, { op: name, windows });
   // An axis of windows becomes two: which window, and which element of it.
   const isCut = windows.map((w) => w > 1);
   const chunks: Chunks = coarse.flatMap((sizes, k) => (isCut[k] ? [sizes, [windows[k] as number]] : [sizes]));
@@ -76,6 +81,30 @@ export function coarsen(
   });
   const inner = places.flatMap((at, k) => (isCut[k] ? [at + 1] : []));
   return reduce(new ChunkedArray(split), inner);
+}
+
+/** One block kernel for what needs no partial results. */
+function windowed(x: ChunkedArray, chunks: Chunks, params: WindowParams): ChunkedArray {
+  const dtype = reductionType(params.op === "countNonzero" ? "count" : params.op, x.dtype);
+  const facts = (of: Chunks, type: DType): { dtype: DType; shape: number[] } => ({
+    dtype: type,
+    shape: of.map((sizes) => Math.max(0, ...sizes)),
+  });
+  const plain = params as unknown as Plain; // a name and numbers
+  const node = applyNode(`coarsen-${params.op}`, {
+    kernel: "window-reduce",
+    params: plain,
+    inputs: [{ layer: x.node, axes: x.shape.map((_, k) => k) }],
+    dtype,
+    chunks,
+    scratchBytes: blockScratch("window-reduce", [facts(x.chunks, x.dtype)], facts(chunks, dtype), plain),
+  });
+  return new ChunkedArray(node);
+}
+
+/** Name of a reduction of this namespace. */
+function nameOf(reduction: LazyReduction): string | null {
+  return Object.entries(named).find(([, known]) => known === (reduction as unknown))?.[0] ?? null;
 }
 
 function byName(name: string): LazyReduction {

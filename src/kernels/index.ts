@@ -35,3 +35,4 @@ export {
 } from "./wasm/runtime.ts";
 export type { WasmMemory, WasmModule } from "./wasm/webassembly.ts";
 export { enableWide, type WideMode, wideMode } from "./wide.ts";
+export { reducesWindows, type WindowParams } from "./windows.ts";

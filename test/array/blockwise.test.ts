@@ -379,7 +379,20 @@ describeDask("reduction and coarsen as dask.array", (dask) => {
 
   test.each(cuts)("coarsen (chunks %j, %j)", async (...chunks) => {
     const lazy = array.fromArray(x, { chunks: chunks as unknown as number[][] });
-    for (const name of ["sum", "mean", "min", "max", "std", "prod", "any"] as const) {
+    for (const name of [
+      "sum",
+      "mean",
+      "min",
+      "max",
+      "std",
+      "prod",
+      "any",
+      "all",
+      "nansum",
+      "nanmean",
+      "nanmin",
+      "nanmax",
+    ] as const) {
       const made = array.coarsen(name, lazy, { 0: 3, 1: 2 });
       const want = await dask.call(`lambda x: da.coarsen(np.${name}, da.from_array(x, chunks=(3, 2)), {0: 3, 1: 2})`, [
         x,
@@ -398,6 +411,69 @@ describeDask("reduction and coarsen as dask.array", (dask) => {
       [x],
     );
     expect((await rest.compute()).toArray()).toEqual(want.toArray());
+  });
+
+  test("coarsen of every dtype, along one axis and three, NaN and strides included", async () => {
+    for (const dtype of ["bool", "uint8", "int16", "uint32", "int64", "float32", "float64"] as const) {
+      const block = new Block(
+        dtype,
+        (
+          await array
+            .fromArray(numbers([4, 6, 32]))
+            .astype(dtype)
+            .compute()
+        ).data,
+        [4, 6, 32],
+      );
+      if (dtype.startsWith("float")) for (let i = 5; i < block.size; i += 7) block.data[i] = Number.NaN as never; // floats hold it
+      const lazy = array.fromArray(block, { chunks: [3, 4, 20] }).transpose(2, 0, 1);
+      const names = [
+        "sum",
+        "mean",
+        "min",
+        "max",
+        "any",
+        "all",
+        "nansum",
+        "nanmean",
+        "nanmin",
+        "nanmax",
+        "var",
+      ] as const;
+      for (const name of names)
+        for (const windows of [{ 0: 16 }, { 0: 2, 1: 4, 2: 3 }, { 2: 2 }]) {
+          const made = await array.coarsen(name, lazy, windows).compute();
+          const want = await dask.call(
+            `lambda x, w: (lambda t: np.${name}(t.reshape([n for k in range(3) for n in (t.shape[k] // w[k], w[k])]), axis=(1, 3, 5)))(x.transpose(2, 0, 1))`,
+            [block, [0, 1, 2].map((k) => (windows as Record<number, number>)[k] ?? 1)],
+          );
+          expect(made.dtype, `${name} of ${dtype}`).toBe(want.dtype);
+          expect(made.shape).toEqual(want.shape);
+          const isExact = !/sum|mean|var/.test(name) || (!dtype.startsWith("float") && name !== "var");
+          const flat = (b: NDArray): number[] => (b.toArray() as number[][][]).flat(2).map(Number);
+          const [g, w] = [flat(made), flat(want)];
+          if (isExact) expect(g).toEqual(w);
+          else
+            for (const [i, v] of g.entries()) {
+              const x = w[i] as number;
+              if (!(Number.isNaN(v) && Number.isNaN(x)))
+                expect(Math.abs(v - x)).toBeLessThanOrEqual(
+                  Math.max(1, Math.abs(x)) * (dtype === "float32" ? 4e-6 : 1e-12),
+                );
+            }
+        }
+    }
+    const counted = await array
+      .coarsen(
+        array.countNonzero,
+        array.array([
+          [0, 1, 2],
+          [0, 0, 3],
+        ]),
+        { 1: 3 },
+      )
+      .compute();
+    expect(counted.toArray()).toEqual([[2n], [1n]]);
   });
 
   test("misuse is refused", () => {
