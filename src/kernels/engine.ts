@@ -7,11 +7,12 @@ import type { Kernel, KernelCall } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import { type Access, type AccessKind, accessKind } from "./access.ts";
 import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
+import { splitCall } from "./complex/split.ts";
 import { copyRow, interpretNest } from "./interpret.ts";
 import { forEachOuter, type LoopNest } from "./loop.ts";
 import { emitMap, type MapShape } from "./map-module.ts";
 import { isApproximate } from "./math/lower.ts";
-import { itemIsByte, nativeDType, refusal } from "./op-table.ts";
+import { itemIsByte, refusal, storedDType } from "./op-table.ts";
 import { memoryOf } from "./segment.ts";
 import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "./staging.ts";
 import {
@@ -66,6 +67,8 @@ export interface Support {
 
 /** How `call` runs on blocks of worthwhile size; `explain()` shows it. */
 export function supports(call: KernelCall): Support {
+  const split = splitCall(call);
+  if (split) return supports(split);
   const sizes = call.sets.map((s) => s.length);
   for (const node of call.kernel.nodes) {
     const reason = refusal(call.kernel, node, sizes);
@@ -192,7 +195,7 @@ function accessesOf(
   memories.push(own);
   const shape = operands.map(
     (x, k): Access => ({
-      dtype: nativeDType(x.block.dtype) as DType, // the kernel is lowerable
+      dtype: storedDType(x.block.dtype) as DType, // the kernel is lowerable
       kind:
         x.memory !== null && x.stage === null ? accessKind(x.step, k < outs) : x.step === 0 && k >= outs ? "s" : "c",
       memory: x.memory === null || x.stage !== null ? memories.length - 1 : memories.indexOf(x.memory),
@@ -246,11 +249,11 @@ function rowsAlongMemory(nest: LoopNest, outs: number, blocks: readonly NDArray[
  * compiled where they occur. Null where the interpreter runs the kernel.
  */
 export function compileKernel(call: KernelCall, kinds?: readonly AccessKind[]): NamedModule | null {
-  if (supports(call).way !== "wasm") return null;
+  if (splitCall(call) || supports(call).way !== "wasm") return null; // how parts lie is known when they run
   const { kernel } = call;
   const dtypes = [...kernel.outputs.map((id) => kernel.nodes[id]?.dtype as DType), ...kernel.inputs]; // ids are in range
   const shape = dtypes.map(
-    (dtype, k): Access => ({ dtype: nativeDType(dtype) as DType, kind: kinds?.[k] ?? "c", memory: 0 }), // lowerable
+    (dtype, k): Access => ({ dtype: storedDType(dtype) as DType, kind: kinds?.[k] ?? "c", memory: 0 }), // lowerable
   );
   const { key, map } = moduleShape(call, shape, kernel.outputs.length, 2);
   return { key, module: moduleOf(key, () => emitMap(kernel, map)) };

@@ -15,7 +15,8 @@ import {
 import { type BlockLayout, blockLayout } from "./block.ts";
 import { toInt64Function } from "./cast.ts";
 import { floatPattern, LaneCode, type Lanes, shapeOf, type V, widthOf } from "./lanes.ts";
-import { itemIsByte, iterationOf, lowerNode, nativeDType, type Sources } from "./op-table.ts";
+import { quietHalf } from "./math/half.ts";
+import { itemIsByte, iterationOf, lowerNode, type Sources, storedDType } from "./op-table.ts";
 import { hasWildNaN } from "./scalar-ops.ts";
 import {
   type Address,
@@ -144,6 +145,7 @@ export class NodeCode {
     const x = this.output(k);
     if (!hasWildNaN(this.#kernel, this.#kernel.outputs[k] as NodeId)) return x;
     const { code } = this;
+    if (x.dtype === "float16") return quietHalf(code, x);
     const dtype = x.dtype as "float32" | "float64"; // the floats that have lanes
     const quiet = code.f.constant(floatPattern(dtype, Number.NaN));
     const ne = `${shapeOf(dtype)}.ne` as "f32x4.ne" | "f64x2.ne";
@@ -159,7 +161,7 @@ export function fixedSources(
   shape: { readonly sets: readonly number[]; readonly scratch: number },
 ): Pick<Sources, "param" | "set"> {
   const at = (offset: number): Address => ({ memory: shape.scratch, base: block, offset });
-  const splat = (dtype: DType, offset: number): Lanes => loadSplat(code, nativeDType(dtype) as DType, at(offset)); // lowerable kernels only
+  const splat = (dtype: DType, offset: number): Lanes => loadSplat(code, storedDType(dtype) as DType, at(offset)); // lowerable kernels only
   return {
     param: (slot, dtype) => splat(dtype, layout.param(slot)),
     set: (set, dtype) => {

@@ -8,7 +8,8 @@ import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from ".
 import { lowerCast } from "./cast.ts";
 import { divide, integerPower, shiftLanes } from "./integer-lanes.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, type Width, widthOf } from "./lanes.ts";
-import { isApproximate, lowerMath1, lowerMath2 } from "./math/lower.ts";
+import { demoteToOdd, narrowHalf, widenHalf } from "./math/half.ts";
+import { isApproximate, lowerHalfByLane, lowerMath1, lowerMath2 } from "./math/lower.ts";
 import {
   bitselect,
   shiftRight,
@@ -27,6 +28,16 @@ export function nativeDType(dtype: DType): DType | null {
   const d = DTYPES[dtype];
   if (d.kind === "c" || dtype === "float16") return null;
   return d.kind === "M" || d.kind === "m" ? "int64" : dtype;
+}
+
+/** dtype of lanes as they are loaded and stored: float16 lies in 16 bits and computes in float32; null for complex. */
+export function storedDType(dtype: DType): DType | null {
+  return dtype === "float16" ? dtype : nativeDType(dtype);
+}
+
+/** dtype in which lanes of a stored dtype compute. */
+function computing(dtype: DType): DType | null {
+  return dtype === "float16" ? "float32" : nativeDType(dtype);
 }
 
 type Kind = "bool" | "int" | "big" | "float";
@@ -277,46 +288,35 @@ function lower2Of(op: BinaryOp, dtype: DType): Lower2 | undefined {
 
 /** Why `node` has no vector form, or null when it has. `setSizes` counts the members of each set. */
 export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly number[]): string | null {
-  if (nativeDType(node.dtype) === null) return `${node.op} of ${node.dtype}`;
+  if (computing(node.dtype) === null) return `${node.op} of ${node.dtype}`;
+  if (node.op === "in" || node.op === "param" || node.op === "where") return null;
+  if (node.op === "conj" || node.op === "real" || node.op === "imag" || node.op === "complex")
+    return `${node.op} of complex numbers`;
+  const given = (kernel.nodes[node.a] as KernelNode).dtype; // operands precede users
+  const dtype = computing(given);
+  if (dtype === null) return `${node.op} of ${given}`;
   switch (node.op) {
-    case "in":
-    case "param":
-    case "where":
-      return null;
-    case "conj":
-    case "real":
-    case "imag":
-    case "complex":
-      return `${node.op} of complex numbers`;
     case "cast":
-      return nativeDType((kernel.nodes[node.a] as KernelNode).dtype) === null
-        ? `cast from ${kernel.nodes[node.a]?.dtype}`
-        : null;
-    case "in-set": {
-      const dtype = (kernel.nodes[node.a] as KernelNode).dtype;
-      const fits = itemIsByte(dtype) || (setSizes[node.set] ?? 0) <= SET_MEMBERS_MAX;
-      return nativeDType(dtype) !== null && fits ? null : `set of ${setSizes[node.set]} members of ${dtype}`;
-    }
     case "lt":
     case "le":
     case "gt":
     case "ge":
     case "eq":
     case "ne":
-      return nativeDType((kernel.nodes[node.a] as KernelNode).dtype) === null
-        ? `${node.op} of ${kernel.nodes[node.a]?.dtype}`
-        : null;
+      return null;
+    case "in-set": {
+      const fits = itemIsByte(dtype) || (setSizes[node.set] ?? 0) <= SET_MEMBERS_MAX;
+      return given !== "float16" && fits ? null : `set of ${setSizes[node.set]} members of ${given}`;
+    }
     default: {
-      const dtype = nativeDType((kernel.nodes[node.a] as KernelNode).dtype);
-      if (dtype === null) return `${node.op} of ${kernel.nodes[node.a]?.dtype}`;
       if ("b" in node) {
         const b = kernel.nodes[node.b] as KernelNode; // operands precede users
-        if (nativeDType(b.dtype) !== dtype) return `${node.op} of ${dtype} and ${b.dtype}`;
+        if (computing(b.dtype) !== dtype) return `${node.op} of ${given} and ${b.dtype}`;
         // A negative exponent must fail, which vectors cannot; constants were looked at when the kernel was built.
         if (node.op === "pow" && DTYPES[dtype].kind === "i" && b.op !== "param") return `pow of ${dtype} by an array`;
       }
       const found = "b" in node ? lower2Of(node.op, dtype) : lower1Of(node.op, dtype);
-      return found === undefined ? `${node.op} of ${dtype}` : null;
+      return found === undefined ? `${node.op} of ${given}` : null;
     }
   }
 }
@@ -370,7 +370,7 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
     case "param":
       return sources.param(node.slot, node.dtype);
     case "cast":
-      return lowerCast(code, at(node.a), nativeDType(node.dtype) as DType); // refusal() was null
+      return castNode(code, at(node.a), node.dtype);
     case "where": {
       const [c, a, b] = [at(node.c), at(node.a), at(node.b)];
       if (a.dtype !== "bool") return { ...a, v: code.select(code.mask(c, a.width), a.v, b.v) };
@@ -379,24 +379,45 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
     }
     case "in-set":
       return member(code, at(node.a), sources.set(node.set, at(node.a).dtype));
-    case "lt":
-    case "le":
-    case "gt":
-    case "ge":
-    case "eq":
-    case "ne":
-      return COMPARE[node.op](code, at(node.a), at(node.b));
     case "conj":
     case "real":
     case "imag":
     case "complex":
       throw new UnsupportedError(`${node.op} has no vector form`); // refusal() was not null
     default: {
-      const a = at(node.a);
-      if ("b" in node) return (lower2Of(node.op, a.dtype) as Lower2)(code, a, at(node.b)); // refusal() was null
-      return (lower1Of(node.op, a.dtype) as Lower1)(code, a);
+      const given = at(node.a);
+      const a = computable(code, given);
+      const b = "b" in node ? computable(code, at(node.b)) : null;
+      const result = compute(code, node, { a, b, isHalf: given.dtype === "float16" });
+      return node.dtype === "float16" ? narrowHalf(code, result) : result;
     }
   }
+}
+
+/** Lanes as they compute. */
+function computable(code: LaneCode, a: Lanes): Lanes {
+  return a.dtype === "float16" ? widenHalf(code, a) : a;
+}
+
+function castNode(code: LaneCode, given: Lanes, to: DType): Lanes {
+  const a = computable(code, given);
+  if (to !== "float16") return lowerCast(code, a, storedDType(to) as DType); // refusal() was null
+  return narrowHalf(code, a.dtype === "float64" ? demoteToOdd(code, a) : lowerCast(code, a, "float32"));
+}
+
+interface Operands {
+  readonly a: Lanes;
+  readonly b: Lanes | null;
+  readonly isHalf: boolean;
+}
+
+/** An operation on lanes that compute; refusal() was null. */
+function compute(code: LaneCode, { op }: KernelNode, { a, b, isHalf }: Operands): Lanes {
+  // What looks at the bits of a float16 is the host's.
+  if (isHalf && (op === "nextafter" || op === "spacing")) return lowerHalfByLane(code, op, a, b);
+  if (b === null) return (lower1Of(op as UnaryOp, a.dtype) as Lower1)(code, a);
+  const comparison = Object.hasOwn(COMPARE, op) ? COMPARE[op as CompareOp] : null; // the record holds comparisons
+  return comparison === null ? (lower2Of(op as BinaryOp, a.dtype) as Lower2)(code, a, b) : comparison(code, a, b);
 }
 
 /** Kernels of more nodes than this have too many values for more than eight elements an iteration. */

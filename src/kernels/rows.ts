@@ -101,7 +101,7 @@ function rowKernel(
   total: number,
 ): RowKernel | null {
   const { call } = plan;
-  if (supports(call).way !== "wasm") return null;
+  if (supports(call).way !== "wasm" || call.kernel.nodes.some((n) => nativeDType(n.dtype) === null)) return null;
   const own = scratch();
   const distinct = [...new Set(memories)].filter((m) => m !== own.memory);
   distinct.push(own.memory);

@@ -138,7 +138,7 @@ export function unaryFunction(op: UnaryOp, dtype: DType): Unary {
   if (kind === "float") {
     if (op === "deg2rad" || op === "rad2deg") {
       const factor = angleFactor(op, dtype);
-      f = (a: number): number => a * factor;
+      f = dtype === "float64" ? (a: number): number => a * factor : (a: number): number => Math.fround(a * factor);
     } else if (op === "spacing") f = spacing(dtype);
     else if (op !== "not") f = FLOAT_UNARY[op];
   } else if (IDENTITY.has(op)) f = (a: Element): Element => a;

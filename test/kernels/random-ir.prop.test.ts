@@ -20,6 +20,7 @@ const DTYPE: readonly DType[] = [
   "uint32",
   "int64",
   "uint64",
+  "float16",
   "float32",
   "float64",
 ];

@@ -2,6 +2,7 @@
  * Which form an elementary function takes: vectors of its dtype, float32 in float64's vectors, or lane by lane through
  * the host. All forms of a value depend on that value alone, so a block's cuts never show.
  */
+import type { DType } from "../../dtype/index.ts";
 import { hostCode, isBinaryCode } from "../host.ts";
 import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../lanes.ts";
 import { type Local, vector1 } from "../wasm/builder.ts";
@@ -78,7 +79,7 @@ function own(code: LaneCode, v: readonly V[]): Local<"v128">[] {
   return v.map((x) => code.let(x));
 }
 
-function codeOf(op: string, dtype: LaneFloat): number {
+function codeOf(op: string, dtype: DType): number {
   return hostCode(op, dtype) as number; // every form has a host function
 }
 
@@ -199,10 +200,14 @@ function lowerRemainder(code: LaneCode, op: "fmod" | "mod" | "floordiv", a: Lane
   return { ...a, v };
 }
 
+/** float16 values in float32's lanes through the host. */
+export function lowerHalfByLane(code: LaneCode, op: string, a: Lanes, b: Lanes | null): Lanes {
+  return byLane(code, op, a, b, "float16");
+}
+
 /** Every lane through the host. */
-function byLane(code: LaneCode, op: string, a: Lanes, b: Lanes | null): Lanes {
-  const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
-  const m = new FloatCode(code, dtype);
+function byLane(code: LaneCode, op: string, a: Lanes, b: Lanes | null, dtype: DType = a.dtype): Lanes {
+  const m = new FloatCode(code, a.dtype as LaneFloat); // the table asks for floats that have lanes
   const out = own(code, a.v);
   m.all(out, codeOf(op, dtype), b === null ? [a.v] : [a.v, b.v]);
   return { ...a, v: out };
