@@ -6,16 +6,19 @@ import {
   currentRunner,
   type Interval,
   type LayerNode,
+  type OutputGroup,
   type Plain,
   type Plan,
   type PlannedGraph,
   planGraph,
+  type Runner,
   type RunOptions,
   shapeOfChunks,
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
 import { causeOfLoss } from "./holds.ts";
+import { type Call, Tick } from "./together.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
 export interface Computable<T> {
@@ -42,6 +45,8 @@ export interface Unsettled<T> {
 export interface ComputeOptions extends Omit<RunOptions, "memoryBytes"> {
   /** Bytes of blocks that one worker may hold for this plan, e.g. `"4GiB"`; default the runner's limit. */
   readonly memory?: string | number;
+  /** False: a graph of its own, although other calls are made in the same tick. */
+  readonly merge?: boolean;
 }
 
 /** Results of several computables, run as one graph. */
@@ -50,7 +55,8 @@ export type Results<T extends readonly Computable<unknown>[]> = {
 };
 
 /**
- * Run several lazy objects as one graph, so that shared inputs are read once; results come in order.
+ * Run several lazy objects as one graph, so that shared inputs are read once; results come in order. Calls made in one
+ * tick are one graph too, each with its own failure; `{ merge: false }` keeps a call to itself.
  * @throws {MemoryBudgetError} the plan cannot fit  @throws the first task's error
  * @throws {CancelledError} the signal was aborted; its reason is the cause
  */
@@ -62,7 +68,84 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     if (typeof item !== "object" || item === null || !("outputs" in item))
       throw new ArgumentError(`compute of ${String(item)}: expected lazy arrays, datasets or writes`);
   }
-  return (await runAll(await settleAll(items, options), options)) as Results<T>; // one result per item, of its type
+  const runner = currentRunner();
+  const isApart = options.merge === false || items.some((i) => i.before);
+  const results = isApart
+    ? await runAll(await runner, await settleAll(items, options), options)
+    : await TICK.add({ value: { items, options }, runner, kind: kindOf(options) });
+  return results as Results<T>; // one result per item, of its type
+}
+
+/** What one call of {@link computeAll} asks for. */
+interface Asked {
+  readonly items: readonly Computable<unknown>[];
+  readonly options: ComputeOptions;
+}
+
+const TICK = new Tick<Asked>(runTogether);
+
+/** Calls that agree in this may be one graph; signal and progress are each call's own. */
+function kindOf({ memory, retries, priority, workers }: ComputeOptions): string {
+  return JSON.stringify([memory, retries, priority, workers]);
+}
+
+async function runTogether(runner: Runner, calls: readonly Call<Asked>[]): Promise<void> {
+  if (calls.length > 1 && runner.runGroups) {
+    const { options } = (calls[0] as Call<Asked>).value; // several
+    // Together they may not fit where each does; each then fails, or not, by itself.
+    const planned = await planOn(
+      runner,
+      calls.flatMap((call) => call.value.items),
+      options,
+    ).catch(() => null);
+    if (planned) return runGroups(runner, planned, calls);
+  }
+  for (const { value, resolve, reject } of calls)
+    await runAll(runner, value.items, value.options).then(resolve, reject);
+}
+
+async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly Call<Asked>[]): Promise<void> {
+  const ready: Call<Asked>[] = [];
+  for (const call of calls) {
+    try {
+      if (call.value.options.signal?.aborted) throw cancellation(call.value.options.signal);
+      for (const item of call.value.items) await item.prepare?.();
+      ready.push(call);
+    } catch (error) {
+      call.reject(await undone(call.value, error));
+    }
+  }
+  if (ready.length === 0) return;
+  const { options } = (ready[0] as Call<Asked>).value; // not empty
+  const { graph, plan } =
+    ready.length === calls.length
+      ? planned
+      : await planOn(
+          runner,
+          ready.flatMap((call) => call.value.items),
+          options,
+        );
+  let at = 0;
+  const groups = ready.map(({ value: { items, options: own } }): OutputGroup => {
+    const count = items.reduce((n, item) => n + item.outputs.length, 0);
+    at += count;
+    return {
+      outputs: Array.from({ length: count }, (_, k) => at - count + k),
+      ...(own.signal ? { signal: own.signal } : {}),
+      ...(own.onProgress ? { onProgress: own.onProgress } : {}),
+    };
+  });
+  const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = options;
+  const promises = runner.runGroups?.(graph, plan, groups, { ...run, ...memoryBytes(options) }) ?? [];
+  await Promise.all(
+    ready.map(async ({ value, resolve, reject }, k) => {
+      try {
+        resolve(await assembleAll(value.items, await (promises[k] as (typeof promises)[number]))); // one per group
+      } catch (error) {
+        reject(await undone(value, error));
+      }
+    }),
+  );
 }
 
 /** Run, as one graph, what the items that depend on values need first; then every item has its layers. */
@@ -75,34 +158,49 @@ export async function settleAll<T>(
   const first = waiting.map(
     (w): Computable<Computable<T>> => ({ outputs: w.outputs, assemble: (blocks) => w.settle(blocks) }),
   );
-  const settled = (await runAll(first, options)) as Computable<T>[]; // in their order
+  const settled = (await runAll(await currentRunner(), first, options)) as Computable<T>[]; // in their order
   return items.map((i) => (i.before ? (settled.shift() as Computable<T>) : i));
 }
 
-async function runAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<unknown[]> {
+async function runAll(
+  runner: Runner,
+  items: readonly Computable<unknown>[],
+  options: ComputeOptions,
+): Promise<unknown[]> {
   try {
-    const planned = await planAll(items, options);
-    const runner = await currentRunner();
-    const { memory: _, ...run } = options;
+    const { graph, plan } = await planOn(runner, items, options);
+    const { memory: _, merge: __, ...run } = options;
     if (run.signal?.aborted) throw cancellation(run.signal);
     for (const item of items) await item.prepare?.();
-    const blocks = await runner.run(planned.graph, planned.plan, { ...run, ...memoryBytes(options) });
-    let at = 0;
-    const results: unknown[] = [];
-    for (const item of items) {
-      results.push(await item.assemble(blocks.slice(at, at + item.outputs.length)));
-      at += item.outputs.length;
-    }
-    return results;
+    return await assembleAll(items, await runner.run(graph, plan, { ...run, ...memoryBytes(options) }));
   } catch (error) {
-    await Promise.allSettled(items.map((i) => i.abandon?.()));
-    // Runners differ in what they throw when they are told to stop; here it is one error.
-    if (options.signal?.aborted && !isRsdatError(error, "cancelled")) throw cancellation(options.signal);
-    throw await causeOfLoss(
-      error,
-      items.flatMap((i) => i.outputs),
-    );
+    throw await undone({ items, options }, error);
   }
+}
+
+/** Results from the blocks of all outputs. */
+async function assembleAll(
+  items: readonly Computable<unknown>[],
+  blocks: readonly (readonly NDArray[])[],
+): Promise<unknown[]> {
+  let at = 0;
+  const results: unknown[] = [];
+  for (const item of items) {
+    results.push(await item.assemble(blocks.slice(at, at + item.outputs.length)));
+    at += item.outputs.length;
+  }
+  return results;
+}
+
+/** Undo what was prepared; gives the error to tell. */
+async function undone({ items, options }: Asked, error: unknown): Promise<unknown> {
+  await Promise.allSettled(items.map((i) => i.abandon?.()));
+  // Runners differ in what they throw when they are told to stop; here it is one error.
+  if (options.signal?.aborted && !isRsdatError(error, "cancelled")) return cancellation(options.signal);
+  return causeOfLoss(
+    error,
+    items.flatMap((i) => i.outputs),
+  );
 }
 
 /** What running several lazy objects as one graph would cost; at most, where sizes depend on values. @throws {MemoryBudgetError} it cannot fit */
@@ -112,7 +210,15 @@ export async function explainAll(items: readonly Computable<unknown>[], options:
 
 /** Graph and plan of several lazy objects. @throws {MemoryBudgetError} it cannot fit */
 export async function planAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<PlannedGraph> {
-  const limits = await (await currentRunner()).limits();
+  return planOn(await currentRunner(), items, options);
+}
+
+async function planOn(
+  runner: Runner,
+  items: readonly Computable<unknown>[],
+  options: ComputeOptions,
+): Promise<PlannedGraph> {
+  const limits = await runner.limits();
   const { memoryBytes: given } = memoryBytes(options);
   return planGraph(
     items.flatMap((i) => (i.before ? [...i.before.outputs, ...i.before.atMost] : i.outputs)),

@@ -12,6 +12,7 @@ import {
   type Key,
   type KeyValue,
   keyOfValue,
+  type OutputGroup,
   type Plan,
   pushRunner,
   type Runner,
@@ -49,7 +50,7 @@ import {
 } from "./functions.ts";
 import { Future } from "./future.ts";
 import { Link } from "./link.ts";
-import { holdGraph, runGraph } from "./run-graph.ts";
+import { holdGraph, runGraph, runGroups } from "./run-graph.ts";
 import { sendTasks, type TaskOptions } from "./submit.ts";
 
 /** Where the scheduler is. */
@@ -203,6 +204,17 @@ export class Client implements Runner, AsyncDisposable {
 
   run(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<readonly (readonly NDArray[])[]> {
     return runGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
+  }
+
+  /** As {@link run} for several callers of one graph; each is rejected by what concerns it alone. */
+  runGroups(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: RunOptions = {},
+  ): Promise<readonly (readonly NDArray[])[]>[] {
+    const signed = this.#token === null ? graph : signGraph(graph, this.#token);
+    return runGroups(this.#link, signed, plan, { groups, options });
   }
 
   async hold(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<Hold> {

@@ -1,6 +1,6 @@
 /** Running a graph on a cluster: submit, fetch each wanted block when it is there, let the cluster forget it. */
 import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
-import type { Graph, Hold, Key, Plan, RunOptions } from "../graph/index.ts";
+import type { Graph, Hold, Key, OutputGroup, Plan, RunOptions } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { LayerProgress } from "../protocol/index.ts";
 import { fetchValues, settled } from "./fetch.ts";
@@ -20,13 +20,37 @@ const PROGRESS_MS = 100;
  * @throws the signal's reason when it is aborted; the cluster then gives the graph up
  */
 export async function runGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): Promise<NDArray[][]> {
-  link.assertOpen();
   options.signal?.throwIfAborted();
-  const wanted = graph.wanted().map((ids) => ids.map((id) => graph.key(id)));
-  const run = new GraphRun(link, { keys: Array.from(new Set(wanted.flat())), graph, tasks: plan.tasks }, options);
+  const { signal, onProgress, ...rest } = options;
+  const group = {
+    outputs: graph.outputs.map((_, k) => k),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  };
+  return runGroups(link, graph, plan, { groups: [group], options: rest })[0] as Promise<NDArray[][]>; // one for one
+}
+
+/** As {@link runGraph} for several callers of one graph; each fails by what it wants itself. */
+export function runGroups(
+  link: Link,
+  graph: Graph,
+  plan: Plan,
+  { groups, options }: { readonly groups: readonly OutputGroup[]; readonly options: RunOptions },
+): Promise<NDArray[][]>[] {
+  link.assertOpen();
+  const all = graph.wanted().map((ids) => ids.map((id) => graph.key(id)));
+  const runs = groups.map(({ outputs, ...own }) => {
+    const wanted = outputs.map((k) => all[k] as Key[]); // numbers of outputs
+    return {
+      wanted,
+      run: new GraphRun(link, { keys: Array.from(new Set(wanted.flat())), graph, tasks: plan.tasks }, own),
+    };
+  });
   sendGraph(link, graph, plan, options);
-  const blocks = await run.finish();
-  return wanted.map((keys) => keys.map((key) => blocks.get(key) as NDArray)); // the run has a block for every wanted key
+  return runs.map(async ({ wanted, run }) => {
+    const blocks = await run.finish();
+    return wanted.map((keys) => keys.map((key) => blocks.get(key) as NDArray)); // the run has a block for every wanted key
+  });
 }
 
 /** The graph's outputs, computed and kept by the cluster until they are released. */
@@ -102,7 +126,8 @@ class GraphRun {
       });
       this.#done.reject(signal?.reason);
     };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
     try {
       await this.#done.promise;
       this.#report(true);

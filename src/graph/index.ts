@@ -62,7 +62,7 @@ export { taskEdges, taskOrder } from "./order.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
-export type { Hold, KernelFigures, Runner, RunOptions, RunProgress } from "./runner.ts";
+export type { Hold, KernelFigures, OutputGroup, Runner, RunOptions, RunProgress } from "./runner.ts";
 export { currentRunner, pushRunner, registerRunner } from "./runner.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";

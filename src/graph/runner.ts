@@ -36,6 +36,15 @@ export interface RunOptions {
   readonly workers?: readonly string[];
 }
 
+/** What one of several callers wants of a graph. */
+export interface OutputGroup {
+  /** Numbers of the graph's outputs. */
+  readonly outputs: readonly number[];
+  readonly signal?: AbortSignal;
+  /** Progress of the whole graph. */
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
 /** Results that a runner keeps for later graphs. */
 export interface Hold {
   /** Resolves when all blocks are there. @throws the first task's error */
@@ -51,6 +60,16 @@ export interface Runner {
   limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }>;
   /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
+  /**
+   * As {@link run} for several callers of one graph: a promise for each group, which fails by what it needs itself, or
+   * by its own signal, and not by what others need. Absent where a runner cannot.
+   */
+  runGroups?(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: Omit<RunOptions, "signal" | "onProgress">,
+  ): readonly Promise<readonly (readonly NDArray[])[]>[];
   /**
    * Begin to compute the graph's outputs and keep them: later graphs of this runner name them by `held` layers.
    * Resolves when the runner has the graph. Absent where a runner cannot.

@@ -23,7 +23,7 @@ import {
   type WorkerMachine,
 } from "../worker/state/index.ts";
 import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator, WantedBlock } from "./messages.ts";
-import { Run } from "./run.ts";
+import { type Group, Run } from "./run.ts";
 
 const ADDRESS = "local://threads";
 const CLIENT = "local";
@@ -79,7 +79,7 @@ export class Coordinator implements AsyncDisposable {
   /** Wanted blocks that have not been posted yet. */
   #blocks: WantedBlock[] = [];
   #blockBytes = 0;
-  readonly #runs = new Map<number, Run>();
+  readonly #runs = new Set<Run>();
   /** Run of a layer's tasks, by the layer's name. */
   readonly #runOf = new Map<string, Run>();
   /** Runs whose results are kept, until they are released. */
@@ -120,12 +120,16 @@ export class Coordinator implements AsyncDisposable {
 
   #cancel(id: number): void {
     const cancelled = errorToRecord(new CancelledError("the run was cancelled"));
-    const run = this.#runs.get(id);
-    if (run) this.#failRun(run, cancelled);
-    else if (this.#waiting.some((request) => request.id === id)) {
-      this.#waiting = this.#waiting.filter((request) => request.id !== id);
-      this.#post({ type: "failed", id, error: cancelled });
+    for (const run of this.#runs) {
+      const group = run.groups.find((each) => each.id === id);
+      if (group) return this.#failGroup(run, group, cancelled);
     }
+    if (!this.#waiting.some((request) => request.groups.some((group) => group.id === id))) return;
+    this.#waiting = this.#waiting.flatMap((request) => {
+      const groups = request.groups.filter((group) => group.id !== id);
+      return groups.length > 0 ? [{ ...request, groups }] : [];
+    });
+    this.#post({ type: "failed", id, error: cancelled });
   }
 
   /** What a run kept is wanted no more; one that is still under way is cancelled. */
@@ -133,7 +137,8 @@ export class Coordinator implements AsyncDisposable {
     const run = this.#kept.get(id);
     if (!run) return this.#cancel(id);
     this.#kept.delete(id);
-    this.#tell({ type: "client-releases-keys", client: KEEPER, keys: [...run.wanted.keys()] });
+    for (const group of run.groups)
+      this.#tell({ type: "client-releases-keys", client: KEEPER, keys: [...group.wanted.keys()] });
     this.#forgetNames(run);
   }
 
@@ -200,10 +205,10 @@ export class Coordinator implements AsyncDisposable {
     try {
       run = new Run(request, (name) => this.#runOf.has(name));
     } catch (error) {
-      this.#post({ type: "failed", id: request.id, error: errorToRecord(error) });
+      for (const { id } of request.groups) this.#post({ type: "failed", id, error: errorToRecord(error) });
       return;
     }
-    this.#runs.set(run.id, run);
+    this.#runs.add(run);
     for (const name of run.names()) this.#runOf.set(name, run);
     this.#tell({
       type: "submit-layers",
@@ -250,7 +255,7 @@ export class Coordinator implements AsyncDisposable {
     } finally {
       this.#isPumping = false;
     }
-    for (const run of this.#runs.values()) this.#endIfQuiet(run);
+    for (const run of [...this.#runs]) this.#endWhatIsDone(run);
   }
 
   #postBlocks(): void {
@@ -304,7 +309,7 @@ export class Coordinator implements AsyncDisposable {
       if (result !== undefined && result !== "delivered") return result.block;
       throw new InvariantError(`${showKey(dependency)} is not here, but ${showKey(key)} needs it`);
     });
-    run.inFlight++;
+    run.inFlight.add(key);
     const spec = runSpec as unknown as TaskSpec; // made by runSpecOf
     this.#executor.submit({ key, spec, inputs, trusted: true, signal: run.stop.signal }, (outcome) =>
       this.#ended(run, { key, runId }, outcome),
@@ -312,7 +317,8 @@ export class Coordinator implements AsyncDisposable {
   }
 
   #ended(run: Run, { key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome): void {
-    run.inFlight--;
+    run.inFlight.delete(key);
+    for (const group of run.groups) group.draining.delete(key);
     run.bytesRead += outcome.bytesRead;
     run.bytesWritten += outcome.bytesWritten;
     const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
@@ -343,7 +349,7 @@ export class Coordinator implements AsyncDisposable {
     const { done, bytesRead, bytesWritten } = run;
     const { kernels } = this.#executor.stats();
     const progress = { done, total: run.total, bytesRead, bytesWritten, kernels };
-    this.#post({ type: "progress", id: run.id, progress });
+    for (const { id, isLive } of run.groups) if (isLive) this.#post({ type: "progress", id, progress });
   }
 
   #drop(key: Key): void {
@@ -356,56 +362,75 @@ export class Coordinator implements AsyncDisposable {
   #heard(message: ToClient, client: string): void {
     if (message.op !== "key-in-memory" && message.op !== "task-erred") return;
     // A kept block may be wanted by runs that did not make it.
-    for (const run of [...this.#runs.values()]) {
+    for (const run of [...this.#runs]) {
       const { keeps } = run.request;
-      if (run.failure !== null || keeps !== (client === KEEPER) || !run.wanted.has(message.key)) continue;
-      if (message.op === "task-erred")
-        this.#failRun(run, message.exception as unknown as ErrorRecord); // made by asFailure
-      else if (!run.undelivered.has(message.key)) continue;
-      else if (keeps) run.undelivered.delete(message.key);
-      else this.#deliver(run, message.key);
+      if (keeps !== (client === KEEPER)) continue;
+      const groups = run.groups.filter((group) => group.isLive && group.wanted.has(message.key));
+      if (message.op === "task-erred") {
+        const failure = message.exception as unknown as ErrorRecord; // made by asFailure
+        for (const group of groups) this.#failGroup(run, group, failure);
+      } else if (keeps) for (const group of groups) group.undelivered.delete(message.key);
+      else this.#deliver(run, groups, message.key);
     }
   }
 
-  /** Hand a wanted block to the caller. It stays counted as held here: the caller has it in this same process. */
-  #deliver(run: Run, key: Key): void {
+  /** Hand a wanted block to its callers. It stays counted as held here: they have it in this same process. */
+  #deliver(run: Run, groups: readonly Group[], key: Key): void {
     const result = this.#results.get(key);
     if (result === undefined || result === "delivered") return;
     const { dtype, shape, data } = this.#executor.view(result.block);
-    const places = run.wanted.get(key) ?? [];
-    this.#blocks.push({ id: run.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
-    this.#blockBytes += data.byteLength;
+    for (const group of groups) {
+      if (!group.undelivered.delete(key)) continue;
+      const places = group.wanted.get(key) ?? [];
+      this.#blocks.push({ id: group.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
+      this.#blockBytes += data.byteLength;
+    }
     if (this.#blockBytes >= POST_BYTES || this.#blocks.length >= POST_BLOCKS) this.#postBlocks();
-    run.undelivered.delete(key);
     if (!run.inputs.has(key) && this.#runFor(key) === run) {
       this.#executor.release(result.block);
       this.#results.set(key, "delivered");
     }
   }
 
-  #failRun(run: Run, failure: ErrorRecord): void {
-    if (run.failure !== null) return;
-    run.failure = failure;
-    run.stop.abort();
-    this.#releaseWanted(run);
+  #failGroup(run: Run, group: Group, failure: ErrorRecord): void {
+    if (!group.isLive) return;
+    group.failure = failure;
+    group.draining = new Set(run.inFlight);
+    if (!run.groups.some((each) => each.isLive)) run.stop.abort();
+    this.#releaseWanted(run, group);
   }
 
-  #releaseWanted(run: Run): void {
-    const client = run.request.keeps ? KEEPER : CLIENT;
-    this.#tell({ type: "client-releases-keys", client, keys: [...run.wanted.keys()] });
+  /** What only this group wants is wanted no more. */
+  #releaseWanted(run: Run, group: Group): void {
+    const others = run.groups.filter((each) => each !== group && each.isLive);
+    const keys = [...group.wanted.keys()].filter((key) => !others.some((each) => each.wanted.has(key)));
+    this.#tell({ type: "client-releases-keys", client: run.request.keeps ? KEEPER : CLIENT, keys });
   }
 
-  /** A run ends when it has all it wants, or has failed, and nothing of it is at the executor. */
-  #endIfQuiet(run: Run): void {
-    if (run.inFlight > 0 || (run.failure === null && run.undelivered.size > 0) || !this.#runs.delete(run.id)) return;
-    this.#postBlocks();
-    if (run.failure === null) {
-      this.#progress(run, true);
-      if (run.request.keeps) this.#kept.set(run.id, run);
-      else this.#releaseWanted(run);
-      this.#post({ type: "done", id: run.id });
-    } else this.#post({ type: "failed", id: run.id, error: run.failure });
-    if (!this.#kept.has(run.id)) this.#forgetNames(run);
+  /** A group ends when it has all it wants, or has failed and nothing that may be its own is at the executor; a run with the last. */
+  #endWhatIsDone(run: Run): void {
+    for (const group of run.groups) {
+      const isLast = !run.groups.some((each) => each !== group && !each.isEnded);
+      if (group.isEnded || (isLast && run.inFlight.size > 0)) continue;
+      if (group.failure === null ? group.undelivered.size === 0 : group.draining.size === 0) this.#end(run, group);
+    }
+    if (run.groups.some((group) => !group.isEnded) || !this.#runs.delete(run)) return;
+    if (!this.#kept.has(run.groups[0]?.id ?? 0)) this.#forgetNames(run);
     this.#startWaiting();
+  }
+
+  #end(run: Run, group: Group): void {
+    this.#postBlocks();
+    const { id, failure } = group;
+    if (failure === null) {
+      this.#progress(run, true);
+      group.isEnded = true;
+      if (run.request.keeps) this.#kept.set(id, run);
+      else this.#releaseWanted(run, group);
+      this.#post({ type: "done", id });
+    } else {
+      group.isEnded = true;
+      this.#post({ type: "failed", id, error: failure });
+    }
   }
 }

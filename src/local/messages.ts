@@ -12,10 +12,10 @@ export interface CoordinatorOptions {
   readonly admission: boolean;
 }
 
-/** A run to begin. `id` is the caller's. */
+/** A run to begin, for one caller or several. `id` is a caller's. */
 export interface RunRequest {
   readonly type: "run";
-  readonly id: number;
+  readonly groups: readonly RunGroup[];
   readonly layers: readonly Layer[];
   readonly outputs: readonly number[];
   readonly leastBytes: number;
@@ -27,10 +27,16 @@ export interface RunRequest {
   readonly keeps: boolean;
 }
 
+/** What one caller wants: numbers of the run's outputs. */
+export interface RunGroup {
+  readonly id: number;
+  readonly outputs: readonly number[];
+}
+
 /** To the coordinator. */
 export type ToCoordinator = RunRequest | { readonly type: "cancel" | "release"; readonly id: number };
 
-/** Where a block belongs: output, and index in C order of its grid. */
+/** Where a block belongs: output of its group, and index in C order of its grid. */
 export type BlockPlace = readonly [output: number, index: number];
 
 /** One wanted block, in C order in ordinary memory, whose buffer is handed over. */

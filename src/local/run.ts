@@ -1,11 +1,35 @@
-/** One run at the coordinator: which keys it wants, how far it is, what it tells the caller. */
+/** One run at the coordinator: which keys its callers want, how far it is, what it tells them. */
 import type { ErrorRecord } from "../base/index.ts";
-import { Graph, type Key, type Layer, type TaskEdges, taskEdges, taskOrder } from "../graph/index.ts";
+import { Graph, type Key, type Layer, type TaskEdges, type TaskId, taskEdges, taskOrder } from "../graph/index.ts";
 import type { BlockPlace, RunRequest } from "./messages.ts";
+
+/** What one caller has of a run, and still waits for. */
+export class Group {
+  readonly id: number;
+  /** Wanted keys with their places. */
+  readonly wanted: ReadonlyMap<Key, readonly BlockPlace[]>;
+  readonly undelivered: Set<Key>;
+  /** Set once something that the group needs has failed, or it was cancelled. */
+  failure: ErrorRecord | null = null;
+  /** Tasks that were at the executor when the group failed: it ends after them, as they may write what it undoes. */
+  draining: Set<Key> = new Set();
+  isEnded = false;
+
+  constructor(id: number, wanted: ReadonlyMap<Key, readonly BlockPlace[]>) {
+    this.id = id;
+    this.wanted = wanted;
+    this.undelivered = new Set(wanted.keys());
+  }
+
+  /** Waits for blocks. */
+  get isLive(): boolean {
+    return !this.isEnded && this.failure === null;
+  }
+}
 
 /** A run that was accepted. */
 export class Run {
-  readonly id: number;
+  readonly groups: readonly Group[];
   readonly request: RunRequest;
   readonly graph: Graph;
   readonly edges: TaskEdges;
@@ -13,27 +37,21 @@ export class Run {
   readonly order: Uint32Array;
   /** Tasks to run: held blocks are none. */
   readonly total: number;
-  /** Wanted keys that have not been delivered, with their places. */
-  readonly wanted: ReadonlyMap<Key, readonly BlockPlace[]>;
-  readonly undelivered: Set<Key>;
   /** Wanted keys whose blocks other tasks read too. */
   readonly inputs: ReadonlySet<Key>;
   readonly stop: AbortController = new AbortController();
   /** Tasks at the executor. */
-  inFlight = 0;
+  readonly inFlight: Set<Key> = new Set();
   done = 0;
   bytesRead = 0;
   bytesWritten = 0;
-  /** Set once the run has failed or was cancelled. */
-  failure: ErrorRecord | null = null;
   lastProgressMs: number = Number.NEGATIVE_INFINITY;
 
   /** @param taken layer names of other runs: same names get another one, as no block is shared between runs */
   constructor(request: RunRequest, taken: (name: string) => boolean) {
-    this.id = request.id;
     this.request = request;
     this.graph = new Graph(
-      request.layers.map((layer) => renamed(layer, request.id, taken)),
+      request.layers.map((layer) => renamed(layer, request.groups[0]?.id ?? 0, taken)),
       request.outputs,
     );
     this.edges = taskEdges(this.graph);
@@ -42,8 +60,17 @@ export class Run {
       (n, t) => n + (this.graph.layer(this.graph.locate(t).layer).kind === "held" ? 0 : 1),
       0,
     );
-    this.wanted = placesByKey(this.graph);
-    this.undelivered = new Set(this.wanted.keys());
+    const wanted = this.graph.wanted();
+    this.groups = request.groups.map(
+      ({ id, outputs }) =>
+        new Group(
+          id,
+          placesByKey(
+            this.graph,
+            outputs.map((o) => wanted[o] ?? []),
+          ),
+        ),
+    );
     const { dependentsStart: start } = this.edges;
     const read = this.graph
       .wanted()
@@ -64,9 +91,9 @@ function renamed(layer: Layer, id: number, taken: (name: string) => boolean): La
     : layer;
 }
 
-function placesByKey(graph: Graph): Map<Key, BlockPlace[]> {
+function placesByKey(graph: Graph, outputs: readonly (readonly TaskId[])[]): Map<Key, BlockPlace[]> {
   const places = new Map<Key, BlockPlace[]>();
-  for (const [output, tasks] of graph.wanted().entries()) {
+  for (const [output, tasks] of outputs.entries()) {
     for (const [index, task] of tasks.entries()) {
       const key = graph.key(task);
       const known = places.get(key);

@@ -3,9 +3,9 @@ import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, memoryLimitBytes } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
-import type { Graph, Hold, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
+import type { Graph, Hold, OutputGroup, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import type { CoordinatorOptions, FromCoordinator, ToCoordinator, WantedBlock } from "./messages.ts";
+import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -58,7 +58,31 @@ export class LocalRunner implements Runner, AsyncDisposable {
    * @throws the first failing task's error  @throws {CancelledError} the signal was aborted
    */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]> {
-    return this.#run(this.#nextId++, graph, plan, { ...options, keeps: false });
+    const { signal, onProgress, ...rest } = options;
+    const group: OutputGroup = {
+      outputs: graph.outputs.map((_, k) => k),
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress } : {}),
+    };
+    return this.runGroups(graph, plan, [group], rest)[0] as Promise<readonly (readonly NDArray[])[]>; // one for one
+  }
+
+  /** As {@link run} for several callers at once; each is rejected by what concerns it alone. */
+  runGroups(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: Omit<RunOptions, "signal" | "onProgress">,
+  ): Promise<readonly (readonly NDArray[])[]>[] {
+    const ids = groups.map(() => this.#nextId++);
+    const promises = groups.map((group, k) => this.#await(ids[k] as number, group)); // as many ids
+    this.#begin(
+      graph,
+      plan,
+      ids.map((id, k) => ({ id, outputs: groups[k]?.outputs ?? [] })),
+      { ...options, keeps: false },
+    );
+    return promises;
   }
 
   /** As {@link run}, with the blocks kept here for later runs; they count against the memory limit until released. */
@@ -76,19 +100,17 @@ export class LocalRunner implements Runner, AsyncDisposable {
       if (this.#worker) this.#send(this.#worker, { type: "release", id });
     };
     this.#keptBytes += bytes;
-    const ended = this.#run(id, graph, plan, { ...options, keeps: true }).then(() => undefined);
+    const outputs = graph.outputs.map((_, k) => k);
+    const { signal, onProgress, ...rest } = options;
+    const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+    const ended = this.#await(id, group).then(() => undefined);
+    this.#begin(graph, plan, [{ id, outputs }], { ...rest, keeps: true });
     ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
     return { wait: () => ended, release };
   }
 
-  #run(
-    id: number,
-    graph: Graph,
-    plan: Plan,
-    options: RunOptions & { readonly keeps: boolean },
-  ): Promise<readonly (readonly NDArray[])[]> {
-    const { signal } = options;
-    if (signal?.aborted) return Promise.reject(cancelled(signal));
+  /** What will come of a group; asked for before the run begins. */
+  #await(id: number, { outputs, signal, onProgress }: OutputGroup): Promise<readonly (readonly NDArray[])[]> {
     const worker = this.#started();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#send(worker, { type: "cancel", id });
@@ -98,8 +120,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
         if (this.#pending.size === 0) worker.unref();
       };
       this.#pending.set(id, {
-        blocks: graph.outputs.map(() => []),
-        onProgress: options.onProgress,
+        blocks: outputs.map(() => []),
+        onProgress,
         resolve: (blocks) => {
           end();
           resolve(blocks);
@@ -109,19 +131,29 @@ export class LocalRunner implements Runner, AsyncDisposable {
           reject(signal?.aborted ? cancelled(signal, error) : error);
         },
       });
-      signal?.addEventListener("abort", onAbort, { once: true });
+      // One that was aborted before is cancelled as soon as the run is known.
+      if (signal?.aborted) queueMicrotask(onAbort);
+      else signal?.addEventListener("abort", onAbort, { once: true });
       worker.ref();
-      this.#send(worker, {
-        type: "run",
-        id,
-        layers: graph.layers,
-        outputs: graph.outputs,
-        leastBytes: plan.leastBytes,
-        memoryBytes: options.memoryBytes ?? null,
-        retries: options.retries ?? 0,
-        priority: options.priority ?? 0,
-        keeps: options.keeps,
-      });
+    });
+  }
+
+  #begin(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly RunGroup[],
+    options: Omit<RunOptions, "signal" | "onProgress"> & { readonly keeps: boolean },
+  ): void {
+    this.#send(this.#started(), {
+      type: "run",
+      groups,
+      layers: graph.layers,
+      outputs: graph.outputs,
+      leastBytes: plan.leastBytes,
+      memoryBytes: options.memoryBytes ?? null,
+      retries: options.retries ?? 0,
+      priority: options.priority ?? 0,
+      keeps: options.keeps,
     });
   }
 

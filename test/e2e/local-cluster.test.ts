@@ -93,7 +93,9 @@ describe.each([
     await local[Symbol.asyncDispose]();
     const last = onCluster.at(-1);
     expect(last?.bytesRead).toBeGreaterThan(100_000);
-    expect(last).toEqual(onThreads.at(-1));
+    const { kernels, ...atEnd } = onThreads.at(-1) as RunProgress; // told at least once
+    expect(kernels?.modulesCompiled).toBeGreaterThan(0); // of this process; a cluster's are its workers'
+    expect(last).toEqual(atEnd);
     expect(last?.done).toBe(last?.total);
     for (const [i, progress] of onCluster.entries())
       expect(progress.done).toBeGreaterThanOrEqual(onCluster[i - 1]?.done ?? 0);
@@ -136,6 +138,27 @@ describe.each([
         [0, 1, 2, 3].map((k) => ({ key: keyOfValue([x.name, k]) }) as Parameters<typeof client.whoHas>[0][number]),
       );
       expect(holders.every((workers) => workers.length >= 1)).toBe(true);
+    } finally {
+      leave();
+    }
+  });
+
+  test("calls of one tick are one graph; each fails by itself", async () => {
+    const leave = pushRunner(client);
+    try {
+      const random = (block: NDArray): Float64Array =>
+        Float64Array.from({ length: block.shape[0] as number }, () => Math.random());
+      const x = arange(20, { chunks: 5 }).mapBlocks(random, { dtype: "float64" });
+      const bad = x.mapBlocks(
+        () => {
+          throw new Error("no such band");
+        },
+        { dtype: "float64" },
+      );
+      const [a, b, c] = await Promise.allSettled([x.compute(), x.mul(2).compute(), bad.compute()]);
+      expect(c).toMatchObject({ status: "rejected", reason: { message: expect.stringContaining("no such band") } });
+      if (a.status !== "fulfilled" || b.status !== "fulfilled") throw new Error("both have all they need");
+      expect(b.value.toArray()).toEqual((a.value.toArray() as number[]).map((v) => 2 * v));
     } finally {
       leave();
     }
