@@ -1,7 +1,8 @@
 /** Copies and fills of blocks, by the map engine. */
 import { invariant } from "../base/index.ts";
-import { DTYPES, type DType } from "../dtype/index.ts";
-import { copyBlock, type NDArray } from "../ndarray/index.ts";
+import type { DType } from "../dtype/index.ts";
+import { copyBlock, NDArray } from "../ndarray/index.ts";
+import { isComplex, partView } from "./complex/views.ts";
 import { CallBuilder } from "./ir.ts";
 import { runMap } from "./map.ts";
 
@@ -40,7 +41,7 @@ export function copyStrided(to: NDArray, from: NDArray): void {
     to.dtype === from.dtype && to.shape.join() === from.shape.join(),
     `copy of ${from.dtype} (${from.shape.join(", ")}) into ${to.dtype} (${to.shape.join(", ")})`,
   );
-  if (DTYPES[to.dtype].components === 2) return copyBlock(to, from);
+  if (isComplex(to.dtype)) return copyComplex(to, from);
   let call = COPIES.get(to.dtype);
   if (call === undefined) {
     const b = new CallBuilder();
@@ -48,4 +49,19 @@ export function copyStrided(to: NDArray, from: NDArray): void {
     COPIES.set(to.dtype, call);
   }
   runMap(call, [from], [to], to.shape);
+}
+
+/** Complex elements: at once where they are words of 8 bytes, else part by part. */
+function copyComplex(to: NDArray, from: NDArray): void {
+  if (to.isContiguous && from.isContiguous) return copyBlock(to, from);
+  const [a, b] = [asWords(to), asWords(from)];
+  if (a && b) return copyStrided(a, b);
+  for (const part of [0, 1] as const) copyStrided(partView(to, part), partView(from, part));
+}
+
+/** A complex64 block as float64 elements, if its memory is aligned to them. Copies keep all bits. */
+function asWords(x: NDArray): NDArray | null {
+  if (x.dtype !== "complex64" || x.data.byteOffset % 8 !== 0) return null;
+  const words = new Float64Array(x.data.buffer, x.data.byteOffset, x.data.length >> 1);
+  return new NDArray("float64", words, x.shape, x.stride, x.offset);
 }

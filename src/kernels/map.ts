@@ -2,6 +2,7 @@
 import { invariant } from "../base/index.ts";
 import type { KernelCall } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import { splitBlocks, splitCall } from "./complex/split.ts";
 import { runNest } from "./engine.ts";
 import { loopNest } from "./loop.ts";
 
@@ -36,5 +37,10 @@ export function runMap(
       `kernel output ${k} is ${x.dtype} of rank ${x.ndim}, expected ${dtype} of rank ${shape.length}`,
     );
   });
+  const split = splitCall(call);
+  if (split) {
+    const [parts, results] = [splitBlocks(inputs), splitBlocks(outs)];
+    return runNest(split, loopNest(shape, [...results, ...parts]), results, parts);
+  }
   runNest(call, loopNest(shape, [...outs, ...inputs]), outs, inputs);
 }

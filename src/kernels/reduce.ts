@@ -10,6 +10,7 @@ import { DTYPES, type DType, givesIndex } from "../dtype/index.ts";
 import type { KernelCall, ReducePlace, ReduceSpec } from "../graph/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { joinSlot, type Slots, slotKind, slotsOver } from "./accumulate.ts";
+import { splitBlocks, splitCall } from "./complex/split.ts";
 import { convert, fill } from "./copy.ts";
 import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
@@ -69,6 +70,8 @@ export function runReduce(
     out.dtype === "float64" && out.shape[0] === componentCount(spec.op),
     `partial of ${spec.op} is ${out.dtype} (${out.shape.join(", ")})`,
   );
+  const split = splitCall(call);
+  if (split) return runReduce(split, spec, splitBlocks(inputs), shape, reduced, out, place);
   const keptAxes = shape.flatMap((_, k) => (reduced.includes(k) ? [] : [k]));
   const axes = splitAxes(shape, reduced);
   const part = (c: number, dtype: SlotDType = "float64"): NDArray => component(out, c, keptAxes, axes, dtype);

@@ -176,10 +176,10 @@ test("a sum of no terms is zero", () => {
 test("refuses what does not multiply", () => {
   const [x, y] = [NDArray.zeros("float64", [2, 3]), NDArray.zeros("float64", [2, 3])];
   expect(() => runBlock("matmul", [x, y], NDArray.zeros("float64", [2, 3]), null, AT)).toThrow(/matrix product of/);
-  const c = NDArray.zeros("complex64", [2, 2]);
+  const c = NDArray.zeros("timedelta64[ns]", [2, 2]);
   let thrown: unknown;
   try {
-    runBlock("matmul", [c, c], NDArray.zeros("complex64", [2, 2]), null, AT);
+    runBlock("matmul", [c, c], NDArray.zeros("timedelta64[ns]", [2, 2]), null, AT);
   } catch (error) {
     thrown = error;
   }

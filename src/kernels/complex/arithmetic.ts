@@ -3,8 +3,11 @@
  * or float64 lanes does; nothing is fused, so bits are the same on every CPU (NumPy's product is fused where the CPU
  * has such an instruction, and differs then in the last bit of a part). Source: NumPy 2.4 `loops.c.src`, `npy_math_complex`.
  */
+import type { DType } from "../../dtype/index.ts";
 import type { CompareOp } from "../../graph/index.ts";
-import { type ComplexUnary, copySign, exp, hypot, log, type Pair } from "./parts.ts";
+import { hypot } from "../scalar-float.ts";
+import { binaryFunction } from "../scalar-ops.ts";
+import { type ComplexUnary, copySign, exp, log, type Pair } from "./parts.ts";
 
 /** Rounds to the precision of a part. */
 export type Round = (x: number) => number;
@@ -166,11 +169,16 @@ export function unaryOf(op: string, round: Round): ComplexUnary | undefined {
   }
 }
 
-/** Unary operations whose result is a real number or a bool. */
-export const TO_REAL: Readonly<Record<string, (x: number, y: number) => number>> = {
+/** Function of a unary operation whose result is real or bool; undefined where the result is complex. */
+export function toRealOf(op: string, part: DType): ((x: number, y: number) => number) | undefined {
+  // The modulus is `hypot` of the parts, in their dtype; floats are numbers.
+  if (op === "abs") return binaryFunction("hypot", part) as (x: number, y: number) => number;
+  return TO_REAL[op];
+}
+
+const TO_REAL: Readonly<Record<string, (x: number, y: number) => number>> = {
   real: (x) => x,
   imag: (_, y) => y,
-  abs: hypot,
   isnan: (x, y) => (Number.isNaN(x) || Number.isNaN(y) ? 1 : 0),
   isinf: (x, y) => (Math.abs(x) === Number.POSITIVE_INFINITY || Math.abs(y) === Number.POSITIVE_INFINITY ? 1 : 0),
   isfinite: (x, y) => (Number.isFinite(x) && Number.isFinite(y) ? 1 : 0),

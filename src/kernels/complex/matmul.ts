@@ -5,16 +5,10 @@
 import { NDArray } from "../../ndarray/index.ts";
 import { CallBuilder } from "../ir.ts";
 import { runMap } from "../map.ts";
+import { partView } from "./views.ts";
 
 /** A real product of blocks, as `matmul` has it. */
 export type RealProduct = (inputs: readonly NDArray[], out: NDArray) => void;
-
-/** The real (0) or imaginary (1) parts of a complex block: a view. */
-export function partView(block: NDArray, part: 0 | 1): NDArray {
-  const dtype = block.dtype === "complex64" ? "float32" : "float64";
-  const stride = block.stride.map((s) => 2 * s);
-  return new NDArray(dtype, block.data, block.shape, stride, 2 * block.offset + part);
-}
 
 function combine(op: "add" | "sub", to: NDArray, other: NDArray): void {
   const b = new CallBuilder();

@@ -4,6 +4,8 @@
  * functions" (1987); FreeBSD msun (csqrt, ctanh) for the forms that do not cancel.
  */
 
+import { hypot } from "../scalar-float.ts";
+
 /** Where a function puts the two parts of its result. */
 export type Pair = Float64Array;
 /** Function of one complex number. */
@@ -23,30 +25,6 @@ export function copySign(magnitude: number, sign: number): number {
 function set(out: Pair, re: number, im: number): void {
   out[0] = re;
   out[1] = im;
-}
-
-/**
- * sqrt(x² + y²), within 1 ulp and without overflow on the way. Source: glibc 2.35 `e_hypot.c`, after C. F. Borges,
- * "An improved algorithm for hypot(a, b)" (2019).
- */
-export function hypot(x: number, y: number): number {
-  let [a, b] = [Math.abs(x), Math.abs(y)];
-  if (a === INF || b === INF) return INF;
-  if (b > a) [a, b] = [b, a];
-  if (Number.isNaN(a + b) || b === 0 || b <= a * 2 ** -54) return a + b;
-  const scale = a > 2 ** 511 ? 2 ** -600 : b < 2 ** -459 ? 2 ** 600 : 1;
-  a *= scale;
-  b *= scale;
-  const h = Math.sqrt(a * a + b * b);
-  let error: number;
-  if (h <= 2 * b) {
-    const delta = h - b;
-    error = a * (2 * delta - a) + (delta - 2 * (a - b)) * delta;
-  } else {
-    const delta = h - a;
-    error = 2 * delta * (a - 2 * b) + ((4 * delta - b) * b + delta * delta);
-  }
-  return (h - error / (2 * h)) / scale;
 }
 
 /** Product of a·b as the rounded value and what rounding lost. Source: Dekker (1971), Veltkamp's split. */

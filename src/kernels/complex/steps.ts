@@ -3,12 +3,13 @@
  * numbers never reach the vector code.
  */
 import { UnsupportedError } from "../../base/index.ts";
-import { DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
+import type { DType, TypedArray } from "../../dtype/index.ts";
 import type { KernelCall, KernelNode } from "../../graph/index.ts";
 import { castFunction } from "../scalar-ops.ts";
-import { binaryOf, COMPARE, type Round, TO_REAL, unaryOf } from "./arithmetic.ts";
+import { binaryOf, COMPARE, type Round, toRealOf, unaryOf } from "./arithmetic.ts";
 import type { ComplexUnary, Pair } from "./parts.ts";
 import * as parts from "./parts.ts";
+import { isComplex, partType } from "./views.ts";
 
 type Cells = number[]; // how a typed array of floats or small integers looks to the loops below
 /** Computes the first `n` elements of a node's tile. */
@@ -37,19 +38,9 @@ const FUNCTIONS: Readonly<Record<string, ComplexUnary>> = {
   atanh: parts.atanh,
 };
 
-/** True for complex dtypes. */
-export function isComplex(dtype: DType): boolean {
-  return DTYPES[dtype].kind === "c";
-}
-
 /** True for a node whose value or first operand is complex: one that {@link complexStep} runs. */
 export function hasComplex(node: KernelNode, nodes: readonly KernelNode[]): boolean {
   return isComplex(node.dtype) || ("a" in node && isComplex((nodes[node.a] as KernelNode).dtype)); // operands precede users
-}
-
-/** dtype of the parts of a complex dtype. */
-export function partType(dtype: DType): DType {
-  return dtype === "complex64" ? "float32" : "float64";
 }
 
 function roundOf(dtype: DType): Round {
@@ -162,7 +153,7 @@ export function complexStep(
     if (!f) throw refused(node.op, dtype);
     return (n) => binaryLoop(f, out, cells(node.a), cells(node.b), n);
   }
-  const toReal = TO_REAL[node.op];
+  const toReal = toRealOf(node.op, partType(dtype));
   if (toReal) return (n) => realLoop(toReal, out, cells(node.a), n);
   const f = unaryOf(node.op, roundOf(dtype)) ?? FUNCTIONS[node.op];
   if (!f) throw refused(node.op, dtype);

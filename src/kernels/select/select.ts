@@ -9,6 +9,7 @@ import { invariant } from "../../base/index.ts";
 import { allocate, DTYPES, type DType, type TypedArray, viewOf } from "../../dtype/index.ts";
 import type { KernelCall, NodeId, SelectSpec } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
+import { splitBlocks, splitCall } from "../complex/split.ts";
 import { isCompiled } from "../engine.ts";
 import { CallBuilder } from "../ir.ts";
 import { loopNest } from "../loop.ts";
@@ -48,6 +49,8 @@ export function runSelect(
   reduced: readonly number[],
   out: NDArray,
 ): void {
+  const split = splitCall(call);
+  if (split) return runSelect(split, spec, splitBlocks(views), loop, reduced, out);
   const kept = loop.flatMap((_, k) => (reduced.includes(k) ? [] : [k]));
   const pick = (of: readonly number[], axes: readonly number[]): number[] => axes.map((k) => of[k] as number);
   const shape = pick(loop, kept);
