@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import * as namespace from "../../src/array/index.ts";
 import { allocate, DTYPES, type DType, dtypeInfo } from "../../src/dtype/index.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
-import { lookUp } from "../array/grid/run.ts";
+import { lookUp } from "../array/grid/cases.ts";
 
 export const BOOL: readonly DType[] = ["bool"];
 export const SIGNED: readonly DType[] = ["int8", "int16", "int32", "int64"];

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as array from "../../src/array/index.ts";
 import { DTYPES, type DType } from "../../src/dtype/index.ts";
-import { lookUp } from "../array/grid/run.ts";
+import { lookUp } from "../array/grid/cases.ts";
 import { ALL, COMPLEX, dtype, FLOATS, INTEGERS, ours, promotable, promoted, SIGNED, UNSIGNED } from "./arbitraries.ts";
 
 const { names } = JSON.parse(readFileSync(new URL("./fixtures/names.json", import.meta.url), "utf8")) as {

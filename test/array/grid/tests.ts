@@ -2,8 +2,9 @@
 import { expect, test } from "vitest";
 import { describeNumpy } from "../../oracle/numpy-live.ts";
 import { useInlineRunner } from "../../run-inline.ts";
+import { casesOf, type Extent, lookUp } from "./cases.ts";
 import type { Row } from "./row.ts";
-import { casesOf, check, type Extent, lookUp } from "./run.ts";
+import { check } from "./run.ts";
 
 /** So many questions wait for NumPy at once. */
 const AT_ONCE = 32;
