@@ -33,6 +33,7 @@ import { type MapOverlapOptions, mapOverlapNode } from "./overlap-map.ts";
 import { persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
 import { type PointIndex, pointsLayer } from "./points.ts";
+import { RankedMethods } from "./ranked-methods.ts";
 import { blocksLayer, repeatLayer, viewLayer } from "./rearranging.ts";
 import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
 import { reshapeLayer } from "./reshape.ts";
@@ -51,15 +52,7 @@ import {
   whereTerm,
 } from "./terms.ts";
 import type { ArgumentValue } from "./travel.ts";
-import {
-  compressedNode,
-  countNode,
-  reportedChunks,
-  type SelectedNode,
-  selectedNode,
-  selectionOf,
-  unknownShape,
-} from "./unknown.ts";
+import { compressedNode, countNode, reportedChunks, type SelectedNode, selectionOf, unknownShape } from "./unknown.ts";
 import { type VisualizeOptions, visualize } from "./visualize.ts";
 import { warnOfCast, warnOfWrap } from "./wrap-warning.ts";
 import type { Written } from "./write.ts";
@@ -70,7 +63,7 @@ import { type ArrayZarrOptions, zarrWrite } from "./zarr-write.ts";
  *
  * Semantics and dtypes are NumPy 2's; chunks are Dask's (api.md §§3, 6).
  */
-export class ChunkedArray implements LazyArray, Computable<NDArray> {
+export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArray, Computable<NDArray> {
   /** Null where a size is unknown; {@link UnknownArray} is the type that says so. */
   readonly shape: readonly number[];
   readonly dtype: DType;
@@ -80,13 +73,18 @@ export class ChunkedArray implements LazyArray, Computable<NDArray> {
   readonly #node: LayerNode;
 
   constructor(node: LayerNode) {
+    super();
     const selection = selectionOf(node);
     this.#node = node;
-    this.selected = selection && selectedNode(node, selection);
+    this.selected = selection && (node as SelectedNode); // a node with a selection is one
     // What gives arrays of unknown size to callers says so in its type.
     this.chunks = this.selected ? (reportedChunks(this.selected) as number[][]) : node.layer.chunks;
     this.shape = shapeOfChunks(this.chunks).map((n, k) => (selection?.axis === k ? (null as unknown as number) : n));
     this.dtype = node.layer.dtype;
+  }
+
+  protected made(node: LayerNode): ChunkedArray {
+    return new ChunkedArray(node);
   }
 
   /** The layer behind the array. @throws {UnknownShapeError} a size is unknown */

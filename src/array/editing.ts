@@ -95,7 +95,8 @@ export function insert(x: ArrayLike, places: Places, values: ArrayLike, axis?: A
       line.shape.map((s, a) => (a === k ? (block.shape[k] as number) : s)),
     );
     const place = where[0] as number;
-    return concatenate([slab(line, k, 0, place), new ChunkedArray(fit), slab(line, k, place, n)], k);
+    const whole = concatenate([slab(line, k, 0, place), new ChunkedArray(fit), slab(line, k, place, n)], k);
+    return whole.rechunk({ [k]: grown(line.chunks[k] as readonly number[], place, (whole.shape[k] as number) - n) });
   }
   if (where.length === 0) return line;
   const fit = broadcastLayer(
@@ -112,6 +113,28 @@ export function insert(x: ArrayLike, places: Places, values: ArrayLike, axis?: A
   while (next < n) sources.push(next++);
   const both = concatenate([line, new ChunkedArray(fit)], k);
   return new ChunkedArray(takeLayer(both, sources, k));
+}
+
+/** Cuts of an axis with `count` more elements at `place`: they join the block there, unless they are more than the largest. */
+function grown(sizes: readonly number[], place: number, count: number): number[] {
+  const most = Math.max(...sizes, 1);
+  let at = 0;
+  const block = Math.max(
+    0,
+    sizes.findIndex((s) => {
+      at += s;
+      return place <= at;
+    }),
+  );
+  if (count <= most) return sizes.map((s, i) => (i === block ? s + count : s));
+  const start = sizes.slice(0, block).reduce((a, b) => a + b, 0);
+  const [before, after] = [place - start, (sizes[block] ?? 0) - (place - start)];
+  const pieces = Math.ceil(count / most);
+  const inner = Array.from(
+    { length: pieces },
+    (_, p) => Math.round(((p + 1) * count) / pieces) - Math.round((p * count) / pieces),
+  );
+  return [...sizes.slice(0, block), before, ...inner, after, ...sizes.slice(block + 1)].filter((s) => s > 0);
 }
 
 function slab(x: ChunkedArray, k: number, from: number, to: number): ChunkedArray {

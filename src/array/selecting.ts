@@ -10,11 +10,11 @@ import { type ArrayLike, array } from "./create.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
 import { blockOf, flatValues, type IndexArg, type Indices, integers, largest, maskLayer } from "./indexing.ts";
 import { known } from "./inputs.ts";
-import { concatenate } from "./joining.ts";
+import { concatenate, stack } from "./joining.ts";
 import { isLazy, lazyOf } from "./lazy.ts";
 import { countUp } from "./ranges.ts";
 import { binaryTerm, lift, type Term } from "./terms.ts";
-import { selectedNode, whereTrue } from "./unknown.ts";
+import { coordinatesOf, type FromMask, type SelectedNode, selectedNode, whereTrue } from "./unknown.ts";
 
 type AxisOption = number | null | { readonly axis?: number | null };
 
@@ -151,12 +151,17 @@ export function nonzero(x: ArrayLike): UnknownArray[] {
   const lazy = known("nonzero", x);
   if (lazy.ndim === 0) throw new ArgumentError("nonzero of a 0-d array: use atleast1d first");
   const mask = notZero(lazy);
-  return lazy.shape.map((n, k) => {
-    const line = countUp(n, "int64", [lazy.chunks[k] as readonly number[]]);
-    const index = new ChunkedArray(line.node).reshape(...lazy.shape.map((_, a) => (a === k ? n : 1)));
-    const values = broadcastLayer(index, lazy.shape, lazy.chunks);
-    return new ChunkedArray(whereTrue(values, mask.node));
+  return lazy.shape.map((_, k) => {
+    const values = broadcastLayer(indexLine(lazy, k), lazy.shape, lazy.chunks);
+    const node: SelectedNode = { ...whereTrue(values, mask.node), fromMask: coordinatesOf(lazy.shape, k) };
+    return new ChunkedArray(node);
   });
+}
+
+/** Indices along axis `k`, shaped so that they broadcast to the array. */
+function indexLine(x: ChunkedArray, k: number): ChunkedArray {
+  const line = countUp(x.shape[k] as number, "int64", [x.chunks[k] as readonly number[]]);
+  return new ChunkedArray(line.node).reshape(...x.shape.map((n, a) => (a === k ? n : 1)));
 }
 
 /** Indices in the flat array of the elements that are not zero, int64; of unknown size. NumPy `flatnonzero`. */
@@ -169,14 +174,20 @@ export function argwhere(x: ArrayLike): UnknownArray {
   const lazy = known("argwhere", x);
   const wide = lazy.ndim === 0 ? lazy.reshape(1) : lazy;
   const mask = notZero(wide);
-  const lines = wide.shape.map((n, k) => {
-    const line = countUp(n, "int64", [wide.chunks[k] as readonly number[]]);
-    const index = new ChunkedArray(line.node).reshape(...wide.shape.map((_, a) => (a === k ? n : 1)), 1);
+  const lines = wide.shape.map((_, k) => {
+    const index = indexLine(wide, k).reshape(...wide.shape.map((n, a) => (a === k ? n : 1)), 1);
     return new ChunkedArray(broadcastLayer(index, [...wide.shape, 1], [...wide.chunks, [1]]));
   });
   const values = concatenate(lines, -1);
   const rows = lazy.ndim === 0 ? values.slice("...", [0, 0]) : values;
-  return new ChunkedArray(selectedNode(rows.node, { axis: 0, rank: wide.ndim, mask: mask.node }));
+  const node = selectedNode(rows.node, { axis: 0, rank: wide.ndim, mask: mask.node });
+  if (lazy.ndim === 0) return new ChunkedArray(node);
+  const fromMask: FromMask = (runs, sizes, counts) => {
+    const columns = lazy.shape.map((_, k) => new ChunkedArray(coordinatesOf(lazy.shape, k)(runs, sizes, counts)));
+    return stack(columns, -1).rechunk([counts, [lazy.ndim]]).node;
+  };
+  const direct: SelectedNode = { ...node, fromMask };
+  return new ChunkedArray(direct);
 }
 
 /**

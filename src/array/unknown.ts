@@ -3,8 +3,16 @@
  * reductions need no compaction; running counts per block, then compresses into blocks of known sizes.
  */
 import { invariant, UnknownShapeError } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
-import { applyNode, type Chunks, type LayerNode, rechunkNode, sameChunks, shapeOfChunks } from "../graph/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
+import {
+  applyNode,
+  type Chunks,
+  type LayerNode,
+  literalNode,
+  rechunkNode,
+  sameChunks,
+  shapeOfChunks,
+} from "../graph/index.ts";
 import { type LazyArray, lazyOf } from "./lazy.ts";
 import { planReshape, reshapeLayer } from "./reshape.ts";
 
@@ -17,9 +25,14 @@ export interface Selection {
   readonly mask: LayerNode;
 }
 
+/** From a mask in blocks that are runs of the flat order (of `sizes` elements each, `counts` of them kept) to the array. */
+export type FromMask = (mask: LayerNode, sizes: readonly number[], counts: readonly number[]) => LayerNode;
+
 /** Values before the selection, and the selection. */
 export interface SelectedNode extends LayerNode {
   readonly selection: Selection;
+  /** A shorter way to these values, where they follow from the mask alone. */
+  readonly fromMask?: FromMask;
 }
 
 /** An array of this room whose sizes may be unknown (null). `ChunkedArray` is one. */
@@ -78,37 +91,66 @@ interface Flat {
   readonly values: LayerNode;
   readonly mask: LayerNode;
   readonly axis: number;
+  /** Elements of each block along the axis. */
+  readonly sizes: readonly number[];
+  /** Both keep all their axes: their blocks are runs of the flat order. */
+  readonly isRuns: boolean;
 }
 
 function flatten({ layer, selection }: SelectedNode): Flat {
   const { axis, rank, mask } = selection;
+  const shape = shapeOfChunks(layer.chunks);
+  const cut = (node: LayerNode, chunks: Chunks): LayerNode =>
+    sameChunks(node.layer.chunks, chunks) ? node : rechunkNode(node, chunks);
+  if (rank > 1 && rank === shape.length && !shape.includes(0)) {
+    const { input, output } = planReshape(layer.chunks, flatShape(layer.chunks, axis, rank));
+    const sizes = output[0] as readonly number[]; // one axis
+    return { values: cut({ layer }, input), mask: cut(mask, input), axis, sizes, isRuns: true };
+  }
   const values = rank === 1 ? { layer } : reshapeLayer(lazyOf({ layer }), flatShape(layer.chunks, axis, rank));
-  const along = [values.layer.chunks[axis] as readonly number[]];
+  const sizes = values.layer.chunks[axis] as readonly number[]; // the axis is the selection's
   const line = rank === 1 ? mask : reshapeLayer(lazyOf(mask), [-1]);
-  return { values, mask: sameChunks(line.layer.chunks, along) ? line : rechunkNode(line, along), axis };
+  return { values, mask: cut(line, [sizes]), axis, sizes, isRuns: false };
+}
+
+/** A block of the mask, by its number. */
+function byNumber(mask: LayerNode): { readonly layer: LayerNode; readonly axes: readonly null[] } {
+  return { layer: mask, axes: mask.layer.chunks.map(() => null) };
 }
 
 /** Elements kept per block of the selected axis: float64, one block of one element for each. */
 export function countNode(node: SelectedNode): LayerNode {
-  const { mask } = flatten(node);
-  const sizes = mask.layer.chunks[0] as readonly number[]; // 1-d
+  const { mask, sizes } = flatten(node);
   return applyNode("count-true", {
     kernel: "count-true",
     params: null,
-    inputs: [{ layer: mask, axes: [0] }],
+    inputs: [byNumber(mask)],
+    byNumber: true,
     dtype: "float64",
     chunks: [sizes.map(() => 1)],
-    scratchBytes: 4 * Math.max(0, ...sizes),
+    scratchBytes: Math.max(0, ...sizes),
   });
 }
 
 /** The array itself. `kept`: from the sizes of the blocks along the selected axis to those of the result. */
 export function compressedNode(node: SelectedNode, kept: (sizes: readonly number[]) => readonly number[]): LayerNode {
-  const { values, mask, axis } = flatten(node);
+  const { values, mask, axis, sizes, isRuns } = flatten(node);
+  const counts = kept(sizes);
+  invariant(counts.length === sizes.length, "a count for each block");
+  if (node.fromMask) return node.fromMask(mask, sizes, counts);
   const { chunks, dtype } = values.layer;
-  const counts = kept(chunks[axis] as readonly number[]);
-  invariant(counts.length === chunks[axis]?.length, "a count for each block");
-  const largest = chunks.reduce((n, sizes) => n * Math.max(0, ...sizes), 1);
+  const largest = chunks.reduce((n, c) => n * Math.max(0, ...c), 1);
+  const scratchBytes = (itemsize(dtype) + 5) * largest;
+  if (isRuns)
+    return applyNode("compress", {
+      kernel: "compress-flat",
+      params: null,
+      inputs: [byNumber(values), byNumber(mask)],
+      byNumber: true,
+      dtype,
+      chunks: [counts],
+      scratchBytes,
+    });
   return applyNode("compress", {
     kernel: "compress",
     params: { axis },
@@ -117,9 +159,29 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
       { layer: mask, axes: [axis] },
     ],
     dtype,
-    chunks: chunks.map((sizes, k) => (k === axis ? counts : sizes)),
-    scratchBytes: 4 * (largest + Math.max(0, ...(chunks[axis] as readonly number[]))),
+    chunks: chunks.map((c, k) => (k === axis ? counts : c)),
+    scratchBytes: scratchBytes + 5 * Math.max(0, ...sizes),
   });
+}
+
+/** Coordinates along one axis of an array of `shape`, int64: what {@link SelectedNode.fromMask} gives for them. */
+export function coordinatesOf(shape: readonly number[], axis: number): FromMask {
+  return (mask, sizes, counts) => {
+    const starts = new Float64Array(sizes.length);
+    sizes.forEach((n, i) => {
+      if (i + 1 < starts.length) starts[i + 1] = (starts[i] as number) + n;
+    });
+    const first = literalNode("starts", "float64", [sizes.map(() => 1)], new Uint8Array(starts.buffer));
+    return applyNode("nonzero", {
+      kernel: "true-at",
+      params: { shape, axis },
+      inputs: [byNumber(mask), byNumber(first)],
+      byNumber: true,
+      dtype: "int64",
+      chunks: [counts],
+      scratchBytes: Math.max(0, ...sizes),
+    });
+  };
 }
 
 /**

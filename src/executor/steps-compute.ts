@@ -153,9 +153,16 @@ function literal(bytes: Uint8Array, out: NDArray): void {
 
 function arange(step: Extract<Step, { readonly do: "arange" }>, out: NDArray): void {
   const { start, step: by, first } = step;
-  const n = out.size;
-  // One loop per element class: bigint and number elements have no common type.
-  if (dtypeInfo(out.dtype).big)
-    for (let i = 0; i < n; i++) out.data[out.offset + i] = BigInt(start + by * (first + i)) as never;
-  else for (let i = 0; i < n; i++) out.data[out.offset + i] = (start + by * (first + i)) as never;
+  const { data, offset, size } = out;
+  if (!dtypeInfo(out.dtype).big) {
+    for (let i = 0; i < size; i++) data[offset + i] = (start + by * (first + i)) as never; // an array class of numbers
+    return;
+  }
+  // 64-bit integers by halves: a bigint each would be allocated.
+  const words = new Uint32Array(data.buffer, data.byteOffset + 8 * offset, 2 * size);
+  for (let i = 0; i < size; i++) {
+    const v = start + by * (first + i);
+    words[2 * i] = v;
+    words[2 * i + 1] = Math.floor(v / 2 ** 32);
+  }
 }

@@ -1,10 +1,11 @@
 /** Elements by index: lists and points within a block, elements along an axis, diagonals, repeats. */
 import { SelectionError } from "../base/index.ts";
+import { dtypeInfo } from "../dtype/index.ts";
 import type { Plain } from "../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import type { BlockKernel } from "./blocks.ts";
 import { copyStrided } from "./copy.ts";
-import { pickElements, sourcesOf } from "./pick.ts";
+import { indexValues, pickElements, repeatRows, sourcesOf, storeIndices } from "./pick.ts";
 
 /** Bytes of an index of an element within a block. */
 const INDEX_BYTES = 4;
@@ -15,38 +16,31 @@ function axisOf(params: Plain): number {
 
 /** Integers of any width in C order, counted from the front of an axis of `n`. @throws {SelectionError} out of bounds */
 function indices(block: NDArray, n: number, axis: number): Int32Array {
-  const out = new Int32Array(block.size);
-  forEach(block, (v, i) => {
+  const values = indexValues(block);
+  const out = new Int32Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const v = values[i] as number; // i < length
     if (v < -n || v >= n) throw new SelectionError(`index ${v} is out of bounds for axis ${axis} of size ${n}`);
     out[i] = v < 0 ? v + n : v;
-  });
+  }
   return out;
-}
-
-/** Integers in C order as numbers. */
-function forEach(block: NDArray, f: (value: number, i: number) => void): void {
-  let count = 0;
-  const walk = (k: number, at: number): void => {
-    if (k === block.ndim) f(Number(block.data[at]), count++);
-    else for (let i = 0; i < (block.shape[k] as number); i++) walk(k + 1, at + i * (block.stride[k] as number));
-  };
-  if (block.size > 0) walk(0, block.offset);
 }
 
 /** `out[…, i, …] = x[…, index[…, i, …], …]`; axes of `index` of size 1 repeat. */
 function takeAlong(x: NDArray, index: NDArray, axis: number, out: NDArray): void {
   const list = indices(index, x.shape[axis] as number, axis);
   const own = contiguousStride(index.shape);
+  const along = x.stride[axis] as number; // an axis of x
   const sources = new Int32Array(out.size);
   let count = 0;
   const walk = (k: number, at: number, place: number): void => {
-    if (k === out.ndim) {
-      sources[count++] = at + (list[place] as number) * (x.stride[axis] as number);
-      return;
-    }
+    const n = out.shape[k] as number; // k < ndim
     const step = index.shape[k] === 1 ? 0 : (own[k] as number);
     const stride = k === axis || x.shape[k] === 1 ? 0 : (x.stride[k] as number);
-    for (let i = 0; i < (out.shape[k] as number); i++) walk(k + 1, at + i * stride, place + i * step);
+    if (k === out.ndim - 1) {
+      for (let i = 0; i < n; i++) sources[count + i] = at + i * stride + (list[place + i * step] as number) * along;
+      count += n;
+    } else for (let i = 0; i < n; i++) walk(k + 1, at + i * stride, place + i * step);
   };
   if (out.size > 0) walk(0, x.offset, 0);
   pickElements(out, x, sources);
@@ -80,12 +74,12 @@ export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
       const [block, axis] = [x as NDArray, axisOf(params)];
       pickElements(out, block, sourcesOf(block, axis, indices(list as NDArray, block.shape[axis] as number, axis)));
     },
-    scratch: ([, list], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(list?.shape ?? []) * INDEX_BYTES,
+    scratch: ([, list], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(list?.shape ?? []) * 12,
   },
   /** NumPy `take_along_axis` of blocks whose `axis` is whole. */
   "take-along": {
     run: ([x, index], out, params) => takeAlong(x as NDArray, index as NDArray, axisOf(params), out),
-    scratch: ([, index], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(index?.shape ?? []) * INDEX_BYTES,
+    scratch: ([, index], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(index?.shape ?? []) * 12,
   },
   points: { run: ([x], out, params) => points(x as NDArray, params, out) },
   /** The main diagonal of the last two axes. */
@@ -101,25 +95,10 @@ export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
   repeat: {
     run: ([x], out, params) => {
       const [block, axis] = [x as NDArray, axisOf(params)];
-      const n = block.shape[axis] as number;
-      const times = n === 0 ? 0 : (out.shape[axis] as number) / n;
-      const split = (of: readonly number[], pair: readonly number[]): number[] => [
-        ...of.slice(0, axis),
-        ...pair,
-        ...of.slice(axis + 1),
-      ];
-      const shape = split(block.shape, [n, times]);
-      copyStrided(
-        new NDArray(out.dtype, out.data, shape, contiguousStride(shape), out.offset),
-        new NDArray(
-          block.dtype,
-          block.data,
-          shape,
-          split(block.stride, [block.stride[axis] as number, 0]),
-          block.offset,
-        ),
-      );
+      const n = block.shape[axis] as number; // an axis of the block
+      if (n > 0) repeatRows(out, block, (out.shape[axis] as number) / n, axis);
     },
+    scratch: ([x]) => (x ? sizeOf(x.shape) * dtypeInfo(x.dtype).itemsize : 0),
   },
   /** Coordinate `axis` of flat indices into `shape`, int64. */
   "unravel-index": {
@@ -127,25 +106,31 @@ export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
       const { shape, axis } = params as { readonly shape: readonly number[]; readonly axis: number };
       const inner = sizeOf(shape.slice(axis + 1));
       const [size, n] = [sizeOf(shape), shape[axis] as number];
-      const to = out.data as BigInt64Array; // the layer's dtype
-      forEach(flat as NDArray, (v, i) => {
+      const values = indexValues(flat as NDArray);
+      for (let i = 0; i < values.length; i++) {
+        const v = values[i] as number; // i < length
         if (v < 0 || v >= size) throw new SelectionError(`flat index ${v} is out of bounds for ${size} elements`);
-        to[out.offset + i] = BigInt(Math.floor(v / inner) % n);
-      });
+        const step = Math.floor(v / inner);
+        values[i] = axis === 0 ? step : step - Math.floor(step / n) * n;
+      }
+      storeIndices(out, values);
     },
+    scratch: ([flat]) => sizeOf(flat?.shape ?? []) * 8,
   },
   /** Coordinates checked and counted from the front: `mode` "raise", "wrap" or "clip", int64. */
   "bound-index": {
     run: ([index], out, params) => {
       const { n, mode } = params as { readonly n: number; readonly mode: string };
-      const to = out.data as BigInt64Array; // the layer's dtype
-      forEach(index as NDArray, (v, i) => {
-        if (mode === "raise" && (v < 0 || v >= n))
-          throw new SelectionError(`coordinate ${v} is out of bounds for size ${n}`);
-        const at = mode === "wrap" ? ((v % n) + n) % n : mode === "clip" ? Math.max(0, Math.min(n - 1, v)) : v;
-        to[out.offset + i] = BigInt(at);
-      });
+      const values = indexValues(index as NDArray);
+      for (let i = 0; i < values.length; i++) {
+        const v = values[i] as number; // i < length
+        if (v >= 0 && v < n) continue;
+        if (mode === "raise") throw new SelectionError(`coordinate ${v} is out of bounds for size ${n}`);
+        values[i] = mode === "wrap" ? v - Math.floor(v / n) * n : v < 0 ? 0 : n - 1;
+      }
+      storeIndices(out, values);
     },
+    scratch: ([index]) => sizeOf(index?.shape ?? []) * 8,
   },
   /** Bytes of the last axis seen as another dtype. */
   view: {

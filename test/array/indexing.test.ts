@@ -114,7 +114,11 @@ describeNumpy("indexing", (numpy) => {
             "lambda x, i: np.take_along_axis(x, i, -1)",
             along,
           ],
-          [(x) => array.takeAlongAxis(x, array.ravel(along), null), "lambda x, i: np.take_along_axis(x, i.ravel(), None)", along],
+          [
+            (x) => array.takeAlongAxis(x, array.ravel(along), null),
+            "lambda x, i: np.take_along_axis(x, i.ravel(), None)",
+            along,
+          ],
           [(x) => array.takeAlongAxis(x, first, { axis: 0 }), "lambda x, i: np.take_along_axis(x, i, 0)", first],
           [(x) => array.takeAlongAxis(x, array.array(order), 0), "lambda x, i: np.take_along_axis(x, i, 0)", order],
           [(x) => array.compress([true, false, true], x, 0), "lambda x: np.compress([True, False, True], x, 0)"],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { arange, array, type ChunkedArray, type UnknownArray } from "../../src/array/index.ts";
+import { arange, argwhere, array, type ChunkedArray, nonzero, type UnknownArray } from "../../src/array/index.ts";
 import { isRsdatError } from "../../src/base/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { describeNumpy } from "../oracle/numpy-live.ts";
@@ -112,6 +112,27 @@ test("what needs the size says so, and what to do", async () => {
   await expect(x.slice(x.gt(100)).max().compute()).rejects.toMatchObject({ code: "shape" });
   expect((await x.slice(x.gt(100)).sum().compute()).item()).toBe(0n);
   expect((await x.slice(x.gt(100)).compute()).shape).toEqual([0]);
+});
+
+test("coordinates of true elements compute on like any array", async () => {
+  const x = array(
+    [
+      [0, 5, 0],
+      [7, 0, 9],
+    ],
+    { chunks: [1, 2] },
+  );
+  const [rows, columns] = nonzero(x) as [UnknownArray, UnknownArray];
+  expect((await rows.mul(10).add(columns).compute()).toArray({ bigint: false })).toEqual([1, 10, 12]);
+  expect((await columns.sum().compute()).item()).toBe(3n);
+  const places = argwhere(x);
+  expect(places.shape).toEqual([null, 2]);
+  expect((await places.mul(2).compute()).toArray({ bigint: false })).toEqual([
+    [0, 2],
+    [2, 0],
+    [2, 4],
+  ]);
+  expect((await places.max(0).compute()).toArray({ bigint: false })).toEqual([1, 2]);
 });
 
 test("masks in memory give known sizes", async () => {
