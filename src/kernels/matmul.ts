@@ -13,6 +13,8 @@ import { broadcastTo, NDArray, sizeOf } from "../ndarray/index.ts";
 import type { BlockKernel } from "./blocks.ts";
 import { complexMatmul, complexMatmulScratch } from "./complex/matmul.ts";
 import { convert, fill } from "./copy.ts";
+import { type Compute, packPanels } from "./matmul-pack.ts";
+import { memoryOf } from "./segment.ts";
 import {
   type Address,
   FunctionBuilder,
@@ -27,9 +29,6 @@ import {
 import { encodeModule } from "./wasm/encoder.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "./wasm/runtime.ts";
 import { WORK, workBlock } from "./work.ts";
-
-/** dtypes that products are computed in. */
-type Compute = "float32" | "float64" | "int32" | "int64";
 
 const COMPUTE: Readonly<Partial<Record<DType, Compute>>> = {
   bool: "int32",
@@ -182,7 +181,7 @@ function pack(
   const rest = lines % width;
   const panel = depth * width;
   const { matrix, first, along, across } = from;
-  if (whole > 0)
+  if (whole > 0 && !packWhole(dtype, to, from, { panels: whole, width, depth }))
     convert(
       workBlock(dtype, to.at, [whole, depth, width], [panel, width, 1]),
       part(matrix, first, [whole, depth, width], [width * across, along, across]),
@@ -195,6 +194,22 @@ function pack(
     workBlock(dtype, at, [depth, rest], [width, 1]),
     new NDArray(source.dtype, source.data, source.shape, source.stride, source.offset + whole * width * across),
   );
+}
+
+/** Pack whole panels without conversion, if they lie so. */
+function packWhole(
+  dtype: Compute,
+  to: Area,
+  { matrix, first, along, across }: Parameters<typeof pack>[2],
+  extent: { readonly panels: number; readonly width: number; readonly depth: number },
+): boolean {
+  const { block } = matrix;
+  const memory = memoryOf(block.data.buffer);
+  if (memory === undefined || block.dtype !== dtype) return false;
+  const size = DTYPES[dtype].itemsize;
+  const at = matrix.offset + first[0] * matrix.rowStep + first[1] * matrix.step;
+  const lines = { memory, address: block.data.byteOffset + at * size, across: across * size, along: along * size };
+  return packPanels(dtype, lines, to.at, extent);
 }
 
 interface Extents {

@@ -164,6 +164,34 @@ test("small and packed products have the same bits", () => {
   expect(valuesOf(row)).toEqual(valuesOf(whole).slice(0, 5));
 });
 
+test.each(["float32", "float64", "int32", "int64", "uint8"] as const)(
+  "transposed operands of %s give the same bits",
+  (dtype) => {
+    resetSegments();
+    const [m, n, k] = [45, 52, 140];
+    const [a, b] = [randomValues(dtype, m * k), randomValues(dtype, k * n)];
+    const turned = (values: TypedArray, rows: number, columns: number): NDArray => {
+      const out = emptyBlock(dtype, [columns, rows], "contiguous", 0);
+      for (let i = 0; i < rows; i++)
+        for (let j = 0; j < columns; j++) out.data[j * rows + i] = values[i * columns + j] as never; // of one dtype
+      return out.transpose();
+    };
+    const plain = product(
+      dtype,
+      [a, b],
+      [
+        [m, k],
+        [k, n],
+        [m, n],
+      ],
+      ["contiguous", 0],
+    );
+    const out = emptyBlock(dtype, [m, n], "contiguous", 0);
+    runBlock("matmul", [turned(a, m, k), turned(b, k, n)], out, null, AT);
+    expect(valuesOf(out)).toEqual(valuesOf(plain.out));
+  },
+);
+
 test("a sum of no terms is zero", () => {
   const out = NDArray.of(Float64Array.of(5, 5, 5, 5), [2, 2]);
   runBlock("matmul", [NDArray.zeros("float64", [2, 0]), NDArray.zeros("float64", [0, 2])], out, null, AT);
