@@ -67,16 +67,19 @@ function floatSum(code: LaneCode): Accumulator {
   };
 }
 
+/** Counters side by side: an addition waits for the one before. */
+const COUNTERS = 2;
+
 /** Trues of masks, counted at the width of the masks; rows are short enough for 16-bit counters. */
 export function maskCount(code: LaneCode): Accumulator {
-  const acc = zeros(code, 2);
+  const acc = zeros(code, COUNTERS);
   let width: Width = 2;
   return {
     take: (x, live) => {
       width = x.width;
       const v = live === null ? x.v : code.map2("v128.and", x.v, code.mask(live, x.width));
       v.forEach((mask, k) => {
-        const a = acc[k % 2] as V; // two of them
+        const a = acc[k % COUNTERS] as V;
         // Eight lanes of a byte each fill half a vector, and the other half is anything.
         const bytes = code.elements === 8 ? "i16x8.extend_low_i8x16_s" : "i16x8.extadd_pairwise_i8x16_s";
         if (x.width === 1) code.f.set(a, vector2("i16x8.sub", a, vector1(bytes, mask)));
@@ -84,10 +87,10 @@ export function maskCount(code: LaneCode): Accumulator {
       });
     },
     result: () => {
-      const [a, b] = acc as [V, V]; // two of them
-      if (width === 8) return sum64(code.let(vector2("i64x2.add", a, b)));
-      if (width === 4) return sumLanes(vector2("i32x4.add", a, b), "u", code);
-      return sumLanes(vector1("i32x4.extadd_pairwise_i16x8_u", vector2("i16x8.add", a, b)), "u", code);
+      const add = `${shapeOf(INT_OF[width === 1 ? 2 : width])}.add` as Vector2Name; // every shape has add
+      const all = acc.slice(1).reduce((sum: Vector, a) => vector2(add, sum, a), acc[0] as V);
+      if (width === 8) return sum64(code.let(all));
+      return sumLanes(width === 4 ? all : vector1("i32x4.extadd_pairwise_i16x8_u", all), "u", code);
     },
   };
 }
@@ -212,14 +215,15 @@ function floatExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
   const width = widthOf(dtype);
   const identity = code.splat(width, identityBytes(plan));
   const acc = identity.map((x) => code.let(x));
-  const nan = zeros(code, 1)[0] as V;
+  const nan = zeros(code, plan.clean ? 0 : COUNTERS);
   return {
     take: (x, live) => {
       const v = live === null ? x.v : code.select(code.mask(live, width), x.v, identity);
       acc.forEach((a, k) => {
         const y = v[k] as V; // equal counts
         code.f.set(a, vector2(`${shape}.p${kind}`, a, y));
-        if (!plan.clean) code.f.set(nan, vector2("v128.or", nan, vector2(`${shape}.ne`, y, y)));
+        const seen = nan[k % COUNTERS];
+        if (seen !== undefined) code.f.set(seen, vector2("v128.or", seen, vector2(`${shape}.ne`, y, y)));
       });
     },
     result: () => {
@@ -235,7 +239,9 @@ function floatExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
         const [a, b] = kind === "min" ? [next, best] : [best, next];
         code.f.set(best, select(scalarCompare("f64.lt", a, b), next, best));
       }
-      return plan.clean ? best : select(anyTrue(nan), f64(Number.NaN), best);
+      if (nan.length === 0) return best;
+      const any = nan.slice(1).reduce((m: Vector, x) => vector2("v128.or", m, x), nan[0] as V);
+      return select(anyTrue(any), f64(Number.NaN), best);
     },
   };
 }

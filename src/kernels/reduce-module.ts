@@ -57,16 +57,18 @@ const LEAF_MAX = 128;
 /** Globals: count of a row's elements, address of its slot. */
 const COUNT = 0;
 const SLOT = 1;
+/** Four vectors of the widest value: accumulators beside them stay in registers. */
+const VECTOR_BYTES = 64;
 /** Kernels of more nodes than this take eight elements an iteration: they have no registers for more. A search keeps little. */
 const FEW_NODES = 6;
 const FEW_NODES_SEARCHED = 12;
 
-/** Elements per iteration: eight where their order counts, else what fills eight vectors of a small kernel. */
+/** Elements per iteration: eight where their order counts, else what fills four vectors of a small kernel. */
 function elementsOf(plan: ReducePlan): number {
   const { nodes } = plan.call.kernel;
   const few = plan.kind === "first" ? FEW_NODES_SEARCHED : FEW_NODES;
   if (plan.kind === "sum-float" || isProduct(plan.kind) || nodes.length > few) return 8;
-  return Math.min(32, TAIL_BYTES / Math.max(...nodes.map((n) => widthOf(n.dtype))));
+  return Math.min(32, VECTOR_BYTES / Math.max(...nodes.map((n) => widthOf(n.dtype))));
 }
 
 /** What the functions of one module are made from. */
