@@ -531,7 +531,7 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
   }
 
   /** One line: name, shape, dtype, chunks, blocks, bytes and layers; what Node prints. */
-  toString(): string {
+  override toString(): string {
     return arrayText({ node: this.#node, shape: this.shape });
   }
 

@@ -12,9 +12,13 @@ import {
   sliceNode,
   takeNode,
 } from "../graph/index.ts";
-import type { AxisIndex } from "../ndarray/index.ts";
+import { type AxisIndex, normalizeAxis } from "../ndarray/index.ts";
+import { axisAnd, type WithAxis } from "./axis-options.ts";
+import { elementwise } from "./elementwise.ts";
 import { type LazyArray, lazyOf } from "./lazy.ts";
+import { reshapeLayer } from "./reshape.ts";
 import { wholeAlong } from "./select-layer.ts";
+import { type Term, unaryTerm, whereTerm } from "./terms.ts";
 
 /** Bytes that one scanning task needs beside its blocks: none, its tiles lie in the thread's scratch memory. */
 const SCRATCH_BYTES = 0;
@@ -96,6 +100,45 @@ export function scanLayer(op: ScanOp, x: LazyArray, axis: number, dtype: DType):
     ],
     cut,
   );
+}
+
+/** Options of running sums and products. */
+export interface ScanOptions extends WithAxis<number | null> {
+  /** dtype that the values take before they are combined, and that the result has. */
+  readonly dtype?: DType;
+  /** Dask's choice of plan; both give the same bits here: blocks, then their totals, in order. */
+  readonly method?: "sequential" | "blelloch";
+}
+
+/** NaN replaced by what changes nothing. */
+function withoutNaN(x: LazyArray, op: ScanOp): LazyArray {
+  const { kind } = dtypeInfo(x.dtype);
+  if (kind !== "f" && kind !== "c") return x;
+  const node = elementwise("nan-to-neutral", [x], (b, [term]) => {
+    const value = term as Term; // one operand
+    return whereTerm(b, unaryTerm(b, "isnan", value), { weak: op === "add" ? 0 : 1 }, value);
+  });
+  return lazyOf(node);
+}
+
+/**
+ * Layer of a running sum or product as callers write their arguments; without an axis of the flat array.
+ * @throws {AxisError} @throws {DTypeError} @throws {ArgumentError} an unknown method
+ */
+export function scanOf(
+  { op, skipna }: { readonly op: ScanOp; readonly skipna: boolean },
+  x: LazyArray,
+  axis: number | null | ScanOptions | undefined,
+  options?: ScanOptions,
+): LayerNode {
+  const given = axisAnd<number | null, ScanOptions>(axis, options);
+  const { method = "sequential", dtype } = given.options;
+  if (method !== "sequential" && method !== "blelloch")
+    throw new ArgumentError(`method ${JSON.stringify(method)}: expected "sequential" or "blelloch"`);
+  const isFlat = given.axis === undefined || given.axis === null;
+  const line = isFlat && x.ndim !== 1 ? lazyOf(reshapeLayer(x, [-1])) : x;
+  const k = isFlat ? 0 : normalizeAxis(given.axis as number, x.ndim); // neither null nor undefined
+  return scanLayer(op, skipna ? withoutNaN(line, op) : line, k, scanType(x.dtype, dtype));
 }
 
 /** The same with the neutral element before the first. */

@@ -1,24 +1,15 @@
 /** Running sums and products, and forward fill: NumPy's names over lazy arrays. */
-import { ArgumentError, AxisError } from "../base/index.ts";
-import { type DType, dtypeInfo } from "../dtype/index.ts";
+import { AxisError } from "../base/index.ts";
+import type { DType } from "../dtype/index.ts";
 import { normalizeAxis } from "../ndarray/index.ts";
-import { axisAnd, type WithAxis } from "./axis-options.ts";
+import type { WithAxis } from "./axis-options.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import type { ArrayLike } from "./create.ts";
-import { elementwise } from "./elementwise.ts";
 import { known } from "./inputs.ts";
-import { type LazyArray, lazyOf } from "./lazy.ts";
-import { reshapeLayer } from "./reshape.ts";
-import { pushLayer, type ScanOp, scanLayer, scanType, withInitial } from "./scan-layer.ts";
-import { type Term, unaryTerm, whereTerm } from "./terms.ts";
+import { lazyOf } from "./lazy.ts";
+import { pushLayer, type ScanOp, type ScanOptions, scanLayer, scanOf, scanType, withInitial } from "./scan-layer.ts";
 
-/** Options of running sums and products. */
-export interface ScanOptions extends WithAxis<number | null> {
-  /** dtype that the values take before they are combined, and that the result has. */
-  readonly dtype?: DType;
-  /** Dask's choice of plan; both give the same bits here: blocks, then their totals, in order. */
-  readonly method?: "sequential" | "blelloch";
-}
+export type { ScanOptions } from "./scan-layer.ts";
 
 /** Options of the Array API's functions. */
 export interface CumulativeOptions extends WithAxis<number | null> {
@@ -29,29 +20,9 @@ export interface CumulativeOptions extends WithAxis<number | null> {
 
 type Scan = (x: ArrayLike, axis?: number | null | ScanOptions, options?: ScanOptions) => ChunkedArray;
 
-/** NaN replaced by what changes nothing. */
-function withoutNaN(x: LazyArray, op: ScanOp): LazyArray {
-  const { kind } = dtypeInfo(x.dtype);
-  if (kind !== "f" && kind !== "c") return x;
-  const node = elementwise("nan-to-neutral", [x], (b, [term]) => {
-    const value = term as Term; // one operand
-    return whereTerm(b, unaryTerm(b, "isnan", value), { weak: op === "add" ? 0 : 1 }, value);
-  });
-  return lazyOf(node);
-}
-
 function scanned(op: ScanOp, skipna: boolean): Scan {
-  return (x, axis, options) => {
-    const given = axisAnd<number | null, ScanOptions>(axis, options);
-    const { method = "sequential", dtype } = given.options;
-    if (method !== "sequential" && method !== "blelloch")
-      throw new ArgumentError(`method ${JSON.stringify(method)}: expected "sequential" or "blelloch"`);
-    const lazy = known(op === "add" ? "cumsum" : "cumprod", x);
-    const isFlat = given.axis === undefined || given.axis === null;
-    const line = isFlat && lazy.ndim !== 1 ? lazyOf(reshapeLayer(lazy, [-1])) : lazy;
-    const k = isFlat ? 0 : normalizeAxis(given.axis as number, lazy.ndim); // neither null nor undefined
-    return new ChunkedArray(scanLayer(op, skipna ? withoutNaN(line, op) : line, k, scanType(lazy.dtype, dtype)));
-  };
+  const name = op === "add" ? "cumsum" : "cumprod";
+  return (x, axis, options) => new ChunkedArray(scanOf({ op, skipna }, known(name, x), axis, options));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Layers of medians and quantiles: exact, by ranks along whole axes or by counting over many blocks. */
-import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
+import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import {
   KernelBuilder,
@@ -14,6 +14,7 @@ import {
 import { DISCRETE_METHODS } from "../kernels/index.ts";
 import { normalizeAxes, sizeOf } from "../ndarray/index.ts";
 import { chunkSizeBytes } from "./auto.ts";
+import { axisAnd, type WithAxis } from "./axis-options.ts";
 import { countedSelection } from "./counted-selection.ts";
 import { cutChunks, type LazyArray } from "./lazy.ts";
 import type { Axis } from "./reduce.ts";
@@ -30,6 +31,17 @@ export interface Choice {
 export interface SelectOptions {
   /** Keep ranked axes with size 1. */
   readonly keepdims?: boolean;
+}
+
+/** Options of medians. */
+export type MedianOptions = SelectOptions & WithAxis<Axis>;
+
+/** Options of quantiles and percentiles. */
+export interface QuantileOptions extends SelectOptions, WithAxis<Axis> {
+  /** How a quantile between two elements is found, as NumPy names it; default `linear`. */
+  readonly method?: QuantileMethod;
+  /** Not supported. */
+  readonly weights?: null;
 }
 
 /** What the labelled layer adds: a mask of elements that take part, and what an empty result is. */
@@ -126,6 +138,34 @@ export function selectLayer(
   const { node, chunks } = wholeAlong(x, reduced);
   const inputs = [{ layer: node, axes: x.shape.map((_, k) => k) }];
   return selectNode(label, call, spec, inputs, chunks, { reduced, keepdims });
+}
+
+/** Layer of a median as callers write its arguments. */
+export function medianOf(
+  skipna: boolean,
+  x: LazyArray,
+  axis: Axis | MedianOptions | undefined,
+  options?: MedianOptions,
+): LayerNode {
+  const given = axisAnd<Axis, SelectOptions>(axis, options);
+  return selectLayer({ op: "median", skipna }, x, given.axis, given.options);
+}
+
+/**
+ * Layer of quantiles as callers write their arguments.
+ * @throws {UnsupportedError} weights
+ */
+export function quantileOf(
+  skipna: boolean,
+  x: LazyArray,
+  q: number | readonly number[],
+  given: { readonly axis: Axis | undefined; readonly options: QuantileOptions },
+): LayerNode {
+  const { method, weights } = given.options;
+  if (weights !== undefined && weights !== null)
+    throw new UnsupportedError("quantiles with weights are not supported; sort and cumulate the weights instead");
+  const choice: Choice = { op: "quantile", q, skipna, ...(method === undefined ? {} : { method }) };
+  return selectLayer(choice, x, given.axis, given.options);
 }
 
 /** The array with one block along `axes`; where it has more the other axes are cut anew. */

@@ -1,25 +1,12 @@
 /** Median, quantiles and percentiles: NumPy's names over lazy arrays, exact for any chunks. */
-import { UnsupportedError } from "../base/index.ts";
-import type { QuantileMethod } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import { axisAnd, type WithAxis } from "./axis-options.ts";
+import { axisAnd } from "./axis-options.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import type { Axis } from "./reduce.ts";
 import { lazyArray } from "./reductions.ts";
-import { type Choice, type SelectOptions, selectLayer } from "./select-layer.ts";
+import { type MedianOptions, medianOf, type QuantileOptions, quantileOf } from "./select-layer.ts";
 
-export type { SelectOptions } from "./select-layer.ts";
-
-/** Options of medians. */
-export type MedianOptions = SelectOptions & WithAxis<Axis>;
-
-/** Options of quantiles and percentiles. */
-export interface QuantileOptions extends SelectOptions, WithAxis<Axis> {
-  /** How a quantile between two elements is found, as NumPy names it; default `linear`. */
-  readonly method?: QuantileMethod;
-  /** Not supported. */
-  readonly weights?: null;
-}
+export type { MedianOptions, QuantileOptions, SelectOptions } from "./select-layer.ts";
 
 type Median = (x: ChunkedArray | NDArray, axis?: Axis | MedianOptions, options?: MedianOptions) => ChunkedArray;
 type Quantile = (
@@ -30,26 +17,13 @@ type Quantile = (
 ) => ChunkedArray;
 
 function median_(skipna: boolean): Median {
-  return (x, axis, options) => {
-    const given = axisAnd<Axis, SelectOptions>(axis, options);
-    return new ChunkedArray(selectLayer({ op: "median", skipna }, lazyArray(x), given.axis, given.options));
-  };
+  return (x, axis, options) => new ChunkedArray(medianOf(skipna, lazyArray(x), axis, options));
 }
 
 function quantile_(skipna: boolean, percent: boolean): Quantile {
   return (x, q, axis, options) => {
-    const given = axisAnd<Axis, QuantileOptions>(axis, options);
-    const { method, weights } = given.options;
-    if (weights !== undefined && weights !== null)
-      throw new UnsupportedError("quantiles with weights are not supported; sort and cumulate the weights instead");
-    const lazy = lazyArray(x);
-    const choice: Choice = {
-      op: "quantile",
-      q: percent ? (typeof q === "number" ? q / 100 : q.map((x) => x / 100)) : q,
-      skipna,
-      ...(method === undefined ? {} : { method }),
-    };
-    return new ChunkedArray(selectLayer(choice, lazy, given.axis, given.options));
+    const share = percent ? (typeof q === "number" ? q / 100 : q.map((p) => p / 100)) : q;
+    return new ChunkedArray(quantileOf(skipna, lazyArray(x), share, axisAnd<Axis, QuantileOptions>(axis, options)));
   };
 }
 
