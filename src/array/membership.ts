@@ -1,9 +1,12 @@
 /** Membership of elements in a set. */
 import { ArgumentError } from "../base/index.ts";
-import type { Scalar } from "../dtype/index.ts";
+import { dtypeInfo, promoteTypes, type Scalar } from "../dtype/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
-import { ChunkedArray } from "./chunked-array.ts";
+import { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
+import { searchsorted } from "./counting.ts";
+import { array } from "./create.ts";
 import { elementwise, type Operand } from "./elementwise.ts";
+import { sort } from "./sorting.ts";
 import { isinTerm, strong, type Term } from "./terms.ts";
 
 /** Options of {@link isin}. */
@@ -15,11 +18,17 @@ export interface IsinOptions {
 }
 
 /**
- * True where an element equals one of `values`; NaN equals nothing. Lazy; bool, shape and chunks of `x`; the values are
- * a parameter of the fused kernel (8-bit integers: a table of bits). NumPy `isin`.
+ * True where an element equals one of `values`; NaN equals nothing. Lazy; bool, shape and chunks of `x`; values in
+ * memory are a parameter of the fused kernel (8-bit integers: a table of bits), a lazy array is sorted into one block that
+ * every task holds. NumPy `isin`.
  * @throws {DTypeError} values that are no numbers
  */
-export function isin(x: Operand, values: readonly Scalar[] | NDArray, options: IsinOptions = {}): ChunkedArray {
+export function isin(
+  x: Operand,
+  values: readonly Scalar[] | NDArray | ChunkedArray,
+  options: IsinOptions = {},
+): ChunkedArray {
+  if (isChunkedArray(values)) return isinLazy(array(x as ChunkedArray), values, options.invert ?? false); // or a number
   const list = valuesOf(values);
   return new ChunkedArray(
     elementwise("isin", [x], (b, [t]) => {
@@ -29,8 +38,18 @@ export function isin(x: Operand, values: readonly Scalar[] | NDArray, options: I
   );
 }
 
+/** An element is there when the places before and after its like differ. */
+function isinLazy(x: ChunkedArray, values: ChunkedArray, invert: boolean): ChunkedArray {
+  const common = promoteTypes(x.dtype, values.dtype);
+  const [sorted, own] = [sort(values.astype(common), null), x.astype(common)];
+  const found = searchsorted(sorted, own, { side: "right" }).gt(searchsorted(sorted, own, { side: "left" }));
+  const isFloat = dtypeInfo(common).kind === "f";
+  const equal = isFloat ? found.and(own.eq(own)) : found; // NaN sorts as equal to itself
+  return invert ? equal.not() : equal;
+}
+
 function valuesOf(values: readonly Scalar[] | NDArray): readonly Scalar[] {
   if (values instanceof NDArray) return Array.from(ascontiguous(values).data as Float64Array); // any dtype's numbers
   if (Array.isArray(values)) return values;
-  throw new ArgumentError("isin: expected a list of numbers or a block in memory; compute a lazy array first");
+  throw new ArgumentError("isin: expected a list of numbers, a block in memory or a lazy array");
 }

@@ -260,6 +260,13 @@ const OTHERS: readonly Row[] = [
       { id: "[nan]", numpy: "lambda x: np.isin(x, [np.nan])", ours: (f, x) => f("isin", x, [Number.NaN]) },
       { id: "[]", numpy: "lambda x: np.isin(x, [])", ours: (f, x) => f("isin", x, []) },
       {
+        id: "lazy",
+        numpy: "lambda x, y: np.isin(x, y)",
+        ours: (f, x, y) => f("isin", x, y),
+        other: "broadcast",
+        otherDtypes: ["int16", "float64"],
+      },
+      {
         id: "40 values",
         numpy: "lambda x: np.isin(x, list(range(-20, 120, 3)))",
         ours: (f, x) =>

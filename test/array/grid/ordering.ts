@@ -233,7 +233,7 @@ const SORTING: readonly Row[] = [
             minlength: 12,
             weights: f("divide", f("arange", x.size, { chunks: x.chunks }), 4),
           }),
-        { dtypes: ["uint8", "int32"], profiles: both(hasRank(1, 1), isPlain) },
+        { dtypes: ["uint8", "int32"], profiles: both(hasRank(1, 1), isPlain, isFilled) },
       ),
     ],
   },
