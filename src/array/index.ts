@@ -21,6 +21,7 @@ export type { Computable, ComputeOptions, Results, Unsettled } from "./compute.t
 export { assembleBlocks, computeAll, explainAll } from "./compute.ts";
 export * from "./counting.ts";
 export * from "./create.ts";
+export * from "./delayed.ts";
 export * from "./differences.ts";
 export * from "./editing.ts";
 export type { Aligned, Operand } from "./elementwise.ts";
@@ -57,6 +58,7 @@ export * from "./reductions.ts";
 export * from "./scans.ts";
 export * from "./selecting.ts";
 export * from "./selection.ts";
+export * from "./sets.ts";
 export * from "./sorting.ts";
 export { sourceLayer } from "./source.ts";
 export * from "./statistics.ts";

@@ -16,31 +16,91 @@ export function copyBlock(to: NDArray, from: NDArray): void {
     to.data.set(from.data.subarray(from.offset * c, (from.offset + from.size) * c) as never, to.offset * c);
     return;
   }
-  walk(to, from, c, 0, to.offset * c, from.offset * c);
+  const nest = loops(to, from);
+  const { itemsize } = DTYPES[to.dtype];
+  const width = Math.min(4, itemsize);
+  // In words, so that every bit of every element stays as it is.
+  const scale = itemsize / width;
+  walk(words(to.data, width), words(from.data, width), { nest, scale }, 0, to.offset * scale, from.offset * scale);
 }
 
-function walk(to: NDArray, from: NDArray, c: number, axis: number, t: number, f: number): void {
-  const n = axis < to.ndim ? (to.shape[axis] as number) : 1;
-  const [ts, fs] = axis < to.ndim ? [(to.stride[axis] as number) * c, (from.stride[axis] as number) * c] : [c, c];
-  if (axis >= to.ndim - 1) row(to.data, from.data, n, c, t, ts, f, fs);
-  else for (let i = 0; i < n; i++) walk(to, from, c, axis + 1, t + i * ts, f + i * fs);
+/** One loop: how often, and the strides of both sides in elements. */
+interface Loop {
+  readonly n: number;
+  readonly to: number;
+  readonly from: number;
+}
+
+/** Loops over all elements, outer first: without axes of one element, and with axes joined that follow on each other on both sides. */
+function loops(to: NDArray, from: NDArray): readonly Loop[] {
+  const out: Loop[] = [];
+  to.shape.forEach((n, k) => {
+    if (n === 1) return;
+    const [t, f] = [to.stride[k] as number, from.stride[k] as number]; // one per axis
+    const last = out.at(-1);
+    if (last && last.to === t * n && last.from === f * n) out[out.length - 1] = { n: last.n * n, to: t, from: f };
+    else out.push({ n, to: t, from: f });
+  });
+  return out;
+}
+
+type Words = Uint8Array | Uint16Array | Uint32Array;
+
+function words({ buffer, byteOffset, byteLength }: TypedArray, width: number): Words {
+  if (width === 1) return new Uint8Array(buffer, byteOffset, byteLength);
+  return width === 2
+    ? new Uint16Array(buffer, byteOffset, byteLength / 2)
+    : new Uint32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function walk(
+  to: Words,
+  from: Words,
+  o: { readonly nest: readonly Loop[]; readonly scale: number },
+  depth: number,
+  t: number,
+  f: number,
+): void {
+  const { nest, scale } = o;
+  const loop = nest[depth] ?? { n: 1, to: 1, from: 1 };
+  if (depth >= nest.length - 1) row(to, from, { loop, scale }, t, f);
+  else
+    for (let i = 0; i < loop.n; i++) walk(to, from, o, depth + 1, t + i * loop.to * scale, f + i * loop.from * scale);
 }
 
 function row(
-  to: TypedArray,
-  from: TypedArray,
-  n: number,
-  c: number,
+  to: Words,
+  from: Words,
+  { loop, scale }: { readonly loop: Loop; readonly scale: number },
   t: number,
-  ts: number,
   f: number,
-  fs: number,
 ): void {
-  if (ts === c && fs === c) {
-    to.set(from.subarray(f, f + n * c) as never, t); // same dtype, so same array class
+  if (loop.to === 1 && loop.from === 1) {
+    to.set(from.subarray(f, f + loop.n * scale), t);
     return;
   }
-  for (let i = 0; i < n; i++) for (let k = 0; k < c; k++) to[t + i * ts + k] = from[f + i * fs + k] as never;
+  const [ts, fs] = [loop.to * scale, loop.from * scale];
+  // One loop per width: a loop that has seen arrays of several classes is slow for all of them.
+  for (let w = 0; w < scale; w++)
+    if (to instanceof Uint32Array) row32(to, from as Uint32Array, { n: loop.n, ts, fs }, t + w, f + w);
+    else if (to instanceof Uint16Array) row16(to, from as Uint16Array, { n: loop.n, ts, fs }, t, f);
+    else row8(to, from as Uint8Array, { n: loop.n, ts, fs }, t, f);
+}
+
+interface Row {
+  readonly n: number;
+  readonly ts: number;
+  readonly fs: number;
+}
+
+function row8(to: Uint8Array, from: Uint8Array, { n, ts, fs }: Row, t: number, f: number): void {
+  for (let i = 0; i < n; i++) to[t + i * ts] = from[f + i * fs] as number; // both hold n elements
+}
+function row16(to: Uint16Array, from: Uint16Array, { n, ts, fs }: Row, t: number, f: number): void {
+  for (let i = 0; i < n; i++) to[t + i * ts] = from[f + i * fs] as number; // both hold n elements
+}
+function row32(to: Uint32Array, from: Uint32Array, { n, ts, fs }: Row, t: number, f: number): void {
+  for (let i = 0; i < n; i++) to[t + i * ts] = from[f + i * fs] as number; // both hold n elements
 }
 
 /** `block` itself when in C order from offset 0, else a copy in ordinary memory that is. */

@@ -4,9 +4,10 @@
  * Imports: base, dtype.
  * @module
  */
+export { broadcastTo } from "./broadcast.ts";
 export { ascontiguous, copyBlock } from "./copy.ts";
 export type { Nested } from "./ndarray.ts";
 export { NDArray } from "./ndarray.ts";
 export { broadcastShapes, contiguousStride, normalizeAxes, normalizeAxis, sizeOf } from "./shape.ts";
 export type { AxisIndex, Range, SliceArg } from "./slicing.ts";
-export { broadcastTo, parseIndex, rangeOf, sliceBlock } from "./slicing.ts";
+export { parseIndex, rangeOf } from "./slicing.ts";

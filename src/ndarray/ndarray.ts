@@ -12,6 +12,7 @@ import {
   viewOf,
 } from "../dtype/index.ts";
 import { contiguousStride, sizeOf } from "./shape.ts";
+import { type AxisIndex, parseIndex, type SliceArg } from "./slicing.ts";
 
 /** Value with nesting by axis, as `toArray` gives it. */
 export type Nested = number | bigint | boolean | Complex | Nested[];
@@ -134,6 +135,51 @@ export class NDArray<D extends DType = DType> {
     }
     const pick = (of: readonly number[]): number[] => axes.map((a) => of[a] as number);
     return new NDArray(this.dtype, this.data, pick(this.shape), pick(this.stride), this.offset);
+  }
+
+  /**
+   * Basic indexing as NumPy's, a view: `x.slice("1:3, ::-1")`, `x.slice([1, 3], 0, null, "...")`.
+   * @throws {SelectionError} out of bounds or no slice
+   */
+  slice(...index: readonly SliceArg[]): NDArray<D> {
+    return this.select(parseIndex(index, this.shape));
+  }
+
+  /** The elements that a parsed index names, as a view. */
+  select(index: readonly AxisIndex[]): NDArray<D> {
+    const shape: number[] = [];
+    const stride: number[] = [];
+    let { offset } = this;
+    let axis = 0;
+    for (const part of index) {
+      if (part.kind === "newaxis") {
+        shape.push(1);
+        stride.push(0);
+        continue;
+      }
+      const step = this.stride[axis++] as number; // one index per axis
+      if (part.kind === "element") offset += part.at * step;
+      else {
+        offset += part.count > 0 ? part.start * step : 0;
+        shape.push(part.count);
+        stride.push(step * part.step);
+      }
+    }
+    return new NDArray(this.dtype, this.data, shape, stride, offset);
+  }
+
+  /** Element (of one axis) or view (of more) number `index` along the first axis, from the end if negative; undefined where there is none. As `Array.prototype.at`. */
+  at(index: number): Scalar | Complex | NDArray<D> | undefined {
+    const [n] = this.shape;
+    const i = index < 0 ? index + (n ?? 0) : index;
+    if (n === undefined || !Number.isInteger(i) || i < 0 || i >= n) return undefined;
+    return this.ndim === 1 ? this.item(i) : this.slice(i);
+  }
+
+  /** Elements of one axis, views of the others along the first. @throws {SelectionError} a block without axes */
+  *[Symbol.iterator](): Generator<Scalar | Complex | NDArray<D>, void, undefined> {
+    if (this.ndim === 0) throw new SelectionError("iteration over a block without axes; use item()");
+    for (let i = 0; i < (this.shape[0] as number); i++) yield this.at(i) as Scalar | Complex | NDArray<D>; // i < size
   }
 
   #value(at: number): Scalar | Complex {

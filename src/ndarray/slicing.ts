@@ -1,7 +1,5 @@
 /** Slicing algebra: NumPy's basic indexing on one block, and normalised slices for many blocks. */
 import { SelectionError } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
-import { NDArray } from "./ndarray.ts";
 
 /** A slice with known bounds: elements `start, start + step, …`, `count` of them. `step` is never 0. */
 export interface Range {
@@ -83,36 +81,4 @@ function axisIndex(part: Exclude<SliceArg, null>, axis: number, n: number): Axis
   const bounds =
     text !== null ? text.split(":").map((s) => (s === "" ? null : Number(s))) : (part as readonly (number | null)[]);
   return { kind: "range", ...rangeOf(bounds[0] ?? null, bounds[1] ?? null, bounds[2] ?? null, n) };
-}
-
-/** The elements an index names, as a view. */
-export function sliceBlock<D extends DType>(block: NDArray<D>, index: readonly AxisIndex[]): NDArray<D> {
-  const shape: number[] = [];
-  const stride: number[] = [];
-  let offset = block.offset;
-  let axis = 0;
-  for (const part of index) {
-    if (part.kind === "newaxis") {
-      shape.push(1);
-      stride.push(0);
-      continue;
-    }
-    const step = block.stride[axis++] as number; // one index per axis
-    if (part.kind === "element") offset += part.at * step;
-    else {
-      offset += part.count > 0 ? part.start * step : 0;
-      shape.push(part.count);
-      stride.push(step * part.step);
-    }
-  }
-  return new NDArray(block.dtype, block.data, shape, stride, offset);
-}
-
-/** The same elements seen in a larger shape; axes of size 1 and new leading axes repeat with stride 0. */
-export function broadcastTo<D extends DType>(block: NDArray<D>, shape: readonly number[]): NDArray<D> {
-  const lead = shape.length - block.ndim;
-  const stride = shape.map((n, k) =>
-    k < lead ? 0 : block.shape[k - lead] === 1 && n !== 1 ? 0 : (block.stride[k - lead] as number),
-  );
-  return new NDArray(block.dtype, block.data, shape, stride, block.offset);
 }

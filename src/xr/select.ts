@@ -3,7 +3,7 @@ import { type ChunkedArray, concatenate } from "../array/index.ts";
 import { ArgumentError, SelectionError, ShapeError } from "../base/index.ts";
 import { dtypeInfo } from "../dtype/index.ts";
 import { type Affine, windowAffine } from "../geo/index.ts";
-import { NDArray, parseIndex, type Range, rangeOf, type SliceArg, sliceBlock } from "../ndarray/index.ts";
+import { NDArray, type Range, rangeOf, type SliceArg } from "../ndarray/index.ts";
 import {
   axisOf,
   type Coordinate,
@@ -98,7 +98,7 @@ function onAxis(c: Coordinate, dim: string, pick: AxisPick): Coordinate {
     (d, k) => (d === dim ? pick : { kind: "range" as const, start: 0, step: 1, count: c.values.shape[k] as number }), // one size per dimension
   );
   const dims = pick.kind === "element" ? c.dims.filter((d) => d !== dim) : c.dims;
-  return { ...c, dims, values: sliceBlock(c.values, index) };
+  return { ...c, dims, values: c.values.select(index) };
 }
 
 function ranged(l: Labelled, axis: number, range: Range): Labelled {
@@ -311,7 +311,7 @@ export function expandDims(l: Labelled, dim: string, label?: Coordinate): Labell
 }
 
 function reshaped(values: NDArray): NDArray {
-  return sliceBlock(values, parseIndex([null, "..."], values.shape));
+  return values.slice(null, "...");
 }
 
 /** Dimensions and coordinates under other names. @throws {SelectionError} an unknown name */

@@ -13,7 +13,7 @@ import {
   readRegionSync,
   type SourceSpec,
 } from "../../../src/io/index.ts";
-import { NDArray, sliceBlock } from "../../../src/ndarray/index.ts";
+import { NDArray } from "../../../src/ndarray/index.ts";
 import { ROOT } from "../../peers.ts";
 import { put, writeCog } from "../cog/support.ts";
 import { readAll } from "./support.ts";
@@ -38,10 +38,7 @@ async function sources(): Promise<SourceSpec[]> {
 }
 
 function windowOf(whole: NDArray, region: Region): NDArray {
-  return sliceBlock(
-    whole,
-    region.map(({ start, stop }) => ({ kind: "range", start, step: 1, count: stop - start })),
-  );
+  return whole.select(region.map(({ start, stop }) => ({ kind: "range", start, step: 1, count: stop - start })));
 }
 
 /** A block of `shape` whose axes lie in memory in the order `order`, with `gap` elements between rows. */
