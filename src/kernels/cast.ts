@@ -164,29 +164,36 @@ function floatToInt(code: LaneCode, a: Lanes, to: DType): readonly V[] {
   }
   const float = a.dtype as "float32" | "float64"; // float16 has no lanes
   const shape = shapeOf(float) as "f32x4" | "f64x2";
-  const clean = a.v.map((x) => code.let(vector2("v128.and", x, vector2(`${shape}.eq`, x, x)))); // NaN becomes 0
   const bound = code.f.constant(floatPattern(float, 2 ** 31));
-  const wild = clean
-    .map((x) => vector2(`${shape}.ge`, vector1(`${shape}.abs`, x), bound))
-    .reduce<Vector | null>((m, x) => (m === null ? x : vector2("v128.or", m, x)), null) as Vector; // at least one
   const words = Array.from({ length: code.count(4) }, () => code.f.local("v128"));
+  const fits = (v: readonly V[]): Vector =>
+    v
+      .map((x): Vector => vector2(`${shape}.lt`, vector1(`${shape}.abs`, x), bound))
+      .reduce((m, x) => vector2("v128.and", m, x)); // at least one
+  const truncated = (v: readonly V[]): void => {
+    words.forEach((word, k) => {
+      if (float === "float32") code.f.set(word, truncateInRange("i32x4.f32x4", v[k] as V));
+      else {
+        const [low, high] = [v[2 * k] as V, v[2 * k + 1] as V]; // two vectors to a word
+        code.f.set(
+          word,
+          lowHalves(truncateInRange("i32x4.f64x2_zero", low), truncateInRange("i32x4.f64x2_zero", high)),
+        );
+      }
+    });
+  };
+  // Mostly all lanes are in range; then there may be NaN, which becomes 0; the rest goes lane by lane.
   code.f.if(
-    anyTrue(wild),
-    () => slowly(code, a, words, 4),
+    anyTrue(vector1("v128.not", fits(a.v))),
     () => {
-      words.forEach((word, k) => {
-        const low = clean[float === "float32" ? k : 2 * k] as V; // as many as words, or twice as many
-        if (float === "float32") code.f.set(word, truncateInRange("i32x4.f32x4", low));
-        else
-          code.f.set(
-            word,
-            lowHalves(
-              truncateInRange("i32x4.f64x2_zero", low),
-              truncateInRange("i32x4.f64x2_zero", clean[2 * k + 1] as V),
-            ),
-          );
-      });
+      const clean = a.v.map((x) => code.let(vector2("v128.and", x, vector2(`${shape}.eq`, x, x))));
+      code.f.if(
+        anyTrue(vector1("v128.not", fits(clean))),
+        () => slowly(code, a, words, 4),
+        () => truncated(clean),
+      );
     },
+    () => truncated(a.v),
   );
   return code.resize(words, 4, width, true);
 }

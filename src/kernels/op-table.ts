@@ -94,7 +94,8 @@ function extreme(op: "min" | "max"): Lower2 {
       ...a,
       v: a.v.map((x, k) => {
         const y = b.v[k] as V; // equal counts
-        return code.let(bitselect(y, vector2(`${shape}.p${op}`, x, y), code.isNaN(shape, y)));
+        // All bits set are a NaN, which results are stored as the one NaN of.
+        return code.let(vector2("v128.or", vector2(`${shape}.p${op}`, x, y), code.isNaN(shape, y)));
       }),
     };
   };

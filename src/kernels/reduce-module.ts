@@ -9,7 +9,7 @@
  * Bytes per element moved: the sum of the inputs' item sizes.
  */
 import { accumulatorOf, maskCount, type Reducible, valueType } from "./accumulators.ts";
-import { type BlockLayout, blockLayout, TAIL_BYTES } from "./block.ts";
+import { type BlockLayout, blockLayout } from "./block.ts";
 import { toInt64Function } from "./cast.ts";
 import { LaneCode, type Lanes, type V, widthOf } from "./lanes.ts";
 import {

@@ -76,7 +76,7 @@ describePeer("reductions equal NumPy", ["numpy"], () => {
   let grid: Grid;
   beforeAll(async () => {
     grid = JSON.parse(await runPython(["test/kernels/make_reduce.py"])) as Grid;
-  });
+  }, 60_000);
 
   /** Failures over every `every`-th result. */
   function check(layout: Layout, place: Place, every: number): string[] {
