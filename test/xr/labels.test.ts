@@ -316,7 +316,6 @@ describe("the object itself", () => {
       "nodata",
       /writeNodata.*fillna/,
     ],
-    ["clip without limits", () => board().clip({}), "argument", /clip/],
     ["text as operand", () => board().add("1" as never), "dtype", /"1"/],
     ["an unknown dimension of a reduction", () => board().mean("time" as never), "selection", /"time".*y, x/],
     ["chunks of an unknown dimension", () => board().chunk({ t: 1 } as never), "argument", /"t".*y, x/],
