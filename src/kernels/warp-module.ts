@@ -82,18 +82,14 @@ class WarpCode {
     }) as [V, V]; // two
   }
 
-  /** int32 of four whole float64 less the input's start; far ones are brought to -2 or beyond the end. */
+  /** int32 of four whole float64 less the input's start: sums with a number whose unit is 1 hold them in their low bits. */
   index(whole: readonly [V, V], axis: 0 | 1): V {
     const { f, i } = this;
-    const start = f.hoist(`start ${axis}`, () =>
-      loadVector("v128.load64_splat", i.own(axis === 0 ? START_X : START_Y)),
-    );
     const magic = f.constant(floatPattern("float64", 1.5 * 2 ** 52));
-    const [least, most] = [f.constant(floatPattern("float64", -2)), f.constant(floatPattern("float64", 2 ** 30))];
-    const [a, b] = whole.map((x) => {
-      const near = vector2("f64x2.pmin", most, vector2("f64x2.pmax", least, vector2("f64x2.sub", x, start)));
-      return this.let(vector2("f64x2.add", near, magic));
-    }) as [V, V]; // two
+    const start = f.hoist(`start ${axis}`, () =>
+      vector2("f64x2.sub", magic, loadVector("v128.load64_splat", i.own(axis === 0 ? START_X : START_Y))),
+    );
+    const [a, b] = whole.map((x) => this.let(vector2("f64x2.add", x, start))) as [V, V]; // two
     return this.let(shuffle(a, b, [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]));
   }
 
@@ -101,28 +97,23 @@ class WarpCode {
   addresses(column: V, row: V): V {
     const { f, i } = this;
     const base = f.hoist("base", () => splat("i32x4.splat", loadScalar("i32.load", i.own(0))));
-    const pitch = f.hoist("pitches", () => splat("i32x4.splat", loadScalar("i32.load", i.own(4 * WORD.pitch))));
-    const item = f.constant(pattern(4, BigInt(this.size)));
-    const across = vector2("i32x4.mul", column, item);
-    return this.let(vector2("i32x4.add", vector2("i32x4.add", base, across), vector2("i32x4.mul", row, pitch)));
+    const pitches = f.hoist("pitches", () => splat("i32x4.splat", loadScalar("i32.load", i.own(4 * WORD.pitch))));
+    const twice = (x: V): V => this.let(vector2("i32x4.add", x, x));
+    const across = this.size === 4 ? twice(twice(column)) : twice(twice(twice(column)));
+    return this.let(vector2("i32x4.add", vector2("i32x4.add", base, across), vector2("i32x4.mul", row, pitches)));
   }
 
-  /** Mask of the pixels whose index along both axes is from 0 to the extent less `less`. */
+  /** Mask of the pixels whose index along both axes is from 0 to the extent less `less`; no extent is 0. */
   inside(column: V, row: V, less: number): V {
     const { f, i } = this;
-    const last = (word: number): V =>
-      f.hoist(`last ${word} ${less}`, () =>
-        splat("i32x4.splat", scalar2("i32.sub", loadScalar("i32.load", i.own(4 * word)), i32(less))),
+    const end = (word: number): V =>
+      f.hoist(`end ${word} ${less}`, () =>
+        splat("i32x4.splat", scalar2("i32.sub", loadScalar("i32.load", i.own(4 * word)), i32(less - 1))),
       );
-    const ok = (x: V, word: number): Vector => {
-      const upper = last(word);
-      return vector2(
-        "v128.and",
-        vector2("i32x4.le_s", x, upper),
-        vector2("i32x4.ge_s", x, f.constant(new Uint8Array(16))),
-      );
-    };
-    return this.let(vector2("v128.and", ok(column, WORD.columns), ok(row, WORD.rows)));
+    // unsigned, so that what lies before the first is far behind the last
+    return this.let(
+      vector2("v128.and", vector2("i32x4.lt_u", column, end(WORD.columns)), vector2("i32x4.lt_u", row, end(WORD.rows))),
+    );
   }
 
   /** NaN in every lane: as many vectors as four pixels take. */
@@ -146,10 +137,14 @@ class WarpCode {
     return out;
   }
 
+  /** Scalars of four addresses. */
+  bases(address: V): Local<"i32">[] {
+    return [0, 1, 2, 3].map((lane) => this.f.let(extract("i32x4.extract_lane", address, lane)));
+  }
+
   /** Each pixel of four and its right neighbour. */
-  pairs(address: V): { readonly left: V[]; readonly right: V[] } {
-    const { f, i } = this;
-    const bases = [0, 1, 2, 3].map((lane) => f.let(extract("i32x4.extract_lane", address, lane)));
+  pairs(bases: readonly I32[]): { readonly left: V[]; readonly right: V[] } {
+    const { i } = this;
     const at = (lane: number) => ({ memory: i.places.from, base: bases[lane] as I32, offset: 0 }); // four of them
     const two = (lane: number): [V, V] => {
       if (this.size === 8)
@@ -242,12 +237,14 @@ function bilinear(c: WarpCode): void {
   const [p, q] = [rest(x, fx), rest(y, fy)];
   const [column, row] = [c.index(fx, 0), c.index(fy, 1)];
   const address = c.addresses(column, row);
-  const pitch = f.hoist("pitches", () => splat("i32x4.splat", loadScalar("i32.load", c.i.own(4 * WORD.pitch))));
-  const below = c.let(vector2("i32x4.add", address, pitch));
+  const pitches = f.hoist("pitches", () => splat("i32x4.splat", loadScalar("i32.load", c.i.own(4 * WORD.pitch))));
+  const below = c.let(vector2("i32x4.add", address, pitches));
   const results = c.missing();
   const slow = f.let(anyTrue(vector1("v128.not", c.inside(column, row, 2))));
   f.if(scalarCompare("i32.eq", slow, i32(0)), () => {
-    const [top, bottom] = [c.pairs(address), c.pairs(below)];
+    const bases = c.bases(address);
+    const under = bases.map((base) => f.let(scalar2("i32.add", base, c.i.word(WORD.pitch))));
+    const [top, bottom] = [c.pairs(bases), c.pairs(under)];
     let bad: V | null = null;
     for (const [k, result] of results.entries()) {
       const four: Four = [top.left, top.right, bottom.left, bottom.right];

@@ -13,6 +13,7 @@ import { canHold, DTYPES, type DType, viewOf } from "../dtype/index.ts";
 import type { KernelCall, Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { BlockKernel, BlockPlace } from "./blocks.ts";
+import { fill } from "./copy.ts";
 import { CallBuilder } from "./ir.ts";
 import { runMap } from "./map.ts";
 import { type WarpFloat, warpElements, warpKernel } from "./warp-module.ts";
@@ -84,17 +85,17 @@ function footprint(
   w: Warp,
   at: readonly [number, number],
   part: Size,
-): { readonly at: readonly [number, number]; readonly size: Size } {
+): { readonly at: readonly [number, number]; readonly size: Size; readonly farthest: number } {
   const [a, b, c, d, e, f] = w.affine;
   const corners = [0, part.rows - 1].flatMap((i) => [0, part.columns - 1].map((j) => [at[0] + i, at[1] + j] as const));
-  const span = (of: (i: number, j: number) => number, n: number): readonly [number, number] => {
-    const all = corners.map(([i, j]) => of(i, j));
-    const clip = (x: number): number => Math.min(n, Math.max(0, x));
+  const [x, y] = [corners.map(([i, j]) => c + b * i + a * j), corners.map(([i, j]) => f + e * i + d * j)];
+  const span = (all: readonly number[], n: number): readonly [number, number] => {
+    const clip = (v: number): number => Math.min(n, Math.max(0, v));
     return [clip(Math.floor(Math.min(...all)) - 1), clip(Math.ceil(Math.max(...all)) + 2)];
   };
-  const [top, bottom] = span((i, j) => f + e * i + d * j, w.source.rows);
-  const [left, right] = span((i, j) => c + b * i + a * j, w.source.columns);
-  return { at: [top, left], size: { rows: Math.max(0, bottom - top), columns: Math.max(0, right - left) } };
+  const [[top, bottom], [left, right]] = [span(y, w.source.rows), span(x, w.source.columns)];
+  const farthest = Math.max(...x.map(Math.abs), ...y.map(Math.abs));
+  return { at: [top, left], size: { rows: Math.max(0, bottom - top), columns: Math.max(0, right - left) }, farthest };
 }
 
 /** Pixels of one input on a surface: where its first one lies in the source, and how many there are. */
@@ -103,6 +104,11 @@ interface Pixels {
   readonly at: readonly [number, number];
   readonly size: Size;
 }
+
+/** Pixels along a row that are computed before those of the next one, when rows of the result cross rows of the source. */
+const ACROSS = 128;
+/** Coordinates are told apart by 32 bits. */
+const COORDINATE_MAX = 2 ** 30;
 
 /** Rows of coordinates that a call reads. */
 const ROWS_MAX = 256;
@@ -118,26 +124,32 @@ function runPart(
 ): void {
   const [a, b, c, d, e, f] = w.affine;
   const table = viewOf("float64", scratch().buffer, WORK.start, ROWS_MAX * 4) as Float64Array; // by its dtype
-  for (let first = 0; first < part.rows; first += ROWS_MAX) {
-    const rows = Math.min(ROWS_MAX, part.rows - first);
-    for (let k = 0; k < rows; k++) {
-      const i = at[0] + first + k;
+  const { surface, size } = pixels;
+  const itemsize = sizeOfItem(dtype);
+  if (size.rows === 0 || size.columns === 0) return fill(workRows(dtype, target, part), Number.NaN);
+  forEachTile(part, { rows: ROWS_MAX, columns: d === 0 ? part.columns : ACROSS }, ([row, begin], given) => {
+    // a last tile that is narrower than one iteration begins earlier
+    const back = Math.max(0, warpElements - given.columns);
+    const column = begin - back;
+    const tile: Size = { rows: given.rows, columns: given.columns + back };
+    for (let k = 0; k < tile.rows; k++) {
+      const i = at[0] + row + k;
       table.set([c + b * i, a, f + e * i, d], 4 * k);
     }
-    const { surface, size } = pixels;
     runRows(
       warpKernel(w.method, dtype),
       { ...surface, pitch: 0 },
-      surfaceFrom(target, [first, 0], 0),
-      { rows, columns: part.columns },
+      surfaceFrom(target, [row, column], itemsize),
+      tile,
       (words, word) => {
-        words.set([surface.address, surface.pitch, size.columns, size.rows, WORK.start, rows], word);
-        new DataView(scratch().buffer).setFloat64(4 * word + 24, at[1], true);
-        new DataView(scratch().buffer).setFloat64(4 * word + 32, pixels.at[1], true);
-        new DataView(scratch().buffer).setFloat64(4 * word + 40, pixels.at[0], true);
+        words.set([surface.address, surface.pitch, size.columns, size.rows, WORK.start, tile.rows], word);
+        const view = new DataView(scratch().buffer, 4 * word);
+        view.setFloat64(24, at[1] + column, true);
+        view.setFloat64(32, pixels.at[1], true);
+        view.setFloat64(40, pixels.at[0], true);
       },
     );
-  }
+  });
 }
 
 /** Most pixels of a tile of the output, and room for what it reads. */
@@ -173,6 +185,10 @@ function warpPlane(w: Warp, input: NDArray, out: NDArray, at: readonly [number, 
   const [rows, columns] = out.shape as [number, number]; // planes
   const [height, width] = input.shape as [number, number];
   const need = footprint(w, at, { rows, columns });
+  if (need.farthest >= COORDINATE_MAX)
+    throw new UnsupportedError(
+      `warp: the grid lies ${need.farthest} pixels from the source: ${COORDINATE_MAX} at most`,
+    );
   invariant(
     need.size.rows === 0 ||
       need.size.columns === 0 ||
@@ -184,7 +200,7 @@ function warpPlane(w: Warp, input: NDArray, out: NDArray, at: readonly [number, 
   );
   const plain = (x: NDArray): Surface | null =>
     x.dtype === dtype && (w.nodata === null || Number.isNaN(w.nodata)) ? surfaceOf(x) : null;
-  const [from, to] = [plain(input), plain(out)];
+  const [from, to] = [input.size === 0 ? null : plain(input), plain(out)];
   const whole: Pixels | null = from && { surface: from, at: w.start, size: { rows: height, columns: width } };
   if (whole !== null && to !== null && columns >= warpElements)
     return runPart(w, dtype, whole, to, { at, part: { rows, columns } });
