@@ -132,8 +132,9 @@ export const ROOMS: readonly Room[] = [
   {
     name: "array",
     holds:
-      "the lazy chunked array: creation, operators, `expr`, reductions, rechunk, user functions, random numbers, `store`",
+      "the lazy chunked array: creation, operators, `expr`, reductions, rechunk, user functions, random numbers, `store`; the end of a tick, at which its calls become one graph",
     imports: ["base", "config", "dtype", "ndarray", "kernels", "graph", "io"],
+    ambient: ["timers"],
     node: ["crypto"],
   },
   {
