@@ -207,6 +207,28 @@ describeDask("random as NumPy and dask.array", (python) => {
     }
   });
 
+  test("long blocks: the tails of the ziggurats, batch after batch", async () => {
+    const n = 300_001;
+    for (const [ours, theirs] of [
+      [defaultRng(6).random(n, { chunks: -1 }), "random(n)"],
+      [defaultRng(6).standardNormal(n, { chunks: -1 }), "standard_normal(n)"],
+      [defaultRng(6).standardExponential(n, { chunks: -1 }), "standard_exponential(n)"],
+      [defaultRng(6).random(n, { chunks: -1, dtype: "float32" }), "random(n, dtype='f4')"],
+      [defaultRng(6).integers(n, { low: -7, high: 1000, chunks: -1 }), "integers(-7, 1000, n)"],
+      [defaultRng(6).integers(n, { high: 200, dtype: "uint8", chunks: -1 }), "integers(0, 200, n, dtype='u1')"],
+      [
+        defaultRng(6).integers(n, { high: 2 ** 22 + 1, dtype: "int32", chunks: -1 }),
+        "integers(0, 2**22 + 1, n, dtype='i4')",
+      ],
+    ] as const) {
+      const want = await python.call(
+        `lambda n: np.random.Generator(np.random.PCG64(np.random.SeedSequence(6).spawn(1)[0])).${theirs}`,
+        [n],
+      );
+      nearly(await ours.compute(), want, 1);
+    }
+  });
+
   test("a second array takes the next children, as Dask's", async () => {
     const rng = defaultRng(9);
     rng.random([10], { chunks: 3 });

@@ -4,7 +4,7 @@
  * Tsang, "The Ziggurat Method" (2000) and "A Simple Method for Generating Gamma Variables" (2000); M. D. Jöhnk (1964).
  */
 import { viewOf } from "../../dtype/index.ts";
-import type { BitStream } from "./pcg64.ts";
+import type { BitStream, ZigguratTable } from "./pcg64.ts";
 import { EXPONENTIAL_EDGES, NORMAL_EDGES } from "./ziggurat-edges.ts";
 
 /** A draw of one value. */
@@ -55,6 +55,12 @@ function normals(): Ziggurat {
 function exponentials(): Ziggurat {
   exponentialTables ??= ziggurat(EXPONENTIAL_EDGES, 53, (x) => Math.exp(-x));
   return exponentialTables;
+}
+
+/** The layers as the module reads them. */
+export function zigguratTable(kind: "normal" | "exponential"): ZigguratTable {
+  const { edges, inside } = kind === "normal" ? normals() : exponentials();
+  return { kind, edges, inside: BigUint64Array.from(inside, BigInt) };
 }
 
 /** Mean 0, standard deviation 1. */

@@ -11,16 +11,26 @@ export function boundedHalf(range: number): Draw {
   if (range === 0) return () => 0;
   if (range === 0xffffffff) return (s) => s.half();
   const count = range + 1;
-  const [top, bottom] = [Math.floor(count / 65536), count % 65536];
   const least = (0xffffffff - range) % count;
+  // What is left of the 64-bit product decides whether a draw would favour small numbers.
+  if (count <= 2 ** 21)
+    return (s) => {
+      for (;;) {
+        const product = s.half() * count;
+        const high = Math.floor(product * 2 ** -32);
+        if (product - high * 4294967296 >= least) return high;
+      }
+    };
+  const [top, bottom] = [Math.floor(count / 65536), count % 65536];
   return (s) => {
     for (;;) {
-      // The 64-bit product of a half and `count`, in two parts that a float64 holds.
+      // The product in two parts that a float64 holds.
       const half = s.half();
-      const [a, b] = [half * top, half * bottom];
-      const low = (a % 65536) * 65536 + b;
-      // What is left decides whether the draw would favour small numbers.
-      if (low % 4294967296 >= least) return Math.floor(a / 65536) + Math.floor(low / 4294967296);
+      const a = half * top;
+      const aHigh = Math.floor(a * 2 ** -16);
+      const low = (a - aHigh * 65536) * 65536 + half * bottom;
+      const lowHigh = Math.floor(low * 2 ** -32);
+      if (low - lowHigh * 4294967296 >= least) return aHigh + lowHigh;
     }
   };
 }
@@ -44,6 +54,7 @@ export function boundedPart(range: number, bits: 8 | 16): Draw {
   if (range === 0) return () => 0;
   let [left, buffer] = [0, 0];
   const size = 2 ** bits;
+  const mask = size - 1;
   const part = (s: BitStream): number => {
     if (left === 0) {
       buffer = s.half();
@@ -52,7 +63,7 @@ export function boundedPart(range: number, bits: 8 | 16): Draw {
       buffer >>>= bits;
       left--;
     }
-    return buffer % size;
+    return buffer & mask;
   };
   if (range === size - 1) return part;
   const count = range + 1;
@@ -60,7 +71,7 @@ export function boundedPart(range: number, bits: 8 | 16): Draw {
   return (s) => {
     for (;;) {
       const product = part(s) * count;
-      if (product % size >= least) return Math.floor(product / size);
+      if ((product & mask) >= least) return product >>> bits;
     }
   };
 }

@@ -3,7 +3,14 @@ import { castScalar, type DType, type TypedArray, viewOf } from "../../dtype/ind
 import type { Plain } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import type { BlockKernel } from "../blocks.ts";
-import { CONTINUOUS, CONTINUOUS_FLOAT, type Draw } from "./continuous.ts";
+import {
+  CONTINUOUS,
+  CONTINUOUS_FLOAT,
+  type Draw,
+  standardExponential,
+  standardNormal,
+  zigguratTable,
+} from "./continuous.ts";
 import { boundedHalf, boundedPart, boundedWord, coin, DISCRETE } from "./discrete.ts";
 import { BitStream, pcgState } from "./pcg64.ts";
 
@@ -85,31 +92,130 @@ function fill(data: TypedArray, stream: BitStream, draw: Draw): void {
   for (let i = 0; i < out.length; i++) out[i] = draw(stream);
 }
 
+/** Names whose draws are straight lines of a ziggurat's, and which. */
+const ZIGGURATS: Readonly<Record<string, "normal" | "exponential">> = {
+  standardNormal: "normal",
+  normal: "normal",
+  standardExponential: "exponential",
+  exponential: "exponential",
+};
+
+/** Draws by compiled loops, where there are such. */
+function fillFast(
+  out: Float64Array,
+  stream: BitStream,
+  { name, params }: { name: string; params: readonly number[] },
+): boolean {
+  const kind = ZIGGURATS[name];
+  if (name !== "random" && name !== "uniform" && kind === undefined) return false;
+  if (kind === undefined) stream.doubles(out);
+  else stream.ziggurat(out, zigguratTable(kind), kind === "normal" ? standardNormal() : standardExponential());
+  if (params.length === 0) return true;
+  const isScale = name === "exponential";
+  const offset = isScale ? 0 : (params[0] as number);
+  const scale = isScale
+    ? (params[0] as number)
+    : name === "uniform"
+      ? (params[1] as number) - offset
+      : (params[1] as number);
+  if (isScale) for (let i = 0; i < out.length; i++) out[i] = scale * (out[i] as number);
+  else for (let i = 0; i < out.length; i++) out[i] = offset + scale * (out[i] as number);
+  return true;
+}
+
 function fillNamed(
   data: TypedArray,
   stream: BitStream,
   { name, params }: { name: string; params: readonly number[] },
 ): void {
+  if (name === "random" && data instanceof Float32Array) {
+    const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+    stream.halves(bits);
+    for (let i = 0; i < bits.length; i++) data[i] = ((bits[i] as number) >>> 8) * 2 ** -24;
+    return;
+  }
+  if (data instanceof Float64Array && fillFast(data, stream, { name, params })) return;
   const make = (data instanceof Float32Array ? CONTINUOUS_FLOAT[name] : undefined) ?? CONTINUOUS[name];
   if (make) return fill(data, stream, make(params));
   const draw = (DISCRETE[name] as (typeof DISCRETE)[string])(params); // checked when the layer was built
   for (let i = 0; i < data.length; i++) data[i] = castScalar(draw(stream), "int64") as never; // its dtype
 }
 
+/** Largest whole number that a float64 surely holds. */
+const MOST = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** 32-bit halves that are looked at at once. */
+const HALVES = 1024;
+
+/**
+ * Whole numbers from `low` to `low + range` by Lemire's method from 32-, 16- or 8-bit parts of the stream; range below
+ * 2^21. Two entries of `out` make one where `isWide`: 64-bit integers by their halves.
+ */
+function fillParts(
+  out: TypedArray,
+  stream: BitStream,
+  o: { low: number; range: number; bits: 8 | 16 | 32; isWide: boolean },
+): void {
+  const { low, range, bits, isWide } = o;
+  const count = range + 1;
+  const size = 2 ** bits;
+  const least = (size - 1 - range) % count;
+  const halves = new Uint32Array(HALVES);
+  const { buffer } = halves;
+  const parts = bits === 32 ? halves : bits === 16 ? new Uint16Array(buffer) : new Uint8Array(buffer);
+  const to = out as Int32Array; // numbers are stored alike in all of them
+  const n = isWide ? out.length / 2 : out.length;
+  for (let i = 0; i < n; ) {
+    const drawn = Math.min(HALVES, Math.ceil(((n - i) * bits) / 32));
+    const there = (drawn * 32) / bits;
+    stream.halves(drawn === HALVES ? halves : halves.subarray(0, drawn));
+    for (let k = 0; k < there && i < n; k++) {
+      const product = (parts[k] as number) * count;
+      const high = Math.floor(product / size);
+      if (product - high * size < least) continue;
+      const value = low + high;
+      if (isWide) {
+        to[2 * i] = value;
+        to[2 * i + 1] = Math.floor(value / 4294967296);
+      } else to[i] = value;
+      i++;
+    }
+  }
+}
+
+/** 64-bit integers that a float64 holds, by their halves. */
+function fillWide(data: TypedArray, stream: BitStream, low: number, range: number): void {
+  const halves = new Int32Array(data.buffer, data.byteOffset, 2 * data.length);
+  if (range > 0 && range < 2 ** 21) return fillParts(halves, stream, { low, range, bits: 32, isWide: true });
+  const draw = boundedHalf(range);
+  for (let i = 0; i < data.length; i++) {
+    const value = low + draw(stream);
+    halves[2 * i] = value;
+    halves[2 * i + 1] = Math.floor(value / 4294967296);
+  }
+}
+
+function wideDraw(range: number): (s: BitStream) => bigint {
+  const draw = boundedHalf(range);
+  return (s) => BigInt(draw(s));
+}
+
 function fillIntegers(out: NDArray, stream: BitStream, { low, range }: { low: bigint; range: bigint }): void {
   const { data, dtype } = out;
   const width = data.BYTES_PER_ELEMENT;
   if (width === 8) {
-    const small = range <= 0xffffffffn ? boundedHalf(Number(range)) : null;
-    const large = small ? null : boundedWord(range);
-    for (let i = 0; i < data.length; i++) {
-      const value = small ? BigInt(small(stream)) : (large as (s: BitStream) => bigint)(stream);
-      data[i] = castScalar(low + value, dtype) as never; // castScalar gives what the array class takes
-    }
+    const last = low + range;
+    if (range <= 0xffffffffn && low >= -MOST && last <= MOST) return fillWide(data, stream, Number(low), Number(range));
+    const draw = range <= 0xffffffffn ? wideDraw(Number(range)) : boundedWord(range);
+    for (let i = 0; i < data.length; i++) data[i] = castScalar(low + draw(stream), dtype) as never; // castScalar gives what the array class takes
     return;
   }
   const from = Number(low);
   const most = Number(range);
+  if (dtype !== "bool" && most > 0 && most < 2 ** 21) {
+    const bits = width === 4 ? 32 : width === 2 ? 16 : 8;
+    return fillParts(data, stream, { low: from, range: most, bits, isWide: false });
+  }
   const draw =
     dtype === "bool" && most === 1 ? coin() : width === 4 ? boundedHalf(most) : boundedPart(most, width === 2 ? 16 : 8);
   fill(data, stream, from === 0 ? draw : (s) => from + draw(s));

@@ -4,7 +4,7 @@
  * Number Generation" (2014) and her `randutils` seed sequence; the values must equal numpy.random's.
  */
 import { kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
-import { emitPcg64, PCG_WORD } from "./pcg64-module.ts";
+import { emitPcg64, emitZiggurat, LANES, PCG_WORD, ZIGGURAT_WORD } from "./pcg64-module.ts";
 
 const POOL = 4;
 const INIT_A = 0x43b0d7e5;
@@ -96,47 +96,69 @@ export function pcgNext({ state, increment }: PcgState): { readonly word: bigint
 /** Words made at once. */
 const BATCH = 1024;
 
+/** Multiplier and increment of `LANES` steps in one. */
+function leap(increment: bigint): { readonly multiplier: bigint; readonly increment: bigint } {
+  let [multiplier, added] = [1n, 0n];
+  for (let k = 0; k < LANES; k++) {
+    added = (added * PCG_MULTIPLIER + increment) & MASK_128;
+    multiplier = (multiplier * PCG_MULTIPLIER) & MASK_128;
+  }
+  return { multiplier, increment: added };
+}
+
+/** Where a stream's words lie in the thread's scratch memory, and what may lie beside them. */
+const PLACE = { words: SCRATCH.rows, ziggurat: SCRATCH.rows + (16 << 10), draws: SCRATCH.rows + (32 << 10) } as const;
+
+/** The layers of a ziggurat as its module reads them. */
+export interface ZigguratTable {
+  readonly kind: "normal" | "exponential";
+  readonly edges: Float64Array;
+  readonly inside: BigUint64Array;
+}
+
 /** A stream of random bits in the order of NumPy's `bitgen`: 64-bit words, and 32-bit halves of which the second waits. */
 export class BitStream {
   /** Halves of the words at hand: low, high, low, high, … */
   readonly #halves: Uint32Array;
   readonly #words: BigUint64Array;
-  readonly #fill: () => void;
+  /** Words in the scratch memory, which is anyone's between two uses of a stream. */
+  readonly #made: BigUint64Array;
+  readonly #states: BigUint64Array;
+  readonly #seed: BigUint64Array;
   #at = BATCH;
   #waiting = -1;
   /** Low and high half of the word that {@link advance} went to. */
   low = 0;
   high = 0;
 
-  constructor(state: PcgState) {
-    const segment = scratch();
-    const base = SCRATCH.rows;
-    const seed = new BigUint64Array(segment.buffer, base, 4);
-    const saved = BigUint64Array.of(
-      state.state & MASK_64,
-      state.state >> 64n,
-      state.increment & MASK_64,
-      state.increment >> 64n,
-    );
-    const made = new BigUint64Array(segment.buffer, base + PCG_WORD.words, BATCH);
+  constructor({ state, increment }: PcgState) {
+    const { buffer } = scratch();
+    const own: bigint[] = [];
+    let last = state;
+    for (let k = 0; k < LANES; k++) {
+      last = (last * PCG_MULTIPLIER + increment) & MASK_128;
+      own.push(last & MASK_64, last >> 64n);
+    }
+    const added = leap(increment).increment;
+    this.#states = BigUint64Array.of(...own, added & MASK_64, added >> 64n);
+    this.#seed = new BigUint64Array(buffer, PLACE.words, 2 * LANES + 2);
+    this.#made = new BigUint64Array(buffer, PLACE.words + PCG_WORD.words, BATCH);
     this.#words = new BigUint64Array(BATCH);
     this.#halves = new Uint32Array(this.#words.buffer);
-    const run = kernelOf("pcg64", [segment.memory], emitPcg64);
-    this.#fill = () => {
-      // The scratch memory is anyone's between two fills.
-      seed.set(saved);
-      run(base, 1, BATCH);
-      saved.set(seed);
-      this.#words.set(made);
-    };
+  }
+
+  /** Make a batch of words, or doubles, in the scratch memory. */
+  #make(gives: "words" | "doubles"): void {
+    this.#seed.set(this.#states);
+    const { multiplier } = leap(0n);
+    const run = kernelOf(`pcg64 ${gives}`, [scratch().memory], () => emitPcg64(multiplier, gives));
+    run(PLACE.words, 1, BATCH);
+    this.#states.set(this.#seed);
   }
 
   /** Go to the next 64-bit word: `low` and `high`. */
   advance(): void {
-    if (this.#at === BATCH) {
-      this.#fill();
-      this.#at = 0;
-    }
+    if (this.#at === BATCH) this.#refill();
     const i = this.#at++;
     this.low = this.#halves[2 * i] as number;
     this.high = this.#halves[2 * i + 1] as number;
@@ -169,5 +191,76 @@ export class BitStream {
   /** A float32 in [0, 1) of 24 bits. */
   float(): number {
     return (this.half() >>> 8) * 2 ** -24;
+  }
+
+  /** Fill with what {@link double} would give. */
+  doubles(out: Float64Array): void {
+    let i = 0;
+    // Words at hand come first.
+    for (; i < out.length && this.#at < BATCH; i++) out[i] = this.double();
+    const made = new Float64Array(scratch().buffer, PLACE.words + PCG_WORD.words, BATCH);
+    for (; i + BATCH <= out.length; i += BATCH) {
+      this.#make("doubles");
+      out.set(made, i);
+    }
+    for (; i < out.length; i++) out[i] = this.double();
+  }
+
+  /** Fill with draws of a ziggurat; `slow` draws one from the word that does not lie under the curve at once. */
+  ziggurat(out: Float64Array, table: ZigguratTable, slow: (s: BitStream) => number): void {
+    const { buffer, memory } = scratch();
+    const { ziggurat, draws } = PLACE;
+    const block = new Int32Array(buffer, ziggurat, 4);
+    const made = new Float64Array(buffer, draws, BATCH);
+    const edges = new Float64Array(buffer, ziggurat + ZIGGURAT_WORD.edges, table.edges.length);
+    edges.set(table.edges);
+    new BigUint64Array(buffer, ziggurat + ZIGGURAT_WORD.inside, table.inside.length).set(table.inside);
+    const run = kernelOf(`ziggurat ${table.kind}`, [memory], () => emitZiggurat(table.kind));
+    const words = PLACE.words + PCG_WORD.words;
+    let isThere = false;
+    for (let i = 0; i < out.length; ) {
+      if (this.#at === BATCH) {
+        this.#refill();
+        isThere = true;
+      }
+      if (isThere) {
+        block[0] = words + 8 * this.#at;
+        block[1] = words + 8 * BATCH;
+        block[2] = draws;
+        block[3] = draws + 8 * Math.min(BATCH, out.length - i);
+        run(ziggurat, 1, BATCH);
+        const n = ((block[2] as number) - draws) / 8;
+        out.set(made.subarray(0, n), i);
+        this.#at += n;
+        i += n;
+      }
+      if (i < out.length && this.#at < BATCH) {
+        const left = BATCH - this.#at;
+        out[i++] = slow(this);
+        // A slow draw may have gone on to the next words, which then are there.
+        isThere ||= BATCH - this.#at > left;
+      }
+    }
+  }
+
+  /** Fill with what {@link half} would give. */
+  halves(out: { [i: number]: number; readonly length: number }): void {
+    let i = 0;
+    if (this.#waiting >= 0 && out.length > 0) out[i++] = this.half();
+    while (i + 1 < out.length) {
+      if (this.#at === BATCH) this.#refill();
+      const n = Math.min(BATCH - this.#at, (out.length - i) >> 1);
+      const from = 2 * this.#at;
+      for (let k = 0; k < 2 * n; k++) out[i + k] = this.#halves[from + k] as number;
+      this.#at += n;
+      i += 2 * n;
+    }
+    if (i < out.length) out[i] = this.half();
+  }
+
+  #refill(): void {
+    this.#make("words");
+    this.#words.set(this.#made);
+    this.#at = 0;
   }
 }
