@@ -123,7 +123,10 @@ function pointsOfBlock(x: LazyArray, { axes, at }: Points, members: readonly num
     ],
     dtype: x.dtype,
     chunks: [[members.length], ...others.map((k) => x.chunks[k] as readonly number[])],
-    scratchBytes: 8 * local.length,
+    scratchBytes:
+      4 *
+      (2 * local.length +
+        members.length * Math.max(1, sizeOf(others.map((k) => Math.max(0, ...(x.chunks[k] as readonly number[])))))),
   });
 }
 

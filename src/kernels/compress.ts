@@ -33,8 +33,8 @@ function kept(mask: Uint8Array): Int32Array {
 }
 
 function compress(x: NDArray, mask: NDArray, axis: number, out: NDArray): void {
-  if (x.ndim === 1) {
-    keepElements(out, packed(x), flags(mask), out.size);
+  if (axis === x.ndim - 1) {
+    keepElements(out, packed(x), flags(mask), out.shape[axis] as number);
     return;
   }
   const indices = kept(flags(mask));
@@ -139,9 +139,7 @@ export const compressKernels: Readonly<Record<string, BlockKernel>> = {
   compress: {
     run: ([x, mask], out, params) => compress(x as NDArray, mask as NDArray, (params as { axis: number }).axis, out),
     scratch: ([x, mask], out) =>
-      bytesOf(mask) +
-      (sizeOf(mask?.shape ?? []) + sizeOf(out.shape)) * INDEX_BYTES +
-      (x?.shape.length === 1 ? bytesOf(x) : 0),
+      bytesOf(mask) + (sizeOf(mask?.shape ?? []) + sizeOf(out.shape)) * INDEX_BYTES + bytesOf(x),
   },
   /** Elements of the first input where the second is true, both of one shape and in the flat order. */
   "compress-flat": {

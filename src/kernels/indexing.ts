@@ -7,6 +7,8 @@ import type { BlockKernel } from "./blocks.ts";
 import { copyStrided } from "./copy.ts";
 import { indexValues, pickElements, repeatRows, sourcesOf, storeIndices } from "./pick.ts";
 
+/** Slabs of fewer elements are picked element by element. */
+const SLAB_MIN = 64;
 /** Bytes of an index of an element within a block. */
 const INDEX_BYTES = 4;
 
@@ -54,17 +56,38 @@ function points(x: NDArray, params: Plain, out: NDArray): void {
   const coordinates = new Int32Array(bytes.buffer, 0, axes.length * count);
   const rest = x.shape.flatMap((_, k) => (axes.includes(k) ? [] : [k]));
   const pick = (of: readonly number[]): number[] => rest.map((k) => of[k] as number);
-  const inner = contiguousStride(out.shape);
-  for (let p = 0; p < count; p++) {
-    const from = axes.reduce(
-      (s, k, a) => s + (coordinates[a * count + p] as number) * (x.stride[k] as number),
-      x.offset,
-    );
-    copyStrided(
-      new NDArray(out.dtype, out.data, out.shape.slice(1), inner.slice(1), out.offset + p * (inner[0] as number)),
-      new NDArray(x.dtype, x.data, pick(x.shape), pick(x.stride), from),
-    );
+  const slab = new NDArray(x.dtype, x.data, pick(x.shape), pick(x.stride), 0);
+  const inner = slab.size;
+  const starts = Int32Array.from({ length: count }, (_, p) =>
+    axes.reduce((s, k, a) => s + (coordinates[a * count + p] as number) * (x.stride[k] as number), x.offset),
+  );
+  if (inner < SLAB_MIN) {
+    const within = inner === 1 ? Int32Array.of(0) : placesOf(slab);
+    const sources = new Int32Array(count * inner);
+    for (let p = 0, i = 0; p < count; p++)
+      for (let w = 0; w < inner; w++) sources[i++] = (starts[p] as number) + (within[w] as number); // one start each
+    pickElements(out, x, sources);
+    return;
   }
+  const shape = out.shape.slice(1);
+  const stride = contiguousStride(shape);
+  starts.forEach((from, p) => {
+    copyStrided(
+      new NDArray(out.dtype, out.data, shape, stride, out.offset + p * inner),
+      new NDArray(x.dtype, x.data, slab.shape, slab.stride, from),
+    );
+  });
+}
+
+/** Place of each element of a block in C order. */
+function placesOf(x: NDArray): Int32Array {
+  return x.ndim === 0
+    ? Int32Array.of(x.offset)
+    : sourcesOf(
+        x,
+        0,
+        Int32Array.from({ length: x.shape[0] as number }, (_, i) => i),
+      );
 }
 
 export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
@@ -81,7 +104,10 @@ export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
     run: ([x, index], out, params) => takeAlong(x as NDArray, index as NDArray, axisOf(params), out),
     scratch: ([, index], out) => sizeOf(out.shape) * INDEX_BYTES + sizeOf(index?.shape ?? []) * 12,
   },
-  points: { run: ([x], out, params) => points(x as NDArray, params, out) },
+  points: {
+    run: ([x], out, params) => points(x as NDArray, params, out),
+    scratch: (_, out) => (sizeOf(out.shape) + 2 * (out.shape[0] ?? 0)) * INDEX_BYTES,
+  },
   /** The main diagonal of the last two axes. */
   diagonal: {
     run: ([x], out) => {

@@ -56,15 +56,18 @@ function pickWords(
   }
 }
 
-/** `to[k++] = from[i]` where `mask[i]`: both in C order from their offsets; `count` elements are kept. */
+/** `to[k++] = from[i]` where `mask[i]`, for every row of as many elements as the mask has: both in C order, `count` kept a row. */
 export function keepElements(out: NDArray, x: NDArray, mask: Uint8Array, count: number): void {
   const { itemsize } = dtypeInfo(out.dtype);
   const [to, from] = [wordsOf(out, itemsize), wordsOf(x, itemsize)];
-  const place = { to: out.offset, from: x.offset, count };
-  if (itemsize === 1) keep8(to as Uint8Array, from as Uint8Array, mask, place);
-  else if (itemsize === 2) keep16(to as Uint16Array, from as Uint16Array, mask, place);
-  else if (itemsize === 4) keep32(to as Uint32Array, from as Uint32Array, mask, place);
-  else keepWords(to as Uint32Array, from as Uint32Array, mask, { ...place, words: itemsize / 4 });
+  const rows = count === 0 ? 0 : out.size / count;
+  for (let r = 0; r < rows; r++) {
+    const place = { to: out.offset + r * count, from: x.offset + r * mask.length, count };
+    if (itemsize === 1) keep8(to as Uint8Array, from as Uint8Array, mask, place);
+    else if (itemsize === 2) keep16(to as Uint16Array, from as Uint16Array, mask, place);
+    else if (itemsize === 4) keep32(to as Uint32Array, from as Uint32Array, mask, place);
+    else keepWords(to as Uint32Array, from as Uint32Array, mask, { ...place, words: itemsize / 4 });
+  }
 }
 
 interface Place {
