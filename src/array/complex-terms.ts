@@ -1,6 +1,6 @@
 /** Complex numbers in expressions: which operations NumPy has for them, and what dtype comes out. */
 import { DTypeError } from "../base/index.ts";
-import { type Complex, type DType, dtypeInfo, promoteTypes } from "../dtype/index.ts";
+import { type Complex, type DType, dtypeInfo, isComplex, promoteTypes, type Scalar } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId, UnaryOp } from "../graph/index.ts";
 
 const UNARY: ReadonlySet<string> = new Set<UnaryOp>([
@@ -89,4 +89,27 @@ export function imagNode(b: KernelBuilder, id: NodeId): NodeId {
 export function conjNode(b: KernelBuilder, id: NodeId): NodeId {
   if (isComplexNode(b, id)) return b.complexUnary("conj", id);
   return b.dtype(id) === "bool" ? b.cast(id, "int8") : id;
+}
+
+/** 1/z by Smith's method; of 0 NaN. Source: NumPy `@TYPE@_reciprocal`. */
+export function reciprocalNode(b: KernelBuilder, id: NodeId): NodeId {
+  const [re, im] = [realNode(b, id), imagNode(b, id)];
+  const one = b.param(1, b.dtype(re));
+  const isWide = b.binary("le", b.unary("abs", im), b.unary("abs", re));
+  const pick = (wide: NodeId, high: NodeId): NodeId => b.where(isWide, wide, high);
+  const ratio = b.binary("div", pick(im, re), pick(re, im));
+  const scale = pick(b.binary("add", re, b.binary("mul", im, ratio)), b.binary("add", b.binary("mul", re, ratio), im));
+  const [whole, share] = [b.binary("div", one, scale), b.binary("div", ratio, scale)];
+  const minus = (x: NodeId): NodeId => b.unary("neg", x);
+  return b.complex(pick(whole, share), pick(minus(share), minus(whole)));
+}
+
+/** True where a complex node equals one of `values`; NaN equals nothing. */
+export function complexIsin(b: KernelBuilder, id: NodeId, values: readonly (Scalar | Complex)[]): NodeId {
+  const dtype = b.dtype(id);
+  const equals = values.map((v) => {
+    const z = isComplex(v) ? v : { re: Number(v), im: 0 };
+    return b.binary("eq", id, b.cast(complexConstant(b, z, []), dtype));
+  });
+  return equals.length === 0 ? b.param(false, "bool") : equals.reduce((x, y) => b.binary("or", x, y));
 }

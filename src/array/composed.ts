@@ -10,7 +10,7 @@ import {
   type Scalar,
 } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId } from "../graph/index.ts";
-import { onParts } from "./complex-terms.ts";
+import { onParts, reciprocalNode } from "./complex-terms.ts";
 import { binaryTerm, lift, strong, type Term, unaryTerm, whereTerm } from "./terms.ts";
 
 /** One operand to a term. */
@@ -69,7 +69,8 @@ export const reciprocalTerm: Compose1 = (b, x) => {
   const id = b.dtype(given) === "bool" ? b.cast(given, "int8") : given;
   const dtype = b.dtype(id);
   const { kind, min } = dtypeInfo(dtype);
-  if (kind === "f" || kind === "c") return { node: b.binary("div", b.param(1, dtype), id) };
+  if (kind === "c") return { node: reciprocalNode(b, id) };
+  if (kind === "f") return { node: b.binary("div", b.param(1, dtype), id) };
   const constant = (v: Scalar): NodeId => b.param(v, dtype);
   const unit =
     kind === "i"

@@ -1,6 +1,6 @@
 /** Membership of elements in a set. */
 import { ArgumentError } from "../base/index.ts";
-import { dtypeInfo, promoteTypes, type Scalar } from "../dtype/index.ts";
+import { type Complex, dtypeInfo, promoteTypes, type Scalar } from "../dtype/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
 import { searchsorted } from "./counting.ts";
@@ -25,7 +25,7 @@ export interface IsinOptions {
  */
 export function isin(
   x: Operand,
-  values: readonly Scalar[] | NDArray | ChunkedArray,
+  values: readonly (Scalar | Complex)[] | NDArray | ChunkedArray,
   options: IsinOptions = {},
 ): ChunkedArray {
   if (isChunkedArray(values)) return isinLazy(array(x as ChunkedArray), values, options.invert ?? false); // or a number
@@ -48,7 +48,11 @@ function isinLazy(x: ChunkedArray, values: ChunkedArray, invert: boolean): Chunk
   return invert ? equal.not() : equal;
 }
 
-function valuesOf(values: readonly Scalar[] | NDArray): readonly Scalar[] {
+function valuesOf(values: readonly (Scalar | Complex)[] | NDArray): readonly (Scalar | Complex)[] {
+  if (values instanceof NDArray && dtypeInfo(values.dtype).kind === "c") {
+    const list = new NDArray(values.dtype, ascontiguous(values).data, [values.size]);
+    return Array.from({ length: list.size }, (_, k) => list.item(k));
+  }
   if (values instanceof NDArray) return Array.from(ascontiguous(values).data as Float64Array); // any dtype's numbers
   if (Array.isArray(values)) return values;
   throw new ArgumentError("isin: expected a list of numbers, a block in memory or a lazy array");

@@ -3,6 +3,7 @@ import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, promoteTypes, reductionType } from "../dtype/index.ts";
 import { normalizeAxes, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
 import type { ChunkedArray } from "./chunked-array.ts";
+import { complex } from "./complex.ts";
 import { full } from "./create.ts";
 import { concatenate } from "./joining.ts";
 import type { Axis, ReduceOptions } from "./reduce.ts";
@@ -96,6 +97,7 @@ export interface MomentOptions {
 export function moment(x: Reducible, order: number, axis?: Axis, options: MomentOptions = {}): ChunkedArray {
   if (!Number.isInteger(order) || order < 0) throw new ArgumentError(`moment ${order}: expected an integer from 0 on`);
   const a = lazyArray(x);
+  if (dtypeInfo(a.dtype).kind === "c") throw new DTypeError(`moment is not defined for ${a.dtype}`);
   const { keepdims = false, ddof = 0 } = options;
   const split = options.splitEvery === undefined ? {} : { splitEvery: options.splitEvery };
   const dtype = reductionType("var", a.dtype);
@@ -145,7 +147,7 @@ export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}
   const n = values.shape[1] as number; // two axes
   const ddof = options.ddof ?? (bias ? 0 : 1);
   const centred = values.sub(values.mean(1, { keepdims: true }));
-  const products = centred.slice(":", null, ":").mul(centred.slice(null, ":", ":"));
+  const products = centred.slice(":", null, ":").mul(centred.conj().slice(null, ":", ":"));
   const out = products.sum(2).div(Math.max(0, n - ddof));
   return out.shape.every((m) => m === 1) ? out.squeeze() : out;
 }
@@ -162,6 +164,8 @@ export function corrcoef(x: Reducible, y?: Reducible | null, options: Pick<CovOp
   const diagonal = concatenate(
     Array.from({ length: n }, (_, i) => c.slice([i, i + 1], i)),
     0,
-  ).pow(0.5);
-  return c.div(diagonal.slice(":", null)).div(diagonal.slice(null, ":")).clip(-1, 1);
+  ).real.pow(0.5);
+  const scaled = c.div(diagonal.slice(":", null)).div(diagonal.slice(null, ":"));
+  if (dtypeInfo(scaled.dtype).kind !== "c") return scaled.clip(-1, 1);
+  return complex(scaled.real.clip(-1, 1), scaled.imag.clip(-1, 1));
 }

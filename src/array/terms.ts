@@ -4,11 +4,13 @@
  */
 import { ArgumentError, DTypeError, UsageError } from "../base/index.ts";
 import {
+  type Complex,
   canHold,
   castScalar,
   type DType,
   dtypeInfo,
   floatType,
+  isComplex,
   isWeakFloat,
   promoteScalar,
   promoteTypes,
@@ -18,7 +20,7 @@ import {
   trueDivideType,
 } from "../dtype/index.ts";
 import type { CompareOp, KernelBuilder, NodeId, UnaryOp } from "../graph/index.ts";
-import { complexUnary, demandComplexBinary, onParts } from "./complex-terms.ts";
+import { complexIsin, complexUnary, demandComplexBinary, onParts } from "./complex-terms.ts";
 
 /** A value in an expression: a kernel node, or a number whose dtype the others decide. */
 export type Term = { readonly node: NodeId } | { readonly weak: Scalar };
@@ -334,10 +336,12 @@ export function whereTerm(b: KernelBuilder, c: Term, x: Term, y: Term): Term {
 }
 
 /** True where the term equals one of `values`; NaN equals nothing. */
-export function isinTerm(b: KernelBuilder, x: Term, values: readonly Scalar[]): Term {
+export function isinTerm(b: KernelBuilder, x: Term, values: readonly (Scalar | Complex)[]): Term {
   const id = strong(b, x);
   const dtype = b.dtype(id);
-  const held = values.filter((v) => canHold(dtype, v) && !Number.isNaN(Number(v)));
+  if (dtypeInfo(dtype).kind === "c") return { node: complexIsin(b, id, values) };
+  const real = values.flatMap((v) => (isComplex(v) ? (v.im === 0 ? [v.re] : []) : [v]));
+  const held = real.filter((v) => canHold(dtype, v) && !Number.isNaN(Number(v)));
   // A value that rounds when it becomes float32 is in no float32 array.
   const exact = held.map((v) => [v, castScalar(v, dtype)] as const).filter(([v, c]) => Number(v) === Number(c));
   return {

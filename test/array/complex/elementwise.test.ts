@@ -8,13 +8,17 @@ import {
   ChunkedArray,
   complex,
   conj,
+  corrcoef,
+  cov,
   elementwise,
   fromArray,
   imag,
   iscomplex,
+  isin,
   isreal,
   type Operand,
   real,
+  reciprocal,
   roundTerm,
   type Term,
   type UnaryName,
@@ -26,7 +30,7 @@ import { DTYPES, type DType } from "../../../src/dtype/index.ts";
 import { NDArray } from "../../../src/ndarray/index.ts";
 import { describeNumpy } from "../../oracle/numpy-live.ts";
 import { useInlineRunner } from "../../run-inline.ts";
-import { distance, numbers, pairs } from "./values.ts";
+import { distance, numbers, pairs, relativeRms } from "./values.ts";
 
 useInlineRunner();
 
@@ -220,6 +224,43 @@ describeNumpy("complex arithmetic against NumPy", (numpy) => {
     await same(complex(fromArray(x), 2), "lambda x: (x + np.float32(2) * 1j)", x);
     await same(array([{ re: 1, im: -2 }, 3]), "lambda: np.array([1 - 2j, 3])");
     await same(fromArray(z).slice("::-2").transpose(), "lambda x: x[::-2]", z);
+  });
+});
+
+describeNumpy("complex arrays in other functions", (numpy) => {
+  test("reciprocal, isin, cov and corrcoef", async () => {
+    for (const dtype of ["complex64", "complex128"] as const) {
+      const x = numbers(dtype, [3, 8]);
+      (x.data as Float64Array).set([0, 0, -0, 0, 1, 0, 2, -1]);
+      const eps = dtype === "complex64" ? 2 ** -22 : 2 ** -50;
+      const lazy = fromArray(x, { chunks: [2, 5] });
+      const cases: [ChunkedArray, string, ...NDArray[]][] = [
+        [reciprocal(lazy), "np.reciprocal", x],
+        [isin(lazy, [{ re: 2, im: -1 }, 1]), "lambda x: np.isin(x, [2 - 1j, 1])", x],
+        [
+          isin(fromArray(numbers("int16", [9])), [
+            { re: 1, im: 0 },
+            { re: 2, im: 3 },
+          ]),
+          "lambda x: np.isin(x, [1, 2 + 3j])",
+          numbers("int16", [9]),
+        ],
+        [isin(lazy, new NDArray(dtype, x.data.slice(0, 8), [4])), "lambda x: np.isin(x, x.reshape(-1)[:4])", x],
+      ];
+      for (const [got, name, ...args] of cases) {
+        const [ours, want] = [await got.compute(), await numpy.call(name, args)];
+        expect([name, ours.dtype, ours.shape]).toEqual([name, want.dtype, want.shape]);
+        expect([name, distance(ours, want)]).toEqual([name, expect.toSatisfy((v: number) => v <= eps)]);
+      }
+    }
+    const x = numbers("complex128", [3, 8]);
+    for (const [f, name] of [
+      [cov, "np.cov"],
+      [corrcoef, "np.corrcoef"],
+    ] as const)
+      expect(
+        relativeRms(await f(fromArray(x, { chunks: [2, 5] })).compute(), await numpy.call(name, [x])),
+      ).toBeLessThan(1e-14);
   });
 });
 
