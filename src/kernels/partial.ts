@@ -1,7 +1,7 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
 import { ArgumentError, invariant } from "../base/index.ts";
 import { castScalar, type DType, givesIndex, viewOf } from "../dtype/index.ts";
-import { type KernelCall, type NodeId, REDUCE_COMPONENTS, type ReduceOp, type ReduceSpec } from "../graph/index.ts";
+import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
 import { copyStrided } from "./copy.ts";
@@ -12,7 +12,7 @@ import { isMoments, planReduce, skipsNaN } from "./reduce-plan.ts";
 
 /** Number of components of a partial, as `REDUCE_COMPONENTS` of the expression types names them. */
 export function componentCount(op: ReduceOp): number {
-  return REDUCE_COMPONENTS[op].length;
+  return op === "count" ? 1 : isMoments(op) || givesIndex(op) ? 3 : 2;
 }
 
 /** How the first component of a partial of `spec` is stored. */
@@ -47,8 +47,8 @@ export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64
 
 /** dtypes of a partial's components. */
 function componentDTypes(spec: ReduceSpec): DType[] {
-  return REDUCE_COMPONENTS[spec.op].map((name, k) =>
-    k === 0 ? SLOT_DTYPE[partialSlot(spec)] : name === "index" ? "int64" : "float64",
+  return Array.from({ length: componentCount(spec.op) }, (_, k) =>
+    k === 0 ? SLOT_DTYPE[partialSlot(spec)] : k === 2 && givesIndex(spec.op) ? "int64" : "float64",
   );
 }
 
