@@ -18,6 +18,7 @@ import { randomKernels } from "./random/kernels.ts";
 import { reshapeKernels } from "./reshape.ts";
 import { scanKernels } from "./scan.ts";
 import { spreadKernels } from "./select/spread.ts";
+import { setKernels } from "./sets.ts";
 import { sortKernels } from "./sort.ts";
 import { warpKernels } from "./warp.ts";
 import { windowKernels } from "./window/kernels.ts";
@@ -56,6 +57,7 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...randomKernels,
   ...reshapeKernels,
   ...scanKernels,
+  ...setKernels,
   ...sortKernels,
   ...spreadKernels,
   ...warpKernels,
