@@ -20,7 +20,7 @@ export type { BBox, GeoBox } from "./geo/index.ts";
 export type { Plan } from "./graph/index.ts";
 export { NDArray } from "./ndarray/index.ts";
 export { quicklook, thinningOf } from "./plot/index.ts";
-export { processPeakBytes, progressBar } from "./report/index.ts";
+export { processPeakBytes, progress, progressBar } from "./report/index.ts";
 export type { Computed, Written } from "./xr/index.ts";
 export * as xr from "./xr/index.ts";
 export { compute, DataArray, Dataset, explain, expr, openRaster, openZarr, persist, slice, where } from "./xr/index.ts";

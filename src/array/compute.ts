@@ -11,6 +11,7 @@ import {
   type Plan,
   type PlannedGraph,
   planGraph,
+  progressOf,
   type Runner,
   type RunOptions,
   shapeOfChunks,
@@ -132,7 +133,7 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
     return {
       outputs: Array.from({ length: count }, (_, k) => at - count + k),
       ...(own.signal ? { signal: own.signal } : {}),
-      ...(own.onProgress ? { onProgress: own.onProgress } : {}),
+      ...withProgress(own.onProgress),
     };
   });
   const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = options;
@@ -172,10 +173,16 @@ async function runAll(
     const { memory: _, merge: __, ...run } = options;
     if (run.signal?.aborted) throw cancellation(run.signal);
     for (const item of items) await item.prepare?.();
-    return await assembleAll(items, await runner.run(graph, plan, { ...run, ...memoryBytes(options) }));
+    const told = withProgress(run.onProgress);
+    return await assembleAll(items, await runner.run(graph, plan, { ...run, ...told, ...memoryBytes(options) }));
   } catch (error) {
     throw await undone({ items, options }, error);
   }
+}
+
+function withProgress(own: ComputeOptions["onProgress"]): { onProgress?: NonNullable<ComputeOptions["onProgress"]> } {
+  const onProgress = progressOf(own);
+  return onProgress ? { onProgress } : {};
 }
 
 /** Results from the blocks of all outputs. */

@@ -63,7 +63,7 @@ export type { Plan, PlanLayer } from "./plan.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
 export type { Hold, KernelFigures, OutputGroup, Runner, RunOptions, RunProgress } from "./runner.ts";
-export { currentRunner, pushRunner, registerRunner } from "./runner.ts";
+export { currentRunner, progressOf, pushRunner, registerRunner, watchRuns } from "./runner.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";
 export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";

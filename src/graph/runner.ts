@@ -77,6 +77,25 @@ export interface Runner {
   hold?(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold>;
 }
 
+type Listener = (progress: RunProgress) => void;
+
+const listeners = new Set<Listener>();
+
+/** Hear of the progress of all runs that begin until the answer is disposed of. */
+export function watchRuns(listener: Listener): Disposable {
+  listeners.add(listener);
+  return { [Symbol.dispose]: () => void listeners.delete(listener) };
+}
+
+/** What a run that begins now has to call: its caller's own listener, and those that watch all runs. */
+export function progressOf(own: Listener | undefined): Listener | undefined {
+  if (listeners.size === 0) return own;
+  const all = [...(own ? [own] : []), ...listeners];
+  return (progress) => {
+    for (const listener of all) listener(progress);
+  };
+}
+
 let registered: (() => Promise<Runner>) | null = null;
 const connected: Runner[] = [];
 

@@ -7,3 +7,4 @@
 export { processPeakBytes } from "./peak.ts";
 export type { ProgressBar, ProgressOptions, ProgressSink } from "./progress.ts";
 export { barText, lineText, progressBar } from "./progress.ts";
+export { progress } from "./watch.ts";

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { barText, processPeakBytes, progressBar } from "../../src/report/index.ts";
+import { ones } from "../../src/array/index.ts";
+import { pushRunner } from "../../src/graph/index.ts";
+import { localRunner } from "../../src/local/index.ts";
+import { barText, processPeakBytes, progress, progressBar } from "../../src/report/index.ts";
 
 const at = (done: number): { done: number; total: number; bytesRead: number; bytesWritten: number } => ({
   done,
@@ -33,4 +36,26 @@ test("the bar fills with the share of tasks, tells what is left and fits the ter
 
 test("peak memory is at least what the process holds now", () => {
   expect(processPeakBytes()).toBeGreaterThan(20 * 2 ** 20);
+});
+
+test("progress shows the runs that a promise waits for, and gives its result or its error", async () => {
+  await using runner = localRunner({ threads: 1, memoryLimitBytes: 512 * 2 ** 20 });
+  const leave = pushRunner(runner);
+  try {
+    const said: string[] = [];
+    const stream = { write: (text: string) => said.push(text) };
+    const x = ones([40], { chunks: 10 });
+    const sum = await progress(x.add(1).sum().compute(), { label: "sum", stream });
+    expect(sum.item()).toBe(80);
+    expect(said).toEqual([expect.stringMatching(/^sum: (\d+)\/\1 tasks \(100 %\)/)]);
+    await x.sum().compute();
+    expect(said).toHaveLength(1);
+    const bad = x.mapBlocks(() => {
+      throw new Error("no such band");
+    });
+    await expect(progress(bad.compute(), { label: "bad", stream })).rejects.toThrow(/no such band/);
+    expect(said[1]).toMatch(/^bad: .*, failed\n$/);
+  } finally {
+    leave();
+  }
 });
