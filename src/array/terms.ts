@@ -344,6 +344,7 @@ export function isinTerm(b: KernelBuilder, x: Term, values: readonly (Scalar | C
   const held = real.filter((v) => canHold(dtype, v) && !Number.isNaN(Number(v)));
   // A value that rounds when it becomes float32 is in no float32 array.
   const exact = held.map((v) => [v, castScalar(v, dtype)] as const).filter(([v, c]) => Number(v) === Number(c));
+  if (exact.length === 0) return { node: b.param(false, "bool") };
   return {
     node: b.inSet(
       id,

@@ -14,6 +14,7 @@ import { emitMap, type MapShape } from "./map-module.ts";
 import { isApproximate } from "./math/lower.ts";
 import { itemIsByte, refusal, storedDType } from "./op-table.ts";
 import { memoryOf } from "./segment.ts";
+import { SET_MEMBERS_MAX, writeSorted } from "./set-search.ts";
 import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "./staging.ts";
 import {
   countRun,
@@ -65,8 +66,19 @@ export interface Support {
   readonly reason?: string;
 }
 
+const known = new WeakMap<KernelCall, Support>();
+
 /** How `call` runs on blocks of worthwhile size; `explain()` shows it. */
 export function supports(call: KernelCall): Support {
+  let found = known.get(call);
+  if (found === undefined) {
+    found = supportOf(call);
+    known.set(call, found);
+  }
+  return found;
+}
+
+function supportOf(call: KernelCall): Support {
   const split = splitCall(call);
   if (split) return supports(split);
   const sizes = call.sets.map((s) => s.length);
@@ -111,7 +123,12 @@ export function writeLiterals(
       }
       return;
     }
-    for (let i = 0; i < (sets[k] as number); i++) {
+    const size = sets[k] as number; // one per set
+    if (size > SET_MEMBERS_MAX) {
+      writeSorted(buffer, start, dtype, { members, size });
+      return;
+    }
+    for (let i = 0; i < size; i++) {
       const none = DTYPES[dtype].kind === "f" ? Number.NaN : undefined; // an empty set of floats holds NaN, which equals nothing
       writeLiteral(buffer, start + 8 * i, dtype, members[Math.min(i, members.length - 1)] ?? none ?? 0);
     }

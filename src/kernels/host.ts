@@ -18,6 +18,8 @@ const BINARY = "floordiv mod fmod pow atan2 hypot nextafter logaddexp logaddexp2
 ) as readonly BinaryOp[]; // as above
 const DTYPES: readonly DType[] = ["float16", "float32", "float64"];
 
+const PLACES: ReadonlyMap<string, number> = new Map([...UNARY, ...BINARY].map((op, k) => [op, k]));
+
 /** Codes of what is no operation on floats: they throw. */
 const FAIL_POWER = 0;
 const FAIL_INDEX = 1;
@@ -30,10 +32,9 @@ export function failureCode(what: "pow" | "index"): number {
 
 /** Code of an operation on floats of `dtype`; undefined where the host has none. The same in every process and version of a run. */
 export function hostCode(op: string, dtype: DType): number | undefined {
-  const list: readonly string[] = [...UNARY, ...BINARY];
-  const at = list.indexOf(op);
+  const at = PLACES.get(op);
   const kind = DTYPES.indexOf(dtype);
-  return at < 0 || kind < 0 ? undefined : FIRST + at * DTYPES.length + kind;
+  return at === undefined || kind < 0 ? undefined : FIRST + at * DTYPES.length + kind;
 }
 
 /** True for an operation of two operands. */

@@ -18,6 +18,7 @@ import { floatPattern, LaneCode, type Lanes, shapeOf, type V, widthOf } from "./
 import { quietHalf } from "./math/half.ts";
 import { itemIsByte, iterationOf, lowerNode, type Sources, storedDType } from "./op-table.ts";
 import { hasWildNaN } from "./scalar-ops.ts";
+import { SET_MEMBERS_MAX } from "./set-search.ts";
 import {
   type Address,
   bitselect,
@@ -98,10 +99,10 @@ export class NodeCode {
   readonly #kernel: Kernel;
   readonly #levels: readonly (Level | null)[];
   readonly #values = new Map<NodeId, Lanes>();
-  readonly #fixed: Pick<Sources, "param" | "set">;
+  readonly #fixed: Omit<Sources, "input">;
   readonly #widened: ReadonlySet<NodeId>;
 
-  constructor(code: LaneCode, kernel: Kernel, inputs: readonly Access[], fixed: Pick<Sources, "param" | "set">) {
+  constructor(code: LaneCode, kernel: Kernel, inputs: readonly Access[], fixed: Omit<Sources, "input">) {
     this.code = code;
     this.#kernel = kernel;
     this.#levels = levelsOf(kernel, inputs);
@@ -159,7 +160,7 @@ export function fixedSources(
   layout: BlockLayout,
   block: I32,
   shape: { readonly sets: readonly number[]; readonly scratch: number },
-): Pick<Sources, "param" | "set"> {
+): Omit<Sources, "input"> {
   const at = (offset: number): Address => ({ memory: shape.scratch, base: block, offset });
   const splat = (dtype: DType, offset: number): Lanes => loadSplat(code, storedDType(dtype) as DType, at(offset)); // lowerable kernels only
   return {
@@ -172,6 +173,10 @@ export function fixedSources(
         else for (let k = 0; k < (shape.sets[set] as number); k++) vectors.push(splat(dtype, start + 8 * k).v[0] as V);
       });
       return vectors;
+    },
+    sorted: (set, dtype) => {
+      const size = shape.sets[set] as number; // one per set
+      return itemIsByte(dtype) || size <= SET_MEMBERS_MAX ? null : { at: at(layout.set(set)), size };
     },
   };
 }

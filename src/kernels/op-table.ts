@@ -10,6 +10,7 @@ import { divide, integerPower, shiftLanes } from "./integer-lanes.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, type Width, widthOf } from "./lanes.ts";
 import { demoteToOdd, narrowHalf, widenHalf } from "./math/half.ts";
 import { isApproximate, lowerHalfByLane, lowerMath1, lowerMath2 } from "./math/lower.ts";
+import { SET_SEARCH_MAX, type SortedSet, searchSet } from "./set-search.ts";
 import {
   bitselect,
   shiftRight,
@@ -19,9 +20,6 @@ import {
   vector1,
   vector2,
 } from "./wasm/builder.ts";
-
-/** Largest set that is compared member by member; uint8 and int8 use a table of bits of any size. */
-export const SET_MEMBERS_MAX = 32;
 
 /** dtype that computes for `dtype`: datetimes are int64; null where there are no lanes. */
 export function nativeDType(dtype: DType): DType | null {
@@ -306,7 +304,7 @@ export function refusal(kernel: Kernel, node: KernelNode, setSizes: readonly num
     case "ne":
       return null;
     case "in-set": {
-      const fits = itemIsByte(dtype) || (setSizes[node.set] ?? 0) <= SET_MEMBERS_MAX;
+      const fits = itemIsByte(dtype) || (setSizes[node.set] ?? 0) <= SET_SEARCH_MAX;
       return given !== "float16" && fits ? null : `set of ${setSizes[node.set]} members of ${given}`;
     }
     default: {
@@ -333,6 +331,8 @@ export interface Sources {
   readonly param: (slot: number, dtype: DType) => Lanes;
   /** Splat members of a set, or the two vectors of a byte set's table. */
   readonly set: (set: number, dtype: DType) => readonly V[];
+  /** The set's members in memory where there are too many for vectors, else null. */
+  readonly sorted: (set: number, dtype: DType) => SortedSet | null;
 }
 
 function member(code: LaneCode, a: Lanes, set: readonly V[]): Lanes {
@@ -378,8 +378,11 @@ export function lowerNode(code: LaneCode, node: KernelNode, at: (id: NodeId) => 
       const width = Math.min(a.width, b.width, c.width) as Width; // all are widths
       return { dtype: "bool", width, v: code.select(code.mask(c, width), code.mask(a, width), code.mask(b, width)) };
     }
-    case "in-set":
-      return member(code, at(node.a), sources.set(node.set, at(node.a).dtype));
+    case "in-set": {
+      const a = at(node.a);
+      const sorted = sources.sorted(node.set, a.dtype);
+      return sorted === null ? member(code, a, sources.set(node.set, a.dtype)) : searchSet(code, a, sorted);
+    }
     case "conj":
     case "real":
     case "imag":

@@ -27,7 +27,7 @@ function segmentBlock(dtype: DType, shape: readonly number[], value: (i: number)
   return new NDArray(dtype, data, shape);
 }
 
-function binaryCall(op: "add" | "sub" | "mul" | "div" | "floordiv", dtype: DType): KernelCall {
+function binaryCall(op: "add" | "sub" | "mul" | "div" | "floordiv" | "pow", dtype: DType): KernelCall {
   const b = new CallBuilder();
   return b.build([b.binary(op, b.input(dtype), b.input(dtype))]);
 }
