@@ -8,7 +8,7 @@ import { ChunkedArray } from "./chunked-array.ts";
 import { type ArrayLike, type CreateOptions, full, zeros } from "./create.ts";
 import { elementwise } from "./elementwise.ts";
 import { known } from "./inputs.ts";
-import { concatenate, stack } from "./joining.ts";
+import { concatenate } from "./joining.ts";
 import { checkShape, cutChunks, type LazyArray } from "./lazy.ts";
 import { diagonalRuns } from "./points.ts";
 import { countUp } from "./ranges.ts";
@@ -27,10 +27,14 @@ function indexAlong(
   return line.reshape(...shape.map((n, a) => (a === k ? n : 1)));
 }
 
-/** Rows and columns of the last two axes of a grid. */
-function rowsAndColumns(n: number, m: number, spec: ChunkSpec | undefined, dtype: DType): [ChunkedArray, ChunkedArray] {
-  const cut = cutChunks([n, m], dtype, spec);
-  return [indexAlong([n, m], 0, cut), indexAlong([n, m], 1, cut)];
+/** Rows and columns of a grid, in integers that hold them. */
+function rowsAndColumns(
+  n: number,
+  m: number,
+  cut: readonly (readonly number[])[],
+  dtype: "int32" | "int64",
+): [ChunkedArray, ChunkedArray] {
+  return [indexAlong([n, m], 0, cut, dtype), indexAlong([n, m], 1, cut, dtype)];
 }
 
 /** Options of {@link eye}. */
@@ -69,10 +73,11 @@ function diagonalMask(
   chunks: ChunkSpec | undefined,
   dtype: DType,
 ): ChunkedArray {
-  const [rows, columns] = rowsAndColumns(n, m, chunks, dtype);
+  const narrow = n + m + Math.abs(k) < 2 ** 31 ? "int32" : "int64";
+  const [rows, columns] = rowsAndColumns(n, m, cutChunks([n, m], dtype, chunks), narrow);
   return new ChunkedArray(
     elementwise("diagonal-mask", [rows, columns], (b, [i, j]) => {
-      const shifted = binaryTerm(b, "add", i as Term, { node: b.param(k, "int64") });
+      const shifted = binaryTerm(b, "add", i as Term, { node: b.param(k, narrow) });
       return binaryTerm(b, op, j as Term, shifted);
     }),
   );
@@ -234,7 +239,15 @@ export function indices(shape: readonly number[], options: IndicesOptions = {}):
   const lines = sizes.map((_, k) => indexAlong(sizes, k, cut, dtype));
   if (options.sparse) return lines;
   if (lines.length === 0) return zeros([0], { dtype });
-  return stack(lines.map((line) => new ChunkedArray(broadcastLayer(line, sizes, cut))));
+  // One pass that writes each plane once, whatever the rank.
+  const which = new ChunkedArray(countUp(sizes.length, "int32", -1).node).reshape(-1, ...sizes.map(() => 1));
+  return new ChunkedArray(
+    elementwise("indices", [which, ...lines], (b, [k, ...index]) =>
+      index.reduceRight((rest, line, axis) =>
+        whereTerm(b, binaryTerm(b, "eq", k as Term, { node: b.param(axis, "int32") }), line, rest),
+      ),
+    ),
+  );
 }
 
 /** Options of {@link fromfunction}. */

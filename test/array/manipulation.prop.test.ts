@@ -80,7 +80,7 @@ function along(block: NDArray, axis: number): NDArray[] {
 
 test("reshape keeps the flat order, there and back, of whatever was made before", async () => {
   await fc.assert(
-    fc.asyncProperty(cases, cases, async ({ shape, chunks, to }) => {
+    fc.asyncProperty(cases, async ({ shape, chunks, to }) => {
       const whole = counted(shape);
       const lazy = array(whole, { chunks });
       const other = lazy.reshape(...to);
