@@ -138,7 +138,11 @@ ${tier("3", "Tier 3, the rest of dask.array's top level")}
 
 ${others()}
 
-\`array.random\`: ${"random" in namespace ? names(namespace.random as object) : "–"}. Streams and values are held against NumPy's PCG64 in [test/array](../test/array).
+\`array.linalg\`: ${names(namespace.linalg)}.
+
+\`array.fft\`: ${names(namespace.fft)}.
+
+\`array.random\`: ${names(namespace.random)}. Streams and values are held against NumPy's PCG64 in [test/array](../test/array).
 
 ${arrayApi()}
 `;

@@ -105,6 +105,18 @@ const SQUARE = "(lambda m: m @ m.T + 40 * np.eye(m.shape[0], dtype=m.dtype))(x)"
 const square: Call["ours"] = (f, x) =>
   f("add", f("matmul", x, f("transpose", x)), f("multiply", f("eye", x.shape[0], { dtype: x.dtype }), 40));
 
+/** What a decomposition gives, in order. */
+function factors(of: unknown): readonly [Lazy, Lazy, Lazy] {
+  return of as readonly [Lazy, Lazy, Lazy]; // decompositions give lists with names
+}
+type Lazy = Parameters<Call["ours"]>[1];
+
+/** Q·R. */
+function remade(f: Parameters<Call["ours"]>[0], of: unknown): Lazy {
+  const [q, r] = factors(of);
+  return f("matmul", q, r);
+}
+
 function solver(
   name: string,
   numpy: string,
@@ -142,6 +154,23 @@ const LINALG: readonly Row[] = [
   solver("matrixPower", "np.linalg.matrix_power(SQUARE, 3)", (_, f, x, y) =>
     f("linalg.matrixPower", square(f, x, y), 3),
   ),
+  solver("qr", "np.linalg.qr(SQUARE)[1]", (_, f, x, y) => factors(f("linalg.qr", square(f, x, y)))[1]),
+  solver("tsqr", "x.T", (_, f, x) => remade(f, f("linalg.tsqr", f("rechunk", f("transpose", x), { 0: 3, 1: -1 })))),
+  solver("sfqr", "x", (_, f, x) => remade(f, f("linalg.sfqr", f("rechunk", x, { 0: -1, 1: 5 })))),
+  solver("svd", "np.linalg.svd(SQUARE)[1]", (_, f, x, y) => factors(f("linalg.svd", square(f, x, y)))[1]),
+  solver("eigh", "np.linalg.eigh(SQUARE)[0]", (_, f, x, y) => factors(f("linalg.eigh", square(f, x, y)))[0]),
+  solver("eigvals", "np.sort_complex(np.linalg.eigvals(SQUARE)).real.astype(x.dtype)", (_, f, x, y) =>
+    f("sort", f("real", f("linalg.eigvals", square(f, x, y)))),
+  ),
+  solver("lu", "x", (_, f, x) => {
+    const [p, l, u] = factors(f("linalg.lu", x));
+    return f("matmul", p, f("matmul", l, u));
+  }),
+  solver("solveTriangular", "np.linalg.solve(np.triu(SQUARE), x)", (_, f, x, y) =>
+    f("linalg.solveTriangular", square(f, x, y), x),
+  ),
+  solver("lstsq", "np.linalg.lstsq(SQUARE, x)[0]", (_, f, x, y) => factors(f("linalg.lstsq", square(f, x, y), x))[0]),
+  solver("matrixRank", "np.linalg.matrix_rank(SQUARE)", (_, f, x, y) => f("linalg.matrixRank", square(f, x, y))),
   solver("norm", "np.linalg.norm(x)", (_, f, x) => f("linalg.norm", x)),
   solver("vectorNorm", "np.linalg.vector_norm(x, axis=0)", (_, f, x) => f("linalg.vectorNorm", x, { axis: 0 })),
   solver("matrixNorm", "np.linalg.matrix_norm(x)", (_, f, x) => f("linalg.matrixNorm", x)),
