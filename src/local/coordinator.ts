@@ -1,6 +1,6 @@
 /** The coordinator: scheduler machine, worker machine and executor in one thread; messages pass between them as objects. */
 import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invariant } from "../base/index.ts";
-import { systemClock } from "../config/index.ts";
+import { createLogger, systemClock } from "../config/index.ts";
 import {
   type BlockHandle,
   createExecutor,
@@ -93,8 +93,9 @@ export class Coordinator implements AsyncDisposable {
   ) {
     this.#options = options;
     this.#post = post;
-    const { threads, budgetBytes, admission } = options;
-    this.#executor = createExecutor({ threads, budgetBytes, enforceBudget: admission });
+    const { threads, budgetBytes, admission, wide = false } = options;
+    const logger = createLogger("rsdat.local");
+    this.#executor = createExecutor({ threads, budgetBytes, enforceBudget: admission, wide, logger });
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,

@@ -10,6 +10,8 @@ export interface CoordinatorOptions {
   readonly budgetBytes: number;
   /** False switches admission and the arena's own check off; only `rsdat/testing` does. */
   readonly admission: boolean;
+  /** Kernels are widened, if their self-test passes. */
+  readonly wide?: boolean;
 }
 
 /** A run to begin, for one caller or several. `id` is a caller's. */

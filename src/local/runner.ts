@@ -1,7 +1,7 @@
 /** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
 import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
-import { computeThreads, memoryLimitBytes } from "../config/index.ts";
+import { computeThreads, config, memoryLimitBytes } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
 import type { Graph, Hold, OutputGroup, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -170,7 +170,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const threads = this.#options.threads ?? computeThreads();
     const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
     const budgetBytes = budgetBytesWithin(limit, threads);
-    this.#settings = { threads, budgetBytes, admission: this.#options.admission ?? true };
+    const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    this.#settings = { threads, budgetBytes, admission: this.#options.admission ?? true, wide };
     return this.#settings;
   }
 
