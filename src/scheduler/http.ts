@@ -1,7 +1,8 @@
-/** Three pages for machines: `/health`, `/json/counts.json`, `/json/identity.json`. */
+/** Pages for machines: `/health`, `/metrics`, `/json/counts.json`, `/json/identity.json`. */
 import { createServer } from "node:http";
 import type { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
+import { metricsText } from "./metrics.ts";
 import type { RequestContext } from "./requests.ts";
 
 /** Serve on `port` of `host`; port 0 chooses one. */
@@ -32,6 +33,7 @@ export async function serveHttp(
 
 function pageOf(context: RequestContext, path: string): string | null {
   if (path === "/health") return "ok";
+  if (path === "/metrics") return metricsText(context.hub.machine.views, context.wallSeconds());
   if (path === "/json/counts.json") return JSON.stringify(counts(context.hub));
   if (path === "/json/identity.json") return JSON.stringify(identityOf(context, -1), plainMaps);
   return null;

@@ -33,6 +33,8 @@ export interface RequestContext {
   readonly id: string;
   readonly startedAt: number;
   readonly address: () => string;
+  /** Seconds since 1970. */
+  readonly wallSeconds: () => number;
   /** Pickled plugins that Python workers get when they join. */
   readonly plugins: Map<string, Uint8Array>;
   /** End the server once the answer is on its way. */

@@ -97,6 +97,7 @@ class Server implements SchedulerServer {
       id: `Scheduler-${randomUUID()}`,
       startedAt: clock.wall() / 1000,
       address: () => this.address,
+      wallSeconds: () => clock.wall() / 1000,
       plugins: new Map(),
       terminate: () => setImmediate(() => void this.#end(undefined)),
     };

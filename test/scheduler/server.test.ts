@@ -209,6 +209,18 @@ test("identity, ncores and HTTP tell who is there; an unknown op is answered wit
   expect(await (await at("/health")).text()).toBe("ok");
   expect(await (await at("/json/counts.json")).json()).toMatchObject({ workers: 1, cores: 4, tasks: 0 });
   expect(await (await at("/json/identity.json")).json()).toMatchObject({ type: "Scheduler" });
+  const metrics = await (await at("/metrics")).text();
+  // Every line is a comment or a sample (Prometheus text format 0.0.4), every sample's family was declared.
+  const families = new Set([...metrics.matchAll(/^# TYPE (\w+) (?:gauge|counter)$/gm)].map(([, name]) => name));
+  for (const line of metrics
+    .trimEnd()
+    .split("\n")
+    .filter((each) => !each.startsWith("#"))) {
+    const sample = /^(\w+)(?:\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)*")*\})? -?[\d.e+]+$/.exec(line);
+    expect(families.has(sample?.[1]), line).toBe(true);
+  }
+  expect(metrics).toContain('dask_scheduler_workers{state="idle"} 1\n');
+  expect(metrics).toContain('dask_scheduler_tasks{state="memory"} 0\n');
   expect((await at("/nowhere")).status).toBe(404);
 });
 
