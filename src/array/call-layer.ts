@@ -158,7 +158,8 @@ function unlisting(fn: (...args: unknown[]) => unknown): (...args: unknown[]) =>
 /** The lazy array behind an argument. @throws {ArgumentError} no array */
 export function lazyOperand(value: unknown, what: string): LazyArray {
   if (value instanceof NDArray) return lazyOf(arrayNode(value));
-  if (isLazy(value)) return value;
+  // An array of unknown size has no node, and says so.
+  if (isLazy(value) && value.node) return value;
   throw new ArgumentError(`${what}: expected lazy arrays or NDArrays; other values go into the option args`);
 }
 

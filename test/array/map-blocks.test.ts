@@ -159,6 +159,20 @@ describe("mapBlocks", () => {
     expect(() => array.mapBlocks((a) => a, 3 as never)).toThrow(expect.objectContaining({ code: "argument" }));
   });
 
+  test("arrays of unknown size are refused, with the way out", () => {
+    const x = array.zeros([6], { chunks: 2 });
+    // Types refuse it too.
+    const unknown = array.compress(x.gt(0), x) as unknown as array.ChunkedArray;
+    const refused = (make: () => unknown): void =>
+      expect(make).toThrow(
+        expect.objectContaining({ code: "unknown-shape", message: expect.stringContaining("computeChunkSizes") }),
+      );
+    refused(() => array.mapBlocks((b) => b, unknown));
+    refused(() => array.mapOverlap((b) => b, unknown, { depth: 1 }));
+    refused(() => array.overlap(unknown, 1));
+    refused(() => array.coarsen("sum", unknown, { 0: 2 }));
+  });
+
   test("what a function gives is checked, with the block's place", async () => {
     const x = array.zeros([4, 4], { chunks: 2, dtype: "float32" });
     const failing = (made: array.ChunkedArray): Promise<unknown> =>

@@ -1,6 +1,6 @@
 /** Functions per block over the wire: the same bits as on threads, vouched for by the cluster's token. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { arange, type ChunkedArray, reduction } from "../../src/array/index.ts";
+import { arange, type ChunkedArray, random, reduction } from "../../src/array/index.ts";
 import { Client } from "../../src/client/index.ts";
 import { LocalCluster } from "../../src/cluster/index.ts";
 import { pushRunner } from "../../src/graph/index.ts";
@@ -28,7 +28,8 @@ function pipeline(): ChunkedArray[] {
     combine: (b) => [Math.hypot(...(b.data as Float64Array))],
     aggregate: (b) => Math.hypot(...(b.data as Float64Array)),
   });
-  return [smooth, scaled, scaled.mean(), norm];
+  const noise = random.defaultRng(5).normal(1000, { scale: 2, chunks: 128 });
+  return [smooth, scaled, scaled.mean(), norm, noise];
 }
 async function bitsOn(runner: LocalRunner | Client): Promise<Uint8Array[]> {
   const leave = pushRunner(runner);
@@ -68,7 +69,7 @@ describe.each([
     const local = new LocalRunner({ threads: 2 });
     const expected = await bitsOn(local);
     await local[Symbol.asyncDispose]();
-    expect(expected.map((bytes) => bytes.byteLength)).toEqual([8000, 8000, 8, 8]);
+    expect(expected.map((bytes) => bytes.byteLength)).toEqual([8000, 8000, 8, 8, 8000]);
     expect(await bitsOn(client)).toEqual(expected);
   });
 
