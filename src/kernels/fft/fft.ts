@@ -6,7 +6,7 @@
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import { contiguousStride, type NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
-import { type Parts, planOf, transform } from "./plan.ts";
+import { circle, type Parts, planOf, transform } from "./plan.ts";
 
 /** What is transformed to what: complex (or real) to complex, real to half a spectrum, half a spectrum to real. */
 export type FftKind = "c2c" | "r2c" | "c2r";
@@ -88,36 +88,206 @@ function store(block: NDArray, axis: number, offsets: Float64Array, parts: Parts
   }
 }
 
-function run(x: NDArray, out: NDArray, { kind, axis, n, inverse, scale }: FftParams): void {
+/** How lanes of one block are transformed, tile by tile. */
+interface Way {
+  /** Transform `lanes` lanes of `x` at `from` and store them in `out` at `to`. */
+  readonly run: (from: Float64Array, to: Float64Array, lanes: number) => void;
+}
+
+function run(x: NDArray, out: NDArray, params: FftParams): void {
   if (out.size === 0) return;
-  const plan = planOf(n);
+  const { axis } = params;
   const total = sizeOf(out.shape) / (out.shape[axis] as number);
-  const tile = Math.min(lanesOf(plan.length), total);
-  const make = (): Parts => ({ re: new Float64Array(plan.length * tile), im: new Float64Array(plan.length * tile) });
-  const [parts, work] = [make(), make()];
+  const tile = Math.min(lanesOf(rowsOf(x.dtype, params)), total);
+  const way = isHalved(x.dtype, params) ? halfWay(x, out, params, tile) : wholeWay(x, out, params, tile);
   const [from, to] = [new Float64Array(tile), new Float64Array(tile)];
-  const given = Math.min(x.shape[axis] as number, kind === "c2r" ? (n >> 1) + 1 : n);
   for (let first = 0; first < total; first += tile) {
     const lanes = Math.min(tile, total - first);
     laneOffsets(x, axis, first, from, lanes);
     laneOffsets(out, axis, first, to, lanes);
-    parts.re.fill(0, given * lanes, n * lanes);
-    parts.im.fill(0, given * lanes, n * lanes);
-    load(x, axis, from, parts, lanes, given);
-    if (kind === "c2r") mirror(parts, n, lanes);
-    // The inverse is the transform with the parts exchanged, before and after.
-    const seen = inverse ? { re: parts.im, im: parts.re } : parts;
-    transform(plan, seen, work, lanes);
-    store(out, axis, to, inverse ? { re: seen.im, im: seen.re } : seen, lanes, scale);
-    parts.re = seen.re;
-    parts.im = seen.im;
+    way.run(from, to, lanes);
   }
 }
 
-function scratch(out: BlockFacts, { axis, n }: FftParams): number {
-  const { length } = planOf(n);
-  const total = sizeOf(out.shape) / Math.max(1, out.shape[axis] as number);
-  return 4 * 8 * length * Math.min(lanesOf(length), Math.max(1, total)) + 64 * length;
+/** Real values of an even number go by a transform of half the length: even ones as real parts, odd ones as imaginary. */
+function isHalved(dtype: DType, { kind, n }: FftParams): boolean {
+  return n % 2 === 0 && (kind === "c2r" || DTYPES[dtype].components === 1);
+}
+
+/** Rows that the arrays of a tile have. */
+function rowsOf(dtype: DType, params: FftParams): number {
+  const { n } = params;
+  return isHalved(dtype, params) ? Math.max(planOf(n >> 1).length, (n >> 1) + 1) : planOf(n).length;
+}
+
+function makeParts(rows: number, lanes: number): Parts {
+  return { re: new Float64Array(rows * lanes), im: new Float64Array(rows * lanes) };
+}
+
+function wholeWay(x: NDArray, out: NDArray, { kind, axis, n, inverse, scale }: FftParams, tile: number): Way {
+  const plan = planOf(n);
+  const rows = plan.length;
+  const [parts, work] = [makeParts(rows, tile), makeParts(rows, tile)];
+  const given = Math.min(x.shape[axis] as number, kind === "c2r" ? (n >> 1) + 1 : n); // an axis of x
+  return {
+    run: (from, to, lanes) => {
+      parts.re.fill(0, given * lanes, n * lanes);
+      parts.im.fill(0, given * lanes, n * lanes);
+      load(x, axis, from, parts, lanes, given);
+      if (kind === "c2r") mirror(parts, n, lanes);
+      // The inverse is the transform with the parts exchanged, before and after.
+      const seen = inverse ? { re: parts.im, im: parts.re } : parts;
+      transform(plan, seen, work, lanes);
+      store(out, axis, to, inverse ? { re: seen.im, im: seen.re } : seen, lanes, scale);
+      parts.re = seen.re;
+      parts.im = seen.im;
+    },
+  };
+}
+
+function halfWay(x: NDArray, out: NDArray, params: FftParams, tile: number): Way {
+  const { kind, axis, n, inverse, scale } = params;
+  const plan = planOf(n >> 1);
+  const rows = rowsOf(x.dtype, params);
+  const [parts, work] = [makeParts(rows, tile), makeParts(rows, tile)];
+  const turns = Float64Array.from({ length: 2 * ((n >> 1) + 1) }, (_, k) => circle(k >> 1, n)[k & 1] as number); // a pair
+  if (kind === "c2r") {
+    const given = Math.min(x.shape[axis] as number, (n >> 1) + 1); // an axis of x
+    return {
+      run: (from, to, lanes) => {
+        work.re.fill(0, given * lanes, ((n >> 1) + 1) * lanes);
+        work.im.fill(0, given * lanes, ((n >> 1) + 1) * lanes);
+        load(x, axis, from, work, lanes, given);
+        foldSpectrum(work, parts, { n, lanes, turns });
+        const seen = { re: parts.im, im: parts.re };
+        transform(plan, seen, work, lanes);
+        storePairs(out, axis, to, { re: seen.im, im: seen.re }, lanes, scale);
+        parts.re = seen.re;
+        parts.im = seen.im;
+      },
+    };
+  }
+  const spectrum = makeParts(kind === "r2c" ? (n >> 1) + 1 : n, tile);
+  const given = Math.min(x.shape[axis] as number, n); // an axis of x
+  return {
+    run: (from, to, lanes) => {
+      loadPairs(x, axis, from, parts, lanes, { given, half: n >> 1 });
+      transform(plan, parts, work, lanes);
+      unfoldSpectrum(parts, spectrum, { n, lanes, turns });
+      if (kind === "c2c") completeSpectrum(spectrum, n, lanes);
+      if (inverse) for (let k = 0; k < spectrum.im.length; k++) spectrum.im[k] = -(spectrum.im[k] as number);
+      store(out, axis, to, spectrum, lanes, scale);
+    },
+  };
+}
+
+/** Rows of pairs: value 2j of each lane as real, value 2j + 1 as imaginary part; 0 beyond `given`. */
+function loadPairs(
+  block: NDArray,
+  axis: number,
+  offsets: Float64Array,
+  parts: Parts,
+  lanes: number,
+  { given, half }: { given: number; half: number },
+): void {
+  const step = block.stride[axis] as number; // an axis of the block
+  const data = block.data as Float64Array; // floats: the array room casts
+  const { re, im } = parts;
+  for (let lane = 0; lane < lanes; lane++) {
+    let at = offsets[lane] as number;
+    for (let j = 0, to = lane; j < half; j++, to += lanes, at += 2 * step) {
+      re[to] = 2 * j < given ? (data[at] as number) : 0;
+      im[to] = 2 * j + 1 < given ? (data[at + step] as number) : 0;
+    }
+  }
+}
+
+function storePairs(
+  block: NDArray,
+  axis: number,
+  offsets: Float64Array,
+  { re, im }: Parts,
+  lanes: number,
+  scale: number,
+): void {
+  const [count, step] = [block.shape[axis] as number, block.stride[axis] as number]; // an axis of the block
+  const data = block.data as Float64Array; // floats
+  for (let lane = 0; lane < lanes; lane++) {
+    let at = offsets[lane] as number;
+    for (let j = 0, from = lane; j < count >> 1; j++, from += lanes, at += 2 * step) {
+      data[at] = (re[from] as number) * scale;
+      data[at + step] = (im[from] as number) * scale;
+    }
+  }
+}
+
+interface Halves {
+  readonly n: number;
+  readonly lanes: number;
+  /** cos and sin of 2π k / n. */
+  readonly turns: Float64Array;
+}
+
+/** X[k] = (Z[k] + conj Z[h−k])/2 − i·w^k·(Z[k] − conj Z[h−k])/2 for k ≤ h = n/2, w = exp(−2πi/n). */
+function unfoldSpectrum(z: Parts, x: Parts, { n, lanes, turns }: Halves): void {
+  const half = n >> 1;
+  const { re: zr, im: zi } = z;
+  const { re: xr, im: xi } = x;
+  for (let k = 0; k <= half; k++) {
+    const c = turns[2 * k] as number;
+    const s = turns[2 * k + 1] as number;
+    const a = (k % half) * lanes;
+    const b = ((half - k) % half) * lanes;
+    for (let q = 0, to = k * lanes; q < lanes; q++, to++) {
+      const er = 0.5 * ((zr[a + q] as number) + (zr[b + q] as number));
+      const ei = 0.5 * ((zi[a + q] as number) - (zi[b + q] as number));
+      const dr = 0.5 * ((zr[a + q] as number) - (zr[b + q] as number));
+      const di = 0.5 * ((zi[a + q] as number) + (zi[b + q] as number));
+      // −i·(c − i·s)·(dr + i·di)
+      xr[to] = er + c * di - s * dr;
+      xi[to] = ei - c * dr - s * di;
+    }
+  }
+}
+
+/** Z[k] = (X[k] + conj X[h−k]) + i·w^−k·(X[k] − conj X[h−k]); what must be real is taken so. */
+function foldSpectrum(x: Parts, z: Parts, { n, lanes, turns }: Halves): void {
+  const half = n >> 1;
+  const { re: xr, im: xi } = x;
+  const { re: zr, im: zi } = z;
+  xi.fill(0, 0, lanes);
+  xi.fill(0, half * lanes, (half + 1) * lanes);
+  for (let k = 0; k < half; k++) {
+    const c = turns[2 * k] as number;
+    const s = turns[2 * k + 1] as number;
+    const a = k * lanes;
+    const b = (half - k) * lanes;
+    for (let q = 0, to = k * lanes; q < lanes; q++, to++) {
+      const er = (xr[a + q] as number) + (xr[b + q] as number);
+      const ei = (xi[a + q] as number) - (xi[b + q] as number);
+      const dr = (xr[a + q] as number) - (xr[b + q] as number);
+      const di = (xi[a + q] as number) + (xi[b + q] as number);
+      // i·(c + i·s)·(dr + i·di)
+      zr[to] = er - c * di - s * dr;
+      zi[to] = ei + c * dr - s * di;
+    }
+  }
+}
+
+/** X[n − k] = conj X[k]. */
+function completeSpectrum({ re, im }: Parts, n: number, lanes: number): void {
+  for (let k = 1; k < n >> 1; k++) {
+    re.copyWithin((n - k) * lanes, k * lanes, (k + 1) * lanes);
+    for (let q = 0; q < lanes; q++) im[(n - k) * lanes + q] = -(im[k * lanes + q] as number);
+  }
+}
+
+function scratch([x]: readonly BlockFacts[], out: BlockFacts, params: FftParams): number {
+  const rows = rowsOf(x?.dtype ?? out.dtype, params);
+  const total = sizeOf(out.shape) / Math.max(1, out.shape[params.axis] as number);
+  const lanes = Math.min(lanesOf(rows), Math.max(1, total));
+  // Two tiles, a spectrum, and the plan's twiddles.
+  return 8 * lanes * (4 * rows + 2 * params.n) + 64 * rows + 16 * params.n;
 }
 
 /** dtype of real and complex values of a transform of `dtype`. */
@@ -131,6 +301,6 @@ export const fftKernels: Readonly<Record<string, BlockKernel>> = {
   fft: {
     // The array room makes the parameters.
     run: ([x], out, params) => run(x as NDArray, out, params as unknown as FftParams),
-    scratch: (_, out, params) => scratch(out, params as unknown as FftParams),
+    scratch: (inputs, out, params) => scratch(inputs, out, params as unknown as FftParams),
   },
 };
