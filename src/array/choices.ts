@@ -20,7 +20,7 @@ export function where(cond: Operand, x: Operand, y: Operand): ChunkedArray {
 /**
  * Limited to `[min, max]`; NaN stays; `min > max` gives `max`; null is no bound, and neither is an integer that lies
  * beyond the dtype's range on that side. Lazy; dtype by promotion of all. NumPy `clip`.
- * @throws {ArgumentError} no bound  @throws {DTypeError} a lower bound above the dtype's range, or an upper one below
+ * Without bounds the array itself. @throws {DTypeError} a lower bound above the dtype's range, or an upper one below
  */
 export function clip(x: Operand, min: Operand | null, max: Operand | null = null): ChunkedArray {
   const given = [min, max].filter((v): v is Operand => v !== null);

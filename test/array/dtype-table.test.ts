@@ -65,9 +65,15 @@ test("binary functions of an array and a number", () => {
   expect(wrong).toEqual([]);
 });
 
+/** Complex numbers have no middle: these refuse what NumPy orders by its real parts. */
+const REFUSE_COMPLEX: ReadonlySet<string> = new Set(["median", "nanmedian"]);
+
 test("reductions", () => {
   const wrong = Object.entries(table.reduction).flatMap(([name, [row]]) =>
-    table.dtypes.flatMap((d, k) => difference(name, [one.get(d)], row?.[k], d)),
+    table.dtypes.flatMap((d, k) => {
+      const refused = REFUSE_COMPLEX.has(name) && d.startsWith("complex");
+      return difference(name, [one.get(d)], refused ? "-" : row?.[k], d);
+    }),
   );
   expect(wrong).toEqual([]);
 });
