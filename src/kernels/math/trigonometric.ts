@@ -7,7 +7,6 @@
  * multiple of π/2 are the host's.
  */
 import type { V } from "../lanes.ts";
-import type { Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
 
 const SIN: readonly number[] = [
@@ -17,13 +16,6 @@ const SIN: readonly number[] = [
 const COS: readonly number[] = [
   0.0416666666666666, -0.001388888888887411, 2.480158728947673e-5, -2.7557314351390663e-7, 2.087572321298175e-9,
   -1.1359647557788195e-11,
-];
-/** `k_sindf.c`, `k_cosdf.c`: errors below 2^-37 and 2^-34. */
-const SIN_SHORT: readonly number[] = [
-  -0.16666666641626524, 0.008333329385889463, -0.00019839334836096632, 2.718311493989822e-6,
-];
-const COS_SHORT: readonly number[] = [
-  -0.499999997251031, 0.04166662332373906, -0.001388676377460993, 2.439044879627741e-5,
 ];
 /** Cephes `sinf.c` (S. Moshier). */
 const SIN_SINGLE: readonly number[] = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
@@ -49,14 +41,10 @@ interface Reduced {
 }
 
 /** x - n·π/2 as y + tail. */
-function reduce(m: FloatCode, x: V, { short }: Precision): Reduced {
+function reduce(m: FloatCode, x: V): Reduced {
   const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
   const n = m.sub(low, m.magic);
   const first = m.sub(x, m.mul(n, m.c(PIO2_1)));
-  if (short) {
-    const y = m.sub(first, m.mul(n, m.c(6.077100506506192e-11)));
-    return { n: low, y, tail: m.c(0) };
-  }
   const w = m.mul(n, m.c(PIO2_2));
   const second = m.sub(first, w);
   const lost = m.sub(m.sub(first, second), w);
@@ -72,19 +60,17 @@ interface Sum {
 }
 
 /** sin(y + tail), |y| <= π/4. */
-function kernelSin(m: FloatCode, { y, tail }: Reduced, { short }: Precision): Sum {
+function kernelSin(m: FloatCode, { y, tail }: Reduced): Sum {
   const z = m.mul(y, y);
   const v = m.mul(z, y);
-  if (short) return { high: y, low: m.mul(v, m.poly(z, SIN_SHORT)) };
   const r = m.poly(z, SIN.slice(1));
   const inner = m.sub(m.mul(z, m.sub(m.mul(m.c(0.5), tail), m.mul(v, r))), tail);
   return { high: y, low: m.sub(m.mul(v, m.c(SIN[0] as number)), inner) };
 }
 
 /** cos(y + tail), |y| <= π/4. */
-function kernelCos(m: FloatCode, { y, tail }: Reduced, { short }: Precision): Sum {
+function kernelCos(m: FloatCode, { y, tail }: Reduced): Sum {
   const z = m.mul(y, y);
-  if (short) return { high: m.c(1), low: m.mul(z, m.poly(z, COS_SHORT)) };
   const r = m.mul(z, m.poly(z, COS));
   const half = m.mul(z, m.c(0.5));
   const w = m.sub(m.c(1), half);
@@ -101,10 +87,10 @@ function bitMask(m: FloatCode, n: V, bit: 0 | 1): V {
   return m.signMask(m.shl(n, (m.isSingle ? 31 : 63) - bit));
 }
 
-function sine(m: FloatCode, x: V, precision: Precision, quarter: 0 | 1): V {
-  const parts = reduce(m, x, precision);
+function sine(m: FloatCode, x: V, quarter: 0 | 1): V {
+  const parts = reduce(m, x);
   const n = quarter === 0 ? parts.n : m.addBits(parts.n, m.bits(1n));
-  const [s, c] = [total(m, kernelSin(m, parts, precision)), total(m, kernelCos(m, parts, precision))];
+  const [s, c] = [total(m, kernelSin(m, parts)), total(m, kernelCos(m, parts))];
   const y = m.select(bitMask(m, n, 0), c, s);
   return m.xor(y, m.and(bitMask(m, n, 1), m.signBit));
 }
@@ -148,39 +134,37 @@ const HALF_PI_PARTS: readonly number[] = [
   1.5703125, 0.00048351287841796875, 3.1385570764541626e-7, 6.07710062827671e-11,
 ];
 
-export function sin(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+export function sin(m: FloatCode, xs: readonly V[]): V[] {
   return xs.map((x) => {
-    const y = m.isSingle ? single(m, x, 0) : sine(m, x, precision, 0);
+    const y = m.isSingle ? single(m, x, 0) : sine(m, x, 0);
     return m.select(m.compare("eq", x, m.c(0)), x, y); // -0 stays
   });
 }
 
-export function cos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => (m.isSingle ? single(m, x, 1) : sine(m, x, precision, 1)));
+export function cos(m: FloatCode, xs: readonly V[]): V[] {
+  return xs.map((x) => (m.isSingle ? single(m, x, 1) : sine(m, x, 1)));
 }
 
-export function tan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+export function tan(m: FloatCode, xs: readonly V[]): V[] {
   if (m.isSingle) return xs.map((x) => tanSingle(m, x));
   return xs.map((x) => {
-    const parts = reduce(m, x, precision);
-    const [s, c] = [kernelSin(m, parts, precision), kernelCos(m, parts, precision)];
+    const parts = reduce(m, x);
+    const [s, c] = [kernelSin(m, parts), kernelCos(m, parts)];
     const isOdd = bitMask(m, parts.n, 0);
     const pick = (p: V, q: V): V => m.select(isOdd, p, q);
     const y = quotient(
       m,
       { high: pick(m.neg(c.high), s.high), low: pick(m.neg(c.low), s.low) },
       { high: pick(s.high, c.high), low: pick(s.low, c.low) },
-      precision,
     );
     return m.select(m.compare("eq", x, m.c(0)), x, y);
   });
 }
 
 /** Quotient of two sums, corrected by what rounding the sums lost. */
-function quotient(m: FloatCode, top: Sum, bottom: Sum, { short }: Precision): V {
+function quotient(m: FloatCode, top: Sum, bottom: Sum): V {
   const [p, q] = [total(m, top), total(m, bottom)];
   const ratio = m.div(p, q);
-  if (short) return ratio;
   const pLost = m.add(m.sub(top.high, p), top.low);
   const qLost = m.add(m.sub(bottom.high, q), bottom.low);
   return m.add(ratio, m.div(m.sub(pLost, m.mul(ratio, qLost)), q));

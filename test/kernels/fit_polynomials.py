@@ -1,0 +1,50 @@
+"""Coefficients of src/kernels/math: near-minimax polynomials by interpolation at Chebyshev nodes, in exact arithmetic.
+
+Prints one line per polynomial, lowest power first. Run when a degree changes; the bounds are proven by math.test.ts.
+"""
+from decimal import Decimal, getcontext
+from fractions import Fraction
+from math import cos, pi
+
+getcontext().prec = 60
+LN2 = Decimal(2).ln()
+
+
+def fit(f, low, high, n):
+    """Interpolates f at n Chebyshev nodes of [low, high]."""
+    nodes = [Fraction((low + high) / 2 + (high - low) / 2 * cos(pi * (2 * k + 1) / (2 * n))).limit_denominator(10**9)
+             for k in range(n)]
+    rows = [[x**p for p in range(n)] + [Fraction(f(Decimal(x.numerator) / Decimal(x.denominator)))] for x in nodes]
+    for i in range(n):
+        pivot = next(r for r in range(i, n) if rows[r][i])
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(n):
+            if r != i and rows[r][i]:
+                factor = rows[r][i] / rows[i][i]
+                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[i])]
+    return [float(rows[i][n] / rows[i][i]) for i in range(n)]
+
+
+def show(name, coefficients):
+    print(name, "[" + ", ".join(repr(c) for c in coefficients) + "]")
+
+
+def tail(x):  # (e^x - 1 - x) / x²
+    return (x.exp() - 1 - x) / (x * x) if x else Decimal("0.5")
+
+
+def power(x):  # (2^x - 1) / x
+    return ((x * LN2).exp() - 1) / x if x else LN2
+
+
+def log_tail(z):  # (log((1+s)/(1-s)) - 2s) / s, z = s²
+    s = z.sqrt()
+    return (((1 + s) / (1 - s)).ln() - 2 * s) / s
+
+
+half = 0.34658
+show("EXP", fit(tail, -half, half, 11))
+show("EXP_SHORT", fit(tail, -half, half, 5))
+show("EXP2", fit(power, -0.5, 0.5, 13))
+show("EXP2_SHORT", fit(power, -0.5, 0.5, 7))
+show("LOG_SHORT / z", fit(lambda z: log_tail(z) / z, 1e-9, 0.02945, 4))
