@@ -6,6 +6,7 @@
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import { contiguousStride, type NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
+import { type Lines, loadLines, loadPairs, storeLines, storePairs } from "./lines.ts";
 import { circle, type Parts, planOf, transform } from "./plan.ts";
 
 /** What is transformed to what: complex (or real) to complex, real to half a spectrum, half a spectrum to real. */
@@ -45,20 +46,6 @@ function laneOffsets(block: NDArray, axis: number, first: number, into: Float64A
   }
 }
 
-/** Copy `count` values of each lane into rows of parts; the rest of `total` rows is 0. */
-function load(block: NDArray, axis: number, offsets: Float64Array, parts: Parts, lanes: number, count: number): void {
-  const isComplex = DTYPES[block.dtype].components === 2;
-  const step = block.stride[axis] as number; // an axis of the block
-  const data = block.data as Float64Array; // floats: the array room casts
-  for (let lane = 0; lane < lanes; lane++) {
-    let at = offsets[lane] as number;
-    for (let j = 0, to = lane; j < count; j++, to += lanes, at += step) {
-      parts.re[to] = data[isComplex ? 2 * at : at] as number;
-      parts.im[to] = isComplex ? (data[2 * at + 1] as number) : 0;
-    }
-  }
-}
-
 /** Fill a spectrum from its first half: X[n − k] = conj X[k]; what must be real is taken so. */
 function mirror({ re, im }: Parts, n: number, lanes: number): void {
   const half = n >> 1;
@@ -72,20 +59,15 @@ function mirror({ re, im }: Parts, n: number, lanes: number): void {
   }
 }
 
-function store(block: NDArray, axis: number, offsets: Float64Array, parts: Parts, lanes: number, scale: number): void {
-  const isComplex = DTYPES[block.dtype].components === 2;
-  const [count, step] = [block.shape[axis] as number, block.stride[axis] as number]; // an axis of the block
-  const data = block.data as Float64Array; // floats
-  for (let lane = 0; lane < lanes; lane++) {
-    let at = offsets[lane] as number;
-    for (let j = 0, from = lane; j < count; j++, from += lanes, at += step) {
-      if (!isComplex) data[at] = (parts.re[from] as number) * scale;
-      else {
-        data[2 * at] = (parts.re[from] as number) * scale;
-        data[2 * at + 1] = (parts.im[from] as number) * scale;
-      }
-    }
-  }
+function linesOf(block: NDArray, axis: number, offsets: Float64Array, lanes: number): Lines {
+  return {
+    data: block.data as Float64Array, // floats: the array room casts
+    components: DTYPES[block.dtype].components,
+    offsets,
+    lanes,
+    count: block.shape[axis] as number, // an axis of the block
+    step: block.stride[axis] as number,
+  };
 }
 
 /** How lanes of one block are transformed, tile by tile. */
@@ -133,12 +115,12 @@ function wholeWay(x: NDArray, out: NDArray, { kind, axis, n, inverse, scale }: F
     run: (from, to, lanes) => {
       parts.re.fill(0, given * lanes, n * lanes);
       parts.im.fill(0, given * lanes, n * lanes);
-      load(x, axis, from, parts, lanes, given);
+      loadLines(linesOf(x, axis, from, lanes), parts, given);
       if (kind === "c2r") mirror(parts, n, lanes);
       // The inverse is the transform with the parts exchanged, before and after.
       const seen = inverse ? { re: parts.im, im: parts.re } : parts;
       transform(plan, seen, work, lanes);
-      store(out, axis, to, inverse ? { re: seen.im, im: seen.re } : seen, lanes, scale);
+      storeLines(linesOf(out, axis, to, lanes), inverse ? { re: seen.im, im: seen.re } : seen, scale);
       parts.re = seen.re;
       parts.im = seen.im;
     },
@@ -157,11 +139,11 @@ function halfWay(x: NDArray, out: NDArray, params: FftParams, tile: number): Way
       run: (from, to, lanes) => {
         work.re.fill(0, given * lanes, ((n >> 1) + 1) * lanes);
         work.im.fill(0, given * lanes, ((n >> 1) + 1) * lanes);
-        load(x, axis, from, work, lanes, given);
+        loadLines(linesOf(x, axis, from, lanes), work, given);
         foldSpectrum(work, parts, { n, lanes, turns });
         const seen = { re: parts.im, im: parts.re };
         transform(plan, seen, work, lanes);
-        storePairs(out, axis, to, { re: seen.im, im: seen.re }, lanes, scale);
+        storePairs(linesOf(out, axis, to, lanes), { re: seen.im, im: seen.re }, scale);
         parts.re = seen.re;
         parts.im = seen.im;
       },
@@ -171,54 +153,14 @@ function halfWay(x: NDArray, out: NDArray, params: FftParams, tile: number): Way
   const given = Math.min(x.shape[axis] as number, n); // an axis of x
   return {
     run: (from, to, lanes) => {
-      loadPairs(x, axis, from, parts, lanes, { given, half: n >> 1 });
+      loadPairs(linesOf(x, axis, from, lanes), parts, { given, half: n >> 1 });
       transform(plan, parts, work, lanes);
       unfoldSpectrum(parts, spectrum, { n, lanes, turns });
       if (kind === "c2c") completeSpectrum(spectrum, n, lanes);
       if (inverse) for (let k = 0; k < spectrum.im.length; k++) spectrum.im[k] = -(spectrum.im[k] as number);
-      store(out, axis, to, spectrum, lanes, scale);
+      storeLines(linesOf(out, axis, to, lanes), spectrum, scale);
     },
   };
-}
-
-/** Rows of pairs: value 2j of each lane as real, value 2j + 1 as imaginary part; 0 beyond `given`. */
-function loadPairs(
-  block: NDArray,
-  axis: number,
-  offsets: Float64Array,
-  parts: Parts,
-  lanes: number,
-  { given, half }: { given: number; half: number },
-): void {
-  const step = block.stride[axis] as number; // an axis of the block
-  const data = block.data as Float64Array; // floats: the array room casts
-  const { re, im } = parts;
-  for (let lane = 0; lane < lanes; lane++) {
-    let at = offsets[lane] as number;
-    for (let j = 0, to = lane; j < half; j++, to += lanes, at += 2 * step) {
-      re[to] = 2 * j < given ? (data[at] as number) : 0;
-      im[to] = 2 * j + 1 < given ? (data[at + step] as number) : 0;
-    }
-  }
-}
-
-function storePairs(
-  block: NDArray,
-  axis: number,
-  offsets: Float64Array,
-  { re, im }: Parts,
-  lanes: number,
-  scale: number,
-): void {
-  const [count, step] = [block.shape[axis] as number, block.stride[axis] as number]; // an axis of the block
-  const data = block.data as Float64Array; // floats
-  for (let lane = 0; lane < lanes; lane++) {
-    let at = offsets[lane] as number;
-    for (let j = 0, from = lane; j < count >> 1; j++, from += lanes, at += 2 * step) {
-      data[at] = (re[from] as number) * scale;
-      data[at + step] = (im[from] as number) * scale;
-    }
-  }
 }
 
 interface Halves {
