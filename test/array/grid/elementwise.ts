@@ -184,7 +184,7 @@ const POWERS: readonly Call[] = [
   },
   ...[2, -1, 0.5, 3].map(
     (s): Call => ({
-      id: `x, ${s}`,
+      id: `to ${s}`,
       numpy: `lambda x: np.power(x, ${s})`,
       ours: (f, x) => f("power", x, s),
       // of nothing NumPy refuses no exponent; its float32 power of -infinity to 0.5 is NaN where C99 has infinity
