@@ -1,8 +1,9 @@
 /** Rows of medians and quantiles over time. */
-import type { SelectSpec } from "../../src/graph/index.ts";
+import type { NodeId, SelectSpec } from "../../src/graph/index.ts";
 import { runSelect } from "../../src/kernels/index.ts";
+import { CallBuilder } from "../../src/kernels/ir.ts";
 import type { NDArray } from "../../src/ndarray/index.ts";
-import { callOf, EXACT, type Row } from "./row.ts";
+import { EXACT, type Row } from "./row.ts";
 import { maskedNdvi } from "./rows-map.ts";
 
 interface Selection {
@@ -14,11 +15,14 @@ interface Selection {
 /** A one-pixel difference of the last bit: interpolation. */
 const NEAR = { relative: 2.4e-7 } as const;
 
+/** Nodes of the value and, if there is one, of the mask of the elements that take part. */
+type Build = (b: CallBuilder, inputs: readonly NodeId[]) => readonly NodeId[];
+
 function select(
   id: string,
   peers: Row["peers"],
   { inputs, q, skipna }: Selection,
-  build: Parameters<typeof callOf>[1] = (_, [x]) => x as number,
+  build: Build = (_, [x]) => [x as number],
 ): Row {
   return {
     id,
@@ -28,9 +32,10 @@ function select(
     bind: (source) => {
       const operands = inputs.map((n) => source.get(n));
       const [depth, ...pixels] = (operands[0] as NDArray).shape as [number, number, number]; // cubes
-      const call = callOf(
-        operands.map((x) => x.dtype),
-        build,
+      const b = new CallBuilder();
+      const outputs = build(
+        b,
+        operands.map((x) => b.input(x.dtype)),
       );
       const spec: SelectSpec = {
         op: q === null ? "median" : "quantile",
@@ -38,10 +43,11 @@ function select(
         isList: false,
         method: "linear",
         skipna,
-        from: "float32",
+        from: b.dtypeOf(outputs[0] as number),
         dtype: "float32",
         empty: null,
       };
+      const call = b.build(outputs);
       const result = source.empty("float32", pixels);
       return { result, run: () => runSelect(call, spec, operands, [depth, ...pixels], [0], result) };
     },
@@ -74,8 +80,7 @@ export const SELECT_ROWS: readonly Row[] = [
     { inputs: ["nir24"], q: null, skipna: true },
     (b, [x]) => {
       const value = x as number; // one input
-      const missing = b.compare("eq", value, b.param(0, "uint16"));
-      return b.where(missing, b.param(Number.NaN, "float32"), b.cast(value, "float32"));
+      return [value, b.compare("ne", value, b.param(0, "uint16"))];
     },
   ),
   select("nanquantile-f32-24", { NumPy: { must: 0.01, aim: 0.002 } }, { inputs: ["t24"], q: 0.9, skipna: true }),
@@ -86,6 +91,6 @@ export const SELECT_ROWS: readonly Row[] = [
     "ndvi-nanmedian-24",
     { NumPy: { must: 0.05, aim: 0.02 }, bottleneck: { must: 0.1, aim: 0.04 } },
     { inputs: ["nir24", "red24"], q: null, skipna: true },
-    maskedNdvi,
+    (b, inputs) => [maskedNdvi(b, inputs)],
   ),
 ];
