@@ -6,9 +6,11 @@
  * float32 and float16 accumulate in float64 and are rounded once (kernels.md §7).
  */
 import { DTYPES, type DType } from "../dtype/index.ts";
-import type { Plain } from "../graph/index.ts";
-import { ascontiguous, type NDArray, sizeOf } from "../ndarray/index.ts";
+import type { BinaryOp, NodeId, Plain } from "../graph/index.ts";
+import { ascontiguous, NDArray, sizeOf } from "../ndarray/index.ts";
 import type { BlockKernel } from "./blocks.ts";
+import { CallBuilder } from "./ir.ts";
+import { runMap } from "./map.ts";
 
 /** Reductions of windows that have a kernel of their own. */
 export type WindowOp =
@@ -221,10 +223,107 @@ function finish(out: NDArray, acc: Float64Array, op: WindowOp, counts: Float64Ar
   }
 }
 
+/** Most elements of a window that one elementwise kernel takes. */
+const MAPPED_MAX = 128;
+
+/** Small windows by one elementwise kernel, whose operands are the array seen from each element of its windows. */
+function mapped(x: NDArray, out: NDArray, { op, windows }: WindowParams): boolean {
+  const width = windows.at(-1) ?? 1;
+  if (sizeOf(windows) > MAPPED_MAX || op === "count" || op === "countNonzero" || x.dtype === "bool") return false;
+  const b = new CallBuilder();
+  const views = elementsOf(windows).map(
+    (at) =>
+      new NDArray(
+        x.dtype,
+        x.data,
+        out.shape,
+        x.stride.map((s, k) => s * (windows[k] as number)),
+        x.offset + at.reduce((sum, p, k) => sum + p * (x.stride[k] as number), 0),
+      ),
+  );
+  const values = views.map(() => b.input(x.dtype));
+  runMap(b.build([expression(b, values, { op, width, dtype: out.dtype })]), views, [out], out.shape);
+  return true;
+}
+
+/** Places in a window, the last axis fastest. */
+function elementsOf(windows: readonly number[]): number[][] {
+  return windows.reduce<number[][]>(
+    (all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])),
+    [[]],
+  );
+}
+
+/** A row joined as {@link pairwise} does it. */
+function pairs(row: readonly NodeId[], join: (p: NodeId, q: NodeId) => NodeId): NodeId {
+  if (row.length < 8) return row.reduce(join);
+  const whole = row.length - (row.length % 8);
+  const lane = (k: number): NodeId =>
+    Array.from({ length: whole / 8 }, (_, i) => row[8 * i + k] as NodeId).reduce(join);
+  const four = (k: number): NodeId => join(join(lane(k), lane(k + 1)), join(lane(k + 2), lane(k + 3)));
+  return row.slice(whole).reduce(join, join(four(0), four(4)));
+}
+
+/** The reduction of a window's elements: along the last axis first, then row to row. */
+function expression(
+  b: CallBuilder,
+  values: readonly NodeId[],
+  { op, width, dtype }: { readonly op: WindowOp; readonly width: number; readonly dtype: DType },
+): NodeId {
+  const own = b.dtypeOf(values[0] as NodeId); // windows have elements
+  const isFloat = DTYPES[own].kind === "f";
+  const zero = (of: DType): NodeId =>
+    b.param(DTYPES[of].array === BigInt64Array || DTYPES[of].array === BigUint64Array ? 0n : 0, of);
+  const fold = (of: readonly NodeId[], with_: BinaryOp): NodeId => {
+    const join = (p: NodeId, q: NodeId): NodeId => b.binary(with_, p, q);
+    const rows: NodeId[] = [];
+    for (let k = 0; k < of.length; k += width) rows.push(pairs(of.slice(k, k + width), join));
+    return rows.reduce(join);
+  };
+  switch (op) {
+    case "min":
+    case "max":
+      return fold(values, op);
+    case "nanmin":
+    case "nanmax": {
+      const best = op === "nanmin" ? "min" : "max";
+      const skip = (p: NodeId, q: NodeId): NodeId =>
+        b.where(b.unary("isnan", p), q, b.where(b.unary("isnan", q), p, b.binary(best, p, q)));
+      return isFloat ? values.reduce(skip) : fold(values, best);
+    }
+    case "any":
+    case "all": {
+      const truths = values.map((v) => b.compare("ne", v, zero(own)));
+      return fold(truths, op === "any" ? "or" : "and");
+    }
+    default: {
+      // Means and floats add in float64, sums of integers in their own result's dtype.
+      const wide: DType = isFloat || op === "mean" || op === "nanmean" ? "float64" : dtype;
+      const skips = isFloat && op.startsWith("nan");
+      const nothing = zero(wide);
+      const seen = values.map((v) => {
+        const cast = b.cast(v, wide);
+        return skips ? b.where(b.unary("isnan", cast), nothing, cast) : cast;
+      });
+      const sum = fold(seen, "add");
+      if (op === "sum" || op === "nansum") return b.cast(sum, dtype);
+      const one = b.param(1, wide);
+      const n = skips
+        ? fold(
+            values.map((v) => b.where(b.unary("isnan", b.cast(v, wide)), nothing, one)),
+            "add",
+          )
+        : b.param(values.length, wide);
+      return b.cast(b.binary("div", sum, n), dtype);
+    }
+  }
+}
+
 export const windowReduceKernels: Readonly<Record<string, BlockKernel>> = {
   "window-reduce": {
     run: ([input], out, params) => {
       const { op, windows } = params as unknown as WindowParams; // made by the array room
+      if (mapped(input as NDArray, out, { op, windows })) return; // one input
       const x = ascontiguous(input as NDArray); // one input
       const plan = PLANS[op];
       const acc = new Float64Array(out.size).fill(plan.start);

@@ -413,6 +413,31 @@ describeDask("reduction and coarsen as dask.array", (dask) => {
     expect((await rest.compute()).toArray()).toEqual(want.toArray());
   });
 
+  test("sums and means of float64 windows are NumPy's to the bit", async () => {
+    const block = await array.random.defaultRng(1).standardNormal([96, 1280], { chunks: -1 }).compute();
+    const x = array.fromArray(block, { chunks: -1 });
+    for (const [a, b] of [
+      [1, 2],
+      [3, 5],
+      [2, 4],
+      [8, 8],
+      [6, 10],
+      [4, 20],
+      [16, 16],
+      [2, 128],
+      [1, 160],
+      [4, 1],
+    ] as const)
+      for (const name of ["sum", "mean"] as const) {
+        const want = await dask.call(`lambda x, a, b: np.${name}(x.reshape(96 // a, a, 1280 // b, b), axis=(1, 3))`, [
+          block,
+          a,
+          b,
+        ]);
+        expect((await array.coarsen(name, x, { 0: a, 1: b }).compute()).toArray()).toEqual(want.toArray());
+      }
+  });
+
   test("coarsen of every dtype, along one axis and three, NaN and strides included", async () => {
     for (const dtype of ["bool", "uint8", "int16", "uint32", "int64", "float32", "float64"] as const) {
       const block = new Block(
@@ -441,7 +466,7 @@ describeDask("reduction and coarsen as dask.array", (dask) => {
         "var",
       ] as const;
       for (const name of names)
-        for (const windows of [{ 0: 16 }, { 0: 2, 1: 4, 2: 3 }, { 2: 2 }]) {
+        for (const windows of [{ 0: 16 }, { 0: 2, 1: 4, 2: 3 }, { 2: 2 }, { 0: 32, 2: 6 }]) {
           const made = await array.coarsen(name, lazy, windows).compute();
           const want = await dask.call(
             `lambda x, w: (lambda t: np.${name}(t.reshape([n for k in range(3) for n in (t.shape[k] // w[k], w[k])]), axis=(1, 3, 5)))(x.transpose(2, 0, 1))`,

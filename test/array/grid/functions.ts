@@ -12,29 +12,30 @@ function one(id: string, numpy: string, ours: Call["ours"], more: More = {}): Ca
 
 /** Every element doubled; a travelling function may name nothing from outside. */
 function doubled(block: NDArray): unknown {
-  const twice = (v: unknown): unknown => (Array.isArray(v) ? v.map(twice) : Number(v) * 2);
-  return twice(block.toArray());
+  return (block.data as Float64Array).map((v) => v * 2);
 }
 
 /** The sum of a lane. */
 function total(lane: NDArray): number {
-  return (lane.toArray() as number[]).reduce((sum, v) => sum + v, 0);
+  return (lane.data as Float64Array).reduce((sum, v) => sum + v, 0);
 }
 
 /** Sums along the first axis, which stays with size 1. */
 function summed(block: NDArray): unknown {
-  const add = (a: unknown, b: unknown): unknown =>
-    Array.isArray(a) ? a.map((v, i) => add(v, (b as unknown[])[i])) : Number(a) + Number(b);
-  // the first axis is reduced, so there is one
-  return [(block.toArray() as unknown[]).reduce(add)];
+  const [n = 1, ...rest] = block.shape;
+  const data = new Float64Array(block.size / Math.max(1, n));
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < data.length; k++) data[k] = (data[k] as number) + Number(block.data[i * data.length + k]);
+  return { data, shape: [1, ...rest] };
 }
 
 /** The same, without the axis. */
 function summedAway(block: NDArray): unknown {
-  const add = (a: unknown, b: unknown): unknown =>
-    Array.isArray(a) ? a.map((v, i) => add(v, (b as unknown[])[i])) : Number(a) + Number(b);
-  // the first axis is reduced, so there is one
-  return (block.toArray() as unknown[]).reduce(add);
+  const [n = 1, ...shape] = block.shape;
+  const data = new Float64Array(block.size / Math.max(1, n));
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < data.length; k++) data[k] = (data[k] as number) + Number(block.data[i * data.length + k]);
+  return { data, shape };
 }
 
 export const FUNCTIONS: readonly Row[] = [
