@@ -21,6 +21,10 @@ export interface ComplexReduce {
   readonly axis: number | readonly number[] | null | undefined;
   readonly keepdims: boolean;
   readonly ddof: number;
+  /** Which elements take part (bool); null: all. */
+  readonly present: LazyArray | null;
+  /** Fewer elements than this give NaN. */
+  readonly minCount: number;
   /** The reduction of a real array. */
   readonly real: (op: ReduceOp, x: LazyArray, ddof?: number) => LayerNode;
 }
@@ -63,6 +67,7 @@ function join(dtype: DType, re: LazyArray, im: LazyArray): LazyArray {
 export function complexReduceLayer(op: ReduceOp, x: LazyArray, options: ComplexReduce): LayerNode {
   const { real } = options;
   const { dtype } = x;
+  if (options.present) return maskedLayer(op, x, { ...options, present: options.present });
   const skips = op.startsWith("nan");
   const present = (): LazyArray => build("notnan", [x], (b, z) => b.unary("not", b.unary("isnan", z)));
   switch (op) {
@@ -105,6 +110,31 @@ export function complexReduceLayer(op: ReduceOp, x: LazyArray, options: ComplexR
     default:
       return orderedLayer(op, x, options);
   }
+}
+
+const SKIPPING: Partial<Record<ReduceOp, ReduceOp>> = {
+  sum: "nansum",
+  prod: "nanprod",
+  mean: "nanmean",
+  var: "nanvar",
+  std: "nanstd",
+  min: "nanmin",
+  max: "nanmax",
+};
+
+/** What does not take part is NaN and skipped; `any` and `all` see a value that decides nothing. */
+function maskedLayer(op: ReduceOp, x: LazyArray, options: ComplexReduce & { readonly present: LazyArray }): LayerNode {
+  const { present, minCount, real } = options;
+  if (op === "count") return real("sum", present);
+  if (givesIndex(op)) throw new DTypeError(`${op} of ${x.dtype} is not defined where elements are left out`);
+  const neutral = op === "any" ? 0 : op === "all" ? 1 : Number.NaN;
+  const filled = build("where", [x, present], (b, z, c) => b.where(c, z, b.param(neutral, x.dtype)));
+  const made = lazyOf(complexReduceLayer(SKIPPING[op] ?? op, filled, { ...options, present: null }));
+  if (minCount === 0 || made.dtype === "bool") return made.node;
+  return build(op, [made, lazyOf(real("sum", present))], (b, value, n) => {
+    const isFew = b.binary("lt", n, b.param(minCount, "int64"));
+    return b.where(isFew, b.param(Number.NaN, made.dtype), value);
+  }).node;
 }
 
 /** Products and extremes: a block kernel per block, and once more over what the blocks gave. */

@@ -86,14 +86,18 @@ export function reduceLayer(
   const mask = rows !== null && valid !== null ? b.binary("and", rows, valid) : (rows ?? valid);
   const from = b.dtype(value);
   const { kind } = dtypeInfo(from);
-  if (kind === "c" && rows === null && (masked.value === undefined || op === "count")) {
-    const z = own === input ? x : lazyOf(blockwiseNode("astype", b.build([own]), inputsOf(x), x.chunks));
+  const inputs = [...inputsOf(x), ...(masked.rows ? [masked.rows] : [])];
+  if (kind === "c") {
+    const layer = (label: string, id: NodeId): LazyArray =>
+      lazyOf(blockwiseNode(label, b.build([id]), inputs, x.chunks));
+    const z = value === input ? x : layer("astype", value);
     const keepdims = options.keepdims ?? false;
     const real = (name: ReduceOp, part: LazyArray, delta = 0): LayerNode =>
       reduceLayer(name, part, axis, { keepdims, splitEvery, ddof: delta });
-    return complexReduceLayer(op, z, { axis, keepdims, ddof, real });
+    const present = mask === null ? null : layer("notnull", mask);
+    return complexReduceLayer(op, z, { axis, keepdims, ddof, present, minCount: masked.minCount ?? 0, real });
   }
-  if (kind === "M" || kind === "m" || kind === "c") throw new DTypeError(`${op} is not defined for ${from} yet`);
+  if (kind === "M" || kind === "m") throw new DTypeError(`${op} is not defined for ${from} yet`);
   const spec: ReduceSpec = {
     op,
     from,
@@ -103,7 +107,7 @@ export function reduceLayer(
     empty: masked.empty ?? null,
   };
   const call = b.build(mask === null ? [value] : [value, mask]);
-  return reduceNode(op, call, spec, [...inputsOf(x), ...(masked.rows ? [masked.rows] : [])], x.chunks, {
+  return reduceNode(op, call, spec, inputs, x.chunks, {
     reduced,
     keepdims: options.keepdims ?? false,
     splitEvery,

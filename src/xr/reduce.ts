@@ -93,7 +93,8 @@ function present(b: KernelBuilder, value: Value): NodeId {
 }
 
 function canMiss(l: Labelled): boolean {
-  return l.nodata !== null || (dtypeInfo(l.data.dtype).kind === "f" && !l.isComplete);
+  const { kind } = dtypeInfo(l.data.dtype);
+  return l.nodata !== null || ((kind === "f" || kind === "c") && !l.isComplete);
 }
 
 function skipping(l: Labelled, op: ReduceName, dtype: DType, minCount: number | undefined): Plan {
@@ -109,14 +110,15 @@ function skipping(l: Labelled, op: ReduceName, dtype: DType, minCount: number | 
       const least = minCount ?? 0;
       if (least === 0) return { op, masked: { value }, finish: asIs };
       const own = reductionType("sum", dtype);
-      const result = dtypeInfo(own).kind === "f" ? own : "float64";
+      const { kind } = dtypeInfo(own);
+      const result = kind === "f" || kind === "c" ? own : "float64";
       return { op, masked: { value, minCount: least, empty: Number.NaN, result }, finish: asIs };
     }
     case "min":
     case "max": {
       if (!canMiss(l) && minCount === undefined) return { op, masked: { value }, finish: asIs };
       const least = Math.max(1, minCount ?? 1);
-      if (dtypeInfo(dtype).kind === "f")
+      if (dtypeInfo(dtype).kind === "f" || dtypeInfo(dtype).kind === "c")
         return { op, masked: { value, minCount: least, empty: Number.NaN }, finish: asIs };
       const nodata = l.nodata;
       if (nodata === null) {

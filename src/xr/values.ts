@@ -39,10 +39,17 @@ function kindOf(b: KernelBuilder, term: Term): string {
   return isNode(term) ? dtypeInfo(b.dtype(term.node)).kind : "weak";
 }
 
-/** Float that holds missing beside values of `dtype`: float32 for up to 16 bits, else float64; floats stay. */
+/** Float that holds missing beside values of `dtype`: float32 for up to 16 bits, else float64; floats and complex numbers stay. */
 export function missingFloat(dtype: DType): DType {
   const { kind, itemsize } = dtypeInfo(dtype);
-  return kind === "f" ? dtype : itemsize <= 2 ? "float32" : "float64";
+  return kind === "f" || kind === "c" ? dtype : itemsize <= 2 ? "float32" : "float64";
+}
+
+/** NaN of a float dtype; of a complex one in both parts, as Xarray's. */
+function missingNode(b: KernelBuilder, dtype: DType): NodeId {
+  if (dtypeInfo(dtype).kind !== "c") return b.param(Number.NaN, dtype);
+  const part = b.param(Number.NaN, dtype === "complex64" ? "float32" : "float64");
+  return b.complex(part, part);
 }
 
 /** The term with missing as NaN. */
@@ -150,7 +157,7 @@ export function maskValue(b: KernelBuilder, c: Value, x: Value): Value {
   }
   const float = missingFloat(dtype);
   const value = { node: b.cast(x.term.node, float) };
-  return { term: whereTerm(b, where, value, { node: b.param(Number.NaN, float) }), nodata: null };
+  return { term: whereTerm(b, where, value, { node: missingNode(b, float) }), nodata: null };
 }
 
 /** `c ? x : y`; both branches with their missing elements. */
