@@ -3,7 +3,7 @@
  *
  * Quotients of up to 32 bits come from float division, which is exact there: below an integer k a quotient of n-bit
  * integers stays k·2^-n away, more than half a unit of float32 for 16 bits, of float64 for 32 (kernels.md §6). 64-bit
- * lanes and shifts by different amounts go through scalars.
+ * lanes, and right shifts of 32-bit ones by different amounts, go through scalars.
  */
 import { DTYPES, type DType } from "../dtype/index.ts";
 import { highHalf, type LaneCode, type Lanes, pattern, shapeOf, type V } from "./lanes.ts";
@@ -22,7 +22,6 @@ import {
   scalarCompare,
   select,
   shift,
-  type Value,
   type Vector,
   type Vector1Name,
   type Vector2Name,
@@ -141,7 +140,8 @@ function lane32(x: V, width: 1 | 2 | 4, lane: number, signed: boolean): I32 {
 export function shiftLanes(direction: "shl" | "shr"): (code: LaneCode, a: Lanes, b: Lanes) => Lanes {
   return (code, a, b) => {
     if (code.splats.has(b.v[0] as V)) return shiftAll(code, direction, a, b);
-    return a.width === 8 ? shiftBig(code, direction, a, b) : shiftEach(code, direction, a, b);
+    if (a.width <= 2 || (a.width === 4 && direction === "shl")) return shiftByProduct(code, direction, a, b);
+    return a.width === 8 ? shiftBig(code, direction, a, b) : shiftEach(code, a, b);
   };
 }
 
@@ -177,26 +177,47 @@ function clampedAmount(code: LaneCode, x: I64): I64 {
   return select<"i64">(scalarCompare("i64.lt_u", y, i64(64n)), y, i64(64n));
 }
 
-function shiftEach(code: LaneCode, direction: "shl" | "shr", a: Lanes, b: Lanes): Lanes {
-  const { f } = code;
-  const width = a.width as 1 | 2 | 4; // 8 is the caller's
+/** 2^n of i32 lanes with 0 <= n <= 31; 0 for others. */
+function powersOfTwo(code: LaneCode, n: readonly V[]): V[] {
+  const bias = code.f.constant(pattern(4, 127n));
+  const limit = code.f.constant(pattern(4, 32n));
+  return n.map((x) => {
+    const float = shift("i32x4.shl", vector2("i32x4.add", x, bias), 23);
+    const power = vector1("i32x4.trunc_sat_f32x4_u", float);
+    return code.let(vector2("v128.and", power, vector2("i32x4.lt_u", x, limit)));
+  });
+}
+
+/** Left: a·2^b. Right, of n bits: (a·2^(n-b)) >> n, which 32-bit lanes hold for n up to 16. */
+function shiftByProduct(code: LaneCode, direction: "shl" | "shr", a: Lanes, b: Lanes): Lanes {
   const signed = isSigned(a.dtype);
-  const bits = 8 * width;
-  const name = width === 4 ? "i32x4.replace_lane" : (`${LANE_NAME[width]}.replace_lane` as const);
-  const lanes = Math.min(code.elements, 16 / width);
+  const bits = code.f.constant(pattern(4, BigInt(8 * a.width)));
+  const value = code.resize(a.v, a.width, 4, signed);
+  // A negative amount is a large one.
+  const amount = code.resize(b.v, b.width, 4, isSigned(b.dtype)).map((x) => code.let(vector2("i32x4.min_u", x, bits)));
+  const exponent = direction === "shl" ? amount : amount.map((x) => code.let(vector2("i32x4.sub", bits, x)));
+  const product = code.map2("i32x4.mul", value, powersOfTwo(code, exponent));
+  const shifted =
+    direction === "shl"
+      ? product
+      : product.map((x) => code.let(shift(signed ? "i32x4.shr_s" : "i32x4.shr_u", x, 8 * a.width)));
+  return { ...a, v: code.resize(shifted, 4, a.width, false) };
+}
+
+/** Right shifts of 32-bit lanes, one by one. */
+function shiftEach(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const { f } = code;
+  const signed = isSigned(a.dtype);
   const v = a.v.map((x, k) => {
     const out = code.let(x);
-    for (let lane = 0; lane < lanes; lane++) {
-      const value = lane32(x, width, lane, signed);
-      const amount = f.let(lane32(b.v[k] as V, width, lane, isSigned(b.dtype)));
-      const inside = f.let(scalarCompare("i32.lt_u", amount, i32(bits)));
-      const y: Value<"i32"> =
-        direction === "shl"
-          ? select<"i32">(inside, scalar2("i32.shl", value, amount), i32(0))
-          : signed
-            ? scalar2("i32.shr_s", value, select<"i32">(inside, amount, i32(31)))
-            : select<"i32">(inside, scalar2("i32.shr_u", value, amount), i32(0));
-      f.set(out, replace(name, out, lane, y));
+    for (let lane = 0; lane < 4; lane++) {
+      const value = extract("i32x4.extract_lane", x, lane);
+      const amount = f.let(extract("i32x4.extract_lane", b.v[k] as V, lane)); // equal counts
+      const inside = f.let(scalarCompare("i32.lt_u", amount, i32(32)));
+      const y: I32 = signed
+        ? scalar2("i32.shr_s", value, select<"i32">(inside, amount, i32(31)))
+        : select<"i32">(inside, scalar2("i32.shr_u", value, amount), i32(0));
+      f.set(out, replace("i32x4.replace_lane", out, lane, y));
     }
     return out;
   });

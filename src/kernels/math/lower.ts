@@ -13,7 +13,7 @@ import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
 import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
-import { cos, sin, tan, trigRare } from "./trigonometric.ts";
+import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
 
 interface Form1 {
   readonly of: (m: FloatCode, xs: readonly V[], precision: Precision) => V[];
@@ -95,6 +95,7 @@ export function lowerMath1(op: string): ((code: LaneCode, a: Lanes) => Lanes) | 
     if (dtype === "float32" && !form.single) return throughDouble(code, op, a, form);
     const m = new FloatCode(code, dtype);
     const out = own(code, form.of(m, a.v, { short: false }));
+    if (form.rare === trigRare && dtype === "float32") return beyondSingle(code, op, form, { a, out });
     if (form.rare)
       m.patch(
         out,
@@ -104,6 +105,31 @@ export function lowerMath1(op: string): ((code: LaneCode, a: Lanes) => Lanes) | 
       );
     return { ...a, v: out };
   };
+}
+
+/** sin, cos and tan of float32 lanes too large for float32's reduction: in float64, the largest by the host. */
+function beyondSingle(
+  code: LaneCode,
+  op: string,
+  form: Form1,
+  { a, out }: { readonly a: Lanes; readonly out: readonly Local<"v128">[] },
+): Lanes {
+  const m = new FloatCode(code, "float32");
+  const large = a.v.map((x) => trigRare(m, x));
+  code.f.if(m.any(large), () => {
+    const wide = new FloatCode(code, "float64");
+    const xs = widened(code, a.v);
+    const exact = own(code, form.of(wide, xs, { short: false }));
+    wide.patch(
+      exact,
+      xs.map((x) => beyond(TRIG_MAX)(wide, x)),
+      codeOf(op, "float64"),
+      [xs],
+    );
+    for (const [k, y] of narrowed(code, exact).entries())
+      code.f.set(out[k] as Local<"v128">, m.select(large[k] as V, y, out[k] as V)); // as many
+  });
+  return { ...a, v: out };
 }
 
 function throughDouble(code: LaneCode, op: string, a: Lanes, form: Form1): Lanes {

@@ -140,6 +140,7 @@ export const VECTOR1 = {
   "f64x2.neg": 0xed,
   "f64x2.sqrt": 0xef,
   "i32x4.trunc_sat_f32x4_s": 0xf8,
+  "i32x4.trunc_sat_f32x4_u": 0xf9,
   "f32x4.convert_i32x4_s": 0xfa,
   "f32x4.convert_i32x4_u": 0xfb,
   "i32x4.trunc_sat_f64x2_s_zero": 0xfc,

@@ -152,6 +152,11 @@ function expected1(name: Vector1Name, x: Uint8Array): Uint8Array {
   if (rest.startsWith("extend_high")) return pack(shape, from.slice(half));
   if (rest.startsWith("convert")) return pack(shape, from);
   if (rest.startsWith("demote")) return pack(shape, [...from, 0, 0]);
+  if (rest === "trunc_sat_f32x4_u")
+    return pack(
+      shape,
+      from.map((x) => (Number.isNaN(x) ? 0 : Math.min(2 ** 32 - 1, Math.max(0, Math.trunc(Number(x)))))),
+    );
   if (rest.startsWith("trunc_sat")) return pack(shape, [...from.map(saturate), ...(from.length === 2 ? [0, 0] : [])]);
   const f: Readonly<Record<string, (v: Lane) => Lane>> = {
     abs: (v) => (v < 0 || Object.is(v, -0) ? -(v as number) : v),
