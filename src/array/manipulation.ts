@@ -9,7 +9,7 @@ import { ChunkedArray } from "./chunked-array.ts";
 import { type ArrayLike, array } from "./create.ts";
 import { known } from "./inputs.ts";
 import type { LazyArray } from "./lazy.ts";
-import { reversedIndex, rollLayer, shuffleLayer } from "./rearranging.ts";
+import { reversedIndex, rollFlatLayer, rollLayer, shuffleLayer } from "./rearranging.ts";
 import type { Axis } from "./reduce.ts";
 
 /** NumPy `astype`. @throws {DTypeError} unknown dtype */
@@ -254,9 +254,7 @@ export function roll(
   const at = axisAnd<number | readonly number[] | null, object>(axis, undefined).axis ?? null;
   if (at === null) {
     const total = [shift].flat().reduce((a, b) => a + b, 0);
-    return roll(lazy.ravel(), total, 0)
-      .reshape(...lazy.shape)
-      .rechunk(lazy.chunks);
+    return new ChunkedArray(rollFlatLayer(lazy, total));
   }
   const axes = [at].flat().map((a) => normalizeAxis(a, lazy.ndim));
   const shifts = [shift].flat();

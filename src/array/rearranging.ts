@@ -5,6 +5,7 @@ import {
   applyNode,
   concatenateNode,
   type LayerNode,
+  makeNode,
   rechunkNode,
   sameChunks,
   shapeOfChunks,
@@ -45,6 +46,47 @@ export function rollLayer(node: LayerNode, by: number, axis: number): LayerNode 
   if (shift === 0) return node;
   const joined = concatenateNode([sliceAxis(node, axis, n - shift, n), sliceAxis(node, axis, 0, n - shift)], axis);
   return rechunkNode(joined, chunks);
+}
+
+/**
+ * Elements shifted in the flat order, cut as before. The shift is a number whose digits are places along the axes: where
+ * a digit borrows from the next axis decides the box, so there are at most two for each axis, and each element moves once.
+ */
+export function rollFlatLayer(x: LazyArray, by: number): LayerNode {
+  if (!Number.isSafeInteger(by)) throw new ArgumentError(`roll by ${by}: expected an integer`);
+  const size = x.shape.reduce((a, b) => a * b, 1);
+  let rest = size === 0 ? 0 : ((by % size) + size) % size;
+  if (rest === 0) return x.node;
+  const digits = [...x.shape].reverse().map((n) => {
+    const digit = rest % n;
+    rest = Math.floor(rest / n);
+    return digit;
+  });
+  digits.reverse();
+  interface Box {
+    readonly lo: readonly number[];
+    readonly hi: readonly number[];
+    readonly start: readonly number[];
+    readonly borrow: number;
+  }
+  let boxes: Box[] = [{ lo: [], hi: [], start: [], borrow: 0 }];
+  for (let k = x.ndim - 1; k >= 0; k--) {
+    const n = x.shape[k] as number; // k < ndim
+    boxes = boxes.flatMap(({ lo, hi, start, borrow }) => {
+      const shift = (digits[k] as number) + borrow;
+      return [
+        { lo: [shift, ...lo], hi: [n, ...hi], start: [0, ...start], borrow: 0 },
+        { lo: [0, ...lo], hi: [Math.min(shift, n), ...hi], start: [n - shift, ...start], borrow: 1 },
+      ].filter((b) => (b.lo[0] as number) < (b.hi[0] as number));
+    });
+  }
+  const parts = boxes.map(({ lo, hi, start }) => ({
+    layer: x.node,
+    lo,
+    hi,
+    walk: start.map((s, axis) => ({ axis, start: s, step: 1 })),
+  }));
+  return makeNode("roll", { kind: "gather", dtype: x.dtype, chunks: x.chunks, parts });
 }
 
 /** Each element repeated along an axis. */

@@ -6,6 +6,7 @@ import {
   coarsen,
   combinePartials,
   copyStrided,
+  fillRange,
   finalizePartial,
   runBlock,
   runMap,
@@ -153,34 +154,9 @@ function literal(bytes: Uint8Array, out: NDArray): void {
 
 function arange(step: Extract<Step, { readonly do: "arange" }>, out: NDArray): void {
   const { start, step: by, first } = step;
-  const { data, offset, size } = out;
-  if (dtypeInfo(out.dtype).big) {
-    // 64-bit integers by halves: a bigint each would be allocated.
-    const words = new Int32Array(data.buffer, data.byteOffset + 8 * offset, 2 * size);
-    const ends = [start + by * first, start + by * (first + size), by];
-    if (ends.every((v) => Math.abs(v) < 2 ** 31)) countNarrow(words, ends[0] as number, by);
-    else countWide(words, start, by, first);
-  } else if (data instanceof Float64Array) countFloat(data.subarray(offset, offset + size), start, by, first);
+  const { data, dtype, offset, size } = out;
+  if (dtype === "int64" || dtype === "float64") fillRange(out, start, by, first);
+  else if (dtypeInfo(dtype).big)
+    for (let i = 0; i < size; i++) data[offset + i] = BigInt(start + by * (first + i)) as never; // an array class of bigints
   else for (let i = 0; i < size; i++) data[offset + i] = (start + by * (first + i)) as never; // an array class of numbers
-}
-
-function countNarrow(words: Int32Array, from: number, by: number): void {
-  let v = from | 0;
-  for (let w = 0; w < words.length; w += 2) {
-    words[w] = v;
-    words[w + 1] = v >> 31;
-    v = (v + by) | 0;
-  }
-}
-
-function countWide(words: Int32Array, start: number, by: number, first: number): void {
-  for (let w = 0; w < words.length; w += 2) {
-    const v = start + by * (first + w / 2);
-    words[w] = v;
-    words[w + 1] = Math.floor(v / 2 ** 32);
-  }
-}
-
-function countFloat(out: Float64Array, start: number, by: number, first: number): void {
-  for (let i = 0; i < out.length; i++) out[i] = start + by * (first + i);
 }

@@ -97,6 +97,13 @@ function onlyPart(layer: Of<"gather">): GatherPart<LayerNode> | null {
   return part?.lo.every((v) => v === 0) && part.hi.every((v, k) => v === shape[k]) ? part : null;
 }
 
+/** A part over a view, as a part over what the view sees: slices side by side are copied once. */
+function seenThrough(part: GatherPart<LayerNode>): GatherPart<LayerNode> {
+  const inner = part.layer.layer;
+  const only = inner.kind === "gather" ? onlyPart(inner) : null;
+  return only ? seenThrough({ ...part, layer: only.layer, walk: composeWalks(only.walk, part.walk) }) : part;
+}
+
 /** Rewrites views over what they see. */
 class Pusher {
   /** Names of layers that one consumer alone needs. */
@@ -123,7 +130,8 @@ class Pusher {
     return { ...inner, name: layer.name, chunks: layer.chunks, starts: layer.starts };
   }
 
-  #gather(layer: Of<"gather">): LayerOf<LayerNode> {
+  #gather(given: Of<"gather">): LayerOf<LayerNode> {
+    const layer = given.parts.length > 1 ? { ...given, parts: given.parts.map(seenThrough) } : given;
     const part = onlyPart(layer);
     if (!part || sizeOf(shapeOfChunks(layer.chunks)) === 0) return layer;
     const inner = part.layer.layer;

@@ -16,6 +16,7 @@ export { runMap } from "./map.ts";
 export { combinePartials, finalizePartial } from "./partial.ts";
 export { type Distribution, isDistribution, type RandomParams, shuffled } from "./random/kernels.ts";
 export { BitStream, pcgState } from "./random/pcg64.ts";
+export { fillRange } from "./range.ts";
 export { runReduce } from "./reduce.ts";
 export { type OntoBlocks, runReduceOnto } from "./reduce-onto.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";

@@ -166,6 +166,9 @@ export function repeatRows(out: NDArray, x: NDArray, times: number, axis: number
   const rows = sizeOf(x.shape.slice(0, axis + 1));
   const place = { to: out.offset * scale, from: from.offset * scale, rows, width, times };
   if (width > 16) repeatLong(a, b, place);
+  else if (width === 1 && itemsize === 1) repeatEach8(a as Uint8Array, b as Uint8Array, place);
+  else if (width === 1 && itemsize === 2) repeatEach16(a as Uint16Array, b as Uint16Array, place);
+  else if (width === 1) repeatEach32(a as Uint32Array, b as Uint32Array, place);
   else if (itemsize === 1) repeat8(a as Uint8Array, b as Uint8Array, place);
   else if (itemsize === 2) repeat16(a as Uint16Array, b as Uint16Array, place);
   else repeat32(a as Uint32Array, b as Uint32Array, place);
@@ -196,4 +199,22 @@ function repeat16(to: Uint16Array, from: Uint16Array, { to: start, from: first, 
 function repeat32(to: Uint32Array, from: Uint32Array, { to: start, from: first, rows, width, times }: Rows): void {
   for (let r = 0, t = start; r < rows; r++)
     for (let i = 0; i < times; i++) for (let w = 0; w < width; w++) to[t++] = from[first + r * width + w] as number; // rows lie in x
+}
+function repeatEach8(to: Uint8Array, from: Uint8Array, { to: start, from: first, rows, times }: Rows): void {
+  for (let r = 0, t = start; r < rows; r++) {
+    const v = from[first + r] as number; // rows lie in x
+    for (let i = 0; i < times; i++) to[t++] = v;
+  }
+}
+function repeatEach16(to: Uint16Array, from: Uint16Array, { to: start, from: first, rows, times }: Rows): void {
+  for (let r = 0, t = start; r < rows; r++) {
+    const v = from[first + r] as number; // rows lie in x
+    for (let i = 0; i < times; i++) to[t++] = v;
+  }
+}
+function repeatEach32(to: Uint32Array, from: Uint32Array, { to: start, from: first, rows, times }: Rows): void {
+  for (let r = 0, t = start; r < rows; r++) {
+    const v = from[first + r] as number; // rows lie in x
+    for (let i = 0; i < times; i++) to[t++] = v;
+  }
 }
