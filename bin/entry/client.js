@@ -5,8 +5,13 @@ await load("register");
 const door = await load("client/index");
 export const {
   Client,
+  Event,
   Future,
+  Lock,
   PyFunction,
+  Queue,
+  Semaphore,
+  Variable,
   asCompleted,
   py,
   wait,
