@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly rows: readonly string[];
   /** V8 may join vectors to 256 bits. */
   readonly wide: boolean;
+  /** Processor time in place of the wall's, for machines with other work; where a bench can. */
+  readonly cpu: boolean;
   /** For people: lines about settings, versions, file sizes. */
   readonly say: (line: string) => void;
 }

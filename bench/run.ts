@@ -1,5 +1,5 @@
 /**
- * The one entry to all benches: `npm run bench -- NAME [ROW…] [--quick] [--wide] [--json FILE] [--markdown FILE]`.
+ * The one entry to all benches: `npm run bench -- NAME [ROW…] [--quick] [--wide] [--cpu] [--json FILE] [--markdown FILE]`.
  * Exits with 1 when a bench fails or its outputs differ; a missed target is printed and is no failure.
  */
 import { existsSync, globSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Bench, type BenchRow, verdict } from "./contract.ts";
 
-const USAGE = "usage: npm run bench -- NAME [ROW…] [--quick] [--wide] [--json FILE] [--markdown FILE]";
+const USAGE = "usage: npm run bench -- NAME [ROW…] [--quick] [--wide] [--cpu] [--json FILE] [--markdown FILE]";
 
 function names(): string[] {
   return globSync("*/index.ts", { cwd: import.meta.dirname })
@@ -75,6 +75,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     wide: { type: "boolean", default: false },
+    cpu: { type: "boolean", default: false },
     json: { type: "string" },
     markdown: { type: "string" },
   },
@@ -91,7 +92,7 @@ const say = (line: string): void => {
   said.push(line);
   console.log(line);
 };
-const rows = await bench({ quick: values.quick, rows: wanted, wide: values.wide, say });
+const rows = await bench({ quick: values.quick, rows: wanted, wide: values.wide, cpu: values.cpu, say });
 console.log(`\n${table(rows)}`);
 if (values.json) writeFileSync(values.json, `${JSON.stringify({ name, said, rows }, null, 2)}\n`);
 if (values.markdown) writeFileSync(values.markdown, `${said.join("  \n")}\n\n${markdown(rows)}\n`);

@@ -9,10 +9,20 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { copyStrided, kernelStats } from "../../src/kernels/index.ts";
+import { copyStrided, enableWide, kernelStats, wideMode } from "../../src/kernels/index.ts";
 import { type Bench, type BenchRow, median, row } from "../contract.ts";
-import { CORES_ROWS, cachedRow, compileRow, Halves, memoryRow, type Rounds, threadRow, timed } from "./engine-rows.ts";
+import {
+  CORES_ROWS,
+  cachedRow,
+  compileRow,
+  Halves,
+  memoryRow,
+  now,
+  type Rounds,
+  threadRow,
+  timed,
+  useProcessorTime,
+} from "./engine-rows.ts";
 import { Inputs, seen, VIEWS, type View } from "./inputs.ts";
 import { Peer, PYTHON } from "./peer.ts";
 import { type Bound, bytesOf, compare, elementsOf, type PeerName, type Row, type Source, type Targets } from "./row.ts";
@@ -32,6 +42,7 @@ interface Setup extends Rounds {
   readonly peer: Peer;
   readonly say: (line: string) => void;
   readonly copyGigabytes: number;
+  readonly metric: string;
 }
 
 function sourceOf(inputs: Inputs, view: View): Source {
@@ -107,9 +118,9 @@ async function runnersOf(setup: Setup, spec: Row, bound: Bound): Promise<Runner[
     const sample = async (repeats: number): Promise<number> => {
       const samples: number[] = [];
       for (let k = 0; k < repeats; k++) {
-        const start = performance.now();
+        const start = now();
         await local.run();
-        samples.push(performance.now() - start);
+        samples.push(now() - start);
       }
       return median(samples);
     };
@@ -142,7 +153,7 @@ async function measureRow(setup: Setup, spec: Row): Promise<BenchRow[]> {
   return runners.map(({ name, targets }, k) => {
     const made = row({
       id: spec.id,
-      metric: "ms",
+      metric: setup.metric,
       ours: ours[k] as number[], // one list per runner
       peer: { name, samples: theirs[k] as number[] },
       ...(targets.must === undefined ? {} : { target: targets.must }),
@@ -158,12 +169,16 @@ async function coresRows(setup: Setup, wanted: (id: string) => boolean): Promise
   const ids = ["ndvi-f32-16M-threads", "explog-f32-16M-threads", ...CORES_ROWS.map((r) => r.id)];
   if (!ids.some(wanted)) return [];
   const threads = availableParallelism();
+  if (setup.metric !== "ms") {
+    setup.say("no rows on two threads: their time is the wall's");
+    return [];
+  }
   if (threads < 2) {
     setup.say("one core: no rows on two threads");
     return [];
   }
   const halves = await Halves.make(setup.inputs);
-  const peer = await Peer.start(setup.folder, threads);
+  const peer = await Peer.start(setup.folder, threads, false);
   const out: BenchRow[] = [];
   try {
     const copy = threadRow("", halves.tasks("copy"), setup, {});
@@ -218,8 +233,9 @@ function copySpeed(inputs: Inputs): number {
   return bytesOf(from, to) / median(Array.from({ length: 7 }, once)) / 1e6;
 }
 
-export const bench: Bench = async ({ quick, rows, wide, say }) => {
-  if (wide) setFlagsFromString("--experimental-wasm-revectorize");
+export const bench: Bench = async ({ quick, rows, wide, cpu, say }) => {
+  const mode = wide ? enableWide() : wideMode();
+  if (cpu) useProcessorTime();
   installPeers(say);
   const sides = quick
     ? { side: 512, cube: 64, large: 1024, huge: 1024, matrix: 256 }
@@ -227,13 +243,13 @@ export const bench: Bench = async ({ quick, rows, wide, say }) => {
   const rounds: Rounds = quick ? { rounds: 1, repeats: 2 } : { rounds: 3, repeats: 7 };
   const wanted = (id: string): boolean => rows.length === 0 || rows.some((r) => id.startsWith(r));
   const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
-  const peer = await Peer.start(folder, 1);
+  const peer = await Peer.start(folder, 1, cpu);
   try {
     const inputs = new Inputs(folder, sides);
     const copyGigabytes = copySpeed(inputs);
     const { versions, gdal } = peer.hello;
     say(
-      `${sides.side} x ${sides.side}; Node ${process.version}, V8 ${process.versions.v8}, wide ${wide ? "on" : "off"}`,
+      `${sides.side} x ${sides.side}; Node ${process.version}, V8 ${process.versions.v8}, wide ${mode.state}${mode.reason === undefined ? "" : ` (${mode.reason})`}`,
     );
     say(`${cpus()[0]?.model.trim()}, ${availableParallelism()} threads: ${cpuFlags()}`);
     say(
@@ -242,7 +258,7 @@ export const bench: Bench = async ({ quick, rows, wide, say }) => {
         .join(", ")}, GDAL ${gdal ?? "absent"}; ${PYTHON.includes(".venv") ? "pinned" : PYTHON}`,
     );
     say(`copy: ${copyGigabytes.toFixed(1)} GB/s read and written`);
-    const setup: Setup = { ...rounds, folder, inputs, peer, say, copyGigabytes };
+    const setup: Setup = { ...rounds, folder, inputs, peer, say, copyGigabytes, metric: cpu ? "cpu ms" : "ms" };
     const out: BenchRow[] = [];
     for (const spec of ROWS) if (wanted(spec.id)) out.push(...(await measureRow(setup, spec)));
     if (wanted("compile-6-nodes")) out.push(compileRow(inputs, rounds));

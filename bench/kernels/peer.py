@@ -1,6 +1,6 @@
 """The Python side of bench/kernels: answers questions, one JSON object a line, with milliseconds.
 
-Usage: peer.py FOLDER THREADS. The folder holds the inputs as raw little-endian files beside their dtype and shape.
+Usage: peer.py FOLDER THREADS wall|cpu. The folder holds the inputs as raw little-endian files beside their dtype and shape.
 A question {"row", "peer", "view", "repeats"} runs a row's function for one peer; with "save" its result is written to
 FOLDER/result. One-ufunc rows write into memory that was touched before (out=), expression rows are written as the
 peer's users write them. "best layout": the same numbers with the reduced axis where the peer likes it best.
@@ -14,6 +14,7 @@ import time
 import warnings
 
 folder, threads = sys.argv[1], int(sys.argv[2])
+clock = time.thread_time if sys.argv[3] == "cpu" else time.perf_counter
 for name in ("OPENBLAS", "OMP", "NUMEXPR", "NUMBA", "MKL"):
     os.environ[f"{name}_NUM_THREADS"] = str(threads)
 import numpy as np
@@ -188,9 +189,9 @@ def chosen(f, name, axis):
     times = []
     for way in ways:
         way()
-        start = time.perf_counter()
+        start = clock()
         way()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return ways[times.index(min(times))]
 
 
@@ -364,14 +365,14 @@ def answer(question):
         if not question["peer"].startswith("NumPy"):  # others have dtype rules of their own
             result = result.astype(question["dtype"])
         result.tofile(os.path.join(folder, "result"))
-        start = time.perf_counter()
+        start = clock()
         f(v)
-        return {"ms": (time.perf_counter() - start) * 1e3, "dtype": result.dtype.name}
+        return {"ms": (clock() - start) * 1e3, "dtype": result.dtype.name}
     samples = []
     for _ in range(question["repeats"]):
-        start = time.perf_counter()
+        start = clock()
         f(v)
-        samples.append((time.perf_counter() - start) * 1e3)
+        samples.append((clock() - start) * 1e3)
     return {"ms": sorted(samples)[len(samples) // 2]}
 
 

@@ -33,17 +33,17 @@ export class Peer {
   readonly #lines: AsyncIterator<string>;
   hello: Hello = { versions: {}, gdal: null };
 
-  private constructor(folder: string, threads: number) {
-    const child = spawn(PYTHON, [join(import.meta.dirname, "peer.py"), folder, String(threads)], {
+  private constructor(folder: string, threads: number, cpu: boolean) {
+    const child = spawn(PYTHON, [join(import.meta.dirname, "peer.py"), folder, String(threads), cpu ? "cpu" : "wall"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#child = child;
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** A process that uses so many threads. */
-  static async start(folder: string, threads: number): Promise<Peer> {
-    const peer = new Peer(folder, threads);
+  /** A process that uses so many threads, and tells processor or wall time. */
+  static async start(folder: string, threads: number, cpu: boolean): Promise<Peer> {
+    const peer = new Peer(folder, threads, cpu);
     peer.hello = (await peer.#read()) as Hello; // its first line
     return peer;
   }

@@ -72,6 +72,22 @@ function block(
   };
 }
 
+/** Counts of 256 equal bins of [0, 1]. */
+const HISTOGRAM: Row = {
+  id: "histogram-f32-256",
+  peers: { NumPy: { must: 0.5, aim: 0.15 } },
+  near: EXACT,
+  views: false,
+  bind: (source) => {
+    const x = source.get("a");
+    const edges = source.empty("float64", [257]);
+    for (let k = 0; k <= 256; k++) edges.data[k] = k / 256;
+    const result = source.empty("int64", [256]);
+    return { result, run: () => runBlock("count-bins", [x, edges], result, null, { at: [0, 0], position: [0, 0] }) };
+  },
+  reads: ["a"],
+};
+
 export const REDUCE_ROWS: readonly Row[] = [
   reduce(
     {
@@ -153,4 +169,10 @@ export const REDUCE_ROWS: readonly Row[] = [
       (x) => ["float32", x.shape],
     ),
   ),
+  block({ id: "bincount-u16", peers: { NumPy: { must: 0.15, aim: 0.1 } } }, "bincount", "qa", null, () => [
+    "int64",
+    [65536],
+  ]),
+  HISTOGRAM,
+  block({ id: "sort-f32-rows", peers: { NumPy: { aim: 4 } } }, "sort", "a", { axis: 1 }, (x) => ["float32", x.shape]),
 ];

@@ -8,9 +8,10 @@
 import { invariant, UnsupportedError } from "../../base/index.ts";
 import { DTYPES, viewOf } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { floatPattern, shapeOf } from "../lanes.ts";
-import { bitselect, type I32, i32, type Local, loadVector, scalar2, vector2 } from "../wasm/builder.ts";
+import { shapeOf } from "../lanes.ts";
+import { type I32, i32, type Local, loadVector, scalar2, vector2 } from "../wasm/builder.ts";
 import { SCRATCH, scratch } from "../wasm/runtime.ts";
+import { quieted, whereNaN } from "./lanes.ts";
 import { overPlane } from "./over-plane.ts";
 import { type Iteration, type RowKernel, runRows, type Size, type Surface, sizeOfItem } from "./surface.ts";
 
@@ -113,13 +114,15 @@ function rowKernel(dtype: Float, window: Size, skipna: boolean): RowKernel {
       const sums: Sums = { values: zeros(VECTORS), weights: zeros(skipna ? VECTORS : 0) };
       if (count <= UNROLL_MAX) unrolled(i, dtype, window, sums);
       else looped(i, dtype, sums);
-      const quiet = f.constant(floatPattern(dtype, Number.NaN));
-      for (const [v, sum] of sums.values.entries()) {
+      const values = sums.values.map((sum, v) => {
         const weight = sums.weights[v];
-        const value = weight === undefined ? sum : f.let(vector2(`${shape}.div`, sum, weight));
-        const kept = bitselect(value, quiet, vector2(`${shape}.eq`, value, value));
-        f.storeVector({ memory: i.places.to, base: i.to, offset: 16 * v }, kept);
-      }
+        return weight === undefined ? sum : f.let(vector2(`${shape}.div`, sum, weight));
+      });
+      whereNaN(f, dtype, values, () => {
+        for (const value of values) f.set(value, quieted(f, dtype, value));
+      });
+      for (const [v, value] of values.entries())
+        f.storeVector({ memory: i.places.to, base: i.to, offset: 16 * v }, value);
     },
   };
 }

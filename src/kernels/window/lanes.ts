@@ -2,6 +2,7 @@
 import type { DType } from "../../dtype/index.ts";
 import { floatPattern, pattern, shapeOf } from "../lanes.ts";
 import {
+  anyTrue,
   bitselect,
   type FunctionBuilder,
   type Local,
@@ -64,4 +65,12 @@ export function quieted(f: FunctionBuilder, dtype: DType, x: V): Vector {
   if (dtype !== "float32" && dtype !== "float64") return x;
   const shape = shapeOf(dtype) as "f32x4" | "f64x2";
   return bitselect(x, f.constant(floatPattern(dtype, Number.NaN)), vector2(`${shape}.eq`, x, x));
+}
+
+/** Run `body` where a lane of the vectors is NaN, or their sum is: rare, so one test stands for all. */
+export function whereNaN(f: FunctionBuilder, dtype: DType, vectors: readonly V[], body: () => void): void {
+  if (dtype !== "float32" && dtype !== "float64") return;
+  const shape = shapeOf(dtype) as "f32x4" | "f64x2";
+  const sum = vectors.reduce((a, b) => f.let(vector2(`${shape}.add`, a, b)));
+  f.if(anyTrue(vector2(`${shape}.ne`, sum, sum)), body);
 }

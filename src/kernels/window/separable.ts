@@ -54,7 +54,10 @@ interface Buffers {
 /** Tile and buffers for windows that reach `reach` beyond it. */
 function layout(size: Size, reach: Size, dtype: DType): { readonly tile: Size; readonly buffers: Buffers } {
   const elements = tapElements(dtype);
-  const columns = Math.min(Math.max(size.columns, elements), Math.max((TILE.columns * 8) / sizeOfItem(dtype), reach.columns));
+  const columns = Math.min(
+    Math.max(size.columns, elements),
+    Math.max((TILE.columns * 8) / sizeOfItem(dtype), reach.columns),
+  );
   const pitch = (((columns + reach.columns + elements) | 15) + 17) * sizeOfItem(dtype); // no power of two
   const each = Math.floor((WORK_BYTES - SIDE_BYTES) / 3 / pitch);
   const rows = Math.min(size.rows, Math.max(TILE.rows, reach.rows), each - reach.rows - 1);
