@@ -93,8 +93,14 @@ function ranged(
   f.if(wild, () => {
     for (const x of xs) f.set(x, m.clamp(x, low, high));
   });
-  const parts = xs.map(core);
-  const out = parts.map((p) => m.let(m.mul(p.value, m.power2(p.low))));
+  const parts: { readonly low: V; readonly value: V }[] = [];
+  const out = m
+    .each(xs, (x) => {
+      const p = core(x);
+      parts.push(p);
+      return m.mul(p.value, m.power2(p.low));
+    })
+    .map((y) => m.let(y));
   f.if(wild, () =>
     parts.forEach(({ value, low: n }, k) => {
       const whole = m.subBits(n, m.magic);
@@ -112,7 +118,7 @@ function inRange(
   { low, high }: Range,
   core: (x: V) => { readonly low: V; readonly value: V },
 ): V[] {
-  return given.map((x) => {
+  return m.each(given, (x) => {
     const p = core(m.clamp(x, low, high));
     return m.mul(p.value, m.power2(p.low));
   });
@@ -183,7 +189,7 @@ export function hyperbolicMax(m: FloatCode): number {
 
 /** sinh; beyond {@link hyperbolicMax} is the host's. */
 export function sinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
     const quotient = m.div(t, m.add(t, m.c(1)));
@@ -200,7 +206,7 @@ function smallest(m: FloatCode): number {
 
 /** cosh; beyond {@link hyperbolicMax} is the host's. */
 export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
     const e = m.add(t, m.c(1));
@@ -211,7 +217,7 @@ export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
 }
 
 export function tanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, 22);
     const isLarge = m.compare("ge", a, m.c(0.5493061443340549)); // log(3)/2
     const twice = m.add(a, a);

@@ -60,6 +60,17 @@ export class FloatCode {
     return this.code.let(x);
   }
 
+  /** `f` of every vector; what it computes of them runs side by side, so it holds no conditions. */
+  each(xs: readonly V[], f: (x: V, k: number) => V): V[] {
+    const out: V[] = [];
+    this.code.f.interleave(
+      xs.map((x, k) => () => {
+        out.push(f(x, k));
+      }),
+    );
+    return out;
+  }
+
   add(a: Vector, b: Vector): V {
     return this.let(vector2(`${this.#shape}.add`, a, b));
   }

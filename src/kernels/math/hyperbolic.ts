@@ -12,34 +12,36 @@ import { log1p } from "./logarithm.ts";
 export const INVERSE_MAX: number = 2 ** 28;
 
 export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  const inner = xs.map((x) => {
+  const inner = m.each(xs, (x) => {
     const a = m.abs(x);
     const square = m.mul(a, a);
     return m.add(a, m.div(square, m.add(m.sqrt(m.add(square, m.c(1))), m.c(1))));
   });
-  return log1p(m, inner, precision).map((y, k) => {
+  return m.each(log1p(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
     return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(y, x));
   });
 }
 
 export function acosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  const inner = xs.map((x) => {
+  const inner = m.each(xs, (x) => {
     const t = m.sub(x, m.c(1));
     return m.add(t, m.sqrt(m.mulAdd(t, t, m.add(t, t))));
   });
-  return log1p(m, inner, precision).map((y, k) => m.select(m.compare("lt", xs[k] as V, m.c(1)), m.c(Number.NaN), y)); // as many
+  return m.each(log1p(m, inner, precision), (y, k) =>
+    m.select(m.compare("lt", xs[k] as V, m.c(1)), m.c(Number.NaN), y),
+  ); // as many
 }
 
 export function atanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  const inner = xs.map((x) => {
+  const inner = m.each(xs, (x) => {
     const a = m.abs(x);
     const twice = m.add(a, a);
     const rest = m.sub(m.c(1), a);
     const small = m.mulAdd(twice, m.div(a, rest), twice);
     return m.select(m.compare("lt", a, m.c(0.5)), small, m.div(twice, rest));
   });
-  return log1p(m, inner, precision).map((y, k) => {
+  return m.each(log1p(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
     return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(m.mul(y, m.c(0.5)), x));
   });
@@ -56,7 +58,7 @@ export function logAddExp(
       apart.map((d) => m.neg(m.abs(d))),
       precision,
     );
-    return log1p(m, powers, precision).map((l, k) => {
+    return m.each(log1p(m, powers, precision), (l, k) => {
       const [x, y] = [xs[k] as V, ys[k] as V]; // as many
       const d = apart[k] as V;
       const larger = m.select(m.compare("gt", d, m.c(0)), x, y);
@@ -69,7 +71,7 @@ export function logAddExp(
 
 /** The next float from a towards b: one more or less in the bits. */
 export function nextAfter(m: FloatCode, xs: readonly V[], ys: readonly V[]): V[] {
-  return xs.map((a, k) => {
+  return m.each(xs, (a, k) => {
     const b = ys[k] as V; // as many
     const rises = m.compare("gt", b, a);
     const isPositive = m.compare("gt", a, m.c(0));

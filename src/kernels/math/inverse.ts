@@ -37,7 +37,7 @@ function truncated(m: FloatCode, x: V): V {
 export function asin(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
   const quarter = m.isSingle ? Math.fround(Math.PI / 4) : 0.7853981633974483;
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.abs(x);
     const isSmall = m.compare("lt", a, m.c(0.5));
     const far = m.mul(m.sub(m.c(1), a), m.c(0.5));
@@ -58,7 +58,7 @@ export function asin(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
 
 export function acos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.abs(x);
     const isSmall = m.compare("lt", a, m.c(0.5));
     const z = m.select(isSmall, m.mul(x, x), m.mul(m.sub(m.c(1), a), m.c(0.5)));
@@ -105,13 +105,13 @@ function angleOf(m: FloatCode, y: V, x: V, precision: Precision): V {
 }
 
 export function atan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => m.copySign(angleOf(m, m.abs(x), m.c(1), precision), x));
+  return m.each(xs, (x) => m.copySign(angleOf(m, m.abs(x), m.c(1), precision), x));
 }
 
 /** Angle of (x, y); origins, infinities and very large operands are the host's. */
 export function atan2(m: FloatCode, ys: readonly V[], xs: readonly V[], precision: Precision): V[] {
   const [piHigh, piLow] = pair(m, Math.PI, 1.2246467991473532e-16);
-  return ys.map((y, k) => {
+  return m.each(ys, (y, k) => {
     const x = xs[k] as V; // as many
     const angle = angleOf(m, m.abs(y), m.abs(x), precision);
     const left = m.sub(m.c(piHigh), m.sub(angle, m.c(piLow)));

@@ -89,7 +89,7 @@ function mended(m: FloatCode, xs: readonly V[], core: Core): V[] {
       f.set(biases[k] as Local<"v128">, m.add(exponentBias(m), m.and(tiny, m.c(up))));
     }),
   );
-  const out = given.map((x, k) => m.let(core(x, biases[k] as V)));
+  const out = m.each(given, (x, k) => core(x, biases[k] as V)).map((y) => m.let(y));
   f.if(wild, () =>
     xs.forEach((x, k) => {
       const infinite = m.compare("eq", x, m.c(Number.POSITIVE_INFINITY));
@@ -147,7 +147,7 @@ export function log10(m: FloatCode, xs: readonly V[], precision: Precision): V[]
 }
 
 export function log1p(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const u = m.add(x, m.c(1));
     const { k, f } = split(m, u);
     const isNear = m.compare("eq", k, m.c(0));

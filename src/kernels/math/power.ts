@@ -90,7 +90,7 @@ function signed(m: FloatCode, x: V, y: V, value: V): V {
 /** Values, and the lanes that are the host's: zeros, infinities, subnormal numbers, results that leave the normal range. */
 export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonly out: V[]; readonly rare: V[] } {
   const rare: V[] = [];
-  const out = xs.map((x, k) => {
+  const out = m.each(xs, (x, k) => {
     const y = ys[k] as V; // as many
     const a = m.abs(x);
     const { value, z } = magnitude(m, a, y);
@@ -104,7 +104,7 @@ export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonl
 
 /** For float32 in float64: no argument is out of range but 0 and the infinities, which are the host's. */
 export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonly out: V[]; readonly rare: V[] } {
-  const logs = xs.map((x) => log2Short(m, m.abs(x)));
+  const logs = m.each(xs, (x) => log2Short(m, m.abs(x)));
   const values = exp2(
     m,
     logs.map((l, k) => m.mul(l, ys[k] as V)),
@@ -116,7 +116,7 @@ export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): { re
     const infinite = m.c(Number.POSITIVE_INFINITY);
     return m.or(m.or(m.compare("eq", a, m.c(0)), m.compare("eq", a, infinite)), m.compare("eq", y, infinite));
   });
-  const out = values.map((v, k) => {
+  const out = m.each(values, (v, k) => {
     const x = xs[k] as V; // as many
     return signed(m, x, ys[k] as V, m.select(m.isNaN(x), x, v));
   });
@@ -129,7 +129,7 @@ const C: readonly number[] = [
 
 /** Cube root; positive subnormal magnitudes are the host's. */
 export function cbrt(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const a = m.abs(x);
     const third = m.floor(m.mul(m.fromInt(m.shrU(a, 32)), m.c(1 / 3)));
     const word = m.subBits(m.add(third, m.magic), m.magic);
@@ -152,7 +152,7 @@ export function cbrtRare(m: FloatCode, x: V): V {
 
 /** sqrt(x² + y²); squares that leave the normal range are the host's. */
 export function hypot(m: FloatCode, xs: readonly V[], ys: readonly V[], { short }: Precision): V[] {
-  return xs.map((x, k) => {
+  return m.each(xs, (x, k) => {
     const y = ys[k] as V; // as many
     const h = m.sqrt(m.mulAdd(x, x, m.mul(y, y)));
     if (!short) return h;

@@ -135,19 +135,19 @@ const HALF_PI_PARTS: readonly number[] = [
 ];
 
 export function sin(m: FloatCode, xs: readonly V[]): V[] {
-  return xs.map((x) => {
+  return m.each(xs, (x) => {
     const y = m.isSingle ? single(m, x, 0) : sine(m, x, 0);
     return m.select(m.compare("eq", x, m.c(0)), x, y); // -0 stays
   });
 }
 
 export function cos(m: FloatCode, xs: readonly V[]): V[] {
-  return xs.map((x) => (m.isSingle ? single(m, x, 1) : sine(m, x, 1)));
+  return m.each(xs, (x) => (m.isSingle ? single(m, x, 1) : sine(m, x, 1)));
 }
 
 export function tan(m: FloatCode, xs: readonly V[]): V[] {
-  if (m.isSingle) return xs.map((x) => tanSingle(m, x));
-  return xs.map((x) => {
+  if (m.isSingle) return m.each(xs, (x) => tanSingle(m, x));
+  return m.each(xs, (x) => {
     const parts = reduce(m, x);
     const [s, c] = [kernelSin(m, parts), kernelCos(m, parts)];
     const isOdd = bitMask(m, parts.n, 0);

@@ -255,6 +255,8 @@ export class FunctionBuilder {
   readonly #hoisted = new Map<string, Local>();
   readonly #prologue = new Bytes();
   #code = new Bytes();
+  /** Where statements end, while bodies are recorded. */
+  #ends: number[] | null = null;
 
   constructor(params: readonly ValueType[], results: readonly ValueType[] = []) {
     this.#params = params;
@@ -283,6 +285,30 @@ export class FunctionBuilder {
   set<T extends ValueType>(local: Local<T>, x: Value<T>): void {
     x.emit(this.#code);
     this.#code.byte(CONTROL.localSet).unsigned(local.index);
+    this.#ends?.push(this.#code.length);
+  }
+
+  /**
+   * Independent bodies that only set locals, their statements in turns: a processor looks a few hundred instructions
+   * ahead, and then sees as many chains of dependent ones as there are bodies.
+   */
+  interleave(bodies: readonly (() => void)[]): void {
+    const [code, ends] = [this.#code, this.#ends];
+    const strands = bodies.map((body) => {
+      this.#code = new Bytes();
+      this.#ends = [];
+      body();
+      return { bytes: this.#code.finish(), ends: this.#ends };
+    });
+    [this.#code, this.#ends] = [code, ends];
+    const most = Math.max(0, ...strands.map((s) => s.ends.length));
+    for (let k = 0; k < most; k++) {
+      for (const s of strands) {
+        if (k >= s.ends.length) continue;
+        this.#code.append(s.bytes.subarray(s.ends[k - 1] ?? 0, s.ends[k]));
+        this.#ends?.push(this.#code.length);
+      }
+    }
   }
 
   /** A local set once at the function's start; `name` identifies it. `x` may use parameters and constants only. */
@@ -299,10 +325,10 @@ export class FunctionBuilder {
 
   /** Statements of `body` run once, at the function's start. */
   once(body: () => void): void {
-    const code = this.#code;
-    this.#code = this.#prologue;
+    const [code, ends] = [this.#code, this.#ends];
+    [this.#code, this.#ends] = [this.#prologue, null];
     body();
-    this.#code = code;
+    [this.#code, this.#ends] = [code, ends];
   }
 
   /** A hoisted vector constant. */
