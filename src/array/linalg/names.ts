@@ -8,6 +8,7 @@ import { transposed } from "./decompositions.ts";
 import { trace as traceOf } from "./norms.ts";
 import { outer as outerOf, type ProductOperand, toLazy } from "./products.ts";
 
+export { type SvdCompressedOptions, svdCompressed } from "./compressed.ts";
 export {
   type EigenFactors,
   eig,

@@ -82,19 +82,27 @@ const NEGLIGIBLE = 2 ** -60;
 
 /** Rows i and j of `a` turned by a rotation: `x' = c·x − s·e·y`, `y' = s·x + c·e·y`, with |e| = 1. */
 function turnRows(a: Matrix, i: number, j: number, turn: Rotation): void {
-  const n = a.cols;
+  if (a.im === null) turnReal(a.re, i * a.cols, j * a.cols, a.cols, turn);
+  else turnComplex(a.re, a.im, i * a.cols, j * a.cols, a.cols, turn);
+}
+
+function turnReal(a: Float64Array, i: number, j: number, n: number, { c, s, er }: Rotation): void {
+  const se = s * er;
+  const ce = c * er;
+  for (let k = 0, p = i, q = j; k < n; k++, p++, q++) {
+    const x = a[p] as number;
+    const y = a[q] as number;
+    a[p] = c * x - se * y;
+    a[q] = s * x + ce * y;
+  }
+}
+
+function turnComplex(ar: Float64Array, ai: Float64Array, i: number, j: number, n: number, turn: Rotation): void {
   const { c, s, er, ei } = turn;
-  const ar = a.re;
-  const ai = a.im;
-  for (let k = 0, p = i * n, q = j * n; k < n; k++, p++, q++) {
+  for (let k = 0, p = i, q = j; k < n; k++, p++, q++) {
     const x = ar[p] as number;
-    const y = ar[q] as number;
-    if (ai === null) {
-      ar[p] = c * x - s * er * y;
-      ar[q] = s * x + c * er * y;
-      continue;
-    }
     const u = ai[p] as number;
+    const y = ar[q] as number;
     const v = ai[q] as number;
     const yr = er * y - ei * v;
     const yi = er * v + ei * y;
@@ -121,23 +129,19 @@ function rotationOf(a: number, b: number, gr: number, gi: number): Rotation {
   return { c, s: c * t, er: gr / size, ei: -gi / size };
 }
 
+/** Σ x·y of two parts of rows. */
+function dotParts(x: Float64Array, i: number, y: Float64Array, j: number, n: number): number {
+  let sum = 0;
+  for (let k = 0; k < n; k++) sum += (x[i + k] as number) * (y[j + k] as number);
+  return sum;
+}
+
 /** Σ conj(x)·y of two rows, as [re, im]. */
-function dotRows(a: Matrix, i: number, j: number): readonly [number, number] {
-  const n = a.cols;
-  let re = 0;
-  let im = 0;
-  for (let k = 0, p = i * n, q = j * n; k < n; k++, p++, q++) {
-    const x = a.re[p] as number;
-    const y = a.re[q] as number;
-    re += x * y;
-    if (a.im) {
-      const u = a.im[p] as number;
-      const v = a.im[q] as number;
-      re += u * v;
-      im += x * v - u * y;
-    }
-  }
-  return [re, im];
+function dotRows({ re, im, cols }: Matrix, i: number, j: number): readonly [number, number] {
+  const [p, q] = [i * cols, j * cols];
+  const real = dotParts(re, p, re, q, cols);
+  if (im === null) return [real, 0];
+  return [real + dotParts(im, p, im, q, cols), dotParts(re, p, im, q, cols) - dotParts(im, p, re, q, cols)];
 }
 
 /** Singular values and vectors: `a = U·diag(s)·Vᴴ`. `u` has `columns` columns, `vh` has `rows` rows. */
@@ -193,19 +197,24 @@ function transposed(a: Matrix): Matrix {
   return out;
 }
 
-/** One sweep over all pairs; true when none needed a rotation. */
+/** One sweep over all pairs; true when none needed a rotation. Squared norms follow the rotations within a sweep. */
 function orthogonalize(w: Matrix, v: Matrix): boolean {
+  const squares = Float64Array.from({ length: w.rows }, (_, k) => dotRows(w, k, k)[0]);
   let isDone = true;
   for (let i = 0; i < w.rows; i++) {
     for (let j = i + 1; j < w.rows; j++) {
       const [gr, gi] = dotRows(w, i, j);
-      const [a] = dotRows(w, i, i);
-      const [b] = dotRows(w, j, j);
-      if (!(Math.hypot(gr, gi) > EPSILON * Math.sqrt(a * b))) continue;
+      const a = squares[i] as number; // one per row
+      const b = squares[j] as number;
+      const size = Math.hypot(gr, gi);
+      if (!(size > EPSILON * Math.sqrt(Math.abs(a * b)))) continue;
       isDone = false;
       const turn = rotationOf(a, b, gr, gi);
       turnRows(w, i, j, turn);
       turnRows(v, i, j, turn);
+      const moved = (turn.s / turn.c) * size;
+      squares[i] = Math.max(0, a - moved);
+      squares[j] = b + moved;
     }
   }
   return isDone;

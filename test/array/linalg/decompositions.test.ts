@@ -201,6 +201,22 @@ describeNumpy("decompositions against NumPy", (numpy) => {
     }
   });
 
+  test("svdCompressed finds the largest values: exactly of low rank, nearly otherwise", async () => {
+    for (const dtype of ["float64", "complex64"] as const) {
+      const low = await numpy.call("lambda x, y: x @ y", [numbers(dtype, [90, 5]), numbers(dtype, [5, 60], 7)]);
+      const { u, s, vh } = names.svdCompressed(lazy(low, [40, 25]), 5, { seed: 3 });
+      await near(matmul(u.mul(s), vh), low, "low rank");
+      await isUnitary(u, "compressed");
+      await same(numpy, s, "lambda a: np.linalg.svdvals(a)[:5]", [low]);
+      const decaying = await numpy.call("lambda x: x * (0.5 ** np.arange(60)).astype(x.dtype)", [
+        numbers(dtype, [90, 60]),
+      ]);
+      const nearly = names.svdCompressed(lazy(decaying, 30), 6, { nPowerIter: 2 }).s;
+      await near(nearly, await numpy.call("lambda a: np.linalg.svdvals(a)[:6]", [decaying]), "decaying", 1e-5);
+    }
+    expect(() => names.svdCompressed(lazy(numbers("float64", [3, 4])), 4)).toThrow(/expected 1 to 3/);
+  });
+
   test("a matrix of lower rank: zero singular values, orthonormal vectors", async () => {
     for (const dtype of ["float64", "complex128"] as const) {
       const a = await numpy.call("lambda x, y: x @ y", [numbers(dtype, [6, 2]), numbers(dtype, [2, 5], 7)]);
