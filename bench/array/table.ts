@@ -28,7 +28,12 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
 const isDecomposition = (name: string): boolean => name.startsWith("linalg.") && !/norm/i.test(name);
 
 /** Why a T1 function takes more than 1.5 of NumPy's time. */
-export const REASONS: Readonly<Record<string, string>> = {};
+export const REASONS: Readonly<Record<string, string>> = {
+  mapBlocks: "a user's JavaScript loop beside one vectorised operation",
+  mapOverlap: "a user's JavaScript loop beside one vectorised operation",
+  blockwise: "a user's JavaScript loop beside one vectorised operation",
+  reduction: "a user's JavaScript loop beside one vectorised operation",
+};
 
 /** One measurement. */
 export interface Sweep {

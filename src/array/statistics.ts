@@ -2,10 +2,11 @@
 import { ArgumentError, DTypeError, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, promoteTypes, reductionType } from "../dtype/index.ts";
 import { normalizeAxes, normalizeAxis, type SliceArg } from "../ndarray/index.ts";
-import type { ChunkedArray } from "./chunked-array.ts";
+import { ChunkedArray } from "./chunked-array.ts";
 import { complex } from "./complex.ts";
 import { full } from "./create.ts";
 import { concatenate } from "./joining.ts";
+import { matmulLayer } from "./linalg/contract.ts";
 import type { Axis, ReduceOptions } from "./reduce.ts";
 import { lazyArray, type Reducible } from "./reductions.ts";
 
@@ -92,7 +93,7 @@ export interface MomentOptions {
 /**
  * Central moment: the mean of `(x - mean) ** order`, with `ddof` less in the divisor. dtype: as of `var` (float64 for orders 0 and 1).
  * The array is read twice. Chunks: one along reduced axes. Matches dask.array `moment`.
- * @throws {ArgumentError} an order that is no integer from 0 on
+ * @throws {ArgumentError} an order that is no integer from 0 on  @throws {DTypeError} complex numbers
  */
 export function moment(x: Reducible, order: number, axis?: Axis, options: MomentOptions = {}): ChunkedArray {
   if (!Number.isInteger(order) || order < 0) throw new ArgumentError(`moment ${order}: expected an integer from 0 on`);
@@ -113,6 +114,13 @@ export function moment(x: Reducible, order: number, axis?: Axis, options: Moment
   return power.sum(axis, { keepdims, ...split }).div(n - ddof);
 }
 
+/** Variables up to which covariances are sums of fused products, in one pass over the observations for each. */
+const STREAMED_MAX = 16;
+
+function isComplex(dtype: DType): boolean {
+  return dtypeInfo(dtype).kind === "c";
+}
+
 /** Options of {@link cov}. */
 export interface CovOptions {
   /** Each row is a variable (default), else each column. */
@@ -125,7 +133,7 @@ export interface CovOptions {
 
 /**
  * Covariance matrix of variables by observations, of `x` and, with `y`, of both stacked. dtype: float64, or wider.
- * Streams over observations: n² passes for n variables. Chunks: one block. NumPy `cov`.
+ * Chunks: one block along variables. NumPy `cov`.
  * @throws {ShapeError} more than two axes, or other observations in `y`
  */
 export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}): ChunkedArray {
@@ -147,8 +155,16 @@ export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}
   const n = values.shape[1] as number; // two axes
   const ddof = options.ddof ?? (bias ? 0 : 1);
   const centred = values.sub(values.mean(1, { keepdims: true }));
-  const products = centred.slice(":", null, ":").mul(centred.conj().slice(null, ":", ":"));
-  const out = products.sum(2).div(Math.max(0, n - ddof));
+  const other = isComplex(values.dtype) ? centred.conj() : centred;
+  // Few variables stream; many are a product of matrices.
+  const products =
+    (values.shape[0] as number) <= STREAMED_MAX
+      ? centred
+          .slice(":", null, ":")
+          .mul(other.slice(null, ":", ":"))
+          .sum(2)
+      : new ChunkedArray(matmulLayer(centred, other.transpose()));
+  const out = products.div(Math.max(0, n - ddof));
   return out.shape.every((m) => m === 1) ? out.squeeze() : out;
 }
 
@@ -159,6 +175,7 @@ export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}
  */
 export function corrcoef(x: Reducible, y?: Reducible | null, options: Pick<CovOptions, "rowvar"> = {}): ChunkedArray {
   const c = cov(x, y, options);
+  if (isComplex(c.dtype)) throw new DTypeError(`corrcoef of ${c.dtype}: expected real numbers`);
   if (c.ndim === 0) return c.div(c);
   const n = c.shape[0] as number; // a matrix
   const diagonal = concatenate(

@@ -240,6 +240,20 @@ describeNumpy("reductions as NumPy", (numpy) => {
       await numpy.call("np.cov", [block], { rowvar: false, ddof: 0 }),
       false,
     );
+    const many = sample("float64", [20, 9], false);
+    close(
+      await array.cov(array.fromArray(many, { chunks: [7, 4] })).compute(),
+      await numpy.call("np.cov", [many]),
+      false,
+    );
+    const phases = await array.complex(x, array.fromArray(sample("float64", [3, 8], false)).mul(x)).compute();
+    const wantPhases = await numpy.call("np.cov", [phases]);
+    const gotPhases = await array.cov(phases).compute();
+    expect(gotPhases.dtype).toBe("complex128");
+    for (const [i, v] of Array.from(gotPhases.data as Float64Array).entries())
+      expect(v).toBeCloseTo((wantPhases.data as Float64Array)[i] as number, 10);
+    expect(() => array.corrcoef(phases)).toThrow(expect.objectContaining({ code: "dtype" }));
+    expect(() => array.moment(phases, 2)).toThrow(expect.objectContaining({ code: "dtype" }));
     const row = sample("float64", [8], false);
     close(await array.cov(row).compute(), await numpy.call("np.cov", [row]), false);
     close(await array.corrcoef(x).compute(), await numpy.call("np.corrcoef", [block]), false);
