@@ -9,6 +9,7 @@ import { type Access, type AccessKind, accessKind } from "./access.ts";
 import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
 import { splitCall } from "./complex/split.ts";
 import { copyRow, interpretNest } from "./interpret.ts";
+import { kernelText } from "./ir.ts";
 import { forEachOuter, type LoopNest } from "./loop.ts";
 import { emitMap, type MapShape } from "./map-module.ts";
 import { isApproximate } from "./math/lower.ts";
@@ -19,7 +20,7 @@ import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "
 import {
   countRun,
   hasModule,
-  kernelOf,
+  kernelFor,
   moduleOf,
   type NamedModule,
   SCRATCH,
@@ -55,8 +56,9 @@ function isNeverInterpreted(kernel: Kernel): boolean {
 }
 
 /** True when `total` elements of `kernel` are run by the module of `key`. */
-export function isKernelCompiled(kernel: Kernel, key: string, total: number): boolean {
-  return isCompiled(key, isNeverInterpreted(kernel) ? Number.MAX_VALUE : total);
+export function isKernelCompiled(kernel: Kernel, key: () => string, total: number): boolean {
+  if (total >= compileFrom.elements) return true;
+  return isCompiled(key(), isNeverInterpreted(kernel) ? Number.MAX_VALUE : total);
 }
 
 /** How a kernel runs, and why. */
@@ -87,18 +89,6 @@ function supportOf(call: KernelCall): Support {
     if (reason !== null) return { way: "interpreted", reason };
   }
   return { way: "wasm" };
-}
-
-const texts = new WeakMap<Kernel, string>();
-
-/** Structure of a kernel as text: two kernels of one text share their modules. */
-export function kernelText(kernel: Kernel): string {
-  let text = texts.get(kernel);
-  if (text === undefined) {
-    text = JSON.stringify([kernel.inputs, kernel.params, kernel.sets, kernel.nodes, kernel.outputs]);
-    texts.set(kernel, text);
-  }
-  return text;
 }
 
 /** Write parameters and sets of a call into the block. */
@@ -272,7 +262,8 @@ export function compileKernel(call: KernelCall, kinds?: readonly AccessKind[]): 
   const shape = dtypes.map(
     (dtype, k): Access => ({ dtype: storedDType(dtype) as DType, kind: kinds?.[k] ?? "c", memory: 0 }), // lowerable
   );
-  const { key, map } = moduleShape(call, shape, kernel.outputs.length, 2);
+  const { key: keyOf, map } = moduleShape(call, shape, kernel.outputs.length, 2);
+  const key = keyOf();
   return { key, module: moduleOf(key, () => emitMap(kernel, map)) };
 }
 
@@ -282,12 +273,12 @@ function moduleShape(
   shape: readonly Access[],
   outs: number,
   memories: number,
-): { readonly key: string; readonly map: MapShape } {
+): { readonly variant: string; readonly key: () => string; readonly map: MapShape } {
   const sizes = call.sets.map((s) => s.length);
   const sets = paddedSetSizes(call.kernel, sizes);
-  const places = shape.map((x) => x.kind + x.memory).join("");
-  const key = `map ${kernelText(call.kernel)} ${places}/${memories} ${sets.join()}`;
-  return { key, map: { outs: shape.slice(0, outs), inputs: shape.slice(outs), sets, memories } };
+  const variant = `${shape.map((x) => x.kind + x.memory).join("")}/${memories} ${sets.join()}`;
+  const key = (): string => `map ${kernelText(call.kernel)} ${variant}`;
+  return { variant, key, map: { outs: shape.slice(0, outs), inputs: shape.slice(outs), sets, memories } };
 }
 
 function prepare(
@@ -299,12 +290,12 @@ function prepare(
 ): Run | null {
   const operands = operandsOf(nest, blocks, outs);
   const { shape, memories } = accessesOf(operands, outs);
-  const { key, map } = moduleShape(call, shape, outs, memories.length);
+  const { variant, key, map } = moduleShape(call, shape, outs, memories.length);
   if (!isKernelCompiled(call.kernel, key, total)) return null;
   const layout = blockLayout(call.kernel, operands.length, map.sets);
   if (layout.bytes > SCRATCH.stage) return null;
   const own = scratch();
-  const run = kernelOf(key, memories, () => emitMap(call.kernel, map));
+  const run = kernelFor(call.kernel, variant, memories, { key, emit: () => emitMap(call.kernel, map) });
   writeLiterals(call, layout, map.sets, own);
   const copied = operands.flatMap((x, k) => (x.memory === null ? [k] : []));
   return { call, operands, outs, run, layout, scratch: own, copied };

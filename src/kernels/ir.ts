@@ -1,6 +1,6 @@
 /** Building kernels inside this room: nodes are hash-consed, whole calls can be imported under new input slots. */
 import type { DType } from "../dtype/index.ts";
-import type { BinaryOp, CompareOp, KernelCall, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
+import type { BinaryOp, CompareOp, Kernel, KernelCall, KernelNode, NodeId, UnaryOp } from "../graph/index.ts";
 
 /** Unary operations whose result is bool. */
 const PREDICATES: ReadonlySet<UnaryOp> = new Set<UnaryOp>(["isnan", "isinf", "isfinite", "signbit"]);
@@ -118,11 +118,44 @@ export class CallBuilder {
   }
 }
 
-/** What is built from a kernel call once per name, for as long as the call is alive. */
-export class BuiltOnce<T> {
-  readonly #known = new WeakMap<object, Map<string, T>>();
+const texts = new WeakMap<Kernel, string>();
 
-  get(from: object, name: string, build: () => T): T {
+/** Structure of a kernel as text: two kernels of one text share their modules. */
+export function kernelText(kernel: Kernel): string {
+  let text = texts.get(kernel);
+  if (text === undefined) {
+    text = JSON.stringify([kernel.inputs, kernel.params, kernel.sets, kernel.nodes, kernel.outputs]);
+    texts.set(kernel, text);
+  }
+  return text;
+}
+
+/** Calls of larger sets are told apart by identity. */
+const SET_TEXT_MAX = 256;
+
+/** Text of a call, literals included; null where that would be long. */
+export function callText({ kernel, params, sets }: KernelCall): string | null {
+  if (sets.some((s) => s.length > SET_TEXT_MAX)) return null;
+  const literal = (x: number | bigint): string => (Object.is(x, -0) ? "-0" : String(x));
+  return `${kernelText(kernel)} ${params.map(literal).join()} ${sets.map((s) => s.map(literal).join()).join(";")}`;
+}
+
+const BUILT_MAX = 256;
+
+/**
+ * What is built from something once per name, for as long as that is alive; with `textOf` also from whatever has the
+ * same text, as the calls of a task's steps have, each decoded anew.
+ */
+export class BuiltOnce<K extends object, T> {
+  readonly #known = new WeakMap<K, Map<string, T>>();
+  readonly #recent = new Map<string, T>();
+  readonly #textOf: (from: K) => string | null;
+
+  constructor(textOf: (from: K) => string | null = () => null) {
+    this.#textOf = textOf;
+  }
+
+  get(from: K, name: string, build: () => T): T {
     let built = this.#known.get(from);
     if (built === undefined) {
       built = new Map();
@@ -130,9 +163,19 @@ export class BuiltOnce<T> {
     }
     let found = built.get(name);
     if (found === undefined) {
-      found = build();
+      const text = this.#textOf(from);
+      found = text === null ? build() : this.#shared(`${name} ${text}`, build);
       built.set(name, found);
     }
+    return found;
+  }
+
+  #shared(key: string, build: () => T): T {
+    const found = this.#recent.get(key) ?? build();
+    this.#recent.delete(key);
+    this.#recent.set(key, found);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > BUILT_MAX && oldest !== undefined) this.#recent.delete(oldest);
     return found;
   }
 }

@@ -5,7 +5,7 @@ import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts
 import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
 import { copyStrided } from "./copy.ts";
-import { BuiltOnce, CallBuilder } from "./ir.ts";
+import { BuiltOnce, CallBuilder, callText } from "./ir.ts";
 import { forEachOuter, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
 import { isMoments, planReduce, skipsNaN } from "./reduce-plan.ts";
@@ -148,7 +148,30 @@ export function joinPartial(spec: ReduceSpec, onto: NDArray, part: NDArray, out:
   runMap(joinCall(spec), inputs, componentsOf(out, spec), out.shape.slice(1));
 }
 
-const ontos = new BuiltOnce<KernelCall>();
+const ontos = new BuiltOnce<KernelCall, KernelCall>(callText);
+const firsts = new BuiltOnce<KernelCall, KernelCall>(callText);
+
+/** Components of the partial of a single element: the values of `call`. Not for moments and indices. */
+function single(b: CallBuilder, call: KernelCall, spec: ReduceSpec): NodeId[] {
+  const plan = planReduce(call, spec);
+  const [value, mask] = b.import(plan.call) as [NodeId, NodeId?];
+  const one = b.param(1, "float64");
+  if (spec.op === "count") return [call.kernel.outputs.length > 1 ? b.cast(value, "float64") : one];
+  const identity = b.param(plan.identity, plan.dtype);
+  const taken = plan.skips && mask !== undefined ? b.where(mask, value, identity) : value;
+  const y = b.cast(taken, SLOT_DTYPE[partialSlot(spec)]);
+  const n = mask === undefined ? one : b.cast(mask, "float64");
+  return [plan.kind === "sum-float" ? b.binary("add", b.param(0, "float64"), y) : y, n]; // a sum of -0 is +0
+}
+
+/** The values of a fused kernel, one per cell, as the partial `out`, which has a cell per element. */
+export function firstValues(call: KernelCall, spec: ReduceSpec, inputs: readonly NDArray[], out: NDArray): void {
+  const kernel = firsts.get(call, `${spec.op} ${spec.from}`, () => {
+    const b = new CallBuilder();
+    return b.build(single(b, call, spec));
+  });
+  runMap(kernel, inputs, componentsOf(out, spec), out.shape.slice(1));
+}
 
 /**
  * Kernel that joins single elements onto a partial: what reducing blocks of one element per cell and then joining gives.
@@ -158,17 +181,7 @@ function ontoCall(call: KernelCall, spec: ReduceSpec): KernelCall {
   return ontos.get(call, `${spec.op} ${spec.from}`, () => {
     const b = new CallBuilder();
     const x = componentDTypes(spec).map((dtype) => b.input(dtype));
-    const plan = planReduce(call, spec);
-    const [value, mask] = b.import(plan.call) as [NodeId, NodeId?];
-    const one = b.param(1, "float64");
-    if (spec.op === "count")
-      return b.build(joined(b, spec, x, [call.kernel.outputs.length > 1 ? b.cast(value, "float64") : one]));
-    const identity = b.param(plan.identity, plan.dtype);
-    const taken = plan.skips && mask !== undefined ? b.where(mask, value, identity) : value;
-    let y = b.cast(taken, SLOT_DTYPE[partialSlot(spec)]);
-    if (plan.kind === "sum-float") y = b.binary("add", b.param(0, "float64"), y);
-    const n = mask === undefined ? one : b.cast(mask, "float64");
-    return b.build(joined(b, spec, x, [y, n]));
+    return b.build(joined(b, spec, x, single(b, call, spec)));
   });
 }
 
@@ -256,7 +269,7 @@ function resultOf(
 }
 
 /** A block in C order seen at another shape of its size. */
-function reshaped(block: NDArray, shape: readonly number[]): NDArray {
+export function reshaped(block: NDArray, shape: readonly number[]): NDArray {
   invariant(block.isContiguous, `a block of strides (${block.stride.join(", ")}) has no shape (${shape.join(", ")})`);
   return new NDArray(block.dtype, block.data, shape, contiguousStride(shape), block.offset);
 }

@@ -271,7 +271,7 @@ function alongColumns(call: KernelCall, spec: ReduceSpec, job: Job, target: Inde
   const columns = loopNest(shape, [...targets, ...job.inputs.map((x) => pick(x, kept))]);
   const rows = rowsOf(job);
   if (!plan.counted) fill(target.count, job.size);
-  eachColumnTile(columns, (at, width) => {
+  eachColumnTile(columns, job.size, (at, width) => {
     const accs = accumulatorTiles(dtypes, width);
     const [best, place, count] = accs as [NDArray, NDArray, NDArray?]; // by `dtypes`
     fill(best, DTYPES[spec.from].big ? BigInt(plan.identity) : Number(plan.identity));

@@ -11,7 +11,7 @@
  */
 import { DTYPES, type DType } from "../dtype/index.ts";
 import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts";
-import { BuiltOnce, CallBuilder } from "./ir.ts";
+import { BuiltOnce, CallBuilder, callText } from "./ir.ts";
 
 export type Accumulation =
   | "sum-float"
@@ -120,7 +120,7 @@ function accumulatedAs(kind: Accumulation, dtype: DType): DType | null {
   return kind === "prod-int" ? (DTYPES[dtype].kind === "u" ? "uint64" : "int64") : null;
 }
 
-const plans = new BuiltOnce<ReducePlan>();
+const plans = new BuiltOnce<KernelCall, ReducePlan>(callText);
 
 /** Plan of `spec` over the value and optional mask of `call`. For var and std: of their first pass, the mean. */
 export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
@@ -265,7 +265,7 @@ export function accumulateCall(plan: ReducePlan, dtype: DType, groups: number, s
   return accumulateCalls.get(plan, `${dtype} ${groups} ${size}`, () => makeAccumulate(plan, dtype, groups, size));
 }
 
-const accumulateCalls = new BuiltOnce<KernelCall>();
+const accumulateCalls = new BuiltOnce<ReducePlan, KernelCall>();
 
 function makeAccumulate(plan: ReducePlan, dtype: DType, groups: number, size: number): KernelCall {
   const b = new CallBuilder();

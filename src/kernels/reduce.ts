@@ -16,7 +16,7 @@ import { runNest } from "./engine.ts";
 import { CallBuilder } from "./ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./loop.ts";
 import { runMap } from "./map.ts";
-import { componentCount, SLOT_DTYPE, type SlotDType } from "./partial.ts";
+import { componentCount, firstValues, reshaped, SLOT_DTYPE, type SlotDType } from "./partial.ts";
 import { placesOf, runIndex } from "./reduce-index.ts";
 import {
   accumulatorTiles,
@@ -79,6 +79,8 @@ export function runReduce(
   const job: Job = { inputs, shape, axes, size };
   if (size === 0) return fillEmpty(spec, out, part);
   if (out.size === 0) return;
+  if (size === 1 && out.isContiguous && !isMoments(spec.op) && !givesIndex(spec.op))
+    return firstValues(call, spec, inputs, reshaped(out, [componentCount(spec.op), ...shape]));
   const plan = planReduce(call, spec);
   if (spec.op === "count") {
     if (call.kernel.outputs.length < 2) return fill(part(0), size);
@@ -220,7 +222,7 @@ function accumulateColumns(plan: ReducePlan, job: Job, target: Target): void {
   const rows = leads.shape[depth] ?? 1;
   const steps = leads.strides.map((s) => s[depth] ?? 0);
   const whole = Math.floor(rows / groups) * groups;
-  eachColumnTile(columns, (at, width) => {
+  eachColumnTile(columns, job.size, (at, width) => {
     const accs = accumulatorTiles(target.count === null ? [dtype] : [dtype, "int32"], width);
     fill(accs[0] as NDArray, DTYPES[dtype].big ? BigInt(plan.identity) : Number(plan.identity)); // one at least
     if (accs[1] !== undefined) fill(accs[1], 0);

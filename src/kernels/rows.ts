@@ -4,15 +4,15 @@ import { contiguousStride, NDArray, sizeOf } from "../ndarray/index.ts";
 import { type Access, accessKind } from "./access.ts";
 import { accumulateTile, joinSlot, pairwiseCut, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { type BlockLayout, blockLayout, paddedSetSizes } from "./block.ts";
-import { isKernelCompiled, kernelText, runNest, supports, writeLiterals } from "./engine.ts";
-import { CallBuilder } from "./ir.ts";
+import { isKernelCompiled, runNest, supports, writeLiterals } from "./engine.ts";
+import { CallBuilder, kernelText } from "./ir.ts";
 import type { LoopNest } from "./loop.ts";
 import type { MapShape } from "./map-module.ts";
 import { nativeDType } from "./op-table.ts";
 import { emitReduce, ROW_MAX } from "./reduce-module.ts";
 import { isProduct, type ReducePlan } from "./reduce-plan.ts";
 import { memoryOf } from "./segment.ts";
-import { countRun, kernelOf, SCRATCH, scratch } from "./wasm/runtime.ts";
+import { countRun, kernelFor, SCRATCH, scratch } from "./wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "./wasm/webassembly.ts";
 
 /** Elements that are computed into a tile before they are accumulated. */
@@ -117,11 +117,12 @@ function rowKernel(
     call.sets.map((s) => s.length),
   );
   const shape: MapShape = { outs: [], inputs, sets, memories: distinct.length };
-  const key = `reduce ${plan.kind}${plan.clean ? " clean" : ""} ${kernelText(call.kernel)} ${inputs.map((x) => x.kind + x.memory).join("")}/${distinct.length} ${sets.join()}`;
+  const variant = `${plan.kind}${plan.clean ? " clean" : ""} ${inputs.map((x) => x.kind + x.memory).join("")}/${distinct.length} ${sets.join()}`;
+  const key = (): string => `reduce ${kernelText(call.kernel)} ${variant}`;
   if (!isKernelCompiled(call.kernel, key, total)) return null;
   const layout = blockLayout(call.kernel, 1 + inputs.length, sets);
   if (layout.bytes > SCRATCH.copies) return null;
-  const run = kernelOf(key, distinct, () => emitReduce(plan, shape));
+  const run = kernelFor(call.kernel, `reduce ${variant}`, distinct, { key, emit: () => emitReduce(plan, shape) });
   writeLiterals(call, layout, sets, own);
   return { run, layout };
 }

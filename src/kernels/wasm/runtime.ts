@@ -147,6 +147,37 @@ export function kernelOf(
   return run;
 }
 
+/** Variants that one owner keeps: memories come and go. */
+const VARIANTS_MAX = 64;
+const variants = new WeakMap<object, Map<string, WasmKernel>>();
+
+/**
+ * As {@link kernelOf}, remembered with `owner` too, so that its next call needs no long key: `variant` tells apart what
+ * one owner's kernels differ in beside the memories.
+ */
+export function kernelFor(
+  owner: object,
+  variant: string,
+  memories: readonly WasmMemory[],
+  make: { readonly key: () => string; readonly emit: () => Uint8Array<ArrayBuffer> },
+): WasmKernel {
+  let own = variants.get(owner);
+  if (own === undefined) {
+    own = new Map();
+    variants.set(owner, own);
+  }
+  const bound = `${variant}@${memories.map(memoryId).join()}`;
+  const known = own.get(bound);
+  if (known !== undefined) {
+    stats.cacheHits++;
+    return known;
+  }
+  if (own.size === VARIANTS_MAX) own.clear();
+  const made = kernelOf(make.key(), memories, make.emit);
+  own.set(bound, made);
+  return made;
+}
+
 /**
  * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
  * accumulators, slots, means, a tile of a partial.
