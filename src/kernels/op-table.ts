@@ -430,7 +430,10 @@ const FEW_NODES = 8;
 /** Elements per iteration: 16 where 8-bit values fill their vectors or a small kernel moves narrow ones or nothing else, else 8. */
 export function iterationOf(kernel: Kernel): 8 | 16 {
   if (kernel.nodes.every((n) => widthOf(n.dtype) === 1)) return 16;
-  if (kernel.nodes.some((n) => isApproximate(n.op))) return 8; // their code is long enough
+  const isFew = kernel.nodes.length <= FEW_NODES;
+  // The long chains of elementary functions run better side by side; their code in float64 is long enough.
+  if (kernel.nodes.some((n) => isApproximate(n.op)))
+    return isFew && kernel.nodes.every((n) => widthOf(n.dtype) <= 4) ? 16 : 8;
   const isNarrow = kernel.nodes.some((n) => (n.op === "in" || n.op === "cast") && widthOf(n.dtype) <= 2);
   return kernel.nodes.length <= (isNarrow ? FEW_NODES : 2) ? 16 : 8;
 }
