@@ -60,10 +60,11 @@ def answer(question):
             r.tofile(os.path.join(folder, f"result-{k}"))
     del result, results
     samples = []
+    clock = time.process_time if question["cpu"] else time.perf_counter
     for _ in range(question["repeats"]):
-        start = time.perf_counter()
+        start = clock()
         f(*args)
-        samples.append((time.perf_counter() - start) * 1e3)
+        samples.append((clock() - start) * 1e3)
     return {"ms": samples, "results": described}
 
 
