@@ -82,7 +82,7 @@ export function selectDeep(job: SelectJob): void {
       const [to, ...views] = here as [number, ...number[]]; // operand 0 is the result
       first.fill(0);
       const pass = (level: number, branches: readonly Branch[]): void =>
-        scan(views, (values, valid, n) => countDigits(spec.from, values.data, valid, n, { level, branches }));
+        scan(views, (values, valid, n) => countDigits(spec.from, values.data, valid, { n, level, branches }));
       pass(0, [{ prefix: 0, counts: first }]);
       const n = first.reduce((sum, c) => sum + c, 0);
       const store = (k: number, x: Element): void => {

@@ -41,32 +41,98 @@ export interface Branch {
   readonly counts: Float64Array;
 }
 
-/** Count the digits at `level` of valid elements, each under its branch; elements without a branch are passed over. */
+/** What a pass counts: the digits at `level`, each under its branch. */
+export interface Pass {
+  readonly level: number;
+  readonly branches: readonly Branch[];
+}
+
+/** Count the digits of `n` valid elements; elements without a branch are passed over. */
 export function countDigits(
   dtype: DType,
   values: TypedArray,
   valid: Uint8Array | null,
-  n: number,
-  { level, branches }: { readonly level: number; readonly branches: readonly Branch[] },
+  { n, level, branches }: Pass & { readonly n: number },
 ): void {
-  const words = wordsOf(values);
   const width = levelsOfKey(dtype);
+  if (width === 1) return countShort(dtype, wordsOf(values), valid, { n, level, branches });
+  const words = new Int32Array(values.buffer, values.byteOffset, (n * width) >> 1);
+  const kind: WideKind = {
+    float: DTYPES[dtype].kind === "f",
+    flip: topFlip(dtype) === 0 ? 0 : 1 << 31,
+    per: width >> 1,
+  };
+  if (level === 0) countTop(kind, words, valid, { n, level, branches });
+  else countBelow(kind, words, valid, { n, level, branches });
+}
+
+/** How 32-bit words become keys; `per` of them are an element. */
+interface WideKind {
+  readonly float: boolean;
+  readonly flip: number;
+  readonly per: number;
+}
+
+/** The first digits of keys of two or four. Numbers stay 32-bit integers: others would be slow. */
+function countTop(
+  { float, flip, per }: WideKind,
+  words: Int32Array,
+  valid: Uint8Array | null,
+  { n, branches }: Pass & { readonly n: number },
+): void {
+  const [{ counts }] = branches as readonly [Branch, ...Branch[]]; // a pass has branches
+  for (let i = 0, at = per - 1; i < n; i++, at += per) {
+    if (valid !== null && valid[i] === 0) continue;
+    const w = words[at] as number;
+    const top = (float && w < 0 ? ~w : w ^ flip) >>> 16;
+    counts[top] = (counts[top] as number) + 1;
+  }
+}
+
+/** Later digits of keys of two or four: few elements share their first digit with a branch. */
+function countBelow(
+  { float, flip, per }: WideKind,
+  words: Int32Array,
+  valid: Uint8Array | null,
+  { n, level, branches }: Pass & { readonly n: number },
+): void {
+  const tops = new Uint8Array(DIGITS);
+  for (const { prefix } of branches) tops[Math.floor(prefix / DIGITS ** (level - 1))] = 1;
+  for (let i = 0, at = per - 1; i < n; i++, at += per) {
+    if (valid !== null && valid[i] === 0) continue;
+    const w = words[at] as number;
+    const key = float && w < 0 ? ~w : w ^ flip;
+    if (tops[key >>> 16] === 0) continue;
+    if (level === 1) {
+      add(branches, key >>> 16, key & 0xffff);
+      continue;
+    }
+    const low = float && w < 0 ? ~(words[at - 1] as number) : (words[at - 1] as number);
+    const high = key < 0 ? key + 2 ** 32 : key;
+    if (level === 2) add(branches, high, low >>> 16);
+    else add(branches, high * DIGITS + (low >>> 16), low & 0xffff);
+  }
+}
+
+function add(branches: readonly Branch[], prefix: number, digit: number): void {
+  for (const { prefix: own, counts } of branches) if (own === prefix) counts[digit] = (counts[digit] as number) + 1;
+}
+
+/** Keys of one digit. */
+function countShort(
+  dtype: DType,
+  words: Uint16Array | Uint8Array,
+  valid: Uint8Array | null,
+  { n, branches }: Pass & { readonly n: number },
+): void {
+  const [{ counts }] = branches as readonly [Branch, ...Branch[]]; // a pass has branches
   const flip = topFlip(dtype);
   const float = DTYPES[dtype].kind === "f";
-  const byPrefix = new Map(branches.map((b) => [b.prefix, b.counts]));
-  const only = branches.length === 1 ? (branches[0] as Branch) : null;
   for (let i = 0; i < n; i++) {
     if (valid !== null && valid[i] === 0) continue;
-    const top = words[i * width + width - 1] as number;
-    const rest = float && top >= 0x8000 ? 0xffff : 0;
-    let digit = top ^ (rest === 0 ? flip : rest);
-    let prefix = 0;
-    for (let l = 1; l <= level; l++) {
-      prefix = prefix * DIGITS + digit;
-      digit = (words[i * width + width - 1 - l] as number) ^ rest;
-    }
-    const counts = only === null ? byPrefix.get(prefix) : only.prefix === prefix ? only.counts : undefined;
-    if (counts !== undefined) counts[digit] = (counts[digit] as number) + 1;
+    const w = words[i] as number;
+    const digit = float && w >= 0x8000 ? w ^ 0xffff : w ^ flip;
+    counts[digit] = (counts[digit] as number) + 1;
   }
 }
 

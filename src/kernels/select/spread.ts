@@ -77,7 +77,7 @@ export const spreadKernels: Readonly<Record<string, BlockKernel>> = {
       if (branches.length === 0 || x.size === 0) return;
       const scan = columnScanner({ call, spec, views: [x], depths: x.shape, depthStrides: [x.stride] });
       scan([x.offset], (values, valid, n) =>
-        countDigits(spec.from, values.data, valid, n, { level: sums.length, branches }),
+        countDigits(spec.from, values.data, valid, { n, level: sums.length, branches }),
       );
     },
     scratch: () => 1 << 20,
