@@ -23,7 +23,7 @@ import {
   workRows,
   workSurface,
 } from "./surface.ts";
-import { type Combine, runTaps, tapElements, writeScale } from "./taps.ts";
+import { type Combine, runTaps, type TapKernel, tapElements, writeScale } from "./taps.ts";
 
 /** A window of rows × columns that combines all its elements. */
 export interface Separable {
@@ -119,10 +119,11 @@ function isOneDType(w: Separable, input: NDArray): boolean {
 /** A small window in one pass. */
 function runSmall(w: Separable, window: Size, input: NDArray, out: NDArray): void {
   const ending = w.scale !== null ? "scaled" : w.combine !== "sum" ? "quieted" : null;
-  const kernel = smallKernel({ combine: w.combine, from: w.dtype, dtype: w.dtype, to: w.dtype, ending }, window);
+  const tap: TapKernel = { combine: w.combine, from: w.dtype, dtype: w.dtype, to: w.dtype, ending };
+  const [one, two] = [smallKernel(tap, window, 1), smallKernel(tap, window, 2)];
   const sight = { dtype: w.dtype, elements: smallElements(w.dtype), window };
   overPlane(sight, input, out, (source, target, size) =>
-    runRows(kernel, source, target, size, (_, at) => writeScale(at, w.scale ?? 1)),
+    runRows(size.rows > 1 ? two : one, source, target, size, (_, at) => writeScale(at, w.scale ?? 1)),
   );
 }
 

@@ -46,64 +46,82 @@ function shifted(i: Iteration, columns: readonly Columns[], at: number, itemsize
 /** How two vectors become one. */
 type Join = (a: V, b: V) => V;
 
-/** One iteration: columns down by rows, then along; `loaded` sees every vector of the source. */
-function results(i: Iteration, dtype: DType, window: Size, join: Join, loaded: (x: V) => void): V[] {
+/** What an iteration does with vectors. */
+interface Joining {
+  readonly join: Join;
+  /** Terms may be joined in any order, so that two rows share what lies in both their windows. */
+  readonly shares: boolean;
+  /** Sees every vector of the source. */
+  readonly loaded?: (x: V) => void;
+}
+
+/** Columns of `n` rows of results, whose windows begin one row after the other. */
+function downwards(x: readonly V[], n: number, height: number, { join, shares }: Joining): V[] {
+  if (!shares || n === 1 || height === 1)
+    return Array.from({ length: n }, (_, r) => x.slice(r, r + height).reduce(join));
+  const middle = x.slice(1, height).reduce(join);
+  return [join(x[0] as V, middle), join(middle, x[height] as V)]; // height + 1 of them
+}
+
+/** One iteration of `n` rows: columns down, then along. */
+function results(i: Iteration, dtype: DType, window: Size, n: number, how: Joining): V[][] {
   const { f } = i;
   const itemsize = sizeOfItem(dtype);
   const [lanes, elements, reach] = [16 / itemsize, smallElements(dtype), window.columns - 1];
   const rows: Local<"i32">[] = [i.at];
-  for (let y = 1; y < window.rows; y++) rows.push(f.let(scalar2("i32.add", rows[y - 1] as Local<"i32">, i.pitch))); // y - 1 is there
-  const firsts = Array.from({ length: VECTORS }, (_, n) => n * lanes);
+  for (let y = 1; y < window.rows + n - 1; y++)
+    rows.push(f.let(scalar2("i32.add", rows[y - 1] as Local<"i32">, i.pitch))); // y - 1 is there
+  const firsts = Array.from({ length: VECTORS }, (_, v) => v * lanes);
   // what lies beyond; the last vector ends with the window, so that nothing beyond is read
   for (let at = elements; at < elements + reach; at += lanes) firsts.push(Math.min(at, elements + reach - lanes));
-  const columns = firsts.map((first): Columns => {
-    const down = rows.map((base) => {
-      const x = f.let(loadVector("v128.load", { memory: i.places.from, base, offset: first * itemsize }));
-      loaded(x);
-      return x;
+  const columns = firsts.map((first) => {
+    const x = rows.map((base) => {
+      const vector = f.let(loadVector("v128.load", { memory: i.places.from, base, offset: first * itemsize }));
+      how.loaded?.(vector);
+      return vector;
     });
-    return { first, v: down.reduce(join) };
+    return downwards(x, n, window.rows, how).map((v): Columns => ({ first, v }));
   });
-  return Array.from({ length: VECTORS }, (_, n) =>
-    Array.from({ length: window.columns }, (_, x) => shifted(i, columns, n * lanes + x, itemsize)).reduce(join),
-  );
+  return Array.from({ length: n }, (_, r) => {
+    const row = columns.map((c) => c[r] as Columns); // n of them
+    return Array.from({ length: VECTORS }, (_, v) =>
+      Array.from({ length: window.columns }, (_, x) => shifted(i, row, v * lanes + x, itemsize)).reduce(how.join),
+    );
+  });
 }
 
-/** The kernel of a small window; source and arithmetic have one dtype. */
-export function smallKernel(k: TapKernel, window: Size): RowKernel {
+/** The kernel of a small window, one or two rows at once; source and arithmetic have one dtype. */
+export function smallKernel(k: TapKernel, window: Size, rows: 1 | 2): RowKernel {
   const name = k.combine === "sum" ? "sum" : `${k.combine.which}${k.combine.skipna ? " skipna" : ""}`;
-  const step = { elements: smallElements(k.dtype), fromSize: sizeOfItem(k.dtype), toSize: sizeOfItem(k.to) };
+  const step = { elements: smallElements(k.dtype), fromSize: sizeOfItem(k.dtype), toSize: sizeOfItem(k.to), rows };
   return {
-    key: `small ${name} ${k.dtype} ${k.to} ${k.ending} ${window.rows} ${window.columns}`,
+    key: `small ${name} ${k.dtype} ${k.to} ${k.ending} ${window.rows} ${window.columns} ${rows}`,
     step,
     body: (i) => {
       const { f } = i;
       const { combine } = k;
+      const store = (values: readonly (readonly V[])[], ending: TapKernel["ending"]): void => {
+        for (const [r, row] of values.entries()) {
+          const to = r === 0 ? i.to : f.let(scalar2("i32.add", i.to, i.toPitch));
+          storeElements({ ...i, to }, { ...k, ending }, row);
+        }
+      };
       const exactly = (): void =>
-        storeElements(
-          i,
-          k,
-          results(
-            i,
-            k.dtype,
-            window,
-            (a, b) => combined(i, k, a, b),
-            () => undefined,
-          ),
+        store(
+          results(i, k.dtype, window, rows, { join: (a, b) => combined(i, k, a, b), shares: combine !== "sum" }),
+          k.ending,
         );
       if (combine === "sum" || combine.skipna || DTYPES[k.dtype].kind !== "f") return exactly();
       // as if there were no NaN; where there was one, once more
       let sum: V | null = null;
-      const plain = results(
-        i,
-        k.dtype,
-        window,
-        (a, b) => f.let(ordered(f, k.dtype, combine.which, a, b)),
-        (x) => {
+      const plain = results(i, k.dtype, window, rows, {
+        join: (a, b) => f.let(ordered(f, k.dtype, combine.which, a, b)),
+        shares: true,
+        loaded: (x) => {
           sum = sum === null ? x : f.let(vector2(`${shapeOf(k.dtype)}.add` as Vector2Name, sum, x)); // a float's
         },
-      );
-      storeElements(i, { ...k, ending: null }, plain);
+      });
+      store(plain, null);
       whereNaN(f, k.dtype, [sum as unknown as V], exactly); // there was a vector
     },
   };

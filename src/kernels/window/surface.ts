@@ -63,6 +63,8 @@ export interface Iteration {
   readonly at: Local<"i32">;
   readonly pitch: Local<"i32">;
   readonly to: Local<"i32">;
+  /** Bytes from row to row of the result. */
+  readonly toPitch: Local<"i32">;
   /** First column of the iteration, and rows left with this one. */
   readonly column: Local<"i32">;
   readonly rows: Local<"i32">;
@@ -80,6 +82,8 @@ export interface Step {
   readonly elements: number;
   readonly fromSize: number;
   readonly toSize: number;
+  /** Rows that an iteration makes at once: 1 unless given. Of an odd number of them the last pair begins earlier. */
+  readonly rows?: 1 | 2;
 }
 
 /** Module `k(block, rows, columns)` that runs `body` for every `elements` columns of every row; columns ≥ elements. */
@@ -96,21 +100,29 @@ function emitRows(places: Places, step: Step, body: (i: Iteration) => void): Uin
   f.doWhile(
     () => rows,
     () => {
+      if (step.rows === 2)
+        f.if(scalarCompare("i32.eq", rows, i32(1)), () => {
+          f.set(source, scalar2("i32.sub", source, pitch));
+          f.set(target, scalar2("i32.sub", target, targetPitch));
+          f.set(rows, i32(2));
+        });
       f.set(column, i32(0));
       f.doWhile(
         () => scalarCompare("i32.lt_u", before, last),
         () => {
           f.set(at, place(source, step.fromSize));
           f.set(to, place(target, step.toSize));
-          body({ f, places, at, pitch, to, column, rows, word, own });
+          body({ f, places, at, pitch, to, toPitch: targetPitch, column, rows, word, own });
           f.set(before, column);
           f.set(column, scalar2("i32.add", column, i32(step.elements)));
           f.set(column, select(scalarCompare("i32.gt_u", column, last), last, column));
         },
       );
-      f.set(source, scalar2("i32.add", source, pitch));
-      f.set(target, scalar2("i32.add", target, targetPitch));
-      f.set(rows, scalar2("i32.sub", rows, i32(1)));
+      for (let k = 0; k < (step.rows ?? 1); k++) {
+        f.set(source, scalar2("i32.add", source, pitch));
+        f.set(target, scalar2("i32.add", target, targetPitch));
+      }
+      f.set(rows, scalar2("i32.sub", rows, i32(step.rows ?? 1)));
     },
   );
   return encodeModule([f.finish()], places.own + 1);
