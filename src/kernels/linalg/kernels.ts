@@ -6,6 +6,7 @@ import { contiguousStride, type NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockKernel } from "../blocks.ts";
 import { fill } from "../copy.ts";
 import { eig } from "./eigen.ts";
+import { eigh } from "./hermitian.ts";
 import {
   adjoint,
   elementOf,
@@ -17,7 +18,7 @@ import {
   writeMatrix,
   zeros,
 } from "./matrix.ts";
-import { eigh, qr, svd } from "./orthogonal.ts";
+import { qr, svd } from "./orthogonal.ts";
 import { cholesky, determinant, logDeterminant, luOf, solve, substitute } from "./solve.ts";
 
 type Params = Readonly<Record<string, unknown>>;

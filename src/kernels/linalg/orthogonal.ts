@@ -1,7 +1,7 @@
 /**
  * Decompositions by unitary transforms: QR by Householder reflections (signs as LAPACK's geqrf), singular values by
- * one-sided Jacobi rotations after QR, eigenvalues of Hermitian matrices by Jacobi rotations. Sources: G. Golub and
- * C. Van Loan, Matrix Computations, 4th edition, §§5.2, 8.5, 8.6.3; LAPACK `zlarfg`.
+ * one-sided Jacobi rotations after QR. Sources: G. Golub and C. Van Loan, Matrix Computations, 4th edition, §§5.2, 8.6.3;
+ * LAPACK `zlarfg`.
  */
 import {
   adjoint,
@@ -16,33 +16,37 @@ import {
 } from "./matrix.ts";
 
 /** One reflection `I − τ·v·vᴴ`; v begins at row `first`, where it is 1. */
-interface Reflection {
+export interface Reflection {
   readonly first: number;
   readonly v: Matrix;
   readonly tau: readonly [number, number];
 }
 
-/** The reflection that takes column `k` of `a` below row `k` to zero, or null where it is zero already. */
-function reflectionOf(a: Matrix, k: number): { readonly reflection: Reflection; readonly beta: number } | null {
-  const [alpha, alphaIm] = elementOf(a, k, k);
+/** The reflection that takes column `k` of `a` below row `first` to zero, or null where it is zero already. */
+export function reflectionOf(
+  a: Matrix,
+  first: number,
+  k: number,
+): { readonly reflection: Reflection; readonly beta: number } | null {
+  const [alpha, alphaIm] = elementOf(a, first, k);
   let below = 0;
-  for (let i = k + 1; i < a.rows; i++) below = Math.hypot(below, ...elementOf(a, i, k));
+  for (let i = first + 1; i < a.rows; i++) below = Math.hypot(below, ...elementOf(a, i, k));
   if (below === 0 && alphaIm === 0) return null;
   const norm = Math.hypot(alpha, alphaIm, below);
   const beta = alpha < 0 || Object.is(alpha, -0) ? norm : -norm;
-  const v = zeros(a.rows - k, 1, a.im !== null);
+  const v = zeros(a.rows - first, 1, a.im !== null);
   const [dr, di] = [alpha - beta, alphaIm];
   const size = dr * dr + di * di;
   v.re[0] = 1;
-  for (let i = k + 1; i < a.rows; i++) {
+  for (let i = first + 1; i < a.rows; i++) {
     const [x, y] = elementOf(a, i, k);
-    setElement(v, i - k, 0, [(x * dr + y * di) / size, (y * dr - x * di) / size]);
+    setElement(v, i - first, 0, [(x * dr + y * di) / size, (y * dr - x * di) / size]);
   }
-  return { reflection: { first: k, v, tau: [(beta - alpha) / beta, -alphaIm / beta] }, beta };
+  return { reflection: { first, v, tau: [(beta - alpha) / beta, -alphaIm / beta] }, beta };
 }
 
 /** `a −= τ · v · (vᴴ·a)` from column `from` on. */
-function reflect(a: Matrix, { first, v }: Reflection, tau: readonly [number, number], from: number): void {
+export function reflect(a: Matrix, { first, v }: Reflection, tau: readonly [number, number], from: number): void {
   const w = zeros(1, a.cols, a.im !== null);
   for (let i = 0; i < v.rows; i++) {
     const [x, y] = elementOf(v, i, 0);
@@ -59,7 +63,7 @@ export function qr(a: Matrix, columns: number): { readonly q: Matrix; readonly r
   const work = copyOf(a);
   const reflections: Reflection[] = [];
   for (let k = 0; k < Math.min(a.rows, a.cols); k++) {
-    const made = reflectionOf(work, k);
+    const made = reflectionOf(work, k, k);
     if (!made) continue;
     const { reflection, beta } = made;
     reflect(work, reflection, [reflection.tau[0], -reflection.tau[1]], k + 1);
@@ -77,11 +81,9 @@ export function qr(a: Matrix, columns: number): { readonly q: Matrix; readonly r
 
 const SWEEPS_MAX = 60;
 const EPSILON = 2 ** -52;
-/** Off-diagonal elements below this, of a matrix whose largest is between 1 and 2, change no eigenvalue's last bit. */
-const NEGLIGIBLE = 2 ** -60;
 
 /** Rows i and j of `a` turned by a rotation: `x' = c·x − s·e·y`, `y' = s·x + c·e·y`, with |e| = 1. */
-function turnRows(a: Matrix, i: number, j: number, turn: Rotation): void {
+export function turnRows(a: Matrix, i: number, j: number, turn: Rotation): void {
   if (a.im === null) turnReal(a.re, i * a.cols, j * a.cols, a.cols, turn);
   else turnComplex(a.re, a.im, i * a.cols, j * a.cols, a.cols, turn);
 }
@@ -181,13 +183,15 @@ export function svd(a: Matrix, full: boolean): Svd {
   return { u: product(q, outer), s: s.map((x) => x * scale), vh };
 }
 
-function largest(a: Matrix): number {
+/** A power of 2 near the largest element. */
+export function largest(a: Matrix): number {
   let max = 0;
   for (const part of a.im ? [a.re, a.im] : [a.re]) for (const x of part) max = Math.max(max, Math.abs(x));
   return max === 0 || !Number.isFinite(max) ? 1 : 2 ** Math.floor(Math.log2(max));
 }
 
-function scaled(a: Matrix, by: number): Matrix {
+/** All elements divided by a number. */
+export function scaled(a: Matrix, by: number): Matrix {
   return { ...a, re: a.re.map((x) => x / by), im: a.im?.map((x) => x / by) ?? null };
 }
 
@@ -252,77 +256,4 @@ function completeRow(a: Matrix, to: number, unit: number): boolean {
     setElement(a, to, j, [x / size, y / size]);
   }
   return true;
-}
-
-/** Eigenvalues in rising order and eigenvectors (columns) of a Hermitian matrix; only one triangle is read. */
-export function eigh(a: Matrix, lower: boolean): { readonly values: Float64Array; readonly vectors: Matrix } {
-  const n = a.rows;
-  const work = zeros(n, n, a.im !== null);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      const [x, y] = lower ? elementOf(a, i, j) : elementOf(a, j, i);
-      const im = i === j ? 0 : lower ? y : -y;
-      setElement(work, i, j, [x, im]);
-      setElement(work, j, i, [x, -im]);
-    }
-  }
-  const scale = largest(work);
-  const h = scaled(work, scale);
-  const v = identity(n, n, a.im !== null); // rows are eigenvectors
-  for (let sweep = 0, isDone = false; !isDone && sweep < SWEEPS_MAX; sweep++) isDone = diagonalize(h, v);
-  const raw = Float64Array.from({ length: n }, (_, k) => (h.re[k * n + k] as number) * scale);
-  const order = [...raw.keys()].sort((x, y) => (raw[x] as number) - (raw[y] as number) || x - y);
-  const vectors = zeros(n, n, a.im !== null);
-  order.forEach((from, to) => {
-    for (let i = 0; i < n; i++) setElement(vectors, i, to, elementOf(v, from, i));
-  });
-  return { values: Float64Array.from(order, (k) => raw[k] as number), vectors };
-}
-
-/** One sweep of rotations `h → Jᴴ·h·J`; true when all off-diagonal elements are negligible. */
-function diagonalize(h: Matrix, v: Matrix): boolean {
-  const n = h.rows;
-  let isDone = true;
-  for (let p = 0; p < n; p++) {
-    for (let q = p + 1; q < n; q++) {
-      const [gr, gi] = elementOf(h, p, q);
-      const a = h.re[p * n + p] as number;
-      const b = h.re[q * n + q] as number;
-      const size = Math.hypot(gr, gi);
-      if (!(size > NEGLIGIBLE)) continue;
-      isDone = false;
-      const turn = rotationOf(a, b, gr, gi);
-      turnColumns(h, p, q, turn);
-      turnRows(h, p, q, { ...turn, ei: -turn.ei });
-      setElement(h, p, q, [0, 0]);
-      setElement(h, q, p, [0, 0]);
-      if (h.im) {
-        h.im[p * n + p] = 0;
-        h.im[q * n + q] = 0;
-      }
-      turnRows(v, p, q, turn);
-    }
-  }
-  return isDone;
-}
-
-/** Columns p and q turned: `x' = c·x − s·e·y`, `y' = s·x + c·e·y`. */
-function turnColumns(a: Matrix, p: number, q: number, { c, s, er, ei }: Rotation): void {
-  const n = a.cols;
-  for (let k = 0; k < a.rows; k++) {
-    const i = k * n + p;
-    const j = k * n + q;
-    const x = a.re[i] as number;
-    const y = a.re[j] as number;
-    const u = a.im?.[i] ?? 0;
-    const w = a.im?.[j] ?? 0;
-    const yr = er * y - ei * w;
-    const yi = er * w + ei * y;
-    a.re[i] = c * x - s * yr;
-    a.re[j] = s * x + c * yr;
-    if (a.im) {
-      a.im[i] = c * u - s * yi;
-      a.im[j] = s * u + c * yi;
-    }
-  }
 }
