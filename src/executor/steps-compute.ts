@@ -13,6 +13,7 @@ import {
   runReduce,
   runReduceOnto,
   runSelect,
+  takePicks,
 } from "../kernels/index.ts";
 import { contiguousStride, NDArray } from "../ndarray/index.ts";
 import { axesView, boxView, walkView } from "./walk.ts";
@@ -60,7 +61,7 @@ export function computeStep(step: ComputeStep, block: (register: Register) => ND
       runBlock(step.kernel, step.inputs.map(block), out, step.params, { at: step.at, position: step.position });
       break;
     case "take":
-      take(step.picks, step.axis, step.inputs.map(block), out);
+      takePicks(new Int32Array(step.picks.slice().buffer), step.axis, step.inputs.map(block), out);
       break;
     case "combine":
       if (step.final) finalCombine(step.spec, step.inputs.map(block), out);
@@ -120,22 +121,6 @@ function inputViews(
 }
 
 /** Runs of neighbouring elements of one input are copied at once. */
-function take(picks: Uint8Array, axis: number, inputs: readonly NDArray[], out: NDArray): void {
-  const pairs = new Int32Array(picks.slice().buffer); // messages do not give aligned buffers
-  const n = pairs.length / 2;
-  for (let i = 0; i < n; ) {
-    const [number, start] = [pairs[2 * i] as number, pairs[2 * i + 1] as number];
-    let count = 1;
-    while (i + count < n && pairs[2 * (i + count)] === number && pairs[2 * (i + count) + 1] === start + count) count++;
-    const from = inputs[number] as NDArray; // picks name inputs
-    const at = out.shape.map((_, k) => (k === axis ? i : 0));
-    const size = out.shape.map((extent, k) => (k === axis ? count : extent));
-    const own = at.map((_, k) => (k === axis ? start : 0));
-    copyStrided(boxView(out, at, size), boxView(from, own, size));
-    i += count;
-  }
-}
-
 /** Bytes in C order, little-endian as all machines that Node runs on; one element repeats over the whole block. */
 function literal(bytes: Uint8Array, out: NDArray): void {
   const { itemsize } = dtypeInfo(out.dtype);

@@ -56,6 +56,72 @@ function pickWords(
   }
 }
 
+/** Rows of equal patterns: in row r, `out[r * length + targets[i]] = x[rows[r] + sources[i]]`. */
+export interface Pattern {
+  /** Place in `x.data` of each row. */
+  readonly rows: Int32Array;
+  /** Elements of a row of `out`. */
+  readonly length: number;
+  readonly targets: Int32Array;
+  readonly sources: Int32Array;
+}
+
+/** Copy single elements by a pattern; `out` is in C order. */
+export function pickPattern(out: NDArray, x: NDArray, pattern: Pattern): void {
+  const { itemsize } = dtypeInfo(out.dtype);
+  const [to, from] = [wordsOf(out, itemsize), wordsOf(x, itemsize)];
+  if (itemsize === 1) pattern8(to as Uint8Array, from as Uint8Array, out.offset, pattern);
+  else if (itemsize === 2) pattern16(to as Uint16Array, from as Uint16Array, out.offset, pattern);
+  else if (itemsize === 4) pattern32(to as Uint32Array, from as Uint32Array, out.offset, pattern);
+  else patternWords(to as Uint32Array, from as Uint32Array, { start: out.offset, words: itemsize / 4 }, pattern);
+}
+
+function pattern8(to: Uint8Array, from: Uint8Array, start: number, { rows, length, targets, sources }: Pattern): void {
+  for (let r = 0, t = start; r < rows.length; r++, t += length) {
+    const at = rows[r] as number; // r < length
+    for (let i = 0; i < targets.length; i++)
+      to[t + (targets[i] as number)] = from[at + (sources[i] as number)] as number; // in range
+  }
+}
+function pattern16(
+  to: Uint16Array,
+  from: Uint16Array,
+  start: number,
+  { rows, length, targets, sources }: Pattern,
+): void {
+  for (let r = 0, t = start; r < rows.length; r++, t += length) {
+    const at = rows[r] as number; // r < length
+    for (let i = 0; i < targets.length; i++)
+      to[t + (targets[i] as number)] = from[at + (sources[i] as number)] as number; // in range
+  }
+}
+function pattern32(
+  to: Uint32Array,
+  from: Uint32Array,
+  start: number,
+  { rows, length, targets, sources }: Pattern,
+): void {
+  for (let r = 0, t = start; r < rows.length; r++, t += length) {
+    const at = rows[r] as number; // r < length
+    for (let i = 0; i < targets.length; i++)
+      to[t + (targets[i] as number)] = from[at + (sources[i] as number)] as number; // in range
+  }
+}
+function patternWords(
+  to: Uint32Array,
+  from: Uint32Array,
+  { start, words }: { readonly start: number; readonly words: number },
+  { rows, length, targets, sources }: Pattern,
+): void {
+  for (let r = 0, row = start; r < rows.length; r++, row += length) {
+    const at = rows[r] as number; // r < length
+    for (let i = 0; i < targets.length; i++) {
+      const [t, f] = [(row + (targets[i] as number)) * words, (at + (sources[i] as number)) * words]; // in range
+      for (let w = 0; w < words; w++) to[t + w] = from[f + w] as number;
+    }
+  }
+}
+
 /** `to[k++] = from[i]` where `mask[i]`, for every row of as many elements as the mask has: both in C order, `count` kept a row. */
 export function keepElements(out: NDArray, x: NDArray, mask: Uint8Array, count: number): void {
   const { itemsize } = dtypeInfo(out.dtype);

@@ -1,7 +1,7 @@
 /** Block kernels of ranges, selections and repeats: each against one element after another, whatever the strides. */
 import { expect, test } from "vitest";
 import { allocate, type DType, dtypeInfo } from "../../src/dtype/index.ts";
-import { createSegment, fillRange, runBlock } from "../../src/kernels/index.ts";
+import { createSegment, fillRange, runBlock, takePicks } from "../../src/kernels/index.ts";
 import { NDArray, type Nested } from "../../src/ndarray/index.ts";
 
 const DTYPES: readonly DType[] = ["bool", "uint8", "int16", "float16", "float32", "int64", "complex64", "complex128"];
@@ -67,6 +67,34 @@ test.each(["plain", "turned", "reversed"] as const)("selections, repeats and poi
     const list = NDArray.of(BigInt64Array.of(-1n, 2n, 2n));
     expect(run("take", [x, list], [3, 7], { axis: 0 })).toEqual([rows[4], rows[2], rows[2]].flat());
   }
+});
+
+test.each(["plain", "turned", "reversed"] as const)("elements along an axis of several blocks, %s", (how) => {
+  for (const dtype of DTYPES)
+    for (const [n, m] of [
+      [5, 7],
+      [4, 40],
+      [40, 3],
+    ] as const) {
+      const blocks = [strided(dtype, [n, m], how), strided(dtype, [n, m], "plain")];
+      const values = blocks.map(elements);
+      for (const axis of [0, 1]) {
+        const extent = axis === 0 ? n : m;
+        const picks = Int32Array.from([0, 1, 0, 2, 1, 0, 1, 0, 0, extent - 1, 1, extent - 2, 1, extent - 1]);
+        const count = picks.length / 2;
+        const out = NDArray.zeros(dtype, axis === 0 ? [count, m] : [n, count]);
+        takePicks(picks, axis, blocks, out);
+        const at = (i: number, j: number): unknown =>
+          values[picks[2 * i] as number]?.[
+            axis === 0 ? (picks[2 * i + 1] as number) * m + j : j * m + (picks[2 * i + 1] as number)
+          ];
+        const want =
+          axis === 0
+            ? Array.from({ length: count * m }, (_, k) => at(Math.floor(k / m), k % m))
+            : Array.from({ length: n * count }, (_, k) => at(k % count, Math.floor(k / count)));
+        expect(elements(out)).toEqual(want);
+      }
+    }
 });
 
 test("places of true elements, from anywhere in the flat order", () => {
