@@ -17,6 +17,7 @@ const [counts] = array.histogram(swir, { bins: 16, range: [0, 256] });
 console.log(`histogram ${(await counts.compute()).toArray()}`);
 
 const stretched = swir
+  .astype("float64") // bytes would wrap below 0: see UnsignedWrapWarning
   .sub(low)
   .mul(255 / (high - low))
   .clip(0, 255)

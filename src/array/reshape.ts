@@ -44,8 +44,9 @@ export function resolveShape(shape: readonly number[], size: number): number[] {
  * @throws {ShapeError} another number of elements
  */
 export function reshapeLayer(x: LazyArray, to: readonly number[]): LayerNode {
+  const { node } = x; // refuses an unknown size
   const shape = resolveShape(to, sizeOf(x.shape));
-  if (shape.length === x.ndim && shape.every((n, k) => n === x.shape[k])) return x.node;
+  if (shape.length === x.ndim && shape.every((n, k) => n === x.shape[k])) return node;
   if (sizeOf(shape) === 0)
     return literalNode(
       "reshape",

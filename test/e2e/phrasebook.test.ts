@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import * as array from "../../src/array/index.ts";
+import { onWarning } from "../../src/base/index.ts";
+import { pushRunner } from "../../src/graph/index.ts";
+import { localRunner } from "../../src/local/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { expr } from "../../src/xr/index.ts";
 import { describeNumpy, type NumpyLive, type PythonResult } from "../oracle/numpy-live.ts";
@@ -222,14 +225,24 @@ difference(14, async () => {
 });
 difference(15, async () => {
   const heard: string[] = [];
-  const listen = (warning: Error): void => {
-    heard.push(`${warning.name}: ${warning.message}`);
-  };
-  process.on("warning", listen);
-  u.sub(u.slice("::-1"));
-  await new Promise(setImmediate);
-  process.off("warning", listen);
-  expect(heard.join("\n")).toMatch(/UnsignedWrapWarning/);
+  const before = onWarning((name, message) => heard.push(`${name}: ${message}`));
+  for (let k = 0; k < 3; k++) u.sub(u.slice("::-1"));
+  onWarning(before);
+  expect(heard).toEqual([expect.stringMatching(/^UnsignedWrapWarning: sub of uint16 wraps .* astype/)]);
+});
+
+difference(16, async () => {
+  await using runner = localRunner({ threads: 1, memoryLimitBytes: 512 * 2 ** 20 });
+  const leave = pushRunner(runner);
+  try {
+    const noise = x.mapBlocks((b: Floats) => b.data.map(() => Math.random()));
+    const [a, b] = await Promise.all([noise.compute(), noise.mul(2).compute()]);
+    expect(b.toArray()).toEqual((a.toArray() as number[][]).map((row) => row.map((v) => 2 * v)));
+    const [c, d] = await Promise.all([noise.compute({ merge: false }), noise.compute({ merge: false })]);
+    expect(c.toArray()).not.toEqual(d.toArray());
+  } finally {
+    leave();
+  }
 });
 
 describeNumpy("what differs", (numpy) => {
