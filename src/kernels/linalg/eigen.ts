@@ -4,7 +4,7 @@
  * C. Van Loan, Matrix Computations, 4th edition, §§7.4–7.6; EISPACK `comqr2`; Wilkinson's shift.
  */
 import { ArgumentError } from "../../base/index.ts";
-import { elementOf, identity, type Matrix, quotient, setElement, zeros } from "./matrix.ts";
+import { elementOf, identity, type Matrix, quotient, setElement, transposed, zeros } from "./matrix.ts";
 
 const EPSILON = 2 ** -52;
 /** QR steps allowed per eigenvalue. */
@@ -13,11 +13,6 @@ const STEPS_MAX = 60;
 interface Pair {
   readonly re: Float64Array;
   readonly im: Float64Array;
-}
-
-/** Parts of a matrix that has both. */
-function partsOf(a: Matrix): Pair {
-  return { re: a.re, im: a.im ?? new Float64Array(a.re.length) };
 }
 
 /** A complex copy. */
@@ -64,7 +59,7 @@ function rotation(
   return { c: a / r, s: [(er * y[0] + ei * y[1]) / r, (ei * y[0] - er * y[1]) / r] };
 }
 
-/** Upper Hessenberg form by rotations, and the product of their inverses in `z`. */
+/** Upper Hessenberg form by rotations; the columns of the product of their inverses are the rows of `z`. */
 function hessenberg(h: Matrix & Pair, z: Matrix & Pair): void {
   const n = h.rows;
   for (let k = 0; k < n - 2; k++) {
@@ -78,7 +73,7 @@ function hessenberg(h: Matrix & Pair, z: Matrix & Pair): void {
   }
 }
 
-/** Columns i and i + 1 of `h` (first `rows` rows) and of `z` by the inverse rotation. */
+/** Columns i and i + 1 of `h` (first `rows` rows), and rows of `z`, by the inverse rotation. */
 function turnBack(
   h: Matrix & Pair,
   z: Matrix & Pair,
@@ -89,7 +84,7 @@ function turnBack(
   const n = h.rows;
   const back: readonly [number, number] = [s[0], -s[1]];
   turn(h, [i, i + 1], n, rows, c, back);
-  turn(z, [i, i + 1], n, n, c, back);
+  turn(z, [i * n, (i + 1) * n], 1, n, c, back);
 }
 
 /** The eigenvalue of the last 2 × 2 block that is nearer to its last element. */
@@ -164,61 +159,72 @@ function qrStep(
   }
 }
 
-/** Eigenvectors of a triangle, as columns. */
-function triangleVectors(t: Matrix & Pair): Matrix {
+/** Eigenvectors of a triangle: row k holds the k + 1 elements of the k-th that are not 0. */
+function triangleVectors(t: Matrix & Pair): Matrix & Pair {
   const n = t.rows;
-  const out = zeros(n, n, true);
+  const out = complexCopy(zeros(n, n, true));
   let scale = 0;
   for (let k = 0; k < n; k++) scale = Math.max(scale, Math.hypot(...elementOf(t, k, k)));
   const tiny = Math.max(EPSILON * scale, 1e-300);
   for (let k = 0; k < n; k++) {
-    setElement(out, k, k, [1, 0]);
+    const row = k * n;
+    out.re[row + k] = 1;
     const [lr, li] = elementOf(t, k, k);
     for (let i = k - 1; i >= 0; i--) {
-      let [re, im] = [0, 0];
-      for (let j = i + 1; j <= k; j++) {
-        const [a, b] = elementOf(t, i, j);
-        const [x, y] = elementOf(out, j, k);
-        re -= a * x - b * y;
-        im -= a * y + b * x;
-      }
+      const [re, im] = rowProduct(t, i * n, out, row, { from: i + 1, to: k + 1 });
       const [dr, di] = elementOf(t, i, i);
-      const gap = Math.hypot(dr - lr, di - li);
-      setElement(out, i, k, gap < tiny ? quotient(re, im, tiny, 0) : quotient(re, im, dr - lr, di - li));
+      const isEqual = Math.hypot(dr - lr, di - li) < tiny;
+      const [x, y] = isEqual ? quotient(-re, -im, tiny, 0) : quotient(-re, -im, dr - lr, di - li);
+      out.re[row + i] = x;
+      out.im[row + i] = y;
     }
   }
   return out;
+}
+
+/** Σ a·b over elements `from` … `to` of two rows, as [re, im]. */
+function rowProduct(
+  a: Pair,
+  p: number,
+  b: Pair,
+  q: number,
+  { from, to }: { from: number; to: number },
+): readonly [number, number] {
+  let re = 0;
+  let im = 0;
+  for (let j = from; j < to; j++) {
+    const x = a.re[p + j] as number;
+    const u = a.im[p + j] as number;
+    const y = b.re[q + j] as number;
+    const v = b.im[q + j] as number;
+    re += x * y - u * v;
+    im += x * v + u * y;
+  }
+  return [re, im];
 }
 
 /** Eigenvalues (n × 1, complex), and the eigenvectors of norm 1 as columns. @throws {ArgumentError} no convergence */
 export function eig(a: Matrix): { readonly values: Matrix; readonly vectors: Matrix } {
   const n = a.rows;
   const h = complexCopy(a);
-  const z = complexCopy(identity(n, n, true));
+  const z = complexCopy(identity(n, n, true)); // rows are the columns of the unitary factor
   hessenberg(h, z);
   schur(h, z);
   const values = zeros(n, 1, true);
   for (let k = 0; k < n; k++) setElement(values, k, 0, elementOf(h, k, k));
   const inner = triangleVectors(h);
+  const rows = complexCopy(transposed(z)); // rows of the unitary factor
   const vectors = zeros(n, n, true);
-  const [left, right, to] = [partsOf(z), partsOf(inner), partsOf(vectors)];
   for (let k = 0; k < n; k++) {
     let size = 0;
     for (let i = 0; i < n; i++) {
-      let [re, im] = [0, 0];
-      for (let j = 0; j <= k; j++) {
-        const [x, u] = [left.re[i * n + j] as number, left.im[i * n + j] as number];
-        const [y, v] = [right.re[j * n + k] as number, right.im[j * n + k] as number];
-        re += x * y - u * v;
-        im += x * v + u * y;
-      }
-      to.re[i * n + k] = re;
-      to.im[i * n + k] = im;
+      const [re, im] = rowProduct(rows, i * n, inner, k * n, { from: 0, to: k + 1 });
+      setElement(vectors, i, k, [re, im]);
       size = Math.hypot(size, re, im);
     }
-    for (let i = k; i < n * n; i += n) {
-      to.re[i] = (to.re[i] as number) / size;
-      to.im[i] = (to.im[i] as number) / size;
+    for (let i = 0; i < n; i++) {
+      const [re, im] = elementOf(vectors, i, k);
+      setElement(vectors, i, k, [re / size, im / size]);
     }
   }
   return { values, vectors };

@@ -4,7 +4,7 @@
  * R. Martin, C. Reinsch and J. Wilkinson, 1968).
  */
 import { ArgumentError } from "../../base/index.ts";
-import { elementOf, identity, type Matrix, setElement, subtractRow, zeros } from "./matrix.ts";
+import { elementOf, identity, type Matrix, setElement, subtractRow, transposed, zeros } from "./matrix.ts";
 import { largest, type Reflection, reflect, reflectionOf, scaled, turnRows } from "./orthogonal.ts";
 
 const EPSILON = 2 ** -52;
@@ -82,12 +82,6 @@ function reflectColumns(h: Matrix, { first, v, tau }: Reflection, top: number): 
     }
     subtractRow(h, i, bar, { row: 0, from: first }, [tau[0] * re - tau[1] * im, tau[0] * im + tau[1] * re]);
   }
-}
-
-function transposed(a: Matrix): Matrix {
-  const out = zeros(a.cols, a.rows, a.im !== null);
-  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.cols; j++) setElement(out, j, i, elementOf(a, i, j));
-  return out;
 }
 
 /** QL steps until element `k` beside the diagonal is negligible. @throws {ArgumentError} no convergence */

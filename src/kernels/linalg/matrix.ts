@@ -70,6 +70,18 @@ export function adjoint(a: Matrix): Matrix {
   return out;
 }
 
+/** Rows of `a` as columns. */
+export function transposed(a: Matrix): Matrix {
+  const out = zeros(a.cols, a.rows, a.im !== null);
+  for (let i = 0; i < a.rows; i++) {
+    for (let j = 0; j < a.cols; j++) {
+      out.re[j * a.rows + i] = a.re[i * a.cols + j] as number;
+      if (out.im && a.im) out.im[j * a.rows + i] = a.im[i * a.cols + j] as number;
+    }
+  }
+  return out;
+}
+
 /** Which part of a row: `row` of the matrix, columns `from` and on. */
 export interface RowPart {
   readonly row: number;

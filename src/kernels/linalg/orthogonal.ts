@@ -12,6 +12,7 @@ import {
   product,
   setElement,
   subtractRow,
+  transposed,
   zeros,
 } from "./matrix.ts";
 
@@ -193,12 +194,6 @@ export function largest(a: Matrix): number {
 /** All elements divided by a number. */
 export function scaled(a: Matrix, by: number): Matrix {
   return { ...a, re: a.re.map((x) => x / by), im: a.im?.map((x) => x / by) ?? null };
-}
-
-function transposed(a: Matrix): Matrix {
-  const out = adjoint(a);
-  if (out.im) for (let k = 0; k < out.im.length; k++) out.im[k] = -(out.im[k] as number);
-  return out;
 }
 
 /** One sweep over all pairs; true when none needed a rotation. Squared norms follow the rotations within a sweep. */
