@@ -2,7 +2,15 @@
 import { SelectionError, UnsupportedError } from "../base/index.ts";
 import { dtypeInfo, type TypedArray } from "../dtype/index.ts";
 import { applyNode, type LayerNode, rechunkNode, sliceNode, takeNode, transposeNode } from "../graph/index.ts";
-import { type AxisIndex, NDArray, normalizeAxis, parseIndex, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import {
+  type AxisIndex,
+  ascontiguous,
+  NDArray,
+  normalizeAxis,
+  parseIndex,
+  type SliceArg,
+  sizeOf,
+} from "../ndarray/index.ts";
 import { arrayNode, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 import { reshapeLayer } from "./reshape.ts";
 import { type AnyArray, compressedNode, isSelected, unknownShape, whereTrue } from "./unknown.ts";
@@ -120,7 +128,10 @@ function listLayer(x: LazyArray, list: LazyArray | NDArray, axis: number): Layer
 
 /** Values in C order as numbers. */
 export function flatValues(block: NDArray): number[] {
-  return [block.toArray() as unknown].flat(Number.POSITIVE_INFINITY as 1).map(Number);
+  const { data, offset, size } = ascontiguous(block);
+  const out = new Array<number>(size);
+  for (let i = 0; i < size; i++) out[i] = Number(data[offset + i]);
+  return out;
 }
 
 /** `index` counted from the front. @throws {SelectionError} outside the axis */

@@ -77,13 +77,21 @@ function pick(x: LazyArray, points: Points): LayerNode {
   const { axes, at, count } = points;
   const rest = x.chunks.filter((_, k) => !axes.includes(k));
   if (count === 0) return literalNode("vindex", x.dtype, [[0], ...rest], new Uint8Array(itemsize(x.dtype)));
-  const groups = new Map<string, number[]>();
-  for (let p = 0; p < count; p++) {
-    const key = axes.map((k, a) => blockAt(x.chunks[k] as readonly number[], at[a]?.[p] as number)).join();
-    const members = groups.get(key);
+  // The number of each point's block among those of the points' axes.
+  const blocks = new Float64Array(count);
+  axes.forEach((k, a) => {
+    const sizes = x.chunks[k] as readonly number[]; // one per axis
+    const line = at[a] as readonly number[]; // one per axis of the points
+    if (sizes.length === 1) return;
+    for (let p = 0; p < count; p++)
+      blocks[p] = (blocks[p] as number) * sizes.length + blockAt(sizes, line[p] as number); // p < count
+  });
+  const groups = new Map<number, number[]>();
+  blocks.forEach((block, p) => {
+    const members = groups.get(block);
     if (members) members.push(p);
-    else groups.set(key, [p]);
-  }
+    else groups.set(block, [p]);
+  });
   const parts = [...groups.values()].map((members) => pointsOfBlock(x, points, members));
   const order = [...groups.values()].flat();
   const joined = parts.length === 1 ? (parts[0] as LayerNode) : concatenateNode(parts, 0);
