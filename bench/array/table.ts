@@ -15,6 +15,9 @@ export type Form = "plane" | "line";
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   cov: "takes a variable per row: 2048 variables",
   corrcoef: "takes a variable per row: 2048 variables",
+  diag: "touches 2048 elements",
+  diagonal: "touches 2048 elements",
+  trace: "touches 2048 elements",
   outer: "of two lines of 4 million elements",
   meshgrid: "of two lines of 4 million elements",
   applyAlongAxis: "calls a function per lane on both sides",
@@ -55,8 +58,20 @@ function create(name: string, numpy: string, ours: Call["ours"]): Row {
   return { name, chunks: "", calls: [{ id: "16 MB", numpy: `lambda x: ${numpy}`, ours }] };
 }
 
-/** Creation takes no input; these make 16 MB. */
+/** Every third row or so: what the grid's short lists would not measure. */
+const PICKS = Array.from({ length: 2048 }, (_, i) => (7 * i) % 2048);
+
+/** Creation takes no input; these make 16 MB. Selections of a few elements measure nothing; these take many. */
 const CREATED: readonly Row[] = [
+  create("take", "np.take(x, [(7 * i) % 2048 for i in range(2048)], 0)", (f, x) => f("take", x, PICKS, 0)),
+  create("compress", "np.compress([i % 3 == 0 for i in range(2048)], x, 0)", (f, x) =>
+    f(
+      "compress",
+      PICKS.map((_, i) => i % 3 === 0),
+      x,
+      0,
+    ),
+  ),
   create("zeros", "np.zeros(x.shape, x.dtype)", (f, x) => f("zeros", x.shape, { dtype: x.dtype })),
   create("ones", "np.ones(x.shape, x.dtype)", (f, x) => f("ones", x.shape, { dtype: x.dtype })),
   create("full", "np.full(x.shape, 7, x.dtype)", (f, x) => f("full", x.shape, 7, { dtype: x.dtype })),
