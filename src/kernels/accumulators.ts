@@ -177,7 +177,8 @@ function intExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
     },
     result: () => {
       const per = Math.min(code.elements, 16 / width);
-      const all = acc.flatMap((x) => Array.from({ length: per }, (_, lane) => lanes64(x, dtype, lane)));
+      const joined = acc.slice(1).reduce((m, x) => code.let(better(m, x)), acc[0] as V);
+      const all = Array.from({ length: per }, (_, lane) => lanes64(joined, dtype, lane));
       const best = code.f.let(all[0] as I64);
       for (const x of all.slice(1)) {
         const next = code.f.let(x);
@@ -232,7 +233,8 @@ function floatExtreme(code: LaneCode, plan: ReducePlan): Accumulator {
         dtype === "float32"
           ? scalar1("f64.promote_f32", extract("f32x4.extract_lane", x, k))
           : extract("f64x2.extract_lane", x, k);
-      const all = acc.flatMap((x) => Array.from({ length: per }, (_, k) => lane(x, k)));
+      const joined = acc.slice(1).reduce((m, x) => code.let(vector2(`${shape}.p${kind}`, m, x)), acc[0] as V);
+      const all = Array.from({ length: per }, (_, k) => lane(joined, k));
       const best = code.f.let(all[0] as F64);
       for (const x of all.slice(1)) {
         const next = code.f.let(x);

@@ -196,8 +196,8 @@ export function planSearch(call: KernelCall, spec: ReduceSpec): SearchPlan {
   const target: DType = d.kind === "f" ? "float64" : d.kind === "u" ? "uint64" : "int64";
   const wanted = b.cast(b.input(target), spec.from);
   let hit = b.compare("eq", x, wanted);
-  if (d.kind === "f" && !skipsNaN(spec))
-    hit = b.binary("or", hit, b.binary("and", b.compare("ne", x, x), b.compare("ne", wanted, wanted)));
+  // Where there is a NaN the extreme is NaN and equals nothing; elsewhere no element differs from itself.
+  if (d.kind === "f" && !skipsNaN(spec)) hit = b.binary("or", hit, b.compare("ne", x, x));
   if (mask !== null) hit = b.binary("and", hit, mask);
   const plan = { kind: "first", counted: false, clean: true, skips: false, dtype: "bool", identity: 0 } as const;
   return { plan: { ...plan, call: b.build([hit]) }, target };
