@@ -66,6 +66,8 @@ function wideKeys(kind: string, words: Uint32Array, low: Uint32Array, high: Uint
 
 const DIGIT = 11;
 const DIGITS = 1 << DIGIT;
+/** So many smallest are kept in order while a line is read. */
+const FEW = 64;
 /** Runs shorter than this are sorted by insertion. */
 const INSERT = 48;
 
@@ -102,6 +104,25 @@ export class IndexSorter {
       if (this.#pass(words, shift, from, to)) [from, to] = [to, from];
     }
     return from;
+  }
+
+  /** Indices of the `k` smallest keys in stable order, for few; valid until the next sort. */
+  smallest(keys: Keys, k: number): Uint32Array {
+    const n = keys.low.length;
+    if (k > FEW || k * 4 > n) return this.sort(keys).subarray(0, k);
+    const best = this.#from.subarray(0, k);
+    for (let i = 0; i < k; i++) best[i] = i;
+    insertion(keys, best);
+    const { low, high } = keys;
+    let last = best[k - 1] as number;
+    for (let i = k; i < n; i++) {
+      const above = high === null ? 0 : (high[i] as number) - (high[last] as number);
+      if (above > 0 || (above === 0 && (low[i] as number) >= (low[last] as number))) continue;
+      best[k - 1] = i;
+      settle(keys, best, k - 1);
+      last = best[k - 1] as number;
+    }
+    return best;
   }
 
   /** One digit; false when all elements agree in it. */
@@ -191,19 +212,22 @@ export function sortBytes(dtype: DType, values: TypedArray): void {
   }
 }
 
-function insertion({ low, high }: Keys, order: Uint32Array): void {
-  for (let i = 1; i < order.length; i++) {
-    const k = order[i] as number;
-    const [l, h] = [low[k] as number, high === null ? 0 : (high[k] as number)];
-    let j = i - 1;
-    for (; j >= 0; j--) {
-      const m = order[j] as number;
-      const above = high === null ? 0 : (high[m] as number);
-      if (above < h || (above === h && (low[m] as number) <= l)) break;
-      order[j + 1] = m;
-    }
-    order[j + 1] = k;
+function insertion(keys: Keys, order: Uint32Array): void {
+  for (let i = 1; i < order.length; i++) settle(keys, order, i);
+}
+
+/** Move `order[i]` down to its place among the sorted ones before it, after its equals. */
+function settle({ low, high }: Keys, order: Uint32Array, i: number): void {
+  const k = order[i] as number;
+  const [l, h] = [low[k] as number, high === null ? 0 : (high[k] as number)];
+  let j = i - 1;
+  for (; j >= 0; j--) {
+    const m = order[j] as number;
+    const above = high === null ? 0 : (high[m] as number);
+    if (above < h || (above === h && (low[m] as number) <= l)) break;
+    order[j + 1] = m;
   }
+  order[j + 1] = k;
 }
 
 /** Stable order of complex numbers: by real part, then imaginary; a NaN part is above all numbers. Source: NumPy's `npy::less`. */

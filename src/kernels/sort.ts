@@ -36,7 +36,7 @@ interface Lines {
 }
 
 /** Lines of a block in C order along `axis`. */
-export function linesOf(block: NDArray, axis: number): Lines {
+function linesOf(block: NDArray, axis: number): Lines {
   const n = block.shape[axis] as number; // axis < rank
   const inner = sizeOf(block.shape.slice(axis + 1));
   const count = n === 0 ? 0 : block.size / n;
@@ -140,7 +140,7 @@ function sortPlainly(out: NDArray, lines: Lines): void {
       else line.sort();
       writeLine(out, lines, i, line);
     } else {
-      const order = orderOf(out.dtype, line, false, sorter);
+      const order = orderOf(out.dtype, line, { descending: false, count: null }, sorter);
       for (let k = 0; k < lines.n; k++)
         for (let c = 0; c < components; c++)
           sorted[k * components + c] = line[(order[k] as number) * components + c] as never; // one class
@@ -181,16 +181,29 @@ function reverse(x: NDArray, lines: Lines): void {
   }
 }
 
-function orderOf(dtype: DType, line: TypedArray, descending: boolean, sorter: IndexSorter): Uint32Array {
+/** Order of a line, or of its first `count`. */
+function orderOf(
+  dtype: DType,
+  line: TypedArray,
+  { descending, count }: { readonly descending: boolean; readonly count: number | null },
+  sorter: IndexSorter,
+): Uint32Array {
   if (DTYPES[dtype].components === 2) return complexOrder(line as Float64Array, descending); // or Float32Array
-  return sorter.sort(keysOf(dtype, line, descending));
+  const keys = keysOf(dtype, line, descending);
+  return count === null ? sorter.sort(keys) : sorter.smallest(keys, count);
 }
 
-/** Calls `visit(line number, its elements, their order)` for every line of `x` along `axis`. */
-export function forEachOrder(
+interface Ordering {
+  readonly axis: number;
+  readonly descending: boolean;
+  /** So many elements of the order are wanted; all when absent. */
+  readonly count?: number;
+}
+
+/** Calls `visit(line number, its elements, their order)` for every line of `x`. */
+function forEachOrder(
   x: NDArray,
-  axis: number,
-  descending: boolean,
+  { axis, descending, count }: Ordering,
   visit: (i: number, line: TypedArray, order: Uint32Array) => void,
 ): void {
   const own = x.isContiguous && x.offset === 0 ? x : new NDArray(x.dtype, allocate(x.dtype, x.size), x.shape);
@@ -200,7 +213,7 @@ export function forEachOrder(
   const sorter = new IndexSorter(lines.n);
   for (let i = 0; i < lines.count; i++) {
     readLine(own, lines, i, line);
-    visit(i, line, orderOf(x.dtype, line, descending, sorter));
+    visit(i, line, orderOf(x.dtype, line, { descending, count: count ?? null }, sorter));
   }
 }
 
@@ -212,7 +225,7 @@ export function indexWords(out: NDArray): Int32Array {
 function argsort(x: NDArray, out: NDArray, { axis, descending }: SortParams): void {
   const words = indexWords(out);
   const lines = linesOf(new NDArray(out.dtype, out.data, out.shape), axis);
-  forEachOrder(x, axis, descending, (i, _line, order) => {
+  forEachOrder(x, { axis, descending }, (i, _line, order) => {
     const first = lines.first(i);
     for (let k = 0; k < lines.n; k++) {
       const at = 2 * (first + k * lines.step);
@@ -231,7 +244,7 @@ interface TopParams {
 function topk(x: NDArray, out: NDArray, { axis, k }: TopParams): void {
   const lines = linesOf(out, axis);
   const { components } = DTYPES[out.dtype];
-  forEachOrder(x, axis, k > 0, (i, line, order) => {
+  forEachOrder(x, { axis, descending: k > 0, count: lines.n }, (i, line, order) => {
     const first = lines.first(i);
     for (let j = 0; j < lines.n; j++)
       for (let c = 0; c < components; c++)
@@ -243,7 +256,7 @@ function topk(x: NDArray, out: NDArray, { axis, k }: TopParams): void {
 function indicesOfTop(x: NDArray, out: NDArray, { axis, k }: TopParams, from: (i: number, j: number) => number): void {
   const words = indexWords(out);
   const lines = linesOf(new NDArray(out.dtype, out.data, out.shape), axis);
-  forEachOrder(x, axis, k > 0, (i, _line, order) => {
+  forEachOrder(x, { axis, descending: k > 0, count: lines.n }, (i, _line, order) => {
     const first = lines.first(i);
     for (let j = 0; j < lines.n; j++) {
       const at = 2 * (first + j * lines.step);
