@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { DTYPES, type DType, reductionType } from "../../src/dtype/index.ts";
-import { type KernelCall, type NodeId, REDUCE_COMPONENTS, type ReduceOp } from "../../src/graph/index.ts";
+import { type KernelCall, type NodeId, type Plain, REDUCE_COMPONENTS, type ReduceOp } from "../../src/graph/index.ts";
 import { compileFrom } from "../../src/kernels/engine.ts";
 import {
   adoptSegment,
@@ -15,6 +15,7 @@ import {
   enableWide,
   finalizePartial,
   kernelStats,
+  runBlock,
   runMap,
   runReduce,
   useSingleMemory,
@@ -153,6 +154,32 @@ function casesOf(buffer: ArrayBufferLike, start: number, fills: boolean): Record
       cases[`${op} f32 ${axes}`] = reduce(op, a, axes);
       cases[`${op} u16 ${axes}`] = reduce(op, nir, axes);
     }
+  const block = (kernel: string, inputs: readonly NDArray[], shape: readonly number[], params: Plain): Case => {
+    const out = empty((inputs[0] as NDArray).dtype, shape); // there is one
+    const place = { at: [0, 0], position: [0, 0] };
+    return { out, byRows: false, run: () => runBlock(kernel, inputs, out, params, place) };
+  };
+  const window = (kernel: string, x: NDArray, n: number, params: { readonly [name: string]: Plain }): Case =>
+    block(kernel, [x], [ROWS - n + 1, COLUMNS - n + 1], { ...params, size: [n, n] });
+  const weights = Array.from({ length: 25 }, (_, k) => (k % 7) - 2.5);
+  for (const x of [a, a64]) {
+    cases[`correlate ${x.dtype}`] = window("window-correlate", x, 5, { weights, skipna: false });
+    cases[`correlate valid ${x.dtype}`] = window("window-correlate", x, 5, { weights, skipna: true });
+    cases[`mean ${x.dtype}`] = window("window-box", x, 9, { op: "mean", skipna: false });
+    cases[`largest ${x.dtype}`] = window("window-extreme", x, 3, { op: "max", skipna: false });
+    cases[`median ${x.dtype}`] = window("window-median", x, 3, { skipna: false });
+    cases[`median valid ${x.dtype}`] = window("window-median", x, 3, { skipna: true });
+    for (const method of ["nearest", "bilinear"])
+      cases[`${method} ${x.dtype}`] = block("warp", [x], SHAPE, {
+        affine: [0.9, 0.1, -3, -0.1, 1.1, 4],
+        method,
+        nodata: null,
+        source: SHAPE,
+        starts: [[0], [0]],
+      });
+  }
+  cases["median u16"] = window("window-median", nir, 5, { skipna: false });
+  for (const x of [b32, a64, big]) cases[`matmul ${x.dtype}`] = block("matmul", [x, x.transpose()], [ROWS, ROWS], null);
   return cases;
 }
 
@@ -177,7 +204,7 @@ if (isMainThread) {
   const mode = process.argv[2] as "plain" | "wide" | "single" | "threads";
   if (mode === "single") useSingleMemory();
   const wide = mode === "wide" ? enableWide() : null;
-  const { buffer, memory, start } = createSegment(8 << 20);
+  const { buffer, memory, start } = createSegment(16 << 20);
   const cases = casesOf(buffer, start, true);
   const workers =
     mode === "threads"
