@@ -66,7 +66,7 @@ export function coarsen(
   const coarse = windows.map((w, k) => windowSizes(whole.chunks[k] as readonly number[], w)); // one per axis
   const aligned = whole.rechunk(coarse.map((sizes, k) => sizes.map((n) => n * (windows[k] as number))));
   const name = typeof reduction === "string" ? reduction : nameOf(reduction);
-  if (name !== null && reducesWindows(name, aligned.dtype) && !isEmpty && aligned.size > 0)
+  if (name !== null && reducesWindows(name, aligned.dtype, windows) && !isEmpty && aligned.size > 0)
     return windowed(aligned, coarse, { op: name, windows });
   // An axis of windows becomes two: which window, and which element of it.
   const isCut = windows.map((w) => w > 1);

@@ -32,10 +32,11 @@ const OPS: ReadonlySet<string> = new Set([
   ...(["nansum", "nanmean", "nanmin", "nanmax"] as const),
 ]);
 
-/** True where {@link windowReduceKernels} has the reduction: float64 holds every value of the dtype. */
-export function reducesWindows(op: string, dtype: DType): op is WindowOp {
+/** True where {@link windowReduceKernels} has the reduction: 64-bit integers, which no float64 holds, only in small windows. */
+export function reducesWindows(op: string, dtype: DType, windows: readonly number[]): op is WindowOp {
   const { kind, itemsize } = DTYPES[dtype];
-  return OPS.has(op) && (kind === "f" || kind === "b" || ((kind === "i" || kind === "u") && itemsize < 8));
+  if (!OPS.has(op) || !"biuf".includes(kind)) return false;
+  return kind === "f" || itemsize < 8 || isMapped(dtype, { op: op as WindowOp, windows }); // one of them
 }
 
 /** Elements that are converted at once. */
@@ -226,10 +227,14 @@ function finish(out: NDArray, acc: Float64Array, op: WindowOp, counts: Float64Ar
 /** Most elements of a window that one elementwise kernel takes. */
 const MAPPED_MAX = 128;
 
+function isMapped(dtype: DType, { op, windows }: WindowParams): boolean {
+  return sizeOf(windows) <= MAPPED_MAX && op !== "count" && op !== "countNonzero" && dtype !== "bool";
+}
+
 /** Small windows by one elementwise kernel, whose operands are the array seen from each element of its windows. */
 function mapped(x: NDArray, out: NDArray, { op, windows }: WindowParams): boolean {
+  if (!isMapped(x.dtype, { op, windows })) return false;
   const width = windows.at(-1) ?? 1;
-  if (sizeOf(windows) > MAPPED_MAX || op === "count" || op === "countNonzero" || x.dtype === "bool") return false;
   const b = new CallBuilder();
   const views = elementsOf(windows).map(
     (at) =>
@@ -334,7 +339,8 @@ export const windowReduceKernels: Readonly<Record<string, BlockKernel>> = {
       finish(out, acc, op, counts);
     },
     scratch: ([x], out, params: Plain) => {
-      const { op } = params as unknown as WindowParams; // made by the array room
+      const { op, windows } = params as unknown as WindowParams; // made by the array room
+      if (x && isMapped(x.dtype, { op, windows })) return 0;
       // Sums (and counts), a tile of rows, and a copy of an input that is not in C order.
       const row = x?.shape.at(-1) ?? 1;
       const copy = x ? sizeOf(x.shape) * DTYPES[x.dtype].itemsize : 0;
