@@ -245,6 +245,18 @@ difference(16, async () => {
   }
 });
 
+difference(17, async (numpy) => {
+  const stack = array.stack([array.outer(k, k), array.eye(8, { chunks: 3 })]);
+  const square = stack.add(array.eye(8).mul(9)).rechunk(3);
+  const want = await numpy.call("lambda k: np.linalg.inv(np.stack([np.outer(k, k), np.eye(8)]) + 9 * np.eye(8))", [
+    BLOCKS.k,
+  ]);
+  same(await array.linalg.inv(square).compute(), want);
+  expect(array.linalg.svd(square.slice("...", [0, 3])).u.shape).toEqual([2, 8, 8]);
+  expect(array.linalg.svd(square.slice("...", [0, 3]), { fullMatrices: false }).u.shape).toEqual([2, 8, 3]);
+  expect(array.linalg.eig(square).eigenvalues.dtype).toBe("complex128");
+});
+
 describeNumpy("what differs", (numpy) => {
   test("every point has a test", () => expect([...differences().keys()]).toEqual([...TESTED]));
   test.each(POINTS)("%i", async (_, body) => body(numpy));
