@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { arange, argwhere, array, type ChunkedArray, nonzero, type UnknownArray } from "../../src/array/index.ts";
+import {
+  arange,
+  argwhere,
+  array,
+  type ChunkedArray,
+  computeAll,
+  nonzero,
+  type UnknownArray,
+} from "../../src/array/index.ts";
 import { isRsdatError } from "../../src/base/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { describeNumpy } from "../oracle/numpy-live.ts";
@@ -59,6 +67,52 @@ describeNumpy("selection by a lazy mask", (numpy) => {
       (await numpy.call("lambda i, x: i[:, x[2] > 0].sum(0)", [values("int32"), block])).toArray(),
     );
   });
+});
+
+describeNumpy("selections beside other axes", (numpy) => {
+  test.each([-1, [2, 3, 2], [1, 4, 1]] as const)(
+    "rows, planes and what broadcasts over them, chunks %j",
+    async (chunks) => {
+      const block = values("int32", [5, 6, 4]);
+      const x = array(block, { chunks });
+      const row = array(values("int32", [4], 2));
+      const pixels = x.slice(x.slice("...", 0).gt(0)); // (unknown, 4): a mask over two axes
+      const want = await numpy.ask(
+        `lambda x, r: (lambda p: [p, p + r, p * 2 - p, p.sum(0), p.sum(1), p.max(), p.mean(0, keepdims=True),
+         p[:, 1], np.where(p > 3, p, r)])(x[x[..., 0] > 0])`,
+        [block, values("int32", [4], 2)],
+      );
+      const got = [
+        pixels,
+        pixels.add(row),
+        pixels.mul(2).sub(pixels),
+        pixels.sum(0),
+        pixels.sum(1),
+        pixels.max(),
+        pixels.mean(0, { keepdims: true }),
+        (await pixels.computeChunkSizes()).slice(":", 1),
+        pixels.where(pixels.gt(3), row),
+      ];
+      for (const [k, one] of got.entries()) {
+        const block2 = await one.compute();
+        const expected = (want as NDArray[])[k] as NDArray;
+        expect([block2.dtype, block2.shape, block2.toArray()], `result ${k}`).toEqual([
+          expected.dtype,
+          expected.shape,
+          expected.toArray(),
+        ]);
+      }
+    },
+  );
+});
+
+test("a plan of what is not known yet counts as if all were kept, and several run as one", async () => {
+  const x = arange(1000, { chunks: 100 });
+  const odd = x.slice(x.mod(2).eq(1));
+  const plan = await odd.explain();
+  expect(plan.tasks).toBeGreaterThanOrEqual(20);
+  const [a, b, c] = await computeAll([odd, x.slice(x.lt(3)), odd.sum()] as unknown as ChunkedArray[]);
+  expect([a?.shape, b?.shape, c?.item()]).toEqual([[500], [3], 250000n]);
 });
 
 test("sizes are null until they are asked for", async () => {
