@@ -2,8 +2,8 @@
  * How fast is every function of the namespace against NumPy's, one thread each, on 16 MB of float32 and of uint16?
  * Ours is building, planning and computing in one thread whose memory holds the input, as a persisted array's; NumPy's is
  * the call that its users write, with a copy where NumPy gives a view. Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and
- * picture; RSDAT_BENCH_ONLY names functions, separated by commas; RSDAT_BENCH_CPU=1 counts processor time on both sides, for
- * a machine that has other things to do.
+ * picture of all; rows name functions (`npm run bench -- array median sort`), `--cpu` counts processor time on both sides,
+ * for a machine that has other things to do.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -29,11 +29,10 @@ const MEAN_AIM = 0.6;
 /** Sums of random floats in another order; the grid of the tests holds each function to its own bound. */
 const NEAR = { relative: 1e-4 } as const;
 const LONG_MS = 300;
-const COUNTS_CPU = Boolean(process.env["RSDAT_BENCH_CPU"]);
 
 /** Milliseconds since some time, on the wall's clock or the processor's. */
-function clock(): number {
-  if (!COUNTS_CPU) return performance.now();
+function clock(countsCpu: boolean): number {
+  if (!countsCpu) return performance.now();
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
@@ -114,9 +113,11 @@ function lists(given: Given): namespace.ChunkedArray[] | null {
 class Measurement {
   readonly #folder: string;
   readonly #peer: Peer;
+  readonly #countsCpu: boolean;
 
-  constructor(folder: string, peer: Peer) {
+  constructor(folder: string, peer: Peer, countsCpu: boolean) {
     this.#folder = folder;
+    this.#countsCpu = countsCpu;
     this.#peer = peer;
   }
 
@@ -132,7 +133,7 @@ class Measurement {
       dtype: sweep.dtype,
       shape: inputs.shape,
       two: sweep.call.other !== undefined,
-      cpu: COUNTS_CPU,
+      cpu: this.#countsCpu,
     };
     const first = await this.#peer.ask({ ...question, repeats: 1, keep: true });
     if (first.error !== undefined) return null; // not defined for this dtype; the grid of the tests holds refusals
@@ -149,9 +150,9 @@ class Measurement {
     for (let i = 0; i < turns; i++) {
       const mine: number[] = [];
       for (let k = 0; k < repeats; k++) {
-        const from = clock();
+        const from = clock(this.#countsCpu);
         await this.#once(sweep, inputs);
-        mine.push(clock() - from);
+        mine.push(clock(this.#countsCpu) - from);
       }
       ours.push(Math.min(...mine));
       theirs.push(Math.min(...((await this.#peer.ask({ ...question, repeats, keep: false })).ms ?? [])));
@@ -159,7 +160,7 @@ class Measurement {
     const peer = { name: "NumPy", samples: theirs };
     return row({
       id: `${sweep.name} ${sweep.dtype}`,
-      metric: COUNTS_CPU ? "cpu ms" : "ms",
+      metric: this.#countsCpu ? "cpu ms" : "ms",
       ours,
       peer,
       target: RATIO_MOST,
@@ -213,20 +214,19 @@ function makeInputs(folder: string, thread: OneThread, side: number): Map<string
   return made;
 }
 
-export const bench: Bench = async ({ quick, say }) => {
+export const bench: Bench = async ({ quick, rows: only, cpu, say }) => {
   const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
   const peer = new Peer(folder);
-  const only = process.env["RSDAT_BENCH_ONLY"]?.split(",");
   const thread = new OneThread();
   try {
     const inputs = makeInputs(folder, thread, quick ? 256 : 2048);
     const { numpy } = (await peer.read()) as { readonly numpy: string };
     say(`${quick ? "small inputs" : "16 MB"}, one thread each, NumPy ${numpy}, Node ${process.version}`);
-    const measurement = new Measurement(folder, peer);
+    const measurement = new Measurement(folder, peer, cpu);
     const rows: BenchRow[] = [];
     const wrong: string[] = [];
     for (const sweep of sweeps((name) => lookUp(name) !== undefined)) {
-      if (only && !only.includes(sweep.name)) continue;
+      if (only.length > 0 && !only.includes(sweep.name)) continue;
       try {
         const made = await measurement.take(sweep, inputs.get(`${sweep.dtype} ${sweep.form}`) as Inputs, quick ? 1 : 3);
         if (made) rows.push(made);
@@ -239,7 +239,7 @@ export const bench: Bench = async ({ quick, say }) => {
     say(
       `${rows.length} measured, geometric mean of ours / NumPy ${geometric(rows.map((r) => r.ratio ?? 1)).toFixed(3)} (aim ${MEAN_AIM})`,
     );
-    if (process.env["RSDAT_BENCH_WRITE"] && !only) {
+    if (process.env["RSDAT_BENCH_WRITE"] && only.length === 0) {
       writeFileSync(join(ROOT, "docs", "bench-array.csv"), csv(rows));
       writeFileSync(join(ROOT, "docs", "bench-array.svg"), picture(rows));
     }
