@@ -27,6 +27,15 @@ export type Recompute = 0 | 1 | 2;
 
 /** Most nodes of one fused kernel; beyond it a chain is cut (code size, kernels.md §3.8). */
 const KERNEL_NODES_MAX = 400;
+/** Elementary functions are so many times the code of other operations. */
+const OP_SIZES: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(
+    "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh cbrt atan2 logaddexp logaddexp2"
+      .split(" ")
+      .map((op) => [op, 12]),
+  ),
+  pow: 40,
+};
 
 /** Kernels whose work is worth repeating for every element of a larger loop. */
 const CHEAP_OPS: ReadonlySet<string> = new Set(["in", "param", "cast"]);
@@ -302,7 +311,7 @@ function shortName(name: string): string {
 }
 
 function kernelSize(layer: LayerOf<LayerNode>): number {
-  return "call" in layer ? layer.call.kernel.nodes.length : 0;
+  return "call" in layer ? layer.call.kernel.nodes.reduce((n, { op }) => n + (OP_SIZES[op] ?? 1), 0) : 0;
 }
 
 function canHost(host: LayerOf<LayerNode>, guest: Of<"blockwise">): boolean {

@@ -43,6 +43,9 @@ export function isCompiled(key: string, total: number): boolean {
   return total >= compileFrom.elements || (compileFrom.elements !== Number.POSITIVE_INFINITY && hasModule(key));
 }
 
+/** A function has at most so many locals, and compiling it should not take seconds. */
+const ELEMENTARY_MAX = 48;
+
 const approximate = new WeakMap<Kernel, boolean>();
 
 /** True for a kernel whose vector code and interpreter differ by rounding errors: then blocks of any size are compiled. */
@@ -88,6 +91,9 @@ function supportOf(call: KernelCall): Support {
     const reason = refusal(call.kernel, node, sizes);
     if (reason !== null) return { way: "interpreted", reason };
   }
+  const elementary = call.kernel.nodes.reduce((n, { op }) => n + (op === "pow" ? 3 : isApproximate(op) ? 1 : 0), 0);
+  if (elementary > ELEMENTARY_MAX)
+    return { way: "interpreted", reason: `more than ${ELEMENTARY_MAX} elementary functions, a pow counted thrice` };
   return { way: "wasm" };
 }
 

@@ -135,6 +135,17 @@ test("operations without a vector form are named and run by the interpreter", ()
   expect(kernelStats().interpreted - before.interpreted).toBe(1);
 });
 
+test("a kernel of too many elementary functions is interpreted", () => {
+  const chain = (n: number): KernelCall => {
+    const b = new CallBuilder();
+    let x = b.input("float64");
+    for (let k = 0; k < n; k++) x = b.unary("exp", x);
+    return b.build([x]);
+  };
+  expect(supports(chain(48))).toEqual({ way: "wasm" });
+  expect(supports(chain(49)).way).toBe("interpreted");
+});
+
 test("small blocks in ordinary memory compile nothing", () => {
   const before = kernelStats();
   const b = new CallBuilder();
