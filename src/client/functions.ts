@@ -131,6 +131,9 @@ function collect(value: unknown, futures: Future[], arrays: NDArray[]): void {
   else if (isPlainObject(value)) for (const item of Object.values(value)) collect(item, futures, arrays);
 }
 
+/** Fields by which the `call` step knows inputs and arrays. */
+const MARKS: ReadonlySet<string> = new Set(["input", "$ndarray", "$typed"]);
+
 /** Arguments with inputs in the places of futures and arrays, as the `call` step reads them. */
 function place(value: unknown, futures: readonly Future[], arrays: readonly NDArray[]): unknown {
   if (value instanceof Future) return { input: futures.findIndex((known) => known.key === value.key) };
@@ -139,9 +142,10 @@ function place(value: unknown, futures: readonly Future[], arrays: readonly NDAr
   if (value === undefined) return null;
   if (isPlainObject(value)) {
     const names = Object.keys(value);
-    if (names.length === 1 && names[0] === "input")
+    const [only = ""] = names;
+    if (names.length === 1 && MARKS.has(only))
       throw new ArgumentError(
-        "an argument { input: … } cannot travel: that form stands for an input; add a field or rename it",
+        `an argument { ${only}: … } cannot travel: that form has a meaning of its own; add a field or rename it`,
       );
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, place(item, futures, arrays)]));
   }

@@ -79,6 +79,8 @@ describe("native tasks", () => {
   });
 
   test("what cannot travel is named", () => {
+    for (const mark of [{ $ndarray: [1] }, { $typed: [1] }])
+      expect(() => built([[mark]])).toThrow(expect.objectContaining({ code: "argument" }));
     expect(() => built([{ input: 3 }])).toThrow(
       expect.objectContaining({ code: "argument", message: expect.stringContaining("input") }),
     );
