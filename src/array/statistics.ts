@@ -169,13 +169,12 @@ export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}
 }
 
 /**
- * Pearson correlation matrix of variables by observations, each value within [-1, 1]. dtype float64. Chunks: one block.
+ * Pearson correlation matrix of variables by observations, each value (or its parts) within [-1, 1]. dtype of `cov`. Chunks: one block.
  * NumPy `corrcoef`.
  * @throws {ShapeError} as `cov`
  */
 export function corrcoef(x: Reducible, y?: Reducible | null, options: Pick<CovOptions, "rowvar"> = {}): ChunkedArray {
   const c = cov(x, y, options);
-  if (isComplex(c.dtype)) throw new DTypeError(`corrcoef of ${c.dtype}: expected real numbers`);
   if (c.ndim === 0) return c.div(c);
   const n = c.shape[0] as number; // a matrix
   const diagonal = concatenate(
@@ -183,6 +182,6 @@ export function corrcoef(x: Reducible, y?: Reducible | null, options: Pick<CovOp
     0,
   ).real.pow(0.5);
   const scaled = c.div(diagonal.slice(":", null)).div(diagonal.slice(null, ":"));
-  if (dtypeInfo(scaled.dtype).kind !== "c") return scaled.clip(-1, 1);
+  if (!isComplex(scaled.dtype)) return scaled.clip(-1, 1);
   return complex(scaled.real.clip(-1, 1), scaled.imag.clip(-1, 1));
 }

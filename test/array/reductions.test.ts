@@ -252,7 +252,6 @@ describeNumpy("reductions as NumPy", (numpy) => {
     expect(gotPhases.dtype).toBe("complex128");
     for (const [i, v] of Array.from(gotPhases.data as Float64Array).entries())
       expect(v).toBeCloseTo((wantPhases.data as Float64Array)[i] as number, 10);
-    expect(() => array.corrcoef(phases)).toThrow(expect.objectContaining({ code: "dtype" }));
     expect(() => array.moment(phases, 2)).toThrow(expect.objectContaining({ code: "dtype" }));
     const row = sample("float64", [8], false);
     close(await array.cov(row).compute(), await numpy.call("np.cov", [row]), false);
