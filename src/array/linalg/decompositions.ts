@@ -321,5 +321,10 @@ export function lstsq(a: ProductOperand, b: ProductOperand, options: { readonly 
   const rtol = options.rcond ?? Math.max(last(x, -2), last(x, -1)) * epsilonOf(x);
   const solution = times(pinv(x, { rtol }), right);
   const gap = times(x, solution).sub(right).abs();
-  return named({ x: solution, residuals: gap.mul(gap).sum(0), rank: matrixRank(x, { rtol }), s: svdvals(x) });
+  return named({
+    x: solution,
+    residuals: gap.mul(gap).sum(0, { keepdims: right.ndim === 1 }),
+    rank: matrixRank(x, { rtol }),
+    s: svdvals(x),
+  });
 }

@@ -308,6 +308,13 @@ describeNumpy("decompositions against NumPy", (numpy) => {
     }
   });
 
+  test("lstsq of a vector, and a tall matrix in row blocks", async () => {
+    const [a, b] = [numbers("float64", [40, 3]), numbers("float64", [40], 2)];
+    const { x, residuals } = decompositions.lstsq(lazy(a, [9, 3]), lazy(b, 7));
+    await same(numpy, x, "lambda a, b: np.linalg.lstsq(a, b)[0]", [a, b]);
+    await same(numpy, residuals, "lambda a, b: np.linalg.lstsq(a, b)[1]", [a, b]);
+  });
+
   test("norms of every order, and traces", async () => {
     for (const dtype of ["int8", "float32", "float64", "complex64"] as const) {
       const x = numbers(dtype, [3, 4, 5]);
