@@ -6,7 +6,14 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { DTYPES, type DType, reductionType } from "../../src/dtype/index.ts";
-import { type KernelCall, type NodeId, type Plain, REDUCE_COMPONENTS, type ReduceOp } from "../../src/graph/index.ts";
+import {
+  type KernelCall,
+  type NodeId,
+  type Plain,
+  REDUCE_COMPONENTS,
+  type ReduceOp,
+  type SelectSpec,
+} from "../../src/graph/index.ts";
 import { compileFrom } from "../../src/kernels/engine.ts";
 import {
   adoptSegment,
@@ -18,6 +25,7 @@ import {
   runBlock,
   runMap,
   runReduce,
+  runSelect,
   useSingleMemory,
   type WasmMemory,
 } from "../../src/kernels/index.ts";
@@ -159,6 +167,13 @@ function casesOf(buffer: ArrayBufferLike, start: number, fills: boolean): Record
     const place = { at: [0, 0], position: [0, 0] };
     return { out, byRows: false, run: () => runBlock(kernel, inputs, out, params, place) };
   };
+  const edges = empty("float64", [4]);
+  if (fills) (edges.data as Float64Array).set([-40, 0, 12.5, 5000]);
+  const counts = (kernel: string, inputs: readonly NDArray[], shape: readonly number[]): Case => {
+    const out = empty("int64", shape);
+    const params = { side: "left", descending: false };
+    return { out, byRows: false, run: () => runBlock(kernel, inputs, out, params, { at: [0, 0], position: [0, 0] }) };
+  };
   const window = (kernel: string, x: NDArray, n: number, params: { readonly [name: string]: Plain }): Case =>
     block(kernel, [x], [ROWS - n + 1, COLUMNS - n + 1], { ...params, size: [n, n] });
   const weights = Array.from({ length: 25 }, (_, k) => (k % 7) - 2.5);
@@ -180,7 +195,40 @@ function casesOf(buffer: ArrayBufferLike, start: number, fills: boolean): Record
   }
   cases["median u16"] = window("window-median", nir, 5, { skipna: false });
   for (const x of [b32, a64, big]) cases[`matmul ${x.dtype}`] = block("matmul", [x, x.transpose()], [ROWS, ROWS], null);
+  for (const x of [a, nir, a64, big]) {
+    for (const axis of [0, 1]) {
+      cases[`median ${x.dtype} ${axis}`] = select(x, axis, empty);
+      cases[`sort ${x.dtype} ${axis}`] = block("sort", [x], SHAPE, { axis, descending: false });
+      if (x !== nir) cases[`scan ${x.dtype} ${axis}`] = block("scan", [x], SHAPE, { axis, op: "add" });
+    }
+    cases[`counts ${x.dtype}`] = counts("count-bins", [x, edges], [3]);
+    cases[`places ${x.dtype}`] = counts("locate", [x, edges], SHAPE);
+  }
+  cases["bincount u16"] = counts("bincount", [nir], [10_000]);
+  cases["exp f32"] = map([b32], "float32", (b, [x]) => b.unary("exp", x as NodeId));
+  cases["f16"] = map([b32], "float16", (b, [x]) => b.unary("sqrt", b.unary("abs", b.cast(x as NodeId, "float16"))));
   return cases;
+}
+
+/** Median without NaN along one axis. */
+function select(x: NDArray, axis: number, empty: (dtype: DType, shape: readonly number[]) => NDArray): Case {
+  const call = callOf([x.dtype], (_, [value]) => value as NodeId);
+  const dtype = DTYPES[x.dtype].kind === "f" ? x.dtype : "float64";
+  const spec: SelectSpec = {
+    op: "median",
+    q: [],
+    isList: false,
+    method: "linear",
+    skipna: true,
+    from: x.dtype,
+    dtype,
+    empty: null,
+  };
+  const out = empty(
+    dtype,
+    SHAPE.filter((_, k) => k !== axis),
+  );
+  return { out, byRows: false, run: () => runSelect(call, spec, [x], SHAPE, [axis], out) };
 }
 
 function hashOf({ out }: Case): string {
