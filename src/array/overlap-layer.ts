@@ -1,17 +1,16 @@
 /** Blocks with halos: padding at the array's edges, windows that reach into neighbours, and their trimming. */
 import { ArgumentError, ChunkError } from "../base/index.ts";
-import { allocate, checkedScalar, type Scalar } from "../dtype/index.ts";
+import { allocate, checkedScalar, type DType, type Scalar } from "../dtype/index.ts";
 import {
-  concatenateNode,
+  type GatherPart,
   type LayerNode,
   literalNode,
+  makeNode,
   rechunkNode,
   sameChunks,
-  sliceNode,
-  takeNode,
   windowNode,
 } from "../graph/index.ts";
-import { type AxisIndex, normalizeAxis } from "../ndarray/index.ts";
+import { normalizeAxis } from "../ndarray/index.ts";
 import { type LazyArray, lazyOf } from "./lazy.ts";
 
 /** What lies beyond the array's edge along one axis: nothing, the mirrored rows, the last row, the other end, or a value. */
@@ -101,7 +100,7 @@ function thickened(sizes: readonly number[], least: number): number[] {
 
 /** Blocks of `x` with their halos, side by side; `x` is cut for them. */
 export function overlapNode(x: LazyArray, halos: readonly Halo[]): LayerNode {
-  const padded = halos.reduce((node, halo, axis) => padAxis(node, axis, halo), x.node);
+  const padded = paddedNode(x, halos);
   const starts: number[][] = [];
   const chunks = x.chunks.map((sizes, k) => {
     const { before, after, boundary } = halos[k] as Halo; // one per axis
@@ -122,64 +121,93 @@ export function overlapNode(x: LazyArray, halos: readonly Halo[]): LayerNode {
   return windowNode("overlap", padded, chunks, starts);
 }
 
-function padAxis(node: LayerNode, axis: number, halo: Halo): LayerNode {
-  const { before: depth, boundary } = halo;
-  if (boundary === "none" || depth === 0) return node;
-  const { shape } = lazyOf(node);
-  const n = shape[axis] as number; // an axis of it
-  const [left, right] =
-    boundary === "reflect"
-      ? [
-          rows(node, axis, { start: depth - 1, step: -1, count: depth }),
-          rows(node, axis, { start: n - 1, step: -1, count: depth }),
-        ]
-      : boundary === "periodic"
-        ? [
-            rows(node, axis, { start: n - depth, step: 1, count: depth }),
-            rows(node, axis, { start: 0, step: 1, count: depth }),
-          ]
-        : boundary === "nearest"
-          ? [repeated(node, axis, 0, depth), repeated(node, axis, n - 1, depth)]
-          : [constantRows(node, axis, depth, boundary), constantRows(node, axis, depth, boundary)];
-  const joined = concatenateNode([left, node, right], axis);
-  // Edges become part of the first and last blocks.
-  const sizes = node.layer.chunks[axis] as readonly number[];
-  const merged = sizes.map((size, b) => size + (b === 0 ? depth : 0) + (b === sizes.length - 1 ? depth : 0));
-  return rechunkNode(
-    joined,
-    joined.layer.chunks.map((c, k) => (k === axis ? merged : c)),
-  );
+/** A stretch of one axis of the padded array: rows of the array walked, or a value. */
+interface Segment {
+  readonly lo: number;
+  readonly hi: number;
+  readonly from: { readonly start: number; readonly step: number } | { readonly value: Scalar };
 }
 
-function rows(
-  node: LayerNode,
-  axis: number,
-  { start, step, count }: { readonly start: number; readonly step: number; readonly count: number },
-): LayerNode {
-  const { shape } = lazyOf(node);
-  const index = shape.map((n, k): AxisIndex => {
-    return k === axis ? { kind: "range", start, step, count } : { kind: "range", start: 0, step: 1, count: n };
+/** Most parts that the padded array is gathered from at once. */
+const PARTS_MAX = 256;
+
+/** The array with what lies beyond its edges, gathered at once: edges become part of the first and last blocks. */
+function paddedNode(x: LazyArray, halos: readonly Halo[]): LayerNode {
+  const segments = halos.map((halo, k) => segmentsOf(halo, x.shape[k] as number)); // one per axis
+  if (segments.every((own) => own.length === 1)) return x.node;
+  if (segments.reduce((n, own) => n * own.length, 1) > PARTS_MAX) {
+    // One axis after the other.
+    const first = segments.findIndex((own) => own.length > 1);
+    const alone = (k: number): Halo => (k === first ? (halos[k] as Halo) : NO_HALO);
+    const rest = halos.map((halo, k) => (k === first ? NO_HALO : halo));
+    const half = halos.map((_, k) => alone(k));
+    if (rest.some((halo) => halo.boundary !== "none" && halo.before > 0))
+      return paddedNode(lazyOf(paddedNode(x, half)), rest);
+  }
+  const boxes = segments.reduce<Segment[][]>((all, own) => all.flatMap((head) => own.map((s) => [...head, s])), [[]]);
+  const chunks = x.chunks.map((sizes, k) => {
+    const { before, after, boundary } = halos[k] as Halo; // one per axis
+    if (boundary === "none") return sizes;
+    return sizes.map((size, b) => size + (b === 0 ? before : 0) + (b === sizes.length - 1 ? after : 0));
   });
-  const part = sliceNode(node, index);
-  return rechunkNode(
-    part,
-    part.layer.chunks.map((c, k) => (k === axis ? [count] : c)),
-  );
+  return makeNode("pad-halo", {
+    kind: "gather",
+    dtype: x.dtype,
+    chunks,
+    parts: boxes.map((box) => partOf(x, box)),
+  });
 }
 
-function repeated(node: LayerNode, axis: number, at: number, count: number): LayerNode {
-  return takeNode("nearest", node, axis, new Array<number>(count).fill(at), [count]);
+const NO_HALO: Halo = { before: 0, after: 0, boundary: "none" };
+
+function partOf(x: LazyArray, box: readonly Segment[]): GatherPart<LayerNode> {
+  const [lo, hi] = [box.map((s) => s.lo), box.map((s) => s.hi)];
+  // Axes are padded in order: of several values in a corner the last axis' stands.
+  const constant = box.findLast((s) => "value" in s.from);
+  if (constant && "value" in constant.from) {
+    const layer = constantBlock(
+      x.dtype,
+      hi.map((h, k) => h - (lo[k] as number)), // as many
+      constant.from.value,
+    );
+    return { layer, lo, hi, walk: box.map((_, axis) => ({ axis, start: 0, step: 1 })) };
+  }
+  const walk = box.map(({ from }, axis) => ({ axis, ...(from as { start: number; step: number }) })); // no value is left
+  return { layer: x.node, lo, hi, walk };
 }
 
-function constantRows(node: LayerNode, axis: number, count: number, value: Scalar): LayerNode {
-  const { dtype, chunks } = node.layer;
+function segmentsOf({ before: depth, boundary }: Halo, n: number): Segment[] {
+  if (boundary === "none" || depth === 0) return [{ lo: 0, hi: n, from: { start: 0, step: 1 } }];
+  const middle: Segment = { lo: depth, hi: depth + n, from: { start: 0, step: 1 } };
+  const end = depth + n;
+  const sides = (left: Segment["from"], right: Segment["from"]): Segment[] => [
+    { lo: 0, hi: depth, from: left },
+    middle,
+    { lo: end, hi: end + depth, from: right },
+  ];
+  switch (boundary) {
+    case "reflect":
+      return sides({ start: depth - 1, step: -1 }, { start: n - 1, step: -1 });
+    case "periodic":
+      return sides({ start: n - depth, step: 1 }, { start: 0, step: 1 });
+    case "nearest": {
+      const repeated = (lo: number, start: number): Segment[] =>
+        Array.from({ length: depth }, (_, i) => ({ lo: lo + i, hi: lo + i + 1, from: { start, step: 1 } }));
+      return [...repeated(0, 0), middle, ...repeated(end, n - 1)];
+    }
+    default:
+      return sides({ value: boundary }, { value: boundary });
+  }
+}
+
+function constantBlock(dtype: DType, shape: readonly number[], value: Scalar): LayerNode {
   const one = allocate(dtype, 1);
   one[0] = checkedScalar(value, dtype, "boundary") as never; // checkedScalar gives what the array class takes
   const bytes = new Uint8Array(one.buffer as ArrayBuffer); // fresh, so no shared memory
   return literalNode(
     "boundary",
     dtype,
-    chunks.map((c, k) => (k === axis ? [count] : c)),
+    shape.map((n) => [n]),
     bytes,
   );
 }

@@ -48,6 +48,8 @@ describeDask("mapOverlap as dask.array", (dask) => {
     ["mixed", { 0: 1, 1: 2 }, { 0: "periodic", 1: "none" }],
     ["one axis", { 1: 2 }, { 1: "nearest" }],
     ["asymmetric", { 0: [1, 0], 1: [0, 2] }, { 0: "none", 1: "none" }],
+    ["the whole array deep", { 0: 7, 1: 12 }, { 0: "nearest", 1: "nearest" }],
+    ["a value in the corners", { 0: 2, 1: 3 }, { 0: 9, 1: "reflect" }],
     ["deep", { 0: 3, 1: 4 }, { 0: "reflect", 1: "periodic" }],
   ];
   test.each(cases)("%s", async (_name, depth, boundary) => {
