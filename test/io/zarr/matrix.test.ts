@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DTYPES } from "../../../src/dtype/index.ts";
+import { DTYPES, isComplex } from "../../../src/dtype/index.ts";
 import { plainByteKernels } from "../../../src/io/codecs/index.ts";
 import {
   decodeZarr,
@@ -236,5 +236,6 @@ async function serveFolder(root: string, refuse: (path: string) => number | null
 
 function sameValues(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((v, k) => sameValues(v, b[k]));
+  if (isComplex(a) && isComplex(b)) return Object.is(a.re, b.re) && Object.is(a.im, b.im);
   return Object.is(a, b);
 }
