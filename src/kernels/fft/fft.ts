@@ -22,7 +22,7 @@ interface FftParams {
 }
 
 /** Values per tile that stay in the second-level cache. */
-const TILE_VALUES = 16384;
+const TILE_VALUES = 65536;
 const LANES_MAX = 32;
 
 function lanesOf(n: number): number {
