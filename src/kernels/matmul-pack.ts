@@ -28,7 +28,7 @@ interface Call {
 }
 
 /** L vectors of L lanes, rows and columns exchanged. */
-function transposed(f: FunctionBuilder, rows: readonly V[]): V[] {
+export function transposed(f: FunctionBuilder, rows: readonly V[]): V[] {
   const low = (a: V, b: V, size: number): V => f.let(shuffle(a, b, interleave(size, 0)));
   const high = (a: V, b: V, size: number): V => f.let(shuffle(a, b, interleave(size, 8)));
   const [a, b, c, d] = rows as [V, V, V, V]; // or two of them

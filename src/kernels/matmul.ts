@@ -14,6 +14,7 @@ import type { BlockKernel } from "./blocks.ts";
 import { complexMatmul, complexMatmulScratch } from "./complex/matmul.ts";
 import { convert, fill } from "./copy.ts";
 import { type Compute, packPanels } from "./matmul-pack.ts";
+import { linesAlong, multiplyLines } from "./matmul-vector.ts";
 import { memoryOf } from "./segment.ts";
 import {
   type Address,
@@ -220,6 +221,8 @@ interface Extents {
 
 /** One product by packed panels. */
 function multiply(dtype: Compute, [a, b, out]: readonly [Matrix, Matrix, Matrix], { m, n, k }: Extents): void {
+  const vector = asVector([a, b, out], { m, n, k });
+  if (vector !== null && multiplyVector(dtype, vector, Math.max(m, n), k)) return;
   const size = DTYPES[dtype].itemsize;
   const width = 32 / size;
   const columnsMax = STRIP_BYTES / size;
@@ -257,6 +260,64 @@ function multiply(dtype: Compute, [a, b, out]: readonly [Matrix, Matrix, Matrix]
       );
     }
   }
+}
+
+/** Bytes of scratch for a vector, and for the results of a product with it. */
+const VECTOR_BYTES = 1 << 20;
+/** Lines side by side whose running sums stay in the first-level cache. */
+const LINES = 2048;
+
+/** What a product with a vector sums over: the matrix, its lines and their steps, the vector and the results. */
+interface VectorProduct {
+  readonly matrix: Matrix;
+  readonly across: number;
+  readonly along: number;
+  readonly vector: NDArray;
+  /** Results of `count` lines from `first` on. */
+  readonly out: (first: number, count: number) => NDArray;
+}
+
+/** One product of a matrix and a vector; false, and nothing done, where packing it is the way. */
+function multiplyVector(dtype: Compute, product: VectorProduct, lines: number, k: number): boolean {
+  const { matrix, across, along, vector, out } = product;
+  const memory = memoryOf(matrix.block.data.buffer);
+  const size = DTYPES[dtype].itemsize;
+  const isAlong = along === 1;
+  const most = isAlong ? VECTOR_BYTES / size : LINES;
+  const least = isAlong ? linesAlong(dtype) : 16 / size;
+  if (memory === undefined || matrix.block.dtype !== dtype || k * size > VECTOR_BYTES) return false;
+  if ((!isAlong && across !== 1) || lines < least || (!isAlong && lines % least !== 0)) return false;
+  const places = { vector: WORK.start, to: WORK.start + VECTOR_BYTES };
+  convert(workBlock(dtype, places.vector, [k], [1]), vector);
+  for (let first = 0; first < lines; first += most) {
+    // a last part that is too short for an iteration begins earlier
+    const at = Math.min(first, Math.max(0, lines - least));
+    const count = Math.min(most, lines - at);
+    const address = matrix.block.data.byteOffset + (matrix.offset + at * across) * size;
+    multiplyLines(dtype, { memory, address, across: across * size, along: along * size }, places, { count, depth: k });
+    convert(out(at, count), workBlock(dtype, places.to, [count], [1]));
+  }
+  return true;
+}
+
+/** A product of which one side has one row or column. */
+function asVector([a, b, out]: readonly [Matrix, Matrix, Matrix], { m, n, k }: Extents): VectorProduct | null {
+  if (n === 1)
+    return {
+      matrix: a,
+      across: a.rowStep,
+      along: a.step,
+      vector: part(b, [0, 0], [k], [b.rowStep]),
+      out: (first, count) => part(out, [first, 0], [count], [out.rowStep]),
+    };
+  if (m !== 1) return null;
+  return {
+    matrix: b,
+    across: b.step,
+    along: b.rowStep,
+    vector: part(a, [0, 0], [k], [a.step]),
+    out: (first, count) => part(out, [0, first], [count], [out.step]),
+  };
 }
 
 /** One small product; the same bits as {@link multiply}. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
 import { allocate, DTYPES, type DType, type TypedArray } from "../../src/dtype/index.ts";
 import { runBlock } from "../../src/kernels/index.ts";
-import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
+import { ascontiguous, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { describeNumpy } from "../oracle/numpy-live.ts";
 import { blockOf, emptyBlock, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";
 
@@ -17,6 +17,10 @@ const EXTENTS = [
   [33, 17, 257],
   [65, 70, 300],
   [259, 31, 40],
+  [131, 1, 300],
+  [1, 64, 515],
+  [40, 1, 101],
+  [1, 2052, 9],
 ] as const;
 
 let state = 7;
@@ -189,6 +193,36 @@ test.each(["float32", "float64", "int32", "int64", "uint8"] as const)(
     const out = emptyBlock(dtype, [m, n], "contiguous", 0);
     runBlock("matmul", [turned(a, m, k), turned(b, k, n)], out, null, AT);
     expect(valuesOf(out)).toEqual(valuesOf(plain.out));
+  },
+);
+
+test.each(["float32", "float64", "int32", "int64"] as const)(
+  "products of %s with vectors have the bits of the whole",
+  (dtype) => {
+    resetSegments();
+    const [m, n, k] = [67, 52, 523];
+    const [a, b] = [randomValues(dtype, m * k), randomValues(dtype, k * n)];
+    const x = blockOf(dtype, a, [m, k], "contiguous", 0);
+    const y = blockOf(dtype, b, [k, n], "contiguous", 0);
+    const turned = blockOf(
+      dtype,
+      valuesOf(ascontiguous(NDArray.of(b, [k, n]).transpose())),
+      [n, k],
+      "contiguous",
+      0,
+    ).transpose();
+    const out = emptyBlock(dtype, [m, n], "contiguous", 0);
+    runBlock("matmul", [x, y], out, null, AT);
+    const view = (of: NDArray, shape: readonly number[], offset: number): NDArray =>
+      new NDArray(dtype, of.data, shape, of.stride, of.offset + offset);
+    const column = emptyBlock(dtype, [m, 1], "contiguous", 0);
+    runBlock("matmul", [x, view(y, [k, 1], 5)], column, null, AT);
+    expect(valuesOf(column)).toEqual(valuesOf(ascontiguous(view(out, [m, 1], 5))));
+    for (const right of [y, turned]) {
+      const row = emptyBlock(dtype, [1, n], "contiguous", 0);
+      runBlock("matmul", [view(x, [1, k], 9 * k), right], row, null, AT);
+      expect(valuesOf(row)).toEqual(valuesOf(ascontiguous(view(out, [1, n], 9 * n))));
+    }
   },
 );
 
