@@ -159,21 +159,40 @@ export function uniqueValues(x: ArrayLike): ChunkedArray {
 }
 
 /** Distinct elements and how often each occurs. The Array API's `unique_counts`. */
-export function uniqueCounts(x: ArrayLike): readonly [values: ChunkedArray, counts: ChunkedArray] {
-  return distinct("uniqueCounts", x, { counts: true }, false) as readonly [ChunkedArray, ChunkedArray]; // as asked for
+export function uniqueCounts(x: ArrayLike): { readonly values: ChunkedArray; readonly counts: ChunkedArray } {
+  const [values, counts] = distinct("uniqueCounts", x, { counts: true }, false) as readonly [
+    ChunkedArray,
+    ChunkedArray,
+  ]; // as asked for
+  return { values, counts };
 }
 
 /** Distinct elements and, of the input's shape, which of them each element is. The Array API's `unique_inverse`. */
-export function uniqueInverse(x: ArrayLike): readonly [values: ChunkedArray, inverseIndices: ChunkedArray] {
-  return distinct("uniqueInverse", x, { inverse: true }, false) as readonly [ChunkedArray, ChunkedArray]; // as asked for
+export function uniqueInverse(x: ArrayLike): { readonly values: ChunkedArray; readonly inverseIndices: ChunkedArray } {
+  const both = distinct("uniqueInverse", x, { inverse: true }, false) as readonly [ChunkedArray, ChunkedArray]; // as asked for
+  return { values: both[0], inverseIndices: both[1] };
+}
+
+/** What {@link uniqueAll} gives. */
+export interface UniqueAll {
+  readonly values: ChunkedArray;
+  /** Index of the first of each in the flat array. */
+  readonly indices: ChunkedArray;
+  /** Of the input's shape. */
+  readonly inverseIndices: ChunkedArray;
+  readonly counts: ChunkedArray;
 }
 
 /** Distinct elements, the index of the first of each, which of them each element is, and counts. The Array API's `unique_all`. */
-export function uniqueAll(
-  x: ArrayLike,
-): readonly [values: ChunkedArray, indices: ChunkedArray, inverseIndices: ChunkedArray, counts: ChunkedArray] {
+export function uniqueAll(x: ArrayLike): UniqueAll {
   const all = distinct("uniqueAll", x, { index: true, inverse: true, counts: true }, false);
-  return all as readonly [ChunkedArray, ChunkedArray, ChunkedArray, ChunkedArray]; // as asked for
+  const [values, indices, inverseIndices, counts] = all as readonly [
+    ChunkedArray,
+    ChunkedArray,
+    ChunkedArray,
+    ChunkedArray,
+  ]; // as asked for
+  return { values, indices, inverseIndices, counts };
 }
 
 /** The distinct elements of two arrays, sorted. Matches NumPy `union1d`. */

@@ -67,7 +67,7 @@ describeNumpy("distinct elements are NumPy's", (numpy) => {
       };
       for (const [name, arrays] of Object.entries(results)) {
         const want = (await numpy.ask(`np.${name}`, [x])) as readonly NDArray[];
-        for (const [k, a] of arrays.entries())
+        for (const [k, a] of (Object.values(arrays) as rs.ChunkedArray[]).entries())
           expect(difference(await a.compute(), want[k] as NDArray, "either-zero"), `${name} ${k}`).toBeNull();
       }
       const sorted = await numpy.call("np.sort", [await numpy.call("np.unique_values", [x])]);
