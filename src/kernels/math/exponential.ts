@@ -103,9 +103,11 @@ function ranged(
     .map((y) => m.let(y));
   f.if(wild, () =>
     parts.forEach(({ value, low: n }, k) => {
-      const whole = m.subBits(n, m.magic);
-      const half = m.shr(whole, 1);
-      f.set(out[k] as Local<"v128">, m.mul(m.mul(value, m.power2(half)), m.power2(m.subBits(whole, half))));
+      const whole = m.sub(n, m.magic);
+      const low = m.mulAdd(whole, m.c(0.5), m.magic); // half of it, rounded
+      const first = m.power2(low);
+      const second = m.power2(m.add(m.sub(whole, m.sub(low, m.magic)), m.magic));
+      f.set(out[k] as Local<"v128">, m.mul(m.mul(value, first), second));
     }),
   );
   return out;
