@@ -95,4 +95,8 @@ const say = (line: string): void => {
 const rows = await bench({ quick: values.quick, rows: wanted, wide: values.wide, cpu: values.cpu, say });
 console.log(`\n${table(rows)}`);
 if (values.json) writeFileSync(values.json, `${JSON.stringify({ name, said, rows }, null, 2)}\n`);
-if (values.markdown) writeFileSync(values.markdown, `${said.join("  \n")}\n\n${markdown(rows)}\n`);
+if (values.markdown) {
+  const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+  const head = `# Bench ${name}\n\nWritten by \`${command}\`; do not edit. Smaller is better; ratios are ours / peer's.`;
+  writeFileSync(values.markdown, `${head}\n\n${said.join("  \n")}\n\n${markdown(rows)}\n`);
+}
