@@ -100,14 +100,16 @@ const MERGE: readonly (readonly [number, number])[] = [4, 2, 1].flatMap((k) =>
   [0, 1, 2, 3, 4, 5, 6, 7].flatMap((i) => ((i & k) === 0 ? [[i, i + k] as const] : [])),
 );
 
-/** `sort(column, bytes)`: sorts vectors, a multiple of eight of them, lane by lane. */
+/** `sort(column, bytes, needed)`: sorts vectors, a multiple of eight of them, lane by lane, the first `needed` bytes to the end. */
 export class SortCode {
-  readonly #f = new FunctionBuilder(["i32", "i32"]);
+  readonly #f = new FunctionBuilder(["i32", "i32", "i32"]);
   readonly #memory: number;
   readonly #compare: Comparator;
   readonly #base: Local<"i32">;
   readonly #size: Local<"i32">;
   readonly #end: Local<"i32">;
+  /** End of the runs that are merged: a last run without a partner is left out. */
+  readonly #limit: Local<"i32">;
   readonly #at: Local<"i32">;
   readonly #other: Local<"i32">;
   readonly #stop: Local<"i32">;
@@ -119,6 +121,7 @@ export class SortCode {
     this.#compare = comparatorOf(new LaneCode(f, 16), dtype);
     [this.#base, this.#size] = [f.param(0, "i32"), f.param(1, "i32")];
     this.#end = f.let(scalar2("i32.add", this.#base, this.#size));
+    this.#limit = f.let(this.#end);
     [this.#at, this.#other, this.#stop, this.#block] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
   }
 
@@ -139,7 +142,7 @@ export class SortCode {
     const f = this.#f;
     f.set(this.#at, this.#base);
     f.doWhile(
-      () => scalarCompare("i32.lt_u", this.#at, this.#end),
+      () => scalarCompare("i32.lt_u", this.#at, this.#limit),
       () => {
         const v = Array.from({ length: 8 }, (_, k) => this.#load(this.#at, k));
         for (const [i, j] of network) [v[i], v[j]] = this.#compare(v[i] as V, v[j] as V);
@@ -172,9 +175,9 @@ export class SortCode {
     const skip = f.local("i32");
     f.set(this.#block, this.#base);
     f.doWhile(
-      () => scalarCompare("i32.lt_u", this.#block, this.#end),
+      () => scalarCompare("i32.lt_u", this.#block, this.#limit),
       () => {
-        const rest = f.let(scalar2("i32.sub", this.#end, this.#block));
+        const rest = f.let(scalar2("i32.sub", this.#limit, this.#block));
         f.set(skip, select(scalarCompare("i32.lt_u", rest, pair), scalar2("i32.sub", pair, rest), i32(0)));
         f.if(scalarCompare("i32.lt_u", skip, run), () => {
           f.set(this.#at, scalar2("i32.add", this.#block, skip));
@@ -201,9 +204,9 @@ export class SortCode {
   #halve(half: Local<"i32">): void {
     const f = this.#f;
     f.set(this.#block, this.#base);
-    const last = f.let(scalar2("i32.sub", this.#end, half));
+    const last = f.let(scalar2("i32.sub", this.#limit, half));
     f.doWhile(
-      () => scalarCompare("i32.lt_u", this.#block, this.#end),
+      () => scalarCompare("i32.lt_u", this.#block, this.#limit),
       () => {
         const full = f.let(scalar2("i32.add", this.#block, half));
         f.set(this.#stop, select(scalarCompare("i32.lt_s", last, full), last, full));
@@ -233,6 +236,10 @@ export class SortCode {
       f.doWhile(
         () => scalarCompare("i32.lt_u", run, this.#size),
         () => {
+          const pair = f.let(scalar2("i32.shl", run, i32(1)));
+          const rest = f.let(scalar2("i32.and", this.#size, scalar2("i32.sub", pair, i32(1))));
+          const paired = scalarCompare("i32.gt_u", rest, run);
+          f.set(this.#limit, select(paired, this.#end, scalar2("i32.sub", this.#end, rest)));
           this.#flip(run);
           f.set(half, scalar2("i32.shr_u", run, i32(1)));
           f.if(scalarCompare("i32.ge_u", half, i32(128)), () =>
@@ -243,6 +250,10 @@ export class SortCode {
                 f.set(half, scalar2("i32.shr_u", half, i32(1)));
               },
             ),
+          );
+          // The last merge finishes only what is needed.
+          f.if(scalarCompare("i32.ge_u", pair, this.#size), () =>
+            f.set(this.#limit, scalar2("i32.add", this.#base, f.param(2, "i32"))),
           );
           this.#eights(MERGE);
           f.set(run, scalar2("i32.shl", run, i32(1)));
@@ -345,6 +356,7 @@ export function emitNetwork(shape: NetworkShape): Uint8Array<ArrayBuffer> {
         f.call(SORT, [
           scalar2("i32.add", w.word("sorted"), scalar2("i32.mul", w.word("column"), i32(k))),
           w.word("column"),
+          w.word("needed"),
         ]);
       emitPick(f, { dtype: shape.dtype, counted: shape.counted !== "all", pick: shape.pick, w, rows, result });
       f.set(source, scalar2("i32.add", source, w.word("groupStep")));

@@ -252,23 +252,26 @@ function prepare(job: SelectJob): Network | null {
   };
 }
 
-/** Write the tables of ranks. */
-function writeTables({ job, at, tableStep }: Network): void {
+/** Write the tables of ranks; gives the highest one. */
+function writeTables({ job, at, tableStep }: Network): number {
   const { spec, depth, quantiles } = job;
   const { buffer, i32 } = scratch();
   const entries = tableStep / ENTRY_BYTES;
   const weights = new Float64Array(buffer, at.table, (quantiles * tableStep) / 8);
+  let highest = 0;
   for (let k = 0; k < quantiles; k++) {
     for (let e = 0; e < entries; e++) {
       const entry = (at.table + k * tableStep + e * ENTRY_BYTES) / 4;
       i32[entry] = -1;
       if (e === 0) continue;
       const { low, high, weight } = ranksOf(spec, k, entries === depth + 1 ? e : depth);
+      highest = Math.max(highest, high);
       i32[entry] = 16 * low;
       i32[entry + 1] = 16 * high;
       weights[(k * tableStep + e * ENTRY_BYTES) / 8 + 1] = weight;
     }
   }
+  return highest;
 }
 
 /** Sort `groups` groups whose first row starts at byte `source`, and store `n` of their pixels from number `skip` on. */
@@ -276,7 +279,7 @@ function runGroups(
   network: Network,
   source: number,
   groups: number,
-  results: { readonly to: number; readonly skip: number; readonly n: number },
+  results: { readonly to: number; readonly skip: number; readonly n: number; readonly needed: number },
 ): void {
   const { job, at, group, pickOut, direct, tileWidth, tableStep } = network;
   const { i32, buffer } = scratch();
@@ -294,6 +297,7 @@ function runGroups(
     counts: at.counts,
     table: at.table,
     quantiles: job.quantiles,
+    needed: results.needed,
     tableStep,
     result: at.result,
     resultStep,
@@ -315,7 +319,7 @@ function selectByNetwork(job: SelectJob): boolean {
   if (network === null) return false;
   countRun("wasm");
   const { direct, group, batch, tileWidth, lanes, at: place } = network;
-  writeTables(network);
+  const needed = 128 * ((writeTables(network) >> 3) + 1);
   const size = DTYPES[lanes].itemsize;
   forEachRun(job, (at, width, steps) => {
     const to = at[0] as number;
@@ -325,19 +329,24 @@ function selectByNetwork(job: SelectJob): boolean {
       const whole = Math.floor(width / group);
       for (let g = 0; g < whole; g += batch) {
         const groups = Math.min(batch, whole - g);
-        runGroups(network, first + 64 * g, groups, { to: to + g * group, skip: 0, n: groups * group });
+        runGroups(network, first + 64 * g, groups, { to: to + g * group, skip: 0, n: groups * group, needed });
       }
       const rest = width - whole * group;
       if (rest > 0)
         // the last group lies over the one before it
-        runGroups(network, first + size * (width - group), 1, { to: to + width - rest, skip: group - rest, n: rest });
+        runGroups(network, first + size * (width - group), 1, {
+          to: to + width - rest,
+          skip: group - rest,
+          n: rest,
+          needed,
+        });
       return;
     }
     for (let from = 0; from < width; from += tileWidth) {
       const n = Math.min(tileWidth, width - from);
       const run = { at: at.map((o, k) => o + from * (steps[k] as number)), steps, width: n };
       evaluateTile(job, network.call, run, tilesOf(network, n));
-      runGroups(network, place.tile, Math.ceil(n / group), { to: to + from, skip: 0, n });
+      runGroups(network, place.tile, Math.ceil(n / group), { to: to + from, skip: 0, n, needed });
     }
   });
   return true;

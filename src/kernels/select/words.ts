@@ -25,7 +25,9 @@ export const WORD = {
   resultStep: 52,
   /** The result where values are missing, in its own dtype. */
   missing: 56,
-  bytes: 64,
+  /** Bytes of a sorted column up to the highest rank, a multiple of 128. */
+  needed: 64,
+  bytes: 68,
 } as const;
 
 /** Words of the block as expressions. */
