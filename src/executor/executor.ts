@@ -22,7 +22,7 @@ import { ThreadPool } from "./pool.ts";
 import { type MessagePlace, Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { estimateBytes } from "./sizes.ts";
 import { taskErrorRecord } from "./steps.ts";
-import type { FromThread, ToThread } from "./thread.ts";
+import type { TaskPost, ToThread } from "./thread.ts";
 import type {
   BlockHandle,
   Executor,
@@ -80,7 +80,7 @@ class ThreadedExecutor implements Executor {
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
   #waiting: Job[] = [];
   /** Things posted by threads about slots whose end has not been seen yet. */
-  readonly #posts = new Map<number, FromThread>();
+  readonly #posts = new Map<number, TaskPost>();
   /** Pins from outside. */
   #lent = 0;
   #inFlight = 0;

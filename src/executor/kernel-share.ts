@@ -52,8 +52,8 @@ export function kernelTeller(share: KernelShare, thread: number): () => void {
   };
 }
 
-/** A thread's end of the exchange. */
-export function kernelExchange(share: KernelShare): ModuleExchange {
+/** A thread's end of the exchange; `keep` hands what it compiles to the pool, for threads that start later. */
+export function kernelExchange(share: KernelShare, keep: (made: NamedModule) => void): ModuleExchange {
   const claims = new Int32Array(share.claims);
   const channel = new BroadcastChannel(share.channel);
   channel.unref();
@@ -77,6 +77,7 @@ export function kernelExchange(share: KernelShare): ModuleExchange {
     },
     publish: (made) => {
       channel.postMessage(made);
+      keep(made);
       const at = place(made.key);
       Atomics.store(claims, at, MADE as number);
       Atomics.notify(claims, at);

@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { type ErrorRecord, errorToRecord } from "../base/index.ts";
 import type { KernelShare } from "./kernel-share.ts";
 import type { Ring } from "./ring.ts";
-import type { FromThread, ThreadData, ToThread } from "./thread.ts";
+import type { FromThread, ModulePost, TaskPost, ThreadData, ToThread } from "./thread.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -31,7 +31,7 @@ export interface PoolOptions {
   readonly heapBytes: number;
   /** What a new thread has to know first. */
   readonly introduction: () => readonly ToThread[];
-  readonly onPost: (post: FromThread) => void;
+  readonly onPost: (post: TaskPost) => void;
   /** A thread died while `slot` was its task (-1: none). It has been replaced, unless `isLast`: no thread is left. */
   readonly onDeath: (slot: number, error: ErrorRecord, isLast: boolean) => void;
 }
@@ -40,6 +40,8 @@ export interface PoolOptions {
 export class ThreadPool {
   readonly #options: PoolOptions;
   readonly #threads: (PoolThread | null)[] = [];
+  /** Kernels compiled so far, for threads that start later. */
+  readonly #modules: ModulePost[] = [];
   #isClosed = false;
   #deaths = 0;
   /** Threads that died and were replaced. */
@@ -66,7 +68,9 @@ export class ThreadPool {
     const port = this.#threads[k]?.port;
     if (port === undefined) return;
     for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
-      this.#options.onPost(got.message as FromThread); // only threads post here
+      const post = got.message as FromThread; // only threads post here
+      if (post.type === "module") this.#modules.push(post);
+      else this.#options.onPost(post);
     }
   }
 
@@ -100,7 +104,7 @@ export class ThreadPool {
     });
     worker.unref();
     port1.unref();
-    for (const message of this.#options.introduction()) port1.postMessage(message);
+    for (const message of [...this.#options.introduction(), ...this.#modules]) port1.postMessage(message);
     let cause: unknown = null;
     worker.on("error", (error) => {
       cause = error;

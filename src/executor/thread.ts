@@ -2,7 +2,14 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
-import { adoptSegment, exchangeModules, type Segment, timeCompilations } from "../kernels/index.ts";
+import {
+  adoptSegment,
+  exchangeModules,
+  importModule,
+  type NamedModule,
+  type Segment,
+  timeCompilations,
+} from "../kernels/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
@@ -23,19 +30,30 @@ export interface ThreadData {
 export type ToThread =
   | { readonly type: "segment"; readonly id: number; readonly memory: Segment["memory"] }
   | { readonly type: "messages"; readonly id: number; readonly buffer: SharedArrayBuffer }
-  | { readonly type: "values"; readonly slot: number; readonly values: readonly unknown[] };
+  | { readonly type: "values"; readonly slot: number; readonly values: readonly unknown[] }
+  /** A kernel that was compiled before this thread could hear of it. */
+  | ModulePost;
 
 /** A block outside the arena, as it is posted: C order. */
 export type PostedArray = Pick<NDArray, "dtype" | "shape" | "data">;
 
-/** What a thread posts to its owner. */
-export type FromThread =
+/** How a task ended, where that is more than a state. */
+export type TaskPost =
   | { readonly type: "error"; readonly slot: number; readonly error: ErrorRecord }
   | { readonly type: "value"; readonly slot: number; readonly value: unknown }
   | { readonly type: "array"; readonly slot: number; readonly array: PostedArray };
 
+/** A kernel that a thread has compiled. */
+export interface ModulePost {
+  readonly type: "module";
+  readonly made: NamedModule;
+}
+
+/** What a thread posts to its owner. */
+export type FromThread = TaskPost | ModulePost;
+
 const { ring: memory, thread, port, kernels } = workerData as ThreadData; // given by the owner
-exchangeModules(kernelExchange(kernels));
+exchangeModules(kernelExchange(kernels, (made) => post({ type: "module", made })));
 timeCompilations(performance);
 const tellKernels = kernelTeller(kernels, thread);
 const ring = new Ring(memory);
@@ -48,6 +66,7 @@ function receive(): boolean {
   if (got === undefined) return false;
   if (got.type === "segment") segments.set(got.id, adoptSegment(got.memory));
   else if (got.type === "messages") buffers.set(got.id, got.buffer);
+  else if (got.type === "module") importModule(got.made);
   else values = got;
   return true;
 }
@@ -169,6 +188,7 @@ function post(message: FromThread): void {
 }
 
 async function main(): Promise<never> {
+  while (receive()); // all that was known before this thread
   for (;;) {
     const waiting = serve(ring.take(thread));
     if (waiting !== undefined) await waiting;

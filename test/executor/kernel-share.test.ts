@@ -28,7 +28,7 @@ function spec(links: number, factor: number): TaskSpec {
 }
 
 let count = 0;
-async function runAll(specs: readonly TaskSpec[]): Promise<void> {
+async function runAll(specs: readonly TaskSpec[]): Promise<Set<number>> {
   const ends = await Promise.all(
     specs.map((s): Promise<TaskOutcome> => {
       const key: Key = keyOfValue(`task-${count++}`);
@@ -39,11 +39,14 @@ async function runAll(specs: readonly TaskSpec[]): Promise<void> {
     if (end.status !== "ok") throw new Error(`${end.status} ${JSON.stringify(end)}`);
     executor.release(end.output);
   }
+  return new Set(ends.map((end) => end.thread));
 }
 
 test("each once, whichever thread is first", async () => {
-  // Start the threads, and compile what fills the literal.
-  await runAll(Array.from({ length: 4 * THREADS }, (_, i) => spec(1, i)));
+  // All threads are up and have what fills the literal: one that starts later asks the pool.
+  const seen = new Set<number>();
+  while (seen.size < THREADS)
+    for (const thread of await runAll(Array.from({ length: 10 * THREADS }, (_, i) => spec(1, i)))) seen.add(thread);
   const before = executor.stats().kernels;
   for (let links = 2; links < 12; links++) await runAll(Array.from({ length: 2 * THREADS }, (_, i) => spec(links, i)));
   const after = executor.stats().kernels;
