@@ -12,8 +12,9 @@ import {
   transposeNode,
 } from "../graph/index.ts";
 import { type NDArray, normalizeAxes, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
-import { type Assigned, indexParts, setitemLayer } from "./assign.ts";
-import { conjNode, imagNode, realNode } from "./complex-terms.ts";
+import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./blocks/map-layer.ts";
+import { type MapOverlapOptions, mapOverlapNode } from "./blocks/overlap-map.ts";
+import type { ArgumentValue } from "./blocks/travel.ts";
 import {
   assembleBlocks,
   type Computable,
@@ -23,21 +24,8 @@ import {
   settleAll,
   type Unsettled,
 } from "./compute.ts";
-import { elementwise, type Operand } from "./elementwise.ts";
-import { holdsUnder } from "./holds.ts";
-import { type IndexArg, type Indices, indexLayer, takeAnyLayer } from "./indexing.ts";
-import { arrayNode, cutChunks, type LazyArray, lazyOf } from "./lazy.ts";
-import { matmulLayer } from "./linalg/contract.ts";
-import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./map-layer.ts";
-import { type MapOverlapOptions, mapOverlapNode } from "./overlap-map.ts";
-import { persistAll } from "./persist.ts";
-import { arraySvg, arrayText } from "./picture.ts";
-import { type PointIndex, pointsLayer } from "./points.ts";
-import { RankedMethods } from "./ranked-methods.ts";
-import { blocksLayer, repeatLayer, viewLayer } from "./rearranging.ts";
-import { type Axis, type ReduceOptions, reduceLayer } from "./reduce.ts";
-import { reshapeLayer } from "./reshape.ts";
-import { lazyStore, type StoreArrayOptions, type StoreTarget } from "./store-write.ts";
+import { conjNode, imagNode, realNode } from "./elementwise/complex-terms.ts";
+import { elementwise, type Operand } from "./elementwise/layer.ts";
 import {
   type BinaryName,
   binaryTerm,
@@ -50,13 +38,25 @@ import {
   type UnaryName,
   unaryTerm,
   whereTerm,
-} from "./terms.ts";
-import type { ArgumentValue } from "./travel.ts";
+} from "./elementwise/terms.ts";
+import { warnOfCast, warnOfWrap } from "./elementwise/wrap-warning.ts";
+import { holdsUnder } from "./holds.ts";
+import { arrayNode, cutChunks, type LazyArray, lazyOf } from "./lazy.ts";
+import { matmulLayer } from "./linalg/contract.ts";
+import { persistAll } from "./persist.ts";
+import { arraySvg, arrayText } from "./picture.ts";
+import { RankedMethods } from "./ranked-methods.ts";
+import { type Axis, type ReduceOptions, reduceLayer } from "./reduce/layer.ts";
+import { type Assigned, indexParts, setitemLayer } from "./shape/assign.ts";
+import { type IndexArg, type Indices, indexLayer, takeAnyLayer } from "./shape/indexing.ts";
+import { type PointIndex, pointsLayer } from "./shape/points.ts";
+import { blocksLayer, repeatLayer, viewLayer } from "./shape/rearranging.ts";
+import { reshapeLayer } from "./shape/reshape.ts";
+import { lazyStore, type StoreArrayOptions, type StoreTarget } from "./store/store-write.ts";
+import type { Written } from "./store/write.ts";
+import { type ArrayZarrOptions, zarrWrite } from "./store/zarr-write.ts";
 import { compressedNode, countNode, reportedChunks, type SelectedNode, selectionOf, unknownShape } from "./unknown.ts";
 import { type VisualizeOptions, visualize } from "./visualize.ts";
-import { warnOfCast, warnOfWrap } from "./wrap-warning.ts";
-import type { Written } from "./write.ts";
-import { type ArrayZarrOptions, zarrWrite } from "./zarr-write.ts";
 
 /**
  * A lazy n-dimensional array cut into blocks. Every method builds a layer and returns at once; `compute` runs.

@@ -12,7 +12,7 @@ import { type AxisIndex, normalizeAxes, normalizeAxis } from "../ndarray/index.t
 import { ChunkedArray } from "./chunked-array.ts";
 import { castTo } from "./linalg/contract.ts";
 import { type ProductOperand, toLazy } from "./linalg/products.ts";
-import { arange } from "./ranges.ts";
+import { arange } from "./shape/ranges.ts";
 
 /** Which direction carries the factor 1/n: the inverse, each half (1/√n), or the forward one. */
 export type FftNorm = "backward" | "ortho" | "forward";

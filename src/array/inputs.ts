@@ -1,6 +1,6 @@
 /** What functions are given, as lazy arrays. */
 import type { ChunkedArray } from "./chunked-array.ts";
-import { type ArrayLike, array } from "./create.ts";
+import { type ArrayLike, array } from "./shape/create.ts";
 import { unknownShape } from "./unknown.ts";
 
 /** The array, whose sizes must be known. @throws {UnknownShapeError} */

@@ -19,9 +19,9 @@ import {
 } from "../kernels/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
-import { fromArray } from "./create.ts";
 import { cutChunks } from "./lazy.ts";
-import { arange } from "./ranges.ts";
+import { fromArray } from "./shape/create.ts";
+import { arange } from "./shape/ranges.ts";
 
 /** Shape of a random array: a number for one axis. */
 export type Size = number | readonly number[];

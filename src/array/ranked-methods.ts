@@ -3,10 +3,10 @@ import type { DType } from "../dtype/index.ts";
 import type { Chunks, LayerNode } from "../graph/index.ts";
 import { axisAnd } from "./axis-options.ts";
 import type { LazyArray } from "./lazy.ts";
-import { orderOf, type SortOptions, type TopOptions, topOf } from "./order-layer.ts";
-import type { Axis } from "./reduce.ts";
-import { type ScanOptions, scanOf } from "./scan-layer.ts";
-import { type MedianOptions, medianOf, type QuantileOptions, quantileOf } from "./select-layer.ts";
+import { orderOf, type SortOptions, type TopOptions, topOf } from "./order/order-layer.ts";
+import { type ScanOptions, scanOf } from "./order/scan-layer.ts";
+import { type MedianOptions, medianOf, type QuantileOptions, quantileOf } from "./order/select-layer.ts";
+import type { Axis } from "./reduce/layer.ts";
 
 /** `A` is the class that is made of a layer. */
 export abstract class RankedMethods<A> implements LazyArray {

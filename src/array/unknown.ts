@@ -14,7 +14,7 @@ import {
   shapeOfChunks,
 } from "../graph/index.ts";
 import { type LazyArray, lazyOf } from "./lazy.ts";
-import { planReshape, reshapeLayer } from "./reshape.ts";
+import { planReshape, reshapeLayer } from "./shape/reshape.ts";
 
 /** Which elements along one axis of an array are in it: those where `mask` is true. */
 export interface Selection {

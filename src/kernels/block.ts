@@ -1,7 +1,7 @@
 /** Layout of a kernel's parameter block, which lies in the thread's scratch memory: what changes from call to call. */
 
 import type { Kernel } from "../graph/index.ts";
-import { itemIsByte } from "./op-table.ts";
+import { itemIsByte } from "./map/op-table.ts";
 
 /** Byte offsets inside the block. */
 export interface BlockLayout {

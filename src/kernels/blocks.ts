@@ -6,23 +6,23 @@ import { UnsupportedError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { Plain } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import { binsKernels } from "./bins.ts";
 import { complexReduceKernels } from "./complex/reduce.ts";
-import { compressKernels } from "./compress.ts";
 import { fftKernels } from "./fft/fft.ts";
-import { indexingKernels } from "./indexing.ts";
 import { contractKernels } from "./linalg/contract.ts";
 import { linalgKernels } from "./linalg/kernels.ts";
-import { matmulKernels } from "./matmul.ts";
+import { matmulKernels } from "./linalg/matmul.ts";
+import { setKernels } from "./map/sets.ts";
+import { binsKernels } from "./order/bins.ts";
+import { scanKernels } from "./order/scan.ts";
+import { sortKernels } from "./order/sort.ts";
+import { compressKernels } from "./pick/compress.ts";
+import { indexingKernels } from "./pick/indexing.ts";
+import { reshapeKernels } from "./pick/reshape.ts";
 import { randomKernels } from "./random/kernels.ts";
-import { reshapeKernels } from "./reshape.ts";
-import { scanKernels } from "./scan.ts";
+import { windowReduceKernels } from "./reduce/windows.ts";
 import { spreadKernels } from "./select/spread.ts";
-import { setKernels } from "./sets.ts";
-import { sortKernels } from "./sort.ts";
-import { warpKernels } from "./warp.ts";
 import { windowKernels } from "./window/kernels.ts";
-import { windowReduceKernels } from "./windows.ts";
+import { warpKernels } from "./window/warp.ts";
 
 /** Where a block lies in its layer's array. */
 export interface BlockPlace {

@@ -3,8 +3,8 @@ import { invariant } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
 import { isComplex, partView } from "./complex/views.ts";
-import { CallBuilder } from "./ir.ts";
-import { runMap } from "./map.ts";
+import { CallBuilder } from "./map/ir.ts";
+import { runMap } from "./map/map.ts";
 
 /** Set all elements of `to` to `value` (a bigint for 64-bit integers). */
 export function fill(to: NDArray, value: number | bigint): void {

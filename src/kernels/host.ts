@@ -5,7 +5,7 @@
 import { UsageError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { BinaryOp, UnaryOp } from "../graph/index.ts";
-import { type Binary, binaryFunction, type Unary, unaryFunction } from "./scalar-ops.ts";
+import { type Binary, binaryFunction, type Unary, unaryFunction } from "./map/scalar-ops.ts";
 
 const UNARY = [
   ..."exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh cbrt i0".split(

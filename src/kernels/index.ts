@@ -5,26 +5,26 @@
  * @module
  */
 
-export type { AccessKind } from "./access.ts";
 export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBlock } from "./blocks.ts";
-export { type CoarsenMethod, coarsen } from "./coarsen.ts";
 export { copyStrided, fill } from "./copy.ts";
-export { compileKernel, type Support, supports } from "./engine.ts";
 export { fftTypes } from "./fft/fft.ts";
-export { interpretMap } from "./interpret.ts";
-export { runMap } from "./map.ts";
-export { combinePartials, finalizePartial } from "./partial.ts";
+export type { AccessKind } from "./map/access.ts";
+export { compileKernel, type Support, supports } from "./map/engine.ts";
+export { interpretMap } from "./map/interpret.ts";
+export { runMap } from "./map/map.ts";
+export { fillRange } from "./pick/range.ts";
+export { takePicks } from "./pick/take.ts";
 export { type Distribution, isDistribution, type RandomParams, shuffled } from "./random/kernels.ts";
 export { BitStream, pcgState } from "./random/pcg64.ts";
-export { fillRange } from "./range.ts";
-export { runReduce } from "./reduce.ts";
-export { type OntoBlocks, runReduceOnto } from "./reduce-onto.ts";
+export { type OntoBlocks, runReduceOnto } from "./reduce/onto.ts";
+export { combinePartials, finalizePartial } from "./reduce/partial.ts";
+export { runReduce } from "./reduce/reduce.ts";
+export { reducesWindows, type WindowParams } from "./reduce/windows.ts";
 export { adoptSegment, createSegment, type Segment } from "./segment.ts";
 export { digitsOf, levelsOfKey } from "./select/keys.ts";
 export { DISCRETE_METHODS } from "./select/quantile.ts";
 export { runSelect } from "./select/select.ts";
 export { branchesOf } from "./select/spread.ts";
-export { takePicks } from "./take.ts";
 export {
   exchangeModules,
   importModule,
@@ -37,4 +37,4 @@ export {
 } from "./wasm/runtime.ts";
 export type { WasmMemory, WasmModule } from "./wasm/webassembly.ts";
 export { enableWide, type WideMode, wideMode } from "./wide.ts";
-export { reducesWindows, type WindowParams } from "./windows.ts";
+export { type CoarsenMethod, coarsen } from "./window/coarsen.ts";

@@ -8,11 +8,11 @@ import { setFlagsFromString } from "node:v8";
 import { allocate, DTYPES, type DType, type TypedArray } from "../dtype/index.ts";
 import type { NodeId, ReduceOp, ReduceSpec } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { compileFrom } from "./engine.ts";
-import { CallBuilder } from "./ir.ts";
-import { runMap } from "./map.ts";
-import { componentCount } from "./partial.ts";
-import { runReduce } from "./reduce.ts";
+import { compileFrom } from "./map/engine.ts";
+import { CallBuilder } from "./map/ir.ts";
+import { runMap } from "./map/map.ts";
+import { componentCount } from "./reduce/partial.ts";
+import { runReduce } from "./reduce/reduce.ts";
 import { createSegment } from "./segment.ts";
 
 /** Whether kernels are widened: `off` until asked for, `refused` when the self-test failed. */

@@ -3,9 +3,9 @@ import { allocate, type DType } from "../../src/dtype/index.ts";
 import { KernelBuilder, type KernelCall, type NodeId } from "../../src/graph/index.ts";
 import { splitCall } from "../../src/kernels/complex/split.ts";
 import { copyStrided } from "../../src/kernels/copy.ts";
-import { compileFrom, supports } from "../../src/kernels/engine.ts";
-import { interpretMap } from "../../src/kernels/interpret.ts";
-import { runMap } from "../../src/kernels/map.ts";
+import { compileFrom, supports } from "../../src/kernels/map/engine.ts";
+import { interpretMap } from "../../src/kernels/map/interpret.ts";
+import { runMap } from "../../src/kernels/map/map.ts";
 import { copyBlock, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { distance, numbers } from "../array/complex/values.ts";
 

@@ -1,9 +1,9 @@
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { castScalar, DTYPES, type DType, type TypedArray, viewOf } from "../../src/dtype/index.ts";
 import type { BinaryOp, CompareOp, KernelCall, UnaryOp } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { interpretMap, runMap } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import type { NDArray } from "../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { bitsOf, blockOf, emptyBlock, LAYOUTS, resetSegments, valuesOf } from "./layouts.ts";

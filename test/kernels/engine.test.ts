@@ -14,7 +14,7 @@ import {
   runMap,
   supports,
 } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { broadcastTo, copyBlock, NDArray } from "../../src/ndarray/index.ts";
 import { elementsAt, resetSegments } from "./layouts.ts";
 

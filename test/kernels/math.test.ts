@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TypedArray, viewOf } from "../../src/dtype/index.ts";
 import type { BinaryOp, KernelCall, UnaryOp } from "../../src/graph/index.ts";
 import { interpretMap, runMap, supports } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { blockOf, emptyBlock, resetSegments, valuesOf } from "./layouts.ts";

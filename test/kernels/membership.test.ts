@@ -1,9 +1,9 @@
 /** Membership in sets of any size: vectors, bit tables and binary search give what a JavaScript Set gives. */
 import { beforeEach, expect, test } from "vitest";
 import { allocate, castScalar, type DType } from "../../src/dtype/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { runMap, supports } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { blockOf, emptyBlock, resetSegments, valuesOf } from "./layouts.ts";
 
 compileFrom.elements = 0;

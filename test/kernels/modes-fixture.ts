@@ -14,7 +14,6 @@ import {
   type ReduceOp,
   type SelectSpec,
 } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import {
   adoptSegment,
   coarsen,
@@ -29,7 +28,8 @@ import {
   useSingleMemory,
   type WasmMemory,
 } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 
 compileFrom.elements = 0;

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { allocate, DTYPES, type DType, type TypedArray } from "../../src/dtype/index.ts";
 import type { Plain } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { kernelStats, runBlock } from "../../src/kernels/index.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { bitsOf, blockOf, elementsAt, type Layout, type Place, resetSegments } from "./layouts.ts";
 

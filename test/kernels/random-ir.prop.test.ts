@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
 import { allocate, castScalar, DTYPES, type DType, type TypedArray } from "../../src/dtype/index.ts";
 import type { BinaryOp, CompareOp, KernelCall, NodeId, UnaryOp } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { interpretMap, kernelStats, runMap, runReduce } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { blockOf, emptyBlock, LAYOUTS, type Place, resetSegments, valuesOf } from "./layouts.ts";
 

@@ -7,10 +7,10 @@ import {
   type ReducePlace,
   type ReduceSpec,
 } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { combinePartials, finalizePartial, runReduce, runReduceOnto } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
-import { componentCount } from "../../src/kernels/partial.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
+import { componentCount } from "../../src/kernels/reduce/partial.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { bitsOf, blockOf, elementsAt, type Layout, type Place, resetSegments, valuesOf } from "./layouts.ts";

@@ -2,9 +2,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { allocate, DTYPES, type DType, type TypedArray } from "../../src/dtype/index.ts";
 import type { QuantileMethod, SelectSpec } from "../../src/graph/index.ts";
-import { compileFrom } from "../../src/kernels/engine.ts";
 import { kernelStats, runSelect } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { compileFrom } from "../../src/kernels/map/engine.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { DEEP_FROM } from "../../src/kernels/select/select.ts";
 import { NDArray, sizeOf } from "../../src/ndarray/index.ts";
 import { bitsOf, blockOf, emptyBlock, type Layout, type Place, resetSegments } from "./layouts.ts";

@@ -10,10 +10,10 @@ import {
   transposeNode,
 } from "../../graph/index.ts";
 import { blockScratch } from "../../kernels/index.ts";
-import { elementwise } from "../elementwise.ts";
+import { elementwise } from "../elementwise/layer.ts";
+import { lift, type Term } from "../elementwise/terms.ts";
 import { type LazyArray, lazyOf } from "../lazy.ts";
-import { reduceLayer } from "../reduce.ts";
-import { lift, type Term } from "../terms.ts";
+import { reduceLayer } from "../reduce/layer.ts";
 
 /** An array and a name for each of its axes; no name twice. */
 export interface Labelled {

@@ -2,11 +2,11 @@
 import { ArgumentError, ShapeError } from "../../base/index.ts";
 import { transposeNode } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
-import { elementwise } from "../elementwise.ts";
-import { diagonal } from "../grids.ts";
+import { elementwise } from "../elementwise/layer.ts";
+import { binaryTerm, type Term } from "../elementwise/terms.ts";
 import { type LazyArray, lazyOf } from "../lazy.ts";
-import { reduceLayer } from "../reduce.ts";
-import { binaryTerm, type Term } from "../terms.ts";
+import { reduceLayer } from "../reduce/layer.ts";
+import { diagonal } from "../shape/grids.ts";
 import { castTo, contractLayer, type Labelled, productType } from "./contract.ts";
 import { type ProductOperand, toLazy } from "./products.ts";
 

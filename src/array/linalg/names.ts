@@ -3,7 +3,7 @@
 import { ShapeError } from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import type { ChunkedArray } from "../chunked-array.ts";
-import { diagonal as diagonalOf } from "../grids.ts";
+import { diagonal as diagonalOf } from "../shape/grids.ts";
 import { transposed } from "./decompositions.ts";
 import { trace as traceOf } from "./norms.ts";
 import { outer as outerOf, type ProductOperand, toLazy } from "./products.ts";

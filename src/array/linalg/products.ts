@@ -2,14 +2,14 @@
 import { AxisError, ShapeError } from "../../base/index.ts";
 import { NDArray, normalizeAxis } from "../../ndarray/index.ts";
 import { ChunkedArray, isChunkedArray } from "../chunked-array.ts";
-import { conjNode } from "../complex-terms.ts";
-import { array } from "../create.ts";
-import { elementwise, type Operand } from "../elementwise.ts";
-import { stack } from "../joining.ts";
+import { conjNode } from "../elementwise/complex-terms.ts";
+import { elementwise, type Operand } from "../elementwise/layer.ts";
+import { binaryTerm, strong, type Term } from "../elementwise/terms.ts";
 import { type LazyArray, lazyOf } from "../lazy.ts";
-import { reduceLayer } from "../reduce.ts";
-import { reshapeLayer } from "../reshape.ts";
-import { binaryTerm, strong, type Term } from "../terms.ts";
+import { reduceLayer } from "../reduce/layer.ts";
+import { array } from "../shape/create.ts";
+import { stack } from "../shape/joining.ts";
+import { reshapeLayer } from "../shape/reshape.ts";
 import { axisNames, contractLayer, matmulLayer, productType } from "./contract.ts";
 
 /** What products take: arrays. */

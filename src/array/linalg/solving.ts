@@ -1,9 +1,9 @@
 /** Systems of equations, determinants and inverses over stacks of matrices. */
 import { ArgumentError, ShapeError } from "../../base/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
-import { real } from "../complex.ts";
-import { eye } from "../grids.ts";
-import { broadcastTo } from "../manipulation.ts";
+import { real } from "../elementwise/complex.ts";
+import { eye } from "../shape/grids.ts";
+import { broadcastTo } from "../shape/manipulation.ts";
 import { matmulLayer } from "./contract.ts";
 import { matrices, matrixLayer, named, realType, unpacked } from "./matrices.ts";
 import { type ProductOperand, toLazy } from "./products.ts";

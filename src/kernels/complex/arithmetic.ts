@@ -5,8 +5,8 @@
  */
 import type { DType } from "../../dtype/index.ts";
 import type { CompareOp } from "../../graph/index.ts";
-import { hypot } from "../scalar-float.ts";
-import { binaryFunction } from "../scalar-ops.ts";
+import { hypot } from "../map/scalar-float.ts";
+import { binaryFunction } from "../map/scalar-ops.ts";
 import { type ComplexUnary, copySign, exp, log, type Pair } from "./parts.ts";
 
 /** Rounds to the precision of a part. */

@@ -3,8 +3,8 @@
  * `re = aᵣbᵣ − aᵢbᵢ`, `im = aᵣbᵢ + aᵢbᵣ`. Each real product has the order and rounding of `matmul`.
  */
 import { NDArray } from "../../ndarray/index.ts";
-import { CallBuilder } from "../ir.ts";
-import { runMap } from "../map.ts";
+import { CallBuilder } from "../map/ir.ts";
+import { runMap } from "../map/map.ts";
 import { partView } from "./views.ts";
 
 /** A real product of blocks, as `matmul` has it. */

@@ -4,7 +4,7 @@
  * functions" (1987); FreeBSD msun (csqrt, ctanh) for the forms that do not cancel.
  */
 
-import { hypot } from "../scalar-float.ts";
+import { hypot } from "../map/scalar-float.ts";
 
 /** Where a function puts the two parts of its result. */
 export type Pair = Float64Array;

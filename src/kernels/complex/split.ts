@@ -6,7 +6,7 @@
 import type { DType } from "../../dtype/index.ts";
 import type { CompareOp, KernelCall, KernelNode, NodeId } from "../../graph/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { CallBuilder } from "../ir.ts";
+import { CallBuilder } from "../map/ir.ts";
 import { isComplex, partType, partView } from "./views.ts";
 
 /** A value: its node, or the nodes of its parts. */

@@ -5,7 +5,7 @@
 import { UnsupportedError } from "../../base/index.ts";
 import type { DType, TypedArray } from "../../dtype/index.ts";
 import type { KernelCall, KernelNode } from "../../graph/index.ts";
-import { castFunction } from "../scalar-ops.ts";
+import { castFunction } from "../map/scalar-ops.ts";
 import { binaryOf, COMPARE, type Round, toRealOf, unaryOf } from "./arithmetic.ts";
 import type { ComplexUnary, Pair } from "./parts.ts";
 import * as parts from "./parts.ts";

@@ -7,7 +7,7 @@ import { DTYPES } from "../../dtype/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
 import { copyStrided } from "../copy.ts";
-import { matmulKernels } from "../matmul.ts";
+import { matmulKernels } from "./matmul.ts";
 
 /** How the axes of the operands are grouped. */
 interface Contraction {

@@ -6,7 +6,7 @@
  * `e_cosh.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved).
  * Outside the range of normal results the power of two is multiplied in two steps, so that the last one rounds once.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import type { Local } from "../wasm/builder.ts";
 import type { FloatCode } from "./float-code.ts";
 

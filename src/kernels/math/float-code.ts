@@ -1,5 +1,5 @@
 /** Vector arithmetic on floats of one dtype, as functions of elementary functions are written: every value has a name. */
-import { floatPattern, type LaneCode, pattern, type V, type Width } from "../lanes.ts";
+import { floatPattern, type LaneCode, pattern, type V, type Width } from "../map/lanes.ts";
 import {
   anyTrue,
   bitselect,

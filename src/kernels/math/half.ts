@@ -2,8 +2,8 @@
  * float16 over float32's vectors: every operation computes in float32 and rounds to even (kernels.md §11). Values between
  * operations are the 16 bits of memory. Conversions after F. Giesen, "half to float done quic", public domain.
  */
-import type { LaneCode, Lanes, V } from "../lanes.ts";
-import { highHalf, lowHalves } from "../lanes.ts";
+import type { LaneCode, Lanes, V } from "../map/lanes.ts";
+import { highHalf, lowHalves } from "../map/lanes.ts";
 import { bitselect, vector1, vector2 } from "../wasm/builder.ts";
 import { FloatCode } from "./float-code.ts";
 

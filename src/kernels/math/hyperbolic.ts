@@ -3,7 +3,7 @@
  * `e_acosh.c`, `e_atanh.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is
  * preserved) and NumPy's `npy_logaddexp`.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import { exp, exp2, type Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
 import { log1p } from "./logarithm.ts";

@@ -3,7 +3,7 @@
  * versions: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved), with
  * selections where they branch; atan by three ranges instead of five, over which its polynomial holds as well.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import type { Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
 

@@ -6,7 +6,7 @@
  * granted provided that this notice is preserved). Zeros, negatives, infinities, NaN and subnormal numbers are mended
  * only where an iteration has one.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import type { Local } from "../wasm/builder.ts";
 import type { Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";

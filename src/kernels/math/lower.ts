@@ -4,7 +4,7 @@
  */
 import type { DType } from "../../dtype/index.ts";
 import { hostCode, isBinaryCode } from "../host.ts";
-import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../lanes.ts";
+import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../map/lanes.ts";
 import { type Local, vector1 } from "../wasm/builder.ts";
 import { cosh, exp, exp2, expm1, hyperbolicMax, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";

@@ -5,7 +5,7 @@
  * Microsystems, Inc., freely granted provided that this notice is preserved; cbrt optimized by Bruce D. Evans). float32:
  * the same values through float64 logarithm and power.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import { exp2, type Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
 import { log2Short } from "./logarithm.ts";

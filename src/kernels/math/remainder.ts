@@ -5,7 +5,7 @@
  * (Dekker), and a step back where q is one too large, for |q| < 2^51. Other quotients, divisors of extreme size and
  * zeros are the host's.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import type { FloatCode } from "./float-code.ts";
 
 /** Remainder with the dividend's sign, and the lanes that are the host's. */

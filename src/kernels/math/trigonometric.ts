@@ -6,7 +6,7 @@
  * preserved). float32: x - n·π/2 in four parts of few bits, polynomials of Cephes. Large arguments and, in float64, those very near a
  * multiple of π/2 are the host's.
  */
-import type { V } from "../lanes.ts";
+import type { V } from "../map/lanes.ts";
 import type { FloatCode } from "./float-code.ts";
 
 const SIN: readonly number[] = [

@@ -2,10 +2,10 @@
 import { allocate, DTYPES } from "../../dtype/index.ts";
 import type { KernelCall, NodeId } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
-import { CallBuilder } from "../ir.ts";
-import { loopNest } from "../loop.ts";
-import { runMap } from "../map.ts";
-import type { Element } from "../scalar-ops.ts";
+import { CallBuilder } from "../map/ir.ts";
+import { loopNest } from "../map/loop.ts";
+import { runMap } from "../map/map.ts";
+import type { Element } from "../map/scalar-ops.ts";
 import { forEachRun, type SelectJob } from "./job.ts";
 import { type Branch, countDigits, digitsOf, RankSearch } from "./keys.ts";
 import { finisherOf, missingOf, type Ranks, ranksOf } from "./quantile.ts";

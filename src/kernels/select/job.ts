@@ -1,7 +1,7 @@
 /** A selection taken apart: the axes that are ranked, and runs of the pixels that stay. */
 import type { KernelCall, SelectSpec } from "../../graph/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { forEachOuter, type LoopNest } from "../loop.ts";
+import { forEachOuter, type LoopNest } from "../map/loop.ts";
 
 /** Axes of the loop, split. */
 export interface SelectJob {

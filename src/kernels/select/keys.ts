@@ -4,7 +4,7 @@
  * find any rank exactly, in memory that does not depend on the number of elements.
  */
 import { allocate, DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
-import type { Element } from "../scalar-ops.ts";
+import type { Element } from "../map/scalar-ops.ts";
 
 /** Values of a digit. */
 export const DIGITS = 65536;

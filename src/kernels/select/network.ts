@@ -7,8 +7,8 @@
  * beyond the end are not run. Bytes per element: read once, written and sorted in the first-level cache.
  */
 import { DTYPES, type DType } from "../../dtype/index.ts";
-import { loadContiguous } from "../access.ts";
-import { floatPattern, LaneCode, pattern, shapeOf, type V, type Width, widthOf } from "../lanes.ts";
+import { loadContiguous } from "../map/access.ts";
+import { floatPattern, LaneCode, pattern, shapeOf, type V, type Width, widthOf } from "../map/lanes.ts";
 import {
   type Address,
   bitselect,

@@ -1,6 +1,6 @@
 /** Code that picks ranks of sorted columns by a table and interpolates, one pixel after another. */
 import { DTYPES, type DType } from "../../dtype/index.ts";
-import { widthOf } from "../lanes.ts";
+import { widthOf } from "../map/lanes.ts";
 import {
   type Address,
   type FunctionBuilder,

@@ -1,7 +1,7 @@
 /** Selection without WebAssembly: the oracle of the networks, and the way for dtypes without lanes. */
 import { allocate, type TypedArray } from "../../dtype/index.ts";
 import type { SelectSpec } from "../../graph/index.ts";
-import type { Element } from "../scalar-ops.ts";
+import type { Element } from "../map/scalar-ops.ts";
 import { finisherOf, missingOf, type Ranks, ranksOf } from "./quantile.ts";
 
 /** Elements of one column in any order, and their mask. */

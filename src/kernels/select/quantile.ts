@@ -5,7 +5,7 @@
  */
 import { castScalar, DTYPES } from "../../dtype/index.ts";
 import type { QuantileMethod, SelectSpec } from "../../graph/index.ts";
-import { type Element, roundEven } from "../scalar-ops.ts";
+import { type Element, roundEven } from "../map/scalar-ops.ts";
 
 /** Ranks (from 0) of the neighbours among the elements that take part, and the weight of the upper one. */
 export interface Ranks {

@@ -10,12 +10,12 @@ import { allocate, DTYPES, type DType, type TypedArray, viewOf } from "../../dty
 import type { KernelCall, NodeId, SelectSpec } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { splitBlocks, splitCall } from "../complex/split.ts";
-import { isCompiled } from "../engine.ts";
-import { CallBuilder } from "../ir.ts";
-import { loopNest } from "../loop.ts";
-import { runMap } from "../map.ts";
-import { nativeDType } from "../op-table.ts";
-import { extremeOf } from "../reduce-plan.ts";
+import { isCompiled } from "../map/engine.ts";
+import { CallBuilder } from "../map/ir.ts";
+import { loopNest } from "../map/loop.ts";
+import { runMap } from "../map/map.ts";
+import { nativeDType } from "../map/op-table.ts";
+import { extremeOf } from "../reduce/plan.ts";
 import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "../wasm/webassembly.ts";

@@ -8,7 +8,7 @@
 import { invariant, UnsupportedError } from "../../base/index.ts";
 import { DTYPES, viewOf } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { shapeOf } from "../lanes.ts";
+import { shapeOf } from "../map/lanes.ts";
 import { type I32, i32, type Local, loadVector, scalar2, type Vector, vector2 } from "../wasm/builder.ts";
 import { SCRATCH, scratch } from "../wasm/runtime.ts";
 import { quieted, whereNaN } from "./lanes.ts";

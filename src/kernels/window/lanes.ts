@@ -1,6 +1,6 @@
 /** Smaller and larger of two vectors of any dtype. */
 import type { DType } from "../../dtype/index.ts";
-import { floatPattern, pattern, shapeOf } from "../lanes.ts";
+import { floatPattern, pattern, shapeOf } from "../map/lanes.ts";
 import {
   anyTrue,
   bitselect,

@@ -10,7 +10,7 @@
 import { UnsupportedError } from "../../base/index.ts";
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { floatPattern, shapeOf } from "../lanes.ts";
+import { floatPattern, shapeOf } from "../map/lanes.ts";
 import { bitselect, type Local, loadVector, scalar2, type Vector, vector1, vector2 } from "../wasm/builder.ts";
 import { WORK } from "../work.ts";
 import { ordered, rankDType } from "./lanes.ts";

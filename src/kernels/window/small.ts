@@ -3,7 +3,7 @@
  * neighbouring ones. The order is that of plan.ts, so the bits are those of passes.
  */
 import { DTYPES, type DType } from "../../dtype/index.ts";
-import { shapeOf } from "../lanes.ts";
+import { shapeOf } from "../map/lanes.ts";
 import { type Local, loadVector, scalar2, shuffle, type Vector2Name, vector2 } from "../wasm/builder.ts";
 import { ordered, whereNaN } from "./lanes.ts";
 import type { Iteration, RowKernel, Size } from "./surface.ts";

@@ -1,6 +1,6 @@
 /** Passes of a window along one axis: every element of the result combines elements at fixed distances. */
 import type { DType } from "../../dtype/index.ts";
-import { highHalf, lowHalves, shapeOf } from "../lanes.ts";
+import { highHalf, lowHalves, shapeOf } from "../map/lanes.ts";
 import { type Address, type Local, loadVector, scalar2, type Vector2Name, vector1, vector2 } from "../wasm/builder.ts";
 import { scratch } from "../wasm/runtime.ts";
 import { extreme, quieted } from "./lanes.ts";

@@ -1,0 +1,76 @@
+/** A write that has been described and waits for its run: part of one graph with whatever is computed beside it. */
+import { systemClock } from "../../config/index.ts";
+import type { LayerNode } from "../../graph/index.ts";
+import { ascontiguous, type NDArray } from "../../ndarray/index.ts";
+import { type Computable, type ComputeOptions, computeAll } from "../compute.ts";
+
+/** What a write did. */
+export interface Written {
+  readonly url: string;
+  /** Bytes of pixels written, compressed. */
+  readonly bytes: number;
+  /** Tasks that wrote. */
+  readonly tasks: number;
+  readonly seconds: number;
+}
+
+/** Where a write ends, and how it comes to be there. */
+export interface WriteJob {
+  readonly url: string;
+  readonly outputs: readonly LayerNode[];
+  /** Tasks that write; by default one per block of the outputs. */
+  readonly tasks?: number;
+  /** Write what blocks will be put into: nothing is there before. */
+  readonly begin: () => Promise<void>;
+  /** Make the result visible, when all blocks are written. */
+  readonly finish: () => Promise<void>;
+  /** Remove what was begun. */
+  readonly abandon: () => Promise<void>;
+}
+
+/**
+ * A lazy write, from `toZarr` or `toCog` with `{ compute: false }`: run it with `compute()`, or together with other lazy
+ * objects with the top-level `compute([…])`, which reads shared inputs once. Until then nothing is written.
+ */
+export class LazyWrite implements Computable<Written> {
+  readonly #job: WriteJob;
+  #startedMs: number | null = null; // null: nothing is under way
+
+  constructor(job: WriteJob) {
+    this.#job = job;
+  }
+
+  get url(): string {
+    return this.#job.url;
+  }
+
+  get outputs(): readonly LayerNode[] {
+    return this.#job.outputs;
+  }
+
+  async prepare(): Promise<void> {
+    this.#startedMs = systemClock.now();
+    await this.#job.begin();
+  }
+
+  async assemble(blocks: readonly (readonly NDArray[])[]): Promise<Written> {
+    await this.#job.finish();
+    let bytes = 0;
+    for (const block of blocks.flat()) for (const n of ascontiguous(block).data) bytes += Number(n);
+    const seconds = (systemClock.now() - (this.#startedMs ?? systemClock.now())) / 1000;
+    this.#startedMs = null;
+    return { url: this.url, bytes, tasks: this.#job.tasks ?? blocks.flat().length, seconds };
+  }
+
+  /** Remove what a run has begun, when it has not ended. */
+  async abandon(): Promise<void> {
+    if (this.#startedMs === null) return;
+    this.#startedMs = null;
+    await this.#job.abandon();
+  }
+
+  /** Run it. @throws {WriteError | ReadError | TaskError} the first failure; nothing half-written remains */
+  async compute(options: ComputeOptions = {}): Promise<Written> {
+    return (await computeAll<readonly [Computable<Written>]>([this], options))[0];
+  }
+}
