@@ -314,6 +314,19 @@ async def results(client, scheduler, workers):
     del mapped
 
 
+async def coordination(client):
+    shared = client.submit(operator.add, 20, 1, key="shared")
+    variable = distributed.Variable("variable", client=client)
+    await variable.set(shared)
+    await (await variable.get()).result()
+    variable.delete()
+    queue = await distributed.Queue("queue", client=client)
+    await queue.put(shared)
+    await (await queue.get()).result()
+    queue.close()
+    await asyncio.sleep(0.1)
+
+
 async def requests(client, scheduler, workers):
     a, b = workers
     numbers = await client.scatter([np.arange(3)], workers=[a.address])
@@ -330,6 +343,7 @@ async def requests(client, scheduler, workers):
     await client.log_event(["golden", "second"], "text")
     await asyncio.sleep(0.1)
     client.unsubscribe_topic("golden")
+    await coordination(client)
     await client.cancel(numbers[0])
     comm = await distributed.comm.connect(scheduler.address)
     await comm.write({"op": "no-such-op", "reply": True})
