@@ -2,7 +2,7 @@
 
 import { DTYPES, type DType, viewOf } from "../../src/dtype/index.ts";
 import type { KernelCall, NodeId } from "../../src/graph/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import type { NDArray } from "../../src/ndarray/index.ts";
 import { OutputsDifferError } from "../contract.ts";
 import type { Sides } from "./inputs.ts";

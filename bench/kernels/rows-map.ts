@@ -2,7 +2,7 @@
 import type { DType } from "../../src/dtype/index.ts";
 import type { NodeId } from "../../src/graph/index.ts";
 import { copyStrided, runMap } from "../../src/kernels/index.ts";
-import type { CallBuilder } from "../../src/kernels/ir.ts";
+import type { CallBuilder } from "../../src/kernels/map/ir.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { jaxPeer, numpyTsPeer, plainPeer } from "./local.ts";
 import { type Bound, callOf, EXACT, type LocalPeer, type Row, type Source } from "./row.ts";

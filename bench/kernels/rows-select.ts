@@ -1,7 +1,7 @@
 /** Rows of medians and quantiles over time. */
 import type { NodeId, SelectSpec } from "../../src/graph/index.ts";
 import { runSelect } from "../../src/kernels/index.ts";
-import { CallBuilder } from "../../src/kernels/ir.ts";
+import { CallBuilder } from "../../src/kernels/map/ir.ts";
 import type { NDArray } from "../../src/ndarray/index.ts";
 import { EXACT, type Row } from "./row.ts";
 import { maskedNdvi } from "./rows-map.ts";
