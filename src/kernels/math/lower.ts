@@ -6,6 +6,7 @@ import type { DType } from "../../dtype/index.ts";
 import { hostCode, isBinaryCode } from "../host.ts";
 import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../map/lanes.ts";
 import { type Local, vector1 } from "../wasm/builder.ts";
+import { exponent, frexpRare, mantissa, spacing, spacingRare } from "./bits.ts";
 import { cosh, exp, exp2, expm1, hyperbolicMax, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";
 import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, nextAfter } from "./hyperbolic.ts";
@@ -53,6 +54,13 @@ const FORMS1: Readonly<Record<string, Form1>> = {
   atanh: { of: atanh },
 };
 
+/** Forms that give the interpreter's bits. */
+const EXACT1: Readonly<Record<string, Form1>> = {
+  mantissa: { of: mantissa, rare: frexpRare, single: true },
+  exponent: { of: exponent, rare: frexpRare, single: true },
+  spacing: { of: spacing, rare: spacingRare, single: true },
+};
+
 const APPROXIMATE_OF_TWO: ReadonlySet<string> = new Set(["atan2", "pow", "hypot", "logaddexp", "logaddexp2"]);
 
 /** True where vector code differs from the interpreter by a bounded error: then even small blocks are compiled. */
@@ -85,11 +93,11 @@ function codeOf(op: string, dtype: DType): number {
 
 /** Vector code of `op` on one float operand; null when there is none, and no host function. */
 export function lowerMath1(op: string): ((code: LaneCode, a: Lanes) => Lanes) | null {
-  if (!Object.hasOwn(FORMS1, op)) {
+  const form = Object.hasOwn(FORMS1, op) ? FORMS1[op] : Object.hasOwn(EXACT1, op) ? EXACT1[op] : undefined;
+  if (!form) {
     const known = hostCode(op, "float64");
     return known === undefined || isBinaryCode(known) ? null : (code, a) => byLane(code, op, a, null);
   }
-  const form = FORMS1[op] as Form1; // it has it
   return (code, a) => {
     const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
     if (dtype === "float32" && !form.single) return throughDouble(code, op, a, form);
