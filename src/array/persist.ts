@@ -26,7 +26,8 @@ export async function persistAll<T>(items: readonly Persistable<T>[], options: C
   const { graph, plan } = await planAll(known, options);
   const { memory: _, ...run } = options;
   const hold = await runner.hold(graph, plan, run);
-  const held = known.map((item) => item.outputs.map(heldNode));
+  const names = [...hold.names];
+  const held = known.map((item) => item.outputs.map((output) => heldNode(output, names.shift() as string))); // one per output
   keepFor(held.flat(), hold);
   return known.map((item, i) => item.over(held[i] as LayerNode[])); // one list per item
 }

@@ -69,6 +69,7 @@ export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
   sendGraph(link, graph, plan, options);
   let isHeld = true;
   return {
+    names: graph.outputs.map((output) => graph.layer(output).name),
     wait: () => settled(link, keys),
     release: () => {
       if (!isHeld) return;

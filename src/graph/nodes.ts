@@ -321,9 +321,9 @@ export function takeNode(
   return makeNode(label, { kind: "take", dtype: node.layer.dtype, chunks, input: node, axis, indices: bytes });
 }
 
-/** The blocks of `node` as its runner holds them. */
-export function heldNode(node: LayerNode): LayerNode {
-  const { name, dtype, chunks } = node.layer;
+/** The blocks of `node` as its runner holds them, under the runner's own name. */
+export function heldNode(node: LayerNode, name: string): LayerNode {
+  const { dtype, chunks } = node.layer;
   return { layer: { kind: "held", name, dtype, chunks } };
 }
 

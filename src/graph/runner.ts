@@ -47,6 +47,8 @@ export interface OutputGroup {
 
 /** Results that a runner keeps for later graphs. */
 export interface Hold {
+  /** Names under which the runner has the outputs' layers, in their order; a `held` layer says them. */
+  readonly names: readonly string[];
   /** Resolves when all blocks are there. @throws the first task's error */
   wait(): Promise<void>;
   /** Let the runner forget them. */

@@ -3,7 +3,15 @@ import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, config, memoryLimitBytes } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
-import type { Graph, Hold, OutputGroup, Plan, Runner, RunOptions, RunProgress } from "../graph/index.ts";
+import {
+  Graph,
+  type Hold,
+  type OutputGroup,
+  type Plan,
+  type Runner,
+  type RunOptions,
+  type RunProgress,
+} from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
 
@@ -100,13 +108,19 @@ export class LocalRunner implements Runner, AsyncDisposable {
       if (this.#worker) this.#send(this.#worker, { type: "release", id });
     };
     this.#keptBytes += bytes;
+    // Names of their own: another run may have a layer of the same name, of which it keeps nothing.
+    const own = new Set(graph.outputs);
+    const kept = new Graph(
+      graph.layers.map((layer, k) => (own.has(k) ? { ...layer, name: `${layer.name}~kept${id}` } : layer)),
+      graph.outputs,
+    );
     const outputs = graph.outputs.map((_, k) => k);
     const { signal, onProgress, ...rest } = options;
     const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
     const ended = this.#await(id, group).then(() => undefined);
-    this.#begin(graph, plan, [{ id, outputs }], { ...rest, keeps: true });
+    this.#begin(kept, plan, [{ id, outputs }], { ...rest, keeps: true });
     ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
-    return { wait: () => ended, release };
+    return { names: kept.outputs.map((output) => kept.layer(output).name), wait: () => ended, release };
   }
 
   /** What will come of a group; asked for before the run begins. */

@@ -309,3 +309,14 @@ describe("reductions", () => {
     }
   });
 });
+
+test("products of float16 do not depend on what a block alone would be rounded to", async () => {
+  for (const [given, want] of [
+    [[300, 300, 0, 1], 0],
+    [[300, 300, 0.001, 0.01], 0.900390625], // numpy.prod of the same float16 values
+  ] as const)
+    for (const chunks of [4, 2, 1]) {
+      const product = array.array([...given], { dtype: "float16", chunks }).prod();
+      expect([product.dtype, (await product.compute()).item()]).toEqual(["float16", want]);
+    }
+});

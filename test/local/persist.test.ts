@@ -52,6 +52,17 @@ describe("a persisted array", () => {
     expect((await runner.limits()).memoryBytes).toBe(before);
   });
 
+  test("is itself, whatever else was persisted that names the same layers", async () => {
+    const x = arange(12, { chunks: 3 }).mul(2);
+    const empty = await x.slice([2, 1]).persist(); // its graph names x, and computes nothing of it
+    const [half, whole] = [await x.slice([0, 6]).persist(), await x.persist()];
+    const want = Array.from({ length: 12 }, (_, i) => BigInt(2 * i));
+    expect(await values(whole)).toEqual(want);
+    expect(await values(half.add(whole.slice([0, 6])))).toEqual(want.slice(0, 6).map((v) => 2n * v));
+    expect(await values(empty)).toEqual([]);
+    expect(await values(x)).toEqual(want);
+  });
+
   test("tells its own failure to what needs it", async () => {
     const bad = await arange(4, { chunks: 2 })
       .mapBlocks(

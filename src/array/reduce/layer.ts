@@ -98,15 +98,19 @@ export function reduceLayer(
     return complexReduceLayer(op, z, { axis, keepdims, ddof, present, minCount: masked.minCount ?? 0, real });
   }
   if (kind === "M" || kind === "m") throw new DTypeError(`${op} is not defined for ${from} yet`);
+  // Products of several blocks of float16 are rounded once, at the end: what a block gives may be no float16.
+  const isWide =
+    from === "float16" && (op === "prod" || op === "nanprod") && reduced.some((k) => (x.chunks[k]?.length ?? 0) > 1);
+  const entering = isWide ? b.cast(value, "float32") : value;
   const spec: ReduceSpec = {
     op,
-    from,
+    from: b.dtype(entering),
     dtype: masked.result ?? dtype ?? reductionType(op, from),
     ddof,
     minCount: masked.minCount ?? 0,
     empty: masked.empty ?? null,
   };
-  const call = b.build(mask === null ? [value] : [value, mask]);
+  const call = b.build(mask === null ? [entering] : [entering, mask]);
   return reduceNode(op, call, spec, inputs, x.chunks, {
     reduced,
     keepdims: options.keepdims ?? false,
