@@ -28,7 +28,8 @@ export function picture(rows: readonly BenchRow[]): string {
     return `<line x1="${x}" x2="${x}" y1="${TOP - 6}" y2="${height - 8}" stroke="#ccc"/><text x="${x}" y="${TOP - 10}" text-anchor="middle">${t}</text>`;
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="7">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="7" role="img" aria-label="Our time / NumPy's by function">`,
+    "<title>Our time / NumPy's, by function</title>",
     `<rect width="${WIDTH}" height="${height}" fill="white"/>`,
     `<text x="6" y="14" font-size="10">Our time / NumPy's, one thread, 16 MB: every function, fastest first</text>`,
     ...ticks,
