@@ -143,6 +143,21 @@ describe.each([
     }
   });
 
+  test("a graph that needs a part of a layer, or nothing of it, does not hinder one that needs all", async () => {
+    const leave = pushRunner(client);
+    try {
+      const x = arange(12, { chunks: 3 }).mapBlocks((block) => block.data, { dtype: "int64" });
+      const [nothing, part] = [await x.slice([2, 1]).persist(), await x.slice([0, 2]).persist()];
+      const whole = await x.persist();
+      const all = Array.from({ length: 12 }, (_, i) => BigInt(i));
+      expect((await whole.compute()).toArray()).toEqual(all);
+      expect((await x.add(whole).compute()).toArray()).toEqual(all.map((v) => 2n * v));
+      expect([nothing, part].map((held) => held.shape)).toEqual([[0], [2]]);
+    } finally {
+      leave();
+    }
+  });
+
   test("calls of one tick are one graph; each fails by itself", async () => {
     const leave = pushRunner(client);
     try {

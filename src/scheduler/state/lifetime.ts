@@ -65,7 +65,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     edges,
     generation,
     count: graph.taskCount,
-    order: event.order ?? taskOrder(graph, edges),
+    order: wholeOrder(event.order ?? taskOrder(graph, edges), graph.taskCount),
     aliases: aliases.size > 0 ? aliases : null,
     taskClass: useClass(core, "native", event.placement),
     queue: new ReadyQueue(columns, () => undefined),
@@ -90,6 +90,21 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
   });
   core.layerNames.add(batch);
   return batch;
+}
+
+/**
+ * The order, and behind it what no output needs: a later graph may name a layer of which this one needs a part, or
+ * nothing. Tasks are numbered after their dependencies.
+ */
+function wholeOrder(order: Uint32Array, count: number): Uint32Array {
+  if (order.length === count) return order;
+  const isKnown = new Uint8Array(count);
+  for (const task of order) isKnown[task] = 1;
+  const whole = new Uint32Array(count);
+  whole.set(order);
+  let at = order.length;
+  for (let task = 0; task < count; task++) if (isKnown[task] === 0) whole[at++] = task;
+  return whole;
 }
 
 /** Give a batch up when nothing of it is known and nobody builds on it. */
