@@ -47,6 +47,17 @@ export type {
 export { CLIENT_TO_SCHEDULER, SCHEDULER_TO_CLIENT } from "./client-messages.ts";
 export type { Codec, Family, Request } from "./codec.ts";
 export { KEY } from "./codec.ts";
+export type {
+  ColumnarToScheduler,
+  ColumnsToWorker,
+  ForgetGraph,
+  FreeTasks,
+  GraphMessage,
+  RunTasks,
+  SchedulerToColumnar,
+  TasksFinished,
+} from "./column-messages.ts";
+export { COLUMNAR_TO_SCHEDULER, SCHEDULER_TO_COLUMNAR } from "./column-messages.ts";
 export { decompressFrame } from "./compression.ts";
 export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";

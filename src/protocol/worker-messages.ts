@@ -14,6 +14,7 @@ import {
   NUMBER,
   nullable,
   OPAQUE,
+  type Op,
   op,
   optional,
   record,
@@ -202,8 +203,11 @@ const CAUSED_KEY = { key: KEY, stimulusId: TEXT };
 const CAUSED_KEYS = { keys: KEYS, stimulusId: TEXT };
 const STATUS_CHANGE = op<WorkerStatusChange>({ status: TEXT, stimulusId: TEXT });
 
-/** Codec of the scheduler's half of the worker stream. */
-export const SCHEDULER_TO_WORKER: Family<SchedulerToWorker> = family<SchedulerToWorker>("scheduler to worker", {
+/** One op of each member of a union of messages. */
+export type Ops<M extends { readonly op: string }> = { readonly [O in M["op"]]: Op<Extract<M, { readonly op: O }>> };
+
+/** Ops of the scheduler's half of the worker stream, as Dask has them. */
+export const SCHEDULER_OPS: Ops<SchedulerToWorker> = {
   "compute-task": op<ComputeTask>({
     key: KEY,
     runId: INTEGER,
@@ -226,10 +230,13 @@ export const SCHEDULER_TO_WORKER: Family<SchedulerToWorker> = family<SchedulerTo
   "worker-status-change": STATUS_CHANGE,
   "remove-worker": op<RemoveWorker>({ worker: TEXT, stimulusId: TEXT }),
   close: op<CloseWorker>({ reason: optional(TEXT) }),
-});
+};
 
-/** Codec of the worker's half of its stream. */
-export const WORKER_TO_SCHEDULER: Family<WorkerToScheduler> = family<WorkerToScheduler>("worker to scheduler", {
+/** Codec of the scheduler's half of the worker stream. */
+export const SCHEDULER_TO_WORKER: Family<SchedulerToWorker> = family("scheduler to worker", SCHEDULER_OPS);
+
+/** Ops of the worker's half of its stream, as Dask has them. */
+export const WORKER_OPS: Ops<WorkerToScheduler> = {
   "task-finished": op<TaskFinished>(
     {
       key: KEY,
@@ -257,7 +264,10 @@ export const WORKER_TO_SCHEDULER: Family<WorkerToScheduler> = family<WorkerToSch
   "worker-status-change": STATUS_CHANGE,
   "log-event": op<LogEvent>({ topic: TEXT, msg: ANYTHING }),
   "keep-alive": op<KeepAlive>({}),
-});
+};
+
+/** Codec of the worker's half of its stream. */
+export const WORKER_TO_SCHEDULER: Family<WorkerToScheduler> = family("worker to scheduler", WORKER_OPS);
 
 /** Rates of a device, bytes per second. */
 export interface IoRates {

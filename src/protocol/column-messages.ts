@@ -1,0 +1,190 @@
+/**
+ * Columns between rsdat peers (dask-protocol §15): many tasks of one symbolic graph in one message. A worker is given the
+ * graph once, as its layers; after that tasks are numbers. Columns are little-endian typed arrays in msgpack binaries.
+ * Only peers that both said `rsdat` in the handshake send them.
+ */
+import { RemoteProtocolError } from "../base/index.ts";
+import { BYTES, type Codec, type Family, family, INTEGER, listOf, NUMBER, type Op, op, TEXT } from "./codec.ts";
+import {
+  type Ops,
+  SCHEDULER_OPS,
+  type SchedulerToWorker,
+  WORKER_OPS,
+  type WorkerToScheduler,
+} from "./worker-messages.ts";
+
+/** Most tasks in one message, most inputs, and most addresses. */
+const TASKS_MAX = 2 ** 20;
+const INPUTS_MAX = 2 ** 22;
+const ADDRESSES_MAX = 2 ** 16;
+
+/** The layers of a submission, before its first run at this worker. */
+export interface GraphMessage {
+  readonly op: "graph";
+  /** Number of the submission at its scheduler, never used again. */
+  readonly submission: number;
+  /** As `encodeGraph` gave them. */
+  readonly layers: Uint8Array;
+}
+
+/** Run tasks of a graph, in rank order; columns of equal length. */
+export interface RunTasks {
+  readonly op: "run-tasks";
+  readonly submission: number;
+  /** Numbers of the tasks in the graph. */
+  readonly tasks: Uint32Array;
+  readonly runIds: Uint32Array;
+  readonly ranks: Uint32Array;
+  /** Of all: tuples `[-priority, generation, rank]` compare as in compute-task. */
+  readonly priority: number;
+  readonly generation: number;
+  /** Inputs that are not at the worker: rows `[fetchStart[k], fetchStart[k + 1])` belong to `tasks[k]`. */
+  readonly fetchStart: Uint32Array;
+  /** Numbers of the inputs in the graph, and who holds each: indices of `addresses`. */
+  readonly fetchTasks: Uint32Array;
+  readonly fetchFrom: Uint32Array;
+  readonly addresses: readonly string[];
+  readonly stimulusId: string;
+}
+
+/** Results that are wanted no more, and tasks that are not to run. */
+export interface FreeTasks {
+  readonly op: "free-tasks";
+  readonly submission: number;
+  readonly tasks: Uint32Array;
+  readonly stimulusId: string;
+}
+
+/** No run of the submission will come any more. */
+export interface ForgetGraph {
+  readonly op: "forget-graph";
+  readonly submission: number;
+}
+
+/** Tasks that ended well in one turn; columns of equal length. */
+export interface TasksFinished {
+  readonly op: "tasks-finished";
+  readonly submission: number;
+  readonly tasks: Uint32Array;
+  readonly runIds: Uint32Array;
+  readonly nbytes: Float64Array;
+  /** On the thread. */
+  readonly seconds: Float32Array;
+}
+
+/** What a scheduler of ours sends beside Dask's ops. */
+export type ColumnsToWorker = GraphMessage | RunTasks | FreeTasks | ForgetGraph;
+
+type Column = Uint32Array | Float32Array | Float64Array;
+type ColumnClass<C extends Column> = (new (buffer: ArrayBuffer) => C) & { readonly BYTES_PER_ELEMENT: number };
+
+/** Bytes of a typed array, at most `lengthMax` elements. Read as a copy, since binaries of a message are not aligned. */
+function column<C extends Column>(make: ColumnClass<C>, lengthMax: number): Codec<C> {
+  return {
+    read: (value, place) => {
+      const bytes = BYTES.read(value, place);
+      const size = make.BYTES_PER_ELEMENT;
+      if (bytes.byteLength % size !== 0 || bytes.byteLength > size * lengthMax)
+        throw new RemoteProtocolError(
+          `${place}: ${bytes.byteLength} bytes; expected at most ${lengthMax} elements of ${size} bytes`,
+          { details: { place } },
+        );
+      const copy = new Uint8Array(bytes.byteLength);
+      copy.set(bytes);
+      return new make(copy.buffer);
+    },
+    write: (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
+  };
+}
+
+const TASK_IDS = column<Uint32Array>(Uint32Array, TASKS_MAX);
+const INPUT_IDS = column<Uint32Array>(Uint32Array, INPUTS_MAX);
+
+/** A message whose fields also have to fit each other. `broken` names what does not, or gives null. */
+function checked<M extends { readonly op: string }>(
+  of: Op<M>,
+  broken: (message: Omit<M, "op">) => string | null,
+): Op<M> {
+  return {
+    ...of,
+    codec: {
+      ...of.codec,
+      read: (value, place) => {
+        const message = of.codec.read(value, place);
+        const what = broken(message);
+        if (what !== null) throw new RemoteProtocolError(`${place}: ${what}`, { details: { place } });
+        return message;
+      },
+    },
+  };
+}
+
+function brokenRun(run: Omit<RunTasks, "op">): string | null {
+  const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, addresses } = run;
+  const n = tasks.length;
+  if (runIds.length !== n || ranks.length !== n || fetchStart.length !== n + 1) return "columns of different lengths";
+  if (fetchFrom.length !== fetchTasks.length) return "inputs without holders";
+  if (addresses.length > ADDRESSES_MAX) return `${addresses.length} addresses; the limit is ${ADDRESSES_MAX}`;
+  if (fetchStart[0] !== 0 || fetchStart[n] !== fetchTasks.length) return "rows that do not span the inputs";
+  for (let k = 0; k < n; k++) if ((fetchStart[k + 1] as number) < (fetchStart[k] as number)) return "rows out of order"; // n + 1 entries
+  for (const from of fetchFrom) if (from >= addresses.length) return `address ${from} of ${addresses.length}`;
+  return null;
+}
+
+function brokenEnds({ tasks, runIds, nbytes, seconds }: Omit<TasksFinished, "op">): string | null {
+  const n = tasks.length;
+  if (runIds.length !== n || nbytes.length !== n || seconds.length !== n) return "columns of different lengths";
+  for (const bytes of nbytes)
+    if (!(bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER)) return `a result of ${bytes} bytes`;
+  for (const s of seconds) if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return `a task of ${s} seconds`;
+  return null;
+}
+
+const COLUMN_OPS: Ops<ColumnsToWorker> = {
+  graph: op<GraphMessage>({ submission: INTEGER, layers: BYTES }),
+  "run-tasks": checked(
+    op<RunTasks>({
+      submission: INTEGER,
+      tasks: TASK_IDS,
+      runIds: TASK_IDS,
+      ranks: TASK_IDS,
+      priority: NUMBER,
+      generation: INTEGER,
+      fetchStart: column<Uint32Array>(Uint32Array, TASKS_MAX + 1),
+      fetchTasks: INPUT_IDS,
+      fetchFrom: INPUT_IDS,
+      addresses: listOf(TEXT),
+      stimulusId: TEXT,
+    }),
+    brokenRun,
+  ),
+  "free-tasks": op<FreeTasks>({ submission: INTEGER, tasks: TASK_IDS, stimulusId: TEXT }),
+  "forget-graph": op<ForgetGraph>({ submission: INTEGER }),
+};
+
+const TASKS_FINISHED: Op<TasksFinished> = checked(
+  op<TasksFinished>({
+    submission: INTEGER,
+    tasks: TASK_IDS,
+    runIds: TASK_IDS,
+    nbytes: column<Float64Array>(Float64Array, TASKS_MAX),
+    seconds: column<Float32Array>(Float32Array, TASKS_MAX),
+  }),
+  brokenEnds,
+);
+
+/** What a scheduler sends to a worker that speaks the dialect, and what that worker sends. */
+export type SchedulerToColumnar = SchedulerToWorker | ColumnsToWorker;
+export type ColumnarToScheduler = WorkerToScheduler | TasksFinished;
+
+/** Codec of the scheduler's half of the stream to a worker that speaks the dialect. */
+export const SCHEDULER_TO_COLUMNAR: Family<SchedulerToColumnar> = family<SchedulerToColumnar>("scheduler to worker", {
+  ...SCHEDULER_OPS,
+  ...COLUMN_OPS,
+});
+
+/** Codec of that worker's half. */
+export const COLUMNAR_TO_SCHEDULER: Family<ColumnarToScheduler> = family<ColumnarToScheduler>("worker to scheduler", {
+  ...WORKER_OPS,
+  "tasks-finished": TASKS_FINISHED,
+});
