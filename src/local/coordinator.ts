@@ -194,6 +194,7 @@ export class Coordinator implements AsyncDisposable {
         budgetBytes: this.#budgetBytes,
         kind: "rsdat",
         resources: new Map(),
+        isColumnar: false,
         status: "running",
       },
     });

@@ -157,6 +157,7 @@ function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
     budgetBytes: isPython ? null : typeof budget === "number" ? budget : me.memoryLimit,
     kind: isPython ? "python" : "rsdat",
     resources: me.resources,
+    isColumnar: false,
     status: "init",
   };
 }

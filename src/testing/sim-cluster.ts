@@ -14,6 +14,7 @@ import {
   type SchedulerEvent,
   type SchedulerInstruction,
 } from "../scheduler/state/index.ts";
+import type { SimColumns } from "./sim-columns.ts";
 import { type SimValue, SimWorker, simValueOf } from "./sim-worker.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -30,6 +31,8 @@ export interface SimOptions {
   readonly latencyMs?: number;
   /** Keys that fail when run. */
   readonly fails?: (key: Key) => boolean;
+  /** Which workers speak columns, by their number; default every second. */
+  readonly columnar?: (worker: number) => boolean;
   /** Look at the invariants after every event. Default true. */
   readonly check?: boolean;
   readonly scheduler?: Partial<SchedulerConfig>;
@@ -89,7 +92,9 @@ export class SimCluster {
 
   /** A worker joins. */
   addWorker(): SimWorker {
-    const worker = new SimWorker(this, `sim://${this.workers.length}`, this.#options.threads);
+    const index = this.workers.length;
+    const isColumnar = this.#options.columnar?.(index) ?? index % 2 === 1;
+    const worker = new SimWorker(this, `sim://${index}`, { nthreads: this.#options.threads, isColumnar });
     this.workers.push(worker);
     const { address, nthreads } = worker;
     const facts = {
@@ -99,6 +104,7 @@ export class SimCluster {
       budgetBytes: this.#options.budgetBytes,
       kind: "rsdat" as const,
       resources: new Map(),
+      isColumnar: worker.isColumnar,
       status: "init" as const,
     };
     this.#feed({ type: "worker-joined", worker: facts });
@@ -176,7 +182,7 @@ export class SimCluster {
     this.#link(`${worker.address}>`, message, (messages) => {
       // A link carries messages of one direction.
       if (worker.isAlive)
-        this.#feed({ type: "worker-messages", worker: worker.address, messages: messages as WorkerToScheduler[] });
+        for (const event of worker.columns.toEvents(messages as WorkerToScheduler[], worker.address)) this.#feed(event);
     });
   }
 
@@ -244,6 +250,15 @@ export class SimCluster {
         if (worker) this.#link(`>${worker.address}`, instruction.message, (messages) => worker.receive(messages));
         return;
       }
+      case "run-tasks":
+        return this.#toColumnar(instruction.worker, (columns, address) =>
+          columns.computeTasks(instruction.run, address),
+        );
+      case "free-tasks":
+        return this.#toColumnar(instruction.worker, (columns) => [columns.freeKeys(instruction)]);
+      case "forget-submission":
+        for (const worker of this.workers) worker.columns.forget(instruction.submission);
+        return;
       case "send-client":
         return this.#link(`>${instruction.client}`, instruction.message, (messages) => {
           for (const message of messages) this.#hear(instruction.client, message);
@@ -253,6 +268,19 @@ export class SimCluster {
       case "drop-worker":
       case "retired":
         return;
+    }
+  }
+
+  /** A column, as the messages that the worker's machine knows. */
+  #toColumnar(
+    address: string,
+    messagesOf: (columns: SimColumns, address: string) => readonly SchedulerToWorker[],
+  ): void {
+    const worker = this.workers.find((each) => each.address === address);
+    if (!worker) return;
+    for (const message of messagesOf(worker.columns, address)) {
+      this.#note(`${address} column ${message.op} ${"key" in message ? message.key : ""}`);
+      this.#link(`>${address}`, message, (messages) => worker.receive(messages));
     }
   }
 

@@ -10,6 +10,7 @@ import {
   type WorkerMachine,
 } from "../worker/state/index.ts";
 import type { SimCluster } from "./sim-cluster.ts";
+import { SimColumns } from "./sim-columns.ts";
 
 /** What a simulated task gives: a number that depends on its key and on its inputs. */
 export interface SimValue {
@@ -23,6 +24,8 @@ const NO_TYPE = new Uint8Array(0);
 export class SimWorker {
   readonly address: string;
   readonly nthreads: number;
+  readonly isColumnar: boolean;
+  readonly columns: SimColumns = new SimColumns();
   readonly values: Map<Key, SimValue> = new Map();
   isAlive = true;
   /** Most bytes at once: values, results and workspace of running tasks, inputs they still hold, data on its way in. */
@@ -36,7 +39,12 @@ export class SimWorker {
   >();
   readonly #incoming = new Map<Key, number>();
 
-  constructor(cluster: SimCluster, address: string, nthreads: number) {
+  constructor(
+    cluster: SimCluster,
+    address: string,
+    { nthreads, isColumnar }: { readonly nthreads: number; readonly isColumnar: boolean },
+  ) {
+    this.isColumnar = isColumnar;
     this.#cluster = cluster;
     this.address = address;
     this.nthreads = nthreads;

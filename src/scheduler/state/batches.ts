@@ -42,6 +42,8 @@ export interface LayerBatch {
   readonly leastBytes: number;
   readonly retries: number;
   state: BatchState;
+  /** A columnar worker was given tasks of it. */
+  wasSent: boolean;
   /** Rank of the first active task; everything before it is the finished prefix. */
   head: number;
   /** Tasks that are not forgotten. */

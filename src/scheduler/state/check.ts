@@ -3,8 +3,9 @@ import { InvariantError } from "../../base/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { goesAsColumn } from "./outgoing.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, WAITING } from "./states.ts";
-import { loadOf } from "./workers.ts";
+import { loadOf, type WorkerState } from "./workers.ts";
 
 /** @throws {InvariantError} with the number of the broken invariant and the story of the guilty task */
 export function checkCore(core: Core): void {
@@ -77,8 +78,8 @@ function checkTask(core: Core, slot: Slot): void {
   expect(
     core,
     slot,
-    state !== PROCESSING || core.runs.get(columns.runId[slot] as number) === slot,
-    "S-I5: an attempt leads to its task",
+    state !== PROCESSING || isColumn(core, slot, worker) !== (core.runs.get(columns.runId[slot] as number) === slot),
+    "S-I5: an attempt that was sent by itself leads to its task",
   );
   const holders = columns.holdersOf(slot);
   expect(
@@ -109,7 +110,7 @@ function checkWorkers(core: Core): void {
   let runs = 0;
   for (const worker of core.workers.values()) {
     const { facts } = worker;
-    runs += worker.processing.size;
+    for (const slot of worker.processing) if (!isColumn(core, slot, worker)) runs++;
     expectThat(
       loadOf(worker) <= facts.nthreads + worker.aheadMost || worker.longRunning.size > 0,
       `S-I11: ${facts.address} has at most threads + ${worker.aheadMost} tasks`,
@@ -137,6 +138,12 @@ function checkWorkers(core: Core): void {
     }
   }
   expectThat(runs === core.runs.size, "S-I5: every attempt is at a worker");
+}
+
+/** The task was sent in a column. */
+function isColumn(core: Core, slot: Slot, worker: WorkerState | undefined): boolean {
+  const batch = core.batchOf(slot);
+  return worker !== undefined && batch !== null && goesAsColumn(worker, batch);
 }
 
 function checkBatches(core: Core): void {

@@ -230,7 +230,7 @@ export function dataPlaced(core: Core, event: Event<"data-placed">): void {
       // Being computed, failed or there already: the copies are not ours to count unless it is in memory.
       for (const worker of workers) {
         if (state === MEMORY) addHolder(core, slot, worker);
-        else core.free(worker, key);
+        else core.freeSlot(worker, slot);
       }
       continue;
     }

@@ -6,6 +6,7 @@ import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotOf, type Task
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
+import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { FORGOTTEN, STATES } from "./states.ts";
 import { Story } from "./story.ts";
@@ -25,6 +26,8 @@ export class Core {
   readonly config: Required<SchedulerConfig>;
   readonly columns: Columns = new Columns();
   readonly batches: (LayerBatch | undefined)[] = [];
+  /** The same by the number that workers know: the generation. */
+  readonly submissions: Map<number, LayerBatch> = new Map();
   /** Those that are pending or open. */
   readonly active: Set<LayerBatch> = new Set();
   readonly layerNames: LayerNames = new LayerNames();
@@ -47,7 +50,7 @@ export class Core {
   readonly failures: Map<Slot, WireFailure> = new Map();
   /** Batches of which nothing is known any more; dropped after the event. */
   readonly emptied: Set<LayerBatch> = new Set();
-  /** Attempts under way. */
+  /** Attempts under way that were sent one by one. */
   readonly runs: Map<number, Slot> = new Map();
   /** Blocks under way to workers, with the number of these. */
   readonly arrivals: Map<Slot, number> = new Map();
@@ -70,7 +73,7 @@ export class Core {
   readonly #recommendedSlots: Slot[] = [];
   readonly #recommendedStates: number[] = [];
   #recommendedAt = 0;
-  readonly #frees = new Map<WorkerState, Key[]>();
+  readonly #outgoing = new Outgoing();
 
   constructor(config: SchedulerConfig) {
     this.config = {
@@ -109,17 +112,27 @@ export class Core {
 
   /** Have a worker drop a key or cancel its task; sent together, before any new task. */
   free(worker: WorkerState, key: Key): void {
-    const keys = this.#frees.get(worker);
-    if (keys) keys.push(key);
-    else this.#frees.set(worker, [key]);
+    this.#outgoing.freeKey(worker, key);
+  }
+
+  /** The same by slot. */
+  freeSlot(worker: WorkerState, slot: Slot): void {
+    const batch = this.batchOf(slot);
+    if (batch && goesAsColumn(worker, batch)) this.#outgoing.freeTask(worker, batch, slot - batch.base);
+    else this.#outgoing.freeKey(worker, this.keyOf(slot));
   }
 
   flushFrees(): void {
-    for (const [worker, keys] of this.#frees) {
-      if (this.workers.has(worker.index))
-        this.sendWorker(worker, { op: "free-keys", keys, stimulusId: this.stimulusId });
-    }
-    this.#frees.clear();
+    this.#outgoing.flushFrees(this);
+  }
+
+  /** Send a task, which is as `processing` there, to a columnar worker; sent together at the end of a round of placement. */
+  run(worker: WorkerState, batch: LayerBatch, slot: Slot): void {
+    this.#outgoing.run(this, { worker, batch, slot });
+  }
+
+  flushRuns(): void {
+    this.#outgoing.flushRuns(this);
   }
 
   recommend(slot: Slot, to: number): void {

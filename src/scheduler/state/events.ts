@@ -33,6 +33,8 @@ export interface WorkerFacts {
   /** `rsdat` workers run native specs and user JavaScript, `python` workers pickled tasks. */
   readonly kind: "rsdat" | "python";
   readonly resources: ReadonlyMap<string, number>;
+  /** It speaks columns: tasks of symbolic graphs without demands on resources go to it as `run-tasks`. */
+  readonly isColumnar: boolean;
   /** `running`, or another of Dask's states until the worker says so itself. */
   readonly status: WorkerStatus;
 }
@@ -69,6 +71,32 @@ export interface SubmittedTask extends Placement {
   readonly needBytes: number | null;
 }
 
+/**
+ * Tasks of one symbolic graph for one worker, in the order in which they are to run; columns of equal length.
+ *
+ * A task that an earlier submission defines is told under that submission's number; a key is the same task whatever graph names it.
+ */
+export interface TaskRun {
+  /** Number of the submission at this scheduler, never used again. */
+  readonly submission: number;
+  readonly graph: Graph;
+  readonly tasks: Uint32Array;
+  /** Attempt of each task. */
+  readonly runIds: Uint32Array;
+  readonly ranks: Uint32Array;
+  /** Priority of all: `[-priority, generation, rank]`. */
+  readonly priority: number;
+  readonly generation: number;
+  /** Inputs that the worker does not hold: rows `[fetchStart[k], fetchStart[k + 1])` belong to `tasks[k]`. */
+  readonly fetchStart: Uint32Array;
+  /** The input's number in `graph`. */
+  readonly fetchTasks: Uint32Array;
+  /** Index into `addresses`: its first holder. */
+  readonly fetchFrom: Uint32Array;
+  readonly addresses: readonly WorkerAddress[];
+  readonly stimulusId: string;
+}
+
 interface EventBase {
   readonly now: number;
   readonly stimulusId: string;
@@ -83,6 +111,17 @@ export type SchedulerEvent =
       readonly type: "worker-messages";
       readonly worker: WorkerAddress;
       readonly messages: readonly WorkerToScheduler[];
+    })
+  /** What a columnar worker finished: columns of equal length. Of a submission that is gone, or not as asked: too late. */
+  | (EventBase & {
+      readonly type: "tasks-finished";
+      readonly worker: WorkerAddress;
+      readonly submission: number;
+      readonly tasks: Uint32Array;
+      readonly runIds: Uint32Array;
+      readonly nbytes: Float64Array;
+      /** Time that each took. */
+      readonly seconds: Float32Array;
     })
   | (EventBase & { readonly type: "worker-heartbeat"; readonly worker: WorkerAddress; readonly memoryBytes: number })
   | (EventBase & { readonly type: "client-joined"; readonly client: ClientId })
@@ -157,6 +196,19 @@ export type SchedulerEvent =
 /** What the shell must do about it, in order. */
 export type SchedulerInstruction =
   | { readonly type: "send-worker"; readonly worker: WorkerAddress; readonly message: SchedulerToWorker }
+  /** To a columnar worker. Its first run of a submission needs the graph before it. */
+  | { readonly type: "run-tasks"; readonly worker: WorkerAddress; readonly run: TaskRun }
+  /** As `free-keys`, to a columnar worker. It may hold such results without having run anything of the submission. */
+  | {
+      readonly type: "free-tasks";
+      readonly worker: WorkerAddress;
+      readonly submission: number;
+      readonly graph: Graph;
+      readonly tasks: Uint32Array;
+      readonly stimulusId: string;
+    }
+  /** Nothing of it is known any more: no run of it will come, and what a worker has of it is of no use to anybody. */
+  | { readonly type: "forget-submission"; readonly submission: number }
   | { readonly type: "send-client"; readonly client: ClientId; readonly message: SchedulerToClient }
   /** Send a `tick` at this time, if none is planned earlier. */
   | { readonly type: "wake-at"; readonly at: number }

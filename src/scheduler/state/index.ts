@@ -15,6 +15,7 @@ export type {
   SchedulerMachine,
   StoryEntry,
   SubmittedTask,
+  TaskRun,
   WorkerAddress,
   WorkerFacts,
   WorkerStatus,

@@ -74,6 +74,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     leastBytes: event.leastBytes,
     retries: event.retries,
     state: "idle",
+    wasSent: false,
     head: 0,
     live: 0,
     users: 0,
@@ -81,6 +82,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     foreign: new Map(),
   };
   core.batches[batch.index] = batch;
+  core.submissions.set(generation, batch);
   for (const owner of owners) owner.users++;
   columns.batch.fill(batch.index, base, base + batch.count);
   columns.urgency.fill(batch.urgency, base, base + batch.count);
@@ -116,6 +118,8 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   core.layerNames.remove(batch);
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
+  core.submissions.delete(batch.generation);
+  if (batch.wasSent) core.emit({ type: "forget-submission", submission: batch.generation });
   core.columns.release(batch.base, batch.count);
   for (const owner of batch.owners) {
     owner.users--;

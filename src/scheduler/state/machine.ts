@@ -24,7 +24,15 @@ import { dispatch, steal } from "./placement.ts";
 import { retireProgress, retireWorkers } from "./retire.ts";
 import { settle } from "./transitions.ts";
 import { SchedulerViews } from "./views.ts";
-import { dataMissing, heartbeat, tick, workerJoined, workerLeft, workerMessages } from "./worker-events.ts";
+import {
+  dataMissing,
+  heartbeat,
+  tasksFinished,
+  tick,
+  workerJoined,
+  workerLeft,
+  workerMessages,
+} from "./worker-events.ts";
 
 /** A scheduler without sockets, clocks or promises. */
 export class Scheduler implements SchedulerMachine {
@@ -60,6 +68,7 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
     openBatches(core);
     core.flushFrees();
     dispatch(core);
+    core.flushRuns();
     retireProgress(core);
   } while (core.isUnsettled);
   steal(core);
@@ -77,6 +86,8 @@ function applyEvent(core: Core, event: SchedulerEvent): void {
       return workerLeft(core, event.worker, event.isExpected);
     case "worker-messages":
       return workerMessages(core, event);
+    case "tasks-finished":
+      return tasksFinished(core, event);
     case "worker-heartbeat":
       return heartbeat(core, event);
     case "client-joined":

@@ -11,6 +11,7 @@ import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
+import { goesAsColumn } from "./outgoing.ts";
 import {
   ERRED,
   FORGOTTEN,
@@ -130,13 +131,15 @@ function queuedToProcessing(core: Core, slot: Slot): void {
   if (!worker) throw impossible(core, slot, PROCESSING);
   const runId = core.nextRunId++;
   columns.runId[slot] = runId;
-  core.runs.set(runId, slot);
   reserve(core, slot, worker);
   core.enter(slot, PROCESSING);
   worker.processing.add(slot);
   useResources(worker, core.classOf(slot).resources, 1);
   refreshWorker(core, worker);
   core.totals.sent++;
+  const batch = core.batchOf(slot);
+  if (batch && goesAsColumn(worker, batch)) return core.run(worker, batch, slot);
+  core.runs.set(runId, slot);
   sendComputeTask(core, slot, worker);
 }
 
@@ -257,7 +260,7 @@ function processingToReleased(core: Core, slot: Slot): void {
 
 function cancelAtWorker(core: Core, slot: Slot): void {
   const worker = leaveWorker(core, slot);
-  if (worker) core.free(worker, core.keyOf(slot));
+  if (worker) core.freeSlot(worker, slot);
 }
 
 /** To be sent again: its worker is gone or gave it back, or an input got lost. */
@@ -349,7 +352,7 @@ function memoryToReleased(core: Core, slot: Slot): void {
     const worker = core.workers.get(index);
     if (!worker) continue;
     removeHolder(core, slot, worker);
-    core.free(worker, core.keyOf(slot));
+    core.freeSlot(worker, slot);
   }
   core.enter(slot, RELEASED);
   if (core.isNeeded(slot)) {

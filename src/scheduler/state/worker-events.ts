@@ -1,8 +1,9 @@
 /** What workers do: join, finish, fail, lose, leave. */
 import { assertNever, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
-import type { StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
+import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
+import { slotOf } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
@@ -122,7 +123,7 @@ function workerMessage(core: Core, worker: WorkerState, message: WorkerToSchedul
     case "reschedule":
       return giveBack(core, worker, message.key);
     case "long-running":
-      return longRunning(core, worker, message.runId);
+      return longRunning(core, worker, message);
     case "request-refresh-who-has":
       return refreshWhoHas(core, worker, message.keys);
     case "steal-response":
@@ -138,13 +139,46 @@ function workerMessage(core: Core, worker: WorkerState, message: WorkerToSchedul
 }
 
 /** Slot of an attempt that this worker still has; undefined for late answers. */
-function currentRun(core: Core, worker: WorkerState, runId: number): Slot | undefined {
-  const slot = core.runs.get(runId);
-  return slot !== undefined && core.columns.worker[slot] === worker.index ? slot : undefined;
+function currentRun(
+  core: Core,
+  worker: WorkerState,
+  { key, runId }: { readonly key: Key; readonly runId: number },
+): Slot | undefined {
+  // Attempts that went in columns are found by their key.
+  const slot = core.runs.get(runId) ?? core.find(key);
+  return slot !== undefined && isCurrent(core, worker, slot, runId) ? slot : undefined;
+}
+
+function isCurrent(core: Core, worker: WorkerState, slot: Slot, runId: number): boolean {
+  return core.columns.worker[slot] === worker.index && core.columns.runId[slot] === runId;
+}
+
+/** Columns of results. What does not fit together, or names no task, is passed over: workers are not trusted. */
+export function tasksFinished(core: Core, event: Event<"tasks-finished">): void {
+  const batch = core.submissions.get(event.submission);
+  const { tasks, runIds, nbytes, seconds } = event;
+  const count = Math.min(tasks.length, runIds.length, nbytes.length, seconds.length);
+  const worker = core.workerAt.get(event.worker);
+  if (worker) worker.lastSeenMs = core.now;
+  if (!batch || !worker) return;
+  for (let i = 0; i < count; i++) {
+    const task = tasks[i] as number; // i < count
+    if (task >= batch.count) continue;
+    const slot = slotOf(batch, task);
+    if (!isCurrent(core, worker, slot, runIds[i] as number)) {
+      if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
+      continue;
+    }
+    const bytes = nbytes[i] as number;
+    setBytes(core, slot, bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0);
+    const spent = seconds[i] as number;
+    if (spent >= 0) timeTask(core, worker, spent * 1000);
+    transition(core, slot, MEMORY);
+  }
 }
 
 function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {
-  const slot = currentRun(core, worker, message.runId);
+  const slot = currentRun(core, worker, message);
   if (slot === undefined) return lateResult(core, worker, message.key);
   setBytes(core, slot, Math.max(0, message.nbytes));
   for (const { action, start, stop } of message.startstops) {
@@ -156,15 +190,17 @@ function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): v
 /** The answer of an attempt that was given up: the worker drops the result, unless it is asked for it again already. */
 function lateResult(core: Core, worker: WorkerState, key: Key): void {
   const slot = core.find(key);
-  const isTheirs =
-    slot !== undefined &&
-    (core.columns.worker[slot] === worker.index || worker.has.has(slot) || worker.arriving.has(slot));
-  if (isTheirs) return;
-  core.free(worker, key);
+  if (slot === undefined) core.free(worker, key);
+  else if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
+}
+
+/** True when the worker has the task for another attempt, or its result. */
+function isTheirs(core: Core, worker: WorkerState, slot: Slot): boolean {
+  return core.columns.worker[slot] === worker.index || worker.has.has(slot) || worker.arriving.has(slot);
 }
 
 function taskErred(core: Core, worker: WorkerState, message: TaskErred): void {
-  const slot = currentRun(core, worker, message.runId);
+  const slot = currentRun(core, worker, message);
   if (slot === undefined) return lateResult(core, worker, message.key);
   if ((core.columns.retries[slot] as number) > 0) {
     core.columns.retries[slot] = (core.columns.retries[slot] as number) - 1;
@@ -172,7 +208,7 @@ function taskErred(core: Core, worker: WorkerState, message: TaskErred): void {
   }
   const { exception, traceback, exceptionText, tracebackText } = message;
   core.failures.set(slot, { exception, traceback, exceptionText, tracebackText });
-  core.free(worker, message.key);
+  core.freeSlot(worker, slot);
   transition(core, slot, ERRED);
 }
 
@@ -205,8 +241,8 @@ function giveBack(core: Core, worker: WorkerState, key: Key): void {
   if (slot !== undefined && core.columns.worker[slot] === worker.index) transition(core, slot, WAITING);
 }
 
-function longRunning(core: Core, worker: WorkerState, runId: number): void {
-  const slot = currentRun(core, worker, runId);
+function longRunning(core: Core, worker: WorkerState, message: LongRunning): void {
+  const slot = currentRun(core, worker, message);
   if (slot === undefined) return;
   worker.longRunning.add(slot);
   refreshWorker(core, worker);

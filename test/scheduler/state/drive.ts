@@ -17,9 +17,11 @@ import type {
   SchedulerEvent,
   SchedulerInstruction,
   SubmittedTask,
+  TaskRun,
 } from "../../../src/scheduler/state/index.ts";
 import { handleEvent } from "../../../src/scheduler/state/machine.ts";
 import { SchedulerViews } from "../../../src/scheduler/state/views.ts";
+import { SimColumns } from "../../../src/testing/sim-columns.ts";
 
 /** Key of a name; keys of layers stand for themselves. */
 export const k = (name: string): Key => (name.startsWith("\0") ? (name as Key) : keyOfValue(name));
@@ -59,12 +61,19 @@ export function task(
   };
 }
 
+/** An attempt that a worker was told to make; `column`: it came in a column, and is answered in one. */
+export interface Order {
+  readonly worker: string;
+  readonly message: ComputeTask;
+  readonly column?: { readonly submission: number; readonly task: number };
+}
+
 export class Driver {
   readonly core: Core;
   readonly views: SchedulerViews;
   now = 0;
   /** Orders that were sent and not answered, by worker and run. */
-  readonly orders: { readonly worker: string; readonly message: ComputeTask }[] = [];
+  readonly orders: Order[] = [];
   readonly toClients: { readonly client: string; readonly message: SchedulerToClient }[] = [];
   readonly sent: SchedulerInstruction[] = [];
 
@@ -86,6 +95,7 @@ export class Driver {
       this.sent.push(instruction);
       if (instruction.type === "send-worker" && instruction.message.op === "compute-task")
         this.orders.push({ worker: instruction.worker, message: instruction.message });
+      if (instruction.type === "run-tasks") this.orders.push(...ordersOf(instruction.run, instruction.worker));
       if (instruction.type === "send-client")
         this.toClients.push({ client: instruction.client, message: instruction.message });
     }
@@ -99,6 +109,7 @@ export class Driver {
       readonly kind?: "rsdat" | "python";
       readonly resources?: Record<string, number>;
       readonly budgetBytes?: number;
+      readonly isColumnar?: boolean;
     } = {},
   ): void {
     this.feed({
@@ -110,6 +121,7 @@ export class Driver {
         budgetBytes: options.budgetBytes ?? null,
         kind: options.kind ?? "rsdat",
         resources: new Map(Object.entries(options.resources ?? {})),
+        isColumnar: options.isColumnar ?? false,
         status: "running",
       },
     });
@@ -133,15 +145,28 @@ export class Driver {
   }
 
   /** The open order for a key. */
-  order(name: string): { readonly worker: string; readonly message: ComputeTask } {
+  order(name: string): Order {
     const found = this.orders.findLast((order) => order.message.key === k(name));
     if (!found) throw new Error(`no order for ${name}`);
     return found;
   }
 
   finish(name: string, nbytes = 8): void {
-    const { worker, message } = this.order(name);
-    this.say(worker, finished(message, nbytes));
+    this.answer(this.order(name), nbytes);
+  }
+
+  /** The worker says that the attempt succeeded. */
+  answer({ worker, message, column }: Order, nbytes: number): SchedulerInstruction[] {
+    if (!column) return this.say(worker, finished(message, nbytes));
+    return this.feed({
+      type: "tasks-finished",
+      worker,
+      submission: column.submission,
+      tasks: Uint32Array.of(column.task),
+      runIds: Uint32Array.of(message.runId),
+      nbytes: Float64Array.of(nbytes),
+      seconds: Float32Array.of(Number.NaN),
+    });
   }
 
   fail(name: string, text = "no luck"): void {
@@ -175,6 +200,15 @@ export class Driver {
   moves(name: string): string[] {
     return this.core.story.of([k(name)]).map(({ from, to }) => `${from}→${to}`);
   }
+}
+
+/** The orders of a run, each as the message that it stands for. */
+function ordersOf(run: TaskRun, worker: string): Order[] {
+  return new SimColumns().computeTasks(run, worker).map((message, i) => ({
+    worker,
+    message: message as ComputeTask, // runs are orders to compute
+    column: { submission: run.submission, task: run.tasks[i] as number }, // one per task
+  }));
 }
 
 export function finished(message: ComputeTask, nbytes: number): TaskFinished {

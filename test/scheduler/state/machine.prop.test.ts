@@ -5,7 +5,7 @@ import type { SubmittedTask } from "../../../src/scheduler/state/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { leastBytes } from "../../../src/testing/index.ts";
 import { randomGraph } from "../../sim/random-graph.ts";
-import { Driver, failure, finished, k, task } from "./drive.ts";
+import { Driver, failure, k, task } from "./drive.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const WORKERS = ["u", "v", "w"];
@@ -51,6 +51,7 @@ function act(d: Driver, random: Random): void {
         kind: random.below(4) === 0 ? "python" : "rsdat",
         resources: random.below(2) === 0 ? { GPU: 1 } : {},
         budgetBytes: 50 + random.below(300),
+        isColumnar: random.below(2) === 0,
       });
     case 2:
       return d.leave(worker, random.below(2) === 0);
@@ -89,7 +90,7 @@ function act(d: Driver, random: Random): void {
           startstops: [],
           stimulusId: "x",
         });
-      return void d.say(order.worker, finished(message, random.below(60)));
+      return void d.answer(order, random.below(60));
     }
     case 10:
       return void d.feed({

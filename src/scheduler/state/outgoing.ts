@@ -1,0 +1,149 @@
+/** What goes to workers together at the end of a round: results to drop, and columns of tasks to run. */
+import type { Key } from "../../graph/index.ts";
+import type { LayerBatch } from "./batches.ts";
+import type { Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import type { WorkerAddress } from "./events.ts";
+import type { WorkerState } from "./workers.ts";
+
+/** True when tasks of the batch go to the worker in columns. */
+export function goesAsColumn(worker: WorkerState, batch: LayerBatch): boolean {
+  return worker.facts.isColumnar && batch.taskClass.resources === null;
+}
+
+/** One task that placement gave to a columnar worker. */
+interface Placed {
+  readonly worker: WorkerState;
+  readonly batch: LayerBatch;
+  readonly slot: Slot;
+}
+
+interface Frees {
+  readonly keys: Key[];
+  readonly tasks: Map<LayerBatch, number[]>;
+}
+
+/** Rows of a {@link TaskRun} that is being filled. */
+class OpenRun {
+  readonly worker: WorkerState;
+  readonly batch: LayerBatch;
+  readonly tasks: number[] = [];
+  readonly runIds: number[] = [];
+  readonly ranks: number[] = [];
+  readonly fetchStart: number[] = [0];
+  readonly fetchTasks: number[] = [];
+  readonly fetchFrom: number[] = [];
+  readonly addresses: WorkerAddress[] = [];
+
+  constructor(worker: WorkerState, batch: LayerBatch) {
+    this.worker = worker;
+    this.batch = batch;
+  }
+}
+
+const inputs: Slot[] = [];
+
+/** Collected while one event is handled. */
+export class Outgoing {
+  readonly #frees = new Map<WorkerState, Frees>();
+  /** By worker; a worker that gets tasks of another batch in between has several. */
+  readonly #open = new Map<WorkerState, OpenRun>();
+  readonly #runs: OpenRun[] = [];
+
+  freeKey(worker: WorkerState, key: Key): void {
+    this.#freesOf(worker).keys.push(key);
+  }
+
+  freeTask(worker: WorkerState, batch: LayerBatch, task: number): void {
+    const { tasks } = this.#freesOf(worker);
+    const known = tasks.get(batch);
+    if (known) known.push(task);
+    else tasks.set(batch, [task]);
+  }
+
+  flushFrees(core: Core): void {
+    if (this.#frees.size === 0) return;
+    const { stimulusId } = core;
+    for (const [worker, { keys, tasks }] of this.#frees) {
+      if (!core.workers.has(worker.index)) continue;
+      if (keys.length > 0) core.sendWorker(worker, { op: "free-keys", keys, stimulusId });
+      for (const [batch, numbers] of tasks) {
+        core.emit({
+          type: "free-tasks",
+          worker: worker.facts.address,
+          submission: batch.generation,
+          graph: batch.graph,
+          tasks: Uint32Array.from(numbers),
+          stimulusId,
+        });
+      }
+    }
+    this.#frees.clear();
+  }
+
+  run(core: Core, { worker, batch, slot }: Placed): void {
+    let run = this.#open.get(worker);
+    if (run?.batch !== batch) {
+      run = new OpenRun(worker, batch);
+      this.#open.set(worker, run);
+      this.#runs.push(run);
+      batch.wasSent = true;
+    }
+    run.tasks.push(slot - batch.base);
+    run.runIds.push(core.columns.runId[slot] as number); // a slot given out
+    run.ranks.push(core.columns.rank[slot] as number);
+    const count = core.dependencies(slot, inputs);
+    if (count > 0) addFetches(core, run, batch.edges.start[slot - batch.base] as number, count); // a task of the graph
+    run.fetchStart.push(run.fetchTasks.length);
+  }
+
+  flushRuns(core: Core): void {
+    if (this.#runs.length === 0) return;
+    for (const { worker, batch, addresses, ...rows } of this.#runs) {
+      core.emit({
+        type: "run-tasks",
+        worker: worker.facts.address,
+        run: {
+          submission: batch.generation,
+          graph: batch.graph,
+          tasks: Uint32Array.from(rows.tasks),
+          runIds: Uint32Array.from(rows.runIds),
+          ranks: Uint32Array.from(rows.ranks),
+          priority: batch.priority,
+          generation: batch.generation,
+          fetchStart: Uint32Array.from(rows.fetchStart),
+          fetchTasks: Uint32Array.from(rows.fetchTasks),
+          fetchFrom: Uint32Array.from(rows.fetchFrom),
+          addresses,
+          stimulusId: core.stimulusId,
+        },
+      });
+    }
+    this.#open.clear();
+    this.#runs.length = 0;
+  }
+
+  #freesOf(worker: WorkerState): Frees {
+    let frees = this.#frees.get(worker);
+    if (!frees) {
+      frees = { keys: [], tasks: new Map() };
+      this.#frees.set(worker, frees);
+    }
+    return frees;
+  }
+}
+
+/** The inputs of a task that its worker must fetch; `inputs` has been filled, the batch's own numbers begin at `edge`. */
+function addFetches(core: Core, run: OpenRun, edge: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i] as Slot; // i < count
+    if (run.worker.has.has(input)) continue;
+    const holder = core.workers.get(core.columns.holder[input] as number); // a slot given out
+    if (!holder) continue; // an input of a task that is sent has a holder (S-I1, S-I6)
+    const { address } = holder.facts;
+    let from = run.addresses.indexOf(address);
+    if (from < 0) from = run.addresses.push(address) - 1;
+    run.fetchTasks.push(run.batch.edges.dependencies[edge + i] as number); // within the task's row
+    run.fetchFrom.push(from);
+  }
+}
