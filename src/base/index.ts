@@ -8,7 +8,7 @@ export * from "./errors.ts";
 export { Heap } from "./heap.ts";
 export { inspectAsText } from "./inspect.ts";
 export { moduleUrl } from "./module-url.ts";
-export type { Clock, Logger, LogLevel } from "./ports.ts";
+export type { Clock, Logger, LogLevel, Security, TlsIdentity } from "./ports.ts";
 export { silentLogger } from "./ports.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";

@@ -8,6 +8,28 @@ export interface Clock {
   wall(): number;
 }
 
+/** One end's certificates for Dask's mutual TLS; all texts are PEM. */
+export interface TlsIdentity {
+  /** Certificates of the authorities that both ends trust, and no others. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** OpenSSL's list of ciphers; null: Node's. */
+  readonly ciphers: string | null;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  readonly maxVersion: "TLSv1.2" | "TLSv1.3" | null;
+  /** Name that the other end is asked for (SNI), where it differs from its host. */
+  readonly serverName: string | null;
+}
+
+/** How the connections of one process are secured. */
+export interface Security {
+  /** Null: it has no certificates, so nothing can be encrypted. */
+  readonly tls: TlsIdentity | null;
+  /** True: connections that are not encrypted are refused, except those within the process. */
+  readonly requiresEncryption: boolean;
+}
+
 /** Levels as in Dask's logs. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 

@@ -4,7 +4,16 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArgumentError, type Logger, NoWorkersError, parseDurationMs } from "../base/index.ts";
-import { config, createLogger, memoryLimitBytes, packageVersion, readToken, speaksDialect } from "../config/index.ts";
+import {
+  config,
+  createLogger,
+  memoryLimitBytes,
+  packageVersion,
+  readToken,
+  type SecurityOptions,
+  securityFor,
+  speaksDialect,
+} from "../config/index.ts";
 import {
   functionText,
   type Graph,
@@ -72,6 +81,8 @@ export interface ClientOptions {
   readonly setAsDefault?: boolean;
   /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
   readonly dialect?: boolean;
+  /** Certificates for a scheduler at a `tls://` address. Default: those of the configuration, `distributed.comm.tls`. */
+  readonly security?: SecurityOptions;
   readonly logger?: Logger;
 }
 
@@ -122,7 +133,8 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {ArgumentError} no address given anywhere, or an unreadable scheduler file
    */
   static async connect(target?: ClientTarget, options: ClientOptions = {}): Promise<Client> {
-    const { address, token, cluster } = locate(target, options);
+    const security = securityFor("client", options.security);
+    const { address, token, cluster } = locate(target, options, security.requiresEncryption ? "tls" : "tcp");
     const timeoutMs =
       options.timeout === undefined
         ? config.durationMs("distributed.comm.timeouts.connect")
@@ -133,6 +145,7 @@ export class Client implements Runner, AsyncDisposable {
       name: options.name ?? "Client",
       version: packageVersion(),
       dialect: options.dialect ?? speaksDialect(),
+      security,
       ...(cluster ? { cluster } : {}),
     });
     return new Client(link, { token, isDefault: options.setAsDefault ?? true });
@@ -449,17 +462,18 @@ export async function* asCompleted<T>(futures: Iterable<Future<T>>): AsyncGenera
 function locate(
   target: ClientTarget | undefined,
   options: ClientOptions,
+  scheme: "tcp" | "tls",
 ): { readonly address: string; readonly token: string | null; readonly cluster?: ClusterHandle } {
   const token = (own: string | null): string | null =>
     options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
-  if (typeof target === "string") return { address: normalizeAddress(target), token: token(null) };
+  if (typeof target === "string") return { address: normalizeAddress(target, scheme), token: token(null) };
   if (target && "schedulerFile" in target) return { address: addressInFile(target.schedulerFile), token: token(null) };
   if (target) {
     const cluster = "cluster" in target ? target.cluster : target;
     return { address: normalizeAddress(cluster.schedulerAddress), token: token(cluster.token), cluster };
   }
   const address = config.get("scheduler-address", null);
-  if (typeof address === "string") return { address: normalizeAddress(address), token: token(null) };
+  if (typeof address === "string") return { address: normalizeAddress(address, scheme), token: token(null) };
   const file = config.get("scheduler-file", null);
   if (typeof file === "string") return { address: addressInFile(file), token: token(null) };
   throw new ArgumentError(

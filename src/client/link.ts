@@ -9,6 +9,7 @@ import {
   type Logger,
   RemoteProtocolError,
   type RsdatError,
+  type Security,
 } from "../base/index.ts";
 import { BatchedStream, type Comm, connect, Rpc, readStream } from "../comm/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
@@ -51,6 +52,7 @@ export interface LinkOptions extends HandshakeOptions {
   readonly timeoutMs: number;
   readonly logger: Logger;
   readonly name: string;
+  readonly security: Security;
   /** May know that there will be no workers. */
   readonly cluster?: Pick<ClusterHandle, "failure" | "onFailure">;
 }
@@ -101,8 +103,12 @@ export class Link {
    */
   static async open(address: string, options: LinkOptions): Promise<Link> {
     // What goes wrong on these connections is thrown where it matters; idle ones may break.
-    const { version, dialect } = options;
-    const handshake = { ...(version === undefined ? {} : { version }), ...(dialect === undefined ? {} : { dialect }) };
+    const { version, dialect, security } = options;
+    const handshake = {
+      security,
+      ...(version === undefined ? {} : { version }),
+      ...(dialect === undefined ? {} : { dialect }),
+    };
     const rpc = new Rpc({ ...handshake, timeoutMs: options.timeoutMs, retryRefused: false });
     let comm: Comm | undefined;
     try {

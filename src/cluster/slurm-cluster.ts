@@ -19,7 +19,7 @@ import {
 } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
 import { hostOfInterface, Rpc } from "../comm/index.ts";
-import { type ConfigTree, config, createLogger, packageVersion, speaksDialect } from "../config/index.ts";
+import { type ConfigTree, config, createLogger, packageVersion, securityFor, speaksDialect } from "../config/index.ts";
 import { IDENTITY, RETIRE_WORKERS, type WorkerIdentity } from "../protocol/index.ts";
 import { type Child, startChild } from "./child-process.ts";
 import { hostTowards } from "./reachable-host.ts";
@@ -97,7 +97,7 @@ export class SlurmCluster implements ClusterHandle {
     this.#logDirectory = resolve(options.logDirectory);
     this.#logger = logger;
     this.#tracker = new JobTracker(options);
-    this.#rpc = new Rpc({ logger, version: packageVersion(), timeoutMs: 5_000 });
+    this.#rpc = new Rpc({ logger, version: packageVersion(), timeoutMs: 5_000, security: securityFor("client") });
     this.schedulerAddress = scheduler.address;
     this.token = secret.token;
     this.tokenFile = secret.tokenFile;

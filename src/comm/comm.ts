@@ -249,10 +249,10 @@ export class MessageComm implements Comm {
     this.#done.resolve(this.#reason);
   }
 
-  /** A protocol error keeps its type; everything else is a closed connection. */
+  /** A protocol error, and a refused certificate, keep their type; everything else is a closed connection. */
   #closedError(): RsdatError {
     const reason = this.#reason;
-    if (reason?.code === "remote-protocol") return reason;
+    if (reason?.code === "remote-protocol" || reason?.code === "tls") return reason;
     const why = reason ? `: ${reason.message}` : "";
     return new CommClosedError(`connection to ${this.peer} is closed${why}`, {
       cause: reason,

@@ -4,6 +4,7 @@ import {
   isRsdatError,
   type Random,
   RemoteProtocolError,
+  type Security,
   seededRandom,
   UnsupportedError,
 } from "../base/index.ts";
@@ -12,6 +13,7 @@ import type { Channel } from "./channel.ts";
 import { type Comm, type CommOptions, MessageComm } from "./comm.ts";
 import { connectInproc } from "./inproc.ts";
 import { connectTcp } from "./tcp.ts";
+import { connectTls, identityFor } from "./tls.ts";
 
 /** How to connect. */
 export interface ConnectOptions extends CommOptions {
@@ -23,11 +25,14 @@ export interface ConnectOptions extends CommOptions {
   readonly retryRefused?: boolean;
   /** Jitter between tries; give one seeded per process so that many workers do not knock in step. */
   readonly random?: Random;
+  /** Certificates for `tls://` addresses, and whether others are refused. Default: none, and none are. */
+  readonly security?: Security;
 }
 
 const TIMEOUT_MS = 30_000;
 const BACKOFF_FIRST_MS = 10;
 const BACKOFF_MAX_MS = 2_000;
+const FINAL: ReadonlySet<string> = new Set(["remote-protocol", "version", "unsupported", "argument", "tls"]);
 
 /**
  * Connect to `address` and shake hands. Refused and timed-out tries are repeated with exponential back-off and full
@@ -36,12 +41,14 @@ const BACKOFF_MAX_MS = 2_000;
  * @throws {ConnectTimeoutError} nobody answered in time; names the address and the last reason
  * @throws {RemoteProtocolError} what answers is no Dask peer
  * @throws {UnsupportedError} the address names a transport that is not there
+ * @throws {CommError} code `tls`: the two ends do not trust each other, or encryption is required and this is not
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<Comm> {
   const target = parseAddress(address);
-  if (target.scheme !== "tcp" && target.scheme !== "inproc") {
-    throw new UnsupportedError(`transport ${target.scheme}:// of ${address}; expected tcp:// or inproc://`);
+  if (target.scheme !== "tcp" && target.scheme !== "tls" && target.scheme !== "inproc") {
+    throw new UnsupportedError(`transport ${target.scheme}:// of ${address}; expected tcp://, tls:// or inproc://`);
   }
+  identityFor(target, options.security);
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const random = options.random ?? seededRandom(target.port + 1);
   const deadline = new AbortController();
@@ -74,7 +81,7 @@ async function connectOnce(
   const timer = setTimeout(() => attempt.abort(new Error("no answer to the connection request")), options.timeoutMs);
   let comm: MessageComm;
   try {
-    const channel = await open(target, AbortSignal.any([options.signal, attempt.signal]), options.limits ?? {});
+    const channel = await open(target, AbortSignal.any([options.signal, attempt.signal]), options);
     comm = new MessageComm(channel, options);
   } finally {
     clearTimeout(timer);
@@ -87,13 +94,16 @@ async function connectOnce(
   return comm;
 }
 
-async function open(target: Address, signal: AbortSignal, limits: Partial<FrameLimits>): Promise<Channel> {
-  return target.scheme === "inproc" ? connectInproc(target.host) : connectTcp(target, signal, limits);
+async function open(target: Address, signal: AbortSignal, options: ConnectOptions): Promise<Channel> {
+  const limits = options.limits ?? {};
+  if (target.scheme === "inproc") return connectInproc(target.host);
+  const identity = identityFor(target, options.security);
+  return identity ? connectTls(target, identity, { signal, limits }) : connectTcp(target, signal, limits);
 }
 
 /** Errors that another try would only repeat. */
 function isFinal(error: unknown): boolean {
-  return isRsdatError(error, "remote-protocol") || isRsdatError(error, "version") || isRsdatError(error, "unsupported");
+  return isRsdatError(error) && FINAL.has(error.code);
 }
 
 function named(error: unknown, target: Address): unknown {

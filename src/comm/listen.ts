@@ -1,10 +1,11 @@
 /** Accepting connections. */
-import { CommError, RsdatError, silentLogger, UnsupportedError } from "../base/index.ts";
-import { type FrameLimits, parseAddress } from "../protocol/index.ts";
+import { CommError, RsdatError, type Security, silentLogger, UnsupportedError } from "../base/index.ts";
+import { type Address, type FrameLimits, parseAddress } from "../protocol/index.ts";
 import type { Acceptor, Channel } from "./channel.ts";
 import { type Comm, type CommOptions, MessageComm } from "./comm.ts";
 import { listenInproc } from "./inproc.ts";
 import { listenTcp } from "./tcp.ts";
+import { identityFor, listenTls } from "./tls.ts";
 
 /** How to listen. */
 export interface ListenOptions extends CommOptions {
@@ -15,6 +16,8 @@ export interface ListenOptions extends CommOptions {
   readonly connectionsMax?: number;
   /** Time a newcomer has to shake hands. Default 10 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Certificates for `tls://` addresses, and whether others are refused. Default: none, and none are. */
+  readonly security?: Security;
 }
 
 /** Something that listens until it is closed. */
@@ -33,7 +36,7 @@ const WILDCARDS: ReadonlySet<string> = new Set(["", "0.0.0.0", "::"]);
  * Listen on `address` (port 0: any) and give every connection that shook hands to `onComm`, which owns it until it
  * returns; then, or when it throws (logged), the connection is closed.
  *
- * @throws {CommError} the address cannot be bound
+ * @throws {CommError} the address cannot be bound; code `tls`: it needs certificates, or encryption is required
  */
 export async function listen(
   address: string,
@@ -55,7 +58,7 @@ export async function listen(
       );
     });
   };
-  const acceptor = await open(target.scheme, target, accept, options);
+  const acceptor = await open(target, accept, options);
   const close = async (): Promise<void> => {
     const stopped = acceptor.close();
     await Promise.all(Array.from(all, (comm) => comm.close()));
@@ -64,21 +67,22 @@ export async function listen(
   return { address: acceptor.address, comms, close, [Symbol.asyncDispose]: close };
 }
 
-function open(
-  scheme: string,
-  target: { readonly host: string; readonly port: number },
-  accept: (channel: Channel) => void,
-  options: ListenOptions,
-): Promise<Acceptor> {
+function open(target: Address, accept: (channel: Channel) => void, options: ListenOptions): Promise<Acceptor> {
+  const { scheme } = target;
   if (scheme === "inproc") return Promise.resolve(listenInproc(target.host, accept));
-  if (scheme !== "tcp") throw new UnsupportedError(`listening on ${scheme}://; expected tcp:// or inproc://`);
-  const contactHost = WILDCARDS.has(target.host) ? (options.contactHost ?? "127.0.0.1") : target.host;
-  return listenTcp({ scheme: "tcp", ...target }, accept, {
+  if (scheme !== "tcp" && scheme !== "tls")
+    throw new UnsupportedError(`listening on ${scheme}://; expected tcp://, tls:// or inproc://`);
+  const identity = identityFor(target, options.security);
+  const how = {
     limits: options.limits ?? {},
     connectionsMax: options.connectionsMax ?? 16_384,
-    contactHost,
-    onError: (error) => options.logger?.error(`accepting connections: ${error.message}`, { code: "accept" }),
-  });
+    contactHost: WILDCARDS.has(target.host) ? (options.contactHost ?? "127.0.0.1") : target.host,
+    onError: (error: Error) =>
+      options.logger?.[error instanceof RsdatError ? "warning" : "error"](`accepting connections: ${error.message}`, {
+        code: error instanceof RsdatError ? error.code : "accept",
+      }),
+  };
+  return identity ? listenTls(target, identity, accept, how) : listenTcp(target, accept, how);
 }
 
 async function serveOne(

@@ -1,6 +1,6 @@
 /** The tcp transport: sockets carrying frames. Source of the options: distributed/comm/tcp.py, dask-protocol §1. */
-import { connect as connectSocket, createServer, type Socket } from "node:net";
-import { CommError } from "../base/index.ts";
+import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import { CommError, RemoteProtocolError } from "../base/index.ts";
 import { type Address, encodeFrames, FrameDecoder, type FrameLimits, formatAddress } from "../protocol/index.ts";
 import type { Acceptor, Channel, ChannelEvents } from "./channel.ts";
 
@@ -11,29 +11,35 @@ const READ_BUFFER_BYTES = 65_536;
 /** A peer that does not finish closing is cut off after this. */
 const LINGER_MS = 5_000;
 
-class TcpChannel implements Channel {
+/** A socket that carries frames, plain or encrypted. */
+export class TcpChannel implements Channel {
   readonly local: string;
   readonly peer: string;
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
+  readonly #isEncrypted: boolean;
   #events: ChannelEvents | undefined;
   #error: Error | undefined;
   #isClosed = false;
   #isEnded = false;
   #linger: NodeJS.Timeout | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
+  #isFirst = true;
 
-  constructor(socket: Socket, decoder: FrameDecoder) {
+  constructor(socket: Socket, decoder: FrameDecoder, scheme: "tcp" | "tls" = "tcp") {
     this.#socket = socket;
     this.#decoder = decoder;
-    this.local = endName(socket.localAddress, socket.localPort);
-    this.peer = endName(socket.remoteAddress, socket.remotePort);
+    this.#isEncrypted = scheme === "tls";
+    this.local = endName(scheme, socket.localAddress, socket.localPort);
+    this.peer = endName(scheme, socket.remoteAddress, socket.remotePort);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_IDLE_MS);
     socket.on("drain", () => this.#events?.drain());
     socket.on("error", (error) => {
+      const code = codeOf(error);
+      // The other end may refuse our certificate after we have accepted its own.
       this.#error ??= new CommError(
-        codeOf(error),
+        /^err_ssl|^eproto/.test(code) ? "tls" : code,
         `connection ${this.local} -> ${this.peer} failed: ${error.message}`,
         { cause: error },
       );
@@ -48,6 +54,16 @@ class TcpChannel implements Channel {
 
   /** Bytes from an accepted socket. */
   received(bytes: Uint8Array): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      // A TLS record: a handshake (0x16) or an alert (0x15) of version 3. No message of a Dask peer begins with so many frames.
+      if ((bytes[0] === 0x16 || bytes[0] === 0x15) && bytes[1] === 0x03) {
+        const { peer } = this;
+        return this.destroy(
+          new RemoteProtocolError(`${peer} speaks TLS, and this connection does not: use a tls:// address`),
+        );
+      }
+    }
     this.#guard(() => this.#decoder.push(bytes));
   }
 
@@ -122,6 +138,11 @@ class TcpChannel implements Channel {
     if (this.#error === undefined && !this.#isEnded && !this.#decoder.isIdle) {
       this.#error = new CommError("comm-closed", `${this.peer} closed the connection in the middle of a message`);
     }
+    if (this.#isFirst && !this.#isEnded && this.#error === undefined) {
+      this.#error = this.#isEncrypted
+        ? new CommError("tls", `${this.peer} closed the connection at once: it may not trust our certificate`)
+        : new CommError("comm-closed", `${this.peer} closed the connection at once: it may expect a tls:// address`);
+    }
     this.#events?.closed(this.#error);
   }
 }
@@ -165,22 +186,30 @@ export function connectTcp(address: Address, signal: AbortSignal, limits: Partia
   return promise;
 }
 
-/** Accept connections on `address`; port 0 lets the system choose. `contactHost` is the host in the acceptor's address. */
+/** What an acceptor is given besides its address. `contactHost` is the host in its own address. */
+export interface AcceptOptions {
+  readonly limits: Partial<FrameLimits>;
+  readonly connectionsMax: number;
+  readonly contactHost: string;
+  readonly onError: (error: Error) => void;
+}
+
+/** Accept connections on `address`; port 0 lets the system choose. */
 export async function listenTcp(
   address: Address,
   onChannel: (channel: Channel) => void,
-  options: {
-    readonly limits: Partial<FrameLimits>;
-    readonly connectionsMax: number;
-    readonly contactHost: string;
-    readonly onError: (error: Error) => void;
-  },
+  options: AcceptOptions,
 ): Promise<Acceptor> {
   const server = createServer((socket) => {
     const channel = new TcpChannel(socket, new FrameDecoder(options.limits));
     socket.on("data", (bytes: Buffer) => channel.received(bytes));
     onChannel(channel);
   });
+  return acceptorOf(server, address, options);
+}
+
+/** Let a server listen, of plain or of encrypted connections. */
+export async function acceptorOf(server: Server, address: Address, options: AcceptOptions): Promise<Acceptor> {
   server.maxConnections = options.connectionsMax;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
@@ -196,7 +225,7 @@ export async function listenTcp(
   // A tcp server that listens has an address with a port.
   const port = typeof bound === "object" && bound ? bound.port : address.port;
   return {
-    address: formatAddress({ scheme: "tcp", host: options.contactHost, port }),
+    address: formatAddress({ scheme: address.scheme, host: options.contactHost, port }),
     close: () => new Promise((done) => server.close(() => done())),
   };
 }
@@ -205,16 +234,16 @@ function cannotListen(address: Address, cause: unknown): Error {
   return new CommError(codeOf(cause), `cannot listen on ${formatAddress(address)}: ${messageOf(cause)}`, { cause });
 }
 
-function endName(host: string | undefined, port: number | undefined): string {
-  return formatAddress({ scheme: "tcp", host: (host ?? "?").replace(/^::ffff:(?=\d+\.)/, ""), port: port ?? 0 });
+function endName(scheme: "tcp" | "tls", host: string | undefined, port: number | undefined): string {
+  return formatAddress({ scheme, host: (host ?? "?").replace(/^::ffff:(?=\d+\.)/, ""), port: port ?? 0 });
 }
 
 /** `econnrefused` and the like, or `comm`. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code).toLowerCase() : "comm";
 }
 
 /** Text of anything thrown. */
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

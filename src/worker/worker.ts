@@ -9,6 +9,7 @@ import {
   isRsdatError,
   type Logger,
   RemoteProtocolError,
+  type Security,
   WorkerStartError,
 } from "../base/index.ts";
 import {
@@ -27,6 +28,7 @@ import {
   createLogger,
   memoryLimitBytes,
   packageVersion,
+  securityFor,
   speaksDialect,
   systemClock,
 } from "../config/index.ts";
@@ -88,6 +90,8 @@ export interface WorkerOptions extends Partial<Trust> {
   readonly extra?: ReadonlyMap<string, unknown>;
   /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
   readonly dialect?: boolean;
+  /** Certificates. Default: those of the configuration, `distributed.comm.tls`. */
+  readonly security?: Security;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -169,8 +173,9 @@ export class Worker implements AsyncDisposable {
    * @throws {WorkerStartError} the scheduler refused, with its reason
    * @throws {ConfigError} the memory limit is too small
    */
-  static async start(options: WorkerOptions): Promise<Worker> {
-    const scheduler = normalizeAddress(options.scheduler);
+  static async start(given: WorkerOptions): Promise<Worker> {
+    const options = { ...given, security: given.security ?? securityFor("worker") };
+    const scheduler = normalizeAddress(options.scheduler, options.security.requiresEncryption ? "tls" : "tcp");
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
     const threads = options.nthreads ?? allottedCpus().value;
@@ -190,7 +195,7 @@ export class Worker implements AsyncDisposable {
       const started = Promise.withResolvers<Worker>();
       const host = options.host ?? parseAddress(comm.local).host;
       listener = await listen(
-        formatAddress({ scheme: "tcp", host, port: options.port ?? 0 }),
+        formatAddress({ scheme: parseAddress(scheduler).scheme, host, port: options.port ?? 0 }),
         async (peer) => (await started.promise).#serve(peer),
         {
           logger,
@@ -537,7 +542,12 @@ function untilAborted(logger: Logger, signal: AbortSignal): Logger {
 /** An event before time and stimulus are known. */
 type Unstamped = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never) : never;
 
-/** Our half of the handshake. */
-function handshakeOf(options: Pick<WorkerOptions, "dialect">): { readonly version: string; readonly dialect: boolean } {
-  return { version: packageVersion(), dialect: options.dialect ?? speaksDialect() };
+/** Our half of the handshake, and the certificates that go before it. */
+function handshakeOf(options: Pick<WorkerOptions, "dialect" | "security">): {
+  readonly version: string;
+  readonly dialect: boolean;
+  readonly security?: Security;
+} {
+  const { dialect = speaksDialect(), security } = options;
+  return { version: packageVersion(), dialect, ...(security ? { security } : {}) };
 }
