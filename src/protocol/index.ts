@@ -69,6 +69,8 @@ export type { MaterialisedTask } from "./materialise.ts";
 export { materialiseReply, materialiseRequest } from "./materialise.ts";
 export type { EncodedMessage } from "./msgpack.ts";
 export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEnum } from "./msgpack.ts";
+export type { NativePlugin } from "./native-plugin.ts";
+export { isNativePlugin, readNativePlugin, writeNativePlugin } from "./native-plugin.ts";
 export { PyArray } from "./numpy.ts";
 export type { PyLayer, PyTaskOptions } from "./pickle/build.ts";
 export {
@@ -90,7 +92,7 @@ export { readPickle } from "./pickle/reader.ts";
 export type { PyValue } from "./pickle/tree.ts";
 export { PyBuffer, PyCall, PyCode, PyFloat, PyGlobal, PySet, PyTuple } from "./pickle/tree.ts";
 export type { PyException, PyTask } from "./pickle/values.ts";
-export { exceptionOf, keyOfPy, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
+export { exceptionOf, keyOfPy, nameOf, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
 export type { LayerProgress } from "./progress.ts";

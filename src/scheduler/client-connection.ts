@@ -2,7 +2,7 @@
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler, REGISTER_CLIENT } from "../protocol/index.ts";
 import type { Coordination } from "./coordination/index.ts";
-import { type ConnectedClient, clientStream, type Hub } from "./hub.ts";
+import { type ConnectedClient, clientStream, FIRE_AND_FORGET, type Hub } from "./hub.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
 /** What Python clients send beside the documented messages: the order of publications. */
@@ -72,6 +72,8 @@ async function act(
     case "update-layers":
       return submitLayers(hub, client, message);
     case "client-desires-keys":
+      if (message.client === FIRE_AND_FORGET) return hub.fireAndForget(message.keys);
+      return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "client-releases-keys":
       return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "report-key":

@@ -1,7 +1,7 @@
 /** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
 import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
-import { encodeTaskSpec } from "../graph/index.ts";
+import { encodeTaskSpec, type Key } from "../graph/index.ts";
 import {
   failureOf,
   SCHEDULER_TO_CLIENT,
@@ -10,6 +10,7 @@ import {
   type SchedulerToWorker,
   Serialized,
   serializeTaskSpec,
+  type WorkerToScheduler,
 } from "../protocol/index.ts";
 import {
   type ClientId,
@@ -42,6 +43,9 @@ export interface ConnectedClient {
   readonly isNative: boolean;
 }
 
+/** Client in whose name results are wanted until they are there, by nobody in particular. Dask's name. */
+export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
+
 /** An event without what the hub adds. */
 export type BareEvent = SchedulerEvent extends infer E
   ? E extends SchedulerEvent
@@ -69,6 +73,8 @@ export class Hub {
   readonly clients: Map<ClientId, ConnectedClient> = new Map();
   /** Clients that listen to a topic. */
   readonly topics: Map<string, Set<ClientId>> = new Map();
+  /** Hears what workers say, before the machine does. */
+  onWorkerMessages: ((worker: WorkerAddress, messages: readonly WorkerToScheduler[]) => void) | null = null;
   readonly #onFatal: (error: unknown) => void;
   readonly #joins = new Set<() => void>();
   readonly #retirements = new Map<number, (workers: readonly WorkerAddress[]) => void>();
@@ -77,6 +83,9 @@ export class Hub {
   #wake: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #isDead = false;
+  /** What the event that is being obeyed came from, and the classes of results in it. */
+  #heard: readonly WorkerToScheduler[] = [];
+  #classes: Map<Key, Uint8Array> | null = null;
   /** Monotonic time of the last event that was not a heartbeat. */
   lastActiveMs = 0;
 
@@ -114,7 +123,35 @@ export class Hub {
       this.#onFatal(error);
       return;
     }
+    this.#classes = null;
+    this.#heard = event.type === "worker-messages" ? event.messages : [];
     for (const instruction of outbox) this.#obey(instruction);
+    this.#heard = [];
+  }
+
+  /** Have these computed although nobody waits for them: they are wanted until they have ended. */
+  fireAndForget(keys: readonly Key[]): void {
+    this.feed({ type: "client-joined", client: FIRE_AND_FORGET });
+    this.feed({ type: "client-desires-keys", client: FIRE_AND_FORGET, keys });
+  }
+
+  /** The pickled class of a result, as the worker says that has just made it. */
+  #classOf(key: Key): Uint8Array | undefined {
+    this.#classes ??= new Map(
+      this.#heard.flatMap((message) => (message.op === "task-finished" ? [[message.key, message.type] as const] : [])),
+    );
+    return this.#classes.get(key);
+  }
+
+  #tellClient(client: ClientId, message: SchedulerToClient): void {
+    if (client === FIRE_AND_FORGET) {
+      const hasEnded = message.op === "key-in-memory" || message.op === "task-erred";
+      // Once everything that the machine said has been sent.
+      if (hasEnded) queueMicrotask(() => this.feed({ type: "client-releases-keys", client, keys: [message.key] }));
+      return;
+    }
+    const type = message.op === "key-in-memory" && this.#heard.length > 0 ? this.#classOf(message.key) : undefined;
+    sendTo(this.clients.get(client), type === undefined ? message : ({ ...message, type } as SchedulerToClient)); // of a key in memory
   }
 
   /** Connect a worker's stream. */
@@ -201,8 +238,7 @@ export class Hub {
         this.workers.get(instruction.worker)?.stream.send(instruction.message);
         return;
       case "send-client":
-        sendTo(this.clients.get(instruction.client), instruction.message);
-        return;
+        return this.#tellClient(instruction.client, instruction.message);
       case "wake-at":
         return this.#wakeBy(instruction.at);
       case "drop-worker": {
@@ -247,5 +283,9 @@ export function clientStream(comm: Comm): BatchedStream<SchedulerToClient> {
 /** Who holds a result is told in the dialect only: Dask's schedulers do not say it, and its clients ask. */
 function sendTo(client: ConnectedClient | undefined, message: SchedulerToClient): void {
   const { op } = message;
-  client?.stream.send(op === "key-in-memory" && !client.isNative ? { op, key: message.key } : message);
+  if (op !== "key-in-memory" || !client || client.isNative) {
+    client?.stream.send(message);
+    return;
+  }
+  client.stream.send({ op, key: message.key, ...(message.type ? { type: message.type } : {}) });
 }

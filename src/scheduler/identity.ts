@@ -9,7 +9,7 @@ const WORKERS_DEFAULT = 5;
 
 /** Answer to `identity`; -1 describes all workers. */
 export function identityOf(
-  { hub, id, startedAt, address }: Pick<RequestContext, "hub" | "id" | "startedAt" | "address">,
+  { hub, id, startedAt, address, httpPort }: Pick<RequestContext, "hub" | "id" | "startedAt" | "address" | "httpPort">,
   limit: unknown,
 ): Record<string, unknown> {
   const count = typeof limit === "number" ? limit : WORKERS_DEFAULT;
@@ -19,7 +19,7 @@ export function identityOf(
     type: "Scheduler",
     id,
     address: address(),
-    services: {},
+    services: httpPort() === null ? {} : { dashboard: httpPort() },
     started: startedAt,
     n_workers: all.length,
     total_threads: views.reduce((sum, { facts }) => sum + facts.nthreads, 0),

@@ -1,5 +1,5 @@
 /** Published data sets and metadata: small shared tables that Python clients keep on the scheduler (extension `publish_*`). */
-import { ExistsError, NotFoundError, RemoteProtocolError } from "../base/index.ts";
+import { ArgumentError, ExistsError, NotFoundError, RemoteProtocolError } from "../base/index.ts";
 import type { Handlers } from "../comm/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import { KEY } from "../protocol/index.ts";
@@ -14,7 +14,7 @@ const FLUSH_MS = 30_000;
 export class Published {
   readonly #hub: Hub;
   readonly #sets = new Map<string, { readonly name: unknown; readonly data: unknown; readonly keys: readonly Key[] }>();
-  readonly #metadata = new Map<string, unknown>();
+  readonly #metadata: Map<unknown, unknown> = new Map();
   readonly #flushes = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(hub: Hub) {
@@ -31,8 +31,11 @@ export class Published {
       publish_put: (request) => this.#put(request),
       publish_get: (request) => this.#get(request),
       publish_delete: (request) => this.#delete(request),
-      publish_list: () => Array.from(this.#sets.values(), (set) => set.name),
-      set_metadata: (request) => void this.#metadata.set(pathOf(request), request.get("value")),
+      publish_list: () =>
+        Array.from(this.#sets)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([, set]) => set.name),
+      set_metadata: (request) => this.#setMetadata(pathOf(request), request.get("value")),
       get_metadata: (request) => this.#readMetadata(request),
     };
   }
@@ -79,12 +82,27 @@ export class Published {
     });
   }
 
+  /** A path of names leads through nested maps; one that ends early gives the map of all that is below. */
+  #setMetadata(path: readonly unknown[], value: unknown): null {
+    let map = this.#metadata;
+    for (const name of path.slice(0, -1)) {
+      const inner = map.get(name);
+      const next: Map<unknown, unknown> = inner instanceof Map ? inner : new Map();
+      map.set(name, next);
+      map = next;
+    }
+    map.set(path.at(-1), value);
+    return null;
+  }
+
   #readMetadata(request: ReadonlyMap<unknown, unknown>): unknown {
-    const value = this.#metadata.get(pathOf(request));
+    const path = pathOf(request);
+    let value: unknown = this.#metadata;
+    for (const name of path) value = value instanceof Map ? value.get(name) : undefined;
     if (value !== undefined) return value;
     const fallback = request.get("default");
     if (fallback === undefined || fallback === "__no_default__")
-      throw new NotFoundError(`no metadata under ${pathOf(request)}`);
+      throw new NotFoundError(`no metadata under ${JSON.stringify(path)}`);
     return fallback;
   }
 
@@ -114,6 +132,12 @@ function nameOf(raw: unknown): string {
   return KEY.read(raw, "name of a data set");
 }
 
-function pathOf(request: ReadonlyMap<unknown, unknown>): string {
-  return JSON.stringify(request.get("keys"));
+/** Depth of nested metadata. */
+const PATH_MAX = 64;
+
+function pathOf(request: ReadonlyMap<unknown, unknown>): readonly unknown[] {
+  const path = listIn(request, "keys");
+  if (path.length === 0 || path.length > PATH_MAX)
+    throw new ArgumentError(`a path of ${path.length} names for metadata; expected 1 to ${PATH_MAX}`);
+  return path;
 }

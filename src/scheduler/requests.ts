@@ -1,16 +1,14 @@
 /** Requests that anybody may send: answers from the machine, or passed on to workers (dask-protocol §10). */
-import { ArgumentError, isRsdatError, NotFoundError, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, UnsupportedError } from "../base/index.ts";
 import type { Handler, Handlers } from "../comm/index.ts";
+import type { KeptLogs } from "../config/index.ts";
 import { keyPrefix } from "../graph/index.ts";
 import {
-  BROADCAST,
   DATA_PLACED,
-  errorReply,
   GATHER,
   HAS_WHAT,
   NBYTES_REQUEST,
   NCORES,
-  PLUGIN_ADD,
   RETIRE_WORKERS,
   RETRY,
   SCATTER,
@@ -18,14 +16,15 @@ import {
   UNREGISTER,
   WHO_HAS_REQUEST,
 } from "../protocol/index.ts";
-import type { ConnectedWorker, Hub } from "./hub.ts";
+import { broadcast, passOn } from "./broadcast.ts";
+import type { Hub } from "./hub.ts";
 import { identityOf, versions, workerIdentity } from "./identity.ts";
+import { operationHandlers } from "./operations.ts";
+import type { Plugins } from "./plugins.ts";
 import type { WorkerAddress } from "./state/index.ts";
+import type { TaskStream } from "./task-stream.ts";
 import { gather, scatter } from "./transfer.ts";
 import { heartbeat } from "./worker-connection.ts";
-
-/** Time that a worker has to answer a message that is passed on to it. */
-const BROADCAST_MS = 600_000;
 
 /** Facts of the server that requests need. */
 export interface RequestContext {
@@ -35,15 +34,18 @@ export interface RequestContext {
   readonly address: () => string;
   /** Seconds since 1970. */
   readonly wallSeconds: () => number;
-  /** Pickled plugins that Python workers get when they join. */
-  readonly plugins: Map<string, Uint8Array>;
+  readonly plugins: Plugins;
+  readonly logs: KeptLogs;
+  readonly taskStream: TaskStream;
+  /** Port of the pages for people and machines; null: none. */
+  readonly httpPort: () => number | null;
   /** End the server once the answer is on its way. */
   readonly terminate: () => void;
 }
 
 /** Handlers by op. */
 export function requestHandlers(context: RequestContext): Handlers {
-  return { ...queries(context), ...actions(context), ...plugins(context) };
+  return { ...queries(context), ...actions(context), ...context.plugins.handlers(), ...operationHandlers(context) };
 }
 
 function queries(context: RequestContext): Record<string, Handler> {
@@ -145,38 +147,6 @@ function messageIn(request: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown,
   throw new ArgumentError("msg: expected a map with an op");
 }
 
-async function passOn(hub: Hub, address: WorkerAddress, message: ReadonlyMap<unknown, unknown>): Promise<unknown> {
-  if (!hub.workers.has(address)) throw new NotFoundError(`no worker at ${address}`);
-  return hub.rpc.call(address, Object.fromEntries(message), { timeoutMs: BROADCAST_MS });
-}
-
-/** One message to many workers; answers by address. A worker that fails answers an error map. */
-async function broadcast(hub: Hub, request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
-  const { msg, workers, hosts, nanny, onError } = BROADCAST.parse(
-    new Map<unknown, unknown>([["workers", null], ["nanny", false], ["on_error", "raise"], ...request]),
-  );
-  if (nanny) throw new UnsupportedError("broadcast to nannies");
-  const named = workers ? workers.map(String) : Array.from(hub.workers.keys());
-  const onHosts = hosts
-    ? Array.from(hub.workers.values())
-        .filter((worker) => hosts.includes(String(worker.info.get("host"))))
-        .map((worker) => worker.address)
-    : [];
-  const targets = hosts && !workers ? onHosts : [...new Set([...named, ...onHosts])];
-  const answers = await Promise.all(
-    targets.map(async (address): Promise<[string, unknown] | null> => {
-      try {
-        return [address, await passOn(hub, address, msg)];
-      } catch (error) {
-        if (!isRsdatError(error)) throw error;
-        if (onError === "raise") throw error;
-        return onError === "ignore" ? null : [address, { ...errorReply(error), status: "error" }];
-      }
-    }),
-  );
-  return new Map(answers.filter((answer) => answer !== null));
-}
-
 async function retire(hub: Hub, request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
   const { workers, names, closeWorkers, remove } = RETIRE_WORKERS.parse(request);
   const chosen = Array.from(hub.workers.values()).filter(
@@ -188,35 +158,4 @@ async function retire(hub: Hub, request: ReadonlyMap<unknown, unknown>): Promise
     closeWorkers === true || remove !== false,
   );
   return RETIRE_WORKERS.answer(new Map(done.map((address) => [address, described.get(address)])));
-}
-
-function plugins({ hub, plugins: kept }: RequestContext): Record<string, Handler> {
-  const python = (): ConnectedWorker[] => Array.from(hub.workers.values()).filter((worker) => worker.isPython);
-  const tellAll = async (message: Record<string, unknown>): Promise<unknown> =>
-    new Map(
-      await Promise.all(
-        python().map(
-          async ({ address }) => [address, await hub.rpc.call(address, message, { timeoutMs: BROADCAST_MS })] as const,
-        ),
-      ),
-    );
-  return {
-    register_worker_plugin: (request) => {
-      const plugin = request.get("plugin");
-      const name = String(request.get("name"));
-      if (!(plugin instanceof Uint8Array)) throw new ArgumentError(`plugin ${name}: expected pickled bytes`);
-      if (request.get("idempotent") === true && kept.has(name)) return new Map();
-      kept.set(name, plugin);
-      return tellAll(PLUGIN_ADD.ask({ plugin, name }));
-    },
-    unregister_worker_plugin: (request) => {
-      kept.delete(String(request.get("name")));
-      return tellAll({ op: "plugin-remove", name: String(request.get("name")) });
-    },
-    register_nanny_plugin: () => new Map(),
-    unregister_nanny_plugin: () => new Map(),
-    register_scheduler_plugin: () => {
-      throw new UnsupportedError("scheduler plugins: this scheduler is no Python process");
-    },
-  };
 }

@@ -2,18 +2,28 @@
 import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { type Clock, type Logger, WriteError } from "../base/index.ts";
+import { type Clock, type Logger, type Security, WriteError } from "../base/index.ts";
 import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../comm/index.ts";
-import { createLogger, packageVersion, speaksDialect, systemClock } from "../config/index.ts";
+import {
+  createLogger,
+  type KeptLogs,
+  keepLogs,
+  packageVersion,
+  securityFor,
+  speaksDialect,
+  systemClock,
+} from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
 import { serveClient } from "./client-connection.ts";
 import { Coordination } from "./coordination/index.ts";
 import { serveHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
+import { Plugins } from "./plugins.ts";
 import { Published } from "./published.ts";
 import { type RequestContext, requestHandlers } from "./requests.ts";
 import type { SchedulerConfig, SchedulerViews } from "./state/index.ts";
+import { TaskStream } from "./task-stream.ts";
 import { serveWorker } from "./worker-connection.ts";
 
 /** How a scheduler is started. */
@@ -22,6 +32,10 @@ export interface SchedulerOptions {
   readonly host?: string;
   /** Default 8786, as Dask; 0 chooses one. */
   readonly port?: number;
+  /** Default `tls` where encryption is required, else `tcp`. */
+  readonly protocol?: "tcp" | "tls";
+  /** Certificates. Default: those of the configuration, `distributed.comm.tls`. */
+  readonly security?: Security;
   /** Host in the address that others are told, when listening on all interfaces. Default: the first that is not loopback. */
   readonly contactHost?: string;
   /** Ends the scheduler after so long without a task. Default: never. */
@@ -70,7 +84,9 @@ export async function startScheduler(options: SchedulerOptions = {}): Promise<Sc
 
 class Server implements SchedulerServer {
   readonly #options: SchedulerOptions;
+  readonly #security: Security;
   readonly #logger: Logger;
+  readonly #logs: KeptLogs;
   readonly #rpc: Rpc;
   readonly #hub: Hub;
   readonly #context: RequestContext;
@@ -82,8 +98,10 @@ class Server implements SchedulerServer {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#logger = options.logger ?? createLogger("rsdat.scheduler");
+    this.#security = options.security ?? securityFor("scheduler");
     const clock = options.clock ?? systemClock;
+    this.#logs = keepLogs(options.logger ?? createLogger("rsdat.scheduler"), { name: "rsdat.scheduler", clock });
+    this.#logger = this.#logs.logger;
     this.#rpc = new Rpc({ ...this.#handshake(), logger: this.#logger });
     this.#hub = new Hub({
       clock,
@@ -92,13 +110,18 @@ class Server implements SchedulerServer {
       machine: options.machine ?? {},
       onFatal: (error) => void this.#end(error),
     });
+    const taskStream = new TaskStream(() => clock.wall() / 1000);
+    this.#hub.onWorkerMessages = (worker, messages) => taskStream.hear(worker, messages);
     this.#context = {
       hub: this.#hub,
       id: `Scheduler-${randomUUID()}`,
       startedAt: clock.wall() / 1000,
       address: () => this.address,
       wallSeconds: () => clock.wall() / 1000,
-      plugins: new Map(),
+      plugins: new Plugins(this.#hub),
+      logs: this.#logs,
+      taskStream,
+      httpPort: () => this.httpPort,
       terminate: () => setImmediate(() => void this.#end(undefined)),
     };
   }
@@ -140,8 +163,9 @@ class Server implements SchedulerServer {
         }),
     };
     const contactHost = this.#options.contactHost ?? firstInterface();
+    const scheme = this.#options.protocol ?? (this.#security.requiresEncryption ? "tls" : "tcp");
     this.#listener = await listen(
-      formatAddress({ scheme: "tcp", host, port }),
+      formatAddress({ scheme, host, port }),
       (comm) => serveRequests(comm, handlers, this.#logger),
       { ...this.#handshake(), contactHost, logger: this.#logger },
     );
@@ -152,6 +176,7 @@ class Server implements SchedulerServer {
       await this.#end(undefined);
       throw error;
     }
+    if (scheme === "tcp" && !isLoopback(host)) this.#logger.warning(openDoor(this.address));
     this.#watchIdle();
     this.#logger.info(`scheduler at ${this.address}`);
   }
@@ -164,8 +189,9 @@ class Server implements SchedulerServer {
     await this.close();
   }
 
-  #handshake(): { readonly version: string; readonly dialect: boolean } {
-    return { version: packageVersion(), dialect: this.#options.dialect ?? speaksDialect() };
+  #handshake(): { readonly version: string; readonly dialect: boolean; readonly security: Security } {
+    const dialect = this.#options.dialect ?? speaksDialect();
+    return { version: packageVersion(), dialect, security: this.#security };
   }
 
   #end(reason: unknown): Promise<void> {
@@ -217,6 +243,14 @@ class Server implements SchedulerServer {
     );
     this.#idleTimer.unref();
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+function openDoor(address: string): string {
+  return `${address} is not encrypted: anybody who reaches this port can read the data, submit tasks, run code on Python workers, and end the cluster; set distributed.comm.tls and use --protocol tls, or listen on loopback`;
 }
 
 /** The first address of this machine that others can reach. */

@@ -8,6 +8,7 @@ import {
   type WorkerToScheduler,
 } from "../protocol/index.ts";
 import { type ConnectedWorker, type Hub, workerStream } from "./hub.ts";
+import type { Plugins } from "./plugins.ts";
 import type { WorkerFacts } from "./state/index.ts";
 
 /** Longest of Dask's heartbeat intervals by number of workers, in seconds. Source: distributed `heartbeat_interval`. */
@@ -22,7 +23,7 @@ export async function serveWorker(
   hub: Hub,
   request: ReadonlyMap<unknown, unknown>,
   comm: Comm,
-  plugins: ReadonlyMap<string, Uint8Array>,
+  plugins: Plugins,
 ): Promise<typeof NO_REPLY> {
   const me = REGISTER_WORKER.parse(withoutMetrics(request));
   const taken = Array.from(hub.workers.values()).find(
@@ -52,7 +53,7 @@ export async function serveWorker(
       status: "OK",
       time,
       heartbeatInterval,
-      workerPlugins: isPython ? plugins : new Map(),
+      workerPlugins: plugins.for(isPython),
       warning: "",
       error: "",
     }),
@@ -75,6 +76,7 @@ function hear(hub: Hub, worker: ConnectedWorker, messages: readonly WorkerToSche
     if (message.op === "log-event") hub.publish(message.topic, message.msg);
     else if (message.op === "worker-status-change" && message.status.startsWith("clos")) worker.isLeaving = true;
   }
+  hub.onWorkerMessages?.(worker.address, messages);
   hub.feed({ type: "worker-messages", worker: worker.address, messages });
   if (messages.some((message) => message.op === "worker-status-change")) hub.workerChanged();
 }

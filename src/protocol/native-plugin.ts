@@ -1,0 +1,32 @@
+/** Plugins of rsdat workers: two native specs that call functions of a user, as bytes that no pickle begins with. */
+import { RemoteProtocolError } from "../base/index.ts";
+import { pack, unpack } from "./msgpack.ts";
+
+/** A pickle begins with 0x80. */
+const MAGIC = new TextEncoder().encode("rsdat-plugin/1\n");
+
+/** Functions that a worker runs once each, as encoded task specs with the cluster's mac. */
+export interface NativePlugin {
+  readonly setup: Uint8Array;
+  readonly teardown: Uint8Array | null;
+}
+
+/** True for what {@link writeNativePlugin} wrote. */
+export function isNativePlugin(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, k) => bytes[k] === byte);
+}
+
+/** As it is registered at the scheduler. */
+export function writeNativePlugin({ setup, teardown }: NativePlugin): Uint8Array {
+  return Buffer.concat([MAGIC, pack({ setup, teardown })]);
+}
+
+/** @throws {RemoteProtocolError} no plugin of an rsdat worker */
+export function readNativePlugin(bytes: Uint8Array): NativePlugin {
+  const body = isNativePlugin(bytes) ? unpack(bytes.subarray(MAGIC.length)) : undefined;
+  const setup = body instanceof Map ? body.get("setup") : undefined;
+  const teardown = body instanceof Map ? body.get("teardown") : undefined;
+  if (!(setup instanceof Uint8Array) || !(teardown === null || teardown instanceof Uint8Array))
+    throw new RemoteProtocolError("a plugin for an rsdat worker without its functions");
+  return { setup, teardown };
+}
