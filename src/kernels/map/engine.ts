@@ -28,6 +28,7 @@ import { emitMap, type MapShape } from "./module.ts";
 import { itemIsByte, refusal, storedDType } from "./op-table.ts";
 import { SET_MEMBERS_MAX, writeSorted } from "./set-search.ts";
 import { isAcross, SQUARE, STAGE_BYTES, type Stage, stageOf, stagePitch } from "./staging.ts";
+import { runByTable } from "./table.ts";
 
 /** Elements per call of a compiled kernel: a running call neither switches tiers nor sees a cancellation. */
 const CALL_ELEMENTS = 1 << 20;
@@ -221,7 +222,7 @@ function accessesOf(
 export function runNest(call: KernelCall, given: LoopNest, outs: readonly NDArray[], inputs: readonly NDArray[]): void {
   const nest = rowsAlongMemory(given, outs.length, [...outs, ...inputs]);
   const total = nest.shape.reduce((n, size) => n * size, 1);
-  if (total === 0) return;
+  if (total === 0 || runByTable(call, nest, { outs, inputs, run: runNest })) return;
   const run = supports(call).way === "wasm" ? prepare(call, nest, [...outs, ...inputs], outs.length, total) : null;
   if (run === null) {
     countRun("interpreted");

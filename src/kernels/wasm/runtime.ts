@@ -180,10 +180,13 @@ export function kernelFor(
 
 /**
  * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
- * accumulators, slots, means, a tile of a partial.
+ * accumulators, slots, means, a tile of a partial, all values of a narrow dtype and what a kernel makes of them.
  */
 export const SCRATCH: Readonly<
-  Record<"block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "end", number>
+  Record<
+    "block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "tables" | "end",
+    number
+  >
 > = {
   block: 0,
   stage: 60 << 10,
@@ -193,7 +196,8 @@ export const SCRATCH: Readonly<
   slots: (3 << 20) + (768 << 10),
   means: (3 << 20) + (896 << 10),
   partial: 4 << 20,
-  end: (4 << 20) + (256 << 10),
+  tables: (4 << 20) + (256 << 10),
+  end: (5 << 20) + (512 << 10),
 };
 
 /** This thread's scratch memory: parameter block, tails, copied tiles, slots of reductions. */
