@@ -137,6 +137,8 @@ export interface StreamStart {
   readonly op: "stream-start";
   readonly warning?: string;
   readonly error?: string;
+  /** Ours: this scheduler can be started again from its journal; clients of ours then come back to it. */
+  readonly keepsJournal?: boolean;
 }
 export interface KeyInMemory {
   readonly op: "key-in-memory";
@@ -258,7 +260,7 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
 
 /** Codec of the scheduler's half of the client stream. */
 export const SCHEDULER_TO_CLIENT: Family<SchedulerToClient> = family<SchedulerToClient>("scheduler to client", {
-  "stream-start": op<StreamStart>({ warning: optional(TEXT), error: optional(TEXT) }),
+  "stream-start": op<StreamStart>({ warning: optional(TEXT), error: optional(TEXT), keepsJournal: optional(FLAG) }),
   "key-in-memory": op<KeyInMemory>({ key: KEY, type: optional(BYTES), workers: optional(listOf(TEXT)) }),
   "task-erred": op<ClientTaskErred>({ key: KEY, ...FAILURE_FIELDS }),
   "lost-data": op<LostData>({ key: KEY }),

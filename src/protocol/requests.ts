@@ -84,6 +84,8 @@ export interface WorkerRegistered {
   readonly error?: string;
   /** With status "error": why. */
   readonly message?: string;
+  /** Ours: this scheduler can be started again from its journal; workers then come back with what they hold. */
+  readonly keepsJournal?: boolean;
 }
 const NAME: Codec<string | number> = {
   read: (value, place) => (typeof value === "number" ? value : TEXT.read(value, place)),
@@ -118,6 +120,7 @@ export const REGISTER_WORKER: Request<RegisterWorker, WorkerRegistered> = reques
     warning: optional(TEXT),
     error: optional(TEXT),
     message: optional(TEXT),
+    keepsJournal: optional(FLAG),
   }),
   checkReply,
 );
