@@ -108,15 +108,7 @@ class Emitter {
       case "coarsen":
         return this.#coarsen(layer, boxOf(layer.chunks, position));
       case "write-zarr":
-        this.scratchBytes = Math.max(this.scratchBytes, 2 * this.#bytes(layer.input, position) + 65536);
-        return this.#push({
-          do: "write-zarr",
-          ...out,
-          from: this.need(layer.input, position),
-          target: layer.target,
-          array: layer.array,
-          chunk: position,
-        });
+        return this.#writeZarr(layer, index, position);
       case "write-cog-part":
         return this.#cogPart(layer, position[0] as number, shape);
       case "write-cog":
@@ -390,6 +382,21 @@ class Emitter {
     });
   }
 
+  #writeZarr(layer: LayerKind<"write-zarr">, index: number, position: readonly number[]): Register {
+    const out = { dtype: layer.dtype, shape: position.map(() => 1) };
+    const block = this.#graph.indexOf(index, position);
+    if (isWritten(layer, block)) return this.#push({ do: "literal", ...out, bytes: writtenBytes(layer, block) });
+    this.scratchBytes = Math.max(this.scratchBytes, 2 * this.#bytes(layer.input, position) + 65536);
+    return this.#push({
+      do: "write-zarr",
+      ...out,
+      from: this.need(layer.input, position),
+      target: layer.target,
+      array: layer.array,
+      chunk: position,
+    });
+  }
+
   #cogPart(layer: LayerKind<"write-cog-part">, part: number, shape: readonly number[]): Register {
     const rank = this.#graph.grid(layer.input).length;
     const position = Array.from({ length: rank }, (_, k) => (k === rank - 2 ? part : 0));
@@ -420,6 +427,16 @@ class Emitter {
     this.scratchBytes = Math.max(this.scratchBytes, 16 * 2 ** 20);
     return this.#push({ do: "write-cog", dtype: "float64", shape, parts, plan: layer.plan });
   }
+}
+
+/** True when an earlier run has written the object of block `index`: its task has no dependencies. */
+export function isWritten({ done }: LayerKind<"write-zarr">, index: number): boolean {
+  return done !== undefined && !Number.isNaN(new DataView(done.buffer, done.byteOffset).getFloat64(8 * index, true));
+}
+
+function writtenBytes({ done }: LayerKind<"write-zarr">, index: number): Uint8Array {
+  invariant(done, "only a write that is resumed has finished objects");
+  return done.slice(8 * index, 8 * index + 8);
 }
 
 /** Region of the input that a window block shows. */

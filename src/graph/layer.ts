@@ -106,7 +106,14 @@ export type LayerOf<R> =
       readonly nodata: number | bigint | null;
     })
   /** One Zarr object per block; the result per block is float64 [bytes]. */
-  | (LayerBase & { readonly kind: "write-zarr"; readonly input: R; readonly target: Plain; readonly array: string })
+  | (LayerBase & {
+      readonly kind: "write-zarr";
+      readonly input: R;
+      readonly target: Plain;
+      readonly array: string;
+      /** Objects that an earlier run has written: float64 bytes of each by block number, NaN where there is work to do. */
+      readonly done?: Uint8Array;
+    })
   /** One run of COG tiles per block (blocks span all columns and bands); the result per block is float64 [size of each tile], `tiles` of them. */
   | (LayerBase & {
       readonly kind: "write-cog-part";

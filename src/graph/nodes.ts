@@ -239,10 +239,19 @@ export function coarsenNode(
   return makeNode("overview", { kind: "coarsen", dtype: node.layer.dtype, chunks, input: node, method, nodata });
 }
 
-/** One Zarr object per block of `node`. */
-export function writeZarrNode(node: LayerNode, target: Plain, array: string): LayerNode {
+/** One Zarr object per block of `node`; those with a number of bytes in `done` (by block, NaN: none) are written already. */
+export function writeZarrNode(node: LayerNode, target: Plain, array: string, done?: Float64Array): LayerNode {
   const chunks = node.layer.chunks.map((sizes) => sizes.map(() => 1));
-  return makeNode("store-zarr", { kind: "write-zarr", dtype: "float64", chunks, input: node, target, array });
+  const bytes = done && new Uint8Array(done.buffer, done.byteOffset, done.byteLength);
+  return makeNode("store-zarr", {
+    kind: "write-zarr",
+    dtype: "float64",
+    chunks,
+    input: node,
+    target,
+    array,
+    ...(bytes && { done: bytes }),
+  });
 }
 
 /** One spooled part per block of `node`, whose blocks are full-width bands of whole tile rows; `tiles` counts each part's tiles. */

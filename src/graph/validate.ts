@@ -76,8 +76,9 @@ class Checker {
       case "write-zarr":
         return this.#demand(
           sameGrid(this.#input(this.#fields["input"]).chunks, this.#chunks) &&
-            typeof this.#fields["array"] === "string",
-          "an input cut alike and an array",
+            typeof this.#fields["array"] === "string" &&
+            this.#isDone(this.#fields["done"]),
+          "an input cut alike, an array, and for each block 8 bytes of what is done",
         );
       case "write-cog-part":
         return this.#cogPart();
@@ -95,6 +96,11 @@ class Checker {
       default:
         return this.#demand(false, "a kind that this side knows");
     }
+  }
+
+  #isDone(done: unknown): boolean {
+    const blocks = this.#chunks.reduce((n, sizes) => n * sizes.length, 1);
+    return done === undefined || (done instanceof Uint8Array && done.byteLength === 8 * blocks);
   }
 
   #demand(holds: boolean, what: string): void {

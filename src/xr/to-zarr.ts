@@ -1,23 +1,14 @@
 /** Writing Zarr stores with CF metadata: coordinates, `spatial_ref`, nodata; one task per object (io.md §7). */
-import { cutChunks, LazyWrite, objectShape, regularChunks } from "../array/index.ts";
+import { cutChunks, LazyWrite, objectShape, regularChunks, writerOptions, zarrJob } from "../array/index.ts";
 import { ArgumentError, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
-import {
-  type Chunks,
-  type LayerNode,
-  type Plain,
-  rechunkNode,
-  sameChunks,
-  tokenize,
-  writeZarrNode,
-} from "../graph/index.ts";
+import { type Chunks, type LayerNode, rechunkNode, sameChunks, tokenize } from "../graph/index.ts";
 import {
   type CodecSpec,
   planZarr,
   toUrl,
   type ZarrArrayInfo,
   type ZarrArraySpec,
-  type ZarrTarget,
   type ZarrWriteMode,
 } from "../io/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -51,6 +42,11 @@ export interface ZarrOptions {
   readonly zarrFormat?: 3;
   /** Copy all metadata into one object; default true. */
   readonly consolidated?: boolean;
+  /**
+   * Go on where an earlier run of this write stopped: same graph, inputs and options. Finished objects are recorded beside
+   * them, and a run that fails or is killed leaves them. Then `mode` counts for the first run only.
+   */
+  readonly resume?: boolean;
   /** `false` gives a lazy write. */
   readonly compute?: boolean;
 }
@@ -101,23 +97,20 @@ export async function lazyZarr(
     if (arrays.some((l) => coordinateNames(l).includes(name)) || coordinates[name])
       throw new ArgumentError(`variable ${JSON.stringify(name)} has the name of a coordinate; rename it`);
   const specs = { ...coordinates, ...Object.fromEntries(planned.map((p) => [p.name, p.spec])) };
-  const key = tokenize([planned.map((p) => p.stored.data.name), JSON.stringify([String(url), options], asText)]);
+  const { compute: _, mode: __, resume = false, ...rest } = options;
+  const key = tokenize([planned.map((p) => p.stored.data.name), String(url), writerOptions(rest)]);
   const write = await planZarr(
     toUrl(url),
     { attributes: attrs, arrays: specs, consolidated: options.consolidated ?? true },
-    { mode, key },
+    { mode, key, resume },
   );
-  return new LazyWrite({ ...write, url: String(url), outputs: planned.map((p) => writeNode(p, write.target)) });
+  return new LazyWrite(zarrJob(String(url), write, new Map(planned.map((p) => [p.name, blocksOf(p)]))));
 }
 
-function asText(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-function writeNode(p: PlannedVariable, target: ZarrTarget): LayerNode {
+/** One block per object. */
+function blocksOf(p: PlannedVariable): LayerNode {
   const { node } = p.stored.data;
-  const cut = sameChunks(node.layer.chunks, p.chunks) ? node : rechunkNode(node, p.chunks);
-  return writeZarrNode(cut, target as unknown as Plain, p.name); // plain data by its contract
+  return sameChunks(node.layer.chunks, p.chunks) ? node : rechunkNode(node, p.chunks);
 }
 
 function checkEncoding(name: string, given: VariableEncoding, variables: ReadonlyMap<string, Labelled>): void {

@@ -1,6 +1,7 @@
 /** A write that has been described and waits for its run: part of one graph with whatever is computed beside it. */
-import { systemClock } from "../../config/index.ts";
-import type { LayerNode } from "../../graph/index.ts";
+import { createLogger, systemClock } from "../../config/index.ts";
+import { type LayerNode, type Plain, writeZarrNode } from "../../graph/index.ts";
+import type { ZarrWrite } from "../../io/index.ts";
 import { ascontiguous, type NDArray } from "../../ndarray/index.ts";
 import { type Computable, type ComputeOptions, computeAll } from "../compute.ts";
 
@@ -11,6 +12,8 @@ export interface Written {
   readonly bytes: number;
   /** Tasks that wrote. */
   readonly tasks: number;
+  /** Objects that an earlier run had written; a write with `resume` goes on after them. */
+  readonly resumed: number;
   readonly seconds: number;
 }
 
@@ -20,12 +23,32 @@ export interface WriteJob {
   readonly outputs: readonly LayerNode[];
   /** Tasks that write; by default one per block of the outputs. */
   readonly tasks?: number;
+  /** Blocks of the outputs that an earlier run has written. */
+  readonly resumed?: number;
   /** Write what blocks will be put into: nothing is there before. */
   readonly begin: () => Promise<void>;
   /** Make the result visible, when all blocks are written. */
   readonly finish: () => Promise<void>;
   /** Remove what was begun. */
   readonly abandon: () => Promise<void>;
+}
+
+/**
+ * The write of blocks (one per object) as the arrays of a planned store; objects that an earlier run has finished are left
+ * as they are, and nothing is computed for them alone.
+ */
+export function zarrJob(url: string, write: ZarrWrite, blocks: ReadonlyMap<string, LayerNode>): WriteJob {
+  const target = write.target as unknown as Plain; // plain data by its contract
+  const outputs = [...blocks].map(([name, node]) => writeZarrNode(node, target, name, write.finished[name]));
+  const finished = [...blocks.keys()].flatMap((name) => [...(write.finished[name] ?? [])]);
+  const resumed = finished.filter((bytes) => !Number.isNaN(bytes)).length;
+  const logger = createLogger("rsdat.write");
+  if (resumed > 0) logger.info(`${url}: ${resumed} of ${finished.length} objects are there already`);
+  if (write.hasOther)
+    logger.warning(
+      `${url}: what an earlier run has left was made from other inputs, another graph or other options; the write begins anew`,
+    );
+  return { ...write, url, outputs, resumed };
 }
 
 /**
@@ -44,6 +67,11 @@ export class LazyWrite implements Computable<Written> {
     return this.#job.url;
   }
 
+  /** Objects that an earlier run has written: what remains is the rest. 0 without `resume`. */
+  get resumed(): number {
+    return this.#job.resumed ?? 0;
+  }
+
   get outputs(): readonly LayerNode[] {
     return this.#job.outputs;
   }
@@ -59,7 +87,8 @@ export class LazyWrite implements Computable<Written> {
     for (const block of blocks.flat()) for (const n of ascontiguous(block).data) bytes += Number(n);
     const seconds = (systemClock.now() - (this.#startedMs ?? systemClock.now())) / 1000;
     this.#startedMs = null;
-    return { url: this.url, bytes, tasks: this.#job.tasks ?? blocks.flat().length, seconds };
+    const { resumed = 0 } = this.#job;
+    return { url: this.url, bytes, tasks: (this.#job.tasks ?? blocks.flat().length) - resumed, resumed, seconds };
   }
 
   /** Remove what a run has begun, when it has not ended. */

@@ -1,20 +1,11 @@
 /** Arrays as Zarr stores: how objects are cut, and the write of one array. */
 import { ArgumentError, ShapeError } from "../../base/index.ts";
 import { dtypeInfo, type Scalar } from "../../dtype/index.ts";
-import {
-  type ChunkSpec,
-  type Chunks,
-  type Plain,
-  rechunkNode,
-  sameChunks,
-  shapeOfChunks,
-  tokenize,
-  writeZarrNode,
-} from "../../graph/index.ts";
+import { type ChunkSpec, type Chunks, rechunkNode, sameChunks, shapeOfChunks, tokenize } from "../../graph/index.ts";
 import { type CodecSpec, planZarr, toUrl, type ZarrWriteMode } from "../../io/index.ts";
 import { sizeOf } from "../../ndarray/index.ts";
 import { cutChunks, type LazyArray } from "../lazy.ts";
-import { LazyWrite } from "./write.ts";
+import { LazyWrite, zarrJob } from "./write.ts";
 
 /** Decoded bytes of one object, at least and at most (io.md §7). */
 const OBJECT_BYTES_MIN = 2 ** 20;
@@ -84,6 +75,11 @@ export interface ArrayZarrOptions {
   readonly attributes?: Readonly<Record<string, unknown>>;
   /** Byte codecs in order; default blosc with zstd 3 and byte shuffle, zstd 3 for single bytes. */
   readonly codecs?: readonly CodecSpec[];
+  /**
+   * Go on where an earlier run of this write stopped: same graph, inputs and options. Finished objects are recorded beside
+   * them, and a run that fails or is killed leaves them. Then `mode` counts for the first run only.
+   */
+  readonly resume?: boolean;
   /** `false` gives a lazy write. */
   readonly compute?: boolean;
 }
@@ -93,7 +89,7 @@ export interface ArrayZarrOptions {
  * @throws {ExistsError} the store exists  @throws {ShapeError} chunks that are not of one size
  */
 export async function zarrWrite(x: LazyArray, url: string | URL, options: ArrayZarrOptions): Promise<LazyWrite> {
-  const { component = "data", mode = "w-", codecs, fill } = options;
+  const { component = "data", mode = "w-", resume = false, codecs, fill } = options;
   if (!/^[^/.][^/]*$/.test(component))
     throw new ArgumentError(`component ${JSON.stringify(component)}: expected the name of one array, without slashes`);
   const { kind } = dtypeInfo(x.dtype);
@@ -110,12 +106,18 @@ export async function zarrWrite(x: LazyArray, url: string | URL, options: ArrayZ
     ...(options.attributes ? { attributes: options.attributes } : {}),
     ...(codecs === undefined ? {} : { codecs }),
   };
-  const key = tokenize([x.node.layer.name, String(url), component, chunk], 8);
-  const write = await planZarr(toUrl(url), { arrays: { [component]: spec } }, { mode, key });
+  const key = tokenize([x.node.layer.name, String(url), component, writerOptions(spec)], 8);
+  const write = await planZarr(toUrl(url), { arrays: { [component]: spec } }, { mode, key, resume });
   const cut = regularChunks(x.shape, chunk);
   const node = sameChunks(cut, x.chunks) ? x.node : rechunkNode(x.node, cut);
-  const target = write.target as unknown as Plain; // plain data by its contract
-  return new LazyWrite({ ...write, url: String(url), outputs: [writeZarrNode(node, target, component)] });
+  return new LazyWrite(zarrJob(String(url), write, new Map([[component, node]])));
+}
+
+/** What of a write's options tells two writes of the same values apart. */
+export function writerOptions(options: object): string {
+  return JSON.stringify(options, (_, value: unknown) =>
+    typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value)) ? String(value) : value,
+  );
 }
 
 function chunkShape(x: LazyArray, chunks: ChunkSpec): number[] {

@@ -58,16 +58,32 @@ export function restoreAside(path: string, olderMs = 0): boolean {
 /**
  * Remove what earlier writes of `path` have left beside it. A target has one writer at a time: another that is under way
  * is taken for dead, and fails by name.
+ * What lies at `keep` stays.
  * @throws {WriteError} the file system refuses
  */
-export function sweepLeftovers(path: string): void {
+export function sweepLeftovers(path: string, keep?: string): void {
   restoreAside(path);
   const { staged, aside } = leftoversOf(path);
   try {
-    for (const at of [...staged, ...aside]) rmSync(at, { recursive: true, force: true });
+    for (const at of [...staged, ...aside]) if (at !== keep) rmSync(at, { recursive: true, force: true });
   } catch (e) {
     throw writeFailed(path, e, 0);
   }
+}
+
+/** Remove the unfinished files that killed writers have left anywhere below `folder`. @throws {WriteError} */
+export function sweepUnfinished(folder: string): void {
+  try {
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
+      if (entry.isFile() && isTemporaryName(entry.name)) rmSync(join(entry.parentPath, entry.name), { force: true });
+  } catch (e) {
+    throw writeFailed(folder, e, 0);
+  }
+}
+
+/** Folders beside `path` in which unfinished writes of it lie. */
+export function stagesOf(path: string): readonly string[] {
+  return leftoversOf(path).staged.filter((at) => statSync(at, { throwIfNoEntry: false })?.isDirectory());
 }
 
 /**

@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ExistsError, WriteError } from "../../base/index.ts";
 import { makeFolders, writeFailed } from "../store/file-store.ts";
-import { asidePath, checkFolderOf, restoreAside, stagePath, sweepLeftovers } from "../store/leftovers.ts";
+import {
+  asidePath,
+  checkFolderOf,
+  restoreAside,
+  stagePath,
+  stagesOf,
+  sweepLeftovers,
+  sweepUnfinished,
+} from "../store/leftovers.ts";
+import { LEDGERS } from "./ledger.ts";
 
 function pathOf(url: string): string {
   return fileURLToPath(url).replace(/\/+$/, "");
@@ -55,6 +64,30 @@ export function makeStage(staged: string, url: string): string {
     throw writeFailed(path, e, 0);
   }
   return run;
+}
+
+/**
+ * Go on in the staged store that a killed run has left: what it finished stays, half-written files go. Gives the name of
+ * this run.
+ * @throws {WriteError} the file system refuses
+ */
+export function takeStage(staged: string, url: string): string {
+  const path = pathOf(staged);
+  const run = randomBytes(8).toString("hex");
+  sweepLeftovers(pathOf(url), path);
+  sweepUnfinished(path);
+  try {
+    writeFileSync(join(path, RUN), run);
+  } catch (e) {
+    throw writeFailed(path, e, 0);
+  }
+  return run;
+}
+
+/** True when beside `url` lies the work of another write that could have been resumed. */
+export function hasOtherStage(url: string, staged: string): boolean {
+  const own = pathOf(staged);
+  return stagesOf(pathOf(url)).some((path) => path !== own && existsSync(join(path, LEDGERS)));
 }
 
 /** False once another run writes to the same target. */

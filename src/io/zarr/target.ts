@@ -1,5 +1,6 @@
 /** A Zarr store that is being written, as plain data. */
 import type { SourceSpec } from "../source.ts";
+import type { LedgerSpec } from "./ledger.ts";
 
 /** `w-` refuses an existing store, `w` replaces it, `r+` writes into its arrays, `a` also adds arrays. */
 export type ZarrWriteMode = "w-" | "w" | "r+" | "a";
@@ -18,4 +19,6 @@ export interface ZarrTarget {
   readonly arrays: Readonly<Record<string, SourceSpec>>;
   /** Arrays that this write has added. */
   readonly created: readonly string[];
+  /** Account of finished objects, for a write that can be resumed. */
+  readonly ledger?: LedgerSpec;
 }

@@ -9,6 +9,7 @@ import { isSyncStore, type SyncStore } from "../store/store.ts";
 import { atChunk, type ChunkCodec, chunkView, decodeChunkInto, encodeChunk } from "./chunk-codec.ts";
 import { fillBlock, isAllFill } from "./fill.ts";
 import { objectKey, partOf, storageOf } from "./grid.ts";
+import { recordObject } from "./ledger.ts";
 import { codecFor } from "./piece.ts";
 import type { ZarrTarget } from "./target.ts";
 
@@ -39,11 +40,27 @@ export interface WriteObjectOptions {
 export function writeZarrObjectSync(
   target: ZarrTarget,
   name: string,
-  write: { readonly chunkIndex: readonly number[]; readonly block: NDArray } & WriteObjectOptions,
+  write: ObjectWrite,
   context: ReadContext,
 ): WriteStats {
+  const encoded = writeObject(target, name, write, context);
+  // After the object: a run that is killed in between writes it again.
+  if (target.ledger)
+    recordObject(target.ledger, { name, source: sourceOf(target, name), chunkIndex: write.chunkIndex }, encoded);
+  return { bytes: encoded?.length ?? 0, written: encoded !== null };
+}
+
+type ObjectWrite = { readonly chunkIndex: readonly number[]; readonly block: NDArray } & WriteObjectOptions;
+
+function sourceOf(target: ZarrTarget, name: string): SourceSpec {
   const source = target.arrays[name];
   invariant(source, `target ${target.url} has no array ${name}`);
+  return source;
+}
+
+/** The bytes that were written; null for a chunk that is all fill. */
+function writeObject(target: ZarrTarget, name: string, write: ObjectWrite, context: ReadContext): Uint8Array | null {
+  const source = sourceOf(target, name);
   const store = openStore(source.url);
   invariant(isSyncStore(store), `${source.url} has no synchronous store`);
   const { chunkIndex, block } = write;
@@ -64,11 +81,11 @@ export function writeZarrObjectSync(
   const raw = chunkBytes(job, block, write);
   if (isAllFill(raw, storage.fill, source.dtype)) {
     if (!target.isFresh) store.deleteSync(job.key);
-    return { bytes: 0, written: false };
+    return null;
   }
   const encoded = encodeChunk(job.codec, raw, context.kernels);
   store.writeSync(job.key, [encoded]);
-  return { bytes: encoded.length, written: true };
+  return encoded;
 }
 
 interface Job {
@@ -88,7 +105,7 @@ function extentOf(source: SourceSpec, chunkIndex: readonly number[]): number[] {
   });
 }
 
-function checkBlock(job: Job, write: Parameters<typeof writeZarrObjectSync>[2]): void {
+function checkBlock(job: Job, write: ObjectWrite): void {
   const { source } = job;
   const { chunkIndex, block, at } = write;
   const extent = extentOf(source, chunkIndex);
@@ -157,6 +174,6 @@ export function writeWholeArray(target: ZarrTarget, name: string, data: NDArray,
       data.stride,
       from.reduce((sum, f, k) => sum + f * data.stride[k]!, data.offset),
     );
-    writeZarrObjectSync(target, name, { chunkIndex, block }, context);
+    writeObject(target, name, { chunkIndex, block }, context);
   }
 }

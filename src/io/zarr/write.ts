@@ -14,10 +14,12 @@ import type { SourceSpec } from "../source.ts";
 import { openStore, toUrl } from "../store/open-store.ts";
 import { isSyncStore, type SyncStore } from "../store/store.ts";
 import { type LooseObject, parseLooseJson, writeLooseJson } from "./json.ts";
+import { beginLedger, finishedObjects, hasLedger, ledgerAt, removeLedger } from "./ledger.ts";
 import { METADATA_BYTES_MAX } from "./model.ts";
 import { infoOf, openZarrGroup, type ZarrArrayInfo } from "./open.ts";
 import {
   checkPlace,
+  hasOtherStage,
   isOwn,
   isTaken,
   makeStage,
@@ -26,6 +28,7 @@ import {
   requireOwn,
   restoreFolder,
   stageUrl,
+  takeStage,
 } from "./stage.ts";
 import type { ZarrTarget, ZarrWriteMode } from "./target.ts";
 import { arrayDocument, groupDocument, modelOf, type ZarrArraySpec, type ZarrStoreSpec } from "./write-metadata.ts";
@@ -37,6 +40,11 @@ export interface CreateZarrOptions {
   readonly mode?: ZarrWriteMode;
   /** Content key of the write, eight hex digits: names the folder that a new store is written to; default one per URL. */
   readonly key?: string;
+  /**
+   * Keep account of finished objects, and go on where an earlier run with the same `key` stopped; then `mode` does not
+   * matter. Files only.
+   */
+  readonly resume?: boolean;
   /** For the arrays that are written at once; default the plain ones. */
   readonly kernels?: ByteKernels;
 }
@@ -45,11 +53,15 @@ export interface CreateZarrOptions {
 export interface ZarrWrite {
   /** Plain data for the tasks that will write. */
   readonly target: ZarrTarget;
+  /** What an earlier run has finished; see {@link finishedObjects}. */
+  readonly finished: Readonly<Record<string, Float64Array>>;
+  /** Beside the target lies the account of another write, of other inputs or options. */
+  readonly hasOther: boolean;
   /** Write the metadata and the arrays whose data are given. @throws {ExistsError | WriteError} nothing remains */
   readonly begin: () => Promise<void>;
   /** See {@link finishZarr}. @throws {WriteError} also when another run has begun to write there */
   readonly finish: () => Promise<void>;
-  /** See {@link abortZarr}; what another run has begun stays. */
+  /** See {@link abortZarr}; what another run has begun stays, and what can be resumed. */
   readonly abandon: () => Promise<void>;
 }
 
@@ -92,15 +104,21 @@ export async function planZarr(
     document: arrayDocument(name, array),
   }));
   if (href.startsWith("file:")) restoreFolder(href);
+  const key = options.key?.slice(0, 8);
+  if (options.resume && !href.startsWith("file:"))
+    throw new UnsupportedError(`resume: ${href} is no local path; accounts of finished objects are kept in files`, {
+      details: { url: href },
+    });
   const exists = await isThere(store, href);
   if (!exists && mode === "r+")
     throw new NotFoundError(`${href} does not exist; mode "r+" writes into an existing store`, {
       details: { url: href },
     });
-  const job: Job = { href, spec, mode, documents, kernels: options.kernels ?? plainByteKernels };
+  const kernels = options.kernels ?? plainByteKernels;
+  const job: Job = { href, spec, mode, documents, kernels, key, resume: options.resume ?? false };
   if (exists && (mode === "a" || mode === "r+")) return extendStore(store, job);
   await requireFree(store, job);
-  return newStore(store, job, options.key);
+  return newStore(store, job);
 }
 
 /** {@link planZarr}, begun: a failure later on is the caller's to clean up, by {@link abortZarr}. */
@@ -143,7 +161,11 @@ interface Job {
     readonly document: Readonly<Record<string, unknown>>;
   }[];
   readonly kernels: ByteKernels;
+  readonly key: string | undefined;
+  readonly resume: boolean;
 }
+
+const NOTHING: Readonly<Record<string, Float64Array>> = {};
 
 async function isThere(store: SyncStore, href: string): Promise<boolean> {
   if (href.startsWith("file:")) return isTaken(href);
@@ -151,27 +173,38 @@ async function isThere(store: SyncStore, href: string): Promise<boolean> {
   return false;
 }
 
-function newStore(store: SyncStore, job: Job, key?: string): ZarrWrite {
-  const { href, spec, mode, documents } = job;
+function newStore(store: SyncStore, job: Job): ZarrWrite {
+  const { href, spec, mode, documents, key } = job;
   const isStaged = store.can.rename && href.startsWith("file:");
   const writeUrl = isStaged ? stageUrl(href, key) : href;
   if (isStaged) checkPlace(href);
+  const arrays = Object.fromEntries(
+    documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)] as const),
+  );
+  const ledger = job.resume ? ledgerAt(writeUrl, key ?? "write", arrays) : undefined;
+  const isResumed = ledger !== undefined && hasLedger(ledger);
   const target: ZarrTarget = {
     url: href,
     writeUrl,
     mode,
-    isFresh: true,
+    isFresh: !isResumed,
     consolidated: spec.consolidated ?? true,
-    arrays: Object.fromEntries(documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)])),
+    arrays,
     created: documents.map((d) => d.name),
+    ...(ledger && { ledger }),
   };
   let isBegun = false;
   let run = "";
   const begin = async (): Promise<void> => {
     await requireFree(store, job);
     isBegun = true;
+    if (isResumed) {
+      run = takeStage(writeUrl, href);
+      return;
+    }
     if (isStaged) run = makeStage(writeUrl, href);
     try {
+      if (ledger) beginLedger(ledger);
       if (!isStaged) await removeAll(store);
       const to = writableStore(writeUrl);
       writeJson(to, "zarr.json", groupDocument(spec.attributes ?? {}));
@@ -184,13 +217,16 @@ function newStore(store: SyncStore, job: Job, key?: string): ZarrWrite {
   };
   return {
     target,
+    finished: isResumed ? finishedObjects(ledger, arrays) : NOTHING,
+    hasOther: job.resume && !isResumed && hasOtherStage(href, writeUrl),
     begin,
     finish: async () => {
       if (isStaged) requireOwn(writeUrl, run, href);
       await finishZarr(target);
     },
     abandon: async () => {
-      if (isBegun && (!isStaged || isOwn(writeUrl, run))) await abortZarr(target);
+      if (!isBegun || (isStaged && !isOwn(writeUrl, run)) || (ledger && hasLedger(ledger))) return;
+      await abortZarr(target);
     },
   };
 }
@@ -227,7 +263,7 @@ function writeArray(store: SyncStore, target: ZarrTarget, added: NewArray): void
 
 /** Write into an existing store: arrays that are there must be the ones asked for. */
 async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
-  const { href, mode, documents } = job;
+  const { href, mode, documents, key } = job;
   const group = await openZarrGroup(href, { consolidated: false });
   const isAbsent = (name: string): boolean => !group.arrays.has(name) && !group.unreadable.has(name);
   const added = documents.filter((d) => isAbsent(d.name));
@@ -250,6 +286,8 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
     }
   }
   const consolidated = group.zarrFormat === 3 && (await isConsolidated(store));
+  const ledger = job.resume ? ledgerAt(href, key ?? "write", arrays) : undefined;
+  const isResumed = ledger !== undefined && hasLedger(ledger);
   const target: ZarrTarget = {
     url: href,
     writeUrl: href,
@@ -257,10 +295,13 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
     isFresh: false,
     consolidated,
     arrays,
-    created: added.map((d) => d.name),
+    // What an earlier run has added is not consolidated yet.
+    created: (isResumed && group.zarrFormat === 3 ? documents : added).map((d) => d.name),
+    ...(ledger && { ledger }),
   };
   const begin = async (): Promise<void> => {
     try {
+      if (ledger) beginLedger(ledger);
       for (const { name, array, document } of documents) {
         if (isAbsent(name)) writeArray(store, target, { name, array, document, kernels: job.kernels });
         else if (array.data) writeWholeArray(target, name, array.data, { kernels: job.kernels });
@@ -270,7 +311,16 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
       throw e;
     }
   };
-  return { target, begin, finish: () => finishZarr(target), abandon: () => abortZarr(target) };
+  return {
+    target,
+    finished: isResumed ? finishedObjects(ledger, arrays) : NOTHING,
+    hasOther: false,
+    begin,
+    finish: () => finishZarr(target),
+    abandon: async () => {
+      if (!(ledger && hasLedger(ledger))) await abortZarr(target);
+    },
+  };
 }
 
 function checkSame(found: ZarrArrayInfo, wanted: ZarrArraySpec): void {
@@ -302,8 +352,10 @@ function readJson(store: SyncStore, key: string): LooseObject | null {
  */
 export async function finishZarr(target: ZarrTarget): Promise<void> {
   const store = writableStore(target.writeUrl);
-  if (target.consolidated && (target.isFresh || target.created.length > 0)) consolidate(store, target);
+  if (target.consolidated && target.created.length > 0) consolidate(store, target);
   if (target.writeUrl !== target.url) publishFolder(target.writeUrl, target.url, target.mode === "w");
+  // Last: a run that is killed before has lost nothing.
+  if (target.ledger) removeLedger(target.ledger.folder.replace(target.writeUrl, target.url));
 }
 
 /** Copy the arrays' documents into the group's; those that others consolidated before stay. */
@@ -324,11 +376,12 @@ function consolidate(store: SyncStore, target: ZarrTarget): void {
 
 /** Give up a write: a new store vanishes, arrays that were added are removed; chunks of old arrays stay as written. */
 export async function abortZarr(target: ZarrTarget): Promise<void> {
-  if (target.isFresh && target.writeUrl !== target.url) {
+  if (target.writeUrl !== target.url) {
     removeFolder(target.writeUrl);
     return;
   }
   const store = writableStore(target.writeUrl);
+  if (target.ledger) removeLedger(target.ledger.folder);
   if (target.isFresh) {
     await removeAll(store);
     return;
