@@ -59,7 +59,8 @@ class Block implements BlockHandle {
   readonly dtype: DType;
   readonly shape: readonly number[];
   references = 1;
-  readonly extent: Extent;
+  /** Null while the bytes are elsewhere. */
+  extent: Extent | null;
   /** Offset inside the extent: 0 outside slabs. */
   readonly inner: number;
 
@@ -96,6 +97,8 @@ export class Arena {
   #nextId = 1;
   #live = 0;
   #peak = 0;
+  /** Bytes of blocks that were evicted. */
+  #away = 0;
 
   constructor({ budgetBytes, enforceBudget = true, onSegment = () => undefined }: ArenaOptions) {
     this.budgetBytes = budgetBytes;
@@ -104,16 +107,23 @@ export class Arena {
     this.#onSegment = onSegment;
   }
 
-  /** Bytes of live blocks, their peak, bytes ever touched, and counts. */
+  /** Bytes of live blocks in memory, their peak, bytes of evicted ones, bytes ever touched, and counts. */
   stats(): {
     readonly live: number;
     readonly peak: number;
+    readonly away: number;
     readonly touched: number;
     readonly blocks: number;
     readonly segments: number;
   } {
     const touched = this.#segments.reduce((sum, s) => sum + s.allocator.touched, 0);
-    return { live: this.#live, peak: this.#peak, touched, blocks: this.#blocks.size, segments: this.#segments.length };
+    const [live, peak, away] = [this.#live, this.#peak, this.#away];
+    return { live, peak, away, touched, blocks: this.#blocks.size, segments: this.#segments.length };
+  }
+
+  /** Bytes of live blocks in memory. */
+  get liveBytes(): number {
+    return this.#live;
   }
 
   /** Every segment by its number, for threads that begin later. */
@@ -133,25 +143,76 @@ export class Arena {
    */
   allocate(dtype: DType, shape: readonly number[], near?: BlockHandle): BlockHandle | null {
     const nbytes = sizeOf(shape) * itemsize(dtype);
-    if (!this.hasRoom(nbytes)) {
-      throw new InvariantError(
-        `a block of ${formatBytes(nbytes)} beside ${formatBytes(this.#live)} would pass the budget of ${formatBytes(this.budgetBytes)}`,
-        { details: { nbytes, live: this.#live, budgetBytes: this.budgetBytes } },
-      );
-    }
+    this.#assertRoom(nbytes);
     const size = footprintOf(nbytes);
-    const found = size <= SMALL_BYTES ? this.#small(size) : this.#large(size, near && this.place(near).segment);
+    const at = near && this.#blocks.get(near.id)?.extent?.segment.id;
+    const found = size <= SMALL_BYTES ? this.#small(size) : this.#large(size, at);
     if (found === null) return null;
     const block = new Block(this.#nextId++, dtype, shape, nbytes, found.extent, found.inner);
     this.#blocks.set(block.id, block);
+    this.#count(nbytes);
+    return block;
+  }
+
+  /** True when the block can leave: it is in memory, in an extent of its own, and nobody has pinned it. */
+  canEvict(handle: BlockHandle): boolean {
+    const extent = this.#blocks.get(handle.id)?.extent;
+    return extent !== null && extent !== undefined && extent.slab === null && extent.pins === 0;
+  }
+
+  /** True when the block's bytes are in memory. */
+  isResident(handle: Pick<BlockHandle, "id">): boolean {
+    return this.#block(handle).extent !== null;
+  }
+
+  /** Give the block's memory back; it lives on without bytes until {@link restore}. Only what {@link canEvict}. */
+  evict(handle: BlockHandle): void {
+    const block = this.#block(handle);
+    invariant(this.canEvict(handle) && block.extent !== null, `block ${handle.id} cannot be evicted`);
+    this.#freeLarge(block.extent);
+    block.extent = null;
+    this.#live -= block.nbytes;
+    this.#away += block.nbytes;
+  }
+
+  /**
+   * Memory with undefined contents for an evicted block; false when no gap is large enough.
+   * @throws {InvariantError} beyond the budget
+   */
+  restore(handle: BlockHandle): boolean {
+    const block = this.#block(handle);
+    invariant(block.extent === null, `block ${handle.id} is in memory`);
+    this.#assertRoom(block.nbytes);
+    const found = this.#large(footprintOf(block.nbytes));
+    if (found === null) return false;
+    block.extent = found.extent;
+    this.#away -= block.nbytes;
+    this.#count(block.nbytes);
+    return true;
+  }
+
+  /** True until the last reference is dropped. */
+  isLive(handle: BlockHandle): boolean {
+    return this.#blocks.has(handle.id);
+  }
+
+  #assertRoom(nbytes: number): void {
+    if (this.hasRoom(nbytes)) return;
+    throw new InvariantError(
+      `a block of ${formatBytes(nbytes)} beside ${formatBytes(this.#live)} would pass the budget of ${formatBytes(this.budgetBytes)}`,
+      { details: { nbytes, live: this.#live, budgetBytes: this.budgetBytes } },
+    );
+  }
+
+  #count(nbytes: number): void {
     this.#live += nbytes;
     this.#peak = Math.max(this.#peak, this.#live);
-    return block;
   }
 
   /** Where a block lies now; it stays there while it is pinned. */
   place(handle: BlockHandle): Place {
-    const { extent, inner } = this.#block(handle);
+    const { inner } = this.#block(handle);
+    const extent = this.#extentOf(handle);
     return { segment: extent.segment.id, offset: (extent.slab?.extent.base ?? extent.base) + inner };
   }
 
@@ -169,9 +230,14 @@ export class Arena {
     const block = this.#block(handle);
     if (--block.references > 0) return;
     this.#blocks.delete(block.id);
+    const { extent } = block;
+    if (extent === null) {
+      this.#away -= block.nbytes;
+      return;
+    }
     this.#live -= block.nbytes;
-    const { slab } = block.extent;
-    if (slab === null) this.#freeLarge(block.extent);
+    const { slab } = extent;
+    if (slab === null) this.#freeLarge(extent);
     else {
       slab.allocator.release(block.inner);
       if (slab.allocator.live === 0) {
@@ -182,16 +248,22 @@ export class Arena {
   }
 
   pin(handle: BlockHandle): void {
-    const { extent } = this.#block(handle);
+    const extent = this.#extentOf(handle);
     (extent.slab?.extent ?? extent).pins++;
   }
 
   unpin(handle: BlockHandle): void {
-    const { extent } = this.#block(handle);
+    const extent = this.#extentOf(handle);
     (extent.slab?.extent ?? extent).pins--;
   }
 
-  #block(handle: BlockHandle): Block {
+  #extentOf(handle: BlockHandle): Extent {
+    const { extent } = this.#block(handle);
+    invariant(extent !== null, `block ${handle.id} is not in memory`);
+    return extent;
+  }
+
+  #block(handle: Pick<BlockHandle, "id">): Block {
     const block = this.#blocks.get(handle.id);
     invariant(block !== undefined, `block ${handle.id} is not live`);
     return block;

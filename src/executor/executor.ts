@@ -21,6 +21,7 @@ import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
 import { type MessagePlace, Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { estimateBytes } from "./sizes.ts";
+import { Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
 import type { TaskPost, ToThread } from "./thread.ts";
 import type {
@@ -42,6 +43,8 @@ interface Job {
   readonly done: (outcome: TaskOutcome) => void;
   readonly stop: AbortController;
   readonly onAbort: () => void;
+  /** Inputs that are kept in memory for it; all of them, once it has started. */
+  readonly pinned: Set<BlockHandle>;
   /** What it needs while it is under way; null while it waits for that. */
   hold: Hold | null;
   bytesFetched: number;
@@ -70,7 +73,9 @@ const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRead: 0, 
 class ThreadedExecutor implements Executor {
   readonly threads: number;
   readonly budgetBytes: number;
+  readonly spillBytes: number;
   readonly #arena: Arena;
+  readonly #spill: Spill | null;
   readonly #ring = new Ring();
   readonly #messages: MessageStore;
   readonly #pool: ThreadPool;
@@ -97,7 +102,7 @@ class ThreadedExecutor implements Executor {
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  constructor({ threads, budgetBytes, enforceBudget = true, heapBytes = HEAP_BYTES }: ExecutorOptions) {
+  constructor({ threads, budgetBytes, enforceBudget = true, heapBytes = HEAP_BYTES, spill }: ExecutorOptions) {
     invariant(Number.isInteger(threads) && threads >= 1, `an executor of ${threads} threads`);
     this.threads = threads;
     this.budgetBytes = budgetBytes;
@@ -109,6 +114,8 @@ class ThreadedExecutor implements Executor {
       enforceBudget,
       onSegment: (id, { memory }) => tell({ type: "segment", id, memory }),
     });
+    this.#spill = spill && spill.limitBytes > 0 ? new Spill(this.#arena, spill, () => this.#pumpSoon()) : null;
+    this.spillBytes = this.#spill ? (spill?.limitBytes ?? 0) : 0;
     this.#messages = new MessageStore((id, buffer) => tell({ type: "messages", id, buffer }));
     this.#kernels = createKernelShare(threads);
     this.#pool = new ThreadPool({
@@ -130,6 +137,7 @@ class ThreadedExecutor implements Executor {
     return {
       bytesLive: live,
       bytesPeak: peak,
+      spill: this.#spill?.figures ?? { bytesOnDisk: 0, bytesWritten: 0, bytesRead: 0 },
       bytesTouched: touched,
       blocks,
       segments,
@@ -159,6 +167,16 @@ class ThreadedExecutor implements Executor {
     return this.#arena.view(handle);
   }
 
+  isResident(handle: BlockHandle): boolean {
+    return this.#spill?.isReady(handle) ?? true;
+  }
+
+  async load(handle: BlockHandle): Promise<NDArray> {
+    if (this.#spill && !this.#spill.isReady(handle)) return this.#spill.load(handle);
+    const { dtype, shape, data } = this.#arena.view(handle);
+    return new NDArray(dtype, data.slice(), shape); // sliced: ordinary memory
+  }
+
   pin(handle: BlockHandle): void {
     this.#arena.pin(handle);
     this.#lent++;
@@ -175,8 +193,13 @@ class ThreadedExecutor implements Executor {
   }
 
   release(handle: BlockHandle): void {
-    this.#arena.release(handle);
+    this.#free(handle);
     this.#pumpSoon();
+  }
+
+  #free(handle: BlockHandle): void {
+    if (this.#spill) this.#spill.release(handle);
+    else this.#arena.release(handle);
   }
 
   run(task: ExecutorTask): Promise<TaskOutcome> {
@@ -190,14 +213,11 @@ class ThreadedExecutor implements Executor {
       done,
       stop: new AbortController(),
       onAbort: () => this.#cancel(job),
+      pinned: new Set(),
       hold: null,
       bytesFetched: 0,
     };
-    for (const input of task.inputs) {
-      if (!isBlock(input)) continue;
-      this.#arena.retain(input);
-      this.#arena.pin(input);
-    }
+    for (const input of task.inputs) if (isBlock(input)) this.#arena.retain(input);
     if (this.#inFlight++ === 0) this.#awake.ref();
     if (task.signal?.aborted) {
       queueMicrotask(() => this.#finish(job, { status: "cancelled", ...NOT_RUN }));
@@ -213,6 +233,7 @@ class ThreadedExecutor implements Executor {
     this.#isClosed = true;
     clearInterval(this.#awake);
     await this.#pool.close();
+    this.#spill?.close();
     for (const job of [...this.#waiting, ...this.#jobs])
       if (job) this.#finish(job, { status: "cancelled", ...NOT_RUN });
   }
@@ -224,7 +245,7 @@ class ThreadedExecutor implements Executor {
 
   /** True while something holds blocks that it will give back: tasks under way, or blocks pinned from outside (being sent). */
   get #isHolding(): boolean {
-    return this.#freeSlots.length < SLOTS || this.#lent > 0;
+    return this.#freeSlots.length < SLOTS || this.#lent > 0 || this.#spill?.isMoving === true;
   }
 
   /** Start waiting jobs, in order, as far as slots and gaps go. */
@@ -232,7 +253,7 @@ class ThreadedExecutor implements Executor {
     for (let job = this.#waiting[0]; job !== undefined && !this.#isClosed; job = this.#waiting[0]) {
       try {
         if (this.#dead) throw errorFromRecord(this.#dead);
-        job.hold = this.#reserve(job.task);
+        job.hold = this.#reserve(job);
       } catch (error) {
         this.#waiting.shift();
         this.#fail(job, error);
@@ -247,7 +268,8 @@ class ThreadedExecutor implements Executor {
   }
 
   /** All that a task needs, or null if something that is under way has to end first. */
-  #reserve(task: ExecutorTask): Hold | null {
+  #reserve(job: Job): Hold | null {
+    const { task } = job;
     const slot = this.#freeSlots.at(-1);
     if (slot === undefined) return null;
     const spec = task.spec instanceof Uint8Array ? decodeTaskSpec(task.spec) : task.spec;
@@ -258,9 +280,8 @@ class ThreadedExecutor implements Executor {
     const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
     if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
     if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
-    // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
     const bytes = spec.out.nbytes + workBytes + slotBytes;
-    if (!this.#arena.hasRoom(bytes) && this.#isHolding) return null;
+    if (!this.#makeReady(job, bytes)) return null;
     const blocks = this.#allocateAll(wanted, largest(task.inputs));
     if (blocks === null) {
       invariant(this.#isHolding, `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
@@ -270,6 +291,36 @@ class ThreadedExecutor implements Executor {
     const [output, ...rest] = blocks as [BlockHandle, ...BlockHandle[]]; // one per wanted
     const work = workBytes > 0 ? (rest.shift() ?? null) : null;
     return { slot, spec, output, work, reads, fetched: rest[0] ?? null, message: null };
+  }
+
+  /**
+   * True when all inputs are in memory, where they stay, and `bytes` are free beside them; false: ask again later.
+   * @throws {MemoryBudgetError} it cannot become so
+   */
+  #makeReady(job: Job, bytes: number): boolean {
+    if (this.#spill) {
+      const absent = this.#pinInputs(job);
+      if (absent.length > 0 || !this.#arena.hasRoom(bytes)) this.#spill.want(absent, bytes);
+    }
+    const isReady = this.#pinInputs(job).length === 0 && this.#arena.hasRoom(bytes);
+    if (isReady || !this.#spill || this.#spill.isMoving || this.#isHolding)
+      // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
+      return isReady || (!this.#spill && !this.#isHolding);
+    throw this.#spill.error(bytes);
+  }
+
+  /** Keep in memory what is there of a job's inputs; gives the others. */
+  #pinInputs({ task, pinned }: Job): BlockHandle[] {
+    const absent = new Set<BlockHandle>();
+    for (const input of task.inputs) {
+      if (!isBlock(input) || pinned.has(input)) continue;
+      if (this.#spill && !this.#spill.isReady(input)) absent.add(input);
+      else {
+        this.#arena.pin(input);
+        pinned.add(input);
+      }
+    }
+    return [...absent];
   }
 
   #allocateAll(wanted: readonly [DType, readonly number[]][], near: BlockHandle | undefined): BlockHandle[] | null {
@@ -296,7 +347,7 @@ class ThreadedExecutor implements Executor {
 
   #drop(block: BlockHandle): void {
     this.#arena.unpin(block);
-    this.#arena.release(block);
+    this.#free(block);
   }
 
   async #prefetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
@@ -441,9 +492,11 @@ class ThreadedExecutor implements Executor {
 
   /** Give back what a job held, and tell how it ended. */
   #finish(job: Job, outcome: TaskOutcome): void {
-    const { task, hold } = job;
+    const { task, hold, pinned } = job;
     task.signal?.removeEventListener("abort", job.onAbort);
-    for (const input of task.inputs) if (isBlock(input)) this.#drop(input);
+    for (const input of pinned) this.#arena.unpin(input);
+    pinned.clear();
+    for (const input of task.inputs) if (isBlock(input)) this.#free(input);
     if (hold) {
       for (const block of [hold.output, hold.work, hold.fetched]) if (block) this.#drop(block);
       if (hold.message) this.#messages.free(hold.message);

@@ -4,6 +4,7 @@ import type { DType } from "../dtype/index.ts";
 import type { Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import type { SpillFigures, SpillOptions } from "./spill.ts";
 
 /** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
 export interface BlockHandle {
@@ -56,6 +57,8 @@ export interface ExecutorStats {
   /** Bytes of live blocks and of regions in use, and their highest value so far. */
   readonly bytesLive: number;
   readonly bytesPeak: number;
+  /** Bytes of blocks that lie on disk instead, and bytes ever written there and read back. */
+  readonly spill: SpillFigures;
   /** Bytes of the arena that were ever used; what it may hold resident. */
   readonly bytesTouched: number;
   readonly blocks: number;
@@ -78,6 +81,8 @@ export interface Executor extends AsyncDisposable {
   readonly threads: number;
   /** Bytes that live blocks and workspaces may take together: what admission has to respect. */
   readonly budgetBytes: number;
+  /** Bytes that may lie on disk beside that; 0: nothing is spilled. */
+  readonly spillBytes: number;
   stats(): ExecutorStats;
   /**
    * A block with undefined contents and reference count 1, to be filled at once.
@@ -88,6 +93,10 @@ export interface Executor extends AsyncDisposable {
   put(block: NDArray): BlockHandle;
   /** The block's elements, C order, in shared memory; valid until control returns to the event loop unless it is pinned. */
   view(handle: BlockHandle): NDArray;
+  /** True when the block's bytes are in memory; otherwise they are on disk, and only `load` and tasks may have them. */
+  isResident(handle: BlockHandle): boolean;
+  /** The block's elements in ordinary memory. @throws what kept them from being read back */
+  load(handle: BlockHandle): Promise<NDArray>;
   /** Keep the block where it is until `unpin`; pins count. */
   pin(handle: BlockHandle): void;
   unpin(handle: BlockHandle): void;
@@ -106,6 +115,8 @@ export interface ExecutorOptions {
   readonly threads: number;
   /** Bytes for blocks and workspaces; `budgetBytesWithin` gives them for a process's limit. */
   readonly budgetBytes: number;
+  /** Where blocks go that find no room. Default: nowhere. */
+  readonly spill?: SpillOptions;
   /** False lets allocations pass the budget; for tests that must see it exceeded. Default true. */
   readonly enforceBudget?: boolean;
   /** Bound of one thread's JavaScript heap, beyond which it dies. Default 512 MiB. */

@@ -1,0 +1,214 @@
+/** Which blocks leave memory for the disk, and their way out and back. The arena's owner thread. */
+import { formatBytes, MemoryBudgetError } from "../base/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import type { Arena } from "./arena.ts";
+import { type SavedPlace, SpillFile } from "./spill-file.ts";
+import type { BlockHandle } from "./types.ts";
+
+/** Where blocks go that find no room, and in which order. */
+export interface SpillOptions {
+  /** Folder on a disk of this machine. */
+  readonly folder: string;
+  /** Bytes that may lie there. */
+  readonly limitBytes: number;
+  /** Blocks in the order in which they had best leave: furthest next use first. Those in use are passed over. */
+  readonly order: () => Iterable<BlockHandle>;
+}
+
+/** What has moved so far, and what lies on disk now. */
+export interface SpillFigures {
+  readonly bytesOnDisk: number;
+  readonly bytesWritten: number;
+  readonly bytesRead: number;
+}
+
+/** More than asked for is made free at a time, as this share of the budget, so that the order is asked for seldom. */
+const HEADROOM = 1 / 16;
+
+/**
+ * Blocks on their way between the arena and a file. A block that was written keeps its copy while the file has room, so
+ * that it leaves a second time for nothing: blocks never change.
+ */
+export class Spill {
+  readonly #arena: Arena;
+  readonly #file: SpillFile;
+  readonly #order: () => Iterable<BlockHandle>;
+  readonly #onChange: () => void;
+  readonly #saved = new Map<number, SavedPlace>();
+  readonly #writing = new Set<number>();
+  readonly #reading = new Set<number>();
+  /** Blocks that could not be read back, and why. */
+  readonly #unreadable = new Map<number, Error>();
+  /** Bytes of those being written. */
+  #leaving = 0;
+  #bytesWritten = 0;
+  #bytesRead = 0;
+  /** What went wrong with the file other than its being full. */
+  #broken: Error | null = null;
+
+  /** @param onChange called whenever memory came free or a block came back @throws {ConfigError} the folder cannot be used */
+  constructor(arena: Arena, options: SpillOptions, onChange: () => void) {
+    this.#arena = arena;
+    this.#file = new SpillFile(options.folder, options.limitBytes);
+    this.#order = options.order;
+    this.#onChange = onChange;
+  }
+
+  /** True while something is under way that ends in a call of `onChange`. */
+  get isMoving(): boolean {
+    return this.#writing.size + this.#reading.size > 0;
+  }
+
+  /** True when the block's bytes can be used. */
+  isReady(block: BlockHandle): boolean {
+    return this.#arena.isResident(block) && !this.#reading.has(block.id);
+  }
+
+  get figures(): SpillFigures {
+    return {
+      bytesOnDisk: this.#arena.stats().away,
+      bytesWritten: this.#bytesWritten,
+      bytesRead: this.#bytesRead,
+    };
+  }
+
+  /**
+   * Work towards `absent` blocks in memory and `nbytes` free beside them. Call again after `onChange`.
+   * @throws what kept a block from being read back
+   */
+  want(absent: readonly BlockHandle[], nbytes: number): void {
+    const coming = absent.filter((block) => !this.#reading.has(block.id));
+    for (const { id } of coming) {
+      const error = this.#unreadable.get(id);
+      if (error) throw error;
+    }
+    const needed = nbytes + coming.reduce((sum, block) => sum + block.nbytes, 0);
+    const over = this.#arena.liveBytes + needed - this.#leaving - this.#arena.budgetBytes;
+    if (over > 0) this.#makeRoom(over);
+    // Inputs come in as room for them appears; the result's room is left for last.
+    for (const block of coming) {
+      if (!this.#arena.hasRoom(block.nbytes) || !this.#arena.restore(block)) break;
+      void this.#read(block);
+    }
+  }
+
+  /** The block's elements in ordinary memory, from the disk. */
+  async load(block: BlockHandle): Promise<NDArray> {
+    const saved = this.#saved.get(block.id);
+    if (!saved) throw this.error(block.nbytes);
+    const bytes = new Uint8Array(block.nbytes);
+    this.#arena.retain(block);
+    try {
+      await this.#file.read(saved, bytes);
+      this.#bytesRead += block.nbytes;
+    } finally {
+      this.release(block);
+    }
+    return NDArray.view(block.dtype, bytes.buffer, 0, block.shape);
+  }
+
+  /** Drop one reference of a block; its copy goes with the last. */
+  release(block: BlockHandle): void {
+    this.#arena.release(block);
+    if (!this.#arena.isLive(block)) this.#forget(block);
+  }
+
+  /** The error of a task that cannot have the memory it needs. */
+  error(nbytes: number): Error {
+    const { budgetBytes } = this.#arena;
+    const { folder, limitBytes, fullBecause } = this.#file;
+    const why = this.#broken?.message ?? fullBecause?.message ?? `${formatBytes(limitBytes)} may lie there`;
+    return new MemoryBudgetError(
+      `no room for ${formatBytes(nbytes)} within ${formatBytes(budgetBytes)}, and no more blocks can be spilled to ${folder}: ${why}`,
+      { details: { nbytes, budgetBytes, folder, limitBytes }, cause: this.#broken ?? fullBecause ?? undefined },
+    );
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** Evict what has a copy, write what has none, until `nbytes` and a little more are free or on their way out. */
+  #makeRoom(nbytes: number): void {
+    let left = nbytes + this.#arena.budgetBytes * HEADROOM;
+    for (const block of this.#order()) {
+      if (left <= 0) return;
+      if (!this.#arena.canEvict(block)) continue; // pinned while it is written or read
+      if (this.#saved.has(block.id)) this.#arena.evict(block);
+      else if (this.#broken !== null) continue;
+      else void this.#write(block);
+      left -= block.nbytes;
+    }
+  }
+
+  async #write(block: BlockHandle): Promise<void> {
+    this.#begin(block, this.#writing);
+    this.#leaving += block.nbytes;
+    try {
+      const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      const saved =
+        (await this.#file.write(bytes)) ?? (this.#dropCopies(block.nbytes) ? await this.#file.write(bytes) : null);
+      if (saved) {
+        this.#saved.set(block.id, saved);
+        this.#bytesWritten += block.nbytes;
+      }
+    } catch (error) {
+      this.#broken = error instanceof Error ? error : new Error(String(error)); // told by whoever finds no room
+    }
+    this.#leaving -= block.nbytes;
+    this.#arena.unpin(block);
+    // Somebody may have begun to use it meanwhile; then it stays, with its copy.
+    if (this.#saved.has(block.id) && this.#arena.canEvict(block)) this.#arena.evict(block);
+    this.#end(block, this.#writing);
+  }
+
+  async #read(block: BlockHandle): Promise<void> {
+    this.#begin(block, this.#reading);
+    const saved = this.#saved.get(block.id) as SavedPlace; // evicted blocks have a copy
+    const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
+    try {
+      await this.#file.read(saved, new Uint8Array(buffer, byteOffset, byteLength));
+      this.#bytesRead += block.nbytes;
+      this.#arena.unpin(block);
+    } catch (error) {
+      this.#unreadable.set(block.id, error instanceof Error ? error : new Error(String(error)));
+      this.#arena.unpin(block);
+      this.#arena.evict(block);
+    }
+    this.#end(block, this.#reading);
+  }
+
+  #begin(block: BlockHandle, moving: Set<number>): void {
+    moving.add(block.id);
+    this.#arena.retain(block);
+    this.#arena.pin(block);
+  }
+
+  #end(block: BlockHandle, moving: Set<number>): void {
+    moving.delete(block.id);
+    this.release(block);
+    this.#onChange();
+  }
+
+  /** Copies of blocks that are in memory as well make room for `nbytes`. */
+  #dropCopies(nbytes: number): boolean {
+    let left = nbytes;
+    for (const [id, saved] of this.#saved) {
+      if (left <= 0) break;
+      if (this.#reading.has(id) || !this.#arena.isResident({ id })) continue;
+      this.#file.free(saved);
+      this.#saved.delete(id);
+      left -= saved.nbytes;
+    }
+    return left < nbytes;
+  }
+
+  #forget(block: BlockHandle): void {
+    this.#unreadable.delete(block.id);
+    const saved = this.#saved.get(block.id);
+    if (!saved) return;
+    this.#saved.delete(block.id);
+    this.#file.free(saved);
+  }
+}
