@@ -22,21 +22,43 @@ export async function serveClient(
 ): Promise<typeof NO_REPLY> {
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
+  await hub.restoration?.ready;
   hub.clients.set(id, client);
   hub.feed({ type: "client-joined", client: id });
-  comm.send([{ op: "stream-start", warning: "", error: "" }]);
+  const keepsJournal = client.isNative && hub.restoration !== null;
+  comm.send([{ op: "stream-start", warning: "", error: "", ...(keepsJournal ? { keeps_journal: true } : {}) }]);
+  for (const key of hub.restoration?.clientJoined(id) ?? []) client.stream.send({ op: "lost-data", key });
+  let hasLeft = false;
   const gone = new AbortController();
   void comm.closed.then(() => gone.abort());
   try {
     for await (const messages of readStream(comm, parse)) {
-      for (const message of messages) await act(hub, client, message, { ...options, signal: gone.signal });
+      for (const message of messages) {
+        if (message.op === "close-client") hasLeft = true;
+        if (message.op !== "publish_flush_batched_send") hub.restoration?.hear(client, message);
+        await act(hub, client, message, { ...options, signal: gone.signal });
+      }
     }
   } finally {
     if (hub.clients.get(id) === client) hub.clients.delete(id);
     for (const topic of hub.topics.keys()) unsubscribe(hub, topic, id);
-    hub.feed({ type: "client-left", client: id });
+    if (keepsJournal && !hasLeft) hub.restoration?.clientLost(id);
+    else {
+      hub.restoration?.note({ kind: "left", client: id });
+      hub.feed({ type: "client-left", client: id });
+    }
   }
   return NO_REPLY;
+}
+
+/** Do again what a client said in a former life of this scheduler. */
+export async function actAgain(
+  hub: Hub,
+  id: string,
+  { message, ...options }: ActOptions & { readonly message: ClientToScheduler },
+): Promise<void> {
+  const comm: Pick<ConnectedClient, "id" | "isNative"> = { id, isNative: true };
+  await act(hub, comm, message, options);
 }
 
 function parse(map: ReadonlyMap<unknown, unknown>): ClientToScheduler | Extra {
@@ -61,7 +83,7 @@ interface ActOptions {
 
 async function act(
   hub: Hub,
-  client: ConnectedClient,
+  client: Pick<ConnectedClient, "id" | "isNative">,
   message: ClientToScheduler | Extra,
   options: ActOptions,
 ): Promise<void> {

@@ -12,6 +12,7 @@ import {
   serializeTaskSpec,
   type WorkerToScheduler,
 } from "../protocol/index.ts";
+import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
   Scheduler,
@@ -71,6 +72,8 @@ export class Hub {
   readonly rpc: Rpc;
   readonly workers: Map<WorkerAddress, ConnectedWorker> = new Map();
   readonly clients: Map<ClientId, ConnectedClient> = new Map();
+  /** What must outlive this process; null: nothing. */
+  restoration: Restoration | null = null;
   /** Clients that listen to a topic. */
   readonly topics: Map<string, Set<ClientId>> = new Map();
   /** Hears what workers say, before the machine does. */
@@ -107,6 +110,9 @@ export class Hub {
     if (this.#isDead) return;
     const now = this.clock.now();
     if (event.type !== "tick" && event.type !== "worker-heartbeat") this.lastActiveMs = now;
+    if (event.type === "restart") this.restoration?.note({ kind: "restart" });
+    else if (event.type === "data-placed" && event.client !== null && this.clients.get(event.client)?.isNative)
+      this.restoration?.note({ kind: "placed", client: event.client, keys: Array.from(event.whoHas.keys()) });
     const outbox: SchedulerInstruction[] = [];
     try {
       // `now` and `stimulusId` are what BareEvent leaves out.
@@ -157,6 +163,7 @@ export class Hub {
   /** Connect a worker's stream. */
   addWorker(worker: ConnectedWorker): void {
     this.workers.set(worker.address, worker);
+    if (!worker.isPython) this.restoration?.note({ kind: "joined", worker: worker.address });
     for (const resolve of this.#joins) resolve();
   }
 
@@ -164,6 +171,7 @@ export class Hub {
   removeWorker(worker: ConnectedWorker): void {
     if (this.workers.get(worker.address) !== worker) return;
     this.workers.delete(worker.address);
+    this.restoration?.note({ kind: "gone", worker: worker.address });
     this.feed({ type: "worker-left", worker: worker.address, isExpected: worker.isLeaving });
   }
 
@@ -222,6 +230,7 @@ export class Hub {
   dispose(): void {
     this.#isDead = true;
     clearTimeout(this.#wake);
+    this.restoration?.dispose();
     for (const resolve of this.#joins) resolve();
     for (const resolve of this.#retirements.values()) resolve([]);
     this.#retirements.clear();
@@ -244,6 +253,7 @@ export class Hub {
       case "drop-worker": {
         const worker = this.workers.get(instruction.worker);
         this.workers.delete(instruction.worker);
+        this.restoration?.note({ kind: "gone", worker: instruction.worker });
         worker?.stream.comm.abort(
           new RsdatError("worker-lost", `worker ${instruction.worker} dropped: ${instruction.reason}`),
         );

@@ -49,6 +49,8 @@ export class Journal {
   readonly #file: JournalFile;
   readonly #logger: Logger;
   #compactAt = Number.POSITIVE_INFINITY;
+  /** True while what is remembered is done again: that is no news. */
+  isPaused = false;
   #isBroken = false;
 
   /**
@@ -75,7 +77,7 @@ export class Journal {
 
   /** Remember. A journal that cannot be written any more is given up, with an error in the log: work goes on. */
   note(entry: JournalEntry): void {
-    if (this.#isBroken) return;
+    if (this.#isBroken || this.isPaused) return;
     try {
       this.#file.append(encodeEntry(entry));
     } catch (error) {

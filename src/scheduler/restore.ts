@@ -2,9 +2,10 @@
  * A scheduler that was started again from its journal: workers that come back are waited for, then everything that is
  * remembered is done again, then what the workers hold is taken in. Until then nobody is served.
  */
+import { isRsdatError, RemoteProtocolError } from "../base/index.ts";
 import type { Key } from "../graph/index.ts";
-import type { ClientToScheduler } from "../protocol/index.ts";
-import type { Hub } from "./hub.ts";
+import { type ClientToScheduler, KEY } from "../protocol/index.ts";
+import type { ConnectedClient, Hub } from "./hub.ts";
 import type { Journal, JournalEntry } from "./journal.ts";
 import type { ClientId, WorkerAddress } from "./state/index.ts";
 
@@ -47,6 +48,18 @@ export class Restoration {
     this.#options = options;
     this.#entries = [...journal.entries()];
     this.#expected = workersIn(this.#entries);
+    journal.isPaused = true;
+  }
+
+  /** Something happened that a next life must know. */
+  note(entry: JournalEntry): void {
+    this.#journal.note(entry);
+  }
+
+  /** A message of a client came, and will be obeyed. */
+  hear(client: ConnectedClient, message: ClientToScheduler): void {
+    this.#journal.hear(client.id, client.isNative, message);
+    if (this.#journal.isLarge) this.#compact();
   }
 
   /** Resolves when clients may be served. */
@@ -104,6 +117,7 @@ export class Restoration {
 
   dispose(): void {
     for (const timer of this.#timers) clearTimeout(timer);
+    this.#journal.close();
     this.#isGathering = false;
     this.#ready.resolve();
   }
@@ -116,16 +130,22 @@ export class Restoration {
     for (const entry of this.#entries) await this.#again(entry, clients);
     for (const { worker, inventory } of this.#arrivals.values()) this.#takeIn(worker, inventory, inventory);
     for (const client of clients) this.clientLost(client);
-    const { views } = this.#hub.machine;
-    this.#journal.compact(
-      (key) => views.stateOf(key) !== "forgotten",
-      views.workers().map(({ facts }) => facts.address),
-    );
+    this.#journal.isPaused = false;
+    this.#compact();
     if (this.#entries.length > 0)
       this.#hub.logger.info(
         `journal: ${this.#entries.length} records, ${this.#arrivals.size} of ${this.#expected.size} workers are back`,
       );
     this.#ready.resolve();
+  }
+
+  #compact(): void {
+    const { views } = this.#hub.machine;
+    const workers = Array.from(this.#hub.workers.values()).filter(({ isPython }) => !isPython);
+    this.#journal.compact(
+      (key) => views.stateOf(key) !== "forgotten",
+      workers.map(({ address }) => address),
+    );
   }
 
   /** Do one remembered thing again. */
@@ -134,7 +154,7 @@ export class Restoration {
       case "message":
         clients.add(entry.client);
         this.#hub.feed({ type: "client-joined", client: entry.client });
-        return this.#options.act(entry.client, entry.message);
+        return this.#act(entry.client, entry.message);
       case "placed":
         return this.#place(entry, clients);
       case "foreign": {
@@ -154,6 +174,16 @@ export class Restoration {
       case "joined":
       case "gone":
         return;
+    }
+  }
+
+  /** What a client asked for and nobody can do was refused in the former life too. */
+  async #act(client: ClientId, message: ClientToScheduler): Promise<void> {
+    try {
+      await this.#options.act(client, message);
+    } catch (error) {
+      if (!isRsdatError(error) || error.code === "invariant") throw error;
+      this.#hub.logger.warning(`journal: ${message.op} of ${client} is passed over: ${error.message}`);
     }
   }
 
@@ -197,6 +227,20 @@ export class Restoration {
     this.#timers.add(timer);
     return timer;
   }
+}
+
+/** What a worker says it holds: pairs of key and bytes. @throws {RemoteProtocolError} something else */
+export function readInventory(value: unknown): Inventory {
+  if (value === undefined) return new Map();
+  if (!Array.isArray(value)) throw new RemoteProtocolError("register-worker.extra.inventory: expected an array");
+  return new Map(
+    value.map((pair: unknown) => {
+      const [key, nbytes] = Array.isArray(pair) ? pair : [];
+      if (typeof nbytes !== "number" || !(nbytes >= 0))
+        throw new RemoteProtocolError("register-worker.extra.inventory: expected pairs of key and bytes");
+      return [KEY.read(key, "register-worker.extra.inventory"), nbytes] as const;
+    }),
+  );
 }
 
 function workersIn(entries: readonly JournalEntry[]): Set<WorkerAddress> {

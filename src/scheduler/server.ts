@@ -14,14 +14,16 @@ import {
   systemClock,
 } from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
-import { serveClient } from "./client-connection.ts";
+import { actAgain, serveClient } from "./client-connection.ts";
 import { Coordination } from "./coordination/index.ts";
 import { serveHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
+import { Journal } from "./journal.ts";
 import { Plugins } from "./plugins.ts";
 import { Published } from "./published.ts";
 import { type RequestContext, requestHandlers } from "./requests.ts";
+import { Restoration } from "./restore.ts";
 import type { SchedulerConfig, SchedulerViews } from "./state/index.ts";
 import { TaskStream } from "./task-stream.ts";
 import { serveWorker } from "./worker-connection.ts";
@@ -48,6 +50,15 @@ export interface SchedulerOptions {
   readonly pythonWaitMs?: number;
   /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
   readonly dialect?: boolean;
+  /**
+   * File in which is kept what clients asked for. A scheduler that is started again with it, at the same address, takes
+   * over: workers come back with their results, rsdat clients get theirs. Default: none.
+   */
+  readonly journal?: string | null;
+  /** Time that workers of a former life have to come back. Default 10 seconds; when all are here nobody waits. */
+  readonly gatherMs?: number;
+  /** Time that a client whose connection broke has to come back, with a journal. Default one minute. */
+  readonly clientWaitMs?: number;
   /** Limits of the machine. */
   readonly machine?: Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
   readonly clock?: Clock;
@@ -69,6 +80,8 @@ export interface SchedulerServer extends AsyncDisposable {
 
 const PORT = 8786;
 const PYTHON_WAIT_MS = 300_000;
+const GATHER_MS = 10_000;
+const CLIENT_WAIT_MS = 60_000;
 
 /**
  * Start a scheduler that clients and workers of Dask and of rsdat can connect to.
@@ -162,6 +175,7 @@ class Server implements SchedulerServer {
           coordination,
         }),
     };
+    const restoration = this.#restoration(published, coordination);
     const contactHost = this.#options.contactHost ?? firstInterface();
     const scheme = this.#options.protocol ?? (this.#security.requiresEncryption ? "tls" : "tcp");
     this.#listener = await listen(
@@ -179,6 +193,27 @@ class Server implements SchedulerServer {
     if (scheme === "tcp" && !isLoopback(host)) this.#logger.warning(openDoor(this.address));
     this.#watchIdle();
     this.#logger.info(`scheduler at ${this.address}`);
+    await restoration?.start();
+  }
+
+  /** The former life of this scheduler, if it keeps a journal. */
+  #restoration(published: Published, coordination: Coordination): Restoration | null {
+    const { journal, gatherMs = GATHER_MS, clientWaitMs = CLIENT_WAIT_MS } = this.#options;
+    if (!journal) return null;
+    const restoration = new Restoration(this.#hub, new Journal(journal, this.#logger), {
+      workersMs: gatherMs,
+      clientsMs: clientWaitMs,
+      act: (client, message) =>
+        actAgain(this.#hub, client, {
+          message,
+          pythonWaitMs: 0,
+          flushes: published,
+          coordination,
+          signal: new AbortController().signal,
+        }),
+    });
+    this.#hub.restoration = restoration;
+    return restoration;
   }
 
   close(): Promise<void> {

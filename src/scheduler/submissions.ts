@@ -35,7 +35,7 @@ const EXPAND_TRIES = 3;
 const EXPAND_MS = 600_000;
 
 /** `update-layers`: our own dialect. @throws {RemoteProtocolError} the layers or what is wanted of them make no sense */
-export function submitLayers(hub: Hub, client: ConnectedClient, message: UpdateLayers): void {
+export function submitLayers(hub: Hub, client: Pick<ConnectedClient, "id">, message: UpdateLayers): void {
   const { graph, edges, order } = readGraph(message.layers);
   const least = message.annotations.get("least_bytes");
   hub.feed({
@@ -91,7 +91,7 @@ function leastBytes(graph: Graph): number {
 /** `update-graph`: resolves when the machine has its tasks, or has told the client why it cannot have them. */
 export async function submitGraph(
   hub: Hub,
-  client: ConnectedClient,
+  client: Pick<ConnectedClient, "id">,
   message: UpdateGraph,
   options: { readonly pythonWaitMs: number; readonly signal: AbortSignal },
 ): Promise<void> {

@@ -9,6 +9,7 @@ import {
 } from "../protocol/index.ts";
 import { type ConnectedWorker, type Hub, workerStream } from "./hub.ts";
 import type { Plugins } from "./plugins.ts";
+import { readInventory } from "./restore.ts";
 import type { WorkerFacts } from "./state/index.ts";
 
 /** Longest of Dask's heartbeat intervals by number of workers, in seconds. Source: distributed `heartbeat_interval`. */
@@ -47,20 +48,24 @@ export async function serveWorker(
     metrics: rawMetrics(request),
     isLeaving: false,
   };
-  const heartbeatInterval = heartbeatSeconds(hub.workers.size + 1);
-  comm.send(
-    REGISTER_WORKER.answer({
+  const keepsJournal = hub.restoration !== null && comm.handshake.rsdat !== undefined;
+  const connect = (): void => {
+    const answer = REGISTER_WORKER.answer({
       status: "OK",
       time,
-      heartbeatInterval,
+      heartbeatInterval: heartbeatSeconds(hub.workers.size + 1),
       workerPlugins: plugins.for(isPython),
       warning: "",
       error: "",
-    }),
-  );
-  hub.addWorker(worker);
-  hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });
-  hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
+      ...(keepsJournal ? { keepsJournal } : {}),
+    });
+    if (!comm.isClosed) comm.send(answer);
+    hub.addWorker(worker);
+    hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });
+    hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
+  };
+  if (hub.restoration) await hub.restoration.gather(me.address, readInventory(me.extra.get("inventory")), connect);
+  else connect();
   try {
     for await (const messages of readStream(comm, WORKER_TO_SCHEDULER.parse)) hear(hub, worker, messages);
   } finally {
@@ -167,7 +172,9 @@ function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
 /** What identity tells of a worker besides what the machine knows. */
 function infoOf(me: RegisterWorker, comm: Comm): ReadonlyMap<string, unknown> {
   // As Dask does, what a worker adds to its registration is told on; the fields below win.
-  const extra = Array.from(me.extra, ([name, value]) => [String(name), value] as const);
+  const extra = Array.from(me.extra, ([name, value]) => [String(name), value] as const).filter(
+    ([name]) => name !== "inventory",
+  );
   return new Map<string, unknown>([
     ...extra,
     ["type", "Worker"],
