@@ -37,6 +37,11 @@ export class Values {
     return Array.from(this.#values.keys());
   }
 
+  /** Facts of everything held. */
+  facts(): Map<Key, ValueFacts> {
+    return new Map(Array.from(this.#values, ([key, value]) => [key, factsOf(value)] as const));
+  }
+
   /** Hold `value` and give its facts for the machine. */
   set(key: Key, value: Stored): ValueFacts {
     this.drop(key);

@@ -29,7 +29,6 @@ import {
   memoryLimitBytes,
   packageVersion,
   securityFor,
-  speaksDialect,
   systemClock,
 } from "../config/index.ts";
 import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
@@ -51,11 +50,13 @@ import {
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { jobFacts, MetricsSource, type TransferFigures, versionsOf } from "./metrics.ts";
 import { Progress } from "./progress.ts";
+import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
 import { workerHandlers } from "./requests.ts";
 import { type Ended, type Moved, needOf, runTask, type Trust } from "./run-task.ts";
 import {
   createWorkerMachine,
   type ValueFacts,
+  type WorkerCounts,
   type WorkerEvent,
   type WorkerInstruction,
   type WorkerLimits,
@@ -102,6 +103,8 @@ const DEATH_TIMEOUT_MS = 60_000;
 /** Time that running tasks are given to end, and the scheduler to move data, when the worker leaves. */
 const LEAVE_MS = 30_000;
 const GOODBYE_MS = 2_000;
+/** Time that running tasks have to end before this worker goes back to a scheduler that was started again. */
+const AWAY_MS = 5_000;
 /** Events that may wait while one is handled. */
 const BACKLOG_MAX = 1_000_000;
 
@@ -116,10 +119,11 @@ export class Worker implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #executor: Executor;
-  readonly #machine: WorkerMachine;
+  /** Made anew when the worker comes back to a scheduler that was started again. */
+  #machine: WorkerMachine;
   readonly #values: Values;
   readonly #rpc: Rpc;
-  readonly #stream: BatchedStream<WorkerToScheduler>;
+  #stream: BatchedStream<WorkerToScheduler>;
   readonly #metrics: MetricsSource;
   readonly #progress = new Progress();
   readonly #transfers: TransferFigures = {
@@ -139,6 +143,9 @@ export class Worker implements AsyncDisposable {
   #wake: NodeJS.Timeout | undefined;
   #listener: Listener | undefined;
   #isLeaving = false;
+  #keepsJournal = false;
+  #isAway = false;
+  #isBeating = false;
 
   private constructor(
     options: WorkerOptions,
@@ -306,6 +313,7 @@ export class Worker implements AsyncDisposable {
       );
     }
     if (reply.error) throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.error}`);
+    this.#keepsJournal = reply.keepsJournal ?? false;
     this.#run(comm, reply);
   }
 
@@ -319,26 +327,59 @@ export class Worker implements AsyncDisposable {
       ["allows_insecure", this.#options.allowInsecure ?? false],
       ...jobFacts(process.env),
       ...(this.#options.extra ?? []),
+      ...(this.#isAway ? [["inventory", inventoryOf(this.#values)] as const] : []),
     ]);
   }
 
   #run(comm: Comm, registered: WorkerRegistered): void {
     this.#handle({ type: "status", status: "running" });
     void this.#listen(comm);
-    void this.#beat((registered.heartbeatInterval ?? 0.5) * 1000);
+    if (!this.#isBeating) void this.#beat((registered.heartbeatInterval ?? 0.5) * 1000);
+    this.#isBeating = true;
   }
 
   /** The scheduler's stream, until it ends. */
   async #listen(comm: Comm): Promise<void> {
     let reason = "the scheduler closed the connection";
+    let isOver = true;
     try {
       for await (const messages of readStream(comm, SCHEDULER_TO_WORKER.parse))
         this.#handle({ type: "scheduler-messages", messages });
+      isOver = !this.#keepsJournal || this.#isLeaving;
     } catch (error) {
       reason = `the connection to the scheduler broke: ${errorToRecord(error).message}`;
       if (!isRsdatError(error) || isRsdatError(error, "invariant")) throw error; // ours to repair: the process ends
+      isOver = !this.#keepsJournal || this.#isLeaving;
     } finally {
-      await this.close(reason);
+      if (isOver || this.#ending.signal.aborted) await this.close(reason);
+      else await this.#comeBack(reason);
+    }
+  }
+
+  /** The scheduler keeps a journal and will be there again: wait for it, and come back with what is here. */
+  async #comeBack(reason: string): Promise<void> {
+    const { signal } = this.#ending;
+    this.#logger.warning(`${reason}; waiting for it to come back, with ${this.#values.keys().length} results`);
+    this.#isAway = true;
+    this.#handle({ type: "status", status: "paused" });
+    const until = this.#clock.now() + AWAY_MS;
+    const isBusy = ({ executing, incomingCount }: WorkerCounts): boolean => executing.length + incomingCount > 0;
+    while (isBusy(this.#machine.counts()) && this.#clock.now() < until && !signal.aborted) await sleep(20);
+    clearTimeout(this.#wake);
+    // What still runs ends in the former machine, and nobody asks for it any more.
+    this.#machine = createWorkerMachine(this.#limits(), needOf);
+    this.#handle({ type: "update-data", values: this.#values.facts() });
+    try {
+      await reconnect(
+        { ...handshakeOf(this.#options), ...this.#options, signal, logger: this.#logger },
+        async (comm) => {
+          this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
+          await this.#register(comm);
+        },
+      );
+      this.#isAway = false;
+    } catch (error) {
+      await this.close(`the scheduler did not come back: ${errorToRecord(error).message}`);
     }
   }
 
@@ -360,6 +401,7 @@ export class Worker implements AsyncDisposable {
 
   /** Milliseconds until the next one, if the scheduler says. */
   async #sendHeartbeat(): Promise<number | null> {
+    if (this.#isAway) return null;
     const now = this.#clock.now();
     const counts = this.#machine.counts();
     const heartbeat = HEARTBEAT_WORKER.ask({
@@ -372,6 +414,11 @@ export class Worker implements AsyncDisposable {
     const reply = HEARTBEAT_WORKER.parseAnswer(
       await this.#rpc.call(this.#options.scheduler, heartbeat, { signal: this.#ending.signal }),
     );
+    if (reply.status === "missing" && this.#keepsJournal) {
+      // Its next life is there already, and our connection to the former one is not known to be over.
+      if (!this.#isAway) this.#stream.comm.abort(new CommClosedError("the scheduler was started again"));
+      return null;
+    }
     if (reply.status === "missing") {
       void this.close("the scheduler does not know this worker any more");
       return null;
@@ -453,16 +500,22 @@ export class Worker implements AsyncDisposable {
   }
 
   #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
+    const machine = this.#machine;
     const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
     runTask(
       { executor: this.#executor, values: this.#values, trust, worker: this.address },
       instruction,
-      (ended, moved) => this.#ended(ended, moved),
+      (ended, moved) => this.#ended(ended, moved, machine),
     );
   }
 
-  #ended(ended: Ended, moved: Moved): void {
+  #ended(ended: Ended, moved: Moved, machine: WorkerMachine): void {
     if (this.#ending.signal.aborted) return;
+    if (machine !== this.#machine) {
+      if (ended.type === "execute-success" && ended.stored.kind === "block")
+        this.#executor.release(ended.stored.handle);
+      return;
+    }
     this.#tellProgress(ended.key, moved);
     if (ended.type === "execute-failure") return this.#handle(ended);
     const { stored, ...event } = ended;
@@ -477,6 +530,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #gather(instruction: GatherInstruction): Promise<void> {
+    const machine = this.#machine;
     const began = this.#clock.now();
     const end = await fetchFrom(this.#rpc, instruction, {
       me: this.address,
@@ -484,7 +538,7 @@ export class Worker implements AsyncDisposable {
       clock: this.#clock,
       signal: this.#ending.signal,
     });
-    if (this.#ending.signal.aborted) return;
+    if (this.#ending.signal.aborted || machine !== this.#machine) return;
     if (end.type === "gather-success") {
       this.#transfers.incomingCountTotal++;
       const seconds = (this.#clock.now() - began) / 1000;
@@ -529,25 +583,5 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-/** Says nothing once the worker closes: connections that break then are meant to. */
-function untilAborted(logger: Logger, signal: AbortSignal): Logger {
-  const gate =
-    (level: keyof Logger) =>
-    (message: string, details?: Readonly<Record<string, unknown>>): void => {
-      if (!signal.aborted) logger[level](message, details);
-    };
-  return { debug: gate("debug"), info: gate("info"), warning: gate("warning"), error: gate("error") };
-}
-
 /** An event before time and stimulus are known. */
 type Unstamped = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never) : never;
-
-/** Our half of the handshake, and the certificates that go before it. */
-function handshakeOf(options: Pick<WorkerOptions, "dialect" | "security">): {
-  readonly version: string;
-  readonly dialect: boolean;
-  readonly security?: Security;
-} {
-  const { dialect = speaksDialect(), security } = options;
-  return { version: packageVersion(), dialect, ...(security ? { security } : {}) };
-}
