@@ -1,6 +1,6 @@
 /** The door from lazy to run: several objects become one graph, planned, run, and put together. */
 import { ArgumentError, CancelledError, invariant, isRsdatError, parseBytes } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
 import {
   type Chunks,
   currentRunner,
@@ -17,7 +17,7 @@ import {
   shapeOfChunks,
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
-import { copyBlock, NDArray } from "../ndarray/index.ts";
+import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { causeOfLoss } from "./holds.ts";
 import { type Call, Tick } from "./together.ts";
 
@@ -254,12 +254,22 @@ function memoryBytes(options: ComputeOptions): { memoryBytes?: number } {
   return options.memory === undefined ? {} : { memoryBytes: parseBytes(options.memory, "memory") };
 }
 
+/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
+const UNSET_BYTES = 128 << 10;
+
+/** A block whose elements are about to be written, all of them: in memory that an earlier result left, where there is some. */
+function unsetBlock(dtype: DType, shape: readonly number[]): NDArray {
+  const nbytes = sizeOf(shape) * itemsize(dtype);
+  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
+  return NDArray.view(dtype, buffer, byteOffset, shape);
+}
+
 /** One block from an array's blocks. */
 export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
   const first = blocks[0];
   if (blocks.length === 1 && first !== undefined) return first;
-  const shape = shapeOfChunks(chunks);
-  const out = NDArray.zeros(dtype, shape);
+  const out = unsetBlock(dtype, shapeOfChunks(chunks));
   const grid = chunks.map((c) => c.length);
   const position = grid.map(() => 0);
   const starts = chunks.map((sizes) => {
