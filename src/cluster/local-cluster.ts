@@ -166,7 +166,7 @@ function count(n: number, what: string): number {
 
 /** A fresh token in a file that only its owner reads. */
 function makeToken(): { readonly folder: string; readonly token: string; readonly tokenFile: string } {
-  const folder = mkdtempSync(join(config.text("temporary-directory") ?? tmpdir(), "rsdat-cluster-"));
+  const folder = mkdtempSync(join(config.path("temporary-directory") ?? tmpdir(), "rsdat-cluster-"));
   const token = randomBytes(32).toString("hex");
   const tokenFile = join(folder, "token");
   writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });

@@ -1,12 +1,14 @@
 /** The configuration of this process: defaults, files, variables, overrides. */
 import { ConfigError, parseBytes, parseDurationMs } from "../base/index.ts";
 import { allottedCpus, allottedMemoryBytes, type SystemFacts, systemFacts } from "./allotment.ts";
+import { settingWarnings } from "./check.ts";
 import type { ConfigValue } from "./literal.ts";
 import { SCHEMA } from "./schema.ts";
-import { collectTree, type Environment } from "./sources.ts";
-import { type ConfigTree, isTree, lookUp, mergeTrees, nest } from "./tree.ts";
+import { collectTree, type Environment, inheritable } from "./sources.ts";
+import { type ConfigTree, expandVariables, isTree, lookUp, mergeTrees, nest } from "./tree.ts";
 
-const DEFAULTS = nest(Object.fromEntries(Object.entries(SCHEMA).map(([key, entry]) => [key, entry.default])));
+const LISTED = Object.entries(SCHEMA).filter(([, entry]) => !entry.isUnlisted);
+const DEFAULTS = nest(Object.fromEntries(LISTED.map(([key, entry]) => [key, entry.default])));
 
 /** Dask's configuration. Files are read on first use. A running machine holds a frozen copy of what it needs. */
 export class Config {
@@ -15,14 +17,23 @@ export class Config {
   #collected: ConfigTree | null = null;
   #merged: ConfigTree | null = null;
   #overrides: readonly ConfigTree[] = [];
+  readonly #warn: (message: string) => void;
+  readonly #warned = new Set<string>();
 
-  /** @param env the environment to read; default this process's, at the time of reading */
-  constructor(env: Environment | null = null) {
+  /**
+   * @param env the environment to read; default this process's, at the time of reading
+   * @param warn told once of every setting that is unknown or has no effect; default nobody
+   */
+  constructor(env: Environment | null = null, warn: (message: string) => void = () => undefined) {
     this.#env = env;
+    this.#warn = warn;
   }
 
   get #tree(): ConfigTree {
-    this.#collected ??= collectTree(this.#env ?? process.env);
+    if (this.#collected === null) {
+      this.#collected = collectTree(this.#env ?? process.env);
+      this.#check(this.#collected);
+    }
     this.#merged ??= [this.#collected, ...this.#overrides].reduce<ConfigTree>(mergeTrees, DEFAULTS);
     return this.#merged;
   }
@@ -65,6 +76,12 @@ export class Config {
     );
   }
 
+  /** A path, with `$NAME` replaced from the environment, or null where the key is unset. */
+  path(key: string): string | null {
+    const text = this.text(key);
+    return text === null ? null : String(expandVariables(text, this.#env ?? process.env));
+  }
+
   /** Milliseconds of a duration such as `"30s"` (a bare number counts seconds), or null where the key is unset. */
   durationMs(key: string): number | null {
     return this.#read(key, 'a duration such as "30s"', (v) =>
@@ -97,9 +114,32 @@ export class Config {
     });
   }
 
+  /** Dotted keys that are set or known and contain `text`, with their values; all without one. dask `config find`. */
+  find(text = ""): ReadonlyMap<string, ConfigValue> {
+    const wanted = text.replaceAll("_", "-");
+    const out = new Map<string, ConfigValue>();
+    for (const [key, value] of flatten(this.#tree, ""))
+      if (key.replaceAll("_", "-").includes(wanted)) out.set(key, structuredClone(value));
+    return out;
+  }
+
+  /** Everything in the form in which `DASK_INTERNAL_INHERIT_CONFIG` hands it to a process. dask.config `serialize`. */
+  serialize(): string {
+    return inheritable(this.#tree);
+  }
+
+  #check(tree: ConfigTree): void {
+    for (const [key, message] of settingWarnings(tree)) {
+      if (this.#warned.has(key)) continue;
+      this.#warned.add(key);
+      this.#warn(message);
+    }
+  }
+
   /** Override values (dotted keys or levels) until the answer is disposed of; overrides may end in any order. */
   set(values: { readonly [key: string]: ConfigValue }): Disposable {
     const layer = nest(values);
+    this.#check(layer);
     this.#overrides = [...this.#overrides, layer];
     this.#merged = null;
     return {
@@ -119,7 +159,7 @@ export class Config {
 }
 
 /** The configuration of this process. */
-export const config: Config = new Config();
+export const config: Config = new Config(null, (message) => process.emitWarning(message, "ConfigWarning"));
 
 /**
  * Bytes that this process may take. `rsdat.memory-limit`: a size, a fraction (at most 1) of what was allotted, or "auto":
@@ -136,14 +176,32 @@ export function memoryLimitBytes(from: Config = config, facts: SystemFacts = sys
   return bytes;
 }
 
+/** Dask's names for its runners without processes. Source: dask/base.py `named_schedulers`. */
+const SYNCHRONOUS: ReadonlySet<string> = new Set(["sync", "synchronous", "single-threaded"]);
+const THREADED: ReadonlySet<string> = new Set(["threads", "threading"]);
+
 /**
- * Compute threads of this process: `num-workers`, else the CPUs allotted.
- * @throws {ConfigError} `num-workers` is not a whole number above 0
+ * Compute threads of this process: 1 where `scheduler` is "synchronous", else `num-workers`, else the CPUs allotted.
+ * @throws {ConfigError} `num-workers` is not a whole number above 0, or `scheduler` names no runner of this process
  */
 export function computeThreads(from: Config = config, facts: SystemFacts = systemFacts()): number {
+  const scheduler = from.text("scheduler")?.toLowerCase() ?? "threads";
+  if (SYNCHRONOUS.has(scheduler)) return 1;
+  if (!THREADED.has(scheduler))
+    throw new ConfigError(
+      `configuration scheduler is ${JSON.stringify(scheduler)}, expected "threads" or "synchronous"; for processes start a LocalCluster, for a cluster connect a Client`,
+      { details: { scheduler } },
+    );
   const given = from.number("num-workers");
   if (given === null) return allottedCpus(facts).value;
   if (!Number.isInteger(given) || given < 1)
     throw new ConfigError(`configuration num-workers is ${given}, expected a whole number above 0`);
   return given;
+}
+
+function* flatten(tree: ConfigTree, above: string): Generator<readonly [key: string, value: ConfigValue]> {
+  for (const [name, value] of Object.entries(tree)) {
+    if (isTree(value) && Object.keys(value).length > 0) yield* flatten(value, `${above}${name}.`);
+    else yield [`${above}${name}`, value];
+  }
 }

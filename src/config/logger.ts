@@ -1,6 +1,6 @@
 /** The default logger and the real clock. */
 import { pino } from "pino";
-import type { Clock, Logger, LogLevel } from "../base/index.ts";
+import { type Clock, ConfigError, type Logger, type LogLevel } from "../base/index.ts";
 import { config } from "./config.ts";
 
 /** Time as the machine has it. */
@@ -13,11 +13,15 @@ const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
   error: "error",
 };
 
-/** Writes JSON lines to stderr from `rsdat.log-level` on; `name` says who speaks. */
-export function createLogger(name: string, level: LogLevel | null = null): Logger {
-  const wanted = level ?? config.text("rsdat.log-level") ?? "warning";
+/**
+ * Writes JSON lines to stderr; `name` says who speaks. The least level that is written: `RSDAT_LOG` ("debug", or
+ * "rsdat.worker=debug,error"), else `rsdat.log-level`, else `fallback`.
+ * @throws {ConfigError} what is set is no level
+ */
+export function createLogger(name: string, fallback: LogLevel = "warning"): Logger {
+  const wanted = levelIn(process.env["RSDAT_LOG"] ?? "", name) ?? config.text("rsdat.log-level") ?? fallback;
   const sink = pino(
-    { name, level: PINO_LEVEL[wanted as LogLevel] ?? "warn", base: { name } },
+    { name, level: PINO_LEVEL[levelOf(wanted)], base: { name } },
     pino.destination({ fd: 2, sync: true }),
   );
   return {
@@ -26,4 +30,28 @@ export function createLogger(name: string, level: LogLevel | null = null): Logge
     warning: (message, details) => sink.warn(details ?? {}, message),
     error: (message, details) => sink.error(details ?? {}, message),
   };
+}
+
+/** @throws {ConfigError} not a level */
+export function levelOf(text: string): LogLevel {
+  const level = text.toLowerCase();
+  if (Object.hasOwn(PINO_LEVEL, level)) return level as LogLevel; // a key of the table of levels
+  throw new ConfigError(`log level ${JSON.stringify(text)} is none of ${Object.keys(PINO_LEVEL).join(", ")}`);
+}
+
+/** The level that a list such as "rsdat.worker=debug,error" gives to `name`: its own, a parent's, or the one without a name. */
+export function levelIn(list: string, name: string): string | null {
+  let best: string | null = null;
+  let length = -1;
+  for (const part of list.split(",").map((piece) => piece.trim())) {
+    if (part === "") continue;
+    const [scope, level] = part.includes("=")
+      ? [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)]
+      : ["", part];
+    if (scope !== "" && name !== scope && !name.startsWith(`${scope}.`)) continue;
+    if (scope.length <= length) continue;
+    length = scope.length;
+    best = level;
+  }
+  return best;
 }

@@ -1,5 +1,6 @@
 /** The keys that rsdat reads: kind, default, meaning. Dask's keys keep Dask's names and defaults; others pass through. */
 import type { ConfigValue } from "./literal.ts";
+import { INERT } from "./schema-inert.ts";
 
 /** How a value is read: `bytes` takes "64MiB", `duration` "30s", `fraction` 0 to 1 or false. */
 export type ConfigKind =
@@ -17,11 +18,16 @@ export type ConfigKind =
 export interface ConfigEntry {
   readonly kind: ConfigKind;
   readonly default: ConfigValue;
+  /** What it says; for an inert key, why nothing follows from it. */
   readonly about: string;
+  /** True: Dask's files do not name it, so that `get` falls back where nobody set it. */
+  readonly isUnlisted?: boolean;
+  /** True: read and shown, but nothing follows from it by construction; whoever sets it is told once. */
+  readonly isInert?: boolean;
 }
 
-/** Entries by dotted key. */
-export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
+/** Keys that something follows from. */
+const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
   "temporary-directory": {
     kind: "text",
     default: null,
@@ -30,6 +36,7 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
   "num-workers": {
     kind: "integer",
     default: null,
+    isUnlisted: true,
     about: "compute threads of the embedded runner; unset: the CPUs allotted",
   },
   "array.chunk-size": {
@@ -37,30 +44,53 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     default: "128MiB",
     about: "bytes of a chunk whose size is chosen automatically",
   },
-  "array.chunk-size-tolerance": {
-    kind: "number",
-    default: 1.25,
-    about: "how far an automatic chunk may exceed array.chunk-size",
-  },
-  "array.slicing.split-large-chunks": {
-    kind: "boolean",
+  scheduler: {
+    kind: "text",
     default: null,
-    about: "split chunks that an index makes large",
+    isUnlisted: true,
+    about: 'how the embedded runner computes: "threads", or "synchronous": one thread',
   },
   "distributed.scheduler.allowed-failures": {
     kind: "integer",
     default: 3,
     about: "workers that may die with a task before it is given up",
   },
-  "distributed.scheduler.bandwidth": {
-    kind: "bytes",
-    default: 100_000_000,
-    about: "assumed bytes per second between workers",
-  },
   "distributed.scheduler.unknown-task-duration": {
     kind: "duration",
     default: "500ms",
-    about: "assumed duration of tasks never seen",
+    about: "assumed duration of tasks never seen, for adaptive scaling",
+  },
+  "distributed.scheduler.default-task-durations": {
+    kind: "mapping",
+    default: {
+      "rechunk-split": "1us",
+      "split-shuffle": "1us",
+      "split-taskshuffle": "1us",
+      "split-stage": "1us",
+    },
+    about: "assumed durations by kind of key, for adaptive scaling",
+  },
+  "distributed.scheduler.work-stealing": {
+    kind: "boolean",
+    default: true,
+    about: "idle workers take over tasks that wait at busy ones",
+  },
+  "distributed.scheduler.preload": {
+    kind: "list",
+    default: [],
+    about: "modules that a scheduler process imports first; an exported setup() is called with the scheduler",
+  },
+  "distributed.scheduler.http.routes": {
+    kind: "list",
+    default: [
+      "distributed.http.scheduler.prometheus",
+      "distributed.http.scheduler.info",
+      "distributed.http.scheduler.json",
+      "distributed.http.health",
+      "distributed.http.proxy",
+      "distributed.http.statics",
+    ],
+    about: "groups of pages that are served: prometheus is /metrics, json is /json, health is /health",
   },
   "distributed.scheduler.worker-saturation": {
     kind: "number",
@@ -82,15 +112,31 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     default: null,
     about: "idleness after which a scheduler ends",
   },
-  "distributed.worker.memory.target": {
-    kind: "fraction",
-    default: 0.6,
-    about: "fraction of the limit at which blocks of unknown size are spilled",
+  "distributed.worker.resources": { kind: "mapping", default: {}, about: "amounts of named resources of a worker" },
+  "distributed.worker.preload": {
+    kind: "list",
+    default: [],
+    about: "modules that a worker process imports first; an exported setup() is called with the worker",
   },
-  "distributed.worker.memory.spill": {
+  "distributed.worker.lifetime.duration": {
+    kind: "duration",
+    default: null,
+    about: "time after which a worker leaves in good order",
+  },
+  "distributed.worker.lifetime.stagger": {
+    kind: "duration",
+    default: "0 seconds",
+    about: "spread of the lifetimes of many workers, plus or minus",
+  },
+  "distributed.worker.lifetime.restart": {
+    kind: "boolean",
+    default: false,
+    about: "a nanny starts a worker again whose lifetime is over",
+  },
+  "distributed.worker.memory.transfer": {
     kind: "fraction",
-    default: 0.7,
-    about: "fraction of process memory at which a worker spills",
+    default: 0.1,
+    about: "fraction of a worker's bytes that may arrive from others at once",
   },
   "distributed.worker.memory.pause": {
     kind: "fraction",
@@ -101,6 +147,11 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     kind: "fraction",
     default: 0.95,
     about: "fraction of process memory at which a nanny kills its worker",
+  },
+  "distributed.worker.memory.monitor-interval": {
+    kind: "duration",
+    default: "100ms",
+    about: "time between two looks at the memory of a worker's process",
   },
   "distributed.worker.connections.outgoing": {
     kind: "integer",
@@ -118,19 +169,63 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     about: "bytes of one request between workers",
   },
   "distributed.comm.timeouts.connect": { kind: "duration", default: "30s", about: "limit of connecting" },
-  "distributed.comm.timeouts.tcp": {
-    kind: "duration",
-    default: "30s",
-    about: "silence after which a connection counts as dead",
+  "distributed.comm.socket-backlog": {
+    kind: "integer",
+    default: 2048,
+    about: "connections that may wait to be accepted",
   },
-  "distributed.comm.retry.count": { kind: "integer", default: 0, about: "repetitions of a failed connection" },
-  "distributed.comm.retry.delay.min": { kind: "duration", default: "1s", about: "first delay between repetitions" },
-  "distributed.comm.retry.delay.max": { kind: "duration", default: "20s", about: "longest delay between repetitions" },
+  "distributed.comm.require-encryption": {
+    kind: "boolean",
+    default: null,
+    about: "refuse connections that are not encrypted, those within a process apart",
+  },
+  "distributed.comm.tls.ca-file": { kind: "text", default: null, about: "certificates of the cluster's authority" },
+  "distributed.comm.tls.ciphers": { kind: "text", default: null, about: "OpenSSL's list of allowed ciphers" },
+  "distributed.comm.tls.min-version": { kind: "number", default: 1.2, about: "lowest version of TLS, 1.2 or 1.3" },
+  "distributed.comm.tls.max-version": { kind: "number", default: null, about: "highest version of TLS" },
+  "distributed.comm.tls.scheduler.cert": { kind: "text", default: null, about: "certificate of a scheduler" },
+  "distributed.comm.tls.scheduler.key": { kind: "text", default: null, about: "its key, where not in the same file" },
+  "distributed.comm.tls.worker.cert": { kind: "text", default: null, about: "certificate of a worker" },
+  "distributed.comm.tls.worker.key": { kind: "text", default: null, about: "its key, where not in the same file" },
+  "distributed.comm.tls.client.cert": { kind: "text", default: null, about: "certificate of a client" },
+  "distributed.comm.tls.client.key": { kind: "text", default: null, about: "its key, where not in the same file" },
+  "distributed.adaptive.interval": { kind: "duration", default: "1s", about: "time between two adaptations" },
+  "distributed.adaptive.target-duration": {
+    kind: "duration",
+    default: "5s",
+    about: "time in which the work that is known should be done",
+  },
+  "distributed.adaptive.minimum": { kind: "integer", default: 0, about: "fewest workers" },
+  "distributed.adaptive.maximum": {
+    kind: "number",
+    default: Number.POSITIVE_INFINITY,
+    about: "most workers",
+  },
+  "distributed.adaptive.wait-count": {
+    kind: "integer",
+    default: 3,
+    about: "times in a row that a worker is superfluous before it goes",
+  },
+  "distributed.dashboard.link": {
+    kind: "text",
+    default: "{scheme}://{host}:{port}/status",
+    about: "form of Client.dashboardLink; names of the environment may stand in it",
+  },
+  "distributed.admin.log-length": {
+    kind: "integer",
+    default: 10_000,
+    about: "records that a scheduler and a worker keep for getSchedulerLogs and getWorkerLogs",
+  },
   "jobqueue.slurm": { kind: "mapping", default: {}, about: "defaults of SlurmCluster, under dask-jobqueue's names" },
   "rsdat.memory-limit": {
     kind: "text",
     default: "auto",
     about: 'bytes that one process may take ("4GiB"), a fraction of what was allotted, or "auto": 0.8 of it',
+  },
+  "rsdat.spill.limit": {
+    kind: "bytes",
+    default: null,
+    about: "bytes of blocks that a process may keep on disk; 0 for none; unset: four fifths of what is free there",
   },
   "rsdat.io.max-block-bytes": {
     kind: "bytes",
@@ -142,5 +237,17 @@ export const SCHEMA: Readonly<Record<string, ConfigEntry>> = {
     default: false,
     about: "compute with 256-bit vectors where V8 can (experimental; a self-test decides)",
   },
-  "rsdat.log-level": { kind: "text", default: "warning", about: "debug, info, warning or error" },
+  "rsdat.log-level": {
+    kind: "text",
+    default: null,
+    about: "debug, info, warning or error; default warning, and info for the commands scheduler and worker",
+  },
+  "rsdat.accounting": {
+    kind: "text",
+    default: null,
+    about: "file to which every run adds one line of JSON: where its time went, and its bytes planned and observed",
+  },
 };
+
+/** Entries by dotted key. */
+export const SCHEMA: Readonly<Record<string, ConfigEntry>> = { ...ACTIVE, ...INERT };

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { parse, type Tags } from "yaml";
 import { ConfigError } from "../base/index.ts";
 import { type ConfigValue, interpretValue } from "./literal.ts";
-import { asTree, type ConfigTree, expandVariables, mergeTrees, nest } from "./tree.ts";
+import { asTree, type ConfigTree, mergeTrees, nest } from "./tree.ts";
 
 /** The environment that is read. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,6 +32,27 @@ function filesOf(path: string): string[] {
   }
 }
 
+/** PyYAML's patterns where they differ from YAML 1.1: no `y` and `n`, and a float's exponent needs a point and a sign. */
+const PYYAML: Readonly<Record<string, RegExp>> = {
+  true: /^(?:[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,
+  false: /^(?:[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,
+  EXP: /^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)[eE][-+][0-9]+$/,
+};
+
+/**
+ * YAML 1.1 as Dask's reader, PyYAML, has it. Only times and dates stay text: PyYAML makes a number of seconds of `12:00:00`,
+ * which no reader of a walltime expects.
+ */
+function asPyYaml(tags: Tags): Tags {
+  return tags.flatMap((tag): Tags => {
+    if (typeof tag === "string" || !("test" in tag)) return [tag];
+    if (tag.tag === "tag:yaml.org,2002:timestamp" || tag.format === "TIME") return [];
+    const own = tag.tag === "tag:yaml.org,2002:bool" ? String(tag.test?.test("yes")) : (tag.format ?? "");
+    const test = PYYAML[own];
+    return test ? [Object.assign({}, tag, { test })] : [tag];
+  });
+}
+
 function readTree(file: string): ConfigTree {
   let text: string;
   try {
@@ -40,7 +61,7 @@ function readTree(file: string): ConfigTree {
     return {}; // unreadable files are somebody else's
   }
   try {
-    return asTree(parse(text), file);
+    return asTree(parse(text, { version: "1.1", customTags: asPyYaml }), file);
   } catch (cause) {
     throw new ConfigError(`${file} is not valid YAML: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
@@ -66,18 +87,37 @@ function inheritedTree(env: Environment): ConfigTree {
   const text = env["DASK_INTERNAL_INHERIT_CONFIG"];
   if (text === undefined) return {};
   try {
-    return asTree(JSON.parse(Buffer.from(text, "base64url").toString("utf8")), "DASK_INTERNAL_INHERIT_CONFIG");
+    return asTree(parsePythonJson(Buffer.from(text, "base64url").toString("utf8")), "DASK_INTERNAL_INHERIT_CONFIG");
   } catch (cause) {
     throw new ConfigError("DASK_INTERNAL_INHERIT_CONFIG is not URL-safe base64 of JSON", { cause });
   }
 }
 
+/** JSON as Python writes it: numbers may be `Infinity`, as Dask's own default of `distributed.adaptive.maximum` is. */
+function parsePythonJson(text: string): unknown {
+  const plain = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) => {
+    if (token.startsWith('"')) return token;
+    return token === "NaN" ? "null" : token.replace("Infinity", "1e999"); // which JSON.parse reads as Infinity
+  });
+  return JSON.parse(plain);
+}
+
 /**
- * Everything that files and variables say, variables in texts expanded.
+ * `tree` in the form of `DASK_INTERNAL_INHERIT_CONFIG`, for another process; Python reads it too. dask.config `serialize`.
+ */
+export function inheritable(tree: ConfigTree): string {
+  const text = JSON.stringify(tree, (_name, value: unknown) =>
+    typeof value === "number" && !Number.isFinite(value) ? `\0${String(value)}` : value,
+  );
+  const python = text.replace(/"\\u0000(-?Infinity|NaN)"/g, (_all, word: string) => word);
+  return Buffer.from(python, "utf8").toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+}
+
+/**
+ * Everything that files and variables say. `$NAME` in texts stays, as in Dask: `$TMPDIR` may be meant for another machine.
  * @throws {ConfigError} a file is no YAML
  */
 export function collectTree(env: Environment): ConfigTree {
   const files = configPaths(env).flatMap(filesOf);
-  const tree = mergeTrees(files.map(readTree).reduce<ConfigTree>(mergeTrees, {}), environmentTree(env));
-  return expandVariables(tree, env) as ConfigTree; // a level stays one
+  return mergeTrees(files.map(readTree).reduce<ConfigTree>(mergeTrees, {}), environmentTree(env));
 }

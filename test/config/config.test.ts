@@ -42,6 +42,7 @@ describe("as Dask reads it", () => {
 
   it("has the same defaults", () => {
     const ours = Object.fromEntries(Object.keys(CASES.defaults).map((key) => [key, SCHEMA[key]?.default]));
+    for (const [key, value] of Object.entries(ours)) if (value === Number.POSITIVE_INFINITY) ours[key] = "inf";
     expect(ours).toEqual(CASES.defaults);
   });
 });

@@ -33,6 +33,8 @@ ENVIRONMENTS = [
     {"DASK_ARRAY__CHUNK_SIZE": "64MiB", "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False"},
     {"DASK_X__Y_Z": "[1, 2]", "DASK_X__W": "text", "OTHER": "ignored", "dask_lower": "ignored"},
     {"DASK_JOBQUEUE__SLURM__CORES": "16", "DASK_JOBQUEUE__SLURM__JOB_EXTRA_DIRECTIVES": "['--constraint=haswell']", "DASK_JOBQUEUE__SLURM__PYTHON": "apptainer exec image python"},
+    {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": "ca.pem", "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true", "DASK_DISTRIBUTED__ADAPTIVE__MAXIMUM": "12"},
+    {"DASK_DISTRIBUTED__WORKER__RESOURCES": "{'GPU': 2, 'mem': 1e9}", "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": "['a.js', 'b.js']"},
     {"DASK_INTERNAL_INHERIT_CONFIG": base64.urlsafe_b64encode(json.dumps({"a": {"b-c": 1, "d": "\u00ff>?"}}).encode()).decode(), "DASK_A__B_C": "2"},
 ]
 
@@ -57,7 +59,7 @@ def collected(files, env):
         for name, text in files.items():
             pathlib.Path(folder, name).write_text(text)
         os.environ.update({k: v for k, v in env.items() if k in ("FOO", "BAR")})
-        return dc.expand_environment_variables(dc.collect(paths=[folder], env=env))
+        return dc.collect(paths=[folder], env=env)
 
 
 def plain(value):
@@ -66,13 +68,16 @@ def plain(value):
         return [plain(v) for v in value]
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
+    if value == float("inf"):
+        return "inf"  # JSON has no word for it
     return value
 
 
 def keys_of_schema():
     """Dask's keys among ours; the schema is the list."""
-    text = (HERE.parent.parent / "src" / "config" / "schema.ts").read_text()
-    keys = re.findall(r'^  "?([a-z][\w.-]+)"?: \{', text, re.M)
+    rooms = HERE.parent.parent / "src" / "config"
+    keys = re.findall(r'^  "?([a-z][\w.-]+)"?: \{', (rooms / "schema.ts").read_text(), re.M)
+    keys += re.findall(r'^  \[\s*"([a-z][\w.-]+)"', (rooms / "schema-inert.ts").read_text(), re.M)
     return [k for k in keys if not k.startswith(("rsdat.", "jobqueue."))]
 
 
@@ -87,7 +92,7 @@ def main():
         "environments": [[env, plain(dc.collect_env(env))] for env in ENVIRONMENTS],
         "files": [[files, {"FOO": "foo", "BAR": "bar"}, plain(collected(files, {"FOO": "foo", "BAR": "bar"}))] for files in FILES],
         "merges": merge_results,
-        "defaults": {k: dc.get(k, None) for k in keys_of_schema()},
+        "defaults": {k: plain(dc.get(k, None)) for k in keys_of_schema()},
     }
     committed(HERE / "cases.json", json.dumps(cases, indent=1) + "\n")
 
