@@ -45,7 +45,7 @@ const COMING: ReadonlySet<string> = new Set([
 function checkTask(core: Core, task: WorkerTask): void {
   const { state } = task;
   const holds = (number: string, isTrue: boolean, what: string): void => must(core, task, number, isTrue, what);
-  holds("W-I1", state !== "forgotten" && core.tasks.get(task.key) === task, "is in the table and not forgotten");
+  holds("W-I1", state !== "forgotten" && core.tasks.has(task), "is in the table and not forgotten");
   holds("W-I1", state !== "released" || task.dependents.size > 0, "released tasks that nobody reads are forgotten");
   holds("W-I2", isOrdered(task) || task.dependencies.length === 0, "only unfinished tasks are linked to inputs");
   const { dependencies, dependents } = task;
@@ -94,13 +94,18 @@ function checkPlaces(core: Core): void {
       );
     }
   }
+  const { nthreads, aheadMax = 0 } = core.limits;
+  const others = Array.from(core.executing).filter((task) => core.blocks.get(task.ref) !== task).length;
+  must(core, null, "W-I8", others <= nthreads + aheadMax, `${others} tasks on ${nthreads} threads`);
   must(
     core,
     null,
     "W-I8",
-    core.executing.size <= core.limits.nthreads,
-    `${core.executing.size} tasks on ${core.limits.nthreads} threads`,
+    core.executing.size <= nthreads + aheadMax,
+    `${core.executing.size} tasks on ${nthreads} threads with ${aheadMax} ahead`,
   );
+  for (const task of core.blocks.values())
+    must(core, task, "W-I8", core.executing.has(task), "was handed over and occupies no thread");
   for (const [name, amount] of core.free)
     must(core, null, "W-I8", amount >= 0, `resource ${name} is overdrawn: ${amount}`);
   const needs = Array.from(core.executing)

@@ -1,9 +1,20 @@
 /** The machine's memory: tasks, peers, heaps, figures and the story; and the loop that applies recommendations. */
 import { Heap } from "../../base/index.ts";
-import type { Key } from "../../graph/index.ts";
+import type { Key, TaskId } from "../../graph/index.ts";
 import type { WorkerToScheduler } from "../../protocol/index.ts";
-import type { NeedOf, StoryEntry, WorkerAddress, WorkerInstruction, WorkerLimits, WorkerStatus } from "./events.ts";
-import { isBefore, newTask, TASK_STATES, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
+import { Ends, Starts } from "./blocks.ts";
+import type {
+  NeedOf,
+  Ref,
+  StoryEntry,
+  WorkerAddress,
+  WorkerInstruction,
+  WorkerLimits,
+  WorkerStatus,
+} from "./events.ts";
+import { TaskTable } from "./layers.ts";
+import { ReadyHeap } from "./ready-heap.ts";
+import { isBefore, type KnownGraph, TASK_STATES, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
 
 /** Transitions that are remembered. */
 export const STORY_LENGTH = 16_384;
@@ -27,12 +38,14 @@ export class Core {
   readonly limits: WorkerLimits;
   readonly needOf: NeedOf;
   readonly host: string;
-  readonly tasks: Map<Key, WorkerTask> = new Map();
+  readonly tasks: TaskTable = new TaskTable();
   readonly peers: Map<WorkerAddress, Peer> = new Map();
-  readonly ready: Heap<WorkerTask> = new Heap(isBefore);
+  readonly ready: ReadyHeap = new ReadyHeap();
   readonly constrained: Heap<WorkerTask> = new Heap(isBefore);
   /** Tasks that occupy a thread, in whatever state. */
   readonly executing: Set<WorkerTask> = new Set();
+  /** Those of them that were ordered in columns, by what the shell calls them. */
+  readonly blocks: Map<Ref, WorkerTask> = new Map();
   readonly longRunning: Set<WorkerTask> = new Set();
   readonly missing: Set<WorkerTask> = new Set();
   /** Peers with something in `needed`. */
@@ -44,22 +57,31 @@ export class Core {
   reservedBytes = 0;
   incomingBytes = 0;
   incomingCount = 0;
+  /** What a task of a graph took on average lately, in seconds; null: none has ended. */
+  meanSeconds: number | null = null;
 
   now = 0;
   stimulusId = "";
   outbox: WorkerInstruction[] = [];
   /** Time of the earliest wake-up asked for and not yet come. */
+  /** Values are let go without word to the scheduler. */
+  isSilent = false;
   wakeAt: number = Number.POSITIVE_INFINITY;
   /** When the scheduler is to be asked (again) where missing inputs are. */
   missingAskAt: number = Number.POSITIVE_INFINITY;
   readonly orphans: Set<WorkerTask> = new Set();
   readonly refresh: Set<WorkerTask> = new Set();
 
-  #sequence = 0;
-  #queue: [WorkerTask, TaskTarget][] = [];
-  readonly #dropped: Key[] = [];
-  readonly #added: Key[] = [];
-  readonly #storyKeys: Key[] = [];
+  readonly starts: Starts = new Starts();
+  readonly ends: Ends = new Ends();
+
+  readonly #queued: WorkerTask[] = [];
+  readonly #targets: TaskTarget[] = [];
+  #next = 0;
+  #dropped: Key[] = [];
+  #droppedBlocks: number[] = [];
+  #added: Key[] = [];
+  readonly #storyTasks: WorkerTask[] = [];
   readonly #storyFrom: TaskState[] = [];
   readonly #storyTo: TaskState[] = [];
   readonly #storyStimulus: string[] = [];
@@ -77,29 +99,37 @@ export class Core {
 
   /** The task of this key, made if need be. */
   ensure(key: Key, priority: readonly number[]): WorkerTask {
-    let task = this.tasks.get(key);
-    if (!task) {
-      task = newTask(key, this.#sequence++);
-      this.tasks.set(key, task);
-      this.stateCounts.released++;
-      this.orphans.add(task);
-    }
+    return this.#prepared(this.tasks.get(key) ?? this.#made(this.tasks.add(key)), priority);
+  }
+
+  /** The task of this number of a known graph, made if need be. */
+  ensureBlock(known: KnownGraph, id: TaskId, priority: readonly number[]): WorkerTask {
+    return this.#prepared(this.tasks.block(known, id) ?? this.#made(this.tasks.addBlock(known, id)), priority);
+  }
+
+  #made(task: WorkerTask): WorkerTask {
+    this.stateCounts.released++;
+    this.orphans.add(task);
+    return task;
+  }
+
+  #prepared(task: WorkerTask, priority: readonly number[]): WorkerTask {
     if (task.priority.length === 0) task.priority = priority;
     return task;
   }
 
   /** Write a state and the story; heaps and figures are the transition's business. */
   setState(task: WorkerTask, state: TaskState): void {
-    this.note(task.key, task.state, state);
+    this.note(task, task.state, state);
     this.stateCounts[task.state]--;
     if (state !== "forgotten") this.stateCounts[state]++;
     task.state = state;
   }
 
   /** One line of the story. */
-  note(key: Key, from: TaskState, to: TaskState): void {
+  note(task: WorkerTask, from: TaskState, to: TaskState): void {
     const at = this.#storyCount++ % STORY_LENGTH;
-    this.#storyKeys[at] = key;
+    this.#storyTasks[at] = task;
     this.#storyFrom[at] = from;
     this.#storyTo[at] = to;
     this.#storyStimulus[at] = this.stimulusId;
@@ -111,7 +141,7 @@ export class Core {
     const out: StoryEntry[] = [];
     for (let i = Math.max(0, this.#storyCount - STORY_LENGTH); i < this.#storyCount; i++) {
       const at = i % STORY_LENGTH;
-      const key = this.#storyKeys[at];
+      const key = this.#storyTasks[at]?.key;
       if (key === undefined || !wanted.has(key)) continue;
       // The five rings are written together.
       out.push({
@@ -126,18 +156,24 @@ export class Core {
   }
 
   recommend(task: WorkerTask, to: TaskTarget): void {
-    this.#queue.push([task, to]);
-  }
-
-  /** Next recommendation, oldest first. */
-  takeRecommendations(): [WorkerTask, TaskTarget][] {
-    const queue = this.#queue;
-    this.#queue = [];
-    return queue;
+    this.#queued.push(task);
+    this.#targets.push(to);
   }
 
   get hasRecommendations(): boolean {
-    return this.#queue.length > 0;
+    return this.#queued.length > 0;
+  }
+
+  /** Give each recommendation, oldest first, to `apply`, which may add more. */
+  applyRecommendations(apply: (core: Core, task: WorkerTask, to: TaskTarget) => void): void {
+    while (this.#next < this.#queued.length) {
+      const at = this.#next++;
+      // Both arrays are written together.
+      apply(this, this.#queued[at] as WorkerTask, this.#targets[at] as TaskTarget);
+    }
+    this.#queued.length = 0;
+    this.#targets.length = 0;
+    this.#next = 0;
   }
 
   send(message: WorkerToScheduler): void {
@@ -150,21 +186,26 @@ export class Core {
     this.#added.push(key);
   }
 
+  /** What was collected goes before anything else that is said. */
   flushAdded(): void {
+    this.ends.flush(this.outbox);
     if (this.#added.length === 0) return;
-    this.outbox.push({
-      type: "send",
-      message: { op: "add-keys", keys: this.#added.splice(0), stimulusId: this.stimulusId },
-    });
+    const keys = this.#added;
+    this.#added = [];
+    this.outbox.push({ type: "send", message: { op: "add-keys", keys, stimulusId: this.stimulusId } });
   }
 
   /** The shell shall let go of this value: one instruction per event. */
-  drop(key: Key): void {
-    this.#dropped.push(key);
+  drop(task: WorkerTask): void {
+    if (typeof task.ref === "number") this.#droppedBlocks.push(task.ref);
+    else this.#dropped.push(task.ref);
   }
 
   flushDropped(): void {
-    if (this.#dropped.length > 0) this.outbox.push({ type: "drop", keys: this.#dropped.splice(0) });
+    if (this.#dropped.length > 0) this.outbox.push({ type: "drop", keys: this.#dropped });
+    if (this.#droppedBlocks.length > 0) this.outbox.push({ type: "drop-blocks", refs: this.#droppedBlocks });
+    if (this.#dropped.length > 0) this.#dropped = [];
+    if (this.#droppedBlocks.length > 0) this.#droppedBlocks = [];
   }
 
   wake(at: number): void {
@@ -192,7 +233,7 @@ export class Core {
 
   /** Peers that hold `task` are exactly `workers`, this worker apart. */
   setWhoHas(task: WorkerTask, workers: readonly WorkerAddress[]): void {
-    for (const address of task.whoHas) if (!workers.includes(address)) this.forgetHolder(task, address);
+    for (const address of Array.from(task.whoHas)) if (!workers.includes(address)) this.forgetHolder(task, address);
     for (const address of workers) {
       if (address === this.limits.address || task.whoHas.has(address)) continue;
       const peer = this.peer(address);
@@ -215,7 +256,7 @@ export class Core {
 
   /** Nobody says where this is any more. */
   forgetHolders(task: WorkerTask): void {
-    for (const address of task.whoHas) this.forgetHolder(task, address);
+    if (task.whoHas.size > 0) for (const address of Array.from(task.whoHas)) this.forgetHolder(task, address);
   }
 
   need(peer: Peer, task: WorkerTask): void {

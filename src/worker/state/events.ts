@@ -6,11 +6,15 @@
  * event that announces it (`execute-success`, `gather-success`, `update-data`) until a `drop` names it; a running task
  * keeps its own hold on its inputs.
  */
-import type { Key } from "../../graph/index.ts";
+import type { Graph, Key, TaskId } from "../../graph/index.ts";
 import type {
   ComputeTask,
+  ForgetGraph,
+  FreeTasks,
+  RunTasks,
   SchedulerToWorker,
   StartStop,
+  TasksFinished,
   WireFailure,
   WorkerToScheduler,
 } from "../../protocol/index.ts";
@@ -32,6 +36,20 @@ export interface ValueFacts {
   readonly typename: string;
 }
 
+/**
+ * What a value is called between machine and shell: its key, or, for a block that a run of a graph has named, a number
+ * that is never used again. `refOf` gives it for a key.
+ */
+export type Ref = Key | number;
+
+/** A word of the scheduler. Columns are of graphs that were announced before, by `graph`; numbers lie within them. */
+export type SchedulerWord =
+  | SchedulerToWorker
+  | { readonly op: "graph"; readonly submission: number; readonly graph: Graph }
+  | RunTasks
+  | FreeTasks
+  | ForgetGraph;
+
 interface EventBase {
   readonly now: number;
   readonly stimulusId: string;
@@ -40,7 +58,7 @@ interface EventBase {
 /** What can happen to a worker. */
 export type WorkerEvent =
   /** One batch of the scheduler's stream, in order. */
-  | (EventBase & { readonly type: "scheduler-messages"; readonly messages: readonly SchedulerToWorker[] })
+  | (EventBase & { readonly type: "scheduler-messages"; readonly messages: readonly SchedulerWord[] })
   /** A task ended well; `runId` is the one of its `execute`. */
   | (EventBase & {
       readonly type: "execute-success";
@@ -54,6 +72,22 @@ export type WorkerEvent =
       readonly type: "execute-failure";
       readonly key: Key;
       readonly runId: number;
+      readonly failure: WireFailure;
+      readonly thread: number | null;
+      readonly startstops: readonly StartStop[];
+    })
+  /** Blocks that `execute-blocks` started are there; columns of equal length. */
+  | (EventBase & {
+      readonly type: "blocks-executed";
+      readonly refs: readonly Ref[];
+      readonly values: readonly ValueFacts[];
+      /** On the thread. */
+      readonly seconds: readonly number[];
+    })
+  /** One of them failed. */
+  | (EventBase & {
+      readonly type: "block-failed";
+      readonly ref: Ref;
       readonly failure: WireFailure;
       readonly thread: number | null;
       readonly startstops: readonly StartStop[];
@@ -91,10 +125,28 @@ export type WorkerInstruction =
       readonly runSpec: RunSpec;
       readonly dependencies: readonly Key[];
     }
+  /**
+   * Run tasks of a known graph, in this order, as threads get free; columns of equal length. Answered by
+   * `blocks-executed` and `block-failed`. Inputs `[inputStart[k], inputStart[k + 1])` are those of `tasks[k]`, in register
+   * order.
+   */
+  | {
+      readonly type: "execute-blocks";
+      readonly submission: number;
+      readonly refs: readonly Ref[];
+      readonly tasks: readonly TaskId[];
+      readonly inputStart: readonly number[];
+      readonly inputs: readonly Ref[];
+    }
   /** Ask `worker` for these keys in one request; answer with one of the `gather-*` events. */
   | { readonly type: "gather"; readonly worker: WorkerAddress; readonly keys: readonly Key[]; readonly nbytes: number }
   /** Let go of these values. */
   | { readonly type: "drop"; readonly keys: readonly Key[] }
+  | { readonly type: "drop-blocks"; readonly refs: readonly number[] }
+  /** To the scheduler that ordered the tasks in columns. */
+  | { readonly type: "send-finished"; readonly message: TasksFinished }
+  /** No task of the graph will be started any more. */
+  | { readonly type: "forget-graph"; readonly submission: number }
   | { readonly type: "send"; readonly message: WorkerToScheduler }
   /** Send a `wake` at this time, if none is planned earlier. */
   | { readonly type: "wake-at"; readonly at: number }
@@ -105,6 +157,12 @@ export type WorkerInstruction =
 export interface WorkerLimits {
   readonly address: WorkerAddress;
   readonly nthreads: number;
+  /**
+   * Tasks of a graph that may be handed over beyond the threads, so that these find their next one themselves: as many
+   * as take `aheadMs` on all threads, by what tasks took so far, and at most `aheadMax`. Default none.
+   */
+  readonly aheadMs?: number;
+  readonly aheadMax?: number;
   /** Bytes of values and of running tasks that `needOf` knows; null: no own admission (our scheduler has admitted them). */
   readonly budgetBytes: number | null;
   /** Amounts of named resources. */
@@ -150,6 +208,10 @@ export interface WorkerMachine {
   /** Recent transitions of these tasks, oldest first. */
   story(...keys: readonly Key[]): readonly StoryEntry[];
   counts(): WorkerCounts;
+  /** What a value of this key is called here; the key itself for an unknown one. */
+  refOf(key: Key): Ref;
+  /** Keys of all values in memory, by what they are called here. */
+  held(): ReadonlyMap<Ref, Key>;
   /** True when at most one task runs and none is ready to follow it. */
   readonly isDrained: boolean;
 }

@@ -6,7 +6,9 @@
  */
 export type {
   NeedOf,
+  Ref,
   RunSpec,
+  SchedulerWord,
   StoryEntry,
   ValueFacts,
   WorkerAddress,

@@ -1,11 +1,13 @@
 /** The worker machine: what each event recommends, and what may start once nothing is left to recommend. */
 import { assertNever, InvariantError, invariant } from "../../base/index.ts";
 import { type Key, showKey } from "../../graph/index.ts";
-import type { ComputeTask, SchedulerToWorker, StartStop, WireFailure } from "../../protocol/index.ts";
+import type { StartStop, WireFailure } from "../../protocol/index.ts";
 import { checkCore } from "./check.ts";
 import { Core, type Peer } from "./core.ts";
 import type {
   NeedOf,
+  Ref,
+  SchedulerWord,
   StoryEntry,
   ValueFacts,
   WorkerAddress,
@@ -15,9 +17,10 @@ import type {
   WorkerLimits,
   WorkerMachine,
 } from "./events.ts";
-import { fetchInputs } from "./gather.ts";
-import { isBefore, isOrdered, isUnstarted, TASK_STATES, type WorkerTask } from "./task.ts";
-import { sendFinished, settleAll, step } from "./transitions.ts";
+import { compute, freeTasks, runTasks } from "./orders.ts";
+import { start } from "./start.ts";
+import { isOrdered, isUnstarted, TASK_STATES, type WorkerTask } from "./task.ts";
+import { settleAll } from "./transitions.ts";
 
 /** Priority of replicas fetched for the scheduler: after computations of normal and before those of low priority. Source: distributed. */
 const REPLICA_PRIORITY: readonly number[] = [1];
@@ -48,6 +51,7 @@ class Machine implements WorkerMachine {
     start(core);
     settleAll(core);
     askForMissing(core);
+    core.ends.flush(outbox);
   }
 
   check(): void {
@@ -61,6 +65,16 @@ class Machine implements WorkerMachine {
   get isDrained(): boolean {
     const { executing, ready, constrained } = this.#core;
     return executing.size <= 1 && ready.size === 0 && constrained.size === 0;
+  }
+
+  refOf(key: Key): Ref {
+    return this.#core.tasks.get(key)?.ref ?? key;
+  }
+
+  held(): ReadonlyMap<Ref, Key> {
+    const held = new Map<Ref, Key>();
+    for (const task of this.#core.tasks.values()) if (task.state === "memory") held.set(task.ref, task.key);
+    return held;
   }
 
   counts(): WorkerCounts {
@@ -87,15 +101,19 @@ function react(core: Core, event: WorkerEvent): void {
       }
       return;
     case "execute-success":
-      return ended(core, event.key, event, (task) => {
-        task.value = event.value;
-        core.recommend(task, "memory");
-      });
+      return succeeded(core, ended(core, known(core, event.key), event), event.value);
     case "execute-failure":
-      return ended(core, event.key, event, (task) => {
-        task.failure = event.failure;
-        core.recommend(task, "error");
-      });
+      return failed(core, ended(core, known(core, event.key), event), event.failure);
+    case "blocks-executed":
+      for (const [k, ref] of event.refs.entries()) {
+        const task = started(core, ref);
+        task.seconds = event.seconds[k] as number; // columns of equal length
+        core.meanSeconds = averaged(core.meanSeconds, task.seconds);
+        succeeded(core, ended(core, task, NO_FIGURES), event.values[k] as ValueFacts);
+      }
+      return;
+    case "block-failed":
+      return failed(core, ended(core, started(core, event.ref), event), event.failure);
     case "execute-secede":
       return core.recommend(known(core, event.key), "long-running");
     case "gather-success":
@@ -122,10 +140,20 @@ function react(core: Core, event: WorkerEvent): void {
 }
 
 /** One message of the scheduler. Whatever it says, nothing throws: what makes no sense here is ignored. */
-function obey(core: Core, message: SchedulerToWorker): void {
+function obey(core: Core, message: SchedulerWord): void {
   switch (message.op) {
     case "compute-task":
       return compute(core, message);
+    case "graph":
+      return core.tasks.addGraph(message.submission, message.graph);
+    case "run-tasks":
+      return runTasks(core, message);
+    case "free-tasks":
+      return freeTasks(core, message);
+    case "forget-graph":
+      core.tasks.forgetGraph(message.submission);
+      core.outbox.push({ type: "forget-graph", submission: message.submission });
+      return;
     case "free-keys":
       for (const key of message.keys) freeKey(core, key);
       return;
@@ -172,25 +200,6 @@ function giveBackUnstarted(core: Core): void {
   }
 }
 
-function compute(core: Core, message: ComputeTask): void {
-  if (core.status === "closing_gracefully" && core.tasks.get(message.key)?.state !== "memory")
-    return core.send({ op: "reschedule", key: message.key, stimulusId: core.stimulusId }); // sent before it was known
-  const task = core.ensure(message.key, message.priority);
-  if (task.state === "memory") return sendFinished(core, task, message.runId);
-  if (task.order?.runId === message.runId && task.state !== "error" && task.state !== "released") return; // the same order twice
-  if (isUnstarted(task)) step(core, task, "released");
-  task.order = message;
-  task.priority = message.priority;
-  for (const [key, workers] of message.whoHas) {
-    if (key === message.key) continue;
-    const input = core.ensure(key, message.priority);
-    if (input.state === "memory") continue;
-    input.nbytes = Math.max(0, message.nbytes.get(key) ?? 0);
-    core.setWhoHas(input, workers);
-  }
-  core.recommend(task, "waiting");
-}
-
 function freeKey(core: Core, key: Key): void {
   const task = core.tasks.get(key);
   if (task) core.recommend(task, "released");
@@ -228,28 +237,55 @@ function refresh(core: Core, key: Key, workers: readonly WorkerAddress[]): void 
   if (task && task.state !== "memory") core.setWhoHas(task, workers);
 }
 
+const NO_FIGURES: { readonly thread: number | null; readonly startstops: readonly StartStop[] } = {
+  thread: null,
+  startstops: [],
+};
+
 /** An execution is over: its thread, resources and bytes are free. */
 function ended(
   core: Core,
-  key: Key,
+  task: WorkerTask,
   event: { readonly thread: number | null; readonly startstops: readonly StartStop[] },
-  then: (task: WorkerTask) => void,
-): void {
-  const task = known(core, key);
+): WorkerTask {
   // The story is read only when it is told: this runs for every task.
   if (!core.executing.delete(task) && !core.longRunning.delete(task)) {
-    throw new InvariantError(`${showKey(key)} ended without having been started`, {
-      details: { story: core.story([key]) },
+    throw new InvariantError(`${showKey(task.key)} ended without having been started`, {
+      details: { story: core.story([task.key]) },
     });
   }
-  for (const [name, amount] of task.heldResources ?? []) core.free.set(name, (core.free.get(name) ?? 0) + amount);
+  if (task.heldResources !== null)
+    for (const [name, amount] of task.heldResources) core.free.set(name, (core.free.get(name) ?? 0) + amount);
   task.heldResources = null;
   core.reservedBytes -= task.need ?? 0;
   task.need = null;
   task.done = true;
   task.thread = event.thread;
-  task.startstops.push(...event.startstops);
-  then(task);
+  task.addTimes(event.startstops);
+  return task;
+}
+
+function succeeded(core: Core, task: WorkerTask, value: ValueFacts): void {
+  task.value = value;
+  core.recommend(task, "memory");
+}
+
+function failed(core: Core, task: WorkerTask, failure: WireFailure): void {
+  task.failure = failure;
+  core.recommend(task, "error");
+}
+
+/** A task that was handed over in columns. */
+function started(core: Core, ref: Ref): WorkerTask {
+  const task = core.blocks.get(ref);
+  invariant(task, `block ${ref} ended without having been started`);
+  core.blocks.delete(ref);
+  return task;
+}
+
+/** Moving average over some tens of tasks. */
+function averaged(mean: number | null, seconds: number): number {
+  return mean === null ? seconds : mean + (seconds - mean) / 32;
 }
 
 function known(core: Core, key: Key): WorkerTask {
@@ -272,8 +308,7 @@ function asked(core: Core, worker: WorkerAddress): readonly WorkerTask[] {
 
 function gathered(core: Core, event: Extract<WorkerEvent, { readonly type: "gather-success" }>): void {
   const tasks = asked(core, event.worker);
-  const reader = tasks[0]?.dependents.values().next().value;
-  reader?.startstops.push(event.startstop);
+  tasks[0]?.dependents.first()?.addTimes([event.startstop]);
   for (const task of tasks) {
     const value = event.received.get(task.key);
     if (value) {
@@ -324,7 +359,7 @@ function put(core: Core, key: Key, value: ValueFacts): void {
     case "flight":
     case "cancelled":
     case "resumed":
-      return core.drop(key);
+      return core.drop(task);
     default:
       task.value = value;
       core.recommend(task, "memory");
@@ -349,45 +384,4 @@ function askForMissing(core: Core): void {
   if (core.missing.size === 0) return;
   if (core.missingAskAt === Number.POSITIVE_INFINITY) core.missingAskAt = core.now + core.limits.missingRetryMs;
   core.wake(core.missingAskAt);
-}
-
-/** Start what may start: tasks on free threads, requests to peers. */
-function start(core: Core): void {
-  if (core.status !== "running") return;
-  while (core.executing.size < core.limits.nthreads) {
-    const task = nextTask(core);
-    if (!task) break;
-    core.reservedBytes += task.need ?? 0;
-    core.executing.add(task);
-    core.recommend(task, "executing");
-    settleAll(core);
-  }
-  fetchInputs(core);
-}
-
-/** The most urgent task that may run, off its heap and holding its resources. */
-function nextTask(core: Core): WorkerTask | undefined {
-  const ready = core.ready.peek();
-  const constrained = core.constrained.peek();
-  const order = constrained?.order?.resourceRestrictions ?? null;
-  const hasResources =
-    constrained !== undefined &&
-    Array.from(order ?? []).every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
-  const isConstrainedFirst =
-    constrained !== undefined && hasResources && (ready === undefined || isBefore(constrained, ready));
-  const task = isConstrainedFirst ? constrained : ready;
-  if (!task || !hasRoom(core, task)) return undefined;
-  if (isConstrainedFirst) {
-    core.constrained.delete(task);
-    for (const [name, amount] of order ?? []) core.free.set(name, (core.free.get(name) ?? 0) - amount);
-    task.heldResources = order;
-  } else core.ready.delete(task);
-  return task;
-}
-
-/** Own admission, for schedulers that have none: by priority, within the budget; the first runs when nothing else does. */
-function hasRoom(core: Core, task: WorkerTask): boolean {
-  const { budgetBytes } = core.limits;
-  if (budgetBytes === null || task.need === null || core.executing.size === 0) return true;
-  return core.managedBytes + core.incomingBytes + core.reservedBytes + task.need <= budgetBytes;
 }

@@ -1,7 +1,8 @@
 /** One task as the worker machine holds it, its states and its order. */
-import type { Key } from "../../graph/index.ts";
+import { blockKey, type Graph, type Key, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask, StartStop, WireFailure } from "../../protocol/index.ts";
-import type { ValueFacts, WorkerAddress } from "./events.ts";
+import type { Ref, ValueFacts, WorkerAddress } from "./events.ts";
+import { Few } from "./few.ts";
 
 /** States, spelled as Dask spells them. */
 export const TASK_STATES = [
@@ -27,78 +28,130 @@ export type TaskState = (typeof TASK_STATES)[number];
 /** States that an event or a transition may recommend; `cancelled` and `resumed` follow from these. */
 export type TaskTarget = Exclude<TaskState, "cancelled" | "resumed">;
 
-/** What the machine knows of a task. */
-export interface WorkerTask {
-  readonly key: Key;
-  state: TaskState;
-  /** Smaller first, as a tuple; then by `sequence`. */
-  priority: readonly number[];
-  sequence: number;
-  /** The latest order to compute it; null for what is only fetched, and once it is done. */
-  order: ComputeTask | null;
-  /** Attempt that is executing; its end reports this number. */
-  startedRunId: number;
-  /** When it started executing. */
-  startedAt: number;
-  /** Inputs, in register order, while the task is unfinished; and the unfinished tasks here that read this one. */
-  dependencies: WorkerTask[];
-  readonly dependents: Set<WorkerTask>;
-  /** How many of the dependencies are not in memory; kept while waiting. */
-  waitingFor: number;
-  /** Peers that hold the value. */
-  readonly whoHas: Set<WorkerAddress>;
-  nbytes: number;
-  /** Bytes reserved while executing; null: unknown. */
-  need: number | null;
-  /** Resources held; null unless executing. */
-  heldResources: ReadonlyMap<string, number> | null;
-  /** What goes on, and is unwanted, in `cancelled` and `resumed`. */
-  previous: "executing" | "long-running" | "flight" | null;
-  /** What comes after it in `resumed`. */
-  next: "waiting" | "fetch" | null;
-  /** The execution or transfer has ended; set for the transition that its end causes. */
-  done: boolean;
-  value: ValueFacts | null;
-  failure: WireFailure | null;
-  thread: number | null;
-  startstops: StartStop[];
+/** Tasks of one layer by the number of their block; the same layer in several graphs is one. */
+export interface LayerTasks {
+  readonly name: string;
+  readonly grid: readonly number[];
+  readonly tasks: Map<number, WorkerTask>;
+  /** Known graphs that have it. */
+  graphs: number;
 }
 
-/** A task nothing is known of. */
-export function newTask(key: Key, sequence: number): WorkerTask {
-  return {
-    key,
-    sequence,
-    state: "released",
-    priority: [],
-    order: null,
-    startedRunId: -1,
-    startedAt: 0,
-    dependencies: [],
-    dependents: new Set(),
-    waitingFor: 0,
-    whoHas: new Set(),
-    nbytes: 0,
-    need: null,
-    heldResources: null,
-    previous: null,
-    next: null,
-    done: false,
-    value: null,
-    failure: null,
-    thread: null,
-    startstops: [],
-  };
+/** A graph that was announced, and not forgotten since. */
+export interface KnownGraph {
+  readonly submission: number;
+  readonly graph: Graph;
+  /** By the number of the layer; null for inline layers. */
+  readonly layers: readonly (LayerTasks | null)[];
+  /** Nothing in it is a user's code, which may never end: its tasks may be handed over before a thread is free. */
+  readonly isBounded: boolean;
 }
+
+/** The key of a block. */
+export function keyOfBlock({ name, grid }: LayerTasks, index: number): Key {
+  const position = new Array<number>(grid.length);
+  let rest = index;
+  for (let k = grid.length - 1; k >= 0; k--) {
+    const n = grid[k] as number; // k < length
+    position[k] = rest % n;
+    rest = Math.floor(rest / n);
+  }
+  return blockKey(name, position);
+}
+
+/** What the machine knows of a task; new ones are `released`. */
+export class WorkerTask {
+  /** Its name towards the shell: the key, or the number of a block that was named by a run of a graph. */
+  readonly ref: Ref;
+  /** Layer and number there, of a block of a known layer; else null and -1. */
+  layer: LayerTasks | null;
+  index: number;
+  state: TaskState = "released";
+  /** Smaller first, as a tuple; then by `sequence`. */
+  priority: readonly number[] = NO_PRIORITY;
+  readonly sequence: number;
+  /** The latest order to compute it: a message, or a graph of which it is task `taskId`; null for what is only fetched, and once it is done. */
+  order: ComputeTask | KnownGraph | null = null;
+  taskId: TaskId = -1;
+  /** Attempt of the latest order. */
+  runId = -1;
+  /** Attempt that is executing; its end reports this number. */
+  startedRunId = -1;
+  /** When it started executing. */
+  startedAt = 0;
+  /** Inputs, in register order, while the task is unfinished; and the unfinished tasks here that read this one. */
+  dependencies: readonly WorkerTask[] = NO_TASKS;
+  readonly dependents: Few<WorkerTask> = new Few();
+  /** How many of the dependencies are not in memory; kept while waiting. */
+  waitingFor = 0;
+  /** Place in the ready heap; -1 outside. */
+  readyAt = -1;
+  /** Peers that hold the value. */
+  readonly whoHas: Few<WorkerAddress> = new Few();
+  nbytes = 0;
+  /** Bytes reserved while executing; null: unknown. */
+  need: number | null = null;
+  /** Resources held; null unless executing. */
+  heldResources: ReadonlyMap<string, number> | null = null;
+  /** What goes on, and is unwanted, in `cancelled` and `resumed`. */
+  previous: "executing" | "long-running" | "flight" | null = null;
+  /** What comes after it in `resumed`. */
+  next: "waiting" | "fetch" | null = null;
+  /** The execution or transfer has ended; set for the transition that its end causes. */
+  done = false;
+  value: ValueFacts | null = null;
+  failure: WireFailure | null = null;
+  thread: number | null = null;
+  startstops: readonly StartStop[] = NO_TIMES;
+  /** Seconds of the last run, where that is all that is told. */
+  seconds = 0;
+  #key: Key | null;
+
+  constructor(ref: Ref, sequence: number, layer: LayerTasks | null, index: number) {
+    this.ref = ref;
+    this.sequence = sequence;
+    this.layer = layer;
+    this.index = index;
+    this.#key = typeof ref === "number" ? null : ref;
+  }
+
+  /** Made when it is first needed: blocks that only rsdat peers speak of never need it. */
+  get key(): Key {
+    // A block without a key has a layer.
+    this.#key ??= keyOfBlock(this.layer as LayerTasks, this.index);
+    return this.#key;
+  }
+
+  /** Forget how the last attempt went. */
+  reset(): void {
+    this.value = null;
+    this.failure = null;
+    this.previous = null;
+    this.next = null;
+    this.done = false;
+    this.thread = null;
+    this.startstops = NO_TIMES;
+  }
+
+  /** Add times to what its end reports. */
+  addTimes(times: readonly StartStop[]): void {
+    if (times.length > 0) this.startstops = this.startstops.length === 0 ? times : [...this.startstops, ...times];
+  }
+}
+
+const NO_PRIORITY: readonly number[] = [];
+const NO_TASKS: readonly WorkerTask[] = [];
+const NO_TIMES: readonly StartStop[] = [];
 
 /** Order of execution and of fetching: priorities as tuples, then first come first served. */
 export function isBefore(a: WorkerTask, b: WorkerTask): boolean {
-  const n = Math.min(a.priority.length, b.priority.length);
+  const [p, q] = [a.priority, b.priority];
+  const n = Math.min(p.length, q.length);
   for (let i = 0; i < n; i++) {
-    const d = (a.priority[i] as number) - (b.priority[i] as number); // i < both lengths
+    const d = (p[i] as number) - (q[i] as number); // i < both lengths
     if (d !== 0) return d < 0;
   }
-  if (a.priority.length !== b.priority.length) return a.priority.length < b.priority.length;
+  if (p.length !== q.length) return p.length < q.length;
   return a.sequence < b.sequence;
 }
 

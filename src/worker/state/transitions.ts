@@ -6,8 +6,9 @@
  */
 import { InvariantError } from "../../base/index.ts";
 import { showKey } from "../../graph/index.ts";
+import type { ComputeTask } from "../../protocol/index.ts";
 import type { Core } from "./core.ts";
-import { isOrdered, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
+import { isOrdered, type KnownGraph, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
 
 /** Applies one transition: writes the state, recommends more, adds messages. */
 export type Transition = (core: Core, task: WorkerTask, to: TaskTarget) => void;
@@ -88,7 +89,7 @@ export const TRANSITIONS: { readonly [F in TaskState]: Row } = {
 /** Apply recommendations until none is left; what is released then is forgotten, or fetched again for those who read it. */
 export function settleAll(core: Core): void {
   do {
-    while (core.hasRecommendations) for (const [task, to] of core.takeRecommendations()) step(core, task, to);
+    core.applyRecommendations(step);
     for (const task of core.orphans)
       if (task.state === "released") step(core, task, task.dependents.size === 0 ? "forgotten" : "fetch");
     core.orphans.clear();
@@ -124,14 +125,13 @@ function throughReleased(core: Core, task: WorkerTask, to: TaskTarget): void {
 function toWaiting(core: Core, task: WorkerTask): void {
   const order = task.order;
   if (!order) throw new InvariantError(`task ${showKey(task.key)} is to wait without an order to compute it`);
-  task.need = core.limits.budgetBytes === null ? null : core.needOf(order.runSpec);
+  task.need = core.limits.budgetBytes === null || isInColumns(order) ? null : core.needOf(order.runSpec);
   core.setState(task, "waiting");
-  for (const key of order.whoHas.keys()) {
-    const input = core.ensure(key, task.priority);
-    if (input === task) continue; // nonsense of a peer: a task cannot wait for itself
-    task.dependencies.push(input);
-    input.dependents.add(task);
-  }
+  const inputs = isInColumns(order)
+    ? order.graph.expand(task.taskId).dependencies.map((id) => core.ensureBlock(order, id, task.priority))
+    : Array.from(order.whoHas.keys(), (key) => core.ensure(key, task.priority)).filter((input) => input !== task); // nonsense of a peer: a task cannot wait for itself
+  task.dependencies = inputs;
+  for (const input of inputs) input.dependents.add(task);
   countInputs(core, task);
 }
 
@@ -146,8 +146,13 @@ function countInputs(core: Core, task: WorkerTask): void {
   if (task.waitingFor === 0) core.recommend(task, isConstrained(task) ? "constrained" : "ready");
 }
 
-function isConstrained(task: WorkerTask): boolean {
-  return (task.order?.resourceRestrictions?.size ?? 0) > 0;
+function isConstrained({ order }: WorkerTask): boolean {
+  return order !== null && !isInColumns(order) && (order.resourceRestrictions?.size ?? 0) > 0;
+}
+
+/** Ordered as a task of a graph. */
+export function isInColumns(order: ComputeTask | KnownGraph): order is KnownGraph {
+  return "submission" in order;
 }
 
 function toReady(core: Core, task: WorkerTask): void {
@@ -175,12 +180,17 @@ function execute(core: Core, task: WorkerTask): void {
   const order = task.order;
   if (!order) throw new InvariantError(`task ${showKey(task.key)} is to run without an order to compute it`);
   core.setState(task, "executing");
-  task.startedRunId = order.runId;
+  task.startedRunId = task.runId;
   task.startedAt = core.now;
+  if (isInColumns(order)) {
+    core.blocks.set(task.ref, task);
+    return core.starts.add(order, task, core.outbox);
+  }
+  core.starts.flush(core.outbox);
   core.outbox.push({
     type: "execute",
     key: task.key,
-    runId: order.runId,
+    runId: task.runId,
     runSpec: order.runSpec,
     dependencies: task.dependencies.map((input) => input.key),
   });
@@ -209,8 +219,10 @@ function toFlight(core: Core, task: WorkerTask): void {
 
 /** Its result is in memory, from a run here. */
 function finish(core: Core, task: WorkerTask): void {
+  const { order } = task;
   toMemory(core, task);
-  sendFinished(core, task, task.startedRunId);
+  if (order !== null && isInColumns(order)) sendBlock(core, task, order, task.startedRunId);
+  else sendFinished(core, task, task.startedRunId);
 }
 
 /** Its value came from a peer. */
@@ -257,10 +269,17 @@ export function sendFinished(core: Core, task: WorkerTask, runId: number): void 
   task.startstops = [];
 }
 
+/** As {@link sendFinished}, in columns: task `taskId` of `known`. */
+export function sendBlock(core: Core, task: WorkerTask, known: KnownGraph, runId: number): void {
+  const { taskId, seconds } = task;
+  core.ends.add(known, { taskId, runId, nbytes: task.value?.nbytes ?? 0, seconds }, core.outbox);
+  task.startstops = [];
+}
+
 function toError(core: Core, task: WorkerTask): void {
   const failure = task.failure;
   if (!failure) throw new InvariantError(`task ${showKey(task.key)} failed without a failure`);
-  const runId = task.state === "waiting" ? (task.order?.runId ?? -1) : task.startedRunId;
+  const runId = task.state === "waiting" ? task.runId : task.startedRunId;
   unlink(core, task);
   task.done = false;
   core.setState(task, "error");
@@ -306,20 +325,13 @@ function release(core: Core, task: WorkerTask): void {
   }
   unlink(core, task);
   core.setState(task, "released");
-  Object.assign(task, {
-    value: null,
-    failure: null,
-    previous: null,
-    next: null,
-    done: false,
-    thread: null,
-    startstops: [],
-  });
+  task.reset();
   core.orphans.add(task);
   if (!wasInMemory) return;
   core.managedBytes -= task.nbytes;
-  core.drop(task.key);
-  core.send({ op: "release-worker-data", key: task.key, stimulusId: core.stimulusId });
+  core.drop(task);
+  // Who frees blocks in columns does not wait to hear of each.
+  if (!core.isSilent) core.send({ op: "release-worker-data", key: task.key, stimulusId: core.stimulusId });
   for (const reader of task.dependents) {
     if (reader.state === "ready" || reader.state === "constrained") core.recommend(reader, "waiting");
     else if (reader.state === "waiting") reader.waitingFor++;
@@ -383,24 +395,16 @@ function settleOrNext(core: Core, task: WorkerTask, to: TaskTarget): void {
 function settle(core: Core, task: WorkerTask): void {
   if (!task.done) return;
   const next = task.next;
-  if (task.value) core.drop(task.key);
+  if (task.value) core.drop(task);
   unlink(core, task);
   core.setState(task, "released");
-  Object.assign(task, {
-    value: null,
-    failure: null,
-    previous: null,
-    next: null,
-    done: false,
-    thread: null,
-    startstops: [],
-  });
+  task.reset();
   core.orphans.add(task);
   if (next) core.recommend(task, next);
 }
 
 function forget(core: Core, task: WorkerTask): void {
   core.forgetHolders(task);
-  core.tasks.delete(task.key);
+  core.tasks.delete(task);
   core.setState(task, "forgotten");
 }

@@ -1,0 +1,142 @@
+/** All tasks of a worker machine: by key, and blocks of the layers of known graphs by their numbers. */
+import type { Graph, Key, TaskId } from "../../graph/index.ts";
+import { type KnownGraph, type LayerTasks, WorkerTask } from "./task.ts";
+
+/** Tasks by key and by block. A task's `ref` never changes; whether it has a layer may. */
+export class TaskTable {
+  readonly #byKey = new Map<Key, WorkerTask>();
+  readonly #layers = new Map<string, LayerTasks>();
+  readonly #graphs = new Map<number, KnownGraph>();
+  #sequence = 0;
+  #nextRef = 1;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  *values(): Generator<WorkerTask, void, undefined> {
+    yield* this.#byKey.values();
+    for (const graph of this.#everyLayer()) yield* graph.tasks.values();
+  }
+
+  get(key: Key): WorkerTask | undefined {
+    const known = this.#byKey.get(key);
+    if (known !== undefined || this.#layers.size === 0) return known;
+    const block = this.#blockOf(key);
+    return block?.layer.tasks.get(block.index);
+  }
+
+  /** A new task; none of this key is known. */
+  add(key: Key): WorkerTask {
+    const block = this.#layers.size === 0 ? null : this.#blockOf(key);
+    const task = new WorkerTask(key, this.#sequence++, block?.layer ?? null, block?.index ?? -1);
+    this.#put(task);
+    return task;
+  }
+
+  graph(submission: number): KnownGraph | undefined {
+    return this.#graphs.get(submission);
+  }
+
+  /** A task of a known graph, if there is one. */
+  block(known: KnownGraph, id: TaskId): WorkerTask | undefined {
+    const { layer, index } = known.graph.locate(id);
+    return known.layers[layer]?.tasks.get(index);
+  }
+
+  /** A new task of a known graph; there is none yet. */
+  addBlock(known: KnownGraph, id: TaskId): WorkerTask {
+    const { layer, index } = known.graph.locate(id);
+    const task = new WorkerTask(this.#nextRef++, this.#sequence++, known.layers[layer] ?? null, index);
+    this.#put(task);
+    return task;
+  }
+
+  has(task: WorkerTask): boolean {
+    const found = task.layer ? task.layer.tasks.get(task.index) : this.#byKey.get(task.key);
+    return found === task;
+  }
+
+  delete(task: WorkerTask): void {
+    this.#size--;
+    const { layer } = task;
+    if (layer === null) {
+      this.#byKey.delete(task.key);
+      return;
+    }
+    layer.tasks.delete(task.index);
+    this.#sweep(layer);
+  }
+
+  /** Know a graph. Tasks of its layers that are here already, under their keys or by another graph, are the same tasks. */
+  addGraph(submission: number, graph: Graph): void {
+    if (this.#graphs.has(submission)) return;
+    const layers = graph.layers.map((layer, k) => (layer.inline ? null : this.#layerOf(layer.name, graph.grid(k))));
+    for (const layer of new Set(layers)) if (layer) layer.graphs++;
+    const isBounded = graph.layers.every(({ kind }) => kind !== "call");
+    this.#graphs.set(submission, { submission, graph, layers, isBounded });
+  }
+
+  forgetGraph(submission: number): void {
+    const known = this.#graphs.get(submission);
+    this.#graphs.delete(submission);
+    for (const layer of new Set(known?.layers)) {
+      if (!layer) continue;
+      layer.graphs--;
+      this.#sweep(layer);
+    }
+  }
+
+  #put(task: WorkerTask): void {
+    this.#size++;
+    if (task.layer) task.layer.tasks.set(task.index, task);
+    else this.#byKey.set(task.key, task);
+  }
+
+  #layerOf(name: string, grid: readonly number[]): LayerTasks {
+    const known = this.#layers.get(name);
+    if (known && known.grid.join() === grid.join()) return known;
+    // Names are made of what a layer computes: another grid under a name is a peer's mistake, and is kept apart.
+    const layer: LayerTasks = { name: known ? `${name}~${grid.join()}` : name, grid, tasks: new Map(), graphs: 0 };
+    const other = known ? this.#layers.get(layer.name) : undefined;
+    if (other) return other;
+    this.#layers.set(layer.name, layer);
+    for (const [key, task] of this.#byKey) {
+      const block = this.#blockOf(key);
+      if (block?.layer !== layer) continue;
+      this.#byKey.delete(key);
+      task.layer = layer;
+      task.index = block.index;
+      layer.tasks.set(block.index, task);
+    }
+    return layer;
+  }
+
+  #sweep(layer: LayerTasks): void {
+    if (layer.graphs === 0 && layer.tasks.size === 0) this.#layers.delete(layer.name);
+  }
+
+  #everyLayer(): Iterable<LayerTasks> {
+    return this.#layers.values();
+  }
+
+  /** Layer and number of a key `(name, i, j, …)` of a known layer. */
+  #blockOf(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
+    const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d{1,10})*)\]$/.exec(key);
+    if (!found) return null;
+    // The first group is a JSON text by the pattern.
+    const layer = this.#layers.get(JSON.parse(found[1] as string) as string);
+    if (!layer) return null;
+    const position = (found[2] as string).split(",").slice(1).map(Number); // matched, perhaps empty
+    const { grid } = layer;
+    if (position.length !== grid.length) return null;
+    let index = 0;
+    for (const [axis, p] of position.entries()) {
+      const n = grid[axis] as number; // as many axes as positions
+      if (p >= n) return null;
+      index = index * n + p;
+    }
+    return { layer, index };
+  }
+}
