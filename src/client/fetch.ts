@@ -7,6 +7,8 @@ import type { Link } from "./link.ts";
 
 /** Times a result is looked for again after it was not where it was said to be. */
 const ATTEMPTS_MAX = 5;
+/** Times a question is asked again that a scheduler did not live to answer. */
+const ASKED_MAX = 20;
 const BUSY_MS = 150;
 const TRANSFER_MS = 600_000;
 
@@ -19,6 +21,7 @@ const TRANSFER_MS = 600_000;
 export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map<Key, unknown>> {
   const found = new Map<Key, unknown>();
   let missing: readonly Key[] = keys;
+  let asked = 0;
   for (let attempt = 0; missing.length > 0; attempt++) {
     if (attempt === ATTEMPTS_MAX)
       throw new CommError(
@@ -26,7 +29,15 @@ export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map
         `results of ${showKey(missing[0] as Key)} and ${missing.length - 1} others could not be fetched`,
       );
     await settled(link, missing);
-    for (const [key, value] of await fetchOnce(link, missing, attempt)) found.set(key, deserialize(value));
+    let answer: ReadonlyMap<Key, Serialized>;
+    try {
+      answer = await fetchOnce(link, missing, attempt);
+    } catch (error) {
+      if (!(await link.mayAskAgain(error)) || ++asked > ASKED_MAX) throw error;
+      attempt--;
+      continue;
+    }
+    for (const [key, value] of answer) found.set(key, deserialize(value));
     missing = missing.filter((key) => !found.has(key));
     for (const key of missing) {
       link.pend(link.watch(key));

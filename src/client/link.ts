@@ -11,7 +11,7 @@ import {
   type RsdatError,
   type Security,
 } from "../base/index.ts";
-import { BatchedStream, type Comm, connect, Rpc, readStream } from "../comm/index.ts";
+import { BatchedStream, type Comm, type ConnectOptions, connect, Rpc, readStream } from "../comm/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
@@ -26,8 +26,10 @@ import {
   SCHEDULER_TO_CLIENT,
   type SchedulerToClient,
   VERSIONS,
+  type Versions,
 } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
+import { Unfinished } from "./unfinished.ts";
 
 /** State of a key, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "lost" | "cancelled";
@@ -39,6 +41,8 @@ export interface Watch {
   error: RsdatError | undefined;
   /** Workers that hold the result, as the scheduler last said. */
   workers: readonly string[];
+  /** Pickled class of the result, if the scheduler said. */
+  type?: Uint8Array | undefined;
   /** True for data that came from here: nobody can compute it again. */
   isScattered: boolean;
   /** Futures and runs that want it. */
@@ -58,14 +62,33 @@ export interface LinkOptions extends HandshakeOptions {
 }
 
 const HEARTBEAT_MS = 5_000;
+/** Time that a scheduler with a journal has to be started again, and between two tries. */
+const COME_BACK_MS = 60_000;
+const RETRY_MS = 200;
+/** Messages that need not be kept while the scheduler is away: they are said again anyway, or mean nothing any more. */
+const SAID_AGAIN: ReadonlySet<string> = new Set([
+  "heartbeat-client",
+  "update-graph",
+  "update-layers",
+  "client-releases-keys",
+  "subscribe-topic",
+]);
+
+/** How the scheduler was reached, to reach it again. */
+interface Reach {
+  readonly handshake: Omit<ConnectOptions, "timeoutMs">;
+  readonly versions: Versions;
+  readonly timeoutMs: number;
+}
 
 /** One client's link to one scheduler. */
 export class Link {
   readonly id: string;
   readonly address: string;
   readonly rpc: Rpc;
-  readonly #comm: Comm;
-  readonly #stream: BatchedStream<ClientToScheduler>;
+  #comm: Comm;
+  #stream: BatchedStream<ClientToScheduler>;
+  readonly #reach: Reach;
   readonly #logger: Logger;
   readonly #watches = new Map<Key, Watch>();
   readonly #released = new Set<Key>();
@@ -74,6 +97,11 @@ export class Link {
   readonly #failureWatch: Disposable | undefined;
   readonly #progress: Set<(layers: ReadonlyMap<string, LayerProgress>) => void> = new Set();
   #isSubscribed = false;
+  /** The scheduler can be started again: what must be said again then, and what is to be said once it is back. */
+  #unfinished: Unfinished | null = null;
+  #unsent: ClientToScheduler[] = [];
+  #away: PromiseWithResolvers<void> | null = null;
+  readonly #closing = new AbortController();
   #waiting = 0;
   #end: RsdatError | undefined;
   #ended: Promise<void> = Promise.resolve();
@@ -82,8 +110,19 @@ export class Link {
     address: string,
     comm: Comm,
     rpc: Rpc,
-    { id, logger, cluster }: { readonly id: string; readonly logger: Logger; readonly cluster: LinkOptions["cluster"] },
+    {
+      id,
+      logger,
+      cluster,
+      reach,
+    }: {
+      readonly id: string;
+      readonly logger: Logger;
+      readonly cluster: LinkOptions["cluster"];
+      readonly reach: Reach;
+    },
   ) {
+    this.#reach = reach;
     this.address = address;
     this.id = id;
     this.rpc = rpc;
@@ -116,9 +155,10 @@ export class Link {
       await askIdentity(rpc, address, options.timeoutMs);
       const versions = VERSIONS.parseAnswer(await rpc.call(address, VERSIONS.ask({})));
       const id = `${options.name}-${randomUUID()}`;
-      comm.send({ ...REGISTER_CLIENT.ask({ client: id, versions }), reply: false });
-      const link = new Link(address, comm, rpc, { id, logger: options.logger, cluster: options.cluster });
-      await link.#start(options.timeoutMs);
+      const reach = { handshake, versions, timeoutMs: options.timeoutMs };
+      const link = new Link(address, comm, rpc, { id, logger: options.logger, cluster: options.cluster, reach });
+      await link.#start(comm);
+      link.#ended = link.#listen();
       return link;
     } catch (error) {
       await Promise.all([rpc.close(), comm?.close()]);
@@ -143,7 +183,17 @@ export class Link {
   }
 
   send(message: ClientToScheduler): void {
-    this.#stream.send(message);
+    this.#unfinished?.sent(message, (key) => this.#watches.has(key));
+    if (!this.#away) this.#stream.send(message);
+    else if (!SAID_AGAIN.has(message.op)) this.#unsent.push(message);
+  }
+
+  /** True when a request that failed may be asked again: its scheduler keeps a journal, and is there (again). */
+  async mayAskAgain(error: unknown): Promise<boolean> {
+    if (!this.#unfinished || this.#end || !isRsdatError(error) || isRsdatError(error, "invariant")) return false;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await this.#away?.promise;
+    return this.#end === undefined;
   }
 
   /** Hear of the progress of layers, from now until the answer is disposed of. */
@@ -182,6 +232,11 @@ export class Link {
     }
     watch.references++;
     return watch;
+  }
+
+  /** True for a key that somebody here wants. */
+  isWatched(key: Key): boolean {
+    return this.#watches.has(key);
   }
 
   /** What is known of a key that is retained. */
@@ -243,6 +298,7 @@ export class Link {
   async close(): Promise<void> {
     if (!this.#end) {
       this.#end = new CommClosedError("closed by its owner");
+      this.#closing.abort();
       this.send({ op: "close-client" });
       await this.#stream.flush();
       if (!this.#comm.isClosed) this.#comm.send([{ op: "close-stream" }]);
@@ -253,8 +309,11 @@ export class Link {
     await this.#ended;
   }
 
-  async #start(timeoutMs: number): Promise<void> {
-    const first = await this.#comm.next(AbortSignal.timeout(timeoutMs));
+  /** Register over a new connection. */
+  async #start(comm: Comm): Promise<void> {
+    const { versions, timeoutMs } = this.#reach;
+    comm.send({ ...REGISTER_CLIENT.ask({ client: this.id, versions }), reply: false });
+    const first = await comm.next(AbortSignal.timeout(timeoutMs));
     const start = Array.isArray(first) ? first[0] : first;
     const message = start instanceof Map ? SCHEDULER_TO_CLIENT.parse(start) : undefined;
     if (message?.op !== "stream-start")
@@ -262,21 +321,77 @@ export class Link {
     if (message.error) throw new RemoteProtocolError(`scheduler ${this.address} refused the client: ${message.error}`);
     // A table of package versions: an rsdat worker has no Python packages, and Dask warns of every difference.
     if (message.warning) this.#logger.info(message.warning);
-    this.#comm.hold(false);
-    this.#ended = this.#listen();
+    if (message.keepsJournal && !this.#unfinished) this.#unfinished = new Unfinished();
+    comm.hold(this.#waiting > 0);
   }
 
   async #listen(): Promise<void> {
-    try {
-      for await (const messages of readStream(this.#comm, SCHEDULER_TO_CLIENT.parse))
-        for (const message of messages) this.#hear(message);
-      this.#end ??= new CommClosedError(`scheduler ${this.address} closed the connection`);
-    } catch (error) {
-      if (!isRsdatError(error)) throw error;
-      this.#end ??= error;
-    }
+    do {
+      let reason: RsdatError = new CommClosedError(`scheduler ${this.address} closed the connection`);
+      try {
+        for await (const messages of readStream(this.#comm, SCHEDULER_TO_CLIENT.parse))
+          for (const message of messages) this.#hear(message);
+      } catch (error) {
+        if (!isRsdatError(error)) throw error;
+        reason = error;
+      }
+      if (this.#unfinished && !this.#end) await this.#comeBack(reason);
+      else this.#end ??= reason;
+    } while (!this.#end);
     clearInterval(this.#heartbeat);
     this.#failAll(this.#end);
+  }
+
+  /** The scheduler keeps a journal: wait for it, introduce ourselves by the same name, and say again what is not done. */
+  async #comeBack(reason: RsdatError): Promise<void> {
+    this.#logger.warning(`${reason.message}; waiting for scheduler ${this.address} to come back`);
+    this.#away = Promise.withResolvers();
+    const until = performance.now() + COME_BACK_MS;
+    while (!this.#end && !this.isBack) {
+      let comm: Comm | undefined;
+      try {
+        const timeoutMs = Math.max(1, until - performance.now());
+        comm = await connect(this.address, {
+          ...this.#reach.handshake,
+          timeoutMs,
+          signal: this.#closing.signal,
+        });
+        await this.#start(comm);
+        this.#comm = comm;
+      } catch (error) {
+        void comm?.close();
+        if (!isRsdatError(error) && !(error instanceof DOMException)) throw error; // the latter: no stream-start in time
+        if (performance.now() > until) this.#end ??= reason;
+        else await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    if (!this.#end) this.#sayAgain();
+    this.#away?.resolve();
+    this.#away = null;
+  }
+
+  /** Whether there is a connection. */
+  get isBack(): boolean {
+    return !this.#comm.isClosed;
+  }
+
+  #sayAgain(): void {
+    this.#stream = new BatchedStream<ClientToScheduler>(this.#comm, CLIENT_TO_SCHEDULER.encode);
+    const wanted = Array.from(this.#watches.values()).filter(
+      ({ status }) => status === "pending" || status === "finished",
+    );
+    for (const watch of wanted) {
+      watch.status = "pending";
+      watch.workers = [];
+    }
+    const keys = wanted.map(({ key }) => key);
+    const again: ClientToScheduler[] = [
+      ...(this.#isSubscribed ? [{ op: "subscribe-topic" as const, topic: PROGRESS_TOPIC, client: this.id }] : []),
+      ...(this.#unfinished?.messages(this.id, (key) => this.#watches.has(key)) ?? []),
+      ...(keys.length > 0 ? [{ op: "client-desires-keys" as const, keys, client: this.id }] : []),
+      ...this.#unsent.splice(0),
+    ];
+    this.#stream.send(...again);
   }
 
   #hear(message: SchedulerToClient): void {
@@ -301,6 +416,7 @@ export class Link {
     switch (message.op) {
       case "key-in-memory":
         watch.workers = message.workers ?? [];
+        if (message.type !== undefined) watch.type = message.type;
         return this.#settle(watch, "finished");
       case "task-erred":
         return this.#settle(watch, "error", remoteError(message.exception, { key: showKey(watch.key) }));

@@ -95,6 +95,7 @@ export type { PyException, PyTask } from "./pickle/values.ts";
 export { exceptionOf, keyOfPy, nameOf, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
+export { wantedKeys } from "./wanted.ts";
 export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {

@@ -3,7 +3,7 @@
  * Not what was finished: results are at the workers, which say themselves what they hold when they come back.
  */
 import { type Logger, RemoteProtocolError, WriteError } from "../base/index.ts";
-import { decodeGraph, type Key, valueOfKey } from "../graph/index.ts";
+import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
@@ -14,7 +14,7 @@ import {
   joinBytes,
   KEY,
   plainGraphTasks,
-  type UpdateLayers,
+  wantedKeys,
 } from "../protocol/index.ts";
 import { JournalFile } from "./journal-file.ts";
 import type { ClientId, WorkerAddress } from "./state/index.ts";
@@ -150,15 +150,6 @@ function keysOf(entry: JournalEntry): readonly Key[] {
     return [...message.keys, ...(plainGraphTasks(message.exprSer) ?? []).map((task) => task.key)];
   if (message.op === "update-layers") return wantedKeys(message);
   return "keys" in message ? message.keys : [];
-}
-
-function wantedKeys({ layers, wanted }: UpdateLayers): Key[] {
-  const graph = decodeGraph(layers);
-  return wanted.flatMap(([name, start, stop]) => {
-    const layer = typeof name === "number" ? name : graph.layers.findIndex((each) => each.name === name);
-    const base = graph.base(layer);
-    return Array.from({ length: stop - start }, (_, i) => graph.key(base + start + i));
-  });
 }
 
 function encodeEntry(entry: JournalEntry): Uint8Array {
