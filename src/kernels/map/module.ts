@@ -101,6 +101,8 @@ export class NodeCode {
   readonly #values = new Map<NodeId, Lanes>();
   readonly #fixed: Omit<Sources, "input">;
   readonly #widened: ReadonlySet<NodeId>;
+  /** An operation fails for some values: no lane may hold one that no element has. */
+  readonly isChecked: boolean;
 
   constructor(code: LaneCode, kernel: Kernel, inputs: readonly Access[], fixed: Omit<Sources, "input">) {
     this.code = code;
@@ -108,6 +110,7 @@ export class NodeCode {
     this.#levels = levelsOf(kernel, inputs);
     this.#widened = widenedInputs(kernel, this.#levels, inputs);
     this.#fixed = fixed;
+    this.isChecked = kernel.nodes.some(({ op }) => op === "index");
   }
 
   /** Emit the nodes of one level; `inputs` gives the lanes of an input of that level. */
@@ -350,11 +353,22 @@ export function moveTail(
   else moveElements(code, width, a, b, rest);
 }
 
+/** Move the last elements of an input's row to its place in scratch; where operations are checked, its first fills up the rest. */
+export function moveRest(nodes: NodeCode, c: Cursor, place: Address, rest: I32): void {
+  const { code } = nodes;
+  moveTail(code, c, place, rest, "in");
+  if (!nodes.isChecked) return;
+  const width = widthOf(c.access.dtype);
+  const end = scalar2("i32.add", place.base, scalar2("i32.mul", rest, i32(width)));
+  const count = scalar2("i32.sub", i32(code.elements), rest);
+  moveElements(code, width, { ...place, base: end, step: i32(width) }, { ...place, step: i32(0) }, count);
+}
+
 /** The last elements of a row: a full iteration over scratch, of which the valid elements are brought home. */
 function emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scratch }: Tail): void {
   const place = (c: Cursor): Address => ({ memory: scratch, base: block, offset: layout.tail(c.index) });
   const inputs = cursors.filter((c) => !outs.includes(c) && c.access.kind !== "s");
-  for (const c of inputs) moveTail(code, c, place(c), rest, "in");
+  for (const c of inputs) moveRest(nodes, c, place(c), rest);
   nodes.lower(2, inputsInPlaces(code, input, place));
   for (const [k, c] of outs.entries()) storeContiguous(code, nodes.stored(k), place(c));
   for (const c of outs) moveTail(code, c, place(c), rest, "out");

@@ -17,6 +17,7 @@ import {
   vector2,
 } from "../wasm/builder.ts";
 import { lowerCast } from "./cast.ts";
+import { checkedIndex } from "./checked-index.ts";
 import { divide, integerPower, shiftLanes } from "./integer-lanes.ts";
 import { floatPattern, type LaneCode, type Lanes, pattern, shapeOf, type V, type Width, widthOf } from "./lanes.ts";
 import { SET_SEARCH_MAX, type SortedSet, searchSet } from "./set-search.ts";
@@ -257,6 +258,7 @@ const BINARY: Readonly<Partial<Record<BinaryOp, Entry<Lower2>>>> = {
   copysign: [[["float"], copySign]],
   min: [[ALL, extreme("min")]],
   max: [[ALL, extreme("max")]],
+  index: [[["big"], checkedIndex(compare)]],
   and: [[ALL.slice(0, 3), bits("and")]],
   or: [[ALL.slice(0, 3), bits("or")]],
   xor: [[ALL.slice(0, 3), bits("xor")]],

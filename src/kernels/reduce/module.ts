@@ -21,7 +21,7 @@ import {
   inputsInPlaces,
   levelsOf,
   type MapShape,
-  moveTail,
+  moveRest,
   NodeCode,
 } from "../map/module.ts";
 import {
@@ -137,7 +137,7 @@ class Reader {
   lowerRest({ cursors, cursor }: Stream, rest: I32): void {
     const { layout } = this.#source;
     const place = (c: Cursor): Address => ({ memory: this.scratch, base: this.#block, offset: layout.tail(c.index) });
-    for (const c of cursors) if (c.access.kind !== "s") moveTail(this.code, c, place(c), rest, "in");
+    for (const c of cursors) if (c.access.kind !== "s") moveRest(this.nodes, c, place(c), rest);
     this.nodes.lower(2, inputsInPlaces(this.code, cursor, place));
   }
 
