@@ -3,14 +3,16 @@ import { expect } from "vitest";
 import { type Key, keyOfValue } from "../../../src/graph/index.ts";
 import {
   type ComputeTask,
-  type SchedulerToWorker,
   Serialized,
+  type TasksFinished,
   type WireFailure,
   type WorkerToScheduler,
 } from "../../../src/protocol/index.ts";
 import {
   createWorkerMachine,
   type NeedOf,
+  type Ref,
+  type SchedulerWord,
   type ValueFacts,
   type WorkerEvent,
   type WorkerInstruction,
@@ -35,7 +37,8 @@ export const LIMITS: WorkerLimits = {
   missingRetryMs: 1000,
 };
 
-export const k = (name: string): Key => keyOfValue(name);
+/** A key by its name; keys stay as they are. */
+export const k = (name: string): Key => (name.startsWith("\0") ? (name as Key) : keyOfValue(name));
 export const value = (nbytes = 8): ValueFacts => ({ nbytes, type: new Uint8Array(0), typename: "test" });
 const SPEC = new Serialized(new Uint8Array(0), []);
 export const FAILURE: WireFailure = { exception: SPEC, traceback: null, exceptionText: "boom", tracebackText: "" };
@@ -76,8 +79,11 @@ type Fields<T extends WorkerEvent["type"]> = Omit<Extract<WorkerEvent, { type: T
 /** Drives one machine. */
 export class Driver {
   readonly machine: WorkerMachine;
-  readonly values: Set<Key> = new Set();
+  readonly values: Set<Ref> = new Set();
   readonly running: Map<Key, number> = new Map();
+  /** Blocks that were handed over in columns: task of the submission. */
+  readonly blocks: Map<Ref, { readonly submission: number; readonly task: number }> = new Map();
+  readonly finished: TasksFinished[] = [];
   readonly asked: Map<string, readonly Key[]> = new Map();
   readonly sent: WorkerToScheduler[] = [];
   now = 0;
@@ -102,7 +108,7 @@ export class Driver {
     return outbox;
   }
 
-  scheduler(...messages: SchedulerToWorker[]): WorkerInstruction[] {
+  scheduler(...messages: SchedulerWord[]): WorkerInstruction[] {
     return this.event("scheduler-messages", { messages });
   }
 
@@ -112,7 +118,7 @@ export class Driver {
 
   succeed(key: string, nbytes = 8): WorkerInstruction[] {
     const runId = this.#end(key);
-    this.values.add(k(key));
+    this.values.add(this.machine.refOf(k(key)));
     return this.event("execute-success", { key: k(key), runId, value: value(nbytes), thread: 1, startstops: [] });
   }
 
@@ -126,10 +132,25 @@ export class Driver {
     });
   }
 
+  /** These blocks, or all that run, are made. */
+  succeedBlocks(refs: readonly Ref[] = Array.from(this.blocks.keys()), nbytes = 8): WorkerInstruction[] {
+    for (const ref of refs) {
+      expect(this.blocks.delete(ref), `${ref} runs`).toBe(true);
+      this.values.add(ref);
+    }
+    const values = refs.map(() => value(nbytes));
+    return this.event("blocks-executed", { refs, values, seconds: refs.map(() => 0.001) });
+  }
+
+  failBlock(ref: Ref): WorkerInstruction[] {
+    expect(this.blocks.delete(ref), `${ref} runs`).toBe(true);
+    return this.event("block-failed", { ref, failure: FAILURE, thread: 1, startstops: [] });
+  }
+
   /** Answer the open request to `worker` with these keys of it. */
   deliver(worker: string, keys: readonly Key[] = this.asked.get(worker) ?? [], nbytes = 8): WorkerInstruction[] {
     this.asked.delete(worker);
-    for (const key of keys) this.values.add(key);
+    for (const key of keys) this.values.add(this.machine.refOf(key));
     return this.event("gather-success", {
       worker,
       received: new Map(keys.map((key) => [key, value(nbytes)])),
@@ -144,7 +165,7 @@ export class Driver {
   }
 
   put(...keys: string[]): WorkerInstruction[] {
-    for (const key of keys) this.values.add(k(key));
+    for (const key of keys) this.values.add(this.machine.refOf(k(key)));
     return this.event("update-data", { values: new Map(keys.map((key) => [k(key), value()])) });
   }
 
@@ -176,11 +197,21 @@ export class Driver {
     else if (instruction.type === "execute") {
       expect(this.running.has(instruction.key), "one run per key").toBe(false);
       for (const input of instruction.dependencies)
-        expect(this.values.has(input), `${input} is held for ${instruction.key}`).toBe(true);
+        expect(this.values.has(this.machine.refOf(input)), `${input} is held for ${instruction.key}`).toBe(true);
       this.running.set(instruction.key, instruction.runId);
     } else if (instruction.type === "gather") {
       expect(this.asked.has(instruction.worker), "one request per peer").toBe(false);
       this.asked.set(instruction.worker, instruction.keys);
+    } else if (instruction.type === "execute-blocks") {
+      const { refs, tasks, submission, inputs } = instruction;
+      for (const input of inputs) expect(this.values.has(input), `${input} is held`).toBe(true);
+      for (const [i, ref] of refs.entries()) {
+        expect(this.blocks.has(ref), "one run per block").toBe(false);
+        this.blocks.set(ref, { submission, task: tasks[i] as number }); // columns of equal length
+      }
+    } else if (instruction.type === "send-finished") this.finished.push(instruction.message);
+    else if (instruction.type === "drop-blocks") {
+      for (const ref of instruction.refs) expect(this.values.delete(ref), `${ref} is held when dropped`).toBe(true);
     } else if (instruction.type === "drop") {
       for (const key of instruction.keys) expect(this.values.delete(key), `${key} is held when dropped`).toBe(true);
     }

@@ -1,9 +1,60 @@
-/** W-I1…W-I9, W-C1 under random events, sensible or not: `check()` runs after each, see drive.ts. */
+/** W-I1…W-I9, W-C1, W-C4…W-C6 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import { A, B, Driver, k, ME, order } from "./drive.ts";
+import { pairs, run } from "./graphs.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
+
+/** Two submissions that share both layers: tasks 0 … 2 are inputs of 3 … 5. */
+const GRAPH = pairs(3);
+const ALL = Uint32Array.from({ length: GRAPH.taskCount }, (_, i) => i);
+const KEYS = Array.from(ALL, (task) => GRAPH.key(task));
+
+/** One random event about blocks: ordered, freed, ended in columns, or named by their keys. */
+function actOnBlocks(driver: Driver, random: Random, runId: number): void {
+  const submission = 1 + random.below(2);
+  const task = (): number => random.below(GRAPH.taskCount);
+  const key = KEYS[task()] as (typeof KEYS)[number];
+  const blocks = Array.from(driver.blocks.keys());
+  const block = blocks[random.below(Math.max(1, blocks.length))];
+  switch (random.below(8)) {
+    case 0:
+      return void driver.scheduler({ op: "graph", submission, graph: GRAPH });
+    case 1:
+    case 2: {
+      const tasks = Array.from(new Set([task(), task(), task()]));
+      const holders = tasks.map((id, i) => [
+        i,
+        id >= 3 && random.below(2) === 0 ? [[id - 3, random.below(2) === 0 ? A : B]] : [],
+      ]);
+      return void driver.scheduler(
+        run(tasks, { submission, runIds: tasks.map((_, i) => 10 * runId + i), fetch: Object.fromEntries(holders) }),
+      );
+    }
+    case 3:
+      return void driver.scheduler({
+        op: "free-tasks",
+        submission,
+        tasks: Uint32Array.of(task(), task()),
+        stimulusId: "s",
+      });
+    case 4:
+      return void driver.scheduler({ op: "free-keys", keys: [key], stimulusId: "s" });
+    case 5:
+      if (block !== undefined && random.below(3) === 0) return void driver.failBlock(block);
+      return void driver.succeedBlocks(blocks.filter(() => random.below(2) === 0));
+    case 6:
+      return void driver.scheduler(
+        { op: "steal-request", key, stimulusId: "s" },
+        { ...order("x", { runId, inputs: random.below(2) === 0 ? {} : { a: [A] } }), key },
+      );
+    default:
+      return void (random.below(4) === 0
+        ? driver.scheduler({ op: "forget-graph", submission })
+        : driver.scheduler({ op: "remove-replicas", keys: [key], stimulusId: "s" }));
+  }
+}
 
 /** One random event; whatever runs or flies can end at any time in any way. */
 function act(driver: Driver, random: Random, runId: number): void {
@@ -88,18 +139,25 @@ test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9: random events leave no invar
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = seededRandom(seed);
     const budgetBytes = seed % 2 === 0 ? 200 : null;
-    const driver = new Driver({ budgetBytes }, () => 64);
+    const driver = new Driver({ budgetBytes, ...(seed % 3 === 0 ? { aheadMs: 3, aheadMax: 2 } : {}) }, () => 64);
     try {
       for (let step = 1; step <= 200; step++) {
-        act(driver, random, step);
+        if (seed % 4 > 1 && random.below(2) === 0) actOnBlocks(driver, random, step);
+        else act(driver, random, step);
         for (const state of driver.machine.counts().tasks.keys()) reached.add(state);
       }
       driver.event("status", { status: "running" });
-      driver.free(...NAMES);
-      for (let rounds = 0; driver.running.size + driver.asked.size > 0 && rounds < 50; rounds++) {
+      driver.scheduler({ op: "graph", submission: 3, graph: GRAPH });
+      const freeAll = (): void => {
+        driver.free(...NAMES);
+        driver.scheduler({ op: "free-tasks", submission: 3, tasks: ALL, stimulusId: "s" });
+      };
+      freeAll();
+      for (let rounds = 0; driver.running.size + driver.asked.size + driver.blocks.size > 0 && rounds < 50; rounds++) {
         for (const key of driver.running.keys()) driver.succeed(key);
         for (const worker of driver.asked.keys()) driver.deliver(worker);
-        driver.free(...NAMES);
+        driver.succeedBlocks();
+        freeAll();
       }
       expect(driver.machine.counts()).toMatchObject({
         managedBytes: 0,

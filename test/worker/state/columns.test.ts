@@ -1,0 +1,201 @@
+/** Tasks of graphs, ordered and freed in columns: W-C4 … W-C6 of docs/spec/worker.md. */
+import { describe, expect, test } from "vitest";
+import { blockKey, Graph, keyOfValue } from "../../../src/graph/index.ts";
+import { A, Driver, k, order } from "./drive.ts";
+import { pairs, run } from "./graphs.ts";
+
+const N = 6;
+const GRAPH = pairs(N);
+const WITH_GRAPH = { op: "graph", submission: 1, graph: GRAPH } as const;
+const keyA = (i: number) => blockKey("p-a", [i]);
+const keyB = (i: number) => blockKey("p-b", [i]);
+const tasksOf = (d: Driver): number[] => Array.from(d.blocks.values(), ({ task }) => task);
+
+describe("W-C4 columns say what single messages say", () => {
+  test("tasks run in rank order and are reported in columns, with their run ids", () => {
+    const d = new Driver({ nthreads: 2 });
+    d.scheduler(WITH_GRAPH, run([3, 1, 2], { ranks: [2, 1, 0] }));
+    expect(tasksOf(d)).toEqual([2, 1]);
+    d.succeedBlocks(undefined, 40);
+    expect(tasksOf(d)).toEqual([3]);
+    expect(d.finished).toEqual([
+      {
+        op: "tasks-finished",
+        submission: 1,
+        tasks: Uint32Array.of(2, 1),
+        runIds: Uint32Array.of(102, 101),
+        nbytes: Float64Array.of(40, 40),
+        seconds: Float32Array.of(0.001, 0.001),
+      },
+    ]);
+    expect(d.machine.counts().managedBytes).toBe(80);
+    expect(d.sent).toEqual([]);
+  });
+
+  test("a task waits for its input, made here or fetched from its holder", () => {
+    const d = new Driver({ nthreads: 4 });
+    d.scheduler(WITH_GRAPH, run([0, N, N + 1], { fetch: { 2: [[1, A]] } }));
+    expect(tasksOf(d)).toEqual([0]);
+    expect(d.asked.get(A)).toEqual([keyA(1)]);
+    d.succeedBlocks();
+    expect(tasksOf(d)).toEqual([N]);
+    d.deliver(A);
+    expect(tasksOf(d)).toEqual([N, N + 1]);
+    expect(d.sent).toMatchObject([{ op: "add-keys", keys: [keyA(1)] }]);
+  });
+
+  test("a failure is reported by key and run id", () => {
+    const d = new Driver();
+    d.scheduler(WITH_GRAPH, run([0]));
+    d.failBlock(Array.from(d.blocks.keys())[0] ?? 0);
+    expect(d.sent).toMatchObject([{ op: "task-erred", key: keyA(0), runId: 100, exceptionText: "boom" }]);
+    d.scheduler({ op: "free-tasks", submission: 1, tasks: Uint32Array.of(0), stimulusId: "s" });
+    expect(d.machine.counts().tasks.size).toBe(0);
+  });
+
+  test("freed blocks are dropped, without word to the scheduler; a running one when it has ended", () => {
+    const d = new Driver({ nthreads: 2 });
+    d.scheduler(WITH_GRAPH, run([0, 1]));
+    const [first] = Array.from(d.blocks.keys());
+    d.succeedBlocks([first ?? 0]);
+    d.scheduler({ op: "free-tasks", submission: 1, tasks: Uint32Array.of(0, 1, 5), stimulusId: "s" });
+    expect(d.values.size).toBe(0);
+    expect(d.machine.counts().tasks).toEqual(new Map([["cancelled", 1]]));
+    d.finished.length = 0;
+    d.succeedBlocks();
+    expect([d.values.size, d.finished, d.sent]).toEqual([0, [], []]);
+    expect(d.machine.counts().tasks.size).toBe(0);
+  });
+
+  test("a task that is here already is reported under the new run id; the same order twice is one", () => {
+    const d = new Driver();
+    d.scheduler(WITH_GRAPH, run([0]), run([0]));
+    expect(d.blocks.size).toBe(1);
+    d.succeedBlocks();
+    d.scheduler(run([0], { runIds: [7] }));
+    expect(d.finished.map(({ runIds }) => Array.from(runIds))).toEqual([[100], [7]]);
+  });
+
+  test("W-C3 a run that was called off is followed by one of its own when it is ordered again", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([0], { runIds: [1] }));
+    d.scheduler(
+      { op: "free-tasks", submission: 1, tasks: Uint32Array.of(0), stimulusId: "s" },
+      run([0], { runIds: [2] }),
+    );
+    d.succeedBlocks();
+    expect([d.finished, d.blocks.size]).toEqual([[], 1]);
+    d.succeedBlocks();
+    expect(d.finished.map(({ runIds }) => Array.from(runIds))).toEqual([[2]]);
+  });
+
+  test("what makes no sense is ignored: an unknown submission", () => {
+    const d = new Driver();
+    d.scheduler(run([0]), { op: "free-tasks", submission: 9, tasks: Uint32Array.of(0), stimulusId: "s" });
+    expect(d.machine.counts().tasks.size).toBe(0);
+  });
+
+  test("a worker that leaves gives back what it has not started", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([0, 1]));
+    d.event("status", { status: "closing_gracefully" });
+    expect(d.sent.filter(({ op }) => op === "reschedule")).toMatchObject([{ key: keyA(1) }]);
+    d.sent.length = 0;
+    d.scheduler(run([2]));
+    expect(d.sent).toMatchObject([{ op: "reschedule", key: keyA(2) }]);
+  });
+});
+
+describe("W-C5 a block is one task, whatever names it", () => {
+  test("messages by key find tasks of columns: steal, free, fetch", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([0, 1, 2]));
+    d.scheduler({ op: "steal-request", key: keyA(2), stimulusId: "s" });
+    expect(d.sent).toMatchObject([{ op: "steal-response", key: keyA(2), state: "ready" }]);
+    d.scheduler({ op: "free-keys", keys: [keyA(0), keyA(1)], stimulusId: "s" });
+    expect(d.machine.counts().tasks).toEqual(new Map([["cancelled", 1]]));
+  });
+
+  test("a value that came under its key before the graph was known is its block", () => {
+    const d = new Driver();
+    d.values.add(keyA(3));
+    d.event("update-data", { values: new Map([[keyA(3), { nbytes: 8, type: new Uint8Array(0), typename: "test" }]]) });
+    d.scheduler(WITH_GRAPH, run([N + 3]));
+    expect(tasksOf(d)).toEqual([N + 3]);
+    expect(d.asked.size).toBe(0);
+    d.scheduler({ op: "free-tasks", submission: 1, tasks: Uint32Array.of(3), stimulusId: "s" });
+    expect(d.values.size).toBe(0);
+  });
+
+  test("the same layer in two submissions is computed once", () => {
+    const d = new Driver();
+    d.scheduler(WITH_GRAPH, run([0]));
+    d.succeedBlocks();
+    d.scheduler({ op: "graph", submission: 2, graph: pairs(N) }, run([N], { submission: 2 }));
+    expect(Array.from(d.blocks.values())).toEqual([{ submission: 2, task: N }]);
+  });
+
+  test("keys with no such block, and of other layers, are tasks of their own", () => {
+    const d = new Driver({ nthreads: 4 });
+    const beyond = blockKey("p-a", [N]);
+    const other = keyOfValue(["q", 0]);
+    d.scheduler(
+      WITH_GRAPH,
+      { ...order("x"), key: beyond },
+      { ...order("x"), key: other },
+      { ...order("x"), key: k("p-a") },
+    );
+    expect(Array.from(d.running.keys())).toEqual([beyond, other, k("p-a")]);
+  });
+
+  test("compute-task by key and columns name one task", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, { ...order("x"), key: keyB(0), whoHas: new Map([[keyA(0), [A]]]) });
+    expect(d.asked.get(A)).toEqual([keyA(0)]);
+    d.scheduler(run([0]));
+    d.deliver(A); // computed all the same: what was asked for was called off
+    expect([d.values.size, tasksOf(d)]).toEqual([0, [0]]);
+    d.succeedBlocks();
+    expect(Array.from(d.running.keys())).toEqual([keyB(0)]);
+  });
+});
+
+describe("W-C6 a graph is known until it is forgotten", () => {
+  test("tasks of a forgotten graph are not ordered any more; values of its layers are found by their keys as long as they last", () => {
+    const d = new Driver();
+    d.scheduler(WITH_GRAPH, run([0]));
+    d.succeedBlocks();
+    const outbox = d.scheduler({ op: "forget-graph", submission: 1 });
+    expect(outbox).toContainEqual({ type: "forget-graph", submission: 1 });
+    d.scheduler(run([1]));
+    expect(d.blocks.size).toBe(0);
+    d.scheduler({ op: "free-keys", keys: [keyA(0)], stimulusId: "s" });
+    expect([d.values.size, d.machine.counts().tasks.size]).toEqual([0, 0]);
+  });
+});
+
+describe("W-I8 tasks ahead of the threads", () => {
+  test("none until one was timed; then as many as take the given time, at most so many", () => {
+    const d = new Driver({ nthreads: 1, aheadMs: 2, aheadMax: 3 });
+    d.scheduler(WITH_GRAPH, run([0, 1, 2, 3, 4, 5]));
+    expect(d.blocks.size).toBe(1);
+    d.succeedBlocks(); // a millisecond
+    expect(d.blocks.size).toBe(3);
+    const quick = new Driver({ nthreads: 1, aheadMs: 100, aheadMax: 3 });
+    quick.scheduler(WITH_GRAPH, run([0, 1, 2, 3, 4, 5]));
+    quick.succeedBlocks();
+    expect(quick.blocks.size).toBe(4);
+  });
+
+  test("functions of users and single tasks wait for a thread", () => {
+    const d = new Driver({ nthreads: 1, aheadMs: 100, aheadMax: 3 });
+    const call = { kind: "call", name: "c", text: "() => 1", inputs: [], lists: false, args: null, mac: null } as const;
+    const chunks = [[1, 1, 1]];
+    const graph = new Graph([{ ...call, dtype: "float64", chunks, inline: false }], [0]);
+    d.scheduler({ op: "graph", submission: 1, graph }, run([0, 1, 2]));
+    d.succeedBlocks();
+    expect(d.blocks.size).toBe(1);
+    d.scheduler(order("x", { priority: [-9] }));
+    expect(d.running.size).toBe(0);
+  });
+});
