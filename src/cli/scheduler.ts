@@ -14,6 +14,7 @@ interface SchedulerFlags {
   readonly dashboardAddress: string;
   readonly dashboard: boolean;
   readonly schedulerFile?: string;
+  readonly journal?: string;
   readonly pidFile?: string;
   readonly idleTimeout?: string;
   readonly jupyter?: boolean;
@@ -29,6 +30,10 @@ export function schedulerCommand(): Command {
     .option("--dashboard-address <address>", "port of /health and /json, e.g. :8787", ":8787")
     .option("--no-dashboard", "no HTTP")
     .option("--scheduler-file <file>", "write how to connect into this file, as JSON")
+    .option(
+      "--journal <file>",
+      "remember in this file what clients ask for; started again with it, the scheduler takes over",
+    )
     .option("--pid-file <file>", "write the process's id into this file")
     .option("--idle-timeout <duration>", "end after so long without a task")
     .addOption(new Option("--protocol <protocol>", "tcp").choices(["tcp", "tcp://"]))
@@ -55,6 +60,7 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
     dialect: speaksDialect(),
     httpPort: httpPort ?? null,
     schedulerFile: flags.schedulerFile ?? null,
+    journal: flags.journal ?? null,
     ...(host === undefined ? {} : { host }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: parseDurationMs(flags.idleTimeout, "--idle-timeout") }),
   });

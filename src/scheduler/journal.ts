@@ -24,7 +24,7 @@ export type JournalEntry =
   /** A message of an rsdat client, as it came. */
   | { readonly kind: "message"; readonly client: ClientId; readonly message: ClientToScheduler }
   /** What a Python client wanted: it gives its futures up with the connection, and is told that they are lost. */
-  | { readonly kind: "foreign"; readonly client: ClientId; readonly keys: readonly Key[] }
+  | { readonly kind: "foreign" | "forgone"; readonly client: ClientId; readonly keys: readonly Key[] }
   /** Data that a client put on workers. */
   | { readonly kind: "placed"; readonly client: ClientId | null; readonly keys: readonly Key[] }
   | { readonly kind: "left"; readonly client: ClientId }
@@ -40,6 +40,9 @@ const REMEMBERED: ReadonlySet<string> = new Set([
   "client-releases-keys",
   "cancel-keys",
 ]);
+
+/** Those of them with which a client gives results up. */
+const GIVEN_UP: ReadonlySet<string> = new Set(["client-releases-keys", "cancel-keys"]);
 
 /** Growth since it was last compacted after which it is compacted again. */
 const GROWTH_BYTES_MAX = 2 ** 28;
@@ -70,9 +73,10 @@ export class Journal {
   /** A message of a client came, and will be obeyed. */
   hear(client: ClientId, isNative: boolean, message: ClientToScheduler): void {
     if (!REMEMBERED.has(message.op)) return;
-    if (message.op === "update-graph" && (!isNative || plainGraphTasks(message.exprSer) === null))
-      this.note({ kind: "foreign", client, keys: message.keys });
-    else if (isNative || message.op !== "cancel-keys") this.note({ kind: "message", client, message });
+    const isOurs = isNative && (message.op !== "update-graph" || plainGraphTasks(message.exprSer) !== null);
+    if (isOurs) this.note({ kind: "message", client, message });
+    else if ("keys" in message)
+      this.note({ kind: GIVEN_UP.has(message.op) ? "forgone" : "foreign", client, keys: message.keys });
   }
 
   /** Remember. A journal that cannot be written any more is given up, with an error in the log: work goes on. */
@@ -176,6 +180,7 @@ function decodeEntry(payload: Uint8Array): JournalEntry {
       return { kind, client, message: CLIENT_TO_SCHEDULER.parse(message) };
     }
     case "foreign":
+    case "forgone":
       if (typeof client === "string") return { kind, client, keys: readKeys(value) };
       break;
     case "placed":

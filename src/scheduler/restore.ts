@@ -163,6 +163,9 @@ export class Restoration {
         this.#foreign.set(entry.client, keys);
         return;
       }
+      case "forgone":
+        for (const key of entry.keys) this.#foreign.get(entry.client)?.delete(key);
+        return;
       case "left":
         clients.delete(entry.client);
         this.#foreign.delete(entry.client);

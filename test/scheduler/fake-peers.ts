@@ -23,6 +23,7 @@ import {
   type SchedulerToClient,
   type SchedulerToWorker,
   type Serialized,
+  type StreamStart,
   serialize,
   UPDATE_DATA,
   type Versions,
@@ -83,16 +84,24 @@ export class FakeWorker {
   readonly #inbox = new Inbox<SchedulerToWorker>();
   readonly #listener: Listener;
 
-  private constructor(comm: Comm, listener: Listener) {
+  private constructor(comm: Comm, listener: Listener, address: string) {
     this.comm = comm;
-    this.address = listener.address;
+    this.address = address;
     this.#listener = listener;
     this.stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
   }
 
   static async join(
     scheduler: string,
-    options: { readonly name?: string; readonly nthreads?: number; readonly language?: string } = {},
+    options: {
+      readonly name?: string;
+      readonly nthreads?: number;
+      readonly language?: string;
+      /** Not its own, but that of one that it stands for. */
+      readonly address?: string;
+      /** What it says to bring: pairs of key and bytes. */
+      readonly inventory?: readonly (readonly unknown[])[];
+    } = {},
   ): Promise<FakeWorker> {
     const values = { of: undefined as FakeWorker | undefined };
     const listener = await listen("tcp://127.0.0.1:0", (comm) =>
@@ -124,7 +133,7 @@ export class FakeWorker {
       ),
     );
     const comm = await connect(scheduler);
-    const worker = new FakeWorker(comm, listener);
+    const worker = new FakeWorker(comm, listener, options.address ?? listener.address);
     values.of = worker;
     comm.send({
       ...REGISTER_WORKER.ask({
@@ -144,6 +153,7 @@ export class FakeWorker {
         extra: new Map<string, unknown>([
           ["language", options.language ?? "rsdat"],
           ["budget_bytes", 1e9],
+          ...(options.inventory ? [["inventory", options.inventory] as const] : []),
         ]),
         stimulusId: "join",
         serverId: worker.address,
@@ -194,6 +204,8 @@ export class FakeClient {
   readonly id: string;
   readonly #stream: BatchedStream<ClientToScheduler>;
   readonly #inbox = new Inbox<SchedulerToClient>();
+  /** What the scheduler said first. */
+  start: StreamStart = { op: "stream-start" };
 
   private constructor(comm: Comm, id: string) {
     this.comm = comm;
@@ -201,11 +213,15 @@ export class FakeClient {
     this.#stream = new BatchedStream<ClientToScheduler>(comm, CLIENT_TO_SCHEDULER.encode);
   }
 
-  static async join(scheduler: string, id: string): Promise<FakeClient> {
-    const client = new FakeClient(await connect(scheduler), id);
+  static async join(
+    scheduler: string,
+    id: string,
+    { dialect = true }: { readonly dialect?: boolean } = {},
+  ): Promise<FakeClient> {
+    const client = new FakeClient(await connect(scheduler, { dialect, version: "test" }), id);
     client.comm.send({ ...REGISTER_CLIENT.ask({ client: id, versions: NO_VERSIONS }), reply: false });
     void client.#listen();
-    await client.next("stream-start");
+    client.start = await client.next("stream-start");
     return client;
   }
 

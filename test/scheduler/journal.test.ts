@@ -1,0 +1,231 @@
+/** The journal: what is in the file, what is left of a torn one, and what a scheduler does with it. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRsdatError, type Logger, silentLogger } from "../../src/base/index.ts";
+import { encodeGraph, type Graph, type Key, sourceNode, valueOfKey } from "../../src/graph/index.ts";
+import type { ClientToScheduler } from "../../src/protocol/index.ts";
+import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { Journal } from "../../src/scheduler/journal.ts";
+import { JournalFile } from "../../src/scheduler/journal-file.ts";
+import { graphOf } from "../sim/random-graph.ts";
+import { FakeClient, FakeWorker, k } from "./fake-peers.ts";
+
+let folder: string;
+let path: string;
+let warnings: string[];
+let logger: Logger;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rsdat-journal-"));
+  path = join(folder, "journal");
+  warnings = [];
+  logger = { ...silentLogger, warning: (message) => void warnings.push(message) };
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function written(...texts: string[]): void {
+  const file = new JournalFile(path, logger);
+  for (const text of texts) file.append(Buffer.from(text));
+  file.close();
+}
+
+function read(): string[] {
+  const file = new JournalFile(path, logger);
+  const records = Array.from(file.records(), (bytes) => Buffer.from(bytes).toString());
+  file.close();
+  return records;
+}
+
+describe("the file", () => {
+  test("records come back as they were written, also after further ones", () => {
+    written("one", "", "three".repeat(1000));
+    written("four");
+    expect(read()).toEqual(["one", "", "three".repeat(1000), "four"]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(warnings).toEqual([]);
+  });
+
+  test("torn at any byte, it keeps the whole records and says so once; what is written then is whole", () => {
+    written("first", "second");
+    const whole = readFileSync(path);
+    const firstEnds = whole.length - 8 - "second".length;
+    for (let length = firstEnds; length < whole.length; length++) {
+      writeFileSync(path, whole.subarray(0, length));
+      warnings.length = 0;
+      written("third");
+      expect(warnings).toHaveLength(length === firstEnds ? 0 : 1);
+      expect(read()).toEqual(["first", "third"]);
+    }
+    truncateSync(path, 5); // killed before the first line was out
+    expect(read()).toEqual([]);
+  });
+
+  test("a flipped bit ends what is believed; garbage behind the last record too", () => {
+    written("first", "second", "third");
+    const whole = readFileSync(path);
+    const at = whole.indexOf("second");
+    whole[at] = (whole[at] ?? 0) ^ 1;
+    writeFileSync(path, whole);
+    expect(read()).toEqual(["first"]);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("torn");
+    appendFileSync(path, Buffer.alloc(64, 0xff));
+    expect(read()).toEqual(["first"]);
+  });
+
+  test("another file is refused and left alone; so is a folder that is not there", () => {
+    writeFileSync(path, "something else entirely");
+    expect(() => new JournalFile(path, logger)).toThrow(expect.toSatisfy((e) => isRsdatError(e, "config")));
+    expect(readFileSync(path, "utf8")).toBe("something else entirely");
+    const nowhere = join(folder, "no", "journal");
+    expect(() => new JournalFile(nowhere, logger)).toThrow(expect.toSatisfy((e) => isRsdatError(e, "write")));
+  });
+});
+
+/** One block of 8 bytes for each key. */
+function blocks(label: string): Graph {
+  return graphOf([sourceNode({ label, source: label, dtype: "float32", chunks: [[2, 2]], scratchBytes: 100 })]);
+}
+
+function submission(graph: Graph, client = "alice"): ClientToScheduler {
+  return {
+    op: "update-layers",
+    layers: encodeGraph(graph),
+    wanted: [[0, 0, graph.taskCount]],
+    annotations: new Map([["least_bytes", 1000]]),
+    client,
+    stimulusId: "submit",
+  };
+}
+
+const keysOf = (graph: Graph): Key[] => Array.from({ length: graph.taskCount }, (_, task) => graph.key(task));
+
+test("compaction keeps what is about known tasks, in order, and who is here", () => {
+  const journal = new Journal(path, logger);
+  const [old, current] = [blocks("old"), blocks("current")];
+  for (const graph of [old, current]) journal.hear("alice", true, submission(graph));
+  journal.hear("alice", true, { op: "client-releases-keys", keys: keysOf(old), client: "alice" });
+  journal.hear("alice", true, { op: "client-releases-keys", keys: keysOf(current).slice(1), client: "alice" });
+  journal.hear("alice", true, { op: "heartbeat-client" });
+  journal.note({ kind: "left", client: "nobody" });
+  journal.note({ kind: "placed", client: "alice", keys: [k("data")] });
+  journal.note({ kind: "joined", worker: "tcp://10.0.0.1:1" });
+  const known = new Set([...keysOf(current), k("data")]);
+  const before = statSync(path).size;
+  journal.compact((key) => known.has(key), ["tcp://10.0.0.2:2"]);
+  expect(statSync(path).size).toBeLessThan(before);
+  const expected = [
+    { kind: "message", client: "alice", message: submission(current) },
+    {
+      kind: "message",
+      client: "alice",
+      message: { op: "client-releases-keys", keys: keysOf(current).slice(1), client: "alice" },
+    },
+    { kind: "placed", client: "alice", keys: [k("data")] },
+    { kind: "joined", worker: "tcp://10.0.0.2:2" },
+  ];
+  expect([...journal.entries()]).toEqual(expected);
+  journal.close();
+  expect([...new Journal(path, logger).entries()]).toEqual(expected);
+});
+
+describe("a scheduler that is started again", () => {
+  let scheduler: SchedulerServer | undefined;
+
+  afterEach(async () => {
+    await scheduler?.close();
+    scheduler = undefined;
+  });
+
+  /** As after a kill: the file is what it was at that moment. */
+  async function crash(): Promise<void> {
+    const kept = readFileSync(path);
+    await scheduler?.close();
+    writeFileSync(path, kept);
+  }
+
+  const start = async (gatherMs = 60_000): Promise<SchedulerServer> => {
+    scheduler = await startScheduler({ port: 0, logger, journal: path, gatherMs });
+    return scheduler;
+  };
+
+  test("waits for its workers, takes in what they hold, and has the rest computed, and only the rest", async () => {
+    const graph = blocks("again");
+    const first = await start();
+    const worker = await FakeWorker.join(first.address, { nthreads: 2 });
+    const client = await FakeClient.join(first.address, "alice");
+    client.send(submission(graph));
+    const orders = [await worker.next("compute-task"), await worker.next("compute-task")];
+    const done = orders[0]!;
+    worker.finish(done, "value");
+    await client.next("key-in-memory");
+    await crash();
+    await worker.leave();
+    const second = await start();
+    const inventory = [
+      [valueOfKey(done.key), 20],
+      [valueOfKey(k("unknown")), 5],
+    ];
+    const back = await FakeWorker.join(second.address, { nthreads: 2, address: worker.address, inventory });
+    const order = await back.next("compute-task");
+    expect(order.key).toBe(orders[1]?.key);
+    expect((await back.next("free-keys")).keys).toEqual([k("unknown")]);
+    expect(second.views.counts()).toMatchObject({ sent: 1, tasks: { memory: 1, processing: 1 } });
+    expect(second.views.whoHas([done.key]).get(done.key)).toEqual([back.address]);
+    // The client comes back by its name, says again what it wants, and gets both.
+    const again = await FakeClient.join(second.address, "alice");
+    again.send({ op: "client-desires-keys", keys: keysOf(graph), client: "alice" });
+    expect((await again.next("key-in-memory")).key).toBe(done.key);
+    back.finish(order, "other");
+    expect((await again.next("key-in-memory")).key).toBe(order.key);
+    again.send({ op: "client-releases-keys", keys: keysOf(graph), client: "alice" });
+    expect(new Set((await back.next("free-keys")).keys)).toEqual(new Set(keysOf(graph)));
+    expect(second.views.isEmpty()).toBe(true);
+  });
+
+  test("does not wait for ever for a worker that is gone, and not at all when there was none", async () => {
+    const graph = blocks("alone");
+    const first = await start();
+    const client = await FakeClient.join(first.address, "alice");
+    client.send(submission(graph), { op: "report-key", key: k("nothing") });
+    await client.next("cancelled-keys");
+    await crash();
+    const second = await start(0);
+    const worker = await FakeWorker.join(second.address, { nthreads: 2 });
+    expect(new Set([(await worker.next("compute-task")).key, (await worker.next("compute-task")).key])).toEqual(
+      new Set(keysOf(graph)),
+    );
+    await crash();
+    await worker.leave();
+    const third = await start(50);
+    const other = await FakeWorker.join(third.address, { nthreads: 2 });
+    await other.next("compute-task");
+  });
+
+  test("tells a Python client that what it wanted is lost, and does not compute it", async () => {
+    const first = await start();
+    const python = await FakeClient.join(first.address, "python", { dialect: false });
+    python.send({ op: "client-desires-keys", keys: [k("x")], client: "python" });
+    const graph = blocks("python");
+    python.send(submission(graph, "python"), { op: "report-key", key: k("nothing") });
+    await python.next("cancelled-keys");
+    await crash();
+    const second = await start();
+    expect(second.views.counts().tasks.waiting).toBe(0);
+    const again = await FakeClient.join(second.address, "python", { dialect: false });
+    expect((await again.next("lost-data")).key).toBe(k("x"));
+  });
+
+  test("without a journal nothing of it is said to anybody", async () => {
+    scheduler = await startScheduler({ port: 0, logger });
+    const client = await FakeClient.join(scheduler.address, "alice");
+    expect(client.start.keepsJournal).toBeUndefined();
+    await scheduler.close();
+    const kept = await start();
+    expect((await FakeClient.join(kept.address, "alice")).start.keepsJournal).toBe(true);
+    expect((await FakeClient.join(kept.address, "bob", { dialect: false })).start.keepsJournal).toBeUndefined();
+  });
+});
