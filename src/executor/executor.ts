@@ -9,10 +9,10 @@ import {
   MemoryBudgetError,
   silentLogger,
 } from "../base/index.ts";
-import type { DType } from "../dtype/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
 import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
 import { copyStrided, enableWide } from "../kernels/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
 import { fetchReads, type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
@@ -157,9 +157,19 @@ class ThreadedExecutor implements Executor {
     return block;
   }
 
+  allocateIfRoom(dtype: DType, shape: readonly number[]): BlockHandle | null {
+    return this.#arena.hasRoom(sizeOf(shape) * itemsize(dtype)) ? this.#arena.allocate(dtype, shape) : null;
+  }
+
   put(block: NDArray): BlockHandle {
     const handle = this.allocate(block.dtype, block.shape);
     copyStrided(this.#arena.view(handle), block);
+    return handle;
+  }
+
+  putIfRoom(block: NDArray): BlockHandle | null {
+    const handle = this.allocateIfRoom(block.dtype, block.shape);
+    if (handle) copyStrided(this.#arena.view(handle), block);
     return handle;
   }
 
@@ -282,7 +292,10 @@ class ThreadedExecutor implements Executor {
     if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
     const bytes = spec.out.nbytes + workBytes + slotBytes;
     if (!this.#makeReady(job, bytes)) return null;
+    // Inputs may slide together while the result's place is sought.
+    for (const input of job.pinned) this.#arena.unpin(input);
     const blocks = this.#allocateAll(wanted, largest(task.inputs));
+    for (const input of job.pinned) this.#arena.pin(input);
     if (blocks === null) {
       invariant(this.#isHolding, `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
       return null;

@@ -7,7 +7,6 @@
 export { createExecutor } from "./executor.ts";
 export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";
 export type { SpillFigures, SpillOptions } from "./spill.ts";
-export { freeDiskBytes } from "./spill-file.ts";
 export type { StepContext } from "./steps.ts";
 export { runTask, runTaskSync, taskErrorRecord } from "./steps.ts";
 export type { Traffic } from "./steps-io.ts";

@@ -1,15 +1,5 @@
 /** The file that blocks are spilled to: extents of one file that nobody else can name, bounded by a limit. */
-import {
-  closeSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  read,
-  rmdirSync,
-  statfsSync,
-  unlinkSync,
-  write,
-} from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, read, rmdirSync, unlinkSync, write } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ConfigError } from "../base/index.ts";
@@ -26,15 +16,6 @@ const readAt = promisify(read);
 
 /** What tells that the disk, or our share of it, is full. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-/** Memory that calls itself a file system (`TMPFS_MAGIC`, `RAMFS_MAGIC`). */
-const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
-
-/** Free bytes of the file system of `folder`; 0 where it is memory. @throws as `statfs` does */
-export function freeDiskBytes(folder: string): number {
-  const { type, bavail, bsize } = statfsSync(folder);
-  return MEMORY_FILE_SYSTEMS.has(type) ? 0 : bavail * bsize;
-}
-
 /**
  * Whole blocks in one file. The file has no name once it is open, so it goes with the process, however that ends.
  * A full disk lowers the limit to what lies there; nothing that was written is lost.

@@ -89,8 +89,12 @@ export interface Executor extends AsyncDisposable {
    * @throws {InvariantError} over the budget: admission has to prevent that
    */
   allocate(dtype: DType, shape: readonly number[]): BlockHandle;
+  /** As `allocate`; null where there is no room now. */
+  allocateIfRoom(dtype: DType, shape: readonly number[]): BlockHandle | null;
   /** A copy of `block` in the arena, with reference count 1. */
   put(block: NDArray): BlockHandle;
+  /** As `put`; null where there is no room now. */
+  putIfRoom(block: NDArray): BlockHandle | null;
   /** The block's elements, C order, in shared memory; valid until control returns to the event loop unless it is pinned. */
   view(handle: BlockHandle): NDArray;
   /** True when the block's bytes are in memory; otherwise they are on disk, and only `load` and tasks may have them. */

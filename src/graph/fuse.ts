@@ -437,7 +437,7 @@ function markInline(
         : layer.kind === "gather" || layer.kind === "window"
           ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
           : layer.kind === "reduce"
-            ? once && inputsSelfMade
+            ? once && (inputsSelfMade || !shrinks(layer))
             : layer.kind === "blockwise"
               ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
               : false;
@@ -445,6 +445,12 @@ function markInline(
     if (goes && inputsSelfMade) selfMade.add(node);
   }
   return inline;
+}
+
+/** True when a reduction's partials have fewer bytes than what they are made of; else their group's inputs are held at less cost. */
+function shrinks(layer: Of<"reduce">): boolean {
+  const bytes = (l: LayerOf<LayerNode>): number => sizeOf(shapeOfChunks(l.chunks)) * itemsize(l.dtype);
+  return bytes(layer) < layer.inputs.reduce((sum, i) => sum + bytes(i.layer.layer), 0);
 }
 
 /** True when no two tasks of `consumer` need the same block of `layer`. */

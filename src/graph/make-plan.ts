@@ -5,9 +5,12 @@ import { buildGraph, type Recompute } from "./fuse.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { kernelText } from "./kernel-build.ts";
 import { type LayerNode, shapeOfChunks } from "./layer.ts";
+import { bytesMoved } from "./move-plan.ts";
 import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
+import { stageRechunks } from "./rechunk-stages.ts";
 import { sharesRegion } from "./registers.ts";
+import { simulateSpill } from "./spill-plan.ts";
 import type { Interval, Plain, Step, TaskSpec } from "./task.ts";
 
 /** What the caller knows of the place where the graph will run. */
@@ -15,6 +18,10 @@ export interface PlanOptions {
   readonly threads: number;
   /** Bytes of blocks that one worker may hold. */
   readonly memoryBytes: number;
+  /** Bytes that it may keep on disk beside those; default none. */
+  readonly spillBytes?: number;
+  /** Workers that share the graph; default 1. */
+  readonly workers?: number;
   /** Cost of reading a region of a source: compressed bytes and requests. */
   readonly readCost?: (
     source: Plain,
@@ -23,6 +30,9 @@ export interface PlanOptions {
   /** True when sources that one task reads the same region of, one after the other, are fetched and decoded once. */
   readonly readsTogether?: (a: Plain, b: Plain) => boolean;
 }
+
+/** Share of the memory that one group of blocks may take in a rechunk by tiles: one is cut while another comes or goes. */
+const GROUP_SHARE = 1 / 3;
 
 /** A graph ready to run. */
 export interface PlannedGraph {
@@ -42,29 +52,77 @@ export interface Peaks {
 }
 
 /**
- * Optimise and plan. Shared inputs are held if that fits the memory, else computed again by each consumer.
- * @throws {MemoryBudgetError} even one task at a time does not fit
+ * Optimise and plan. Shared inputs are held if that fits the memory, else computed again by each consumer; else rechunks
+ * go through tiles; and if that does not do, blocks are spilled, by whichever of these plans writes and reads least.
+ * @throws {MemoryBudgetError} one task alone does not fit, or memory and disk together are too small
  */
 export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
-  let tightest: PlannedGraph | undefined;
+  const graphs: { readonly graph: Graph; readonly recompute: Recompute }[] = [];
+  const tried: TriedGraph[] = [];
+  const attempt = (graph: Graph, recompute: Recompute): PlannedGraph | null => {
+    const planned = planOnce(graph, options, recompute);
+    tried.push(planned);
+    return planned.plan.leastBytes <= options.memoryBytes ? planned : null;
+  };
   for (const recompute of [0, 1, 2] as const) {
-    const planned = planOnce(outputs, options, recompute);
-    if (planned.plan.leastBytes <= options.memoryBytes) return planned;
-    if (!tightest || planned.plan.leastBytes < tightest.plan.leastBytes) tightest = planned;
+    const graph = buildGraph(outputs, recompute);
+    graphs.push({ graph, recompute });
+    const planned = attempt(graph, recompute);
+    if (planned) return planned;
   }
-  throw budgetError(tightest as PlannedGraph, options);
+  for (const { graph, recompute } of graphs) {
+    const staged = stageRechunks(graph, options.memoryBytes * GROUP_SHARE);
+    const planned = staged && attempt(staged, recompute);
+    if (planned) return planned;
+  }
+  const spilling = tried.filter(
+    ({ plan }) =>
+      plan.largestTaskBytes <= options.memoryBytes &&
+      plan.leastBytes <= options.memoryBytes + (options.spillBytes ?? 0),
+  );
+  const [cheapest] = spilling.map((p) => withSpill(p, options)).sort((a, b) => a.traffic - b.traffic);
+  if (cheapest) return cheapest.planned;
+  throw budgetError(
+    tried.reduce((a, b) => (b.plan.leastBytes < a.plan.leastBytes ? b : a)),
+    options,
+  );
 }
 
-function planOnce(outputs: readonly LayerNode[], options: PlanOptions, recompute: Recompute): PlannedGraph {
-  const graph = buildGraph(outputs, recompute);
+/** The plan of a graph whose blocks go to disk where memory ends; `traffic`: bytes written and read for it. */
+function withSpill(
+  { graph, plan, edges, order, workspace }: TriedGraph,
+  options: PlanOptions,
+): { readonly planned: PlannedGraph; readonly traffic: number } {
+  const memory = options.memoryBytes * Math.max(1, options.workers ?? 1);
+  const need = (task: TaskId): number => graph.nbytes(task) + (workspace[task] as number); // one per task
+  const { written, read } = simulateSpill(graph, { order, edges }, need, memory);
+  const warning = `blocks do not fit ${formatBytes(options.memoryBytes)} at once: ${formatBytes(written)} are written to disk and ${formatBytes(read)} read back`;
+  const spilled: Plan = {
+    ...plan,
+    bytesSpilled: written,
+    peakWorkerBytes: Math.min(plan.peakWorkerBytes, options.memoryBytes),
+    warnings: [...plan.warnings, ...(written > 0 ? [warning] : [])],
+    toString: () => planText(spilled),
+  };
+  return { planned: { graph, plan: spilled, edges, order }, traffic: written + read };
+}
+
+/** A plan with what it takes to look at it again. */
+interface TriedGraph extends PlannedGraph {
+  readonly workspace: Float64Array;
+}
+
+function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): TriedGraph {
   const edges = taskEdges(graph);
-  const order = taskOrder(graph, edges);
+  const order = taskOrder(graph);
   const specs = readSpecs(graph, order, options);
   const peaks = simulatePeaks(graph, order, edges, options.threads, specs.workspace);
   const plan: Plan = {
     tasks: order.reduce((n, t) => n + (isHeld(graph, t) ? 0 : 1), 0),
     bytesRead: specs.bytesRead,
     requests: specs.requests,
+    bytesMoved: bytesMoved(graph, { order, edges }, options.workers ?? 1),
+    bytesSpilled: 0,
     peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
     leastBytes: peaks.least,
     largestTaskBytes: peaks.largestTask,
@@ -78,7 +136,7 @@ function planOnce(outputs: readonly LayerNode[], options: PlanOptions, recompute
     layers: describe(graph),
     toString: () => planText(plan),
   };
-  return { graph, plan, edges, order };
+  return { graph, plan, edges, order, workspace: specs.workspace };
 }
 
 function readSpecs(
@@ -188,6 +246,8 @@ function planText(plan: Plan): string {
     `plan: ${plan.tasks} tasks`,
     `  read     ${formatBytes(plan.bytesRead)} in ${plan.requests} requests`,
     `  memory   ${formatBytes(plan.peakWorkerBytes)} at the peak, ${formatBytes(plan.leastBytes)} at the least`,
+    ...(plan.bytesMoved > 0 ? [`  moved    ${formatBytes(plan.bytesMoved)} between workers`] : []),
+    ...(plan.bytesSpilled > 0 ? [`  spilled  ${formatBytes(plan.bytesSpilled)} to disk`] : []),
     `  kernels  ${plan.kernels} to compile, each once per process`,
   ];
   const rows = plan.layers.flatMap((l) => {

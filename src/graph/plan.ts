@@ -22,6 +22,10 @@ export interface Plan {
   /** Bytes and requests to fetch from stores (compressed, as far as the metadata tells). */
   readonly bytesRead: number;
   readonly requests: number;
+  /** Bytes of blocks that workers fetch from each other, as far as placement can be foreseen. */
+  readonly bytesMoved: number;
+  /** Bytes of blocks that are written to disk because memory does not hold them. */
+  readonly bytesSpilled: number;
   /** Live bytes at the peak of one worker with the threads it has: blocks, partial results, workspace. */
   readonly peakWorkerBytes: number;
   /** The same when tasks run one at a time in rank order: the least that this graph can run in. */

@@ -1,7 +1,9 @@
 /** The door between what is lazy and what runs: a runner takes a graph and gives blocks. */
 import { UsageError } from "../base/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import type { CallTask } from "./call-spec.ts";
 import type { Graph } from "./graph.ts";
+import type { Key } from "./keys.ts";
 import type { Plan } from "./plan.ts";
 
 /** Progress of one run; counts of tasks and bytes, at most ten times a second. */
@@ -33,7 +35,12 @@ export interface RunOptions {
   readonly memoryBytes?: number;
   readonly retries?: number;
   readonly priority?: number;
-  readonly workers?: readonly string[];
+  /** Addresses, names or hosts of workers. */
+  readonly workers?: string | readonly string[];
+  /** The workers are a wish, not a demand. */
+  readonly allowOtherWorkers?: boolean;
+  /** Amounts that a worker must have free for each task, by name. */
+  readonly resources?: Readonly<Record<string, number>>;
 }
 
 /** What one of several callers wants of a graph. */
@@ -55,11 +62,21 @@ export interface Hold {
   release(): void;
 }
 
+/** What a runner is known to have, for planning. */
+export interface RunnerLimits {
+  /** Threads that will compute. */
+  readonly threads: number;
+  /** Bytes of blocks that one worker may hold in memory, and beside that on disk. */
+  readonly memoryBytes: number;
+  readonly spillBytes?: number;
+  readonly workers: number;
+}
+
 /** Runs graphs: `local` (threads of this process) or a connected `Client`. */
 export interface Runner {
   readonly name: string;
   /** Threads that will compute, and bytes per worker, as far as known; for planning. */
-  limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }>;
+  limits(): Promise<RunnerLimits>;
   /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
   /**
@@ -77,6 +94,12 @@ export interface Runner {
    * Resolves when the runner has the graph. Absent where a runner cannot.
    */
   hold?(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold>;
+  /**
+   * Run calls of functions, each once its inputs are there; gives the results of `wanted`. Absent where a runner cannot.
+   */
+  runCalls?(calls: readonly CallTask[], wanted: readonly Key[], options: RunOptions): Promise<readonly unknown[]>;
+  /** True where calls may name blocks that `hold` keeps by their keys. */
+  readonly callsReadHeld?: boolean;
 }
 
 type Listener = (progress: RunProgress) => void;

@@ -9,6 +9,7 @@ import {
   type TaskOutcome,
 } from "../executor/index.ts";
 import { type Key, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
 import {
   ANYWHERE,
   Scheduler,
@@ -93,9 +94,16 @@ export class Coordinator implements AsyncDisposable {
   ) {
     this.#options = options;
     this.#post = post;
-    const { threads, budgetBytes, admission, wide = false } = options;
+    const { threads, budgetBytes, spill, admission, wide = false } = options;
     const logger = createLogger("rsdat.local");
-    this.#executor = createExecutor({ threads, budgetBytes, enforceBudget: admission, wide, logger });
+    this.#executor = createExecutor({
+      threads,
+      budgetBytes,
+      ...(spill && admission ? { spill: { ...spill, order: () => this.#spillOrder() } } : {}),
+      enforceBudget: admission,
+      wide,
+      logger,
+    });
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,
@@ -192,6 +200,8 @@ export class Coordinator implements AsyncDisposable {
         name: "threads",
         nthreads: threads,
         budgetBytes: this.#budgetBytes,
+        // Who bounds a run's memory more tightly means its disk too.
+        spillBytes: this.#budgetBytes === this.#options.budgetBytes ? this.#executor.spillBytes : 0,
         kind: "rsdat",
         resources: new Map(),
         isColumnar: false,
@@ -380,7 +390,16 @@ export class Coordinator implements AsyncDisposable {
   #deliver(run: Run, groups: readonly Group[], key: Key): void {
     const result = this.#results.get(key);
     if (result === undefined || result === "delivered") return;
-    const { dtype, shape, data } = this.#executor.view(result.block);
+    if (this.#executor.isResident(result.block)) this.#hand(groups, key, this.#executor.view(result.block));
+    else void this.#loadFor(run, groups, { key, block: result.block });
+    if (!run.inputs.has(key) && this.#runFor(key) === run) {
+      this.#executor.release(result.block);
+      this.#results.set(key, "delivered");
+    }
+  }
+
+  /** A copy of a block for each caller. */
+  #hand(groups: readonly Group[], key: Key, { dtype, shape, data }: NDArray): void {
     for (const group of groups) {
       if (!group.undelivered.delete(key)) continue;
       const places = group.wanted.get(key) ?? [];
@@ -388,10 +407,33 @@ export class Coordinator implements AsyncDisposable {
       this.#blockBytes += data.byteLength;
     }
     if (this.#blockBytes >= POST_BYTES || this.#blocks.length >= POST_BLOCKS) this.#postBlocks();
-    if (!run.inputs.has(key) && this.#runFor(key) === run) {
-      this.#executor.release(result.block);
-      this.#results.set(key, "delivered");
+  }
+
+  /** As {@link #hand}, of a block that lies on disk. */
+  async #loadFor(
+    run: Run,
+    groups: readonly Group[],
+    { key, block }: { readonly key: Key; readonly block: BlockHandle },
+  ): Promise<void> {
+    try {
+      const loaded = await this.#executor.load(block);
+      this.#hand(
+        groups.filter((group) => group.isLive),
+        key,
+        loaded,
+      );
+    } catch (error) {
+      for (const group of groups) this.#failGroup(run, group, errorToRecord(error));
     }
+    this.#pump();
+  }
+
+  /** Blocks, those whose next use is furthest first. */
+  #spillOrder(): BlockHandle[] {
+    const blocks = Array.from(this.#results, ([key, result]) =>
+      result === "delivered" ? [] : [{ block: result.block, next: this.#scheduler.views.nextUse(key) }],
+    ).flat();
+    return blocks.sort((a, b) => (a.next === b.next ? 0 : b.next - a.next)).map(({ block }) => block);
   }
 
   #failGroup(run: Run, group: Group, failure: ErrorRecord): void {

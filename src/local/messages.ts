@@ -1,5 +1,6 @@
 /** What the caller's thread and the coordinator's thread say to each other; plain data. */
 import type { ErrorRecord } from "../base/index.ts";
+import type { SpillSetting } from "../config/index.ts";
 import type { DType, TypedArray } from "../dtype/index.ts";
 import type { Layer, RunProgress } from "../graph/index.ts";
 
@@ -8,6 +9,8 @@ export interface CoordinatorOptions {
   readonly threads: number;
   /** Bytes for blocks and workspaces. */
   readonly budgetBytes: number;
+  /** Where blocks go that find no room; null: nowhere. */
+  readonly spill: SpillSetting | null;
   /** False switches admission and the arena's own check off; only `rsdat/testing` does. */
   readonly admission: boolean;
   /** Kernels are widened, if their self-test passes. */

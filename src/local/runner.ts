@@ -1,7 +1,7 @@
 /** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
 import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
-import { computeThreads, config, memoryLimitBytes } from "../config/index.ts";
+import { computeThreads, config, memoryLimitBytes, spillSetting } from "../config/index.ts";
 import { budgetBytesWithin } from "../executor/index.ts";
 import {
   Graph,
@@ -9,6 +9,7 @@ import {
   type OutputGroup,
   type Plan,
   type Runner,
+  type RunnerLimits,
   type RunOptions,
   type RunProgress,
 } from "../graph/index.ts";
@@ -24,6 +25,8 @@ export interface LocalOptions {
   readonly threads?: number;
   /** Bytes that the process may take; default `rsdat.memory-limit`. */
   readonly memoryLimitBytes?: number;
+  /** False: nothing is spilled. Default: as configured. */
+  readonly spill?: boolean;
   /** False switches the byte budget off; only `rsdat/testing` does. */
   readonly admission?: boolean;
 }
@@ -55,10 +58,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
    * Threads, and bytes for blocks: the memory limit less what the runtime itself takes.
    * @throws {ConfigError} the limit leaves nothing
    */
-  async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
-    const { threads, budgetBytes, admission } = this.#resolved();
+  async limits(): Promise<RunnerLimits> {
+    const { threads, budgetBytes, spill, admission } = this.#resolved();
     const memoryBytes = admission ? Math.max(0, budgetBytes - this.#keptBytes) : Number.POSITIVE_INFINITY;
-    return { threads, memoryBytes, workers: 1 };
+    return { threads, memoryBytes, spillBytes: spill?.limitBytes ?? 0, workers: 1 };
   }
 
   /**
@@ -185,7 +188,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
     const budgetBytes = budgetBytesWithin(limit, threads);
     const wide = config.boolean("rsdat.kernels.wide") ?? false;
-    this.#settings = { threads, budgetBytes, admission: this.#options.admission ?? true, wide };
+    const spill = this.#options.spill === false ? null : spillSetting();
+    this.#settings = { threads, budgetBytes, spill, admission: this.#options.admission ?? true, wide };
     return this.#settings;
   }
 

@@ -11,6 +11,7 @@
 import type { LayerBatch } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { capacityOf } from "./spill.ts";
 import { isActive, PROCESSING } from "./states.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
@@ -42,10 +43,9 @@ export function isHead(core: Core, slot: Slot, batch: LayerBatch | null = core.b
 
 /** Bytes that the worker has left for tasks that are no head; Infinity without admission or budget. */
 export function roomOf(core: Core, worker: WorkerState): number {
-  const budget = worker.facts.budgetBytes;
-  return budget === null || !core.config.admission
+  return worker.facts.budgetBytes === null || !core.config.admission
     ? Number.POSITIVE_INFINITY
-    : budget - core.openLeastBytes - worker.extraBytes;
+    : capacityOf(core, worker.facts) - core.openLeastBytes - worker.extraBytes;
 }
 
 /** Bytes that sending the task adds to the worker's `extraBytes`. */

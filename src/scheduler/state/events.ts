@@ -30,6 +30,8 @@ export interface WorkerFacts {
   readonly nthreads: number;
   /** Bytes that its chunks may take: limit less runtime. Null: unknown, as for Python workers without a limit. */
   readonly budgetBytes: number | null;
+  /** Bytes that it may keep on disk beside those, for graphs that need more. Absent: none. */
+  readonly spillBytes?: number;
   /** `rsdat` workers run native specs and user JavaScript, `python` workers pickled tasks. */
   readonly kind: "rsdat" | "python";
   readonly resources: ReadonlyMap<string, number>;

@@ -4,6 +4,7 @@ import type { WireFailure } from "../../protocol/index.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
+import { nextUseOf } from "./spill.ts";
 import { FORGOTTEN, isActive, MEMORY, STATES, type TaskState } from "./states.ts";
 import { addresses } from "./transitions.ts";
 import type { WorkerState } from "./workers.ts";
@@ -61,6 +62,12 @@ export class SchedulerViews {
   stateOf(key: Key): TaskState {
     const slot = this.#core.find(key);
     return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
+  }
+
+  /** When a result is needed next: grows with the distance; Infinity when no known task needs it. */
+  nextUse(key: Key): number {
+    const slot = this.#core.find(key);
+    return slot === undefined ? Number.POSITIVE_INFINITY : nextUseOf(this.#core, slot);
   }
 
   /** Why a task failed; undefined when it did not. */

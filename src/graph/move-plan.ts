@@ -1,0 +1,56 @@
+/** What a graph moves between workers, by a plain model of placement. */
+import type { Graph } from "./graph.ts";
+import type { TaskEdges } from "./order.ts";
+
+/**
+ * Bytes that workers fetch from each other, if tasks go to the worker that has most of their inputs, and what has none
+ * goes where other inputs of its first consumer are, else to the worker that has produced least.
+ */
+export function bytesMoved(
+  graph: Graph,
+  { order, edges }: { readonly order: Uint32Array; readonly edges: TaskEdges },
+  workers: number,
+): number {
+  if (workers < 2) return 0;
+  const at = new Int32Array(graph.taskCount).fill(-1);
+  const copies = new Map<number, Set<number>>();
+  const produced = new Float64Array(workers);
+  const here = new Float64Array(workers);
+  let moved = 0;
+  for (const t of order) {
+    const [start, stop] = [edges.start[t] as number, edges.start[t + 1] as number]; // a task of the graph
+    let place = -1;
+    if (start === stop) place = siblingPlace(t, edges, at);
+    else {
+      here.fill(0);
+      for (let e = start; e < stop; e++) {
+        const d = edges.dependencies[e] as number;
+        const w = at[d] as number;
+        here[w] = (here[w] as number) + graph.nbytes(d) + 1;
+      }
+      place = here.indexOf(Math.max(...here));
+    }
+    if (place < 0) place = produced.indexOf(Math.min(...produced));
+    for (let e = start; e < stop; e++) {
+      const d = edges.dependencies[e] as number;
+      if (at[d] === place || copies.get(d)?.has(place)) continue;
+      moved += graph.nbytes(d);
+      copies.set(d, (copies.get(d) ?? new Set()).add(place));
+    }
+    at[t] = place;
+    produced[place] = (produced[place] as number) + graph.nbytes(t);
+  }
+  return moved;
+}
+
+/** Where an input of the first consumer is, or -1. */
+function siblingPlace(t: number, edges: TaskEdges, at: Int32Array): number {
+  const first = edges.dependentsStart[t] as number;
+  if (first === edges.dependentsStart[t + 1]) return -1;
+  const consumer = edges.dependents[first] as number;
+  for (let e = edges.start[consumer] as number; e < (edges.start[consumer + 1] as number); e++) {
+    const place = at[edges.dependencies[e] as number] as number;
+    if (place >= 0) return place;
+  }
+  return -1;
+}
