@@ -1,5 +1,5 @@
 /** The seam between transports and comms: frames of whole messages, in order, both ways. */
-import type { FramedMessage } from "../protocol/index.ts";
+import type { FramedMessage, FramePlacer } from "../protocol/index.ts";
 
 /** What a channel tells its owner. All calls come from the event loop, never from inside a call to the channel. */
 export interface ChannelEvents {
@@ -21,6 +21,8 @@ export interface Channel {
   write(frames: readonly Uint8Array[], blockFrames: number): boolean;
   /** Resolves when everything written so far has left this process, or the channel is gone. */
   flushed(): Promise<void>;
+  /** Memory for large frames that arrive from now on; null: this process's own. */
+  place(placer: FramePlacer | null): void;
   /** Stop and continue reading: backpressure on the peer. */
   pause(): void;
   resume(): void;

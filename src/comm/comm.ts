@@ -4,6 +4,7 @@ import {
   decodeMessage,
   encodeMessage,
   type FramedMessage,
+  type FramePlacer,
   type Handshake,
   type HandshakeOptions,
   handshakeMessage,
@@ -47,6 +48,8 @@ export interface Comm extends AsyncDisposable {
    * @throws {RemoteProtocolError} the peer sent nonsense; the connection is closed
    */
   next(signal?: AbortSignal): Promise<unknown>;
+  /** Receive large frames of later messages into the caller's own memory; null: no more. In-process connections do not. */
+  place(placer: FramePlacer | null): void;
   /** Resolves, never rejects, once the connection is closed; gives the reason if there was one. */
   readonly closed: Promise<RsdatError | undefined>;
   /** Whether this connection keeps the process alive; true from the start. An idle client should not. */
@@ -169,6 +172,10 @@ export class MessageComm implements Comm {
       };
     this.#waiter = { resolve: settle(resolve), reject: settle(reject) };
     return promise;
+  }
+
+  place(placer: FramePlacer | null): void {
+    this.#channel.place(placer);
   }
 
   hold(isHeld: boolean): void {

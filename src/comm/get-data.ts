@@ -1,12 +1,18 @@
 /** Fetching results from a worker: a request in two steps (dask-protocol §9). */
 import { RemoteProtocolError } from "../base/index.ts";
-import { GET_DATA, type GetDataReply } from "../protocol/index.ts";
+import { type FramePlacer, GET_DATA, type GetDataReply } from "../protocol/index.ts";
 import type { CallOptions, Rpc } from "./rpc.ts";
 
 /** What a worker answered: the data it has (absent keys are left out), or that it is busy. */
 export type Fetched =
   | { readonly status: "OK"; readonly data: GetDataReply["data"] & object }
   | { readonly status: "busy" };
+
+/** Options of {@link getData}. */
+export interface GetDataOptions extends CallOptions {
+  /** Memory for large frames of the answer. */
+  readonly place?: FramePlacer;
+}
 
 /**
  * Ask `address` for many keys at once. After an OK the worker is told "OK": only then is the transfer over for it.
@@ -19,13 +25,15 @@ export function getData(
   rpc: Rpc,
   address: string,
   request: { readonly keys: Parameters<typeof GET_DATA.ask>[0]["keys"]; readonly who: string | null },
-  options: CallOptions = {},
+  options: GetDataOptions = {},
 ): Promise<Fetched> {
   return rpc.use(
     address,
     async (comm, signal) => {
+      if (options.place) comm.place(options.place);
       comm.send({ ...GET_DATA.ask(request), reply: true });
       const reply = GET_DATA.parseAnswer(await comm.next(signal));
+      comm.place(null);
       if (reply.status === "busy") return { status: "busy" };
       if (reply.status !== "OK" || !reply.data)
         throw new RemoteProtocolError(`reply to get_data from ${address}: status ${reply.status}; expected OK or busy`);

@@ -43,6 +43,10 @@ class InprocChannel implements Channel {
     return Promise.resolve();
   }
 
+  place(): void {
+    // Frames are copied as they are sent: there is nothing to be saved here.
+  }
+
   pause(): void {
     this.#isPaused = true;
   }

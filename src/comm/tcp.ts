@@ -1,7 +1,14 @@
 /** The tcp transport: sockets carrying frames. Source of the options: distributed/comm/tcp.py, dask-protocol §1. */
 import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import { CommError, RemoteProtocolError } from "../base/index.ts";
-import { type Address, encodeFrames, FrameDecoder, type FrameLimits, formatAddress } from "../protocol/index.ts";
+import {
+  type Address,
+  encodeFrames,
+  FrameDecoder,
+  type FrameLimits,
+  type FramePlacer,
+  formatAddress,
+} from "../protocol/index.ts";
 import type { Acceptor, Channel, ChannelEvents } from "./channel.ts";
 
 const KEEPALIVE_IDLE_MS = 10_000;
@@ -91,6 +98,10 @@ export class TcpChannel implements Channel {
 
   flushed(): Promise<void> {
     return this.#lastWrite;
+  }
+
+  place(placer: FramePlacer | null): void {
+    this.#decoder.place(placer);
   }
 
   pause(): void {

@@ -5,7 +5,7 @@
  * chose), then the remaining frames back to back. Little-endian. Source: distributed/comm/tcp.py and utils
  * `pack_frames_prelude`; dask-protocol §2.
  */
-import { RemoteProtocolError } from "../base/index.ts";
+import { invariant, RemoteProtocolError } from "../base/index.ts";
 
 /** Bounds on what a peer may make us hold; beyond them the message is refused. */
 export interface FrameLimits {
@@ -91,6 +91,15 @@ export function joinBytes(pieces: readonly Uint8Array[], nbytes?: number): Uint8
   return joined;
 }
 
+/**
+ * Memory of the receiver's own for a large frame of `nbytes` that is about to arrive; `before` are the message's frames so
+ * far. Undefined: the decoder makes some.
+ */
+export type FramePlacer = (nbytes: number, before: readonly Uint8Array[]) => Uint8Array | undefined;
+
+/** Frames from this size on may be placed by the receiver. */
+const PLACED_FRAME_BYTES_MIN = 2 ** 16;
+
 type Stage = "block-length" | "frame-count" | "frame-lengths" | "frames";
 
 /** One decoded message: its frames, and how many of them the first block held. */
@@ -105,11 +114,12 @@ export interface FramedMessage {
  * Incremental decoder of the frame stream; survives every split of it.
  *
  * Each frame arrives in an `ArrayBuffer` of its own at offset 0, so typed-array views on it are aligned and no frame
- * keeps a socket buffer alive. Either `push(bytes)`, or, without a copy, fill `space()` and call `filled(n)`.
+ * keeps a socket buffer alive; large ones where a {@link FramePlacer} wants them. Either `push(bytes)`, or, without a copy, fill `space()` and call `filled(n)`.
  */
 export class FrameDecoder {
   readonly #limits: FrameLimits;
   readonly #ready: FramedMessage[] = [];
+  #placer: FramePlacer | null = null;
   #stage: Stage = "block-length";
   #target: Uint8Array = new Uint8Array(8);
   #at = 0;
@@ -120,6 +130,11 @@ export class FrameDecoder {
 
   constructor(limits: Partial<FrameLimits> = {}) {
     this.#limits = { ...DEFAULT_FRAME_LIMITS, ...limits };
+  }
+
+  /** Ask this for the memory of large frames from now on; null: no more. */
+  place(placer: FramePlacer | null): void {
+    this.#placer = placer;
   }
 
   /** True between messages: nothing of a next one has arrived. */
@@ -236,12 +251,22 @@ export class FrameDecoder {
     while (this.#frames.length < this.#lengths.length) {
       const length = this.#lengths[this.#frames.length]!;
       if (length > 0) {
-        this.#expect("frames", length);
+        this.#expectFrame(length);
         return;
       }
       this.#frames.push(EMPTY);
     }
     this.#finish();
+  }
+
+  #expectFrame(length: number): void {
+    const placed = length >= PLACED_FRAME_BYTES_MIN ? this.#placer?.(length, this.#frames) : undefined;
+    if (placed === undefined) return this.#expect("frames", length);
+    invariant(placed.byteLength === length, `${placed.byteLength} bytes are no place for a frame of ${length}`);
+    this.#stage = "frames";
+    this.#claimed = length;
+    this.#at = 0;
+    this.#target = placed;
   }
 
   #finish(): void {

@@ -17,6 +17,8 @@
  */
 export type { Address, Scheme } from "./addresses.ts";
 export { formatAddress, normalizeAddress, parseAddress } from "./addresses.ts";
+export type { PlainBlock } from "./block-header.ts";
+export { plainBlockOf } from "./block-header.ts";
 export type {
   AdjustHeartbeatInterval,
   CancelKeys,
@@ -61,7 +63,7 @@ export { COLUMNAR_TO_SCHEDULER, SCHEDULER_TO_COLUMNAR } from "./column-messages.
 export { decompressFrame } from "./compression.ts";
 export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
-export type { EncodeFramesOptions, FramedMessage, FrameLimits } from "./framing.ts";
+export type { EncodeFramesOptions, FramedMessage, FrameLimits, FramePlacer } from "./framing.ts";
 export { DEFAULT_FRAME_LIMITS, encodeFrames, FrameDecoder, joinBytes } from "./framing.ts";
 export type { Handshake, HandshakeOptions } from "./handshake.ts";
 export { DIALECT, handshakeMessage, PICKLE_PROTOCOL, parseHandshake } from "./handshake.ts";
@@ -92,10 +94,9 @@ export { readPickle } from "./pickle/reader.ts";
 export type { PyValue } from "./pickle/tree.ts";
 export { PyBuffer, PyCall, PyCode, PyFloat, PyGlobal, PySet, PyTuple } from "./pickle/tree.ts";
 export type { PyException, PyTask } from "./pickle/values.ts";
-export { exceptionOf, keyOfPy, nameOf, PyTaskRef, plainOf, taskOf } from "./pickle/values.ts";
+export { exceptionOf, keyOfPy, nameOf, PyTaskRef, pickledName, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
-export { wantedKeys } from "./wanted.ts";
 export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {
@@ -142,18 +143,22 @@ export {
   WHO_HAS_REQUEST,
   WORKER_GATHER,
 } from "./requests.ts";
+export { dtypeOfPy } from "./numpy-type.ts";
 export type { RunSpec } from "./run-spec.ts";
 export { expressionClass, readRunSpec } from "./run-spec.ts";
 export {
   deserialize,
   MaskedBlock,
+  pickledTree,
   serialize,
   serializeBytes,
   serializeExpression,
+  serializeFailure,
   serializePickle,
   serializeTaskSpec,
   valueOfPickle,
 } from "./serialize.ts";
+export { wantedKeys } from "./wanted.ts";
 export type {
   AcquireReplicas,
   AddKeys,

@@ -1,6 +1,8 @@
 /** Python objects and blocks inside messages: Dask's serializers, both ways (dask-protocol §5). */
 import { RemoteProtocolError, UnsupportedError } from "../base/index.ts";
+import { dtypeOfArray, type TypedArray } from "../dtype/index.ts";
 import { NDArray } from "../ndarray/index.ts";
+import { TYPED } from "./block-header.ts";
 import { decompressFrame } from "./compression.ts";
 import { joinBytes } from "./framing.ts";
 import { asArray, asMap, compressionOf, describe, Pickled, pack, Serialized, unpack } from "./msgpack.ts";
@@ -30,8 +32,8 @@ const DEPTH_MAX = 64;
 const BYTES_TYPE = writePickle(new PyGlobal("builtins", "bytes"));
 
 /**
- * A value for Python or rsdat peers: blocks as `numpy.ndarray` (no copy when contiguous), bytes as `bytes`, anything
- * plain as a pickle (arrays are lists, Maps and objects dicts). Immediate.
+ * A value for Python or rsdat peers: blocks as `numpy.ndarray` (no copy when contiguous), typed arrays as such with a mark
+ * by which rsdat peers know them, bytes as `bytes`, anything plain as a pickle (arrays are lists, Maps and objects dicts). Immediate.
  *
  * @throws {LocalProtocolError} a value without a Python form
  */
@@ -41,7 +43,20 @@ export function serialize(value: unknown): Serialized {
     return make({ ...fields, serializer: "dask" }, [frame]);
   }
   if (value instanceof Uint8Array) return serializeBytes(value);
+  // Views that are no DataView are typed arrays.
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return serializeTyped(value as TypedArray);
   return serializePickle(writePickle(pyValueOf(value)));
+}
+
+/** A typed array: to Python an array of one axis, to rsdat what it was. */
+function serializeTyped(data: TypedArray): Serialized {
+  const { fields, frame } = encodeBlock(new NDArray(dtypeOfArray(data), data, [data.length]));
+  return make({ ...fields, serializer: "dask", [TYPED]: true }, [frame]);
+}
+
+/** What stands in the place of a value that has no form on the wire: reading it throws, here as in Python, with this text. */
+export function serializeFailure(text: string): Serialized {
+  return make({ serializer: "error" }, [new TextEncoder().encode(text)]);
 }
 
 /** Bytes as a Python `bytes` object. */
@@ -86,6 +101,15 @@ export function deserialize(value: Serialized | Pickled): unknown {
   if (value instanceof Pickled) return valueOfPickle(value.pickle, value.plainBuffers());
   const fields = value.fields;
   return objectOf(fields, plainFrames(fields, value.frames), 0);
+}
+
+/** What a serialized pickle says, unread: for objects that only their owner knows. @throws {RemoteProtocolError} no pickle */
+export function pickledTree(value: unknown): PyValue {
+  if (value instanceof Pickled) return readPickle(value.pickle, value.plainBuffers());
+  if (!(value instanceof Serialized) || value.fields.get("serializer") !== "pickle")
+    throw new RemoteProtocolError(`expected a pickle, got ${describe(value)}`);
+  const frames = plainFrames(value.fields, value.frames);
+  return readPickle(first(frames), frames.slice(1));
 }
 
 /** Frames decompressed, and split ones joined again. */
@@ -167,8 +191,10 @@ function daskValue(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8
     case "builtins.bytearray":
       return joinBytes(frames);
     case "numpy.ndarray":
-    case "numpy.matrix":
-      return blockOf(header, frames);
+    case "numpy.matrix": {
+      const block = blockOf(header, frames);
+      return fields.get(TYPED) === true && block instanceof NDArray && block.ndim === 1 ? block.data : block;
+    }
     case "numpy.ma.core.MaskedArray":
     case "numpy.ma.MaskedArray":
       return maskedOf(header, frames);

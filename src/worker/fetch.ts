@@ -35,9 +35,10 @@ export async function fetchFrom(
   }: { readonly me: string; readonly values: Values; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Fetched> {
   const start = clock.wall() / 1000;
+  using receiver = values.receiver();
   let answer: Awaited<ReturnType<typeof getData>>;
   try {
-    answer = await getData(rpc, worker, { keys, who: me }, { timeoutMs: TRANSFER_MS, signal });
+    answer = await getData(rpc, worker, { keys, who: me }, { timeoutMs: TRANSFER_MS, signal, place: receiver.place });
   } catch {
     // Whatever went wrong on the way, the peer cannot be used: the machine looks elsewhere and asks the scheduler.
     return { type: "gather-network-failure", worker };
@@ -47,7 +48,7 @@ export async function fetchFrom(
     const received = new Map<Key, Stored>();
     for (const key of keys) {
       const serialized = answer.data.get(key);
-      if (serialized) received.set(key, values.receive(serialized));
+      if (serialized) received.set(key, values.receive(serialized, receiver));
     }
     return {
       type: "gather-success",

@@ -1,9 +1,10 @@
 /** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
-import { errorToRecord, UnsupportedError } from "../base/index.ts";
+import { errorToRecord, isRsdatError, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { deserialize, pyGlobal, type Serialized, serialize, writePickle } from "../protocol/index.ts";
+import { deserialize, pyGlobal, type Serialized, serialize, serializeFailure, writePickle } from "../protocol/index.ts";
+import { BlockReceiver } from "./receive.ts";
 import type { ValueFacts } from "./state/index.ts";
 
 /** A held value. */
@@ -11,8 +12,8 @@ export type Stored =
   | { readonly kind: "block"; readonly handle: BlockHandle }
   /** A plain value, or a block that found no room in the arena. */
   | { readonly kind: "plain"; readonly value: unknown; readonly nbytes: number }
-  /** A Python object without a JavaScript value; served on as it came. */
-  | { readonly kind: "opaque"; readonly serialized: Serialized };
+  /** Something without a JavaScript value, for a reason; served on as it came. */
+  | { readonly kind: "opaque"; readonly serialized: Serialized; readonly why: string };
 
 /** A value ready to be sent; `release` when it has left. */
 export interface Outgoing {
@@ -55,14 +56,23 @@ export class Values {
     if (value?.kind === "block") this.#executor.release(value.handle);
   }
 
-  /** What a peer sent, as this worker holds it: a block goes into the arena if there is room. */
-  receive(serialized: Serialized): Stored {
+  /** For one answer of a peer: its blocks arrive in the arena. */
+  receiver(): BlockReceiver {
+    return new BlockReceiver(this.#executor);
+  }
+
+  /** What a peer sent, as this worker holds it: a block goes into the arena if there is room, and is not there already. */
+  receive(serialized: Serialized, receiver?: BlockReceiver): Stored {
+    const received = receiver?.take(serialized);
+    if (received) return { kind: "block", handle: received };
     let value: unknown;
     try {
       value = deserialize(serialized);
     } catch (error) {
-      // Not ours to understand: a Python object between Python tasks may rest here and be fetched again.
-      if (errorToRecord(error).code === "unsupported") return { kind: "opaque", serialized };
+      // Not ours to understand, or not to be had: it may rest here and be fetched again; a task that reads it fails.
+      const { code, message } = errorToRecord(error);
+      if (code === "unsupported" || serialized.fields.get("serializer") === "error")
+        return { kind: "opaque", serialized, why: message };
       throw error;
     }
     if (!(value instanceof NDArray)) return { kind: "plain", value, nbytes: serialized.nbytes };
@@ -77,7 +87,10 @@ export class Values {
   input(key: Key): { readonly input: TaskInput; release(): void } {
     const value = this.#values.get(key);
     if (!value || value.kind === "opaque") {
-      throw new UnsupportedError("an input is a Python object without a JavaScript value", { details: { input: key } });
+      const why = value ? `: ${value.why}` : "";
+      throw new UnsupportedError(`an input is a Python object without a JavaScript value${why}`, {
+        details: { input: key },
+      });
     }
     if (value.kind === "block") {
       this.#executor.retain(value.handle);
@@ -93,7 +106,7 @@ export class Values {
     const value = this.#values.get(key);
     if (!value) return null;
     if (value.kind === "opaque") return { serialized: value.serialized, release: () => undefined };
-    if (value.kind === "plain") return { serialized: serialize(value.value), release: () => undefined };
+    if (value.kind === "plain") return { serialized: serializePlain(value.value), release: () => undefined };
     const { handle } = value;
     this.#executor.retain(handle);
     this.#executor.pin(handle);
@@ -106,9 +119,17 @@ export class Values {
 
   /** Null when the arena is full, as it can be under a scheduler that does not count bytes. */
   #place(block: NDArray): BlockHandle | null {
-    const { bytesLive } = this.#executor.stats();
-    if (bytesLive + block.nbytes > this.#executor.budgetBytes) return null;
-    return this.#executor.put(block);
+    return this.#executor.putIfRoom(block);
+  }
+}
+
+/** A value that cannot travel is told of in its place: the other keys of the answer are well. */
+function serializePlain(value: unknown): Serialized {
+  try {
+    return serialize(value);
+  } catch (error) {
+    if (!isRsdatError(error)) throw error;
+    return serializeFailure(error.message);
   }
 }
 

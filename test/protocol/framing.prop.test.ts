@@ -118,6 +118,32 @@ test("C-I3 a claimed length is not allocated before its bytes arrive", () => {
   expect(decoder.frameBytesMissing).toBe(2 ** 35 - 1000);
 });
 
+test("C-I16 large frames arrive in the receiver's memory, if it has some for them, however the stream is cut", () => {
+  const frames = [new Uint8Array([1, 2]), new Uint8Array(70_000).fill(3), new Uint8Array(80_000).fill(4)];
+  const bytes = joinBytes(encodeFrames(frames, { blockFrames: 1 }));
+  for (const step of [bytes.byteLength, 1000, 65_537]) {
+    const memory = new Uint8Array(new SharedArrayBuffer(70_000));
+    const asked: [number, number][] = [];
+    const decoder = new FrameDecoder();
+    decoder.place((nbytes, before) => {
+      asked.push([nbytes, before.length]);
+      return nbytes === 70_000 ? memory : undefined;
+    });
+    for (let at = 0; at < bytes.byteLength; at += step) decoder.push(bytes.subarray(at, at + step));
+    const message = decoder.next()!;
+    expect(asked).toEqual([
+      [70_000, 1],
+      [80_000, 2],
+    ]);
+    expect(message.frames[1]).toBe(memory);
+    expect(message.frames.map((f) => f.every((b, i) => b === frames[message.frames.indexOf(f)]![i]))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  }
+});
+
 test("a frame larger than its first allocation arrives whole", () => {
   const nbytes = 2 ** 26 + 12_345;
   const decoder = new FrameDecoder();

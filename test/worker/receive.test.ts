@@ -1,0 +1,173 @@
+import { createServer } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { type Comm, type Listener, listen, NO_REPLY, Rpc, serveRequests } from "../../src/comm/index.ts";
+import { systemClock } from "../../src/config/index.ts";
+import { createExecutor, type Executor } from "../../src/executor/index.ts";
+import { type Key, keyOfValue } from "../../src/graph/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
+import {
+  encodeFrames,
+  encodeMessage,
+  FrameDecoder,
+  GET_DATA,
+  handshakeMessage,
+  plainBlockOf,
+  type Serialized,
+  serialize,
+} from "../../src/protocol/index.ts";
+import { fetchFrom } from "../../src/worker/fetch.ts";
+import { Values } from "../../src/worker/values.ts";
+
+const BUDGET = 64 * 2 ** 20;
+const opened: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const thing of opened.splice(0).reverse()) await thing[Symbol.asyncDispose]();
+});
+
+function keep<T extends AsyncDisposable>(thing: T): T {
+  opened.push(thing);
+  return thing;
+}
+
+const quiet = { debug: () => undefined, info: () => undefined, warning: () => undefined, error: () => undefined };
+
+/** A peer that answers get_data with these. */
+async function peerWith(data: ReadonlyMap<Key, Serialized>): Promise<Listener> {
+  const answer = async (_: unknown, comm: Comm): Promise<typeof NO_REPLY> => {
+    comm.send(GET_DATA.answer({ status: "OK", data }));
+    await comm.next();
+    return NO_REPLY;
+  };
+  return keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: answer }, quiet)));
+}
+
+function worker(): { readonly executor: Executor; readonly values: Values; readonly rpc: Rpc } {
+  const executor = keep(createExecutor({ threads: 1, budgetBytes: BUDGET }));
+  return { executor, values: new Values(executor), rpc: keep(new Rpc()) };
+}
+
+async function fetchAll(
+  { values, rpc }: ReturnType<typeof worker>,
+  address: string,
+  keys: readonly Key[],
+): ReturnType<typeof fetchFrom> {
+  const surroundings = { me: "tcp://127.0.0.1:1", values, clock: systemClock, signal: new AbortController().signal };
+  return fetchFrom(rpc, { worker: address, keys }, surroundings);
+}
+
+const key = (name: string): Key => keyOfValue(name);
+
+function ramp(n: number, shape: readonly number[] = [n]): NDArray {
+  return new NDArray(
+    "float32",
+    Float32Array.from({ length: n }, (_, i) => i * 0.5),
+    shape,
+  );
+}
+
+describe("blocks of a peer's answer", () => {
+  test("large ones are in the arena when they have arrived, and hold what was sent", async () => {
+    const sent = ramp(300_000, [300, 1000]);
+    const me = worker();
+    const peer = await peerWith(
+      new Map([
+        [key("large"), serialize(sent)],
+        [key("small"), serialize(ramp(10))],
+        [key("turned"), serialize(sent.transpose())],
+        [key("text"), serialize("x".repeat(100_000))],
+      ]),
+    );
+    const end = await fetchAll(me, peer.address, ["large", "small", "turned", "text"].map(key));
+    if (end.type !== "gather-success") throw new Error(end.type);
+    const large = end.received.get(key("large"));
+    if (large?.kind !== "block") throw new Error(String(large?.kind));
+    expect(me.executor.view(large.handle).shape).toEqual([300, 1000]);
+    expect(me.executor.view(large.handle).data).toEqual(sent.data);
+    const turned = end.received.get(key("turned"));
+    if (turned?.kind !== "block") throw new Error(String(turned?.kind));
+    expect(me.executor.view(turned.handle).shape).toEqual([1000, 300]);
+    expect(me.executor.view(turned.handle).data[7 * 300 + 3]).toBe(sent.data[3 * 1000 + 7]);
+    expect(end.received.get(key("text"))).toMatchObject({ kind: "plain", value: "x".repeat(100_000) });
+    const blocks = [...end.received.values()].flatMap((value) => (value.kind === "block" ? [value.handle] : []));
+    expect(blocks).toHaveLength(3);
+    for (const block of blocks) me.executor.release(block);
+    expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+  });
+
+  test("typed arrays stay such, and what cannot travel fails alone, where it is read", async () => {
+    const me = worker();
+    const there = worker();
+    const large = Float64Array.from({ length: 20_000 }, (_, i) => i / 3);
+    const facts = { kind: "plain", nbytes: 8 } as const;
+    there.values.set(key("large"), { ...facts, value: large });
+    there.values.set(key("bytes"), { ...facts, value: new Uint16Array([1, 2]) });
+    there.values.set(key("never"), { ...facts, value: () => 1 });
+    const data = new Map(
+      ["large", "bytes", "never"].map((name) => [key(name), there.values.outgoing(key(name))!.serialized] as const),
+    );
+    const peer = await peerWith(data);
+    const end = await fetchAll(me, peer.address, ["large", "bytes", "never"].map(key));
+    if (end.type !== "gather-success") throw new Error(end.type);
+    expect(end.received.get(key("large"))).toMatchObject({ kind: "plain", value: large });
+    expect(end.received.get(key("bytes"))).toMatchObject({ kind: "plain", value: new Uint16Array([1, 2]) });
+    const never = end.received.get(key("never"));
+    if (!never) throw new Error("no answer about the value that cannot travel");
+    me.values.set(key("never"), never);
+    expect(() => me.values.input(key("never"))).toThrow(/could not serialize/);
+  });
+
+  test("without room in the arena they are held outside it", async () => {
+    const me = worker();
+    const held = me.executor.allocate("uint8", [BUDGET - 1000]);
+    const peer = await peerWith(new Map([[key("x"), serialize(ramp(300_000))]]));
+    const end = await fetchAll(me, peer.address, [key("x")]);
+    if (end.type !== "gather-success") throw new Error(end.type);
+    expect(end.received.get(key("x"))).toMatchObject({ kind: "plain", nbytes: 1_200_000 });
+    expect(me.executor.stats().blocks).toBe(1);
+    me.executor.release(held);
+  });
+
+  test("C-I16 a peer that leaves in the middle of a block leaves nothing behind", async () => {
+    const me = worker();
+    const { frames, blockFrames } = encodeMessage(
+      GET_DATA.answer({ status: "OK", data: new Map([[key("x"), serialize(ramp(1_000_000))]]) }),
+    );
+    const bytes = Buffer.concat(encodeFrames(frames, { blockFrames }));
+    let seen = 0;
+    const hello = encodeMessage(handshakeMessage({}));
+    const server = createServer((socket) => {
+      socket.write(Buffer.concat(encodeFrames(hello.frames, { blockFrames: hello.blockFrames })));
+      const decoder = new FrameDecoder();
+      let heard = 0;
+      socket.on("data", (chunk) => {
+        decoder.push(chunk);
+        while (decoder.next()) heard++;
+        if (heard < 2) return; // its handshake, then the request
+        socket.write(bytes.subarray(0, 2_000_000), () => {
+          seen = me.executor.stats().blocks;
+          socket.destroy();
+        });
+      });
+      socket.on("error", () => undefined);
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const address = server.address();
+    if (typeof address !== "object" || address === null) throw new Error("no address");
+    const end = await fetchAll(me, `tcp://127.0.0.1:${address.port}`, [key("x")]);
+    server.close();
+    expect(end.type).toBe("gather-network-failure");
+    expect(seen).toBeLessThanOrEqual(1);
+    expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+  });
+
+  test("C-I16 what a header claims is not believed beyond what its frame holds", () => {
+    const { header } = serialize(ramp(1000, [10, 100]));
+    expect(plainBlockOf(header)).toEqual({ dtype: "float32", shape: [10, 100], nbytes: 4000 });
+    const me = worker();
+    using receiver = me.values.receiver();
+    expect(receiver.place(100_000, [header])).toBeUndefined();
+    expect(receiver.place(4000, [new Uint8Array([0xc1])])).toBeUndefined();
+    expect(receiver.place(4000, [])).toBeUndefined();
+    expect(receiver.place(4000, [header])).toHaveLength(4000);
+  });
+});
