@@ -7,6 +7,7 @@
 
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
+export { GraphEdges } from "./edges.ts";
 export type { Recompute } from "./fuse.ts";
 export { buildGraph, topological } from "./fuse.ts";
 export type { ExpandedTask, TaskId } from "./graph.ts";
@@ -68,6 +69,7 @@ export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";
 export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";
 export { functionText } from "./travel.ts";
+export { TaskWalk } from "./walk.ts";
 export {
   decodeGraph,
   decodePlain,

@@ -15,7 +15,7 @@ export async function runSequential(graph: Graph, execute: Execute): Promise<NDA
   const uses = new Map<TaskId, number>();
   for (const t of [...edges.dependencies, ...wanted.flat()]) uses.set(t, (uses.get(t) ?? 0) + 1);
   const blocks = new Map<TaskId, NDArray>();
-  for (const t of taskOrder(graph, edges)) {
+  for (const t of taskOrder(graph)) {
     const { dependencies, spec } = graph.expand(t);
     const inputs = dependencies.map((d) => blocks.get(d) as NDArray); // order runs dependencies first
     blocks.set(t, await execute(spec, inputs, graph.key(t)));

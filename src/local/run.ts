@@ -55,7 +55,7 @@ export class Run {
       request.outputs,
     );
     this.edges = taskEdges(this.graph);
-    this.order = taskOrder(this.graph, this.edges);
+    this.order = taskOrder(this.graph);
     this.total = this.order.reduce(
       (n, t) => n + (this.graph.layer(this.graph.locate(t).layer).kind === "held" ? 0 : 1),
       0,

@@ -64,7 +64,7 @@ function readGraph(layers: Uint8Array): ReadGraph {
   try {
     const graph = decodeGraph(layers);
     const edges = taskEdges(graph);
-    return { graph, edges, order: taskOrder(graph, edges) };
+    return { graph, edges, order: taskOrder(graph) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new RemoteProtocolError(`update-layers: the graph makes no sense: ${why}`, { cause });
@@ -82,7 +82,7 @@ function wantedTasks(graph: Graph, [name, start, stop]: UpdateLayers["wanted"][n
 
 function leastBytes(graph: Graph): number {
   const edges = taskEdges(graph);
-  const order = taskOrder(graph, edges);
+  const order = taskOrder(graph);
   const workspace = new Float64Array(graph.taskCount);
   for (const task of order) workspace[task] = graph.expand(task).spec.workspace;
   return simulatePeaks(graph, order, edges, 1, workspace).least;

@@ -124,7 +124,7 @@ export class SimCluster {
   /** A client that submits a graph, takes every wanted result once, and releases all. */
   submit(client: string, graph: Graph, options: { readonly priority?: number; readonly keep?: boolean } = {}): SimRun {
     const edges = taskEdges(graph);
-    const order = taskOrder(graph, edges);
+    const order = taskOrder(graph);
     for (let task = 0; task < graph.taskCount; task++) this.#bytes.set(graph.key(task), graph.nbytes(task));
     const least = leastBytes(graph);
     const run: SimRun = { client, graph, delivered: new Map(), failed: new Set(), duplicates: 0, isReleased: false };
@@ -325,7 +325,7 @@ type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K>
 export function leastBytes(graph: Graph): number {
   const edges = taskEdges(graph);
   const workspace = Float64Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task).spec.workspace);
-  return simulatePeaks(graph, taskOrder(graph, edges), edges, 1, workspace).least;
+  return simulatePeaks(graph, taskOrder(graph), edges, 1, workspace).least;
 }
 
 /** The values that one task after another in rank order would give: the oracle. */

@@ -65,7 +65,7 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     edges,
     generation,
     count: graph.taskCount,
-    order: wholeOrder(event.order ?? taskOrder(graph, edges), graph.taskCount),
+    order: wholeOrder(event.order ?? taskOrder(graph), graph.taskCount),
     aliases: aliases.size > 0 ? aliases : null,
     taskClass: useClass(core, "native", event.placement),
     queue: new ReadyQueue(columns, () => undefined),

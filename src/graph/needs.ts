@@ -1,0 +1,153 @@
+/** Bytes of tasks without their programs: tasks of one layer whose blocks have the same extents need the same. */
+import { type AxisMap, placesOf } from "./axis-map.ts";
+import type { Graph, TaskId } from "./graph.ts";
+import { type LayerEdge, layerViews, NoFormula } from "./layer-edges.ts";
+
+/** Bytes of one task. */
+export interface TaskBytes {
+  /** Of its result. */
+  readonly nbytes: number;
+  /** Of its result and workspace. */
+  readonly need: number;
+}
+
+/** Places along one axis, told apart by the extents that a program there has to do with. */
+class AxisClasses {
+  readonly #describe: (place: number) => string;
+  readonly #numbers = new Map<string, number>();
+  /** By place, one more than the number; 0: not asked yet. Null: all but the last are alike. */
+  readonly #known: Uint16Array | null;
+  readonly #last: number;
+
+  constructor(count: number, isRegular: boolean, describe: (place: number) => string) {
+    this.#describe = describe;
+    this.#known = isRegular ? null : new Uint16Array(count);
+    this.#last = count - 1;
+  }
+
+  of(place: number): number {
+    if (this.#known === null) return place === this.#last ? 1 : 0;
+    const known = this.#known[place] as number; // a place of the axis
+    if (known > 0) return known - 1;
+    const text = this.#describe(place);
+    const number = this.#numbers.get(text) ?? this.#numbers.size;
+    this.#numbers.set(text, number);
+    if (number < 65535) this.#known[place] = number + 1;
+    return number;
+  }
+}
+
+interface LayerClasses {
+  readonly axes: readonly AxisClasses[];
+  readonly bytes: Map<number, TaskBytes>;
+}
+
+/** Bytes of all tasks of a graph; programs are expanded once per kind of block. */
+export class TaskNeeds {
+  readonly #graph: Graph;
+  readonly #layers: (LayerClasses | null | undefined)[] = [];
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  /** @throws whatever expanding the task's program throws */
+  of(layer: number, task: TaskId): TaskBytes {
+    let classes = this.#layers[layer];
+    if (classes === undefined) {
+      classes = classesOf(this.#graph, layer);
+      this.#layers[layer] = classes;
+    }
+    if (classes === null) return bytesOf(this.#graph, layer, task);
+    const grid = this.#graph.grid(layer);
+    let rest = task - this.#graph.base(layer);
+    let number = 0;
+    for (let k = grid.length - 1; k >= 0; k--) {
+      const n = grid[k] as number; // k < length
+      const next = k === 0 ? 0 : Math.floor(rest / n);
+      // 2^16 kinds along an axis at the most; three axes of many kinds are beyond what arrays have.
+      number = number * 65_536 + (classes.axes[k] as AxisClasses).of(rest - next * n);
+      rest = next;
+    }
+    const isExact = number <= Number.MAX_SAFE_INTEGER;
+    const known = isExact ? classes.bytes.get(number) : undefined;
+    if (known) return known;
+    const bytes = bytesOf(this.#graph, layer, task);
+    if (isExact) classes.bytes.set(number, bytes);
+    return bytes;
+  }
+}
+
+function bytesOf(graph: Graph, layer: number, task: TaskId): TaskBytes {
+  // Held blocks exist: whoever holds them counts them.
+  if (graph.layer(layer).kind === "held") return { nbytes: 0, need: 0 };
+  const { spec } = graph.expand(task);
+  return { nbytes: spec.out.nbytes, need: spec.out.nbytes + spec.workspace };
+}
+
+/** Null: each task is to be asked by itself. */
+function classesOf(graph: Graph, index: number): LayerClasses | null {
+  const layer = graph.layer(index);
+  if (layer.kind === "write-zarr" && "done" in layer) return null;
+  try {
+    const views = layerViews(graph, index);
+    const axes = graph.grid(index).map((count, axis) => {
+      const facts = factsAlong(graph, index, views, axis);
+      const isRegular = facts.every(({ isRegular: each }) => each);
+      return new AxisClasses(count, isRegular, (place) => facts.map(({ at }) => at(place)).join(";"));
+    });
+    return { axes, bytes: new Map() };
+  } catch (error) {
+    if (error instanceof NoFormula) return null;
+    throw error;
+  }
+}
+
+interface Fact {
+  readonly at: (place: number) => string;
+  /** The same at all places but the last. */
+  readonly isRegular: boolean;
+}
+
+/** What a program's extents depend on along one axis of its layer. */
+function factsAlong(graph: Graph, index: number, views: readonly LayerEdge[], axis: number): Fact[] {
+  const layer = graph.layer(index);
+  const facts = [sizesFact(layer.chunks[axis] as readonly number[])]; // one per axis
+  if (layer.kind === "reduce" && axis > 0) facts.push(sizesFact(layer.loop[axis - 1] as readonly number[]));
+  for (const { layer: input, axes, holds } of views) {
+    const mask = holds[axis];
+    if (mask) facts.push({ at: (place) => String(mask[place]), isRegular: false });
+    const { chunks, kind } = graph.layer(input);
+    axes.forEach((map, k) => {
+      if (!("axis" in map) || map.axis !== axis) return;
+      facts.push(mapFact(map, chunks[k] as readonly number[])); // one per axis of the input
+      const loop =
+        kind === "reduce" && k > 0 ? (graph.layer(input) as { loop?: readonly (readonly number[])[] }).loop : undefined;
+      if (loop) facts.push(mapFact(map, loop[k - 1] as readonly number[]));
+    });
+  }
+  return facts;
+}
+
+function sizesFact(sizes: readonly number[]): Fact {
+  return { at: (place) => String(sizes[place]), isRegular: isRegular(sizes) };
+}
+
+function mapFact(map: AxisMap, sizes: readonly number[]): Fact {
+  const isFlat = isRegular(sizes);
+  return {
+    at: (place) =>
+      placesOf(map, place)
+        .map((p) => sizes[p])
+        .join(","),
+    // The last group may be short, and has the last block.
+    isRegular: isFlat && (map.kind === "same" || map.kind === "group"),
+  };
+}
+
+/** All sizes but the last are the same. */
+function isRegular(sizes: readonly number[]): boolean {
+  const first = sizes[0];
+  for (let p = 1; p < sizes.length - 1; p++) if (sizes[p] !== first) return false;
+  return true;
+}

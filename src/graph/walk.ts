@@ -1,0 +1,218 @@
+/**
+ * The order in which one thread should run a graph's tasks, made piece by piece: depth first, and whatever becomes ready
+ * runs at once, so that blocks die young. What has been passed and is of no use any more takes no memory.
+ */
+import { GraphEdges } from "./edges.ts";
+import type { Graph, TaskId } from "./graph.ts";
+import { TaskNeeds } from "./needs.ts";
+
+const PAGE_BITS = 9;
+const PAGE = 1 << PAGE_BITS;
+const MASK = PAGE - 1;
+
+/** A task that nobody has come to. */
+const NEW = 0;
+/** Its inputs are being made first. */
+const OPEN = 1;
+/** It has its place in the order. */
+const RANKED = 2;
+
+/** What is known of neighbouring tasks. */
+class Page {
+  readonly state: Uint8Array = new Uint8Array(PAGE);
+  /** Before its place is known: inputs that have none, plus one; 0: not counted yet. After: dependents that have none. */
+  readonly count: Uint32Array = new Uint32Array(PAGE);
+  /** Tasks that have their place, and all of whose dependents have theirs. */
+  done = 0;
+}
+
+/** A walk over the tasks that some results need. */
+export class TaskWalk {
+  readonly edges: GraphEdges;
+  readonly needs: TaskNeeds;
+  /** Tasks that have their place. */
+  ranked = 0;
+  /** True when all have it. */
+  isDone = false;
+  /** Peak of live bytes while the tasks so far run one at a time, results kept; NaN: the programs cannot be made. */
+  leastBytes = 0;
+  readonly #wanted: readonly TaskId[];
+  readonly #isWanted: (task: TaskId) => boolean;
+  /** Tasks that the results need; null: all that depend on one that they need. */
+  readonly #needed: Uint8Array | null;
+  /** Null: all its tasks are done with. */
+  readonly #pages: (Page | null | undefined)[] = [];
+  readonly #stack: TaskId[] = [];
+  readonly #ready: TaskId[] = [];
+  #nextWanted = 0;
+  #liveBytes = 0;
+  readonly #inputs: TaskId[] = [];
+  readonly #users: TaskId[] = [];
+
+  constructor(graph: Graph, wanted: readonly TaskId[], edges: GraphEdges = new GraphEdges(graph)) {
+    this.edges = edges;
+    this.needs = new TaskNeeds(graph);
+    this.#wanted = wanted;
+    const whole = edges.isWhole(wanted);
+    const layers = new Set(whole ? graph.outputs : []);
+    const set = whole ? null : new Set(wanted);
+    this.#isWanted = (task) => (set ? set.has(task) : layers.has(edges.layerOf(task)));
+    this.#needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
+  }
+
+  /** True when the task has its place. */
+  isRanked(task: TaskId): boolean {
+    const page = this.#pages[task >>> PAGE_BITS];
+    return page === null || (page !== undefined && (page.state[task & MASK] as number) >= RANKED);
+  }
+
+  /** True when some result needs the task. */
+  isNeeded(task: TaskId): boolean {
+    return this.#needed === null || this.#needed[task] === 1;
+  }
+
+  /** Up to `most` next tasks, into `out` from its start; gives their number, less only at the end. */
+  next(out: Uint32Array, most: number): number {
+    let count = 0;
+    while (count < most) {
+      const ready = this.#ready.pop();
+      if (ready !== undefined) {
+        if (this.#stateOf(ready) !== RANKED) {
+          this.#rank(ready);
+          out[count++] = ready;
+        }
+      } else if (!this.#descend()) {
+        this.isDone = true;
+        break;
+      }
+    }
+    return count;
+  }
+
+  /** Go on to the next task whose inputs all have their place; false at the end. */
+  #descend(): boolean {
+    for (;;) {
+      const task = this.#stack.at(-1);
+      if (task === undefined) {
+        const root = this.#wanted[this.#nextWanted++];
+        if (root === undefined) return false;
+        if (this.#stateOf(root) !== RANKED) this.#stack.push(root);
+        continue;
+      }
+      const state = this.#stateOf(task);
+      if (state === RANKED) this.#stack.pop();
+      else if (state === NEW) this.#open(task);
+      else {
+        this.#stack.pop();
+        if (this.#missing(task) === 0) {
+          this.#ready.push(task);
+          return true;
+        }
+      }
+    }
+  }
+
+  #open(task: TaskId): void {
+    const page = this.#page(task);
+    page.state[task & MASK] = OPEN;
+    const count = this.edges.dependencies(task, this.#inputs);
+    if (page.count[task & MASK] === 0) page.count[task & MASK] = count + 1;
+    for (let i = count - 1; i >= 0; i--) {
+      const input = this.#inputs[i] as TaskId; // i < count
+      if (this.#stateOf(input) !== RANKED) this.#stack.push(input);
+    }
+  }
+
+  /** Inputs of a task that have no place yet. */
+  #missing(task: TaskId): number {
+    const page = this.#page(task);
+    const known = page.count[task & MASK] as number; // within the page
+    if (known > 0) return known - 1;
+    const count = this.edges.dependencies(task, this.#inputs);
+    page.count[task & MASK] = count + 1;
+    return count;
+  }
+
+  /** The task is next: what it releases runs now, before anything new is produced. */
+  #rank(task: TaskId): void {
+    const page = this.#page(task);
+    this.ranked++;
+    page.state[task & MASK] = RANKED;
+    this.#use(task);
+    const users = this.edges.dependents(task, this.#users);
+    let needed = 0;
+    for (let i = users - 1; i >= 0; i--) {
+      const user = this.#users[i] as TaskId; // i < users
+      if (!this.isNeeded(user)) continue;
+      needed++;
+      const missing = this.#missing(user) - 1;
+      this.#page(user).count[user & MASK] = missing + 1;
+      if (missing === 0) this.#ready.push(user);
+    }
+    page.count[task & MASK] = needed;
+    if (needed === 0) this.#finish(task, page);
+  }
+
+  /** Account for the bytes of a task that has just got its place, and of inputs that nobody else needs. */
+  #use(task: TaskId): void {
+    const { nbytes, need } = this.bytesOf(task);
+    this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
+    this.#liveBytes += nbytes;
+    const count = this.edges.dependencies(task, this.#inputs);
+    for (let i = 0; i < count; i++) {
+      const input = this.#inputs[i] as TaskId; // i < count
+      const page = this.#page(input);
+      const left = (page.count[input & MASK] as number) - 1; // within the page
+      page.count[input & MASK] = left;
+      if (left === 0) this.#finish(input, page);
+    }
+  }
+
+  #finish(task: TaskId, page: Page): void {
+    if (!this.#isWanted(task)) this.#liveBytes -= this.bytesOf(task).nbytes;
+    if (++page.done === this.#sizeOf(task >>> PAGE_BITS)) this.#pages[task >>> PAGE_BITS] = null;
+  }
+
+  /** Bytes of a task; none where its program cannot be made. */
+  bytesOf(task: TaskId): { readonly nbytes: number; readonly need: number } {
+    try {
+      return this.needs.of(this.edges.layerOf(task), task);
+    } catch {
+      // Graphs come from peers: the task will fail when it is to be sent, and says why then.
+      return NOTHING;
+    }
+  }
+
+  #sizeOf(page: number): number {
+    return Math.min(PAGE, this.edges.graph.taskCount - (page << PAGE_BITS));
+  }
+
+  #stateOf(task: TaskId): number {
+    const page = this.#pages[task >>> PAGE_BITS];
+    return page === null ? RANKED : page === undefined ? NEW : (page.state[task & MASK] as number);
+  }
+
+  #page(task: TaskId): Page {
+    let page = this.#pages[task >>> PAGE_BITS];
+    if (!page) {
+      page = new Page();
+      this.#pages[task >>> PAGE_BITS] = page;
+    }
+    return page;
+  }
+}
+
+const NOTHING = { nbytes: 0, need: 0 };
+
+function neededTasks(edges: GraphEdges, wanted: readonly TaskId[]): Uint8Array {
+  const needed = new Uint8Array(edges.graph.taskCount);
+  const stack = [...wanted];
+  const inputs: TaskId[] = [];
+  for (let task = stack.pop(); task !== undefined; task = stack.pop()) {
+    if (needed[task] === 1) continue;
+    needed[task] = 1;
+    const count = edges.dependencies(task, inputs);
+    for (let i = 0; i < count; i++) if (needed[inputs[i] as TaskId] === 0) stack.push(inputs[i] as TaskId); // i < count
+  }
+  return needed;
+}
