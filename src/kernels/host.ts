@@ -2,7 +2,7 @@
  * The one function that compiled kernels call in JavaScript: operations on single floats that have no vector code, and
  * the rare arguments that vector code leaves out. The same functions as the interpreter's, so the same bits.
  */
-import { UsageError } from "../base/index.ts";
+import { SelectionError, UsageError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { BinaryOp, UnaryOp } from "../graph/index.ts";
 import { type Binary, binaryFunction, type Unary, unaryFunction } from "./map/scalar-ops.ts";
@@ -51,7 +51,7 @@ function functionOf(code: number): Host {
     };
   if (code === FAIL_INDEX)
     return (a, b) => {
-      throw new UsageError("selection", `index ${a} is out of bounds: expected 0 to ${b - 1}`);
+      throw new SelectionError(`index ${a} is out of bounds: expected 0 to ${b - 1}`);
     };
   const at = Math.floor((code - FIRST) / DTYPES.length);
   const dtype = DTYPES[(code - FIRST) % DTYPES.length] as DType; // within the list

@@ -154,13 +154,6 @@ test("what is not there is refused with a typed error", () => {
       runBlock(kernel, inputs, to, params as never, PLACE);
   expect(attempt("take", [x, NDArray.of(Int8Array.of(3))], { axis: 0 })).toThrow(/index 3 .* size 3/);
   expect(attempt("take", [x, NDArray.of(Int8Array.of(-4))], { axis: 0 })).toThrow(/index -4/);
-  const places = NDArray.zeros("int64", [1]);
-  expect(attempt("unravel-index", [NDArray.of(Int32Array.of(6))], { shape: [2, 3], axis: 0 }, places)).toThrow(
-    /6 .* 6 elements/,
-  );
-  expect(attempt("bound-index", [NDArray.of(Int32Array.of(-1))], { n: 4, mode: "raise" }, places)).toThrow(
-    /-1 .* size 4/,
-  );
   expect(attempt("demand-some", [x, NDArray.of(BigInt64Array.of(0n, 1n, 1n))], { op: "max" })).toThrow(
     /max of an empty selection/,
   );

@@ -3,7 +3,7 @@ import { ArgumentError } from "../../base/index.ts";
 import type { Scalar } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
-import { assignTerm, type ChooseMode, chooseTerm, selectTerm } from "./composed.ts";
+import { assignTerm, type BoundsMode, chooseTerm, selectTerm } from "./composed.ts";
 import { elementwise, type Operand } from "./layer.ts";
 import { clipTerm, type Term, whereTerm } from "./terms.ts";
 
@@ -59,13 +59,13 @@ export function select(
 /** Options of {@link choose}. */
 export interface ChooseOptions {
   /** Indices outside the choices: an error when it runs, modulo the number of choices, or the nearest choice. */
-  readonly mode?: ChooseMode;
+  readonly mode?: BoundsMode;
 }
 
 /**
  * `choices[index]`, element by element. Lazy; shapes broadcast; dtype by promotion of the choices. NumPy `choose`.
  * @throws {ArgumentError} no choices  @throws {DTypeError} indices that are no integers
- * @throws {UsageError} code `selection`, when it runs: an index out of bounds and mode `"raise"` (the default)
+ * @throws {SelectionError} when it runs: an index out of bounds and mode `"raise"` (the default)
  */
 export function choose(index: Operand, choices: readonly Operand[], options: ChooseOptions = {}): ChunkedArray {
   if (choices.length === 0) throw new ArgumentError("choose: expected at least one choice");

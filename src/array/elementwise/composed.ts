@@ -10,6 +10,7 @@ import {
   type Scalar,
 } from "../../dtype/index.ts";
 import type { KernelBuilder, NodeId } from "../../graph/index.ts";
+import { sizeOf } from "../../ndarray/index.ts";
 import { onParts, reciprocalNode } from "./complex-terms.ts";
 import { binaryTerm, lift, strong, type Term, unaryTerm, whereTerm } from "./terms.ts";
 
@@ -256,24 +257,41 @@ export function selectTerm(
   return { node: value };
 }
 
-/** How `choose` takes indices outside the choices. */
-export type ChooseMode = "raise" | "wrap" | "clip";
+/** What becomes of indices out of bounds: an error, their remainder, or the nearest one within. */
+export type BoundsMode = "raise" | "wrap" | "clip";
+
+type NodeTerm = Extract<Term, { readonly node: NodeId }>;
+
+/** An index into `n`, int64, taken as `mode` says. */
+export function boundTerm(b: KernelBuilder, index: Term, n: number, mode: BoundsMode): NodeTerm {
+  const id = b.cast(strong(b, index), "int64");
+  const size = b.param(n, "int64");
+  if (mode === "raise") return { node: b.binary("index", id, size) };
+  if (mode === "wrap") return { node: b.binary("mod", id, size) };
+  return { node: b.binary("min", b.binary("max", id, b.param(0, "int64")), b.param(n - 1, "int64")) };
+}
+
+/** Coordinate along `axis` of a flat index into `shape`, int64; an index out of bounds fails. */
+export function coordinateTerm(b: KernelBuilder, index: Term, shape: readonly number[], axis: number): Term {
+  const size = sizeOf(shape);
+  const inner = sizeOf(shape.slice(axis + 1));
+  // Narrow integers divide faster.
+  const dtype: DType = size < 2 ** 31 ? "int32" : "int64";
+  const flat = b.cast(boundTerm(b, index, size, "raise").node, dtype);
+  const step = inner === 1 ? flat : b.binary("floordiv", flat, b.param(inner, dtype));
+  const here = axis === 0 ? step : b.binary("mod", step, b.param(shape[axis] as number, dtype)); // an axis of the shape
+  return { node: b.cast(here, "int64") };
+}
 
 /** `choices[index]`, element by element. */
-export function chooseTerm(b: KernelBuilder, index: Term, choices: readonly Term[], mode: ChooseMode): Term {
+export function chooseTerm(b: KernelBuilder, index: Term, choices: readonly Term[], mode: BoundsMode): Term {
   const given = strong(b, index);
   const { kind } = dtypeInfo(b.dtype(given));
   if (kind !== "i" && kind !== "u" && kind !== "b")
     throw new DTypeError(`choose: indices are ${b.dtype(given)}; expected integers`);
   const n = choices.length;
-  const id = b.cast(given, "int64");
   const constant = (v: number): NodeId => b.param(v, "int64");
-  const at =
-    mode === "raise"
-      ? b.binary("index", id, constant(n))
-      : mode === "wrap"
-        ? b.binary("mod", id, constant(n))
-        : b.binary("min", b.binary("max", id, constant(0)), constant(n - 1));
+  const at = boundTerm(b, { node: given }, n, mode).node;
   const dtype = choicesType(b, choices);
   const value = choices.reduceRight<NodeId | null>((rest, t, k) => {
     const own = lift(b, t, dtype);

@@ -5,6 +5,7 @@ import { applyNode, rechunkNode } from "../../graph/index.ts";
 import { broadcastShapes, NDArray, normalizeAxis, type SliceArg, sizeOf } from "../../ndarray/index.ts";
 import { axisAnd } from "../axis-options.ts";
 import { ChunkedArray, type UnknownArray } from "../chunked-array.ts";
+import { type BoundsMode, boundTerm, coordinateTerm } from "../elementwise/composed.ts";
 import { elementwise, type Operand } from "../elementwise/layer.ts";
 import { binaryTerm, lift, type Term } from "../elementwise/terms.ts";
 import { known } from "../inputs.ts";
@@ -200,14 +201,9 @@ export function unravelIndex(indices: Indices, shape: number | readonly number[]
   return sizes.map(
     (_, axis) =>
       new ChunkedArray(
-        applyNode("unravel-index", {
-          kernel: "unravel-index",
-          params: { shape: sizes, axis },
-          inputs: [{ layer: flat.node, axes: flat.shape.map((__, k) => k) }],
-          dtype: "int64",
-          chunks: flat.chunks,
-          scratchBytes: 0,
-        }),
+        elementwise("unravel-index", [new ChunkedArray(flat.node)], (b, [t]) =>
+          coordinateTerm(b, t as Term, sizes, axis),
+        ),
       ),
   );
 }
@@ -217,9 +213,6 @@ function indexArray(label: string, indices: Indices): ChunkedArray {
   const block = blockOf(label, indices);
   return block.dtype === "float64" ? array(block).astype("int64") : array(block);
 }
-
-/** What {@link ravelMultiIndex} does with coordinates outside the shape. */
-export type BoundsMode = "raise" | "wrap" | "clip";
 
 /**
  * Flat indices of coordinates in an array of `shape`, int64; one array of coordinates for each axis, which broadcast.
@@ -238,14 +231,11 @@ export function ravelMultiIndex(
     const lazy = integers("ravelMultiIndex", indexArray("ravelMultiIndex", c));
     const mode = modes[modes.length === 1 ? 0 : k] ?? "raise";
     return new ChunkedArray(
-      applyNode("bound-index", {
-        kernel: "bound-index",
-        params: { n: shape[k] as number, mode },
-        inputs: [{ layer: lazy.node, axes: lazy.shape.map((_, a) => a) }],
-        dtype: "int64",
-        chunks: lazy.chunks,
-        scratchBytes: 0,
-      }),
+      elementwise(
+        "bound-index",
+        [new ChunkedArray(lazy.node)],
+        (b, [t]) => boundTerm(b, t as Term, shape[k] as number, mode), // one size for each
+      ),
     );
   });
   const node = elementwise("ravel-multi-index", bound, (b, terms) =>

@@ -21,6 +21,7 @@ import {
   scalarCompare,
   select,
   shift,
+  shuffle,
   type Vector,
   type Vector1Name,
   type Vector2Name,
@@ -72,7 +73,7 @@ function quotient32(code: LaneCode, a: Lanes, b: Lanes, rounding: "floor" | "tru
 /** floordiv, mod or fmod of integers; by 0 all give 0. */
 export function divide(op: DivisionOp, multiply: Multiply): (code: LaneCode, a: Lanes, b: Lanes) => Lanes {
   return (code, a, b) => {
-    if (a.width === 8) return divideBig(code, op, a, b);
+    if (a.width === 8) return divideWide(code, op, a, b);
     const rounding = op === "fmod" ? "trunc" : "floor";
     const raw: Lanes = { ...a, v: quotient(code, a, b, rounding) };
     const byZero = code.map2(`${shapeOf(a.dtype)}.eq` as Vector2Name, b.v, zeros(code, a)); // every shape has eq
@@ -94,6 +95,36 @@ function byLane64(code: LaneCode, a: Lanes, b: Lanes, f: (x: Local<"i64">, y: Lo
     return out;
   });
   return { ...a, v };
+}
+
+/** 64-bit lanes: where all numbers of an iteration are of 32 bits by float64, else through scalars. */
+function divideWide(code: LaneCode, op: DivisionOp, a: Lanes, b: Lanes): Lanes {
+  const { f } = code;
+  const out = a.v.map((x) => code.let(x));
+  const words = (x: V): V => code.let(shuffle(x, x, [0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]));
+  const low = new Map([...new Set([...a.v, ...b.v])].map((x) => [x, words(x)]));
+  const sign = isSigned(a.dtype) ? "s" : "u";
+  const wild = [...low].map(([x, w]) => vector2("i64x2.ne", vector1(`i64x2.extend_low_i32x4_${sign}`, w), x));
+  const set = (v: readonly V[]): void => {
+    for (const [k, x] of v.entries()) f.set(out[k] as Local<"v128">, x); // as many
+  };
+  f.if(
+    anyTrue(wild.reduce((m, x) => vector2("v128.or", m, x))),
+    () => set(divideBig(code, op, a, b).v),
+    () => set(a.v.map((x, k) => divideLow(code, op, sign, [low.get(x) as V, low.get(b.v[k] as V) as V]))), // all have low words
+  );
+  return { ...a, v: out };
+}
+
+/** 32-bit numbers in the low words, to 64-bit lanes; quotients and what they leave are exact in float64. */
+function divideLow(code: LaneCode, op: DivisionOp, sign: "s" | "u", words: readonly [V, V]): V {
+  const [x, y] = words.map((v) => code.let(vector1(`f64x2.convert_low_i32x4_${sign}`, v))) as [V, V]; // two for two
+  const q = code.let(vector1(op === "fmod" ? "f64x2.trunc" : "f64x2.floor", vector2("f64x2.div", x, y)));
+  const value = op === "floordiv" ? q : code.let(vector2("f64x2.sub", x, vector2("f64x2.mul", q, y)));
+  const magic = code.f.constant(pattern(8, 0x4338000000000000n)); // 1.5 * 2^52: what is added to it stands in the low bits
+  const whole = vector2("i64x2.sub", vector2("f64x2.add", value, magic), magic);
+  const zero = code.f.constant(new Uint8Array(16));
+  return code.let(vector2("v128.andnot", whole, vector2("f64x2.eq", y, zero)));
 }
 
 function divideBig(code: LaneCode, op: DivisionOp, a: Lanes, b: Lanes): Lanes {

@@ -3,7 +3,7 @@
  * Values are what a typed array of the node's dtype gives; a result is stored into such an array, which rounds or
  * wraps it. Sources: NumPy 2.4 (`npy_math`, loops), kernels.md §11.
  */
-import { UnsupportedError, UsageError } from "../../base/index.ts";
+import { SelectionError, UnsupportedError, UsageError } from "../../base/index.ts";
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import type { BinaryOp, CompareOp, Kernel, KernelNode, NodeId, UnaryOp } from "../../graph/index.ts";
 import {
@@ -231,10 +231,10 @@ function floatBinary(op: BinaryOp, dtype: DType): ((a: number, b: number) => num
   }
 }
 
-/** @throws {UsageError} code `selection` where `a` is outside 0 … b - 1 */
+/** @throws {SelectionError} where `a` is outside 0 … b - 1 */
 function checkedIndex<T extends Element>(a: T, b: T): T {
   if (a >= 0 && a < b) return a;
-  throw new UsageError("selection", `index ${a} is out of bounds: expected 0 to ${Number(b) - 1}`);
+  throw new SelectionError(`index ${a} is out of bounds: expected 0 to ${Number(b) - 1}`);
 }
 
 function intPow(a: number, b: number): number {

@@ -211,16 +211,6 @@ export function indexValues(block: NDArray): Float64Array {
   return out.data as Float64Array; // just made
 }
 
-/** Whole numbers below 2^53 stored as 64-bit integers, by halves: a bigint each would be allocated. */
-export function storeIndices(out: NDArray, values: Float64Array): void {
-  const words = wordsOf(out, 8) as Uint32Array; // 64-bit elements
-  for (let i = 0, w = 2 * out.offset; i < values.length; i++, w += 2) {
-    const v = values[i] as number; // i < length
-    words[w] = v;
-    words[w + 1] = Math.floor(v / 2 ** 32);
-  }
-}
-
 /** Each of `n` elements of `inner` words, `times` over: rows of a repeat. */
 export function repeatRows(out: NDArray, x: NDArray, times: number, axis: number): void {
   const { itemsize } = dtypeInfo(out.dtype);

@@ -5,7 +5,7 @@ import type { Plain } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockKernel } from "../blocks.ts";
 import { copyStrided } from "../copy.ts";
-import { indexValues, pickElements, repeatRows, sourcesOf, storeIndices } from "./along.ts";
+import { indexValues, pickElements, repeatRows, sourcesOf } from "./along.ts";
 
 /** Slabs of fewer elements are picked element by element. */
 const SLAB_MIN = 64;
@@ -125,38 +125,6 @@ export const indexingKernels: Readonly<Record<string, BlockKernel>> = {
       if (n > 0) repeatRows(out, block, (out.shape[axis] as number) / n, axis);
     },
     scratch: ([x]) => (x ? sizeOf(x.shape) * dtypeInfo(x.dtype).itemsize : 0),
-  },
-  /** Coordinate `axis` of flat indices into `shape`, int64. */
-  "unravel-index": {
-    run: ([flat], out, params) => {
-      const { shape, axis } = params as { readonly shape: readonly number[]; readonly axis: number };
-      const inner = sizeOf(shape.slice(axis + 1));
-      const [size, n] = [sizeOf(shape), shape[axis] as number];
-      const values = indexValues(flat as NDArray);
-      for (let i = 0; i < values.length; i++) {
-        const v = values[i] as number; // i < length
-        if (v < 0 || v >= size) throw new SelectionError(`flat index ${v} is out of bounds for ${size} elements`);
-        const step = Math.floor(v / inner);
-        values[i] = axis === 0 ? step : step - Math.floor(step / n) * n;
-      }
-      storeIndices(out, values);
-    },
-    scratch: ([flat]) => sizeOf(flat?.shape ?? []) * 8,
-  },
-  /** Coordinates checked and counted from the front: `mode` "raise", "wrap" or "clip", int64. */
-  "bound-index": {
-    run: ([index], out, params) => {
-      const { n, mode } = params as { readonly n: number; readonly mode: string };
-      const values = indexValues(index as NDArray);
-      for (let i = 0; i < values.length; i++) {
-        const v = values[i] as number; // i < length
-        if (v >= 0 && v < n) continue;
-        if (mode === "raise") throw new SelectionError(`coordinate ${v} is out of bounds for size ${n}`);
-        values[i] = mode === "wrap" ? v - Math.floor(v / n) * n : v < 0 ? 0 : n - 1;
-      }
-      storeIndices(out, values);
-    },
-    scratch: ([index]) => sizeOf(index?.shape ?? []) * 8,
   },
   /** Bytes of the last axis seen as another dtype. */
   view: {
