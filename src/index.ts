@@ -10,8 +10,21 @@ export type { ChunkedArray, Computable, ComputeOptions } from "./array/index.ts"
 export * as array from "./array/index.ts";
 export { visualize } from "./array/index.ts";
 export { formatBytes, formatDuration, isRsdatError, parseBytes, RsdatError } from "./base/index.ts";
-export type { ClientOptions, ClusterHandle, Future, SubmitOptions } from "./client/index.ts";
-export { asCompleted, Client, Event, Lock, py, Queue, Semaphore, Variable, wait } from "./client/index.ts";
+export type { ClientOptions, ClusterHandle, Future, MapOptions, SubmitOptions, WorkerPlugin } from "./client/index.ts";
+export {
+  asCompleted,
+  Client,
+  Event,
+  fireAndForget,
+  futuresOf,
+  kernels,
+  Lock,
+  py,
+  Queue,
+  Semaphore,
+  Variable,
+  wait,
+} from "./client/index.ts";
 export type { SlurmOptions } from "./cluster/index.ts";
 export { LocalCluster, SlurmCluster } from "./cluster/index.ts";
 export { config } from "./config/index.ts";

@@ -37,6 +37,7 @@ export type { BinaryName, Term, UnaryName } from "./elementwise/terms.ts";
 export { binaryTerm, clipTerm, isinTerm, lift, roundTerm, strong, unaryTerm, whereTerm } from "./elementwise/terms.ts";
 export * from "./elementwise/ufuncs.ts";
 export * as fft from "./fft.ts";
+export { heldArray } from "./held.ts";
 export { arrayNode, cutChunks, isLazy, type LazyArray, lazyOf } from "./lazy.ts";
 export { einsum } from "./linalg/einsum.ts";
 export * as linalg from "./linalg/names.ts";

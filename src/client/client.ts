@@ -1,107 +1,61 @@
 /** The client: connects to a scheduler, submits, gathers, and is the runner of lazy arrays while it is connected. */
 
-import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ArgumentError, type Logger, NoWorkersError, parseDurationMs } from "../base/index.ts";
+import { NoWorkersError, parseDurationMs } from "../base/index.ts";
+import { config, createLogger, memoryLimitBytes, packageVersion, securityFor, speaksDialect } from "../config/index.ts";
 import {
-  config,
-  createLogger,
-  memoryLimitBytes,
-  packageVersion,
-  readToken,
-  type SecurityOptions,
-  securityFor,
-  speaksDialect,
-} from "../config/index.ts";
-import {
-  functionText,
+  type CallTask,
   type Graph,
   type Hold,
   type Key,
   type KeyValue,
-  keyOfValue,
   type OutputGroup,
   type Plan,
   pushRunner,
   type Runner,
   type RunOptions,
   signGraph,
-  tokenize,
 } from "../graph/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
 import {
-  checkReply,
   HAS_WHAT,
   IDENTITY,
   type Identity,
-  NATIVE_RESOURCE,
   NBYTES_REQUEST,
   NCORES,
-  normalizeAddress,
-  type PyCall,
-  RETIRE_WORKERS,
   RETRY,
-  SCATTER,
-  serialize,
   WHO_HAS_REQUEST,
 } from "../protocol/index.ts";
+import { type MapOptions, mapCalls, runCalls, type SubmitOptions, submitCall } from "./calls.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
-import { fetchValues } from "./fetch.ts";
-import {
-  argumentToken,
-  type BuiltTask,
-  functionName,
-  nativeTask,
-  PyFunction,
-  pythonTask,
-  type Submittable,
-} from "./functions.ts";
-import { Future } from "./future.ts";
+import { listPublished, type PublishOptions, publish, readPublished, unpublish } from "./datasets.ts";
+import type { Submittable } from "./functions.ts";
+import type { Future } from "./future.ts";
+import { futuresOf } from "./futures-of.ts";
+import { type Gathered, type GatherOptions, gatherAll } from "./gather.ts";
+import { type ComputedOf, each, type Keepable, type LazyOptions, type PersistedOf, type Runnable } from "./lazy.ts";
 import { Link } from "./link.ts";
+import {
+  askScheduler,
+  dashboardLinkOf,
+  type LogLine,
+  type RestartOptions,
+  type RetireOptions,
+  registerPlugin,
+  restart,
+  retireWorkers,
+  schedulerLogs,
+  type TaskStreamOptions,
+  type TaskStreamRecord,
+  taskStream,
+  unregisterPlugin,
+  uploadFile,
+  type WorkerPlugin,
+  workerLogs,
+} from "./operate.ts";
 import { holdGraph, runGraph, runGroups } from "./run-graph.ts";
-import { sendTasks, type TaskOptions } from "./submit.ts";
-
-/** Where the scheduler is. */
-export type ClientTarget =
-  | string
-  | ClusterHandle
-  | { readonly schedulerFile: string }
-  | { readonly cluster: ClusterHandle };
-
-/** How to connect. */
-export interface ClientOptions {
-  /** Time to connect, e.g. "30s" or seconds. Default `distributed.comm.timeouts.connect`. */
-  readonly timeout?: string | number;
-  /** File with the cluster's token; default the cluster's own, else `RSDAT_TOKEN_FILE`. */
-  readonly tokenFile?: string;
-  /** First part of the client's id. */
-  readonly name?: string;
-  /** False: not the current runner. Default true. */
-  readonly setAsDefault?: boolean;
-  /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
-  readonly dialect?: boolean;
-  /** Certificates for a scheduler at a `tls://` address. Default: those of the configuration, `distributed.comm.tls`. */
-  readonly security?: SecurityOptions;
-  readonly logger?: Logger;
-}
-
-/** Options of `submit` and `map`. */
-export interface SubmitOptions extends TaskOptions {
-  /** Key of the result (`map`: prefix of the keys). Default: the function's name and a hash. */
-  readonly key?: KeyValue;
-  /** False: run even if the same call has run already. Default true. */
-  readonly pure?: boolean;
-  /** Named arguments, of Python functions only. */
-  readonly kwargs?: Readonly<Record<string, unknown>>;
-}
-
-/** Options of `scatter`. */
-export interface ScatterOptions {
-  readonly workers?: readonly string[];
-  /** True: on every worker. */
-  readonly broadcast?: boolean;
-}
+import { type Scattered, type ScatterOptions, scatterValues } from "./scatter.ts";
+import { type ClientOptions, type ClientTarget, type Located, locate } from "./target.ts";
 
 const LIMITS_WAIT_MS = 2_000;
 const connected: Client[] = [];
@@ -110,36 +64,44 @@ const connected: Client[] = [];
 export class Client implements Runner, AsyncDisposable {
   readonly name: string;
   readonly #link: Link;
-  readonly #token: string | null;
+  readonly callsReadHeld = true;
+  /** For this room: the cluster's token, which vouches for functions. */
+  readonly token: string | null;
+  readonly #cluster: ClusterHandle | undefined;
+  readonly #ownsCluster: boolean;
   readonly #leave: () => void;
 
   private constructor(
     link: Link,
-    { token, isDefault }: { readonly token: string | null; readonly isDefault: boolean },
+    { token, cluster, isOwn, isDefault }: Omit<Located, "address"> & { readonly isDefault: boolean },
   ) {
     this.#link = link;
     this.name = `client of ${link.address}`;
-    this.#token = token;
+    this.token = token;
+    this.#cluster = cluster;
+    this.#ownsCluster = isOwn;
     this.#leave = isDefault ? pushRunner(this) : () => undefined;
     connected.push(this);
   }
 
   /**
-   * Connect to a scheduler: an address, a cluster, or a scheduler file; without any, the configuration's
-   * `scheduler-address` or `scheduler-file`.
+   * Connect to a scheduler: an address, a cluster, `{ schedulerFile }`; without any, the configuration's
+   * `scheduler-address` or `scheduler-file`. With `{ nWorkers, … }`, or where the configuration names none, a cluster of
+   * processes of this machine is started, which ends with the client.
    *
    * @throws {ConnectTimeoutError} nobody answered in time
    * @throws {RemoteProtocolError} what answers is no Dask scheduler
-   * @throws {ArgumentError} no address given anywhere, or an unreadable scheduler file
+   * @throws {ArgumentError} an unreadable scheduler file  @throws {WorkerStartError} the processes do not start
    */
   static async connect(target?: ClientTarget, options: ClientOptions = {}): Promise<Client> {
     const security = securityFor("client", options.security);
-    const { address, token, cluster } = locate(target, options, security.requiresEncryption ? "tls" : "tcp");
+    const located = await locate(target, options, security.requiresEncryption ? "tls" : "tcp");
+    const { address, cluster, isOwn } = located;
     const timeoutMs =
       options.timeout === undefined
         ? config.durationMs("distributed.comm.timeouts.connect")
         : parseDurationMs(options.timeout, "timeout");
-    const link = await Link.open(address, {
+    const opened = Link.open(address, {
       timeoutMs: timeoutMs ?? 30_000,
       logger: options.logger ?? createLogger("rsdat.client"),
       name: options.name ?? "Client",
@@ -148,7 +110,8 @@ export class Client implements Runner, AsyncDisposable {
       security,
       ...(cluster ? { cluster } : {}),
     });
-    return new Client(link, { token, isDefault: options.setAsDefault ?? true });
+    opened.catch(() => (isOwn ? cluster?.close() : undefined));
+    return new Client(await opened, { ...located, isDefault: options.setAsDefault ?? true });
   }
 
   /** The client connected last and not closed; undefined when there is none. */
@@ -171,6 +134,11 @@ export class Client implements Runner, AsyncDisposable {
     return this.#link.isNative;
   }
 
+  /** Link to the scheduler's pages; null when it serves none. Configuration `distributed.dashboard.link`. */
+  get dashboardLink(): string | null {
+    return dashboardLinkOf(this.#link.address, this.#link.services);
+  }
+
   /** What the scheduler says about itself and its workers. */
   async schedulerInfo(): Promise<Identity> {
     this.#link.assertOpen();
@@ -178,14 +146,15 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /**
-   * Wait until `count` workers are there.
+   * Wait until `count` workers run. dask `wait_for_workers`.
    * @throws {NoWorkersError} not within `timeout` (default: no limit)
    */
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
     const until =
       performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout"));
     for (;;) {
-      const found = (await this.schedulerInfo()).workers?.size ?? 0;
+      const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);
+      const found = workers.filter(({ status }) => status === "running").length;
       if (found >= count) return;
       if (performance.now() > until)
         throw new NoWorkersError(`${found} of ${count} workers are there after ${timeout}`, {
@@ -216,7 +185,7 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   run(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<readonly (readonly NDArray[])[]> {
-    return runGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
+    return runGraph(this.#link, this.#signed(graph), plan, options);
   }
 
   /** As {@link run} for several callers of one graph; each is rejected by what concerns it alone. */
@@ -226,126 +195,88 @@ export class Client implements Runner, AsyncDisposable {
     groups: readonly OutputGroup[],
     options: RunOptions = {},
   ): Promise<readonly (readonly NDArray[])[]>[] {
-    const signed = this.#token === null ? graph : signGraph(graph, this.#token);
-    return runGroups(this.#link, signed, plan, { groups, options });
+    return runGroups(this.#link, this.#signed(graph), plan, { groups, options });
   }
 
   async hold(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<Hold> {
-    return holdGraph(this.#link, this.#token === null ? graph : signGraph(graph, this.#token), plan, options);
+    return holdGraph(this.#link, this.#signed(graph), plan, options);
+  }
+
+  /** Results of `delayed` calls; each runs once its inputs are there. */
+  runCalls(calls: readonly CallTask[], wanted: readonly Key[], options: RunOptions = {}): Promise<readonly unknown[]> {
+    return runCalls(this, calls, { wanted, options });
+  }
+
+  /** Functions of users travel with the cluster's mac. */
+  #signed(graph: Graph): Graph {
+    return this.token === null ? graph : signGraph(graph, this.token);
   }
 
   /**
    * Run `fn(...args)` on the cluster. Futures among the arguments become dependencies, at any depth of arrays and objects.
    *
-   * A JavaScript function must be self-contained, and runs on rsdat workers that know the cluster's token. A Python
-   * function, `py("numpy.sum")`, runs on Python workers.
+   * A JavaScript function must be self-contained or of a kernel module, and runs on rsdat workers that know the cluster's
+   * token. A Python function, `py("numpy.sum")`, runs on Python workers. Equal calls share a key, and so a result, unless
+   * `pure` is false. dask `submit`.
    *
-   * @throws {ArgumentError} a function or an argument that cannot travel
+   * @throws {ArgumentError} a function, an argument or an option that cannot travel  @throws {ClosureError}
    */
   async submit<A extends readonly unknown[], R>(
     fn: Submittable<A, R> | Submittable,
     args: readonly unknown[] = [],
     options: SubmitOptions = {},
   ): Promise<Future<Awaited<R>>> {
-    const [future] = await this.#submitAll<Awaited<R>>(
-      fn,
-      [args],
-      options,
-      (token) => options.key ?? `${functionName(fn)}-${token}`,
-    );
-    return future as Future<Awaited<R>>; // one call, one future
-  }
-
-  /** `submit(fn, [item])` for every item, as one message; an item that is an array of several arguments is given as such by `fn(...item)` wrapped around. */
-  async map<A extends readonly unknown[], R>(
-    fn: Submittable<A, R> | Submittable,
-    items: Iterable<unknown>,
-    options: SubmitOptions = {},
-  ): Promise<Future<Awaited<R>>[]> {
-    const calls = Array.from(items, (item) => [item]);
-    return this.#submitAll<Awaited<R>>(fn, calls, options, (token, i) =>
-      options.key === undefined ? `${functionName(fn)}-${token}` : [options.key, i],
-    );
-  }
-
-  async #submitAll<R>(
-    fn: Submittable,
-    calls: readonly (readonly unknown[])[],
-    options: SubmitOptions,
-    keyFor: (token: string, index: number) => KeyValue,
-  ): Promise<Future<R>[]> {
-    this.#link.assertOpen();
-    const text = fn instanceof PyFunction ? fn.path : functionText(fn);
-    if (!(fn instanceof PyFunction) && options.kwargs)
-      throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
-    const ready = fn instanceof PyFunction ? await Promise.all(calls.map((args) => this.#placeArrays(args))) : calls;
-    const built = ready.map((args, i): [Key, BuiltTask] => {
-      const token =
-        options.pure === false
-          ? randomUUID()
-          : tokenize({ text, args: argumentToken(args), kwargs: options.kwargs ?? null });
-      const key = keyOfValue(keyFor(token, i));
-      return [
-        key,
-        fn instanceof PyFunction
-          ? pythonTask(key, fn, { args, ...(options.kwargs ? { kwargs: options.kwargs } : {}) })
-          : nativeTask(key, text, { args, token: this.#token }),
-      ];
-    });
-    const futures = built.map(([key]) => new Future<R>(this.#link, key));
-    const tasks = new Map<Key, PyCall>(built.map(([key, { task }]) => [key, task]));
-    const resources = fn instanceof PyFunction ? options.resources : { [NATIVE_RESOURCE]: 1, ...options.resources };
-    if (tasks.size > 0)
-      sendTasks(this.#link, {
-        tasks,
-        wanted: Array.from(tasks.keys()),
-        ranks: new Map(Array.from(tasks.keys(), (key, i) => [key, i])),
-        options: { ...options, ...(resources ? { resources } : {}) },
-        collection: "Future",
-      });
-    return futures;
-  }
-
-  /** Arrays among a Python function's arguments are placed on the cluster first: a pickle of the graph is no place for them. */
-  async #placeArrays(args: readonly unknown[]): Promise<readonly unknown[]> {
-    return Promise.all(args.map((arg) => (arg instanceof NDArray ? this.scatter(arg) : arg)));
+    return submitCall<Awaited<R>>(this, fn, { args, options });
   }
 
   /**
-   * Values of futures, in their order; fetched together.
+   * `submit(fn, [item])` for every item, or `submit(fn, [a, b])` for every pair of two lists, as one message; the shortest
+   * list ends it. Options come last. dask `map`.
+   */
+  async map<A extends readonly unknown[], R>(
+    fn: Submittable<A, R> | Submittable,
+    items: Iterable<unknown>,
+    ...more: readonly (Iterable<unknown> | MapOptions)[]
+  ): Promise<Future<Awaited<R>>[]> {
+    const last = more.at(-1);
+    const isOptions = last !== undefined && typeof last === "object" && !(Symbol.iterator in last);
+    const lists = [items, ...(isOptions ? more.slice(0, -1) : more)].map((list) =>
+      Array.from(list as Iterable<unknown>),
+    ); // options come last
+    return mapCalls<Awaited<R>>(this, fn, { lists, options: isOptions ? last : {} });
+  }
+
+  /**
+   * Values of futures, fetched together: a list for a list; objects and lists within each other keep their form.
+   * With `errors: "skip"` failed ones are left out of lists. dask `gather`.
    * @throws {RemoteError} the first one that failed
    */
-  async gather<T>(futures: readonly Future<T>[]): Promise<T[]> {
+  async gather<const T>(items: T, { errors = "raise" }: GatherOptions = {}): Promise<Gathered<T>> {
     this.#link.assertOpen();
-    const values = await fetchValues(this.#link, Array.from(new Set(futures.map((future) => future.key))));
-    return futures.map((future) => values.get(future.key) as T); // `fetchValues` has all of them, or throws
+    return gatherAll(this.#link, items, errors);
   }
 
-  /** Place a value on the cluster. */
-  async scatter<T>(value: T, options: ScatterOptions = {}): Promise<Future<T>> {
+  /**
+   * Place values on the cluster: a future for a value, a list of futures for a list, an object of futures, by the same
+   * names, for an object. dask `scatter`.
+   * @throws {NoWorkersError} no worker within `timeout`
+   */
+  async scatter<const T>(value: T, options: ScatterOptions = {}): Promise<Scattered<T>> {
     this.#link.assertOpen();
-    const key = keyOfValue(`${value instanceof NDArray ? "ndarray" : typeof value}-${randomUUID()}`);
-    const future = new Future<T>(this.#link, key);
-    const request = SCATTER.ask({
-      data: new Map([[key, serialize(value)]]),
-      workers: options.workers ?? null,
-      client: this.#link.id,
-      broadcast: options.broadcast ?? false,
-      timeout: 30,
-    });
-    SCATTER.parseAnswer(await this.#link.rpc.call(this.#link.address, request, { timeoutMs: 600_000 }));
-    this.#link.send({ op: "client-desires-keys", keys: [key], client: this.#link.id });
-    this.#link.scattered(this.#link.watch(key));
-    return future;
+    return scatterValues(this.#link, value, options);
   }
 
-  /** Addresses of the workers that hold each future's result now. */
-  async whoHas(futures: readonly Future[]): Promise<readonly (readonly string[])[]> {
+  /** Place a value on every worker. dask `scatter(broadcast=True)`. */
+  async broadcast<const T>(value: T, options: Omit<ScatterOptions, "broadcast"> = {}): Promise<Scattered<T>> {
+    return this.scatter(value, { ...options, broadcast: true });
+  }
+
+  /** Addresses of the workers that hold each result now: of futures, or of anything with futures in it. dask `who_has`. */
+  async whoHas(items: unknown): Promise<readonly (readonly string[])[]> {
     this.#link.assertOpen();
-    const found = WHO_HAS_REQUEST.parseAnswer(
-      await this.#link.rpc.call(this.#link.address, WHO_HAS_REQUEST.ask({ keys: futures.map((future) => future.key) })),
-    );
-    return futures.map((future) => found.get(future.key) ?? []);
+    const keys = futuresOf(items, { client: this }).map((future) => future.key);
+    const found = WHO_HAS_REQUEST.parseAnswer(await this.#ask(WHO_HAS_REQUEST.ask({ keys })));
+    return keys.map((key) => found.get(key) ?? []);
   }
 
   /** Keys that each worker holds. dask `has_what`. */
@@ -359,141 +290,178 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /** Bytes of each future's result; of all results by kind of key without futures. dask `nbytes`. */
-  async nbytes(futures?: readonly Future[]): Promise<ReadonlyMap<Key, number>> {
-    const keys = futures?.map((future) => future.key) ?? null;
-    return NBYTES_REQUEST.parseAnswer(await this.#ask(NBYTES_REQUEST.ask({ keys, summary: futures === undefined })));
+  async nbytes(items?: unknown): Promise<ReadonlyMap<Key, number>> {
+    const keys = items === undefined ? null : futuresOf(items, { client: this }).map((future) => future.key);
+    return NBYTES_REQUEST.parseAnswer(await this.#ask(NBYTES_REQUEST.ask({ keys, summary: keys === null })));
   }
 
   /** Run failed tasks again, with what they inherited their failure from. dask `retry`. */
-  async retry(futures: readonly Future[]): Promise<void> {
-    RETRY.parseAnswer(await this.#ask(RETRY.ask({ keys: futures.map((future) => future.key), client: this.#link.id })));
+  async retry(items: unknown): Promise<void> {
+    const keys = futuresOf(items, { client: this }).map((future) => future.key);
+    RETRY.parseAnswer(await this.#ask(RETRY.ask({ keys, client: this.#link.id })));
   }
 
-  /** Ask the scheduler to give futures up; with `force` for all clients. dask `cancel`. */
-  cancel(futures: readonly Future[], options: { readonly force?: boolean; readonly reason?: string } = {}): void {
-    for (const future of futures) future.cancel(options);
+  /** Ask the scheduler to give up futures, or the blocks of persisted arrays; with `force` for all clients. dask `cancel`. */
+  cancel(items: unknown, options: { readonly force?: boolean; readonly reason?: string } = {}): void {
+    for (const future of futuresOf(items, { client: this })) future.cancel(options);
+  }
+
+  /** Have these computed although nobody will ask for them. dask `fire_and_forget`. */
+  fireAndForget(items: unknown): void {
+    for (const future of futuresOf(items, { client: this })) future.fireAndForget();
+  }
+
+  /** Futures in anything, and of the blocks of persisted arrays. dask `futures_of`. */
+  futuresOf(items: unknown): Future[] {
+    return futuresOf(items, { client: this });
+  }
+
+  /**
+   * Keep results by name for all clients, beyond the end of this one: futures, persisted arrays, and lists and objects of
+   * them. `publishDataset({ ndvi })`, or one value and `name`. Python clients read them as futures and dask arrays.
+   * dask `publish_dataset`.
+   * @throws {RemoteError} the name is taken, and not `override`
+   */
+  async publishDataset(data: unknown, options: PublishOptions = {}): Promise<void> {
+    this.#link.assertOpen();
+    await publish(this.#link, data, options);
+  }
+
+  /** What was published under a name, by whatever client. dask `get_dataset`. @throws {NotFoundError} nothing, and no fallback is given */
+  async getDataset(name: KeyValue, fallback?: unknown): Promise<unknown> {
+    this.#link.assertOpen();
+    return readPublished(this.#link, name, fallback);
+  }
+
+  /** Names of all that is published. dask `list_datasets`. */
+  async listDatasets(): Promise<KeyValue[]> {
+    this.#link.assertOpen();
+    return listPublished(this.#link);
+  }
+
+  /** Forget what was published; results that nobody else wants go. dask `unpublish_dataset`. */
+  async unpublishDataset(name: KeyValue | readonly KeyValue[]): Promise<void> {
+    this.#link.assertOpen();
+    await unpublish(this.#link, [name].flat() as KeyValue[]); // names are no arrays here
   }
 
   /** Let workers go once what only they hold is elsewhere. dask `retire_workers`; gives the addresses of those that went. */
-  async retireWorkers(workers: readonly string[]): Promise<string[]> {
-    const gone = RETIRE_WORKERS.parseAnswer(
-      await this.#ask(
-        RETIRE_WORKERS.ask({ workers, closeWorkers: true, remove: true, stimulusId: "retire-by-client" }),
-      ),
-    );
-    return Array.from(gone.keys(), String);
+  async retireWorkers(workers: readonly string[] = [], options: RetireOptions = {}): Promise<string[]> {
+    return retireWorkers(this.#link, workers, options);
   }
 
-  /** Forget all results and tasks of all clients; futures are cancelled. dask `restart`. */
-  async restart(): Promise<void> {
-    checkReply(
-      await this.#ask({ op: "restart", timeout: 30, wait_for_workers: false, stimulus_id: "restart-by-client" }),
-    );
+  /** Forget all results and tasks of all clients; futures are cancelled. Workers of a nanny start anew. dask `restart`. */
+  async restart(options: RestartOptions = {}): Promise<void> {
+    const before = options.waitForWorkers && this.isNative ? ((await this.schedulerInfo()).workers?.size ?? 0) : 0;
+    await restart(this.#link, options);
+    if (before > 0) await this.waitForWorkers(before, { timeout: options.timeout ?? 30 });
+  }
+
+  /**
+   * Give a Python file (`.py`, `.egg`, `.zip`) to all Python workers, and those that join; `load` imports it. Gives the
+   * addresses of the workers that have it. dask `upload_file`.
+   * @throws {UnsupportedError} JavaScript: that travels by `kernels`
+   */
+  async uploadFile(path: string, { load = true }: { readonly load?: boolean } = {}): Promise<string[]> {
+    return uploadFile(this.#link, path, load);
+  }
+
+  /**
+   * Run functions once on every rsdat worker, those that join later too. Gives the addresses of the workers that have run
+   * `setup`. dask `register_plugin` has Python objects for Python workers, which a Python client registers.
+   * @throws {RemoteError} `setup` failed on a worker  @throws {UnsupportedError} the scheduler is a Python one
+   */
+  async registerPlugin<A>(plugin: WorkerPlugin<A>, options: { readonly idempotent?: boolean } = {}): Promise<string[]> {
+    return registerPlugin(this, plugin, options);
+  }
+
+  /** Forget a plugin; its `teardown` runs where its `setup` ran. dask `unregister_worker_plugin`. */
+  async unregisterPlugin(name: string): Promise<string[]> {
+    return unregisterPlugin(this.#link, name);
+  }
+
+  /** The scheduler's log, newest first. dask `get_scheduler_logs`. */
+  async getSchedulerLogs(count?: number): Promise<LogLine[]> {
+    return schedulerLogs(this.#link, count);
+  }
+
+  /** Logs of workers, newest first, by address. dask `get_worker_logs`. */
+  async getWorkerLogs(
+    options: { readonly count?: number; readonly workers?: readonly string[] } = {},
+  ): Promise<ReadonlyMap<string, LogLine[]>> {
+    return workerLogs(this.#link, options);
+  }
+
+  /** Tasks that have ended, with worker and times; the scheduler records from the first call on. dask `get_task_stream`. */
+  async getTaskStream(options: TaskStreamOptions = {}): Promise<TaskStreamRecord[]> {
+    return taskStream(this.#link, options);
   }
 
   /** Keep a plain value on the scheduler under a path of names. dask `set_metadata`. */
   async setMetadata(path: string | readonly string[], value: unknown): Promise<void> {
-    checkReply(await this.#ask({ op: "set_metadata", keys: [path].flat(), value }));
+    await this.#ask({ op: "set_metadata", keys: [path].flat(), value });
   }
 
-  /** The value under a path. dask `get_metadata`. @throws {RemoteError} none, and no fallback is given */
+  /** The value under a path, or all that is below it. dask `get_metadata`. @throws {RemoteError} none, and no fallback is given */
   async getMetadata(path: string | readonly string[], fallback?: unknown): Promise<unknown> {
     const given = fallback === undefined ? {} : { default: fallback };
-    const answer = await this.#ask({ op: "get_metadata", keys: [path].flat(), ...given });
-    checkReply(answer);
-    return answer;
+    return this.#ask({ op: "get_metadata", keys: [path].flat(), ...given });
   }
 
   #ask(request: Readonly<Record<string, unknown>>): Promise<unknown> {
-    this.#link.assertOpen();
-    return this.#link.rpc.call(this.#link.address, request, { timeoutMs: 600_000 });
+    return askScheduler(this.#link, request);
   }
 
-  /** Compute a lazy array on this client's cluster, whichever client is the current one. */
-  async compute<T>(lazy: { compute(): Promise<T> }): Promise<T> {
+  /**
+   * Compute lazy objects on this client's cluster, whichever client is the current one: the value of one, the values of a
+   * list, as one graph. dask `compute` gives futures; here a future of a block is had by `persist` and `futuresOf`.
+   */
+  async compute<const T extends Runnable | readonly Runnable[]>(
+    lazy: T,
+    options: LazyOptions = {},
+  ): Promise<ComputedOf<T>> {
+    return this.#here(() => each(lazy, (item) => item.compute(options))) as Promise<ComputedOf<T>>; // one result per item
+  }
+
+  /** Begin to compute lazy objects and keep their blocks on this client's cluster; gives the same objects over them. dask `persist`. */
+  async persist<const T extends Keepable | readonly Keepable[]>(
+    lazy: T,
+    options: LazyOptions = {},
+  ): Promise<PersistedOf<T>> {
+    return this.#here(() => each(lazy, (item) => item.persist(options))) as Promise<PersistedOf<T>>; // one result per item
+  }
+
+  async #here<T>(run: () => Promise<T>): Promise<T> {
     this.#link.assertOpen();
     const leave = pushRunner(this);
     try {
-      return await lazy.compute();
+      return await run();
     } finally {
       leave();
     }
   }
 
-  /** Leave the cluster; futures are released. The cluster itself goes on. */
+  /** End the cluster: its scheduler and all of its workers, for all of its clients; then close. dask `shutdown`. */
+  async shutdown(): Promise<void> {
+    if (this.#cluster) {
+      await this.close();
+      await this.#cluster.close();
+      return;
+    }
+    await this.#ask({ op: "terminate" });
+    await this.close();
+  }
+
+  /** Leave the cluster; futures are released. The cluster itself goes on, unless it was started for this client. */
   async close(): Promise<void> {
     this.#leave();
     const at = connected.indexOf(this);
     if (at >= 0) connected.splice(at, 1);
     await this.#link.close();
+    if (this.#ownsCluster) await this.#cluster?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** Wait until all, futures or persisted arrays, have ended; nothing is fetched, and failures of futures do not throw. */
-export async function wait(items: readonly { wait(): Promise<void> }[]): Promise<void> {
-  await Promise.all(items.map((item) => item.wait()));
-}
-
-/** Futures as they end. */
-export async function* asCompleted<T>(futures: Iterable<Future<T>>): AsyncGenerator<Future<T>, void, undefined> {
-  const ended: Future<T>[] = [];
-  let wake = Promise.withResolvers<void>();
-  const all = Array.from(futures);
-  for (const future of all) {
-    // Never rejects.
-    void future.wait().then(() => {
-      ended.push(future);
-      wake.resolve();
-    });
-  }
-  for (let given = 0; given < all.length; given++) {
-    while (ended.length === 0) {
-      await wake.promise;
-      wake = Promise.withResolvers();
-    }
-    yield ended.shift() as Future<T>; // not empty
-  }
-}
-
-function locate(
-  target: ClientTarget | undefined,
-  options: ClientOptions,
-  scheme: "tcp" | "tls",
-): { readonly address: string; readonly token: string | null; readonly cluster?: ClusterHandle } {
-  const token = (own: string | null): string | null =>
-    options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
-  if (typeof target === "string") return { address: normalizeAddress(target, scheme), token: token(null) };
-  if (target && "schedulerFile" in target) return { address: addressInFile(target.schedulerFile), token: token(null) };
-  if (target) {
-    const cluster = "cluster" in target ? target.cluster : target;
-    return { address: normalizeAddress(cluster.schedulerAddress), token: token(cluster.token), cluster };
-  }
-  const address = config.get("scheduler-address", null);
-  if (typeof address === "string") return { address: normalizeAddress(address, scheme), token: token(null) };
-  const file = config.get("scheduler-file", null);
-  if (typeof file === "string") return { address: addressInFile(file), token: token(null) };
-  throw new ArgumentError(
-    "no scheduler: give an address, { schedulerFile } or a cluster, or set DASK_SCHEDULER_ADDRESS",
-  );
-}
-
-function addressInFile(file: string): string {
-  let address: unknown;
-  try {
-    address = (JSON.parse(readFileSync(file, "utf8")) as { address?: unknown }).address;
-  } catch (cause) {
-    throw new ArgumentError(
-      `scheduler file ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause, details: { file } },
-    );
-  }
-  if (typeof address !== "string")
-    throw new ArgumentError(`scheduler file ${file} names no address; expected {"address": "tcp://host:port"}`, {
-      details: { file },
-    });
-  return normalizeAddress(address);
 }

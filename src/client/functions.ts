@@ -1,18 +1,18 @@
 /** Functions that travel: JavaScript as text with the cluster's mac, Python by name. */
-import { ArgumentError, ClosureError } from "../base/index.ts";
-import { encodeTaskSpec, type Key, type Plain, type Step, signTaskSpec, type TaskSpec } from "../graph/index.ts";
-import { ascontiguous, NDArray } from "../ndarray/index.ts";
+import { ArgumentError } from "../base/index.ts";
+import {
+  argumentIdentity,
+  callSpec,
+  encodeTaskSpec,
+  type Key,
+  KeyRef,
+  PyFunction,
+  signTaskSpec,
+} from "../graph/index.ts";
 import { PyCall, type PyValue, pyGlobal, pyNativeTask, pyTask, pyTaskRef, pyValueOf } from "../protocol/index.ts";
 import { Future } from "./future.ts";
 
-/** A Python function by name, for Python workers. */
-export class PyFunction {
-  /** Dotted name that the workers, and a Python scheduler, can import. */
-  readonly path: string;
-  constructor(path: string) {
-    this.path = path;
-  }
-}
+export { PyFunction };
 
 /**
  * A Python function by name: `py("numpy.sum")`, `py("mypkg.mod:func")`.
@@ -35,7 +35,7 @@ export type Submittable<A extends readonly unknown[] = readonly never[], R = unk
 /** A task ready for a graph. */
 export interface BuiltTask {
   readonly task: PyCall;
-  readonly dependencies: readonly Future[];
+  readonly dependencies: readonly Key[];
   readonly isPython: boolean;
 }
 
@@ -47,15 +47,12 @@ export function functionName(fn: Submittable): string {
 
 /** The arguments of one call, as data that has an identity: futures by key, the rest by value. */
 export function argumentToken(args: readonly unknown[]): unknown {
-  const token = (value: unknown): unknown => {
-    if (value instanceof Future) return { future: value.key };
-    if (value instanceof NDArray) return { array: value.dtype, shape: value.shape, bytes: bytesOf(value) };
-    if (Array.isArray(value)) return value.map(token);
-    if (value !== null && typeof value === "object" && !(value instanceof Uint8Array))
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, token(v)]));
-    return value;
-  };
-  return args.map(token);
+  return argumentIdentity(args, keyOfFuture);
+}
+
+/** Key of a future, or of what stands for one. */
+export function keyOfFuture(value: unknown): Key | null {
+  return value instanceof Future || value instanceof KeyRef ? value.key : null;
 }
 
 /** A task that calls a Python function. */
@@ -64,14 +61,19 @@ export function pythonTask(
   fn: PyFunction,
   { args, kwargs = {} }: { readonly args: readonly unknown[]; readonly kwargs?: Readonly<Record<string, unknown>> },
 ): BuiltTask {
-  const dependencies: Future[] = [];
+  const dependencies: Key[] = [];
   const put = (value: unknown): PyValue => {
-    if (value instanceof Future) {
-      dependencies.push(value);
-      return pyTaskRef(value.key);
+    const ref = keyOfFuture(value);
+    if (ref !== null) {
+      dependencies.push(ref);
+      return pyTaskRef(ref);
     }
     if (Array.isArray(value) && containsFuture(value))
       return new PyCall(pyGlobal("dask._task_spec.List"), value.map(put));
+    if (containsFuture(value))
+      return new PyCall(pyGlobal("dask._task_spec.Dict"), [
+        new Map(Object.entries(value as object).map(([name, item]) => [name, put(item)])), // an object, as it contains some
+      ]);
     return pyValueOf(value);
   };
   const task = pyTask(key, {
@@ -83,97 +85,24 @@ export function pythonTask(
 }
 
 function containsFuture(value: unknown): boolean {
-  if (value instanceof Future) return true;
-  return Array.isArray(value) && value.some(containsFuture);
+  if (keyOfFuture(value) !== null) return true;
+  if (Array.isArray(value)) return value.some(containsFuture);
+  return isPlainObject(value) && Object.values(value).some(containsFuture);
 }
 
-/** A task that runs JavaScript text: a native spec with one `call` step, arrays among the arguments as literals before it. */
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** A task that runs JavaScript text: a native spec with one `call` step, signed with the cluster's token. */
 export function nativeTask(
   key: Key,
   text: string,
   { args, token }: { readonly args: readonly unknown[]; readonly token: string | null },
 ): BuiltTask {
-  const dependencies: Future[] = [];
-  const arrays: NDArray[] = [];
-  collect(args, dependencies, arrays);
-  const placed = place(args, dependencies, arrays) as Plain; // an array of plain values: `place` refuses others
-  const literals: Step[] = arrays.map((array) => ({
-    do: "literal",
-    dtype: array.dtype,
-    shape: array.shape,
-    bytes: bytesOf(array),
-  }));
-  const inputs = Array.from({ length: dependencies.length + arrays.length }, (_, i) => i);
-  const spec: TaskSpec = {
-    v: 1,
-    inputs: dependencies.length,
-    steps: [...literals, { do: "call", dtype: "float64", shape: [], text, inputs, args: placed, mac: null }],
-    out: { dtype: "float64", shape: [], nbytes: 8 },
-    workspace: arrays.reduce((sum, array) => sum + array.nbytes, 0),
-    scratch: 0,
-  };
-  return {
-    task: pyNativeTask(
-      key,
-      encodeTaskSpec(token === null ? spec : signTaskSpec(spec, token)),
-      dependencies.map((future) => future.key),
-    ),
-    dependencies,
-    isPython: false,
-  };
-}
-
-function collect(value: unknown, futures: Future[], arrays: NDArray[]): void {
-  if (value instanceof Future) {
-    if (!futures.some((known) => known.key === value.key)) futures.push(value);
-  } else if (value instanceof NDArray) arrays.push(value);
-  else if (Array.isArray(value)) for (const item of value) collect(item, futures, arrays);
-  else if (isPlainObject(value)) for (const item of Object.values(value)) collect(item, futures, arrays);
-}
-
-/** Fields by which the `call` step knows inputs and arrays. */
-const MARKS: ReadonlySet<string> = new Set(["input", "$ndarray", "$typed"]);
-
-/** Arguments with inputs in the places of futures and arrays, as the `call` step reads them. */
-function place(value: unknown, futures: readonly Future[], arrays: readonly NDArray[]): unknown {
-  if (value instanceof Future) return { input: futures.findIndex((known) => known.key === value.key) };
-  if (value instanceof NDArray) return { input: futures.length + arrays.indexOf(value) };
-  if (Array.isArray(value)) return value.map((item) => place(item, futures, arrays));
-  if (value === undefined) return null;
-  if (isPlainObject(value)) {
-    const names = Object.keys(value);
-    const [only = ""] = names;
-    if (names.length === 1 && MARKS.has(only))
-      throw new ArgumentError(
-        `an argument { ${only}: … } cannot travel: that form has a meaning of its own; add a field or rename it`,
-      );
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, place(item, futures, arrays)]));
-  }
-  if (typeof value === "function")
-    throw new ClosureError("a function among the arguments cannot travel; call it inside the submitted function");
-  if (typeof value === "object" && value !== null && !(value instanceof Uint8Array))
-    throw new ArgumentError(
-      `a ${value.constructor.name} cannot travel as an argument; expected plain data, an NDArray or a Future`,
-    );
-  if (typeof value === "symbol") throw new ArgumentError("a symbol cannot travel as an argument");
-  return value;
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (value === null || typeof value !== "object") return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-function bytesOf(array: NDArray): Uint8Array {
-  const whole = ascontiguous(array);
-  const itemBytes =
-    whole.nbytes /
-    Math.max(
-      1,
-      whole.shape.reduce((a, b) => a * b, 1),
-    );
-  return new Uint8Array(whole.data.buffer, whole.data.byteOffset + whole.offset * itemBytes, whole.nbytes);
+  const { spec, dependencies } = callSpec(text, args, keyOfFuture);
+  const bytes = encodeTaskSpec(token === null ? spec : signTaskSpec(spec, token));
+  return { task: pyNativeTask(key, bytes, dependencies), dependencies, isPython: false };
 }
 
 /** The expression's annotations for Dask: `resources`, `workers`, … */

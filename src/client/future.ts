@@ -1,6 +1,7 @@
 /** A result that a cluster computes and keeps for this client. */
-import { type RsdatError, UsageError } from "../base/index.ts";
+import { ClusterError, parseDurationMs, type RsdatError, UsageError } from "../base/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
+import { pickledName, RETRY } from "../protocol/index.ts";
 import { fetchValues, settled } from "./fetch.ts";
 import type { FutureStatus, Link, Watch } from "./link.ts";
 
@@ -40,6 +41,22 @@ export class Future<T = unknown> implements AsyncDisposable {
     return this.#watch.status;
   }
 
+  /** For this room: the connection that it came by. */
+  get link(): Link {
+    return this.#claim.link;
+  }
+
+  /** Class of the result in Python's words, e.g. `numpy.ndarray`, `builtins.int`; null until it is there, or if nobody said. */
+  get type(): string | null {
+    const { type } = this.#watch;
+    return type === undefined ? null : pickledName(type);
+  }
+
+  /** True when it was given up. */
+  cancelled(): boolean {
+    return this.#watch.status === "cancelled";
+  }
+
   /** True when it is there, failed or cancelled. */
   done(): boolean {
     return this.#watch.status !== "pending";
@@ -50,9 +67,11 @@ export class Future<T = unknown> implements AsyncDisposable {
    *
    * @throws {RemoteError} the task failed; names key and worker, and has the remote error as its cause
    * @throws {CancelledError} it was cancelled
+   * @throws {ClusterError} code `timeout`: it was not there within `timeout`; it goes on being computed
    */
-  async result(): Promise<T> {
+  async result({ timeout }: { readonly timeout?: string | number } = {}): Promise<T> {
     this.#assertHeld();
+    if (timeout !== undefined) await this.#endsWithin(timeout);
     const values = await fetchValues(this.#claim.link, [this.key]);
     // What the submitted function returns is typed by `submit`; the wire cannot check it.
     return values.get(this.key) as T;
@@ -70,6 +89,31 @@ export class Future<T = unknown> implements AsyncDisposable {
     return this.#watch.error ?? null;
   }
 
+  /** The stack of a failed task where it ran, as text; null when it ended well, or has none. */
+  async traceback(): Promise<string | null> {
+    const text = (await this.exception())?.details["traceback"];
+    return typeof text === "string" && text !== "" ? text : null;
+  }
+
+  /** Run a failed task again, with what it inherited its failure from. */
+  async retry(): Promise<void> {
+    this.#assertHeld();
+    const { link, key } = this.#claim;
+    RETRY.parseAnswer(await link.rpc.call(link.address, RETRY.ask({ keys: [key], client: link.id })));
+  }
+
+  /** Call `done` once the task has ended, well or not; soon, if it has already. What it throws is an uncaught exception. */
+  addDoneCallback(done: (future: this) => unknown): void {
+    this.#claim.link.whenSettled(this.#watch, () => void done(this));
+  }
+
+  /** Have it computed although nobody will ask for it: it may be released at once. */
+  fireAndForget(): void {
+    this.#assertHeld();
+    const { link, key } = this.#claim;
+    link.send({ op: "client-desires-keys", keys: [key], client: "fire-and-forget" });
+  }
+
   /** Ask the scheduler to give it up. Other clients that want it keep it, unless `force`. */
   cancel({
     force = false,
@@ -81,6 +125,15 @@ export class Future<T = unknown> implements AsyncDisposable {
     const { link, key } = this.#claim;
     link.send({ op: "cancel-keys", keys: [key], force, reason, msg: null });
     link.cancelled([key], reason);
+  }
+
+  async #endsWithin(timeout: string | number): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new ClusterError("timeout", `${showKey(this.key)} was not there within ${timeout}`)),
+      parseDurationMs(timeout, "timeout"),
+    );
+    await Promise.race([this.wait(), late.promise]).finally(() => clearTimeout(timer));
   }
 
   #assertHeld(): void {

@@ -5,13 +5,31 @@
  * @module
  */
 
-export type { ClientOptions, ClientTarget, ScatterOptions, SubmitOptions } from "./client.ts";
-export { asCompleted, Client, wait } from "./client.ts";
+export type { MapOptions, SubmitOptions } from "./calls.ts";
+export { Client } from "./client.ts";
 export type { ClusterHandle } from "./cluster-handle.ts";
 export type { OfClient, Waiting } from "./coordination.ts";
 export { Event, Lock, Queue, Semaphore, Variable } from "./coordination.ts";
+export type { PublishOptions } from "./datasets.ts";
 export type { Submittable } from "./functions.ts";
 export { PyFunction, py } from "./functions.ts";
 export { Future } from "./future.ts";
+export type { Gathered, GatherOptions } from "./gather.ts";
+export type { Kernels } from "./kernels.ts";
+export { kernels } from "./kernels.ts";
+export type { ComputedOf, Keepable, LazyOptions, PersistedOf, Runnable } from "./lazy.ts";
 export type { FutureStatus } from "./link.ts";
+export type {
+  LogLine,
+  PluginWorker,
+  RestartOptions,
+  RetireOptions,
+  TaskStreamOptions,
+  TaskStreamRecord,
+  WorkerPlugin,
+} from "./operate.ts";
+export type { Scattered, ScatterOptions } from "./scatter.ts";
 export type { TaskOptions } from "./submit.ts";
+export type { ClientOptions, ClientTarget } from "./target.ts";
+export type { AsCompletedOptions, Ended, Waitable, Waited, WaitOptions } from "./waiting.ts";
+export { AsCompleted, asCompleted, fireAndForget, futuresOfAll as futuresOf, wait } from "./waiting.ts";

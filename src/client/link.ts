@@ -18,6 +18,7 @@ import {
   type ClientToScheduler,
   type HandshakeOptions,
   IDENTITY,
+  type Identity,
   type LayerProgress,
   PROGRESS_TOPIC,
   REGISTER_CLIENT,
@@ -86,6 +87,8 @@ export class Link {
   readonly id: string;
   readonly address: string;
   readonly rpc: Rpc;
+  /** What else the scheduler serves: ports by name. */
+  services: Identity["services"];
   #comm: Comm;
   #stream: BatchedStream<ClientToScheduler>;
   readonly #reach: Reach;
@@ -152,11 +155,12 @@ export class Link {
     let comm: Comm | undefined;
     try {
       comm = await connect(address, { ...handshake, timeoutMs: options.timeoutMs });
-      await askIdentity(rpc, address, options.timeoutMs);
+      const { services } = await askIdentity(rpc, address, options.timeoutMs);
       const versions = VERSIONS.parseAnswer(await rpc.call(address, VERSIONS.ask({})));
       const id = `${options.name}-${randomUUID()}`;
       const reach = { handshake, versions, timeoutMs: options.timeoutMs };
       const link = new Link(address, comm, rpc, { id, logger: options.logger, cluster: options.cluster, reach });
+      link.services = services;
       await link.#start(comm);
       link.#ended = link.#listen();
       return link;
@@ -194,6 +198,11 @@ export class Link {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     await this.#away?.promise;
     return this.#end === undefined;
+  }
+
+  /** The point of this stream that a request about published data waits for: whatever was sent before it. */
+  tellPublished(uid: string): void {
+    this.send({ op: "publish_flush_batched_send", uid });
   }
 
   /** Hear of the progress of layers, from now until the answer is disposed of. */
@@ -450,11 +459,11 @@ export class Link {
 }
 
 /** @throws {RemoteProtocolError} the server is no scheduler */
-async function askIdentity(rpc: Rpc, address: string, timeoutMs: number): Promise<void> {
+async function askIdentity(rpc: Rpc, address: string, timeoutMs: number): Promise<Identity> {
   const answer = await rpc.call(address, IDENTITY.ask({ nWorkers: 0 }), { timeoutMs });
   try {
-    const { type } = IDENTITY.parseAnswer(answer);
-    if (type === "Scheduler") return;
+    const identity = IDENTITY.parseAnswer(answer);
+    if (identity.type === "Scheduler") return identity;
   } catch (cause) {
     // A Python worker refuses the field that a scheduler takes.
     throw new RemoteProtocolError(`${address} is a Dask server, but no scheduler`, { cause, details: { address } });

@@ -25,7 +25,7 @@ import type { Link } from "./link.ts";
 /** Where and how tasks run; the names of `Client.submit` in Dask. */
 export interface TaskOptions {
   /** Addresses, names or hosts of workers. */
-  readonly workers?: readonly string[];
+  readonly workers?: string | readonly string[];
   /** The workers are a wish, not a demand. */
   readonly allowOtherWorkers?: boolean;
   readonly retries?: number;
@@ -48,7 +48,7 @@ export interface Submission {
 /** Send tasks as one `update-graph`. */
 export function sendTasks(link: Link, { tasks, wanted, ranks, options, collection }: Submission): void {
   const annotations = pyAnnotations({
-    workers: options.workers,
+    workers: options.workers === undefined ? undefined : [options.workers].flat(),
     allow_other_workers: options.allowOtherWorkers,
     retries: options.retries,
     priority: options.priority,
@@ -71,11 +71,13 @@ export function sendTasks(link: Link, { tasks, wanted, ranks, options, collectio
 
 /** Send a symbolic graph; the same keys and the same programs whoever the scheduler is. */
 export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): void {
-  const { priority, retries, workers } = options;
+  const { priority, retries, workers, allowOtherWorkers, resources } = options;
   const placement: TaskOptions = {
     ...(priority === undefined ? {} : { priority }),
     ...(retries === undefined ? {} : { retries }),
-    ...(workers === undefined ? {} : { workers }),
+    ...(workers === undefined ? {} : { workers: [workers].flat() }),
+    ...(allowOtherWorkers === undefined ? {} : { allowOtherWorkers }),
+    ...(resources === undefined ? {} : { resources }),
   };
   if (link.isNative) {
     link.send({
@@ -113,7 +115,7 @@ export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
     tasks,
     wanted,
     ranks,
-    options: { ...placement, resources: { [NATIVE_RESOURCE]: 1 } },
+    options: { ...placement, resources: { [NATIVE_RESOURCE]: 1, ...resources } },
     collection: "ChunkedArray",
   });
 }

@@ -5,8 +5,12 @@
  * @module
  */
 
+export type { CallSpec, CallTask } from "./call-spec.ts";
+export { argumentIdentity, callSpec, KeyRef, PyFunction } from "./call-spec.ts";
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
+export type { ArrayMaker, LocalClusterWish, StartedCluster } from "./doors.ts";
+export { arrayMaker, registerArrays, registerLocalCluster, startLocalCluster } from "./doors.ts";
 export { GraphEdges } from "./edges.ts";
 export type { Recompute } from "./fuse.ts";
 export { buildGraph, topological } from "./fuse.ts";
@@ -28,6 +32,8 @@ export type {
 } from "./kernel.ts";
 export { REDUCE_COMPONENTS } from "./kernel.ts";
 export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
+export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
+export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";
 export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
@@ -63,7 +69,7 @@ export { taskEdges, taskOrder } from "./order.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
-export type { Hold, KernelFigures, OutputGroup, Runner, RunOptions, RunProgress } from "./runner.ts";
+export type { Hold, KernelFigures, OutputGroup, Runner, RunnerLimits, RunOptions, RunProgress } from "./runner.ts";
 export { currentRunner, progressOf, pushRunner, registerRunner, watchRuns } from "./runner.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";

@@ -1,6 +1,7 @@
 /** Functions that travel as text: only what a function itself says may go along (api.md §5). */
 import { type Node, parseExpressionAt } from "acorn";
-import { ArgumentError, ClosureError } from "../base/index.ts";
+import { ArgumentError, ClosureError, UnsupportedError } from "../base/index.ts";
+import { PyFunction } from "./call-spec.ts";
 
 /** Names that every worker has: the language's own, and what Node puts beside them. */
 const EVERYWHERE: ReadonlySet<string> = new Set(
@@ -17,12 +18,21 @@ const EVERYWHERE: ReadonlySet<string> = new Set(
 
 const TEXTS = new WeakMap<object, string>();
 
+/** From now on {@link functionText} of `fn` is `text`: an expression that means the same elsewhere. */
+export function declareText(fn: (...args: never[]) => unknown, text: string): void {
+  TEXTS.set(fn, text);
+}
+
 /**
  * Text of a JavaScript function as an expression that means the same elsewhere.
  * @throws {ClosureError} it uses names of its surroundings; they are listed
  * @throws {ArgumentError} a built-in function, a class, or a form that is no expression
  */
 export function functionText(fn: (...args: never[]) => unknown): string {
+  if ((fn as unknown) instanceof PyFunction)
+    throw new UnsupportedError(
+      `the Python function ${(fn as unknown as PyFunction).path} runs on Python workers, one call at a time: submit or map it over the blocks, futuresOf(await x.persist())`,
+    );
   if (typeof fn !== "function") throw new ArgumentError(`${String(fn)} is no function`);
   const known = TEXTS.get(fn);
   if (known !== undefined) return known;

@@ -92,6 +92,12 @@ export interface UnsubscribeTopic {
   readonly client: string;
 }
 
+/** Point of the stream that a request about published data waits for. */
+export interface PublishFlush {
+  readonly op: "publish_flush_batched_send";
+  readonly uid: unknown;
+}
+
 /** A client has taken the future that it got from a queue. */
 export interface QueueFutureRelease {
   readonly op: "queue-future-release";
@@ -121,6 +127,7 @@ export type CoordinationMessage = QueueFutureRelease | QueueRelease | VariableFu
 /** What a client sends to its scheduler on its stream. */
 export type ClientToScheduler =
   | CoordinationMessage
+  | PublishFlush
   | UpdateGraph
   | UpdateLayers
   | ClientDesiresKeys
@@ -252,6 +259,7 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
   "close-client": op<CloseClient>({}),
   "subscribe-topic": op<SubscribeTopic>(TOPIC),
   "unsubscribe-topic": op<UnsubscribeTopic>(TOPIC),
+  publish_flush_batched_send: op<PublishFlush>({ uid: ANYTHING }),
   "queue-future-release": op<QueueFutureRelease>({ name: ANYTHING, key: KEY }),
   queue_release: op<QueueRelease>({ name: ANYTHING }),
   "variable-future-received-confirm": op<VariableFutureReceived>({ name: ANYTHING, key: KEY, token: TEXT }),

@@ -74,6 +74,7 @@ export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEn
 export type { NativePlugin } from "./native-plugin.ts";
 export { isNativePlugin, readNativePlugin, writeNativePlugin } from "./native-plugin.ts";
 export { PyArray } from "./numpy.ts";
+export { dtypeOfPy } from "./numpy-type.ts";
 export type { PyLayer, PyTaskOptions } from "./pickle/build.ts";
 export {
   NATIVE_MARK,
@@ -143,7 +144,6 @@ export {
   WHO_HAS_REQUEST,
   WORKER_GATHER,
 } from "./requests.ts";
-export { dtypeOfPy } from "./numpy-type.ts";
 export type { RunSpec } from "./run-spec.ts";
 export { expressionClass, readRunSpec } from "./run-spec.ts";
 export {

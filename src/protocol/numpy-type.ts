@@ -1,6 +1,6 @@
 /** NumPy dtypes as they come over the wire: type strings, field lists, pickled dtype objects. */
 import { RemoteProtocolError, UnsupportedError } from "../base/index.ts";
-import { type DType, fromNumpy, itemsize } from "../dtype/index.ts";
+import { type DType, fromNumpy, isDType, itemsize } from "../dtype/index.ts";
 import { describe } from "./msgpack.ts";
 import { readPickle } from "./pickle/reader.ts";
 import { PyCall, PyTuple, type PyValue } from "./pickle/tree.ts";
@@ -99,6 +99,14 @@ export function numpyTypeOfPy(node: PyValue, depth = 0): NumpyType {
   const unit = meta instanceof PyTuple ? meta.items[0] : undefined;
   const unitText = unit instanceof Uint8Array ? Buffer.from(unit).toString("latin1") : unit;
   return numpyTypeOf(`${order}${code}${/^[Mm]8$/.test(code) && typeof unitText === "string" ? `[${unitText}]` : ""}`);
+}
+
+/** A dtype of ours from a pickled `numpy.dtype` or its name. @throws {UnsupportedError} there is none */
+export function dtypeOfPy(node: PyValue): DType {
+  if (typeof node === "string" && isDType(node)) return node;
+  const type = typeof node === "string" ? numpyTypeOf(node) : numpyTypeOfPy(node);
+  if (type.kind === "number") return type.dtype;
+  throw new UnsupportedError(`NumPy dtype ${type.code} has no lazy arrays`, { details: { dtype: type.code } });
 }
 
 function recordOf(state: readonly PyValue[], names: PyTuple, depth: number): NumpyType {

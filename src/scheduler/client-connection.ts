@@ -5,9 +5,6 @@ import type { Coordination } from "./coordination/index.ts";
 import { type ConnectedClient, clientStream, FIRE_AND_FORGET, type Hub } from "./hub.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
-/** What Python clients send beside the documented messages: the order of publications. */
-type Extra = { readonly op: "publish_flush_batched_send"; readonly uid: unknown };
-
 /** Streams that have been flushed, by the number the client gave; see `published.ts`. */
 export interface FlushPoints {
   reached(uid: unknown): void;
@@ -32,7 +29,7 @@ export async function serveClient(
   const gone = new AbortController();
   void comm.closed.then(() => gone.abort());
   try {
-    for await (const messages of readStream(comm, parse)) {
+    for await (const messages of readStream(comm, CLIENT_TO_SCHEDULER.parse)) {
       for (const message of messages) {
         if (message.op === "close-client") hasLeft = true;
         if (message.op !== "publish_flush_batched_send") hub.restoration?.hear(client, message);
@@ -61,12 +58,6 @@ export async function actAgain(
   await act(hub, comm, message, options);
 }
 
-function parse(map: ReadonlyMap<unknown, unknown>): ClientToScheduler | Extra {
-  const op = map.get("op");
-  if (op === "publish_flush_batched_send") return { op, uid: map.get("uid") };
-  return CLIENT_TO_SCHEDULER.parse(map);
-}
-
 /** A topic without listeners is forgotten: its name is the client's choice. */
 function unsubscribe(hub: Hub, topic: string, client: string): void {
   const listeners = hub.topics.get(topic);
@@ -84,7 +75,7 @@ interface ActOptions {
 async function act(
   hub: Hub,
   client: Pick<ConnectedClient, "id" | "isNative">,
-  message: ClientToScheduler | Extra,
+  message: ClientToScheduler,
   options: ActOptions,
 ): Promise<void> {
   const { id } = client;

@@ -134,9 +134,10 @@ describe.each([
       const first = (await x.compute()).toArray() as number[];
       expect((await x.compute()).toArray()).toEqual(first);
       expect((await x.slice([5, 25]).add(1).compute()).toArray()).toEqual(first.slice(5, 25).map((v) => v + 1));
-      const holders = await client.whoHas(
-        [0, 1, 2, 3].map((k) => ({ key: keyOfValue([x.name, k]) }) as Parameters<typeof client.whoHas>[0][number]),
-      );
+      const futures = client.futuresOf(x);
+      expect(futures.map((future) => future.key)).toEqual([0, 1, 2, 3].map((k) => keyOfValue([x.name, k])));
+      const holders = await client.whoHas(x);
+      expect(holders).toHaveLength(4);
       expect(holders.every((workers) => workers.length >= 1)).toBe(true);
     } finally {
       leave();

@@ -185,7 +185,7 @@ export const ROOMS: readonly Room[] = [
     holds: "Client, Future, gather, scatter, events; is a `Runner`; takes any `ClusterHandle`",
     imports: ["base", "config", "dtype", "ndarray", "graph", "protocol", "comm"],
     ambient: ["timers", "clock", "process"],
-    node: ["crypto", "fs"],
+    node: ["crypto", "fs", "module", "url"],
   },
   {
     name: "report",

@@ -1,6 +1,7 @@
 /** Recognising pickled values: plain Python, NumPy scalars and arrays, exceptions, classes, tasks. */
-import { RemoteProtocolError, UnsupportedError } from "../../base/index.ts";
+import { isRsdatError, RemoteProtocolError, UnsupportedError } from "../../base/index.ts";
 import { type Key, type KeyValue, keyOfValue } from "../../graph/index.ts";
+import { readPickle } from "./reader.ts";
 import { PyBuffer, PyCall, PyFloat, PyGlobal, PySet, PyTuple, type PyValue } from "./tree.ts";
 
 /** Most nodes visited when a tree becomes a value; a memo can make a small pickle name an exponential one. */
@@ -171,4 +172,15 @@ function scalarOf(node: PyValue): number | undefined {
       bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
     ),
   );
+}
+
+/** The dotted name that a pickled class or function has; null for anything else. */
+export function pickledName(pickle: Uint8Array): string | null {
+  try {
+    const node = readPickle(pickle);
+    return node instanceof PyGlobal ? node.path : null;
+  } catch (error) {
+    if (isRsdatError(error)) return null; // a class in a form of its own has no name that could be told
+    throw error;
+  }
 }

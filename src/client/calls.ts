@@ -1,0 +1,308 @@
+/** Calls of functions on the cluster: what `submit`, `map` and `delayed` send. */
+import { randomUUID } from "node:crypto";
+import { ArgumentError, UnsupportedError } from "../base/index.ts";
+import {
+  type CallTask,
+  functionText,
+  type KernelModule,
+  type Key,
+  KeyRef,
+  type KeyValue,
+  kernelOrigin,
+  keyOfValue,
+  type RunOptions,
+  tokenize,
+} from "../graph/index.ts";
+import { NDArray } from "../ndarray/index.ts";
+import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
+import { fetchValues } from "./fetch.ts";
+import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
+import { Future } from "./future.ts";
+import type { Link } from "./link.ts";
+import { scatterValues } from "./scatter.ts";
+import { sendTasks, type TaskOptions } from "./submit.ts";
+
+/** Options of `submit`. */
+export interface SubmitOptions extends TaskOptions {
+  /** Key of the result. Default: the function's name and a hash of function and arguments. */
+  readonly key?: KeyValue;
+  /** False: run even if the same call has run already. Default true. */
+  readonly pure?: boolean;
+  /** Named arguments, of Python functions only. */
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+  /** Cancels what has not ended when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `map`. */
+export interface MapOptions extends Omit<SubmitOptions, "key"> {
+  /** First part of the keys; or a list, one key for each call. Default: the function's name. */
+  readonly key?: string | readonly KeyValue[];
+  /** Calls of one message. Default: all in one. */
+  readonly batchSize?: number;
+}
+
+/** A client, as far as calls need it. */
+export interface Caller {
+  readonly link: Link;
+  /** The cluster's token. */
+  readonly token: string | null;
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  "key",
+  "pure",
+  "kwargs",
+  "signal",
+  "workers",
+  "allowOtherWorkers",
+  "retries",
+  "priority",
+  "resources",
+  "batchSize",
+]);
+
+/** @throws {ArgumentError} an option that there is not  @throws {UnsupportedError} actors */
+function checkOptions(options: object): void {
+  for (const name of Object.keys(options)) {
+    if (KNOWN.has(name)) continue;
+    if (/^actors?$/.test(name))
+      throw new UnsupportedError(
+        "actors: this client runs tasks only; keep state in a Variable or Queue, or in one task that listens to them",
+      );
+    throw new ArgumentError(`there is no option ${name}; there are ${Array.from(KNOWN).join(", ")}`);
+  }
+  const { workers, allowOtherWorkers } = options as TaskOptions; // checked by name above
+  if (allowOtherWorkers === true && workers === undefined)
+    throw new ArgumentError("allowOtherWorkers means something only beside workers: give the ones that are preferred");
+}
+
+/** As `Client.submit`. */
+export async function submitCall<R>(
+  caller: Caller,
+  fn: Submittable,
+  { args, options }: { readonly args: readonly unknown[]; readonly options: SubmitOptions },
+): Promise<Future<R>> {
+  const keyFor = (token: string): KeyValue => options.key ?? `${functionName(fn)}-${token}`;
+  const [future] = await submitAll<R>(caller, fn, { calls: [args], options, keyFor });
+  return future as Future<R>; // one call, one future
+}
+
+/** As `Client.map`. */
+export async function mapCalls<R>(
+  caller: Caller,
+  fn: Submittable,
+  { lists, options }: { readonly lists: readonly (readonly unknown[])[]; readonly options: MapOptions },
+): Promise<Future<R>[]> {
+  const { batchSize, key, ...rest } = options;
+  const count = Math.min(...lists.map((list) => list.length));
+  const keys = typeof key === "string" || key === undefined ? null : key;
+  if (keys && keys.length !== count) throw new ArgumentError(`map of ${count} calls with ${keys.length} keys`);
+  if (batchSize !== undefined && !(batchSize >= 1))
+    throw new ArgumentError(`batchSize ${batchSize}: expected 1 or more`);
+  const prefix = typeof key === "string" ? key : functionName(fn);
+  const uid = options.pure === false ? randomUUID() : null;
+  const size = batchSize ?? Math.max(1, count);
+  const futures: Future<R>[] = [];
+  for (let from = 0; from < count; from += size) {
+    const indices = Array.from({ length: Math.min(size, count - from) }, (_, i) => from + i);
+    const calls = indices.map((i) => lists.map((list) => list[i]));
+    const keyFor = (token: string, i: number): KeyValue =>
+      keys?.[from + i] ?? (uid === null ? `${prefix}-${token}` : `${prefix}-${uid}-${from + i}`);
+    futures.push(...(await submitAll<R>(caller, fn, { calls, options: rest, keyFor })));
+  }
+  return futures;
+}
+
+interface Calls {
+  readonly calls: readonly (readonly unknown[])[];
+  readonly options: SubmitOptions;
+  readonly keyFor: (token: string, index: number) => KeyValue;
+}
+
+async function submitAll<R>(caller: Caller, fn: Submittable, { calls, options, keyFor }: Calls): Promise<Future<R>[]> {
+  const { link } = caller;
+  link.assertOpen();
+  checkOptions(options);
+  options.signal?.throwIfAborted();
+  const isPython = fn instanceof PyFunction;
+  if (!isPython && options.kwargs)
+    throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
+  const built = isPython
+    ? await pythonTasks(link, fn, { calls, options, keyFor })
+    : nativeTasks(caller, fn, { calls, options, keyFor });
+  const futures = built.keys.map((key) => new Future<R>(link, key));
+  if (built.tasks.size > 0) {
+    const wanted = Array.from(new Set(built.keys));
+    sendTasks(link, {
+      tasks: built.tasks,
+      wanted,
+      ranks: new Map(Array.from(built.tasks.keys(), (key, i) => [key, i])),
+      options: placementOf(options, isPython),
+      collection: "Future",
+    });
+  }
+  cancelOn(options.signal, futures);
+  return futures;
+}
+
+/** Keys of the calls, in their order, and the tasks to send. */
+interface Built {
+  readonly keys: readonly Key[];
+  readonly tasks: ReadonlyMap<Key, PyCall>;
+}
+
+async function pythonTasks(link: Link, fn: PyFunction, { calls, options, keyFor }: Calls): Promise<Built> {
+  const kwargs = options.kwargs ?? null;
+  const ready = await Promise.all(calls.map((args) => placeArrays(link, args)));
+  const tasks = new Map<Key, PyCall>();
+  const keys = ready.map((args, i) => {
+    const token = tokenFor(options, () => ({ text: fn.path, args: argumentToken(args), kwargs }));
+    const key = keyOfValue(keyFor(token, i));
+    tasks.set(key, pythonTask(key, fn, { args, ...(kwargs ? { kwargs } : {}) }).task);
+    return key;
+  });
+  return { keys, tasks };
+}
+
+/** Arrays among a Python function's arguments are placed on the cluster first: a pickle of the graph is no place for them. */
+async function placeArrays(link: Link, args: readonly unknown[]): Promise<readonly unknown[]> {
+  if (!args.some((arg) => arg instanceof NDArray)) return args;
+  return Promise.all(args.map((arg) => (arg instanceof NDArray ? scatterValues(link, arg) : arg)));
+}
+
+function nativeTasks(
+  { token }: Caller,
+  fn: Exclude<Submittable, PyFunction>,
+  { calls, options, keyFor }: Calls,
+): Built {
+  const text = functionText(fn);
+  const tasks = new Map<Key, PyCall>();
+  const origin = kernelOrigin(fn);
+  // The text of a module goes along once, as a task of its own that every call reads.
+  const module = origin ? moduleTask(origin.module, token) : null;
+  if (module) tasks.set(module.key, module.task);
+  const calling = origin ? callOf(origin.module.hash, origin.name) : text;
+  const keys = calls.map((args, i) => {
+    const key = keyOfValue(
+      keyFor(
+        tokenFor(options, () => ({ text, args: argumentToken(args), kwargs: null })),
+        i,
+      ),
+    );
+    const given = module ? [new KeyRef(module.key), ...args] : args;
+    tasks.set(key, nativeTask(key, calling, { args: given, token }).task);
+    return key;
+  });
+  return { keys, tasks };
+}
+
+function tokenFor({ pure }: SubmitOptions, identity: () => unknown): string {
+  return pure === false ? randomUUID() : tokenize(identity());
+}
+
+function moduleTask(module: KernelModule, token: string | null): { readonly key: Key; readonly task: PyCall } {
+  const key = keyOfValue(`kernel-module-${module.hash}`);
+  return { key, task: nativeTask(key, `() => ${JSON.stringify(module.text)}`, { args: [], token }).task };
+}
+
+/** Text of a call of a module's function: the module comes as the first argument, and is run once per thread. */
+function callOf(hash: string, name: string): string {
+  return `(text, ...args) => (${functionText(moduleFunction)})(text, ${JSON.stringify(hash)}, ${JSON.stringify(name)})(...args)`;
+}
+
+/** Self-contained: it travels. What arrives as a module must be the one whose hash the caller's mac vouches for. */
+function moduleFunction(text: string, hash: string, name: string): (...args: unknown[]) => unknown {
+  const shared = globalThis as { rsdatModules?: Map<string, Record<string, (...args: unknown[]) => unknown>> };
+  shared.rsdatModules ??= new Map();
+  let module = shared.rsdatModules.get(hash);
+  if (!module) {
+    const { createHash } = process.getBuiltinModule("node:crypto");
+    if (createHash("sha256").update(text).digest("hex") !== hash)
+      throw new Error(`kernel module ${hash} arrived as another text`);
+    module = new Function(`return (${text}\n);`)() as Record<string, (...args: unknown[]) => unknown>;
+    shared.rsdatModules.set(hash, module);
+  }
+  return module[name] as (...args: unknown[]) => unknown;
+}
+
+/** Native tasks ask for what only rsdat workers have. */
+export function placementOf(options: TaskOptions, isPython: boolean): TaskOptions {
+  const { workers, allowOtherWorkers, retries, priority } = options;
+  const resources = isPython ? options.resources : { [NATIVE_RESOURCE]: 1, ...options.resources };
+  return {
+    ...(workers === undefined ? {} : { workers: [workers].flat() }),
+    ...(allowOtherWorkers === undefined ? {} : { allowOtherWorkers }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(resources ? { resources } : {}),
+  };
+}
+
+/** What has not ended when the signal is aborted is cancelled. */
+function cancelOn(signal: AbortSignal | undefined, futures: readonly Future[]): void {
+  if (!signal || futures.length === 0) return;
+  let left = futures.length;
+  const onAbort = (): void => {
+    const why = Error.isError(signal.reason) ? signal.reason.message : String(signal.reason);
+    for (const future of futures) if (!future.done()) future.cancel({ reason: `aborted: ${why}` });
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  for (const future of futures)
+    future.addDoneCallback(() => {
+      if (--left === 0) signal.removeEventListener("abort", onAbort);
+    });
+}
+
+/**
+ * As `Client.runCalls`; `calls` stand inputs first. Calls of one language travel as one message; where languages
+ * alternate, what one makes for the other is kept until the end.
+ */
+export async function runCalls(
+  caller: Caller,
+  calls: readonly CallTask[],
+  { wanted, options }: { readonly wanted: readonly Key[]; readonly options: RunOptions },
+): Promise<readonly unknown[]> {
+  const { link } = caller;
+  link.assertOpen();
+  options.signal?.throwIfAborted();
+  const batches = byLanguage(calls);
+  const kept = batches.length === 1 ? wanted : [...calls.map(({ key }) => key), ...wanted];
+  const futures = Array.from(new Set(kept), (key) => new Future(link, key));
+  const held = new Set(kept);
+  for (const batch of batches) {
+    const tasks = new Map(batch.map((call) => [call.key, taskOfCall(call, caller)]));
+    const own = Array.from(tasks.keys());
+    sendTasks(link, {
+      tasks,
+      wanted: own.filter((key) => held.has(key)),
+      ranks: new Map(own.map((key, i) => [key, i])),
+      options: placementOf(options, batch[0]?.fn instanceof PyFunction),
+      collection: "Delayed",
+    });
+  }
+  cancelOn(options.signal, futures);
+  try {
+    const values = await fetchValues(link, Array.from(new Set(wanted)));
+    return wanted.map((key) => values.get(key));
+  } finally {
+    for (const future of futures) future.release();
+  }
+}
+
+/** Runs of calls of one language, in order. */
+function byLanguage(calls: readonly CallTask[]): CallTask[][] {
+  const batches: CallTask[][] = [];
+  for (const call of calls) {
+    const last = batches.at(-1);
+    const isSame = last?.[0] !== undefined && last[0].fn instanceof PyFunction === call.fn instanceof PyFunction;
+    if (last && isSame) last.push(call);
+    else batches.push([call]);
+  }
+  return batches;
+}
+
+function taskOfCall({ key, fn, args, kwargs }: CallTask, { token }: Caller): PyCall {
+  if (fn instanceof PyFunction) return pythonTask(key, fn, { args, ...(kwargs ? { kwargs } : {}) }).task;
+  return nativeTask(key, fn, { args, token }).task;
+}

@@ -1,0 +1,65 @@
+/** The futures in anything: lists, objects, persisted arrays and what follows from them. */
+import { blockKey, gridOf, type Key, type LayerNode, layerInputs } from "../graph/index.ts";
+import { Future } from "./future.ts";
+import type { Link } from "./link.ts";
+
+/** Who holds what lazy objects name; a Client is one. */
+export interface Holder {
+  readonly link: Link;
+}
+
+/**
+ * Futures in `items`, in the order they stand there: of lists, objects, maps and sets at any depth, and the blocks of
+ * persisted arrays, also of those that something lazy follows from. dask `futures_of`.
+ * @param options `client` holds the blocks; default the current one
+ */
+export function futuresOf(items: unknown, { client }: { readonly client?: Holder | undefined } = {}): Future[] {
+  const found = new Map<Key, Future>();
+  const seen = new Set<unknown>();
+  const visit = (value: unknown): void => {
+    if (value === null || typeof value !== "object" || seen.has(value)) return;
+    seen.add(value);
+    if (value instanceof Future) found.set(value.key, value);
+    else if (Array.isArray(value) || value instanceof Set) for (const item of value) visit(item);
+    else if (value instanceof Map) for (const item of value.values()) visit(item);
+    else if (isLazy(value)) {
+      for (const key of client ? heldKeys(value.outputs, client.link) : [])
+        if (!found.has(key)) found.set(key, new Future((client as Holder).link, key)); // there are keys only with a client
+    } else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) visit(item);
+  };
+  visit(items);
+  return Array.from(found.values());
+}
+
+/** Anything lazy: it has layers. */
+function isLazy(value: object): value is { readonly outputs: readonly LayerNode[] } {
+  return "outputs" in value && Array.isArray(value.outputs) && value.outputs.every(isLayerNode);
+}
+
+function isLayerNode(value: unknown): value is LayerNode {
+  if (typeof value !== "object" || value === null || !("layer" in value)) return false;
+  return typeof value.layer === "object" && value.layer !== null && "kind" in value.layer;
+}
+
+/** Keys of the blocks under these layers that the client's cluster holds. */
+function heldKeys(outputs: readonly LayerNode[], link: Link): Key[] {
+  const keys: Key[] = [];
+  const seen = new Set<LayerNode>();
+  const stack = [...outputs].reverse();
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    stack.push(...layerInputs(node.layer));
+    if (node.layer.kind !== "held") continue;
+    for (const key of blockKeys(node)) if (link.isWatched(key)) keys.push(key);
+  }
+  return keys;
+}
+
+/** Keys of a layer's blocks, in C order of its grid. */
+export function blockKeys({ layer }: LayerNode): Key[] {
+  let positions: number[][] = [[]];
+  for (const n of gridOf(layer.chunks))
+    positions = positions.flatMap((p) => Array.from({ length: n }, (_, k) => [...p, k]));
+  return positions.map((position) => blockKey(layer.name, position));
+}

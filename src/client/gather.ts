@@ -1,0 +1,45 @@
+/** Values of futures in whatever form they are given. */
+import { ArgumentError } from "../base/index.ts";
+import type { Key } from "../graph/index.ts";
+import { fetchValues } from "./fetch.ts";
+import { Future } from "./future.ts";
+import { futuresOf } from "./futures-of.ts";
+import type { Link } from "./link.ts";
+
+/** Options of `gather`. */
+export interface GatherOptions {
+  /** `skip` leaves failed and cancelled futures out of lists, and gives null for them elsewhere. Default `raise`. */
+  readonly errors?: "raise" | "skip";
+}
+
+/** The values of futures, in the form in which they were given. */
+export type Gathered<T> =
+  T extends Future<infer V>
+    ? V
+    : T extends readonly unknown[]
+      ? { -readonly [K in keyof T]: Gathered<T[K]> }
+      : T extends Readonly<Record<string, unknown>>
+        ? { -readonly [K in keyof T]: Gathered<T[K]> }
+        : T;
+
+/** As `Client.gather`. */
+export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip"): Promise<Gathered<T>> {
+  if (errors !== "raise" && errors !== "skip")
+    throw new ArgumentError(`errors ${String(errors)}: expected raise or skip`);
+  const futures = futuresOf(items);
+  if (errors === "skip") await Promise.all(futures.map((future) => future.wait()));
+  const wanted = errors === "skip" ? futures.filter((future) => future.status === "finished") : futures;
+  const values = await fetchValues(link, Array.from(new Set(wanted.map((future) => future.key))));
+  return valuesIn(items, values) as Gathered<T>; // the same form
+}
+
+function valuesIn(item: unknown, values: ReadonlyMap<Key, unknown>): unknown {
+  if (item instanceof Future) return values.get(item.key) ?? null;
+  if (Array.isArray(item)) {
+    const left = item.filter((each) => !(each instanceof Future) || values.has(each.key));
+    return left.map((each) => valuesIn(each, values));
+  }
+  if (item !== null && typeof item === "object" && Object.getPrototypeOf(item) === Object.prototype)
+    return Object.fromEntries(Object.entries(item).map(([name, each]) => [name, valuesIn(each, values)]));
+  return item;
+}

@@ -1,0 +1,272 @@
+/** What operators do through a client: workers that go, restarts, files and plugins for workers, logs, metadata, task stream. */
+import { readFileSync } from "node:fs";
+import { ArgumentError, NotFoundError, parseDurationMs, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
+import { config, fillTemplate } from "../config/index.ts";
+import { callSpec, encodeTaskSpec, functionText, type Key, KeyRef, keyOfValue, signTaskSpec } from "../graph/index.ts";
+import {
+  checkReply,
+  KEY,
+  PyCall,
+  PyGlobal,
+  type PyValue,
+  parseAddress,
+  RETIRE_WORKERS,
+  remoteError,
+  writeNativePlugin,
+  writePickle,
+} from "../protocol/index.ts";
+import type { Caller } from "./calls.ts";
+import type { Link } from "./link.ts";
+
+/** Which workers to retire, and how. */
+export interface RetireOptions {
+  /** Names as the workers gave them, beside addresses. */
+  readonly names?: readonly string[];
+  /** False: they give up their data and get no more tasks, but stay. Default true. */
+  readonly closeWorkers?: boolean;
+}
+
+/** Options of `restart`. */
+export interface RestartOptions {
+  /** Time for workers to come back, e.g. "30s" or seconds. Default 30 s. */
+  readonly timeout?: string | number;
+  /** True: resolve when as many workers are there as before. Default false. */
+  readonly waitForWorkers?: boolean;
+}
+
+/** A plugin of rsdat workers: functions that run once on each of them. */
+export interface WorkerPlugin<A = unknown> {
+  readonly name: string;
+  /** Self-contained, or of a kernel module. Runs in a compute thread of every worker there is, and of each that joins. */
+  setup(worker: PluginWorker, args: A): unknown;
+  /** Runs when the plugin is unregistered. */
+  teardown?(worker: PluginWorker, args: A): unknown;
+  /** Plain data for both. */
+  readonly args?: A;
+}
+
+/** What a plugin's functions are told. */
+export interface PluginWorker {
+  readonly address: string;
+  readonly name: string;
+  readonly nthreads: number;
+  readonly localDirectory: string;
+}
+
+/** One record of a log: level, and the line. */
+export type LogLine = readonly [level: string, line: string];
+
+/** One task that ended. */
+export interface TaskStreamRecord {
+  readonly key: Key;
+  readonly worker: string;
+  /** `OK` or `error`. */
+  readonly status: string;
+  readonly nbytes: number;
+  /** What was done, and when, in seconds since 1970. */
+  readonly startstops: readonly { readonly action: string; readonly start: number; readonly stop: number }[];
+}
+
+/** Which records of the task stream. */
+export interface TaskStreamOptions {
+  /** Seconds since 1970, or so long ago: "5s". */
+  readonly start?: number | string;
+  readonly stop?: number | string;
+  /** So many, the last ones unless `start` says else. */
+  readonly count?: number;
+}
+
+const ANSWER_MS = 600_000;
+
+/** Ask the scheduler. */
+export async function askScheduler(link: Link, request: Readonly<Record<string, unknown>>): Promise<unknown> {
+  link.assertOpen();
+  using _held = link.hold();
+  const answer = await link.rpc.call(link.address, request, { timeoutMs: ANSWER_MS });
+  checkReply(answer);
+  return answer;
+}
+
+/** As `Client.retireWorkers`. */
+export async function retireWorkers(
+  link: Link,
+  workers: readonly string[],
+  { names = [], closeWorkers = true }: RetireOptions,
+): Promise<string[]> {
+  if (workers.length > 0 && names.length > 0)
+    throw new ArgumentError("retireWorkers: give addresses or names, not both");
+  if (workers.length + names.length === 0) return [];
+  const which = names.length > 0 ? { names } : { workers };
+  const request = RETIRE_WORKERS.ask({ ...which, closeWorkers, remove: true, stimulusId: "retire-by-client" });
+  return Array.from(RETIRE_WORKERS.parseAnswer(await askScheduler(link, request)).keys(), String);
+}
+
+/** As `Client.restart`. */
+export async function restart(link: Link, { timeout = 30, waitForWorkers = false }: RestartOptions): Promise<void> {
+  await askScheduler(link, {
+    op: "restart",
+    timeout: parseDurationMs(timeout, "timeout") / 1000,
+    wait_for_workers: waitForWorkers,
+    stimulus_id: "restart-by-client",
+  });
+}
+
+/** As `Client.uploadFile`. */
+export async function uploadFile(link: Link, path: string, load: boolean): Promise<string[]> {
+  if (/\.[cm]?[jt]s$/.test(path))
+    throw new UnsupportedError(
+      `uploadFile takes Python files for Python workers; functions of ${path} travel by kernels(new URL("./${basename(path)}", import.meta.url))`,
+    );
+  let data: Uint8Array;
+  try {
+    data = readFileSync(path);
+  } catch (cause) {
+    throw new NotFoundError(`uploadFile: ${path} cannot be read`, { cause, details: { path } });
+  }
+  const name = `${path}${Date.now()}`;
+  const state = new Map<PyValue, PyValue>([
+    ["filename", basename(path)],
+    ["load", load],
+    ["data", data],
+  ]);
+  // A Python scheduler reads graphs, and so imports what they name.
+  await askScheduler(link, {
+    op: "register_scheduler_plugin",
+    plugin: pickledPlugin("SchedulerUploadFile", state),
+    name,
+    idempotent: false,
+  });
+  const answer = await askScheduler(link, {
+    op: "register_worker_plugin",
+    plugin: pickledPlugin("UploadFile", state),
+    name,
+    idempotent: false,
+  });
+  return answersOf(answer, `uploadFile ${path}`);
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** An object of a plugin's class with this state, made without its constructor. */
+function pickledPlugin(name: string, state: Map<PyValue, PyValue>): Uint8Array {
+  const made = new PyCall(new PyGlobal("copyreg", "__newobj__"), [
+    new PyGlobal("distributed.diagnostics.plugin", name),
+  ]);
+  made.state = state;
+  return writePickle(made);
+}
+
+/** Addresses that answered. @throws the first error among the answers */
+function answersOf(answer: unknown, what: string): string[] {
+  if (!(answer instanceof Map)) throw new RemoteProtocolError(`${what}: expected answers by worker`);
+  for (const [address, each] of answer) {
+    if (!(each instanceof Map)) continue;
+    checkReply(each, { worker: String(address) });
+    if (each.get("status") === "error")
+      throw remoteError(each.get("exception"), {
+        worker: String(address),
+        ...(typeof each.get("message") === "string" ? { exceptionText: String(each.get("message")) } : {}),
+      });
+  }
+  return Array.from(answer.keys(), String);
+}
+
+/** As `Client.registerPlugin`. */
+export async function registerPlugin<A>(
+  { link, token }: Caller,
+  plugin: WorkerPlugin<A>,
+  { idempotent = false }: { readonly idempotent?: boolean } = {},
+): Promise<string[]> {
+  if (typeof plugin !== "object" || typeof plugin.name !== "string" || typeof plugin.setup !== "function")
+    throw new ArgumentError(
+      "registerPlugin: expected { name, setup(worker, args) }: functions for rsdat workers; plugins that are Python objects are registered by a Python client",
+    );
+  if (!link.isNative)
+    throw new UnsupportedError(
+      "registerPlugin needs a scheduler of rsdat's: a Python scheduler gives plugins to Python workers only, and takes them pickled from a Python client",
+    );
+  const spec = (fn: (worker: PluginWorker, args: A) => unknown): Uint8Array => {
+    const key = keyOfValue("worker");
+    const made = callSpec(functionText(fn as (...args: never[]) => unknown), [new KeyRef(key), plugin.args], (value) =>
+      value instanceof KeyRef ? value.key : null,
+    ).spec;
+    return encodeTaskSpec(token === null ? made : signTaskSpec(made, token));
+  };
+  const bytes = writeNativePlugin({
+    setup: spec(plugin.setup),
+    teardown: plugin.teardown ? spec(plugin.teardown) : null,
+  });
+  const request = { op: "register_worker_plugin", plugin: bytes, name: plugin.name, idempotent };
+  return answersOf(await askScheduler(link, request), `plugin ${plugin.name}`);
+}
+
+/** As `Client.unregisterPlugin`. */
+export async function unregisterPlugin(link: Link, name: string): Promise<string[]> {
+  return answersOf(await askScheduler(link, { op: "unregister_worker_plugin", name }), `plugin ${name}`);
+}
+
+/** As `Client.getSchedulerLogs`. */
+export async function schedulerLogs(link: Link, count: number | undefined): Promise<LogLine[]> {
+  return linesOf(await askScheduler(link, { op: "logs", n: count ?? null }));
+}
+
+/** As `Client.getWorkerLogs`. */
+export async function workerLogs(
+  link: Link,
+  { count, workers }: { readonly count?: number; readonly workers?: readonly string[] },
+): Promise<ReadonlyMap<string, LogLine[]>> {
+  const answer = await askScheduler(link, {
+    op: "worker_logs",
+    n: count ?? null,
+    workers: workers ?? null,
+    nanny: false,
+  });
+  if (!(answer instanceof Map)) throw new RemoteProtocolError("worker_logs: expected logs by worker");
+  return new Map(Array.from(answer, ([address, lines]) => [String(address), linesOf(lines)]));
+}
+
+function linesOf(answer: unknown): LogLine[] {
+  if (!Array.isArray(answer)) throw new RemoteProtocolError("logs: expected an array of records");
+  return answer.map((record) => {
+    const [level, line] = Array.isArray(record) ? record : [];
+    return [String(level), String(line)];
+  });
+}
+
+/** As `Client.getTaskStream`. */
+export async function taskStream(link: Link, options: TaskStreamOptions): Promise<TaskStreamRecord[]> {
+  const { start = null, stop = null, count = null } = options;
+  const answer = await askScheduler(link, { op: "get_task_stream", start, stop, count, start_index: null });
+  if (!Array.isArray(answer)) throw new RemoteProtocolError("get_task_stream: expected an array of records");
+  return answer.map(recordOf);
+}
+
+function recordOf(record: unknown): TaskStreamRecord {
+  if (!(record instanceof Map)) throw new RemoteProtocolError("get_task_stream: expected maps");
+  const startstops: unknown = record.get("startstops");
+  return {
+    key: KEY.read(record.get("key"), "get_task_stream.key"),
+    worker: String(record.get("worker")),
+    status: String(record.get("status") ?? "OK"),
+    nbytes: Number(record.get("nbytes") ?? 0),
+    startstops: (Array.isArray(startstops) ? startstops : []).flatMap((each) =>
+      each instanceof Map
+        ? [{ action: String(each.get("action")), start: Number(each.get("start")), stop: Number(each.get("stop")) }]
+        : [],
+    ),
+  };
+}
+
+/** Link to the scheduler's pages, by the template `distributed.dashboard.link`; null when the scheduler serves none. */
+export function dashboardLinkOf(address: string, services: ReadonlyMap<unknown, unknown> | undefined): string | null {
+  const port = services?.get("dashboard");
+  if (typeof port !== "number") return null;
+  const { scheme, host } = parseAddress(address);
+  return fillTemplate(
+    "distributed.dashboard.link",
+    config.text("distributed.dashboard.link") ?? "{scheme}://{host}:{port}/status",
+    { scheme: scheme === "tls" ? "https" : "http", host, port: String(port) },
+  );
+}
