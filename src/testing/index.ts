@@ -7,6 +7,8 @@
  */
 export type { NoAdmissionOptions } from "./no-admission.ts";
 export { startWithoutAdmission, useThreadsWithoutAdmission } from "./no-admission.ts";
-export type { SimOptions, SimReport, SimRun } from "./sim-cluster.ts";
-export { leastBytes, SimCluster, simValue } from "./sim-cluster.ts";
+export type { SimRun } from "./sim-client.ts";
+export type { SimOptions, SimReport } from "./sim-cluster.ts";
+export { SimCluster } from "./sim-cluster.ts";
+export { leastBytes, simDoomed, simValue } from "./sim-oracle.ts";
 export { VirtualTime } from "./virtual-time.ts";

@@ -1,21 +1,14 @@
-/** A cluster in one thread: the scheduler machine, worker machines, a client, a network that delays, time that is virtual. */
-import { invariant, type Random, seededRandom } from "../base/index.ts";
-import { type Graph, type Key, simulatePeaks, type TaskId, taskEdges, taskOrder } from "../graph/index.ts";
-import {
-  failureOf,
-  type SchedulerToClient,
-  type SchedulerToWorker,
-  type WorkerToScheduler,
-} from "../protocol/index.ts";
-import {
-  ANYWHERE,
-  Scheduler,
-  type SchedulerConfig,
-  type SchedulerEvent,
-  type SchedulerInstruction,
-} from "../scheduler/state/index.ts";
-import type { SimColumns } from "./sim-columns.ts";
-import { type SimValue, SimWorker, simValueOf } from "./sim-worker.ts";
+/** A cluster in one thread: the scheduler machine, worker machines, clients, a network, time that is virtual; and faults. */
+import { InvariantError, type Random, seededRandom } from "../base/index.ts";
+import type { Graph, Key } from "../graph/index.ts";
+import type { TasksFinished, WorkerToScheduler } from "../protocol/index.ts";
+import type { Scheduler, SchedulerConfig } from "../scheduler/state/index.ts";
+import { type ClientWord, SimClient, type SimRun } from "./sim-client.ts";
+import { type SimConnection, SimNetwork } from "./sim-network.ts";
+import { leastBytes, simValueOf } from "./sim-oracle.ts";
+import { SimScheduler } from "./sim-scheduler.ts";
+import { submissionOf } from "./sim-submission.ts";
+import { type PeerAnswer, SimWorker } from "./sim-worker.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** How a simulated cluster is made. */
@@ -29,25 +22,21 @@ export interface SimOptions {
   /** Mean virtual milliseconds of a task, and of a message. Default 10 and 1. */
   readonly taskMs?: number;
   readonly latencyMs?: number;
+  /** Bytes of data per virtual millisecond between workers. Default: no limit. */
+  readonly bytesPerMs?: number;
+  /** Milliseconds that a task takes, where they are to differ from a spread around `taskMs`. */
+  readonly durationMs?: (key: Key) => number;
   /** Keys that fail when run. */
   readonly fails?: (key: Key) => boolean;
   /** Which workers speak columns, by their number; default every second. */
   readonly columnar?: (worker: number) => boolean;
+  /** Workers that lose their scheduler come back with what they hold, as with a journal; else they end. Default false. */
+  readonly comesBack?: boolean;
+  /** Virtual milliseconds between signs of life; then silent workers are dropped after `scheduler.workerTtlMs`. Default: none. */
+  readonly heartbeatMs?: number;
   /** Look at the invariants after every event. Default true. */
   readonly check?: boolean;
   readonly scheduler?: Partial<SchedulerConfig>;
-}
-
-/** One submission under way, or done. */
-export interface SimRun {
-  readonly client: string;
-  readonly graph: Graph;
-  /** Values as they were delivered. */
-  readonly delivered: Map<Key, number>;
-  readonly failed: Set<Key>;
-  /** Times a wanted key was delivered after it had been delivered before without a loss in between. */
-  duplicates: number;
-  isReleased: boolean;
 }
 
 /** What happened. */
@@ -55,106 +44,198 @@ export interface SimReport {
   readonly virtualMs: number;
   readonly peakBytes: number;
   readonly executed: number;
+  /** Bytes that went from worker to worker. */
+  readonly movedBytes: number;
   readonly events: number;
   /** Digest of every instruction in order. */
   readonly digest: number;
 }
 
-const EVENTS_MAX = 2_000_000;
+const EVENTS_MAX = 20_000_000;
+/** Virtual time after the last fault in which everything must have ended. */
+const PATIENCE_MS = 600_000;
 
 /** The cluster. */
 export class SimCluster {
   readonly time: VirtualTime = new VirtualTime();
-  readonly scheduler: Scheduler;
   readonly workers: SimWorker[] = [];
   readonly runs: SimRun[] = [];
+  readonly clients: Map<string, SimClient> = new Map();
+  /** Chance that a request between two workers breaks off. */
+  peerTrouble = 0;
   readonly #options: SimOptions;
   readonly #random: Random;
-  readonly #linkFree = new Map<string, number>();
-  readonly #pending = new Map<string, (SchedulerToWorker | WorkerToScheduler | SchedulerToClient)[]>();
+  readonly #network: SimNetwork;
+  readonly #scheduler: SimScheduler;
+  readonly #byAddress = new Map<string, SimWorker>();
   readonly #bytes = new Map<Key, number>();
   #events = 0;
   #digest = 0;
+  #lastFaultMs = 0;
 
   constructor(options: SimOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed);
-    this.scheduler = new Scheduler({
-      // Specs pass between the machines as they are; workers of this cluster know.
-      runSpecOf: (spec) => spec as never,
-      failureOf,
-      workerTtlMs: Number.POSITIVE_INFINITY,
-      ...(options.admission === undefined ? {} : { admission: options.admission }),
-      ...options.scheduler,
+    this.#network = new SimNetwork(this.time, this.#random, {
+      latencyMs: options.latencyMs ?? 1,
+      bytesPerMs: options.bytesPerMs ?? Number.POSITIVE_INFINITY,
+    });
+    this.#scheduler = new SimScheduler({
+      time: this.time,
+      network: this.#network,
+      config: {
+        workerTtlMs: Number.POSITIVE_INFINITY,
+        ...(options.admission === undefined ? {} : { admission: options.admission }),
+        ...options.scheduler,
+      },
+      check: options.check !== false,
+      isOver: () => this.isOver,
+      note: (text) => this.#note(text),
+      worker: (address) => this.#byAddress.get(address),
+      client: (id) => this.clients.get(id),
+      lost: (worker) => this.time.after(this.#network.latency(), () => this.#lost(worker)),
     });
     for (let i = 0; i < options.workers; i++) this.addWorker();
+  }
+
+  /** The scheduler's machine; another one after each crash. */
+  get scheduler(): Scheduler {
+    return this.#scheduler.machine;
+  }
+
+  /** True when no run is under way. */
+  get isOver(): boolean {
+    return this.runs.every((run) => run.isReleased) && this.time.now() >= this.#lastFaultMs;
   }
 
   /** A worker joins. */
   addWorker(): SimWorker {
     const index = this.workers.length;
     const isColumnar = this.#options.columnar?.(index) ?? index % 2 === 1;
-    const worker = new SimWorker(this, `sim://${index}`, { nthreads: this.#options.threads, isColumnar });
+    const worker = new SimWorker(this.#around(), `sim://${index}`, { nthreads: this.#options.threads, isColumnar });
     this.workers.push(worker);
-    const { address, nthreads } = worker;
-    const facts = {
-      address,
-      name: address,
-      nthreads,
-      budgetBytes: this.#options.budgetBytes,
-      kind: "rsdat" as const,
-      resources: new Map(),
-      isColumnar: worker.isColumnar,
-      status: "init" as const,
-    };
-    this.#feed({ type: "worker-joined", worker: facts });
-    worker.run();
+    this.#byAddress.set(worker.address, worker);
+    this.#connect(worker, new Map());
+    const { heartbeatMs } = this.#options;
+    if (heartbeatMs !== undefined) this.#beat(worker, heartbeatMs);
     return worker;
   }
 
   /** A worker dies without a word; its peers and the scheduler notice after a while. */
   kill(worker: SimWorker): void {
     if (!worker.isAlive) return;
+    this.#fault();
     worker.isAlive = false;
-    this.time.after(this.#latency(), () =>
-      this.#feed({ type: "worker-left", worker: worker.address, isExpected: false }),
-    );
+    this.#breakOff(worker);
   }
 
-  /** A client that submits a graph, takes every wanted result once, and releases all. */
-  submit(client: string, graph: Graph, options: { readonly priority?: number; readonly keep?: boolean } = {}): SimRun {
-    const edges = taskEdges(graph);
-    const order = taskOrder(graph);
-    for (let task = 0; task < graph.taskCount; task++) this.#bytes.set(graph.key(task), graph.nbytes(task));
-    const least = leastBytes(graph);
-    const run: SimRun = { client, graph, delivered: new Map(), failed: new Set(), duplicates: 0, isReleased: false };
-    this.runs.push(run);
-    this.time.after(this.#latency(), () => {
-      this.#feed({ type: "client-joined", client });
-      const wanted: TaskId[] = graph.wanted().flat();
-      this.#feed({
-        type: "submit-layers",
-        client,
-        graph,
-        wanted,
-        leastBytes: least,
-        placement: ANYWHERE,
-        retries: 0,
-        priority: options.priority ?? 0,
-        edges,
-        order,
-      });
+  /** The connection between a worker and the scheduler breaks; each notices in its own time. */
+  cut(worker: SimWorker): void {
+    if (!worker.isAlive || !worker.connection.isOpen) return;
+    this.#fault();
+    this.#breakOff(worker);
+    this.time.after(this.#network.latency() * 3, () => this.#lost(worker));
+  }
+
+  /** A worker stands still for so long. */
+  stall(worker: SimWorker, ms: number): void {
+    if (!worker.isAlive) return;
+    this.#fault(ms);
+    worker.stall(ms);
+  }
+
+  /** A worker is full for so long: it starts nothing, fetches nothing, and serves nobody. */
+  fill(worker: SimWorker, ms: number): void {
+    if (!worker.isAlive || worker.isFull) return;
+    this.#fault(ms);
+    worker.isFull = true;
+    worker.setStatus("paused");
+    this.time.after(ms, () => {
+      worker.isFull = false;
+      if (worker.connection.isOpen) worker.setStatus("running");
     });
+  }
+
+  /** A worker is asked to go: what is only there moves away first. */
+  retire(worker: SimWorker): void {
+    if (!worker.isAlive || !worker.connection.isOpen) return;
+    this.#fault();
+    this.#scheduler.retire(worker.address);
+  }
+
+  /** The scheduler dies, and is started again from its journal after so long. Workers must come back (`comesBack`). */
+  crashScheduler(downMs: number): void {
+    if (this.#scheduler.isDown) return;
+    this.#fault(downMs);
+    this.#scheduler.crash();
+    for (const worker of this.workers) {
+      if (!worker.isAlive) continue;
+      worker.connection.isOpen = false;
+      this.time.after(this.#network.latency(), () => this.#lost(worker));
+    }
+    for (const client of this.clients.values()) client.connection.isOpen = false;
+    this.time.after(downMs, () => {
+      this.#scheduler.restart(this.workers.filter(({ isAlive }) => isAlive).map(({ address }) => address));
+      for (const client of this.clients.values())
+        this.time.after(this.#network.latency(), () => this.#clientBack(client));
+    });
+  }
+
+  /** Until now and so long after, things go wrong on purpose. */
+  #fault(ms = 0): void {
+    this.#lastFaultMs = Math.max(this.#lastFaultMs, this.time.now() + ms);
+  }
+
+  /** Say that faults are planned until then: signs of life go on, and the patience begins after it. */
+  expectFaultsUntil(ms: number): void {
+    this.#lastFaultMs = Math.max(this.#lastFaultMs, ms);
+  }
+
+  /** A client that submits a graph, takes every wanted result once, and releases it then. */
+  submit(
+    client: string,
+    graph: Graph,
+    options: { readonly priority?: number; readonly retries?: number; readonly isPlain?: boolean } = {},
+  ): SimRun {
+    for (let task = 0; task < graph.taskCount; task++) this.#bytes.set(graph.key(task), graph.nbytes(task));
+    const run: SimRun = {
+      client,
+      graph,
+      delivered: new Map(),
+      failed: new Set(),
+      duplicates: 0,
+      isCancelled: false,
+      isReleased: false,
+    };
+    this.runs.push(run);
+    const word = submissionOf(client, graph, { ...options, leastBytes: leastBytes(graph) });
+    this.#client(client).submit(run, word);
     return run;
+  }
+
+  /** The client of a run gives it up. */
+  cancel(run: SimRun): void {
+    this.clients.get(run.client)?.cancel(run);
+  }
+
+  /** A client goes, with whatever it wants. */
+  leave(client: string): void {
+    this.clients.get(client)?.leave();
   }
 
   /** Let time pass until nothing is due. @throws {InvariantError} something never ends */
   finish(): SimReport {
-    while (this.time.step()) invariant(++this.#events < EVENTS_MAX, "the simulation does not end");
+    while (this.step()) {
+      if (this.#events > EVENTS_MAX) throw new InvariantError("the simulation does not end");
+      if (this.time.now() > this.#lastFaultMs + PATIENCE_MS && !this.isOver)
+        throw new InvariantError(`S-P3: ${PATIENCE_MS} ms after the last fault ${this.#open()} are not there`);
+    }
+    if (!this.isOver) throw new InvariantError(`S-P3: nothing is due any more, and ${this.#open()} are not there`);
     return {
       virtualMs: this.time.now(),
       peakBytes: Math.max(0, ...this.workers.map((worker) => worker.peakBytes)),
       executed: this.workers.reduce((sum, worker) => sum + worker.executed, 0),
+      movedBytes: this.workers.reduce((sum, worker) => sum + worker.fetchedBytes, 0),
       events: this.#events,
       digest: this.#digest >>> 0,
     };
@@ -166,174 +247,149 @@ export class SimCluster {
     return this.time.step();
   }
 
-  fails(key: Key): boolean {
-    return this.#options.fails?.(key) ?? false;
+  #open(): string {
+    const open = this.runs.filter((run) => !run.isReleased);
+    return `results of ${open.map(({ client }) => client).join(", ")}`;
   }
 
-  durationMs(key: Key): number {
-    return (this.#options.taskMs ?? 10) * (0.5 + (simValueOf(key, []) % 1000) / 1000);
+  #around(): ConstructorParameters<typeof SimWorker>[0] {
+    const { taskMs = 10, durationMs, fails } = this.#options;
+    return {
+      now: () => this.time.now(),
+      after: (ms, run) => this.time.after(ms, run),
+      fails: (key) => fails?.(key) ?? false,
+      durationMs: (key) => durationMs?.(key) ?? taskMs * (0.5 + (simValueOf(key, []) % 1000) / 1000),
+      bytesOf: (key) => this.#bytes.get(key) ?? 0,
+      toScheduler: (worker, message) => this.#toScheduler(worker, message),
+      workerClosed: (worker) => this.#closed(worker),
+      askPeer: (from, peer, { keys, done }) => this.#askPeer(from, this.#byAddress.get(peer), keys, done),
+      isDrained: (worker) => this.#comeBack(worker),
+    };
   }
 
-  bytesOf(key: Key): number {
-    return this.#bytes.get(key) ?? 0;
-  }
-
-  toScheduler(worker: SimWorker, message: WorkerToScheduler): void {
-    this.#link(`${worker.address}>`, message, (messages) => {
-      // A link carries messages of one direction.
-      if (worker.isAlive)
-        for (const event of worker.columns.toEvents(messages as WorkerToScheduler[], worker.address)) this.#feed(event);
+  #toScheduler(worker: SimWorker, message: WorkerToScheduler | TasksFinished): void {
+    const { connection } = worker;
+    this.#network.send<WorkerToScheduler | TasksFinished>(`${worker.address}>`, message, {
+      over: connection,
+      deliver: (messages) => this.#scheduler.hear(worker, connection, messages),
     });
   }
 
-  workerClosed(worker: SimWorker): void {
+  #closed(worker: SimWorker): void {
     worker.isAlive = false;
-    this.time.after(this.#latency(), () =>
-      this.#feed({ type: "worker-left", worker: worker.address, isExpected: true }),
-    );
+    const { connection } = worker;
+    connection.isOpen = false;
+    this.time.after(this.#network.latency(), () => this.#scheduler.lose(worker.address, connection, true));
   }
 
-  /** What a peer has, after the way there and back; undefined when it is gone. */
-  askPeer(from: SimWorker, peer: string, done: (found: ReadonlyMap<Key, SimValue> | undefined) => void): void {
-    const target = this.workers.find((worker) => worker.address === peer);
-    this.time.after(this.#latency(), () => {
-      const found = target?.isAlive ? new Map(target.values) : undefined;
-      this.time.after(this.#latency(), () => {
-        if (from.isAlive) done(found);
-      });
+  /** The connection is over; the scheduler notices. */
+  #breakOff(worker: SimWorker): void {
+    const { connection } = worker;
+    if (!connection.isOpen) return;
+    connection.isOpen = false;
+    this.time.after(this.#network.latency(), () => this.#scheduler.lose(worker.address, connection, false));
+  }
+
+  /** The worker notices that it has no scheduler any more. */
+  #lost(worker: SimWorker): void {
+    if (!worker.isAlive || worker.connection.isOpen) return;
+    if (this.#options.comesBack) worker.lose();
+    else worker.isAlive = false;
+  }
+
+  /** It has ended what it was at; it tries to reach the scheduler until it is there. */
+  #comeBack(worker: SimWorker): void {
+    const { connection } = worker;
+    const again = (): void => {
+      if (!worker.isAlive || worker.connection !== connection) return;
+      if (this.#scheduler.isDown || worker.isStalled) return this.time.after(20, again);
+      const next: SimConnection = { isOpen: true };
+      this.#connect(worker, worker.comeBack(next), next);
+    };
+    this.time.after(this.#network.latency(), again);
+  }
+
+  #connect(worker: SimWorker, inventory: ReadonlyMap<Key, number>, connection: SimConnection = { isOpen: true }): void {
+    worker.connection = connection;
+    const facts = {
+      address: worker.address,
+      name: worker.address,
+      nthreads: worker.nthreads,
+      budgetBytes: this.#options.budgetBytes,
+      kind: "rsdat" as const,
+      resources: new Map(),
+      isColumnar: worker.isColumnar,
+      status: "init" as const,
+    };
+    this.#scheduler.join(worker, { connection, facts, inventory }, () => {
+      if (worker.isAlive && worker.connection === connection) worker.setStatus(worker.isFull ? "paused" : "running");
     });
   }
 
-  #latency(): number {
-    return (this.#options.latencyMs ?? 1) * (0.2 + 2 * this.#random.next());
-  }
-
-  /** Send over a link that delays, keeps order, and carries what is sent within one moment as one batch. */
-  #link<M extends SchedulerToWorker | WorkerToScheduler | SchedulerToClient>(
-    link: string,
-    message: M,
-    deliver: (messages: M[]) => void,
-  ): void {
-    const waiting = this.#pending.get(link);
-    if (waiting) {
-      waiting.push(message);
-      return;
-    }
-    this.#pending.set(link, [message]);
-    const at = Math.max(this.#linkFree.get(link) ?? 0, this.time.now() + this.#latency());
-    this.#linkFree.set(link, at);
-    this.time.after(0, () => {
-      const messages = this.#pending.get(link) ?? [];
-      this.#pending.delete(link);
-      // A link carries messages of one direction.
-      this.time.at(at, () => deliver(messages as M[]));
+  #beat(worker: SimWorker, heartbeatMs: number): void {
+    this.time.after(heartbeatMs, () => {
+      if (!worker.isAlive || this.isOver) return;
+      if (!worker.isStalled) this.#scheduler.heartbeat(worker);
+      this.#beat(worker, heartbeatMs);
     });
   }
 
-  #feed(event: DistributiveOmit<SchedulerEvent, "now" | "stimulusId">): void {
-    const outbox: SchedulerInstruction[] = [];
-    // The two fields left out are the ones added here.
-    this.scheduler.handle(
-      { ...event, now: this.time.now(), stimulusId: `sim-${this.#events}` } as SchedulerEvent,
-      outbox,
-    );
-    if (this.#options.check !== false) this.scheduler.check();
-    for (const instruction of outbox) this.#obey(instruction);
-  }
-
-  #obey(instruction: SchedulerInstruction): void {
-    switch (instruction.type) {
-      case "send-worker": {
-        const worker = this.workers.find((each) => each.address === instruction.worker);
-        const key = "key" in instruction.message ? instruction.message.key : "";
-        this.#note(`${instruction.worker} ${instruction.message.op} ${key}`);
-        if (worker) this.#link(`>${worker.address}`, instruction.message, (messages) => worker.receive(messages));
-        return;
-      }
-      case "run-tasks":
-        return this.#toColumnar(instruction.worker, (columns, address) =>
-          columns.computeTasks(instruction.run, address),
-        );
-      case "free-tasks":
-        return this.#toColumnar(instruction.worker, (columns) => [columns.freeKeys(instruction)]);
-      case "forget-submission":
-        for (const worker of this.workers) worker.columns.forget(instruction.submission);
-        return;
-      case "send-client":
-        return this.#link(`>${instruction.client}`, instruction.message, (messages) => {
-          for (const message of messages) this.#hear(instruction.client, message);
-        });
-      case "wake-at":
-        return this.time.at(instruction.at, () => this.#feed({ type: "tick" }));
-      case "drop-worker":
-      case "retired":
-        return;
-    }
-  }
-
-  /** A column, as the messages that the worker's machine knows. */
-  #toColumnar(
-    address: string,
-    messagesOf: (columns: SimColumns, address: string) => readonly SchedulerToWorker[],
+  /** What a peer has of some keys, after the way there and back. */
+  #askPeer(
+    from: SimWorker,
+    peer: SimWorker | undefined,
+    keys: readonly Key[],
+    done: (found: PeerAnswer) => void,
   ): void {
-    const worker = this.workers.find((each) => each.address === address);
-    if (!worker) return;
-    for (const message of messagesOf(worker.columns, address)) {
-      this.#note(`${address} column ${message.op} ${"key" in message ? message.key : ""}`);
-      this.#link(`>${address}`, message, (messages) => worker.receive(messages));
-    }
+    const isBroken = this.#random.next() < this.peerTrouble;
+    this.time.after(this.#network.latency(), () => {
+      if (!peer?.isAlive || isBroken) return this.time.after(this.#network.latency(), () => done(undefined));
+      if (peer.isStalled) return this.time.after(50, () => this.#askPeer(from, peer, keys, done));
+      if (peer.isFull) return this.time.after(this.#network.latency(), () => done("busy"));
+      const found = peer.serve(keys);
+      let nbytes = 0;
+      for (const value of found.values()) nbytes += value.nbytes;
+      this.time.at(this.#network.arrival(peer.address, from.address, nbytes), () => done(found));
+    });
+  }
+
+  #client(id: string): SimClient {
+    const known = this.clients.get(id);
+    if (known) return known;
+    const client = new SimClient(
+      {
+        after: (ms, run) => this.time.after(ms, run),
+        latency: () => this.#network.latency(),
+        toScheduler: (from, word) => this.#fromClient(from, word),
+        ask: (address, key, done) => {
+          const worker = this.#byAddress.get(address);
+          this.time.after(this.#network.latency() * 2, () =>
+            done(worker?.isAlive && !worker.isStalled ? worker.serve([key]).get(key) : undefined),
+          );
+        },
+      },
+      id,
+    );
+    this.clients.set(id, client);
+    client.comeBack({ isOpen: true });
+    return client;
+  }
+
+  #fromClient(client: SimClient, word: ClientWord): void {
+    this.#network.send<ClientWord>(`${client.id}>`, word, {
+      over: client.connection,
+      deliver: (words) => this.#scheduler.hearClient(words),
+    });
+  }
+
+  #clientBack(client: SimClient): void {
+    if (client.hasLeft || client.connection.isOpen) return;
+    if (this.#scheduler.isDown || this.#scheduler.isGathering)
+      return this.time.after(20, () => this.#clientBack(client));
+    client.comeBack({ isOpen: true });
   }
 
   #note(text: string): void {
-    this.#digest = Math.imul(this.#digest ^ simValueOf(text as Key, []), 0x01000193);
+    this.#digest = Math.imul(this.#digest ^ simValueOf(text as Key, []), 0x01000193); // a hash of text, whatever it is
   }
-
-  #hear(client: string, message: SchedulerToClient): void {
-    for (const run of this.runs.filter((each) => each.client === client && !each.isReleased)) {
-      if (message.op === "key-in-memory") this.#take(run, message.key, message.workers ?? []);
-      else if (message.op === "task-erred") run.failed.add(message.key);
-      else if (message.op === "lost-data") run.delivered.delete(message.key);
-      this.#releaseIfDone(run);
-    }
-  }
-
-  /** Gather one result; a holder that died meanwhile is not asked, the scheduler will say so. */
-  #take(run: SimRun, key: Key, holders: readonly string[]): void {
-    if (run.delivered.has(key)) run.duplicates++;
-    for (const address of holders) {
-      const value = this.workers.find((worker) => worker.address === address && worker.isAlive)?.values.get(key);
-      if (value) run.delivered.set(key, value.value);
-    }
-  }
-
-  #releaseIfDone(run: SimRun): void {
-    const wanted = run.graph.wanted().flat();
-    if (
-      run.isReleased ||
-      !wanted.every((task) => run.delivered.has(run.graph.key(task)) || run.failed.has(run.graph.key(task)))
-    )
-      return;
-    run.isReleased = true;
-    const keys = wanted.map((task) => run.graph.key(task));
-    this.time.after(this.#latency(), () => this.#feed({ type: "client-releases-keys", client: run.client, keys }));
-  }
-}
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
-/** Least bytes that a graph can run in: one task at a time in rank order. */
-export function leastBytes(graph: Graph): number {
-  const edges = taskEdges(graph);
-  const workspace = Float64Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task).spec.workspace);
-  return simulatePeaks(graph, taskOrder(graph), edges, 1, workspace).least;
-}
-
-/** The values that one task after another in rank order would give: the oracle. */
-export function simValue(graph: Graph): Map<Key, number> {
-  const values = new Map<Key, number>();
-  for (const task of taskOrder(graph)) {
-    const inputs = graph.expand(task).dependencies.map((dependency) => values.get(graph.key(dependency)) as number); // ranked before
-    values.set(graph.key(task), simValueOf(graph.key(task), inputs));
-  }
-  return values;
 }

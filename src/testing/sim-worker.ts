@@ -1,22 +1,53 @@
 /** One simulated worker: the real worker machine, values that are numbers, threads that take virtual time. */
 import { invariant, RsdatError } from "../base/index.ts";
-import type { Key, TaskSpec } from "../graph/index.ts";
-import { failureOf, type SchedulerToWorker } from "../protocol/index.ts";
+import type { Graph, Key, TaskSpec } from "../graph/index.ts";
+import { failureOf, type TasksFinished, type WireFailure, type WorkerToScheduler } from "../protocol/index.ts";
 import {
   createWorkerMachine,
+  type Ref,
+  type SchedulerWord,
   type ValueFacts,
   type WorkerEvent,
   type WorkerInstruction,
   type WorkerMachine,
 } from "../worker/state/index.ts";
-import type { SimCluster } from "./sim-cluster.ts";
-import { SimColumns } from "./sim-columns.ts";
+import type { SimConnection } from "./sim-network.ts";
+import { simValueOf } from "./sim-oracle.ts";
 
 /** What a simulated task gives: a number that depends on its key and on its inputs. */
 export interface SimValue {
   readonly nbytes: number;
   readonly value: number;
 }
+
+/** What a worker is part of. */
+export interface SimSurroundings {
+  now(): number;
+  after(ms: number, run: () => void): void;
+  fails(key: Key): boolean;
+  durationMs(key: Key): number;
+  bytesOf(key: Key): number;
+  toScheduler(worker: SimWorker, message: WorkerToScheduler | TasksFinished): void;
+  workerClosed(worker: SimWorker): void;
+  /** What a peer has, after the way there and back; undefined when it cannot be reached, `busy` when it refuses. */
+  askPeer(
+    from: SimWorker,
+    peer: string,
+    { keys, done }: { readonly keys: readonly Key[]; readonly done: (found: PeerAnswer) => void },
+  ): void;
+  /** It has lost its scheduler and is ready to come back. */
+  isDrained(worker: SimWorker): void;
+}
+
+/** Answer of a peer. */
+export type PeerAnswer = ReadonlyMap<Key, SimValue> | "busy" | undefined;
+
+interface Run {
+  readonly need: number;
+  readonly held: ReadonlyMap<Ref, SimValue>;
+}
+
+type Bare<E> = E extends unknown ? Omit<E, "now" | "stimulusId"> : never;
 
 const NO_TYPE = new Uint8Array(0);
 
@@ -25,32 +56,44 @@ export class SimWorker {
   readonly address: string;
   readonly nthreads: number;
   readonly isColumnar: boolean;
-  readonly columns: SimColumns = new SimColumns();
-  readonly values: Map<Key, SimValue> = new Map();
+  readonly values: Map<Ref, SimValue> = new Map();
   isAlive = true;
+  /** It refuses to serve peers while it is full. */
+  isFull = false;
+  connection: SimConnection = { isOpen: false };
+  /** Graphs that it was given in this connection. */
+  readonly known: Set<number> = new Set();
   /** Most bytes at once: values, results and workspace of running tasks, inputs they still hold, data on its way in. */
   peakBytes = 0;
   executed = 0;
-  readonly #cluster: SimCluster;
-  readonly #machine: WorkerMachine;
-  readonly #running = new Map<
-    number,
-    { readonly key: Key; readonly need: number; readonly held: ReadonlyMap<Key, SimValue> }
-  >();
+  /** Bytes that came from peers. */
+  fetchedBytes = 0;
+  readonly #around: SimSurroundings;
+  #machine: WorkerMachine;
+  readonly #graphs = new Map<number, Graph>();
+  readonly #running = new Set<Run>();
   readonly #incoming = new Map<Key, number>();
+  #asked = 0;
+  #isLost = false;
+  #stalledUntil = 0;
+  #stalled: Bare<WorkerEvent>[] = [];
 
   constructor(
-    cluster: SimCluster,
+    around: SimSurroundings,
     address: string,
     { nthreads, isColumnar }: { readonly nthreads: number; readonly isColumnar: boolean },
   ) {
     this.isColumnar = isColumnar;
-    this.#cluster = cluster;
+    this.#around = around;
     this.address = address;
     this.nthreads = nthreads;
-    this.#machine = createWorkerMachine({
-      address,
-      nthreads,
+    this.#machine = this.#newMachine();
+  }
+
+  #newMachine(): WorkerMachine {
+    return createWorkerMachine({
+      address: this.address,
+      nthreads: this.nthreads,
       budgetBytes: null,
       resources: new Map(),
       incomingBytesMax: Number.MAX_SAFE_INTEGER,
@@ -63,12 +106,61 @@ export class SimWorker {
   }
 
   /** A batch of the scheduler's stream. */
-  receive(messages: readonly SchedulerToWorker[]): void {
+  receive(messages: readonly SchedulerWord[]): void {
+    for (const message of messages) if (message.op === "graph") this.#graphs.set(message.submission, message.graph);
     this.#event({ type: "scheduler-messages", messages });
   }
 
-  run(): void {
-    this.#event({ type: "status", status: "running" });
+  setStatus(status: "running" | "paused" | "closing_gracefully"): void {
+    this.#event({ type: "status", status });
+  }
+
+  /** Nothing happens here for so long; what comes in waits. */
+  stall(ms: number): void {
+    this.#stalledUntil = Math.max(this.#stalledUntil, this.#around.now() + ms);
+    this.#around.after(ms, () => this.#resume());
+  }
+
+  get isStalled(): boolean {
+    return this.#around.now() < this.#stalledUntil;
+  }
+
+  get isIdle(): boolean {
+    return this.#running.size === 0;
+  }
+
+  /** The connection to the scheduler is over, it notices: it starts nothing more, and waits for what is under way to end. */
+  lose(): void {
+    if (!this.isAlive || this.#isLost) return;
+    this.#isLost = true;
+    this.#event({ type: "status", status: "paused" });
+    this.#drain();
+  }
+
+  /** It comes back: a machine that knows nothing but its values. What it holds, by key. */
+  comeBack(connection: SimConnection): Map<Key, number> {
+    const held = this.#machine.held();
+    const values = new Map(Array.from(held, ([ref, key]) => [key, this.values.get(ref) as SimValue] as const)); // held: the machine's word (checked below)
+    invariant(values.size === this.values.size, `${this.address} holds values that its machine does not know`);
+    this.#machine = this.#newMachine();
+    this.#graphs.clear();
+    this.known.clear();
+    this.values.clear();
+    this.#isLost = false;
+    this.connection = connection;
+    for (const [key, value] of values) this.values.set(this.#machine.refOf(key), value);
+    this.#event({ type: "update-data", values: new Map(Array.from(values, ([key, value]) => [key, facts(value)])) });
+    return new Map(Array.from(values, ([key, { nbytes }]) => [key, nbytes]));
+  }
+
+  /** Values of these keys that are here. */
+  serve(keys: readonly Key[]): Map<Key, SimValue> {
+    const found = new Map<Key, SimValue>();
+    for (const key of keys) {
+      const value = this.values.get(this.#machine.refOf(key));
+      if (value) found.set(key, value);
+    }
+    return found;
   }
 
   /** Every key that the machine or the store knows. */
@@ -80,7 +172,7 @@ export class SimWorker {
   liveBytes(): number {
     const seen = new Set<SimValue>(this.values.values());
     let bytes = 0;
-    for (const run of this.#running.values()) {
+    for (const run of this.#running) {
       bytes += run.need;
       for (const value of run.held.values()) seen.add(value);
     }
@@ -89,102 +181,156 @@ export class SimWorker {
     return bytes;
   }
 
-  #event(event: DistributiveOmit<WorkerEvent, "now" | "stimulusId">): void {
+  #event(event: Bare<WorkerEvent>): void {
     if (!this.isAlive) return;
+    if (this.isStalled || this.#stalled.length > 0) {
+      this.#stalled.push(event);
+      return;
+    }
+    this.#handle(event);
+  }
+
+  #resume(): void {
+    if (this.isStalled) return;
+    for (let event = this.#stalled.shift(); event && this.isAlive; event = this.#stalled.shift()) this.#handle(event);
+  }
+
+  #handle(event: Bare<WorkerEvent>): void {
     const outbox: WorkerInstruction[] = [];
     // The two fields left out are the ones added here.
-    this.#machine.handle({ ...event, now: this.#cluster.time.now(), stimulusId: "sim" } as WorkerEvent, outbox);
+    this.#machine.handle({ ...event, now: this.#around.now(), stimulusId: "sim" } as WorkerEvent, outbox);
     for (const instruction of outbox) this.#obey(instruction);
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes());
     this.#machine.check();
+    if (this.#isLost) this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#running.size === 0 && this.#asked === 0 && this.#stalled.length === 0) this.#around.isDrained(this);
   }
 
   #obey(instruction: WorkerInstruction): void {
     switch (instruction.type) {
       case "execute":
         return this.#execute(instruction);
+      case "execute-blocks":
+        return this.#executeBlocks(instruction);
       case "gather":
         return this.#gather(instruction.worker, instruction.keys);
       case "drop":
         for (const key of instruction.keys) this.values.delete(key);
         return;
+      case "drop-blocks":
+        for (const ref of instruction.refs) this.values.delete(ref);
+        return;
       case "send":
-        return this.#cluster.toScheduler(this, instruction.message);
-      case "wake-at":
-        return this.#cluster.time.at(instruction.at, () => this.#event({ type: "wake" }));
+      case "send-finished":
+        return this.#around.toScheduler(this, instruction.message);
+      case "forget-graph":
+        this.#graphs.delete(instruction.submission);
+        return;
+      case "wake-at": {
+        const machine = this.#machine;
+        return this.#around.after(instruction.at - this.#around.now(), () => {
+          if (machine === this.#machine) this.#event({ type: "wake" });
+        });
+      }
       case "close":
-        return this.#cluster.workerClosed(this);
+        return this.#around.workerClosed(this);
     }
   }
 
   #execute({ key, runId, runSpec, dependencies }: Extract<WorkerInstruction, { type: "execute" }>): void {
     // The cluster's `runSpecOf` hands specs over as they are.
     const spec = runSpec as unknown as TaskSpec;
-    const held = new Map(
-      dependencies.map((dependency) => {
-        const value = this.values.get(dependency);
-        invariant(value, `${this.address} runs ${key} without its input ${dependency}`);
-        return [dependency, value] as const;
-      }),
-    );
-    this.#running.set(runId, { key, need: spec.out.nbytes + spec.workspace, held });
-    this.#cluster.time.after(this.#cluster.durationMs(key), () => this.#finish(runId, key, spec));
+    const inputs = dependencies.map((dependency) => this.#machine.refOf(dependency));
+    const ended = { type: "execute-success", key, runId, thread: 0, startstops: [] } as const;
+    this.#run(key, spec, {
+      inputs,
+      ok: (value) => {
+        this.values.set(this.#machine.refOf(key), value);
+        this.#event({ ...ended, value: facts(value) });
+      },
+      failed: (failure) => this.#event({ ...ended, type: "execute-failure", failure }),
+    });
   }
 
-  #finish(runId: number, key: Key, spec: TaskSpec): void {
-    const run = this.#running.get(runId);
-    if (!this.isAlive || !run) return;
-    this.#running.delete(runId);
-    this.executed++;
-    if (this.#cluster.fails(key)) {
-      const failure = failureOf(new RsdatError("sim", `task ${key} fails`));
-      return this.#event({ type: "execute-failure", key, runId, failure, thread: 0, startstops: [] });
-    }
-    const value = {
-      nbytes: spec.out.nbytes,
-      value: simValueOf(
-        key,
-        Array.from(run.held.values(), (input) => input.value),
-      ),
-    };
-    this.values.set(key, value);
-    this.#event({ type: "execute-success", key, runId, value: facts(value), thread: 0, startstops: [] });
-    // A result that nobody wants any more is dropped by the machine, which then says so.
-  }
-
-  #gather(peer: string, keys: readonly Key[]): void {
-    for (const key of keys) this.#incoming.set(key, this.#cluster.bytesOf(key));
-    this.#cluster.askPeer(this, peer, (found) => {
-      for (const key of keys) this.#incoming.delete(key);
-      if (!found) return this.#event({ type: "gather-network-failure", worker: peer });
-      const received = new Map<Key, ValueFacts>();
-      for (const key of keys) {
-        const value = found.get(key);
-        if (!value) continue;
-        this.values.set(key, { ...value });
-        received.set(key, facts(value));
-      }
-      const now = this.#cluster.time.now();
-      this.#event({
-        type: "gather-success",
-        worker: peer,
-        received,
-        startstop: { action: "transfer", start: now, stop: now },
+  #executeBlocks(instruction: Extract<WorkerInstruction, { type: "execute-blocks" }>): void {
+    const { refs, tasks, inputStart, inputs, submission } = instruction;
+    const graph = this.#graphs.get(submission);
+    invariant(graph, `${this.address} runs tasks of a graph that it was not given`);
+    tasks.forEach((task, k) => {
+      const ref = refs[k] as Ref; // columns of equal length
+      this.#run(graph.key(task), graph.expand(task).spec, {
+        inputs: inputs.slice(inputStart[k], inputStart[k + 1]),
+        ok: (value, ms) => {
+          this.values.set(ref, value);
+          this.#event({ type: "blocks-executed", refs: [ref], values: [facts(value)], seconds: [ms / 1000] });
+        },
+        failed: (failure) => this.#event({ type: "block-failed", ref, failure, thread: 0, startstops: [] }),
       });
     });
   }
-}
 
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+  #run(
+    key: Key,
+    spec: TaskSpec,
+    {
+      inputs,
+      ok,
+      failed,
+    }: {
+      readonly inputs: readonly Ref[];
+      readonly ok: (value: SimValue, ms: number) => void;
+      readonly failed: (failure: WireFailure) => void;
+    },
+  ): void {
+    const held = new Map(
+      inputs.map((ref) => {
+        const value = this.values.get(ref);
+        invariant(value, `${this.address} runs ${key} without its input ${ref}`);
+        return [ref, value] as const;
+      }),
+    );
+    const run = { need: spec.out.nbytes + spec.workspace, held };
+    this.#running.add(run);
+    const ms = this.#around.durationMs(key);
+    const end = (): void => {
+      if (!this.isAlive) return;
+      if (this.isStalled) return this.#around.after(this.#stalledUntil - this.#around.now(), end);
+      this.#running.delete(run);
+      this.executed++;
+      if (this.#around.fails(key)) return failed(failureOf(new RsdatError("sim", `task ${key} fails`)));
+      const values = inputs.map((ref) => (held.get(ref) as SimValue).value); // each is held
+      ok({ nbytes: spec.out.nbytes, value: simValueOf(key, values) }, ms);
+    };
+    this.#around.after(ms, end);
+  }
+
+  #gather(peer: string, keys: readonly Key[]): void {
+    for (const key of keys) this.#incoming.set(key, this.#around.bytesOf(key));
+    this.#asked++;
+    const done = (found: PeerAnswer): void => {
+      if (!this.isAlive) return;
+      if (this.isStalled) return this.#around.after(this.#stalledUntil - this.#around.now(), () => done(found));
+      this.#asked--;
+      for (const key of keys) this.#incoming.delete(key);
+      if (found === "busy") return this.#event({ type: "gather-busy", worker: peer });
+      if (!found) return this.#event({ type: "gather-network-failure", worker: peer });
+      const received = new Map<Key, ValueFacts>();
+      for (const [key, value] of found) {
+        this.values.set(this.#machine.refOf(key), { ...value });
+        this.fetchedBytes += value.nbytes;
+        received.set(key, facts(value));
+      }
+      const now = this.#around.now() / 1000;
+      const startstop = { action: "transfer", start: now, stop: now } as const;
+      this.#event({ type: "gather-success", worker: peer, received, startstop });
+    };
+    this.#around.askPeer(this, peer, { keys, done });
+  }
+}
 
 function facts(value: SimValue): ValueFacts {
   return { nbytes: value.nbytes, type: NO_TYPE, typename: "sim" };
-}
-
-/** Value of a task from its key and its inputs' values: a 32-bit hash. */
-export function simValueOf(key: Key, inputs: readonly number[]): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  for (const input of inputs) hash = Math.imul(hash ^ input, 0x01000193) ^ (hash >>> 15);
-  return hash >>> 0;
 }

@@ -21,7 +21,7 @@ import type {
 } from "../../../src/scheduler/state/index.ts";
 import { handleEvent } from "../../../src/scheduler/state/machine.ts";
 import { SchedulerViews } from "../../../src/scheduler/state/views.ts";
-import { SimColumns } from "../../../src/testing/sim-columns.ts";
+import { SimColumns } from "./columns.ts";
 
 /** Key of a name; keys of layers stand for themselves. */
 export const k = (name: string): Key => (name.startsWith("\0") ? (name as Key) : keyOfValue(name));

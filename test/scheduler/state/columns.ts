@@ -1,7 +1,12 @@
 /** Between the columns of a scheduler machine and the messages of a worker machine: what a shell of a columnar worker does. */
-import type { Graph, Key, TaskId } from "../graph/index.ts";
-import type { SchedulerToWorker, TaskFinished, WorkerToScheduler } from "../protocol/index.ts";
-import type { SchedulerEvent, SchedulerInstruction, TaskRun, WorkerAddress } from "../scheduler/state/index.ts";
+import type { Graph, Key, TaskId } from "../../../src/graph/index.ts";
+import type { SchedulerToWorker, TaskFinished, WorkerToScheduler } from "../../../src/protocol/index.ts";
+import type {
+  SchedulerEvent,
+  SchedulerInstruction,
+  TaskRun,
+  WorkerAddress,
+} from "../../../src/scheduler/state/index.ts";
 
 type Bare<E> = E extends unknown ? Omit<E, "now" | "stimulusId"> : never;
 type FromWorker = Bare<Extract<SchedulerEvent, { readonly type: "worker-messages" | "tasks-finished" }>>;
