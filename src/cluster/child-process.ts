@@ -22,28 +22,34 @@ const STOP_MS = 5_000;
 const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./child.ts" : "./child.js", import.meta.url));
 
 /**
- * Start a child and wait until it has an address.
- * @throws {WorkerStartError} it ended, or said nothing for a minute; otherwise the error it reports
+ * Start a child and wait until it has an address. `signal` ends the wait, and the child.
+ * @throws {WorkerStartError} it ended, or said nothing for a minute, or is not wanted any more; otherwise the error it reports
  */
-export async function startChild(role: ChildRole): Promise<Child> {
+export async function startChild(role: ChildRole, signal?: AbortSignal): Promise<Child> {
   const child = spawn(process.execPath, [ENTRY], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   child.send(role);
-  const address = await firstAnswer(child, role.role, ended);
+  const address = await firstAnswer({ child, role: role.role, ended }, signal);
   child.unref();
   child.channel?.unref();
   return { pid: child.pid as number, address, ended, stop: () => stop(child, ended) }; // it has answered, so it has a pid
 }
 
-async function firstAnswer(child: ChildProcess, role: string, ended: Promise<string>): Promise<string> {
+async function firstAnswer(
+  { child, role, ended }: { readonly child: ChildProcess; readonly role: string; readonly ended: Promise<string> },
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<ChildAnswer>();
   const timer = setTimeout(
     () => reject(new WorkerStartError(`the ${role} process did not start within ${START_MS / 1000} s`)),
     START_MS,
   );
+  const giveUp = (): void => reject(new WorkerStartError(`the ${role} process is not wanted any more`));
+  if (signal?.aborted) giveUp();
+  signal?.addEventListener("abort", giveUp, { once: true });
   child.once("message", (message) => resolve(message as ChildAnswer)); // children send nothing else
   void ended.then((how) => reject(new WorkerStartError(`the ${role} process ended before it was there: ${how}`)));
   try {
@@ -55,6 +61,7 @@ async function firstAnswer(child: ChildProcess, role: string, ended: Promise<str
     throw error;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 

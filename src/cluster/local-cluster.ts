@@ -44,6 +44,7 @@ export class LocalCluster implements ClusterHandle {
   readonly #scheduler: Child;
   readonly #workers: Child[] = [];
   #isClosing = false;
+  readonly #ending = new AbortController();
   #restarts = 0;
   #closed: Promise<void> | undefined;
 
@@ -101,7 +102,7 @@ export class LocalCluster implements ClusterHandle {
         dialect,
       } as const;
       const starts = Array.from({ length: nWorkers }, (_, i) =>
-        (cluster as LocalCluster).#addWorker(() => startChild({ ...common, name: String(i) })),
+        (cluster as LocalCluster).#addWorker((signal) => startChild({ ...common, name: String(i) }, signal)),
       );
       await Promise.all(starts);
       return cluster;
@@ -131,33 +132,38 @@ export class LocalCluster implements ClusterHandle {
     await this.close();
   }
 
-  async #addWorker(start: () => Promise<Child>): Promise<void> {
-    const worker = await start();
+  async #addWorker(start: StartWorker): Promise<void> {
+    const worker = await start(this.#ending.signal);
     if (this.#isClosing) return worker.stop();
     this.#workers.push(worker);
     void worker.ended.then((how) => this.#workerEnded(worker, how, start));
   }
 
   /** A worker that died by itself is replaced, a bounded number of times. */
-  async #workerEnded(worker: Child, how: string, start: () => Promise<Child>): Promise<void> {
+  async #workerEnded(worker: Child, how: string, start: StartWorker): Promise<void> {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     if (this.#isClosing || how === "exit code 0") return;
     const logger = createLogger("rsdat.cluster");
     if (this.#restarts++ >= RESTARTS_MAX)
       return logger.error(`worker ${worker.address} ended with ${how}; ${RESTARTS_MAX} were replaced already`);
     logger.warning(`worker ${worker.address} ended with ${how}; starting another`);
-    await this.#addWorker(start).catch((error: unknown) =>
-      logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`),
-    );
+    await this.#addWorker(start).catch((error: unknown) => {
+      if (this.#isClosing) return;
+      logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`);
+    });
   }
 
   async #end(): Promise<void> {
     this.#isClosing = true;
+    this.#ending.abort();
     await Promise.all(this.#workers.map((worker) => worker.stop()));
     await this.#scheduler.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
+
+/** Starts one worker; the signal ends the attempt. */
+type StartWorker = (signal: AbortSignal) => Promise<Child>;
 
 function count(n: number, what: string): number {
   if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`${what} is ${n}; expected a whole number above 0`);

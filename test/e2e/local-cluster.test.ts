@@ -1,4 +1,5 @@
 /** LocalCluster and Client over the wire: the same results as without, errors with their place, workers that die. */
+import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
@@ -392,3 +393,20 @@ describe("connecting", () => {
     await expect(future.result()).rejects.toMatchObject({ code: "comm-closed" });
   });
 });
+
+test("a cluster that is closed while it replaces a worker leaves no process", async () => {
+  const cluster = await LocalCluster.start({ nWorkers: 1, threadsPerWorker: 1, memoryLimit: "512MiB" });
+  const [worker] = cluster.pids.workers as [number];
+  process.kill(worker, "SIGKILL");
+  await waitGone([worker]);
+  // Its replacement has been started by now, or never will be.
+  await expect.poll(() => childrenOf(process.pid).length, { timeout: 20_000, interval: 5 }).toBeGreaterThan(1);
+  const children = childrenOf(process.pid);
+  await cluster.close();
+  await waitGone(children);
+});
+
+/** Children of a process that run Node. */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+}
