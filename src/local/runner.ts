@@ -19,6 +19,9 @@ import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, Want
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
+/** Bytes of fresh objects that the coordinator may pile up: its garbage counts against the memory limit, too. */
+const YOUNG_MIB = 12;
+
 /** Options of {@link localRunner}; each defaults to the configuration. */
 export interface LocalOptions {
   /** Compute threads; default `num-workers`, else the CPUs allotted. */
@@ -195,7 +198,11 @@ export class LocalRunner implements Runner, AsyncDisposable {
 
   #started(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(ENTRY, { name: "rsdat-coordinator", workerData: this.#resolved() });
+    const worker = new Worker(ENTRY, {
+      name: "rsdat-coordinator",
+      workerData: this.#resolved(),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
     this.#worker = worker;
     worker.on("message", (message: FromCoordinator) => this.#receive(message));
     worker.on("error", (error: unknown) => this.#lost(worker, error));
