@@ -6,6 +6,7 @@ import {
   coarsen,
   combinePartials,
   copyStrided,
+  fill,
   fillRange,
   finalizePartial,
   runBlock,
@@ -120,7 +121,6 @@ function inputViews(
   return step.inputs.map((register, k) => axesView(block(register), step.axes[k] as readonly (number | null)[], shape)); // one per input
 }
 
-/** Runs of neighbouring elements of one input are copied at once. */
 /** Bytes in C order, little-endian as all machines that Node runs on; one element repeats over the whole block. */
 function literal(bytes: Uint8Array, out: NDArray): void {
   const { itemsize } = dtypeInfo(out.dtype);
@@ -130,6 +130,14 @@ function literal(bytes: Uint8Array, out: NDArray): void {
     `a literal of ${bytes.length} bytes for ${out.size} elements of ${out.dtype}`,
   );
   const aligned = bytes.slice(); // typed arrays need aligned buffers, messages do not give them
+  if (count === 1 && itemsize <= 8) {
+    // As unsigned integers, so that every bit of a NaN stays.
+    const dtype = `uint${8 * itemsize}` as "uint8" | "uint16" | "uint32" | "uint64"; // the widths up to 8
+    const value = viewOf(dtype, aligned.buffer, 0, 1)[0] as number | bigint; // one element
+    const start = out.data.byteOffset + out.offset * itemsize;
+    fill(NDArray.view(dtype, out.data.buffer, start, out.shape), value);
+    return;
+  }
   const from = viewOf(out.dtype, aligned.buffer, 0, count);
   copyStrided(
     out,

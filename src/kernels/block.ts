@@ -11,12 +11,12 @@ export interface BlockLayout {
   readonly param: (slot: number) => number;
   /** Members of a set, 8 bytes each, or the 32 bytes of a byte set's table. */
   readonly set: (set: number) => number;
-  /** Per operand 128 bytes for the last elements of a row. */
+  /** Per operand 256 bytes for the last elements of a row. */
   readonly tail: (index: number) => number;
   readonly bytes: number;
 }
 
-export const TAIL_BYTES = 128;
+export const TAIL_BYTES = 256;
 
 /** Members that a compiled set has room for: the next power of two, so that sizes share modules. Byte sets: 0. */
 export function paddedSetSizes(kernel: Kernel, sizes: readonly number[]): number[] {

@@ -429,8 +429,17 @@ function compute(code: LaneCode, { op }: KernelNode, { a, b, isHalf }: Operands)
 /** Kernels of more nodes than this have too many values for more than eight elements an iteration. */
 const FEW_NODES = 8;
 
-/** Elements per iteration: 16 where 8-bit values fill their vectors or a small kernel moves narrow ones or nothing else, else 8. */
-export function iterationOf(kernel: Kernel): 8 | 16 {
+/** A kernel of so few nodes is a load, an operation and a store. */
+const SINGLE_NODES = 3;
+
+/**
+ * Elements per iteration: 32 where one operation moves wide and narrow values, so that the narrow ones fill two vectors;
+ * 16 where 8-bit values fill their vectors or a small kernel moves narrow ones or nothing else; else 8.
+ */
+export function iterationOf(kernel: Kernel): 8 | 16 | 32 {
+  const widths = kernel.nodes.map((n) => widthOf(n.dtype));
+  const isSingle = kernel.nodes.length <= SINGLE_NODES && kernel.nodes.every((n) => !isApproximate(n.op));
+  if (isSingle && Math.min(...widths) <= 2 && Math.max(...widths) >= 2 * Math.min(...widths)) return 32;
   if (kernel.nodes.every((n) => widthOf(n.dtype) === 1)) return 16;
   const isFew = kernel.nodes.length <= FEW_NODES;
   // The long chains of elementary functions run better side by side; their code in float64 is long enough.
