@@ -10,65 +10,28 @@ import {
   silentLogger,
 } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
-import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
-import { copyStrided, enableWide } from "../kernels/index.ts";
+import type { Graph, TaskSpec } from "../graph/index.ts";
+import { copyStrided, createSegment, enableWide } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
-import { fetchReads, type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
+import { fetchReads } from "./fetch.ts";
+import { type Hold, isBlock, type Job, largest, type Needs, NOT_RUN, needsOf, packJob } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
-import { type FetchedPlace, type InputPlace, packMessage, writeMessage } from "./message.ts";
+import { Lane, type LaneTask } from "./lane.ts";
+import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
-import { type MessagePlace, Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
+import { THREAD_BYTES } from "./prepared.ts";
+import { type Program, Programs } from "./programs.ts";
+import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { estimateBytes } from "./sizes.ts";
 import { Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
 import type { TaskPost, ToThread } from "./thread.ts";
-import type {
-  BlockHandle,
-  Executor,
-  ExecutorOptions,
-  ExecutorStats,
-  ExecutorTask,
-  TaskInput,
-  TaskOutcome,
-} from "./types.ts";
+import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTask, TaskOutcome } from "./types.ts";
 
 /** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
 const HEAP_BYTES = 512 * 2 ** 20;
-
-/** A task from `submit` to its outcome. */
-interface Job {
-  readonly task: ExecutorTask;
-  readonly done: (outcome: TaskOutcome) => void;
-  readonly stop: AbortController;
-  readonly onAbort: () => void;
-  /** Inputs that are kept in memory for it; all of them, once it has started. */
-  readonly pinned: Set<BlockHandle>;
-  /** What it needs while it is under way; null while it waits for that. */
-  hold: Hold | null;
-  bytesFetched: number;
-}
-
-/** What a started job occupies. */
-interface Hold {
-  readonly slot: number;
-  readonly spec: TaskSpec;
-  readonly output: BlockHandle;
-  /** Registers, then the decoders' scratch. */
-  readonly work: BlockHandle | null;
-  readonly reads: readonly RemoteRead[];
-  /** Compressed bytes of the remote reads. */
-  readonly fetched: BlockHandle | null;
-  /** Set once the task is in the ring. */
-  message: MessagePlace | null;
-}
-
-function isBlock(input: TaskInput): input is BlockHandle {
-  return "id" in input;
-}
-
-const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRead: 0, bytesWritten: 0 };
 
 class ThreadedExecutor implements Executor {
   readonly threads: number;
@@ -80,6 +43,7 @@ class ThreadedExecutor implements Executor {
   readonly #messages: MessageStore;
   readonly #pool: ThreadPool;
   readonly #kernels: KernelShare;
+  readonly #lane: Lane;
   /** Jobs by slot, free slots, jobs that wait for a slot or a gap in the arena. */
   readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
@@ -89,6 +53,8 @@ class ThreadedExecutor implements Executor {
   /** Pins from outside. */
   #lent = 0;
   #inFlight = 0;
+  /** Tasks in the ring, those of the lane apart. */
+  #inRing = 0;
   #isWatching = false;
   /** Tasks in the ring for which no thread has been woken yet. */
   #pushed = 0;
@@ -98,6 +64,7 @@ class ThreadedExecutor implements Executor {
   /** Holds the event loop while tasks are under way: waiting on shared memory does not. */
   readonly #awake: NodeJS.Timeout;
   readonly #busyMs: number[];
+  #storeMs = 0;
   #tasksDone = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
@@ -122,6 +89,7 @@ class ThreadedExecutor implements Executor {
       threads,
       ring: this.#ring,
       kernels: this.#kernels,
+      registers: createSegment(threads * THREAD_BYTES).memory,
       heapBytes,
       introduction: () => [
         ...this.#arena.segments().map(({ memory }, id): ToThread => ({ type: "segment", id, memory })),
@@ -129,6 +97,14 @@ class ThreadedExecutor implements Executor {
       ],
       onPost: (post) => this.#posts.set(post.slot, post),
       onDeath: (slot, error, isLast) => this.#onDeath(slot, error, isLast),
+    });
+    this.#lane = new Lane({
+      arena: this.#arena,
+      ring: this.#ring,
+      messages: this.#messages,
+      freeSlots: this.#freeSlots,
+      isReady: (block) => this.isResident(block),
+      free: (block) => this.#free(block),
     });
   }
 
@@ -146,6 +122,7 @@ class ThreadedExecutor implements Executor {
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
       busyMs: [...this.#busyMs],
+      storeMs: this.#storeMs,
       threadsLost: this.#pool.lost,
       kernels: sharedKernelStats(this.#kernels),
     };
@@ -179,6 +156,10 @@ class ThreadedExecutor implements Executor {
 
   isResident(handle: BlockHandle): boolean {
     return this.#spill?.isReady(handle) ?? true;
+  }
+
+  async makeRoom(nbytes: number): Promise<boolean> {
+    return this.#spill ? this.#spill.makeRoom(nbytes) : this.#arena.hasRoom(nbytes);
   }
 
   async load(handle: BlockHandle): Promise<NDArray> {
@@ -238,6 +219,39 @@ class ThreadedExecutor implements Executor {
     if (this.#waiting.length === 1) this.#pump();
   }
 
+  open(graph: Graph, trust: (spec: TaskSpec) => boolean, signal: AbortSignal | null = null): Programs {
+    const programs = new Programs(graph, trust, signal);
+    signal?.addEventListener("abort", () => this.#lane.cancel(programs), { once: true });
+    return programs;
+  }
+
+  close(programs: Programs): void {
+    this.#lane.close(programs);
+  }
+
+  submitOf(task: LaneTask): void {
+    invariant(!this.#isClosed, "the executor is closed");
+    const { programs, inputs, done } = task;
+    let program: Program;
+    try {
+      program = programs.of(task.task);
+    } catch (error) {
+      const record = taskErrorRecord(error, programs.graph.key(task.task));
+      queueMicrotask(() => done({ status: "error", error: record, ...NOT_RUN }));
+      return;
+    }
+    const isQuick = this.#waiting.length === 0 && this.#dead === null && !programs.signal?.aborted;
+    if (isQuick && this.#lane.start(task, program)) {
+      if (this.#inFlight++ === 0) this.#awake.ref();
+      this.#wakeSoon();
+      return;
+    }
+    const { spec, isTrusted } = program;
+    const key = programs.graph.key(task.task);
+    const signal = programs.signal ? { signal: programs.signal } : {};
+    this.submit({ key, spec, inputs, trusted: isTrusted, ...signal }, done);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -246,6 +260,7 @@ class ThreadedExecutor implements Executor {
     this.#spill?.close();
     for (const job of [...this.#waiting, ...this.#jobs])
       if (job) this.#finish(job, { status: "cancelled", ...NOT_RUN });
+    for (const slot of this.#lane.slots()) this.#finishLane(slot, { status: "cancelled", ...NOT_RUN });
   }
 
   /** Bytes or a gap came free; not now, since a caller may be in the middle of an outcome. */
@@ -282,15 +297,7 @@ class ThreadedExecutor implements Executor {
     const { task } = job;
     const slot = this.#freeSlots.at(-1);
     if (slot === undefined) return null;
-    const spec = task.spec instanceof Uint8Array ? decodeTaskSpec(task.spec) : task.spec;
-    const reads = remoteReads(spec);
-    const slotBytes = reads.reduce((sum, r) => sum + slotBytesOf(r.plan), 0);
-    // The scratch of a task's reads was made to hold the compressed bytes as well.
-    const workBytes = Math.max(planRegisters(spec.inputs, spec.steps).bytes, spec.workspace - slotBytes);
-    const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
-    if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
-    if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
-    const bytes = spec.out.nbytes + workBytes + slotBytes;
+    const { spec, reads, wanted, workBytes, bytes } = needsOf(task);
     if (!this.#makeReady(job, bytes)) return null;
     // Inputs may slide together while the result's place is sought.
     for (const input of job.pinned) this.#arena.unpin(input);
@@ -336,7 +343,7 @@ class ThreadedExecutor implements Executor {
     return [...absent];
   }
 
-  #allocateAll(wanted: readonly [DType, readonly number[]][], near: BlockHandle | undefined): BlockHandle[] | null {
+  #allocateAll(wanted: Needs["wanted"], near: BlockHandle | undefined): BlockHandle[] | null {
     const blocks: BlockHandle[] = [];
     const undo = (): void => {
       for (const block of blocks) this.#drop(block);
@@ -376,33 +383,18 @@ class ThreadedExecutor implements Executor {
     else this.#launch(job, hold);
   }
 
-  #launch({ task }: Job, hold: Hold): void {
-    const { output, work } = hold;
-    const packed = packMessage({
-      inputs: task.inputs.map(
-        (i): InputPlace => (isBlock(i) ? { ...this.#arena.place(i), dtype: i.dtype, shape: i.shape } : null),
-      ),
-      output: this.#arena.place(output),
-      work: work ? { ...this.#arena.place(work), length: work.nbytes } : { segment: 0, offset: 0, length: 0 },
-      fetched: this.#fetchedPlaces(hold),
-      trusted: task.trusted ?? false,
-      spec: task.spec instanceof Uint8Array ? task.spec : encodeTaskSpec(hold.spec),
-    });
+  #launch(job: Job, hold: Hold): void {
+    const packed = packJob(job, hold, this.#arena);
     hold.message = this.#messages.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
     this.#ring.push(hold.slot, hold.message);
-    // Whatever else is handed over in this turn is woken for at once.
-    if (this.#pushed++ === 0) queueMicrotask(() => this.#wake());
-    this.#watch();
+    this.#inRing++;
+    this.#wakeSoon();
   }
 
-  #fetchedPlaces({ reads, fetched }: Hold): FetchedPlace[] {
-    if (fetched === null) return [];
-    let { segment, offset } = this.#arena.place(fetched);
-    return reads.map(({ step, plan }) => {
-      const place = { step, segment, offset, length: plan.slotBytes };
-      offset += slotBytesOf(plan);
-      return place;
-    });
+  /** Whatever else is handed over in this turn is woken for at once. */
+  #wakeSoon(): void {
+    if (this.#pushed++ === 0) queueMicrotask(() => this.#wake());
+    this.#watch();
   }
 
   #wake(): void {
@@ -418,7 +410,7 @@ class ThreadedExecutor implements Executor {
     for (;;) {
       const seen = this.#ring.ended();
       this.#drain();
-      if (this.#isClosed || this.#jobs.every((job) => job === null || job.hold?.message === null)) break;
+      if (this.#isClosed || this.#inRing + this.#lane.count === 0) break;
       const ended = this.#ring.waitEnded(seen);
       if (ended === null) continue;
       void ended.then(() => {
@@ -431,13 +423,58 @@ class ThreadedExecutor implements Executor {
   }
 
   #drain(): void {
-    for (const [slot, job] of this.#jobs.entries()) {
-      if (job === null || !job.hold?.message) continue;
+    for (let slot = this.#ring.nextEnding(); slot >= 0; slot = this.#ring.nextEnding()) {
       const state = this.#ring.state(slot);
-      if (state === SLOT_STATE.wanting) this.#sendValues(job, slot);
-      else if (state >= SLOT_STATE.ok) this.#ended(job, job.hold, state);
+      const job = this.#jobs[slot];
+      if (job?.hold?.message) {
+        if (state === SLOT_STATE.wanting) this.#sendValues(job, slot);
+        else this.#ended(job, job.hold, state);
+      } else if (this.#lane.job(slot)) this.#endedLane(slot, state);
     }
     this.#pump();
+  }
+
+  /** A task of the lane has ended; its output is the caller's. */
+  #endedLane(slot: number, state: number): void {
+    const figures = this.#ring.figures(slot);
+    this.#pool.noteEnd();
+    this.#busyMs[figures.thread] = (this.#busyMs[figures.thread] ?? 0) + figures.stopMs - figures.startMs;
+    if (state === SLOT_STATE.ok || state === SLOT_STATE.cancelled) {
+      this.#finishLane(slot, state === SLOT_STATE.ok ? figures : { status: "cancelled", ...figures });
+      return;
+    }
+    const { programs, task } = this.#lane.job(slot) as LaneTask; // by the caller
+    const error = taskErrorRecord(errorFromRecord(this.#postedError(slot, figures)), programs.graph.key(task));
+    this.#finishLane(slot, { status: "error", error, ...figures });
+  }
+
+  /** Figures alone: it went well. */
+  #finishLane(slot: number, outcome: SlotFigures | Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
+    const { task, output } = this.#lane.end(slot);
+    this.#tasksDone++;
+    if (--this.#inFlight === 0) this.#awake.unref();
+    if (!("status" in outcome)) {
+      const { startMs, stopMs, thread, bytesRead, bytesWritten } = outcome;
+      task.done({ status: "ok", output, startMs, stopMs, thread, bytesRead, bytesWritten });
+      return;
+    }
+    this.#free(output);
+    task.done(outcome);
+  }
+
+  #postedError(slot: number, { thread }: SlotFigures): ErrorRecord {
+    const post = this.#postOf(slot, thread);
+    invariant(post.type === "error", `a task of the lane in slot ${slot} posted a ${post.type}`);
+    return post.error;
+  }
+
+  /** What a thread has posted about a slot. */
+  #postOf(slot: number, thread: number): TaskPost {
+    this.#pool.receive(thread);
+    const post = this.#posts.get(slot);
+    this.#posts.delete(slot);
+    invariant(post !== undefined, `thread ${thread} posted nothing about slot ${slot}`);
+    return post;
   }
 
   #sendValues({ task }: Job, slot: number): void {
@@ -453,6 +490,7 @@ class ThreadedExecutor implements Executor {
     this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + told.stopMs - told.startMs;
     this.#bytesRead += figures.bytesRead;
     this.#bytesWritten += figures.bytesWritten;
+    if (figures.bytesRead + figures.bytesWritten > 0) this.#storeMs += told.stopMs - told.startMs;
     if (state === SLOT_STATE.ok) {
       this.#arena.retain(hold.output);
       this.#finish(job, { status: "ok", output: hold.output, ...figures });
@@ -462,10 +500,7 @@ class ThreadedExecutor implements Executor {
 
   /** Outcome of a task that had to be posted. */
   #posted({ task }: Job, slot: number, figures: SlotFigures): TaskOutcome {
-    this.#pool.receive(figures.thread);
-    const post = this.#posts.get(slot);
-    this.#posts.delete(slot);
-    invariant(post !== undefined, `thread ${figures.thread} posted nothing about slot ${slot}`);
+    const post = this.#postOf(slot, figures.thread);
     if (post.type === "error")
       return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), task.key), ...figures };
     if (post.type === "value")
@@ -512,7 +547,10 @@ class ThreadedExecutor implements Executor {
     for (const input of task.inputs) if (isBlock(input)) this.#free(input);
     if (hold) {
       for (const block of [hold.output, hold.work, hold.fetched]) if (block) this.#drop(block);
-      if (hold.message) this.#messages.free(hold.message);
+      if (hold.message) {
+        this.#messages.free(hold.message);
+        this.#inRing--;
+      }
       this.#ring.clear(hold.slot);
       this.#jobs[hold.slot] = null;
       this.#freeSlots.push(hold.slot);
@@ -524,6 +562,11 @@ class ThreadedExecutor implements Executor {
 
   #onDeath(slot: number, error: ErrorRecord, isLast: boolean): void {
     if (isLast) this.#dead = error;
+    for (const doomed of isLast ? this.#lane.slots() : slot >= 0 && this.#lane.job(slot) ? [slot] : []) {
+      const { programs, task } = this.#lane.job(doomed) as LaneTask; // one of its slots
+      const record = taskErrorRecord(errorFromRecord(error), programs.graph.key(task));
+      this.#finishLane(doomed, { status: "error", error: record, ...NOT_RUN });
+    }
     const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
     for (const job of doomed) {
       if (!job) continue;
@@ -531,12 +574,6 @@ class ThreadedExecutor implements Executor {
     }
     this.#drain();
   }
-}
-
-function largest(inputs: readonly TaskInput[]): BlockHandle | undefined {
-  return inputs
-    .filter(isBlock)
-    .reduce<BlockHandle | undefined>((a, b) => (a === undefined || b.nbytes > a.nbytes ? b : a), undefined);
 }
 
 /**

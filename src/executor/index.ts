@@ -5,6 +5,8 @@
  * @module
  */
 export { createExecutor } from "./executor.ts";
+export type { LaneTask } from "./lane.ts";
+export type { Programs } from "./programs.ts";
 export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";
 export type { SpillFigures, SpillOptions } from "./spill.ts";
 export type { StepContext } from "./steps.ts";

@@ -27,6 +27,7 @@ export interface PoolOptions {
   readonly threads: number;
   readonly ring: Ring;
   readonly kernels: KernelShare;
+  readonly registers: ThreadData["registers"];
   /** Bound of one thread's JavaScript heap; what lies in shared memory does not count. */
   readonly heapBytes: number;
   /** What a new thread has to know first. */
@@ -92,6 +93,7 @@ export class ThreadPool {
       thread: k,
       port: port2,
       kernels: this.#options.kernels,
+      registers: this.#options.registers,
     };
     const worker = new Worker(ENTRY, {
       name: `rsdat-compute-${k}`,

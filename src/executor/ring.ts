@@ -5,8 +5,8 @@
  * by whichever thread comes first. Threads sleep on the ring's tail, the owner on a count of endings.
  */
 
-/** Tasks that can be under way at once. */
-export const SLOTS = 256;
+/** Tasks that can be under way at once; a power of two. */
+export const SLOTS = 1024;
 /** Threads that one ring serves. */
 export const THREADS_MAX = 256;
 
@@ -28,6 +28,8 @@ const HEAD = 0;
 const TAIL = 1;
 const IDLE = 2;
 const ENDED = 3;
+/** Entries of the ring of endings that have been given out. */
+const ENDING = 4;
 const STATE = 16;
 const CANCEL = STATE + SLOTS;
 const ENTRY = CANCEL + SLOTS;
@@ -35,10 +37,16 @@ const ENTRY = CANCEL + SLOTS;
 const CURRENT = ENTRY + SLOTS;
 /** Counts what was posted to a thread. */
 const POSTED = CURRENT + THREADS_MAX;
-const WORDS = POSTED + THREADS_MAX;
+/** Slot + 1 that has ended, in order; 0: none yet. As many entries as slots, so that none is overwritten. */
+const ENDINGS = POSTED + THREADS_MAX;
+const WORDS = ENDINGS + SLOTS;
 
 // Numbers of a slot.
 const FIELDS = 8;
+/** Numbers of a slot's record: where a task of a shared program finds what is its own. */
+export const RECORD_NUMBERS = 64;
+/** In the place of a message: the task is told by its slot's record. */
+const BY_RECORD = -1;
 
 /** How a task went, as its thread tells. */
 export interface SlotFigures {
@@ -59,13 +67,18 @@ export interface MessagePlace {
 /** Both ends of the ring; `memory` is what a thread is started with. */
 export class Ring {
   readonly memory: SharedArrayBuffer;
+  /** Records of all slots, `RECORD_NUMBERS` each. */
+  readonly records: Float64Array;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
+  /** Endings that the owner has seen. */
+  #seen = 0;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(WORDS * 4 + SLOTS * FIELDS * 8)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(WORDS * 4 + SLOTS * (FIELDS + RECORD_NUMBERS) * 8)) {
     this.memory = memory;
     this.#words = new Int32Array(memory, 0, WORDS);
     this.#numbers = new Float64Array(memory, WORDS * 4, SLOTS * FIELDS);
+    this.records = new Float64Array(memory, WORDS * 4 + SLOTS * FIELDS * 8, SLOTS * RECORD_NUMBERS);
   }
 
   // The owner's end.
@@ -74,8 +87,21 @@ export class Ring {
    * Hand a task to the threads; those that sleep have to be woken by {@link wake}. The slot must be free; there are as
    * many ring entries as slots, so there is room.
    */
-  push(slot: number, place: MessagePlace): void {
-    this.#numbers.set([place.buffer, place.offset, place.length], slot * FIELDS);
+  push(slot: number, { buffer, offset, length }: MessagePlace): void {
+    const at = slot * FIELDS;
+    this.#numbers[at] = buffer;
+    this.#numbers[at + 1] = offset;
+    this.#numbers[at + 2] = length;
+    this.#enqueue(slot);
+  }
+
+  /** As {@link push}, of a task that its slot's record tells. */
+  pushRecord(slot: number): void {
+    this.#numbers[slot * FIELDS] = BY_RECORD;
+    this.#enqueue(slot);
+  }
+
+  #enqueue(slot: number): void {
     Atomics.store(this.#words, CANCEL + slot, 0);
     Atomics.store(this.#words, STATE + slot, SLOT_STATE.queued);
     const tail = Atomics.load(this.#words, TAIL);
@@ -93,11 +119,25 @@ export class Ring {
   }
 
   figures(slot: number): SlotFigures {
-    const [startMs, stopMs, thread, bytesRead, bytesWritten] = this.#numbers.subarray(
-      slot * FIELDS + 3,
-      (slot + 1) * FIELDS,
-    );
-    return { startMs, stopMs, thread, bytesRead, bytesWritten } as SlotFigures; // five of eight numbers
+    const [numbers, at] = [this.#numbers, slot * FIELDS + 3];
+    // Five of eight numbers.
+    return {
+      startMs: numbers[at] as number,
+      stopMs: numbers[at + 1] as number,
+      thread: numbers[at + 2] as number,
+      bytesRead: numbers[at + 3] as number,
+      bytesWritten: numbers[at + 4] as number,
+    };
+  }
+
+  /** The next slot that has ended, or whose thread wants something; -1: none. */
+  nextEnding(): number {
+    const at = ENDINGS + (this.#seen & (SLOTS - 1));
+    const slot = Atomics.load(this.#words, at) - 1;
+    if (slot < 0) return -1;
+    Atomics.store(this.#words, at, 0);
+    this.#seen++;
+    return slot;
   }
 
   clear(slot: number): void {
@@ -163,9 +203,14 @@ export class Ring {
     }
   }
 
-  place(slot: number): MessagePlace {
-    const [buffer, offset, length] = this.#numbers.subarray(slot * FIELDS, slot * FIELDS + 3);
-    return { buffer, offset, length } as MessagePlace; // three of eight numbers
+  /** Where the task's message lies; null: its slot's record tells it. */
+  place(slot: number): MessagePlace | null {
+    const [numbers, at] = [this.#numbers, slot * FIELDS];
+    // Three of eight numbers.
+    const buffer = numbers[at] as number;
+    return buffer === BY_RECORD
+      ? null
+      : { buffer, offset: numbers[at + 1] as number, length: numbers[at + 2] as number };
   }
 
   isCancelled(slot: number): boolean {
@@ -175,9 +220,17 @@ export class Ring {
   /** The task has ended, or wants something: tell the owner. */
   end(slot: number, state: number, figures: SlotFigures): void {
     const { startMs, stopMs, thread, bytesRead, bytesWritten } = figures;
-    this.#numbers.set([startMs, stopMs, thread, bytesRead, bytesWritten], slot * FIELDS + 3);
+    const [numbers, at] = [this.#numbers, slot * FIELDS + 3];
+    numbers[at] = startMs;
+    numbers[at + 1] = stopMs;
+    numbers[at + 2] = thread;
+    numbers[at + 3] = bytesRead;
+    numbers[at + 4] = bytesWritten;
     if (state !== SLOT_STATE.wanting) Atomics.store(this.#words, CURRENT + thread, 0);
     Atomics.store(this.#words, STATE + slot, state);
+    const entry = Atomics.add(this.#words, ENDING, 1);
+    Atomics.store(this.#words, ENDINGS + (entry & (SLOTS - 1)), slot + 1);
+    // Last: who sees the count finds the entry, or one before it that is about to be written, and is called again then.
     Atomics.add(this.#words, ENDED, 1);
     Atomics.notify(this.#words, ENDED);
   }

@@ -39,6 +39,8 @@ export class Spill {
   readonly #reading = new Set<number>();
   /** Blocks that could not be read back, and why. */
   readonly #unreadable = new Map<number, Error>();
+  /** Who waits for room. */
+  readonly #waiters: (() => void)[] = [];
   /** Bytes of those being written. */
   #leaving = 0;
   #bytesWritten = 0;
@@ -90,6 +92,19 @@ export class Spill {
       if (!this.#arena.hasRoom(block.nbytes) || !this.#arena.restore(block)) break;
       void this.#read(block);
     }
+  }
+
+  /** Spill until `nbytes` are free; false when nothing more can leave now. */
+  async makeRoom(nbytes: number): Promise<boolean> {
+    while (!this.#arena.hasRoom(nbytes)) {
+      this.want([], nbytes);
+      if (this.#arena.hasRoom(nbytes)) break;
+      if (this.#writing.size === 0) return false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiters.push(resolve);
+      await promise;
+    }
+    return true;
   }
 
   /** The block's elements in ordinary memory, from the disk. */
@@ -188,6 +203,7 @@ export class Spill {
   #end(block: BlockHandle, moving: Set<number>): void {
     moving.delete(block.id);
     this.release(block);
+    for (const wake of this.#waiters.splice(0)) wake();
     this.#onChange();
   }
 

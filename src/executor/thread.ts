@@ -1,6 +1,6 @@
 /** Entry of a compute thread: takes tasks from the ring until it is ended. */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
+import { CancelledError, type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
 import {
   adoptSegment,
@@ -14,7 +14,9 @@ import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
 import { readMessage, type TaskMessage } from "./message.ts";
-import { Ring, SLOT_STATE } from "./ring.ts";
+import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
+import { OWN, readRecord } from "./record.ts";
+import { type MessagePlace, Ring, SLOT_STATE } from "./ring.ts";
 import { beginTask, type StepContext } from "./steps.ts";
 import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
 
@@ -24,6 +26,8 @@ export interface ThreadData {
   readonly thread: number;
   readonly port: MessagePort;
   readonly kernels: KernelShare;
+  /** Registers of shared programs, `THREAD_BYTES` for each thread. */
+  readonly registers: Segment["memory"];
 }
 
 /** What the owner posts to a thread. */
@@ -52,13 +56,15 @@ export interface ModulePost {
 /** What a thread posts to its owner. */
 export type FromThread = TaskPost | ModulePost;
 
-const { ring: memory, thread, port, kernels } = workerData as ThreadData; // given by the owner
+const { ring: memory, thread, port, kernels, registers } = workerData as ThreadData; // given by the owner
 exchangeModules(kernelExchange(kernels, (made) => post({ type: "module", made })));
 timeCompilations(performance);
 const tellKernels = kernelTeller(kernels, thread);
 const ring = new Ring(memory);
 const segments = new Map<number, SharedArrayBuffer>();
 const buffers = new Map<number, SharedArrayBuffer>();
+const programs = new PreparedPrograms();
+const own: Bytes = { buffer: adoptSegment(registers), offset: thread * THREAD_BYTES };
 let values: { readonly slot: number; readonly values: readonly unknown[] } | null = null;
 
 function receive(): boolean {
@@ -164,6 +170,11 @@ function serve(slot: number): Promise<void> | undefined {
   };
   try {
     const place = ring.place(slot);
+    if (place === null) {
+      runRecord(slot);
+      end(SLOT_STATE.ok);
+      return undefined;
+    }
     const message = readMessage(known(buffers, place.buffer), place.offset);
     const spec = decodeTaskSpec(message.spec);
     const context = contextOf(message, spec, slot, traffic);
@@ -174,6 +185,20 @@ function serve(slot: number): Promise<void> | undefined {
     fail(error);
   }
   return undefined;
+}
+
+/** Run a task of a shared program. */
+function runRecord(slot: number): void {
+  if (ring.isCancelled(slot)) throw new CancelledError("cancelled before the start");
+  const { program, bytes, output, work, inputs } = readRecord(ring.records, slot);
+  const bytesOf = ({ segment, offset }: Place): Bytes => ({ buffer: known(segments, segment), offset });
+  const prepared = programs.get(program, () => programBytes(bytes));
+  prepared.run(inputs.map(bytesOf), bytesOf(output), work.segment === OWN ? own : bytesOf(work));
+}
+
+/** A copy, as text decoders take no shared memory. */
+function programBytes({ buffer, offset, length }: MessagePlace): Uint8Array {
+  return new Uint8Array(new Uint8Array(known(buffers, buffer), offset, length));
 }
 
 /** What a function gave when it is not the block that was asked for. */

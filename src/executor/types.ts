@@ -1,9 +1,11 @@
 /** What the executor takes and gives: blocks by handle, tasks, outcomes, figures. */
 import type { ErrorRecord, Logger } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
-import type { Key, TaskSpec } from "../graph/index.ts";
+import type { Graph, Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import type { LaneTask } from "./lane.ts";
+import type { Programs } from "./programs.ts";
 import type { SpillFigures, SpillOptions } from "./spill.ts";
 
 /** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
@@ -70,6 +72,8 @@ export interface ExecutorStats {
   readonly bytesWritten: number;
   /** Milliseconds each compute thread has spent in tasks. */
   readonly busyMs: readonly number[];
+  /** Of that: in tasks that read from or wrote to stores, with the computing that is fused into them. */
+  readonly storeMs: number;
   /** Compute threads that died and were replaced. */
   readonly threadsLost: number;
   /** Compiled kernels: each once for all threads. */
@@ -99,6 +103,8 @@ export interface Executor extends AsyncDisposable {
   view(handle: BlockHandle): NDArray;
   /** True when the block's bytes are in memory; otherwise they are on disk, and only `load` and tasks may have them. */
   isResident(handle: BlockHandle): boolean;
+  /** Spill until `nbytes` are free, as far as that goes now; true when they are. */
+  makeRoom(nbytes: number): Promise<boolean>;
   /** The block's elements in ordinary memory. @throws what kept them from being read back */
   load(handle: BlockHandle): Promise<NDArray>;
   /** Keep the block where it is until `unpin`; pins count. */
@@ -109,6 +115,14 @@ export interface Executor extends AsyncDisposable {
   release(handle: BlockHandle): void;
   /** Run a task; `done` is called exactly once, later, on this thread. An `ok` output has reference count 1. */
   submit(task: ExecutorTask, done: (outcome: TaskOutcome) => void): void;
+  /**
+   * Begin with a graph, whose tasks then are numbers. `trust` says whether a program with user code may run; `signal`
+   * cancels all its tasks. To be closed when no task of it comes any more.
+   */
+  open(graph: Graph, trust: (spec: TaskSpec) => boolean, signal?: AbortSignal | null): Programs;
+  close(programs: Programs): void;
+  /** As `submit`, for a task of a graph. */
+  submitOf(task: LaneTask): void;
   /** As `submit`. Resolves for every way a task can end. */
   run(task: ExecutorTask): Promise<TaskOutcome>;
 }

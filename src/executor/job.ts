@@ -1,0 +1,99 @@
+/** Tasks that go the usual way: what one is from `submit` to its outcome, what it needs, how it is told to a thread. */
+import type { DType } from "../dtype/index.ts";
+import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
+import type { Arena } from "./arena.ts";
+import { type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
+import { type FetchedPlace, type InputPlace, type PackedMessage, packMessage } from "./message.ts";
+import type { MessagePlace, SlotFigures } from "./ring.ts";
+import type { BlockHandle, ExecutorTask, TaskInput, TaskOutcome } from "./types.ts";
+
+/** A task from `submit` to its outcome. */
+export interface Job {
+  readonly task: ExecutorTask;
+  readonly done: (outcome: TaskOutcome) => void;
+  readonly stop: AbortController;
+  readonly onAbort: () => void;
+  /** Inputs that are kept in memory for it; all of them, once it has started. */
+  readonly pinned: Set<BlockHandle>;
+  /** What it needs while it is under way; null while it waits for that. */
+  hold: Hold | null;
+  bytesFetched: number;
+}
+
+/** What a started job occupies. */
+export interface Hold {
+  readonly slot: number;
+  readonly spec: TaskSpec;
+  readonly output: BlockHandle;
+  /** Registers, then the decoders' scratch. */
+  readonly work: BlockHandle | null;
+  readonly reads: readonly RemoteRead[];
+  /** Compressed bytes of the remote reads. */
+  readonly fetched: BlockHandle | null;
+  /** Set once the task is in the ring. */
+  message: MessagePlace | null;
+}
+
+/** An input that is a block. */
+export function isBlock(input: TaskInput): input is BlockHandle {
+  return "id" in input;
+}
+
+/** Of a task that no thread has run. */
+export const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRead: 0, bytesWritten: 0 };
+
+/** What a task needs before it can be told to a thread. */
+export interface Needs {
+  readonly spec: TaskSpec;
+  readonly reads: readonly RemoteRead[];
+  /** Blocks: the output, then registers and scratch, then compressed bytes, as far as there are any. */
+  readonly wanted: readonly (readonly [DType, readonly number[]])[];
+  readonly workBytes: number;
+  /** Of all of them. */
+  readonly bytes: number;
+}
+
+/** The needs of a task. */
+export function needsOf(task: ExecutorTask): Needs {
+  const spec = task.spec instanceof Uint8Array ? decodeTaskSpec(task.spec) : task.spec;
+  const reads = remoteReads(spec);
+  const slotBytes = reads.reduce((sum, r) => sum + slotBytesOf(r.plan), 0);
+  // The scratch of a task's reads was made to hold the compressed bytes as well.
+  const workBytes = Math.max(planRegisters(spec.inputs, spec.steps).bytes, spec.workspace - slotBytes);
+  const wanted: [DType, readonly number[]][] = [[spec.out.dtype, spec.out.shape]];
+  if (workBytes > 0) wanted.push(["uint8", [workBytes]]);
+  if (slotBytes > 0) wanted.push(["uint8", [slotBytes]]);
+  return { spec, reads, wanted, workBytes, bytes: spec.out.nbytes + workBytes + slotBytes };
+}
+
+/** The message of a job that holds what it needs. */
+export function packJob({ task }: Job, hold: Hold, arena: Arena): PackedMessage {
+  const { output, work } = hold;
+  return packMessage({
+    inputs: task.inputs.map(
+      (i): InputPlace => (isBlock(i) ? { ...arena.place(i), dtype: i.dtype, shape: i.shape } : null),
+    ),
+    output: arena.place(output),
+    work: work ? { ...arena.place(work), length: work.nbytes } : { segment: 0, offset: 0, length: 0 },
+    fetched: fetchedPlaces(hold, arena),
+    trusted: task.trusted ?? false,
+    spec: task.spec instanceof Uint8Array ? task.spec : encodeTaskSpec(hold.spec),
+  });
+}
+
+function fetchedPlaces({ reads, fetched }: Hold, arena: Arena): FetchedPlace[] {
+  if (fetched === null) return [];
+  let { segment, offset } = arena.place(fetched);
+  return reads.map(({ step, plan }) => {
+    const place = { step, segment, offset, length: plan.slotBytes };
+    offset += slotBytesOf(plan);
+    return place;
+  });
+}
+
+/** The largest block among the inputs. */
+export function largest(inputs: readonly TaskInput[]): BlockHandle | undefined {
+  return inputs
+    .filter(isBlock)
+    .reduce<BlockHandle | undefined>((a, b) => (a === undefined || b.nbytes > a.nbytes ? b : a), undefined);
+}

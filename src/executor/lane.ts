@@ -1,0 +1,180 @@
+/**
+ * The quick lane: tasks of shared programs, whose blocks are all in memory. What such a task needs is an output, a slot
+ * and a few numbers; everything else is made ready once. Tasks that do not fit go the usual way.
+ */
+import type { TaskId } from "../graph/index.ts";
+import type { Arena, Place } from "./arena.ts";
+import type { MessageStore } from "./message-store.ts";
+import { THREAD_BYTES } from "./prepared.ts";
+import { type BlockFacts, encodeProgram, type Program, type Programs } from "./programs.ts";
+import { OWN, RECORD_INPUTS_MAX, writeRecord } from "./record.ts";
+import { type MessagePlace, type Ring, SLOTS } from "./ring.ts";
+import type { BlockHandle, TaskInput, TaskOutcome } from "./types.ts";
+
+/** One task of a graph. */
+export interface LaneTask {
+  readonly programs: Programs;
+  readonly task: TaskId;
+  readonly inputs: readonly TaskInput[];
+  readonly done: (outcome: TaskOutcome) => void;
+}
+
+/** A task that is in the ring. */
+interface LaneJob extends LaneTask {
+  /** All of them blocks. */
+  readonly inputs: readonly BlockHandle[];
+  readonly output: BlockHandle;
+  /** Registers, where the thread's own do not do. */
+  readonly work: BlockHandle | null;
+}
+
+const OWN_PLACE: Place = { segment: OWN, offset: 0 };
+
+/** What the lane shares with the executor. */
+export interface LaneOptions {
+  readonly arena: Arena;
+  readonly ring: Ring;
+  readonly messages: MessageStore;
+  /** Slots that nothing uses; the lane takes and gives back. */
+  readonly freeSlots: number[];
+  /** The block's bytes can be used. */
+  readonly isReady: (block: BlockHandle) => boolean;
+  /** Drop a reference. */
+  readonly free: (block: BlockHandle) => void;
+}
+
+/** Jobs of the lane, by slot. */
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #jobs: (LaneJob | null)[] = new Array<LaneJob | null>(SLOTS).fill(null);
+  readonly #bytes = new Map<Program, MessagePlace>();
+  /** Jobs in the ring. */
+  count = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  job(slot: number): LaneTask | null {
+    return this.#jobs[slot] ?? null;
+  }
+
+  /** Put a task into the ring; false where it has to go the usual way. Inputs are kept until it has ended. */
+  start(task: LaneTask, program: Program): boolean {
+    const { arena, ring, freeSlots } = this.#options;
+    const slot = freeSlots.at(-1);
+    if (slot === undefined || program.number === 0 || !this.#fits(task.inputs, program)) return false;
+    const { spec, registerBytes } = program;
+    const workBytes = registerBytes > THREAD_BYTES ? registerBytes : 0;
+    if (!arena.hasRoom(spec.out.nbytes + workBytes)) return false;
+    const inputs = task.inputs as readonly BlockHandle[]; // by #fits
+    for (const input of inputs) {
+      arena.retain(input);
+      arena.pin(input);
+    }
+    const output = arena.allocate(spec.out.dtype, spec.out.shape, inputs[0]);
+    const work = output && workBytes > 0 ? arena.allocate("uint8", [workBytes], output) : null;
+    if (output === null || (workBytes > 0 && work === null)) {
+      for (const input of inputs) this.#drop(input);
+      if (output) this.#options.free(output);
+      return false;
+    }
+    arena.pin(output);
+    if (work) arena.pin(work);
+    freeSlots.pop();
+    this.#jobs[slot] = { programs: task.programs, task: task.task, done: task.done, inputs, output, work };
+    this.count++;
+    task.programs.underWay++;
+    writeRecord(
+      ring.records,
+      slot,
+      {
+        program: program.number,
+        bytes: this.#bytesOf(program),
+        output: arena.place(output),
+        work: work ? arena.place(work) : OWN_PLACE,
+      },
+      inputs.map((input) => arena.place(input)),
+    );
+    ring.pushRecord(slot);
+    return true;
+  }
+
+  /** The job of a slot is over: give back what it held, all but its output. */
+  end(slot: number): { readonly task: LaneTask; readonly output: BlockHandle } {
+    const { ring, freeSlots, arena } = this.#options;
+    const job = this.#jobs[slot] as LaneJob; // by the caller
+    this.#jobs[slot] = null;
+    this.count--;
+    for (const input of job.inputs) this.#drop(input);
+    if (job.work) this.#drop(job.work);
+    arena.unpin(job.output);
+    ring.clear(slot);
+    freeSlots.push(slot);
+    job.programs.underWay--;
+    this.#sweep(job.programs);
+    return { task: job, output: job.output };
+  }
+
+  /** Slots of all jobs. */
+  slots(): number[] {
+    return this.#jobs.flatMap((job, slot) => (job ? [slot] : []));
+  }
+
+  /** What is in the ring of a graph ends before it starts, as far as it has not. */
+  cancel(programs: Programs): void {
+    this.#jobs.forEach((job, slot) => {
+      if (job?.programs === programs) this.#options.ring.cancel(slot);
+    });
+  }
+
+  /** No task of the graph comes any more. */
+  close(programs: Programs): void {
+    programs.isClosed = true;
+    this.#sweep(programs);
+  }
+
+  #sweep(programs: Programs): void {
+    if (!programs.isClosed || programs.underWay > 0) return;
+    for (const program of programs.made) {
+      const place = this.#bytes.get(program);
+      if (place) this.#options.messages.free(place);
+      this.#bytes.delete(program);
+    }
+    programs.made.clear();
+  }
+
+  /** All inputs are blocks in memory, of the form that the program was made for. */
+  #fits(inputs: readonly TaskInput[], program: Program): boolean {
+    if (inputs.length !== program.inputs.length || inputs.length > RECORD_INPUTS_MAX) return false;
+    for (let k = 0; k < inputs.length; k++) {
+      const input = inputs[k] as TaskInput; // k < length
+      if (!("id" in input) || !isLike(input, program.inputs[k] as BlockFacts) || !this.#options.isReady(input))
+        return false;
+    }
+    return true;
+  }
+
+  #bytesOf(program: Program): MessagePlace {
+    let place = this.#bytes.get(program);
+    if (place === undefined) {
+      const bytes = encodeProgram(program);
+      place = this.#options.messages.put(bytes.length, (buffer, offset) =>
+        new Uint8Array(buffer, offset, bytes.length).set(bytes),
+      );
+      this.#bytes.set(program, place);
+    }
+    return place;
+  }
+
+  #drop(block: BlockHandle): void {
+    this.#options.arena.unpin(block);
+    this.#options.free(block);
+  }
+}
+
+function isLike(block: BlockHandle, { dtype, shape }: BlockFacts): boolean {
+  if (block.dtype !== dtype || block.shape.length !== shape.length) return false;
+  for (let k = 0; k < shape.length; k++) if (block.shape[k] !== shape[k]) return false;
+  return true;
+}
