@@ -2,6 +2,7 @@
 import { assertNever, InvariantError, invariant } from "../base/index.ts";
 import { type DType, givesIndex, itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
+import { callInputs, expandCall } from "./calls.ts";
 import { type Box, blockAt, blocksOfBox, boxOf, offsetsOf } from "./chunks.ts";
 import type { ExpandedTask, Graph, TaskId } from "./graph.ts";
 import type { ReducePlace } from "./kernel.ts";
@@ -16,6 +17,8 @@ const STEP_BASE = 1 << 24;
 
 /** Dependencies and program of block `index` of `layer`. */
 export function expandTask(graph: Graph, layer: number, index: number): ExpandedTask {
+  const calls = graph.layer(layer);
+  if (calls.kind === "calls") return expandCall(calls, index);
   const e = new Emitter(graph);
   const last = e.emit(layer, graph.position(layer, index));
   invariant(last === STEP_BASE + e.steps.length - 1, "the output is the last step's register");
@@ -26,7 +29,9 @@ export function expandTask(graph: Graph, layer: number, index: number): Expanded
 
 /** Dependencies alone, in register order. */
 export function taskDependencies(graph: Graph, layer: number, index: number): readonly TaskId[] {
-  if (graph.layer(layer).kind === "held") return [];
+  const of = graph.layer(layer);
+  if (of.kind === "held") return [];
+  if (of.kind === "calls") return callInputs(of, index);
   const e = new Emitter(graph);
   e.emit(layer, graph.position(layer, index));
   return e.dependencies;
@@ -116,7 +121,8 @@ class Emitter {
       case "call":
         return this.#call(layer, position, shape);
       case "held":
-        throw new InvariantError(`${layer.name} is held, and was asked for its program`);
+      case "calls":
+        throw new InvariantError(`${layer.name} has no program of blocks, and was asked for one`);
       default:
         return assertNever(layer);
     }

@@ -4,7 +4,7 @@ import { itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { expandTask } from "./expand.ts";
 import { blockKey, type Key } from "./keys.ts";
-import { gridOf, type Layer } from "./layer.ts";
+import { gridOf, keysOf, type Layer } from "./layer.ts";
 import type { TaskSpec } from "./task.ts";
 
 /** Number of a task in its graph: the layer's base plus the block's index in C order. */
@@ -128,10 +128,11 @@ export class Graph {
     return sizeOf(this.blockShape(layer, this.position(layer, index))) * itemsize(this.layer(layer).dtype);
   }
 
-  /** Key `(name, i, j, …)` of a task. */
+  /** Key of a task: `(name, i, j, …)`, or the one that its layer gives it. */
   key(task: TaskId): Key {
     const { layer, index } = this.locate(task);
-    return blockKey(this.layer(layer).name, this.position(layer, index));
+    // A task of the layer.
+    return keysOf(this.layer(layer))?.[index] ?? blockKey(this.layer(layer).name, this.position(layer, index));
   }
 
   /** Dependencies and program of one task. */

@@ -7,6 +7,8 @@
 
 export type { CallSpec, CallTask } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction } from "./call-spec.ts";
+export type { Call, CallsLayer } from "./calls.ts";
+export { CallsBuilder, chunksOfCalls, verifyCalls } from "./calls.ts";
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
 export type { ArrayMaker, LocalClusterWish, StartedCluster } from "./doors.ts";
@@ -37,7 +39,7 @@ export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.t
 export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
-export { gridOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
+export { gridOf, keysOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
 export type { Peaks, PlannedGraph, PlanOptions } from "./make-plan.ts";
 export { planGraph, simulatePeaks } from "./make-plan.ts";
 export type { ReduceLayout } from "./nodes.ts";
@@ -66,6 +68,7 @@ export {
 } from "./nodes.ts";
 export type { TaskEdges } from "./order.ts";
 export { taskEdges, taskOrder } from "./order.ts";
+export { decodePlain, encodePlain } from "./plain.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
@@ -78,10 +81,8 @@ export { functionText } from "./travel.ts";
 export { TaskWalk } from "./walk.ts";
 export {
   decodeGraph,
-  decodePlain,
   decodeTaskSpec,
   encodeGraph,
-  encodePlain,
   encodeTaskSpec,
   signGraph,
   signTaskSpec,

@@ -4,6 +4,7 @@
  */
 import type { DType } from "../dtype/index.ts";
 import type { KernelCall, ReduceSpec, SelectSpec } from "./kernel.ts";
+import type { Key } from "./keys.ts";
 import type { AxisWalk, Plain } from "./task.ts";
 
 /** Sizes of the blocks along each axis. */
@@ -124,8 +125,23 @@ export type LayerOf<R> =
     })
   /** One task: assembles all parts of all levels. */
   | (LayerBase & { readonly kind: "write-cog"; readonly inputs: readonly R[]; readonly plan: Plain })
-  /** Blocks that the runner holds since an earlier run of the layer of this name (`persist`); nothing computes them here. */
-  | (LayerBase & { readonly kind: "held" })
+  /**
+   * Blocks that the runner holds since an earlier run of the layer of this name (`persist`); nothing computes them here.
+   * With `keys` they are results of any tasks that the runner knows by these.
+   */
+  | (LayerBase & { readonly kind: "held"; readonly keys?: readonly Key[] })
+  /** Calls of users' functions, each a task, in columns: see `calls.ts`. Keys of the tasks; null: those of blocks. */
+  | (LayerBase & {
+      readonly kind: "calls";
+      readonly keys: readonly Key[] | null;
+      readonly functions: readonly string[];
+      readonly fn: Uint8Array;
+      readonly args: Uint8Array;
+      readonly argStart: Uint8Array;
+      readonly inputs: Uint8Array;
+      readonly inputStart: Uint8Array;
+      readonly mac: string | null;
+    })
   /** JavaScript text per block: `f(...blocks, info, args)`. `lists`: an axis that the result does not follow arrives as a list of its blocks. */
   | (LayerBase & {
       readonly kind: "call";
@@ -154,6 +170,11 @@ export function gridOf(chunks: Chunks): number[] {
   return chunks.map((sizes) => sizes.length);
 }
 
+/** Keys of a layer's tasks, where they are not those of its blocks. */
+export function keysOf(layer: LayerOf<unknown>): readonly Key[] | null {
+  return (layer.kind === "calls" || layer.kind === "held" ? layer.keys : null) ?? null;
+}
+
 /** Inputs of a layer, in the order its formula names them. */
 export function layerInputs<R>(layer: LayerOf<R>): readonly R[] {
   switch (layer.kind) {
@@ -161,6 +182,7 @@ export function layerInputs<R>(layer: LayerOf<R>): readonly R[] {
     case "literal":
     case "arange":
     case "held":
+    case "calls": // these name tasks
       return [];
     case "blockwise":
     case "reduce":
@@ -189,6 +211,7 @@ export function mapInputs<R, S>(layer: LayerOf<R>, f: (ref: R) => S): LayerOf<S>
     case "literal":
     case "arange":
     case "held":
+    case "calls":
       return layer;
     case "blockwise":
     case "reduce":

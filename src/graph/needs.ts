@@ -1,5 +1,6 @@
 /** Bytes of tasks without their programs: tasks of one layer whose blocks have the same extents need the same. */
 import { type AxisMap, placesOf } from "./axis-map.ts";
+import { CALL_BYTES } from "./calls.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { type LayerEdge, layerViews, NoFormula } from "./layer-edges.ts";
 
@@ -80,7 +81,9 @@ export class TaskNeeds {
 
 function bytesOf(graph: Graph, layer: number, task: TaskId): TaskBytes {
   // Held blocks exist: whoever holds them counts them.
-  if (graph.layer(layer).kind === "held") return { nbytes: 0, need: 0 };
+  const { kind } = graph.layer(layer);
+  if (kind === "held") return { nbytes: 0, need: 0 };
+  if (kind === "calls") return { nbytes: CALL_BYTES, need: CALL_BYTES };
   const { spec } = graph.expand(task);
   return { nbytes: spec.out.nbytes, need: spec.out.nbytes + spec.workspace };
 }

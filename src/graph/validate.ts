@@ -1,6 +1,7 @@
 /** Is what a peer calls a layer one? Checked before any formula meets it, so that formulas may trust their fields. */
 import { RemoteProtocolError } from "../base/index.ts";
 import { type DType, isDType, itemsize } from "../dtype/index.ts";
+import { areKeys, checkCalls } from "./calls.ts";
 import { REDUCE_COMPONENTS } from "./kernel.ts";
 import type { Chunks, Layer } from "./layer.ts";
 
@@ -86,7 +87,12 @@ class Checker {
         for (const i of this.#list("inputs")) this.#demand(this.#input(i).kind === "write-cog-part", "parts as inputs");
         return;
       case "held":
-        return;
+        return this.#demand(
+          this.#fields["keys"] === undefined || areKeys(this.#fields["keys"], this.#count(this.#index)),
+          "a key for each of its results",
+        );
+      case "calls":
+        return checkCalls(this.#fields, { base: this.#base(), count: this.#count(this.#index) });
       case "call":
         this.#blockInputs(this.#chunks);
         return this.#demand(
@@ -101,6 +107,15 @@ class Checker {
   #isDone(done: unknown): boolean {
     const blocks = this.#chunks.reduce((n, sizes) => n * sizes.length, 1);
     return done === undefined || (done instanceof Uint8Array && done.byteLength === 8 * blocks);
+  }
+
+  #count(index: number): number {
+    return (this.#layers[index] as Layer).chunks.reduce((n, sizes) => n * sizes.length, 1);
+  }
+
+  /** Number of the layer's first task. */
+  #base(): number {
+    return this.#layers.slice(0, this.#index).reduce((n, layer, k) => n + (layer.inline ? 0 : this.#count(k)), 0);
   }
 
   #demand(holds: boolean, what: string): void {

@@ -1,59 +1,11 @@
-/** Plain bytes of graphs and task specs: JSON with tags for what JSON lacks. The only writer and reader of both. */
+/** Graphs and task specs as bytes, and who vouches for the code in them. */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { Graph } from "./graph.ts";
 import type { Chunks, Layer } from "./layer.ts";
+import { decodePlain, encodePlain } from "./plain.ts";
 import type { Plain, TaskSpec } from "./task.ts";
 import { validateLayer } from "./validate.ts";
-
-/** Most bytes of one encoded graph or spec that is read from a peer. */
-export const PLAIN_BYTES_MAX: number = 2 ** 30;
-
-// Tags are one-key objects; a user's own object with such a key is wrapped in `$o`.
-function toJson(value: unknown): unknown {
-  if (typeof value === "bigint") return { $n: value.toString() };
-  if (typeof value === "number")
-    return Number.isFinite(value) && !Object.is(value, -0)
-      ? value
-      : { $f: Object.is(value, -0) ? "-0" : String(value) };
-  if (value instanceof Uint8Array)
-    return { $b: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
-  if (Array.isArray(value)) return value.map(toJson);
-  if (value === null || typeof value !== "object") return value;
-  const out: Record<string, unknown> = {};
-  for (const [k, v] of Object.entries(value)) if (v !== undefined) out[k] = toJson(v);
-  return Object.keys(out).some((k) => k.startsWith("$")) ? { $o: out } : out;
-}
-
-function fromJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(fromJson);
-  if (value === null || typeof value !== "object") return value;
-  const o = value as Record<string, unknown>; // an object that is no array
-  if (typeof o["$n"] === "string") return BigInt(o["$n"]);
-  if (typeof o["$f"] === "string") return Number(o["$f"]);
-  if (typeof o["$b"] === "string") return new Uint8Array(Buffer.from(o["$b"], "base64"));
-  const inner = (o["$o"] as Record<string, unknown> | undefined) ?? o;
-  return Object.fromEntries(Object.entries(inner).map(([k, v]) => [k, fromJson(v)]));
-}
-
-/** Bytes of any plain value; equal values give equal bytes (object keys in the order given). */
-export function encodePlain(value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(toJson(value)));
-}
-
-/**
- * The value of {@link encodePlain}'s bytes.
- * @throws {RemoteProtocolError} too long, or not such bytes
- */
-export function decodePlain(bytes: Uint8Array, what: string): unknown {
-  if (bytes.length > PLAIN_BYTES_MAX)
-    throw new RemoteProtocolError(`${what} of ${bytes.length} bytes; the limit is ${PLAIN_BYTES_MAX}`);
-  try {
-    return fromJson(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
-  } catch (cause) {
-    throw new RemoteProtocolError(`${what} is not readable: ${(cause as Error).message}`, { cause });
-  }
-}
 
 /** Sizes as runs `[size, count, …]`, so that a regular grid of a million blocks is two numbers. */
 function packSizes(sizes: readonly number[]): number[] {

@@ -1,0 +1,256 @@
+/**
+ * Layers of single calls of users' functions: many tasks as columns. Task k calls function `fn[k]` with the arguments
+ * `args[argStart[k] … argStart[k + 1])`, and reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
+ * which come before it. Numbers are uint32, little-endian.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { RemoteProtocolError } from "../base/index.ts";
+import type { ExpandedTask, TaskId } from "./graph.ts";
+import type { Key } from "./keys.ts";
+import type { Chunks, LayerOf } from "./layer.ts";
+import { decodePlain, encodePlain } from "./plain.ts";
+import type { Plain } from "./task.ts";
+
+/** A layer of calls. */
+export type CallsLayer = Extract<LayerOf<number>, { readonly kind: "calls" }>;
+
+/** Most functions of one layer, and most bytes of the arguments of one call. */
+const FUNCTIONS_MAX = 65_536;
+const ARGS_BYTES_MAX = 2 ** 26;
+
+/** Bytes that are counted for the result of a call, before it is known. */
+export const CALL_BYTES = 8;
+
+/** One call. */
+export interface Call {
+  readonly key: Key;
+  /** Text of a function expression. */
+  readonly text: string;
+  /** Arguments in the form of a `call` step: `{ input: k }` stands for input k. */
+  readonly args: Plain;
+  /** Tasks of the graph, lower ones. */
+  readonly inputs: readonly TaskId[];
+}
+
+/** The columns of a layer, to be read. */
+interface Columns {
+  readonly fn: Uint32Array;
+  readonly argStart: Uint32Array;
+  readonly inputStart: Uint32Array;
+  readonly inputs: Uint32Array;
+}
+
+const COLUMNS = new WeakMap<object, Columns>();
+
+function columnsOf(layer: CallsLayer): Columns {
+  const known = COLUMNS.get(layer.args);
+  if (known) return known;
+  const columns = {
+    fn: words(layer.fn),
+    argStart: words(layer.argStart),
+    inputStart: words(layer.inputStart),
+    inputs: words(layer.inputs),
+  };
+  COLUMNS.set(layer.args, columns);
+  return columns;
+}
+
+function words(bytes: Uint8Array): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 2);
+}
+
+/** Chunks of a layer of `count` results, each a task. */
+export function chunksOfCalls(count: number): Chunks {
+  return [new Array<number>(count).fill(1)];
+}
+
+/** A growing column of uint32. */
+class Column {
+  #words = new Uint32Array(64);
+  #length = 0;
+
+  push(value: number): void {
+    if (this.#length === this.#words.length) {
+      const larger = new Uint32Array(this.#length * 2);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    this.#words[this.#length++] = value;
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#words.slice(0, this.#length).buffer);
+  }
+}
+
+/** Collects calls into a layer. */
+export class CallsBuilder {
+  readonly #functions = new Map<string, number>();
+  readonly #keys: Key[] = [];
+  readonly #fn = new Column();
+  readonly #argStart = new Column();
+  readonly #inputStart = new Column();
+  readonly #inputs = new Column();
+  readonly #args: Uint8Array[] = [];
+  #argBytes = 0;
+  #inputCount = 0;
+
+  constructor() {
+    this.#argStart.push(0);
+    this.#inputStart.push(0);
+  }
+
+  get count(): number {
+    return this.#keys.length;
+  }
+
+  /** Bytes of arguments so far. */
+  get argBytes(): number {
+    return this.#argBytes;
+  }
+
+  add({ key, text, args, inputs }: Call): void {
+    let fn = this.#functions.get(text);
+    if (fn === undefined) {
+      fn = this.#functions.size;
+      this.#functions.set(text, fn);
+    }
+    this.#keys.push(key);
+    this.#fn.push(fn);
+    const bytes = encodePlain(args);
+    this.#args.push(bytes);
+    this.#argBytes += bytes.byteLength;
+    this.#argStart.push(this.#argBytes);
+    for (const input of inputs) this.#inputs.push(input);
+    this.#inputCount += inputs.length;
+    this.#inputStart.push(this.#inputCount);
+  }
+
+  /** The layer, vouched for with the cluster's token if there is one. */
+  build(name: string, token: string | null): CallsLayer {
+    const layer: CallsLayer = {
+      kind: "calls",
+      name,
+      dtype: "float64",
+      chunks: chunksOfCalls(this.count),
+      keys: this.#keys,
+      functions: Array.from(this.#functions.keys()),
+      fn: this.#fn.bytes(),
+      args: new Uint8Array(Buffer.concat(this.#args)),
+      argStart: this.#argStart.bytes(),
+      inputs: this.#inputs.bytes(),
+      inputStart: this.#inputStart.bytes(),
+      mac: null,
+    };
+    return token === null ? layer : { ...layer, mac: macOf(layer, token) };
+  }
+}
+
+/** Inputs of call `index`, in the order of its registers. */
+export function callInputs(layer: CallsLayer, index: number): readonly TaskId[] {
+  const { inputStart, inputs } = columnsOf(layer);
+  const [from, to] = [inputStart[index] as number, inputStart[index + 1] as number]; // a call of the layer
+  if (from === to) return NO_INPUTS;
+  return Array.from(inputs.subarray(from, to));
+}
+
+const NO_INPUTS: readonly TaskId[] = [];
+
+/** Inputs and program of call `index`. */
+export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
+  const { fn, argStart } = columnsOf(layer);
+  const dependencies = callInputs(layer, index);
+  const bytes = layer.args.subarray(argStart[index], argStart[index + 1]);
+  return {
+    dependencies,
+    spec: {
+      v: 1,
+      inputs: dependencies.length,
+      steps: [
+        {
+          do: "call",
+          dtype: "float64",
+          shape: [],
+          text: layer.functions[fn[index] as number] as string, // checked when the layer was read
+          inputs: dependencies.map((_, k) => k),
+          args: decodePlain(bytes, "arguments") as Plain, // written by `encodePlain`
+          mac: layer.mac,
+        },
+      ],
+      out: { dtype: "float64", shape: [], nbytes: CALL_BYTES },
+      workspace: 0,
+      scratch: 0,
+    },
+  };
+}
+
+/** HMAC-SHA-256 under the cluster's token of all that the layer's tasks run: functions, arguments, and who calls what with which inputs. */
+function macOf(layer: CallsLayer, token: string): string {
+  const hmac = createHmac("sha256", token);
+  const { functions, fn, args, argStart, inputs, inputStart } = layer;
+  for (const part of [encodePlain({ calls: functions }), fn, args, argStart, inputs, inputStart]) {
+    hmac.update(`${part.byteLength}:`);
+    hmac.update(part);
+  }
+  return hmac.digest("hex");
+}
+
+/** True when the layer carries the mac of its calls; takes the same time whatever differs. */
+export function verifyCalls(layer: CallsLayer, token: string): boolean {
+  const [ours, theirs] = [Buffer.from(macOf(layer, token)), Buffer.from(String(layer.mac))];
+  return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+}
+
+/**
+ * Check what a peer says is a layer of calls whose first task has number `base` in its graph; `count` is the number of its tasks.
+ * @throws {RemoteProtocolError} columns that do not fit each other, or inputs that are no earlier tasks
+ */
+export function checkCalls(
+  fields: Readonly<Record<string, unknown>>,
+  { base, count }: { readonly base: TaskId; readonly count: number },
+): void {
+  const { keys, functions, mac } = fields;
+  const [fn, args] = [wordsIn(fields, "fn", count), fields["args"]];
+  const [argStart, inputStart] = [wordsIn(fields, "argStart", count + 1), wordsIn(fields, "inputStart", count + 1)];
+  const inputs = wordsIn(fields, "inputs", inputStart[count] as number);
+  demand(args instanceof Uint8Array && ascends(argStart, args.length, ARGS_BYTES_MAX), "arguments");
+  demand(ascends(inputStart, inputs.length, inputs.length), "inputs");
+  demand(Array.isArray(functions) && functions.length <= FUNCTIONS_MAX && functions.every(isText), "functions");
+  demand(keys === null || areKeys(keys, count), "a key for each");
+  demand(mac === null || isText(mac), "a mac");
+  const known = (functions as readonly string[]).length; // checked above
+  for (const f of fn) demand(f < known, "functions of its own");
+  for (let k = 0; k < count; k++)
+    for (let i = inputStart[k] as number; i < (inputStart[k + 1] as number); i++)
+      demand((inputs[i] as number) < base + k, "inputs that come before");
+}
+
+/** True for a list of `count` different keys. */
+export function areKeys(keys: unknown, count: number): keys is readonly Key[] {
+  return Array.isArray(keys) && keys.length === count && keys.every(isText) && new Set(keys).size === count;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function demand(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new RemoteProtocolError(`a layer of calls: expected ${what}`);
+}
+
+function wordsIn(fields: Readonly<Record<string, unknown>>, name: string, count: number): Uint32Array {
+  const bytes = fields[name];
+  demand(bytes instanceof Uint8Array && bytes.byteLength === 4 * count, `${count} numbers as ${name}`);
+  return words(bytes);
+}
+
+/** From 0 to `total`, by steps of at most `stepMax`. */
+function ascends(starts: Uint32Array, total: number, stepMax: number): boolean {
+  if (starts[0] !== 0 || starts.at(-1) !== total) return false;
+  for (let k = 1; k < starts.length; k++) {
+    const step = (starts[k] as number) - (starts[k - 1] as number); // k < length
+    if (step < 0 || step > stepMax) return false;
+  }
+  return true;
+}
