@@ -103,14 +103,16 @@ export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
   if (!client) return;
   const generation = core.nextGeneration++;
   const entered: Slot[] = [];
-  const tasks = event.tasks.filter((task) => slotFor(core, task.key) === undefined);
-  for (const task of tasks) if (!core.keys.has(task.key)) entered.push(addTask(core, task, generation));
+  // A key may stand twice in one submission: its first definition counts.
+  const tasks = event.tasks.filter((task) => {
+    if (slotFor(core, task.key) !== undefined) return false;
+    entered.push(addTask(core, task, generation));
+    return true;
+  });
   tasks.forEach((task, i) => {
-    const slot = entered[i];
-    if (slot === undefined) return; // the key stands twice in one submission
     addDependencies(
       core,
-      slot,
+      entered[i] as Slot, // one for each
       task.dependencies.map((key) => slotFor(core, key) ?? addData(core, key)),
     );
   });
