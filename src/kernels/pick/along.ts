@@ -2,6 +2,7 @@
 import { dtypeInfo } from "../../dtype/index.ts";
 import { NDArray, sizeOf } from "../../ndarray/index.ts";
 import { convert, copyStrided } from "../copy.ts";
+import { keepMasked } from "./mask-module.ts";
 
 /** Typed arrays of the widths in which elements are copied. */
 type Words = Uint8Array | Uint16Array | Uint32Array;
@@ -129,6 +130,11 @@ export function keepElements(out: NDArray, x: NDArray, mask: Uint8Array, count: 
   const rows = count === 0 ? 0 : out.size / count;
   for (let r = 0; r < rows; r++) {
     const place = { to: out.offset + r * count, from: x.offset + r * mask.length, count };
+    if (itemsize <= 8) {
+      const source = { buffer: from.buffer, byteOffset: from.byteOffset + place.from * itemsize };
+      const target = { buffer: to.buffer, byteOffset: to.byteOffset + place.to * itemsize, bytes: count * itemsize };
+      if (keepMasked(mask, itemsize as 1 | 2 | 4 | 8, source, target)) continue; // sizes of numbers up to 8 bytes
+    }
     if (itemsize === 1) keep8(to as Uint8Array, from as Uint8Array, mask, place);
     else if (itemsize === 2) keep16(to as Uint16Array, from as Uint16Array, mask, place);
     else if (itemsize === 4) keep32(to as Uint32Array, from as Uint32Array, mask, place);

@@ -5,6 +5,7 @@ import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
 import { copyStrided } from "../copy.ts";
 import { keepElements, packed, pickElements, sourcesOf } from "./along.ts";
+import { countTrueBytes, numbersMasked } from "./mask-module.ts";
 
 /** Bytes of an index of an element within a block. */
 const INDEX_BYTES = 4;
@@ -18,6 +19,8 @@ function flags(mask: NDArray): Uint8Array {
 }
 
 function countTrue(mask: Uint8Array): number {
+  const known = countTrueBytes(mask);
+  if (known !== null) return known;
   let count = 0;
   for (let i = 0; i < mask.length; i++) count += mask[i] as number; // 0 or 1
   return count;
@@ -102,7 +105,22 @@ interface Stretch {
   readonly end: number;
 }
 
-function countingUp(words: Uint32Array, from: number, mask: Uint8Array, { at, stop, value, end }: Stretch): number {
+/** Both of the following in segments; null elsewhere. */
+function numbered(
+  words: Uint32Array,
+  from: number,
+  mask: Uint8Array,
+  { at, stop, value, end }: Stretch,
+  step: 0 | 1,
+): number | null {
+  const to = { buffer: words.buffer, byteOffset: words.byteOffset + 4 * from, bytes: 4 * (end - from) };
+  return numbersMasked(mask.subarray(at, stop), { value, step }, to);
+}
+
+function countingUp(words: Uint32Array, from: number, mask: Uint8Array, stretch: Stretch): number {
+  const { at, stop, value, end } = stretch;
+  const count = numbered(words, from, mask, stretch, 1);
+  if (count !== null) return from + 2 * count;
   let w = from;
   for (let i = at; i < stop && w < end; i++) {
     const v = value + i - at;
@@ -113,7 +131,10 @@ function countingUp(words: Uint32Array, from: number, mask: Uint8Array, { at, st
   return w;
 }
 
-function repeating(words: Uint32Array, from: number, mask: Uint8Array, { at, stop, value, end }: Stretch): number {
+function repeating(words: Uint32Array, from: number, mask: Uint8Array, stretch: Stretch): number {
+  const { at, stop, value, end } = stretch;
+  const count = numbered(words, from, mask, stretch, 0);
+  if (count !== null) return from + 2 * count;
   const high = Math.floor(value / 2 ** 32);
   let w = from;
   for (let i = at; i < stop && w < end; i++) {

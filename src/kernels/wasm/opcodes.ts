@@ -271,6 +271,7 @@ export const SCALAR_COMPARE = {
 /** Scalar operations of one operand; the result's type stands before the dot, the operand's after it if it differs. */
 export const SCALAR1 = {
   "i32.ctz": 0x68,
+  "i32.popcnt": 0x69,
   "f64.abs": 0x99,
   "i32.wrap_i64": 0xa7,
   "i64.extend_i32_s": 0xac,
