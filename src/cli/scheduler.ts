@@ -1,66 +1,87 @@
 /** `rsdat scheduler`: the flags of `dask scheduler`. */
 import { Command, Option } from "commander";
-import { parseDurationMs, UnsupportedError } from "../base/index.ts";
+import { parseDurationMs } from "../base/index.ts";
 import { hostOfInterface } from "../comm/index.ts";
-import { createLogger, speaksDialect } from "../config/index.ts";
+import { config, createLogger, preload, speaksDialect } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
-import { wholeNumber, writePidFile } from "./flags.ts";
+import {
+  applyLogLevel,
+  type Refusals,
+  refuse,
+  type ServerFlags,
+  securityOf,
+  wholeNumber,
+  withRefused,
+  withServerFlags,
+  writePidFile,
+} from "./flags.ts";
 
-interface SchedulerFlags {
+interface SchedulerFlags extends ServerFlags {
   readonly host?: string;
   readonly port?: string;
   readonly interface?: string;
   readonly dashboardAddress: string;
   readonly dashboard: boolean;
+  readonly dashboardPrefix?: string;
   readonly schedulerFile?: string;
-  readonly journal?: string;
   readonly pidFile?: string;
   readonly idleTimeout?: string;
-  readonly jupyter?: boolean;
+  readonly journal?: string;
 }
+
+const REFUSED: Refusals = {
+  jupyter: ["--jupyter", "a scheduler in Node cannot host a Jupyter server; start one beside it"],
+};
 
 /** The command, ready to be added. */
 export function schedulerCommand(): Command {
-  return new Command("scheduler")
+  const command = new Command("scheduler")
     .description("Start a scheduler that clients and workers of rsdat and of Dask connect to")
     .option("--host <host>", "host to listen on, or an address such as tcp://10.0.0.1:8786; default: loopback")
     .option("--port <port>", "port to listen on, 0 for any", "8786")
     .option("--interface <name>", "network interface to listen on")
-    .option("--dashboard-address <address>", "port of /health and /json, e.g. :8787", ":8787")
+    .option("--dashboard-address <address>", "port of /health, /metrics and /json, e.g. :8787", ":8787")
     .option("--no-dashboard", "no HTTP")
+    .option("--dashboard-prefix <path>", "serve these pages under a path too, e.g. /proxy/8787")
     .option("--scheduler-file <file>", "write how to connect into this file, as JSON")
     .option(
       "--journal <file>",
       "remember in this file what clients ask for; started again with it, the scheduler takes over",
     )
     .option("--pid-file <file>", "write the process's id into this file")
-    .option("--idle-timeout <duration>", "end after so long without a task")
-    .addOption(new Option("--protocol <protocol>", "tcp").choices(["tcp", "tcp://"]))
-    .addOption(new Option("--jupyter").hideHelp())
+    .option("--idle-timeout <duration>", "end after so long without a task");
+  return withRefused(withServerFlags(command), REFUSED)
+    .addOption(new Option("--dashboard").default(true).hideHelp())
     .addOption(new Option("--no-jupyter").hideHelp())
     .addOption(new Option("--show").hideHelp())
+    .addOption(new Option("--no-show").hideHelp())
+    .addOption(new Option("--use-xheaders <boolean>").hideHelp()) // these pages hold no addresses that headers could change
     .action(async (flags: SchedulerFlags) => {
       await runScheduler(flags);
     });
 }
 
 async function runScheduler(flags: SchedulerFlags): Promise<void> {
-  if (flags.jupyter === true)
-    throw new UnsupportedError("--jupyter: a scheduler in Node cannot host a Jupyter server; start one beside it");
+  refuse(flags, REFUSED);
+  applyLogLevel(flags);
   const logger = createLogger("rsdat.scheduler", "info");
-  const { host, port } = whereToListen(flags);
+  const { host, port, protocol } = whereToListen(flags);
   const httpPort = flags.dashboard
     ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address")
     : undefined;
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
+  const preloads = await preload(flags.preload ?? config.texts("distributed.scheduler.preload"));
   const scheduler = await startScheduler({
     logger,
     port,
     dialect: speaksDialect(),
+    security: securityOf("scheduler", flags),
     httpPort: httpPort ?? null,
+    httpPrefix: flags.dashboardPrefix ?? null,
     schedulerFile: flags.schedulerFile ?? null,
     journal: flags.journal ?? null,
+    ...(protocol === undefined ? {} : { protocol }),
     ...(host === undefined ? {} : { host }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: parseDurationMs(flags.idleTimeout, "--idle-timeout") }),
   });
@@ -68,7 +89,9 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
   if (process.connected) process.on("disconnect", end);
   try {
+    await preloads.setup(scheduler);
     const reason = await scheduler.finished;
+    await preloads.teardown(scheduler);
     if (reason !== undefined) throw reason;
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
@@ -76,10 +99,18 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   }
 }
 
-function whereToListen(flags: SchedulerFlags): { readonly host: string | undefined; readonly port: number } {
+interface Place {
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly protocol: "tcp" | "tls" | undefined;
+}
+
+function whereToListen(flags: SchedulerFlags): Place {
   const port = wholeNumber(flags.port, "--port") ?? 8786;
-  if (flags.interface !== undefined) return { host: hostOfInterface(flags.interface), port };
-  if (flags.host === undefined || !/:/.test(flags.host)) return { host: flags.host, port };
+  const asked = flags.protocol?.startsWith("tls") ? "tls" : flags.protocol === undefined ? undefined : "tcp";
+  if (flags.interface !== undefined) return { host: hostOfInterface(flags.interface), port, protocol: asked };
+  if (flags.host === undefined || !/:/.test(flags.host)) return { host: flags.host, port, protocol: asked };
   const address = parseAddress(flags.host);
-  return { host: address.host, port: address.port || port };
+  const scheme = address.scheme === "tls" ? "tls" : asked;
+  return { host: address.host, port: address.port || port, protocol: scheme };
 }

@@ -3,11 +3,31 @@ import { mkdirSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
 import { hostOfInterface } from "../comm/index.ts";
-import { allottedCpus, allottedMemoryBytes, createLogger, memoryLimitBytes, readToken } from "../config/index.ts";
-import { runNanny, runWorkerProcess, type WorkerProcessOptions } from "../worker/index.ts";
-import { addressInFile, wholeNumber, writePidFile } from "./flags.ts";
+import {
+  allottedCpus,
+  allottedMemoryBytes,
+  config,
+  createLogger,
+  memoryLimitBytes,
+  preload,
+  readToken,
+} from "../config/index.ts";
+import { parseAddress } from "../protocol/index.ts";
+import { runNanny, runWorkerProcess, staggeredMs, type WorkerProcessOptions } from "../worker/index.ts";
+import {
+  addressInFile,
+  applyLogLevel,
+  type Refusals,
+  refuse,
+  type ServerFlags,
+  securityOf,
+  wholeNumber,
+  withRefused,
+  withServerFlags,
+  writePidFile,
+} from "./flags.ts";
 
-interface WorkerFlags {
+interface WorkerFlags extends ServerFlags {
   readonly name?: string;
   readonly nthreads?: string;
   readonly nworkers?: string;
@@ -17,21 +37,31 @@ interface WorkerFlags {
   readonly deathTimeout?: string;
   readonly lifetime?: string;
   readonly lifetimeStagger?: string;
+  readonly lifetimeRestart?: boolean;
   readonly host?: string;
   readonly interface?: string;
   readonly workerPort?: string;
+  readonly listenAddress?: string;
   readonly contactAddress?: string;
   readonly schedulerFile?: string;
   readonly pidFile?: string;
   readonly tokenFile?: string;
   readonly allowInsecure?: boolean;
   readonly nanny: boolean;
-  readonly protocol?: string;
+  readonly preloadNanny?: readonly string[];
+  readonly dashboard?: boolean;
+  readonly dashboardAddress?: string;
 }
+
+const REFUSED: Refusals = {
+  workerClass: ["--worker-class <class>", "there is one kind of worker here; use --preload for code of your own"],
+  nannyPort: ["--nanny-port <port>", "the nanny listens on no port: it watches its worker over a pipe"],
+};
 
 /** The command, ready to be added. */
 export function workerCommand(): Command {
-  return new Command("worker")
+  const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+  const command = new Command("worker")
     .description("Start a worker: its threads compute what the scheduler sends")
     .argument("[scheduler]", 'address of the scheduler, e.g. "tcp://10.0.0.1:8786"')
     .option("--scheduler-file <file>", "JSON file in which the scheduler wrote its address")
@@ -46,42 +76,64 @@ export function workerCommand(): Command {
     .option("--host <host>", "host to listen on; default: the one on the way to the scheduler")
     .option("--interface <name>", "network interface to listen on")
     .option("--worker-port <port>", "port to listen on; default: any")
+    .option("--listen-address <address>", "host and port to listen on, e.g. tcp://0.0.0.0:9000")
     .option("--contact-address <address>", "address that peers shall use, where it differs")
     .option("--death-timeout <duration>", "give up when no scheduler answers for so long", "60s")
     .option("--lifetime <duration>", "leave in good order after this time")
     .option("--lifetime-stagger <duration>", "spread the lifetimes of many workers by up to so much, plus or minus")
+    .option("--lifetime-restart", "the nanny starts a worker again whose lifetime is over")
+    .option("--no-lifetime-restart", "it does not")
     .option("--pid-file <file>", "write the process's id into this file")
     .option("--token-file <file>", "file with the cluster's token, mode 600; default RSDAT_TOKEN_FILE")
     .option("--allow-insecure", "run JavaScript that nobody vouches for")
-    .option("--nanny", "watch the worker from a parent process, and start it again when it dies", false)
+    .option(
+      "--nanny",
+      "watch the worker from a parent process: start it again when it dies or takes too much memory",
+      false,
+    )
     .option("--no-nanny", "no parent process")
-    .addOption(new Option("--protocol <protocol>", "tcp").choices(["tcp", "tcp://"]))
+    .option("--preload-nanny <module>", "module that the nanny imports first; may be repeated", several)
+    .option("--scheduler-sni <name>", "name by which the scheduler is asked for with TLS (SNI)")
+    .option("--dashboard-address <address>", "port of /health and /metrics, e.g. :8789; default: none")
     .addOption(new Option("--nworkers <n>", "one worker has all threads here").hideHelp())
     .addOption(new Option("--dashboard").hideHelp())
     .addOption(new Option("--no-dashboard").hideHelp())
-    .action(async (scheduler: string | undefined, flags: WorkerFlags) => {
+    .addOption(new Option("--dashboard-prefix <path>").hideHelp()); // these pages hold no links
+  return withRefused(withServerFlags(command), REFUSED).action(
+    async (scheduler: string | undefined, flags: WorkerFlags) => {
       process.exitCode = await runWorker(scheduler, flags);
-    });
+    },
+  );
 }
 
 async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Promise<number> {
+  refuse(flags, REFUSED);
+  applyLogLevel(flags);
   const logger = createLogger("rsdat.worker", "info");
   const options = workerOptions(scheduler, flags);
-  if (flags.nanny) {
-    const leave = new AbortController();
-    for (const signal of ["SIGTERM", "SIGUSR2", "SIGINT"] as const) process.on(signal, () => leave.abort());
-    const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
-    return runNanny({
-      command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
-      logger,
-      signal: leave.signal,
-    });
-  }
+  if (flags.nanny) return runWithNanny(flags, options);
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   return runWorkerProcess({
     ...options,
     logger,
     onStart: (worker) => logger.info(`worker ${worker.name} at ${worker.address}, registered to ${options.scheduler}`),
+  });
+}
+
+/** Watch a process that runs the same command line without a nanny. */
+async function runWithNanny(flags: WorkerFlags, { memoryLimitBytes }: WorkerProcessOptions): Promise<number> {
+  await preload(flags.preloadNanny ?? []);
+  const leave = new AbortController();
+  for (const signal of ["SIGTERM", "SIGUSR2", "SIGINT"] as const) process.on(signal, () => leave.abort());
+  const fraction = config.fraction("distributed.worker.memory.terminate");
+  const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
+  return runNanny({
+    command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
+    memoryMaxBytes: fraction === null || memoryLimitBytes === undefined ? null : fraction * memoryLimitBytes,
+    monitorIntervalMs: config.durationMs("distributed.worker.memory.monitor-interval") ?? 100,
+    restartsAfterLifetime: flags.lifetimeRestart ?? config.boolean("distributed.worker.lifetime.restart") ?? false,
+    logger: createLogger("rsdat.nanny", "info"),
+    signal: leave.signal,
   });
 }
 
@@ -91,7 +143,7 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
  * @throws {UnsupportedError} several workers in one process
  */
 export function workerOptions(scheduler: string | undefined, flags: WorkerFlags): WorkerProcessOptions {
-  if (flags.nworkers !== undefined && Number(flags.nworkers) !== 1) {
+  if (flags.nworkers !== undefined && flags.nworkers !== "auto" && Number(flags.nworkers) !== 1) {
     throw new UnsupportedError(
       `--nworkers ${flags.nworkers}: one rsdat worker uses all threads of a machine; give --nthreads instead`,
     );
@@ -102,13 +154,16 @@ export function workerOptions(scheduler: string | undefined, flags: WorkerFlags)
   if (address === undefined) throw new ArgumentError("no scheduler: give its address, or --scheduler-file");
   const nthreads = wholeNumber(flags.nthreads, "--nthreads") || allottedCpus().value;
   if (flags.localDirectory !== undefined) mkdirSync(flags.localDirectory, { recursive: true });
-  const host = flags.interface === undefined ? flags.host : hostOfInterface(flags.interface);
-  const port = wholeNumber(flags.workerPort, "--worker-port");
+  const { host, port } = whereToListen(flags);
+  const httpPort = wholeNumber(flags.dashboardAddress?.split(":").at(-1), "--dashboard-address");
+  const isShown = httpPort !== undefined && flags.dashboard !== false;
   return {
     scheduler: address,
+    security: securityOf("worker", flags),
     nthreads,
     memoryLimitBytes: memoryLimit(flags.memoryLimit),
-    resources: resourcesOf(flags.resources ?? ""),
+    resources:
+      flags.resources === undefined ? config.amounts("distributed.worker.resources") : resourcesOf(flags.resources),
     token: readToken(flags.tokenFile),
     allowInsecure: flags.allowInsecure ?? false,
     deathTimeoutMs: parseDurationMs(flags.deathTimeout ?? "60s", "--death-timeout"),
@@ -118,6 +173,8 @@ export function workerOptions(scheduler: string | undefined, flags: WorkerFlags)
     ...(flags.contactAddress === undefined ? {} : { contactAddress: flags.contactAddress }),
     ...(flags.localDirectory === undefined ? {} : { localDirectory: flags.localDirectory }),
     ...(flags.lifetime === undefined ? {} : { lifetimeMs: staggered(flags.lifetime, flags.lifetimeStagger) }),
+    ...(flags.preload === undefined ? {} : { preload: flags.preload }),
+    ...(isShown ? { httpPort } : {}),
   };
 }
 
@@ -143,8 +200,20 @@ function resourcesOf(text: string): ReadonlyMap<string, number> {
 }
 
 function staggered(lifetime: string, stagger: string | undefined): number {
-  const spread = stagger === undefined ? 0 : parseDurationMs(stagger, "--lifetime-stagger");
-  // The process's id spreads the workers of one array of jobs as well as a random number would.
-  const offset = ((process.pid * 2654435761) % 2 ** 32) / 2 ** 31 - 1;
-  return Math.max(1_000, parseDurationMs(lifetime, "--lifetime") + offset * spread);
+  const spreadMs =
+    stagger === undefined
+      ? (config.durationMs("distributed.worker.lifetime.stagger") ?? 0)
+      : parseDurationMs(stagger, "--lifetime-stagger");
+  return staggeredMs(parseDurationMs(lifetime, "--lifetime"), spreadMs, process.pid);
+}
+
+function whereToListen(flags: WorkerFlags): { readonly host: string | undefined; readonly port: number | undefined } {
+  const port = wholeNumber(flags.workerPort, "--worker-port");
+  if (flags.listenAddress !== undefined) {
+    if (flags.host !== undefined || flags.interface !== undefined || port !== undefined)
+      throw new ArgumentError("--listen-address says host and port: leave out --host, --interface and --worker-port");
+    const address = parseAddress(flags.listenAddress);
+    return { host: address.host === "" ? "0.0.0.0" : address.host, port: address.port };
+  }
+  return { host: flags.interface === undefined ? flags.host : hostOfInterface(flags.interface), port };
 }

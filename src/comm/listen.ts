@@ -14,6 +14,8 @@ export interface ListenOptions extends CommOptions {
   readonly contactHost?: string;
   /** Connections held at once; more are refused. Default 16384. */
   readonly connectionsMax?: number;
+  /** Connections that may wait to be accepted. Default Node's, 511. */
+  readonly backlog?: number | undefined;
   /** Time a newcomer has to shake hands. Default 10 s. */
   readonly handshakeTimeoutMs?: number;
   /** Certificates for `tls://` addresses, and whether others are refused. Default: none, and none are. */
@@ -76,6 +78,7 @@ function open(target: Address, accept: (channel: Channel) => void, options: List
   const how = {
     limits: options.limits ?? {},
     connectionsMax: options.connectionsMax ?? 16_384,
+    backlog: options.backlog ?? 511,
     contactHost: WILDCARDS.has(target.host) ? (options.contactHost ?? "127.0.0.1") : target.host,
     onError: (error: Error) =>
       options.logger?.[error instanceof RsdatError ? "warning" : "error"](`accepting connections: ${error.message}`, {

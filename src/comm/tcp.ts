@@ -201,6 +201,7 @@ export function connectTcp(address: Address, signal: AbortSignal, limits: Partia
 export interface AcceptOptions {
   readonly limits: Partial<FrameLimits>;
   readonly connectionsMax: number;
+  readonly backlog: number;
   readonly contactHost: string;
   readonly onError: (error: Error) => void;
 }
@@ -224,7 +225,7 @@ export async function acceptorOf(server: Server, address: Address, options: Acce
   server.maxConnections = options.connectionsMax;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen({ host: address.host || "0.0.0.0", port: address.port }, resolve);
+  server.listen({ host: address.host || "0.0.0.0", port: address.port, backlog: options.backlog }, resolve);
   try {
     await promise;
   } catch (cause) {

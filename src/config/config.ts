@@ -55,8 +55,11 @@ export class Config {
   }
 
   /** A number, or null where the key is unset. */
-  number(key: string): number | null {
-    return this.#read(key, "a number", (v) => (typeof v === "number" && Number.isFinite(v) ? v : undefined));
+  number(key: string, { isInfinite = false }: { readonly isInfinite?: boolean } = {}): number | null {
+    return this.#read(key, "a number", (v) => {
+      const n = isInfinite && (v === "inf" || v === ".inf") ? Number.POSITIVE_INFINITY : v;
+      return typeof n === "number" && (isInfinite ? !Number.isNaN(n) : Number.isFinite(n)) ? n : undefined;
+    });
   }
 
   /** A text, or null where the key is unset. */
@@ -67,6 +70,31 @@ export class Config {
   /** true or false, or null where the key is unset. */
   boolean(key: string): boolean | null {
     return this.#read(key, "true or false", (v) => (typeof v === "boolean" ? v : undefined));
+  }
+
+  /**
+   * A list of texts, a single text counting as one; empty where the key is unset.
+   * @throws {ConfigError} anything else
+   */
+  texts(key: string): readonly string[] {
+    const found = this.#read(key, "a list of texts", (v) => {
+      const items = Array.isArray(v) ? v : [v];
+      return items.every((item) => typeof item === "string") ? (items as string[]) : undefined;
+    });
+    return found ?? [];
+  }
+
+  /**
+   * Amounts by name; empty where the key is unset.
+   * @throws {ConfigError} anything but a mapping of numbers of 0 or more
+   */
+  amounts(key: string): ReadonlyMap<string, number> {
+    const found = this.#read(key, "amounts by name", (v) => {
+      const entries = isTree(v) ? Object.entries(v) : null;
+      if (!entries?.every(([, amount]) => typeof amount === "number" && amount >= 0)) return undefined;
+      return new Map(entries as [string, number][]);
+    });
+    return found ?? new Map();
   }
 
   /** Bytes of a size such as `"64MiB"`, or null where the key is unset. */

@@ -1,17 +1,26 @@
 /** Pages for machines: `/health`, `/metrics`, `/json/counts.json`, `/json/identity.json`. */
 import { createServer } from "node:http";
+import { desiredWorkers } from "./adaptive.ts";
 import type { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
-import { metricsText } from "./metrics.ts";
+import { metricsText, saturationOf } from "./metrics.ts";
 import type { RequestContext } from "./requests.ts";
+import { type PageGroup, pageGroups } from "./settings.ts";
 
 /** Serve on `port` of `host`; port 0 chooses one. */
 export async function serveHttp(
   context: RequestContext,
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port, prefix }: { readonly host: string; readonly port: number; readonly prefix: string },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const groups = pageGroups();
+  const above = prefix.replace(/^\/*|\/*$/g, "");
   const server = createServer((request, response) => {
-    const page = pageOf(context, request.url?.split("?")[0] ?? "/");
+    const path = request.url?.split("?")[0] ?? "/";
+    const page = pageOf(
+      context,
+      above !== "" && path.startsWith(`/${above}/`) ? path.slice(above.length + 1) : path,
+      groups,
+    );
     response.writeHead(page ? 200 : 404, { "content-type": page?.startsWith("{") ? "application/json" : "text/plain" });
     response.end(page ?? "not found\n");
   });
@@ -31,31 +40,38 @@ export async function serveHttp(
   };
 }
 
-function pageOf(context: RequestContext, path: string): string | null {
-  if (path === "/health") return "ok";
-  if (path === "/metrics") return metricsText(context.hub.machine.views, context.wallSeconds());
-  if (path === "/json/counts.json") return JSON.stringify(counts(context.hub));
-  if (path === "/json/identity.json") return JSON.stringify(identityOf(context, -1), plainMaps);
+function pageOf(context: RequestContext, path: string, groups: ReadonlySet<PageGroup>): string | null {
+  if (path === "/health" && groups.has("health")) return "ok";
+  if (path === "/metrics" && groups.has("prometheus")) return metricsText(context);
+  if (path === "/json/counts.json" && groups.has("json")) return JSON.stringify(countsPage(context.hub));
+  if (path === "/json/identity.json" && groups.has("json")) return JSON.stringify(identityOf(context, -1), plainMaps);
   return null;
 }
 
-/** Names as in Dask's page of the same address. */
-function counts(hub: Hub): Record<string, number> {
-  const { tasks, workers, clients, sent, recomputed, stolen } = hub.machine.views.counts();
-  const views = hub.machine.views.workers();
+/** Names as in Dask's page of the same address, and some of our own. */
+function countsPage(hub: Hub): Record<string, number> {
+  const { views } = hub.machine;
+  const { tasks, workers, clients, sent, recomputed, stolen } = views.counts();
+  const all = views.workers();
+  const { idle, saturated } = saturationOf(all);
   return {
-    bytes: views.reduce((sum, view) => sum + view.heldBytes, 0),
+    bytes: all.reduce((sum, view) => sum + view.heldBytes, 0),
     clients,
-    cores: views.reduce((sum, view) => sum + view.facts.nthreads, 0),
+    cores: all.reduce((sum, view) => sum + view.facts.nthreads, 0),
     erred: tasks.erred,
+    hosts: new Set(Array.from(hub.workers.values(), (worker) => worker.info.get("host"))).size,
+    idle,
+    memory: tasks.memory,
     processing: tasks.processing,
     released: tasks.released,
-    memory: tasks.memory,
-    queued: tasks.queued,
+    saturated,
+    tasks: Object.values(tasks).reduce((sum, count) => sum + count, 0),
     unrunnable: tasks["no-worker"],
     waiting: tasks.waiting,
-    tasks: Object.values(tasks).reduce((sum, count) => sum + count, 0),
+    waiting_data: all.reduce((sum, view) => sum + view.inMemory, 0),
     workers,
+    desired_workers: desiredWorkers(hub),
+    queued: tasks.queued,
     sent,
     recomputed,
     stolen,

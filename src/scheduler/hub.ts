@@ -12,6 +12,7 @@ import {
   serializeTaskSpec,
   type WorkerToScheduler,
 } from "../protocol/index.ts";
+import { Figures } from "./figures.ts";
 import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
@@ -67,6 +68,8 @@ export interface HubOptions {
 /** State of the shell: who is connected. Of tasks it knows nothing. */
 export class Hub {
   readonly machine: Scheduler;
+  /** Counted since the start. */
+  readonly figures: Figures = new Figures();
   readonly clock: Clock;
   readonly logger: Logger;
   readonly rpc: Rpc;
@@ -113,6 +116,7 @@ export class Hub {
     if (event.type === "restart") this.restoration?.note({ kind: "restart" });
     else if (event.type === "data-placed" && event.client !== null && this.clients.get(event.client)?.isNative)
       this.restoration?.note({ kind: "placed", client: event.client, keys: Array.from(event.whoHas.keys()) });
+    this.figures.note(event, this.machine.views);
     const outbox: SchedulerInstruction[] = [];
     try {
       // `now` and `stimulusId` are what BareEvent leaves out.

@@ -16,11 +16,14 @@ import {
   UNREGISTER,
   WHO_HAS_REQUEST,
 } from "../protocol/index.ts";
+import { adaptiveHandlers } from "./adaptive.ts";
 import { broadcast, passOn } from "./broadcast.ts";
+import type { SemaphoreFigures } from "./coordination/index.ts";
 import type { Hub } from "./hub.ts";
 import { identityOf, versions, workerIdentity } from "./identity.ts";
 import { operationHandlers } from "./operations.ts";
 import type { Plugins } from "./plugins.ts";
+import type { ProcessFigures } from "./process-figures.ts";
 import type { WorkerAddress } from "./state/index.ts";
 import type { TaskStream } from "./task-stream.ts";
 import { gather, scatter } from "./transfer.ts";
@@ -37,6 +40,8 @@ export interface RequestContext {
   readonly plugins: Plugins;
   readonly logs: KeptLogs;
   readonly taskStream: TaskStream;
+  readonly process: ProcessFigures;
+  readonly semaphores: () => readonly SemaphoreFigures[];
   /** Port of the pages for people and machines; null: none. */
   readonly httpPort: () => number | null;
   /** End the server once the answer is on its way. */
@@ -45,7 +50,13 @@ export interface RequestContext {
 
 /** Handlers by op. */
 export function requestHandlers(context: RequestContext): Handlers {
-  return { ...queries(context), ...actions(context), ...context.plugins.handlers(), ...operationHandlers(context) };
+  return {
+    ...queries(context),
+    ...actions(context),
+    ...context.plugins.handlers(),
+    ...operationHandlers(context),
+    ...adaptiveHandlers(context.hub),
+  };
 }
 
 function queries(context: RequestContext): Record<string, Handler> {

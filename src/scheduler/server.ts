@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import { type Clock, type Logger, type Security, WriteError } from "../base/index.ts";
 import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../comm/index.ts";
 import {
+  config,
   createLogger,
   type KeptLogs,
   keepLogs,
@@ -21,9 +22,11 @@ import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { Plugins } from "./plugins.ts";
+import { ProcessFigures } from "./process-figures.ts";
 import { Published } from "./published.ts";
 import { type RequestContext, requestHandlers } from "./requests.ts";
 import { Restoration } from "./restore.ts";
+import { machineSettings } from "./settings.ts";
 import type { SchedulerConfig, SchedulerViews } from "./state/index.ts";
 import { TaskStream } from "./task-stream.ts";
 import { serveWorker } from "./worker-connection.ts";
@@ -40,12 +43,14 @@ export interface SchedulerOptions {
   readonly security?: Security;
   /** Host in the address that others are told, when listening on all interfaces. Default: the first that is not loopback. */
   readonly contactHost?: string;
-  /** Ends the scheduler after so long without a task. Default: never. */
+  /** Ends the scheduler after so long without a task. Default `distributed.scheduler.idle-timeout`; null: never. */
   readonly idleTimeoutMs?: number | null;
   /** File that says how to connect, as JSON; written whole or not at all, removed at the end. */
   readonly schedulerFile?: string | null;
   /** Port of `/health` and `/json/…`; null: none. */
   readonly httpPort?: number | null;
+  /** Path under which these pages are served too. */
+  readonly httpPrefix?: string | null;
   /** Time that a graph of a Python client waits for a Python worker. Default 5 minutes. */
   readonly pythonWaitMs?: number;
   /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
@@ -59,7 +64,7 @@ export interface SchedulerOptions {
   readonly gatherMs?: number;
   /** Time that a client whose connection broke has to come back, with a journal. Default one minute. */
   readonly clientWaitMs?: number;
-  /** Limits of the machine. */
+  /** Limits of the machine; they win over `distributed.scheduler`. */
   readonly machine?: Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
   readonly clock?: Clock;
   readonly logger?: Logger;
@@ -104,6 +109,7 @@ class Server implements SchedulerServer {
   readonly #hub: Hub;
   readonly #context: RequestContext;
   readonly #finished = Promise.withResolvers<unknown>();
+  #coordination: Coordination | undefined;
   #listener: Listener | undefined;
   #http: { readonly port: number; close(): Promise<void> } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -113,14 +119,18 @@ class Server implements SchedulerServer {
     this.#options = options;
     this.#security = options.security ?? securityFor("scheduler");
     const clock = options.clock ?? systemClock;
-    this.#logs = keepLogs(options.logger ?? createLogger("rsdat.scheduler"), { name: "rsdat.scheduler", clock });
+    this.#logs = keepLogs(options.logger ?? createLogger("rsdat.scheduler"), {
+      name: "rsdat.scheduler",
+      clock,
+      length: config.number("distributed.admin.log-length") ?? Number.POSITIVE_INFINITY,
+    });
     this.#logger = this.#logs.logger;
     this.#rpc = new Rpc({ ...this.#handshake(), logger: this.#logger });
     this.#hub = new Hub({
       clock,
       logger: this.#logger,
       rpc: this.#rpc,
-      machine: options.machine ?? {},
+      machine: { ...machineSettings(), ...options.machine },
       onFatal: (error) => void this.#end(error),
     });
     const taskStream = new TaskStream(() => clock.wall() / 1000);
@@ -133,6 +143,8 @@ class Server implements SchedulerServer {
       wallSeconds: () => clock.wall() / 1000,
       plugins: new Plugins(this.#hub),
       logs: this.#logs,
+      process: new ProcessFigures(),
+      semaphores: () => this.#coordination?.semaphores() ?? [],
       taskStream,
       httpPort: () => this.httpPort,
       terminate: () => setImmediate(() => void this.#end(undefined)),
@@ -163,6 +175,7 @@ class Server implements SchedulerServer {
     const { host = "127.0.0.1", port = PORT, httpPort = null, schedulerFile = null } = this.#options;
     const published = new Published(this.#hub);
     const coordination = new Coordination(this.#hub, this.#options.clock ?? systemClock);
+    this.#coordination = coordination;
     const handlers: Handlers = {
       ...requestHandlers(this.#context),
       ...published.handlers(),
@@ -181,10 +194,16 @@ class Server implements SchedulerServer {
     this.#listener = await listen(
       formatAddress({ scheme, host, port }),
       (comm) => serveRequests(comm, handlers, this.#logger),
-      { ...this.#handshake(), contactHost, logger: this.#logger },
+      {
+        ...this.#handshake(),
+        contactHost,
+        logger: this.#logger,
+        backlog: config.number("distributed.comm.socket-backlog") ?? undefined,
+      },
     );
     try {
-      if (httpPort !== null) this.#http = await serveHttp(this.#context, { host, port: httpPort });
+      if (httpPort !== null)
+        this.#http = await serveHttp(this.#context, { host, port: httpPort, prefix: this.#options.httpPrefix ?? "" });
       if (schedulerFile !== null) this.#writeFile(schedulerFile);
     } catch (error) {
       await this.#end(undefined);
@@ -193,6 +212,7 @@ class Server implements SchedulerServer {
     if (scheme === "tcp" && !isLoopback(host)) this.#logger.warning(openDoor(this.address));
     this.#watchIdle();
     this.#logger.info(`scheduler at ${this.address}`);
+    if (this.#http) this.#logger.info(`pages at http://${host}:${this.#http.port}`);
     await restoration?.start();
   }
 
@@ -242,6 +262,7 @@ class Server implements SchedulerServer {
       await worker.stream.flush();
     }
     this.#hub.dispose();
+    this.#context.process.close();
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;
     if (schedulerFile) rmSync(schedulerFile, { force: true });
@@ -264,7 +285,7 @@ class Server implements SchedulerServer {
   }
 
   #watchIdle(): void {
-    const limit = this.#options.idleTimeoutMs;
+    const { idleTimeoutMs: limit = config.durationMs("distributed.scheduler.idle-timeout") } = this.#options;
     if (!limit) return;
     this.#idleTimer = setInterval(
       () => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { staggeredMs } from "./lifetime.ts";
 export type { NannyOptions } from "./nanny.ts";
 export { runNanny } from "./nanny.ts";
 export type { WorkerProcessOptions } from "./process.ts";

@@ -9,11 +9,37 @@ import type { WorkerCounts } from "./state/index.ts";
 /** Transfers since the start. */
 export interface TransferFigures {
   incomingCountTotal: number;
+  incomingBytesTotal: number;
+  /** Sum of the times of transfers that came in; several at once count several times. */
+  incomingSecondsTotal: number;
   outgoingBytes: number;
   outgoingCount: number;
   outgoingCountTotal: number;
+  outgoingBytesTotal: number;
   /** Bytes per second of the transfers that came in. */
   bandwidth: number;
+}
+
+/** None yet. */
+export function newTransfers(): TransferFigures {
+  return {
+    incomingCountTotal: 0,
+    incomingBytesTotal: 0,
+    incomingSecondsTotal: 0,
+    outgoingBytes: 0,
+    outgoingCount: 0,
+    outgoingCountTotal: 0,
+    outgoingBytesTotal: 0,
+    bandwidth: 1e8,
+  };
+}
+
+/** A transfer has come in. */
+export function noteIncoming(transfers: TransferFigures, nbytes: number, seconds: number): void {
+  transfers.incomingCountTotal++;
+  transfers.incomingBytesTotal += nbytes;
+  transfers.incomingSecondsTotal += seconds;
+  if (seconds > 0.005 && nbytes > 1e6) transfers.bandwidth = 0.9 * transfers.bandwidth + 0.1 * (nbytes / seconds);
 }
 
 /** Versions of our software in the form of Dask's; Python packages are absent here and say so. */
@@ -51,7 +77,7 @@ export class MetricsSource {
       bandwidth: { total: transfers.bandwidth, workers: new Map(), types: new Map() },
       digestsTotalSinceHeartbeat: new Map(),
       managedBytes: counts.managedBytes,
-      spilledBytes: { memory: 0, disk: 0 },
+      spilledBytes: { memory: stats.spill.bytesOnDisk, disk: stats.spill.bytesOnDisk },
       transfer: {
         incomingBytes: counts.incomingBytes,
         incomingCount: counts.incomingCount,

@@ -1,11 +1,19 @@
 /** A worker as a whole process: signals, lifetime, a parent that may die. */
-import { createLogger } from "../config/index.ts";
+import { config, createLogger, preload } from "../config/index.ts";
+import { parseAddress } from "../protocol/index.ts";
+import { serveWorkerHttp } from "./http.ts";
+import { staggeredMs } from "./lifetime.ts";
+import type { WorkerNotice } from "./nanny.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
 
 /** How a worker process is to live. */
 export interface WorkerProcessOptions extends WorkerOptions {
-  /** Leave in good order after this time. */
+  /** Leave in good order after this time. Default `distributed.worker.lifetime`. */
   readonly lifetimeMs?: number;
+  /** Modules to import first. Default `distributed.worker.preload`. */
+  readonly preload?: readonly string[];
+  /** Port of `/health` and `/metrics`. Default: none. */
+  readonly httpPort?: number;
   /** Told once the worker is registered. */
   readonly onStart?: (worker: Worker) => void;
 }
@@ -47,15 +55,40 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
   if (process.connected) process.on("disconnect", onDisconnect);
   let lifetime: NodeJS.Timeout | undefined;
   try {
+    const preloads = await preload(options.preload ?? config.texts("distributed.worker.preload"));
     worker = await Worker.start({ ...options, logger });
+    await preloads.setup(worker);
+    if (options.httpPort !== undefined) {
+      const host = parseAddress(worker.address).host;
+      const { port } = await serveWorkerHttp(worker, { host, port: options.httpPort });
+      logger.info(`metrics at http://${host}:${port}/metrics`);
+    }
     options.onStart?.(worker);
-    if (options.lifetimeMs !== undefined)
-      lifetime = setTimeout(() => leave("its lifetime is over"), options.lifetimeMs);
+    tellNanny({ notice: "registered" });
+    const lifetimeMs = options.lifetimeMs ?? configuredLifetimeMs();
+    if (lifetimeMs !== null) {
+      lifetime = setTimeout(() => {
+        tellNanny({ notice: "lifetime" });
+        leave("its lifetime is over");
+      }, lifetimeMs);
+    }
     logger.info(`closed: ${await worker.closed}`);
+    await preloads.teardown(worker);
     return 0;
   } finally {
     clearTimeout(lifetime);
     process.off("disconnect", onDisconnect);
     for (const [signal, handler] of handlers) process.off(signal, handler);
   }
+}
+
+/** A parent that is no nanny hears it too, and passes it over. */
+function tellNanny(notice: WorkerNotice): void {
+  if (process.connected) process.send?.(notice);
+}
+
+function configuredLifetimeMs(): number | null {
+  const lifetimeMs = config.durationMs("distributed.worker.lifetime.duration");
+  const staggerMs = config.durationMs("distributed.worker.lifetime.stagger") ?? 0;
+  return lifetimeMs === null ? null : staggeredMs(lifetimeMs, staggerMs, process.pid);
 }

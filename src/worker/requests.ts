@@ -12,6 +12,7 @@ import {
   WORKER_GATHER,
 } from "../protocol/index.ts";
 import { fetchFrom } from "./fetch.ts";
+import type { WorkerFigures } from "./figures.ts";
 import { type TransferFigures, versionsOf } from "./metrics.ts";
 import type { ValueFacts } from "./state/index.ts";
 import type { Outgoing, Stored, Values } from "./values.ts";
@@ -28,10 +29,10 @@ export interface RequestContext {
   free(keys: readonly Key[]): void;
   close(reason: string): void;
   isPaused(): boolean;
+  figures(): WorkerFigures;
+  /** Peers served at once; further ones are told to come back. 1 while paused. */
+  readonly outgoingCountMax: number;
 }
-
-/** Peers served at once; further ones are told to come back. Dask: 50, and 1 while paused. */
-const OUTGOING_MAX = 50;
 
 /** Handlers by wire op. */
 export function workerHandlers(context: RequestContext): Handlers {
@@ -56,6 +57,7 @@ export function workerHandlers(context: RequestContext): Handlers {
       return null;
     },
     keys: () => context.values.keys().map(valueOfKey),
+    figures: () => context.figures(),
     ping: () => Buffer.from("pong"),
     versions: () => VERSIONS.answer(versionsOf(packageVersion())),
     identity: () => ({ type: "Worker", id: context.address, address: context.address }),
@@ -80,11 +82,12 @@ async function sendData(
   comm: Comm,
 ): Promise<typeof NO_REPLY | { status: string }> {
   const { transfers } = context;
-  if (transfers.outgoingCount >= (context.isPaused() ? 1 : OUTGOING_MAX)) return { status: "busy" };
+  if (transfers.outgoingCount >= (context.isPaused() ? 1 : context.outgoingCountMax)) return { status: "busy" };
   const outgoing: Outgoing[] = [];
   const data = new Map<Key, Serialized>();
   for (const key of keys) {
-    const value = context.values.outgoing(key);
+    const found = context.values.outgoing(key);
+    const value = found instanceof Promise ? await found : found;
     if (!value) continue;
     outgoing.push(value);
     data.set(key, value.serialized);
@@ -93,6 +96,7 @@ async function sendData(
   transfers.outgoingCount++;
   transfers.outgoingCountTotal++;
   transfers.outgoingBytes += nbytes;
+  transfers.outgoingBytesTotal += nbytes;
   try {
     comm.send(GET_DATA.answer({ status: "OK", data }));
     await comm.flushed();

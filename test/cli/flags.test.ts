@@ -1,12 +1,16 @@
 /** Flags of the commands, without starting anything. */
 import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { addressInFile, wholeNumber } from "../../src/cli/flags.ts";
-import { workerOptions } from "../../src/cli/worker.ts";
+import { main } from "../../src/cli/index.ts";
+import { schedulerCommand } from "../../src/cli/scheduler.ts";
+import { workerCommand, workerOptions } from "../../src/cli/worker.ts";
 import { hostOfInterface } from "../../src/comm/index.ts";
 import { allottedMemoryBytes } from "../../src/config/index.ts";
+import { describePeer, PYTHON, run } from "../peers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rsdat-flags-"));
 
@@ -101,6 +105,54 @@ test("a token file that others can read is refused", () => {
   const own = join(folder, "own");
   writeFileSync(own, "secret\n", { mode: 0o600 });
   expect(workerOptions("tcp://h:1", { nanny: false, tokenFile: own }).token).toBe("secret");
+});
+
+test("a listen address says host and port, and nothing else may", () => {
+  expect(workerOptions("tcp://h:1", { nanny: false, listenAddress: "tcp://0.0.0.0:9000" })).toMatchObject({
+    host: "0.0.0.0",
+    port: 9000,
+  });
+  expect(workerOptions("tcp://h:1", { nanny: false, listenAddress: "tcp://:9000" })).toMatchObject({ host: "0.0.0.0" });
+  expect(() => workerOptions("tcp://h:1", { nanny: false, listenAddress: "tcp://:1", workerPort: "2" })).toThrow(
+    /leave out --host, --interface and --worker-port/,
+  );
+});
+
+test("flags of Dask's that cannot be honoured are refused with what to do instead", async () => {
+  for (const [args, hint] of [
+    [["worker", "tcp://h:1", "--worker-class", "x.Y"], "--worker-class: there is one kind of worker here"],
+    [["worker", "tcp://h:1", "--nanny-port", "3000"], "--nanny-port: the nanny listens on no port"],
+    [["scheduler", "--jupyter"], "--jupyter: a scheduler in Node cannot host a Jupyter server"],
+  ] as const) {
+    const said: string[] = [];
+    const write = process.stderr.write;
+    process.stderr.write = (text) => said.push(String(text)) > 0;
+    await main(args);
+    process.stderr.write = write;
+    expect(said.join("")).toMatch(new RegExp(`^rsdat: ${hint}`));
+    expect(process.exitCode).toBe(1);
+    process.exitCode = undefined;
+  }
+});
+
+/** What a command knows, by the name of each flag; hidden ones too. */
+function flagsOf(command: Command): Set<string> {
+  return new Set(command.options.flatMap(({ long }) => (long ? [long] : [])));
+}
+
+describePeer("beside dask's own commands", ["dask", "distributed"], () => {
+  test.each([
+    ["scheduler", schedulerCommand],
+    ["worker", workerCommand],
+  ] as const)("every flag of dask %s is known here", async (name, make) => {
+    const help = await run(join(dirname(PYTHON), "dask"), [name, "--help"]);
+    const theirs = new Set(help.match(/--[a-z][a-z-]+/g));
+    const known = flagsOf(make());
+    // A name that ends in a dash is one that a line of the help breaks.
+    const asked = [...theirs].filter((flag) => !["--version", "--help"].includes(flag) && !flag.endsWith("-"));
+    expect(asked.length).toBeGreaterThan(15);
+    expect(asked.filter((flag) => !known.has(flag))).toEqual([]);
+  });
 });
 
 test("interfaces by name; whole numbers", () => {

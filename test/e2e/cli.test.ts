@@ -85,6 +85,95 @@ test("a nanny starts a killed worker again, and leaves with it", async () => {
   await waitGone([second]);
 });
 
+test("a nanny kills a worker that takes too much memory; one whose lifetime is over comes back if it is to", async () => {
+  await using scheduler = startRsdat(["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]);
+  const [, address = ""] = await scheduler.waitFor(/scheduler at (tcp:[\d./:]+)/);
+  const flags = ["worker", address, "--nanny", "--nthreads", "1", "--memory-limit", "400MiB", "--allow-insecure"];
+  await using nanny = startRsdat([...flags, "--name", "greedy"]);
+  await nanny.waitFor(/registered to/);
+  await using client = await Client.connect(address);
+  const greedy = await client.submit(
+    () => {
+      // Kept for ever, as a leak is; a little at a time, so that the nanny sees it.
+      const kept: Uint8Array[] = [];
+      const until = Date.now() + 10_000;
+      while (Date.now() < until) if (kept.length < 600) kept.push(new Uint8Array(2 ** 20).fill(1));
+      return kept.length;
+    },
+    [],
+    { pure: false, workers: ["greedy"] },
+  );
+  await nanny.waitFor(/of memory, over 380\D.*it is killed/);
+  client.cancel([greedy], { force: true });
+  await nanny.waitFor(/starting it again \(1 of 5\)[\s\S]*registered to/);
+  expect(await (await client.submit(() => 7, [], { pure: false })).result()).toBe(7);
+  await using reborn = startRsdat([...flags, "--name", "mortal", "--lifetime", "1s", "--lifetime-restart"]);
+  await reborn.waitFor(/lifetime is over; starting it again[\s\S]*registered to/);
+  reborn.process.kill("SIGTERM");
+  expect(await reborn.exit, reborn.output()).toBe(0);
+});
+
+test("preloaded modules are set up and torn down; a worker has pages; log levels are obeyed; prefixes too", async () => {
+  const module = join(folder, "preload.mjs");
+  writeFileSync(
+    module,
+    `export const setup = (server) => console.log("SETUP " + server.address);
+     export const teardown = (server) => console.log("TEARDOWN");`,
+  );
+  await using scheduler = startRsdat([
+    ...[
+      "scheduler",
+      "--host",
+      "127.0.0.1",
+      "--port",
+      "0",
+      "--dashboard-address",
+      ":0",
+      "--dashboard-prefix",
+      "/proxy/1",
+    ],
+    ...["--preload", module, "--log-level", "debug"],
+  ]);
+  const [, address = ""] = await scheduler.waitFor(/SETUP (tcp:[\d./:]+)/);
+  await using worker = startRsdat(
+    [
+      "worker",
+      address,
+      "--nthreads",
+      "1",
+      "--memory-limit",
+      "512MiB",
+      "--dashboard-address",
+      ":0",
+      "--preload",
+      module,
+    ],
+    { env: { RSDAT_LOG: "rsdat.worker=info,error" } },
+  );
+  const [, pages = ""] = await worker.waitFor(/metrics at (http:[\d./:]+)\/metrics/);
+  expect(await (await fetch(`${pages}/health`)).text()).toBe("ok");
+  expect(await (await fetch(`${pages}/metrics`)).text()).toMatch(/^dask_worker_threads 1$/m);
+  const [, home = ""] = await scheduler.waitFor(/pages at (http:[\d./:]+)/);
+  for (const prefix of ["", "/proxy/1"]) expect(await (await fetch(`${home}${prefix}/health`)).text()).toBe("ok");
+  await using silent = startRsdat([
+    "worker",
+    address,
+    "--nthreads",
+    "1",
+    "--memory-limit",
+    "512MiB",
+    "--log-level",
+    "error",
+    "--name",
+    "silent",
+  ]);
+  await scheduler.waitFor(/"name":"silent"/);
+  scheduler.process.kill("SIGTERM");
+  expect([await scheduler.exit, await worker.exit, await silent.exit]).toEqual([0, 0, 0]);
+  expect(silent.output()).toBe("");
+  for (const process of [scheduler, worker]) expect(process.output()).toContain("TEARDOWN");
+});
+
 test("mistakes are one line and exit code 1", async () => {
   await using refused = startRsdat(["worker", "tcp://127.0.0.1:9", "--death-timeout", "300ms", "--nthreads", "1"]);
   await using small = startRsdat(["worker", "tcp://127.0.0.1:9", "--memory-limit", "50MB"]);

@@ -65,7 +65,7 @@ export const ROOMS: readonly Room[] = [
       "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock and the default logger",
     imports: ["base"],
     ambient: ["env", "console", "clock", "timers", "process"],
-    node: ["fs", "os", "path"],
+    node: ["fs", "os", "path", "url"],
     packages: ["yaml", "pino"],
   },
   {
@@ -157,7 +157,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the shell around its machine: listens, feeds the machine, sends; http",
     imports: ["base", "graph", "scheduler/state", "config", "protocol", "comm"],
     ambient: ["timers", "clock", "process"],
-    node: ["http", "fs", "os", "crypto", "zlib"],
+    node: ["http", "fs", "os", "crypto", "zlib", "perf_hooks"],
   },
   {
     name: "worker/state",
@@ -171,7 +171,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the shell around its machine: registers, gathers, hands tasks to the executor",
     imports: ["base", "dtype", "ndarray", "graph", "worker/state", "config", "protocol", "comm", "executor"],
     ambient: ["timers", "clock", "env", "process"],
-    node: ["child_process", "os", "fs", "path", "url", "crypto"],
+    node: ["child_process", "os", "fs", "path", "url", "crypto", "http"],
   },
   {
     name: "local",

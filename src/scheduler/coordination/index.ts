@@ -5,21 +5,27 @@ import type { CoordinationMessage } from "../../protocol/index.ts";
 import type { Hub } from "../hub.ts";
 import { eventHandlers } from "./events.ts";
 import { Queues } from "./queues.ts";
-import { semaphoreHandlers } from "./semaphores.ts";
+import { type SemaphoreFigures, semaphoreTable } from "./semaphores.ts";
 import { Variables } from "./variables.ts";
+
+export type { SemaphoreFigures };
 
 /** All four tables. */
 export class Coordination {
   readonly handlers: Handlers;
+  /** Semaphores and locks that are known now. */
+  readonly semaphores: () => readonly SemaphoreFigures[];
   readonly #queues: Queues;
   readonly #variables: Variables;
 
   constructor(hub: Hub, clock: Clock) {
     this.#queues = new Queues(hub);
     this.#variables = new Variables(hub);
+    const semaphores = semaphoreTable(clock);
+    this.semaphores = semaphores.figures;
     this.handlers = {
       ...eventHandlers(),
-      ...semaphoreHandlers(clock),
+      ...semaphores.handlers,
       ...this.#queues.handlers(),
       ...this.#variables.handlers(),
     };

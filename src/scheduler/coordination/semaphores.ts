@@ -10,21 +10,50 @@ interface Semaphore {
   /** Monotonic milliseconds of the last sign of life, by lease. */
   readonly leases: Map<string, number>;
   readonly waiters: Waiters<true>;
+  acquired: number;
+  released: number;
+}
+
+/** One semaphore, for people and tools. */
+export interface SemaphoreFigures {
+  readonly name: string;
+  readonly max: number;
+  readonly active: number;
+  readonly pending: number;
+  /** Leases taken and given back since it was registered. */
+  readonly acquired: number;
+  readonly released: number;
 }
 
 /** How often leases are looked at, in milliseconds: Dask's `locks.lease-validation-interval`. */
 const VALIDATE_MS = 10_000;
 
-/** Handlers over one table of semaphores. */
-export function semaphoreHandlers(clock: Clock): Handlers {
+/** A table of semaphores: its handlers, and what it holds now. */
+export function semaphoreTable(clock: Clock): { readonly handlers: Handlers; figures(): SemaphoreFigures[] } {
   const all = new Map<string, Semaphore>();
+  const figures = (): SemaphoreFigures[] =>
+    Array.from(all, ([name, { max, leases, waiters, acquired, released }]) => ({
+      // A name that is a text is told without the quotes under which it is kept.
+      name: name.startsWith('"') ? String(JSON.parse(name)) : name,
+      max,
+      active: leases.size,
+      pending: waiters.size,
+      acquired,
+      released,
+    }));
+  return { handlers: semaphoreHandlers(clock, all), figures };
+}
+
+function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers {
   const find = (request: ReadonlyMap<unknown, unknown>): Semaphore => {
     const found = all.get(nameIn(request));
     if (!found) throw new NotFoundError(`Semaphore or Lock ${nameIn(request)} not known`);
     return found;
   };
   const free = (semaphore: Semaphore, lease: string): void => {
-    if (semaphore.leases.delete(lease)) semaphore.waiters.give(true);
+    if (!semaphore.leases.delete(lease)) return;
+    semaphore.released++;
+    semaphore.waiters.give(true);
   };
   const expire = (semaphore: Semaphore): void => {
     const { timeout } = semaphore;
@@ -48,6 +77,8 @@ export function semaphoreHandlers(clock: Clock): Handlers {
           timeout: typeof timeout === "number" ? timeout : null,
           leases: new Map(),
           waiters: new Waiters(),
+          acquired: 0,
+          released: 0,
         });
       return null;
     },
@@ -59,6 +90,7 @@ export function semaphoreHandlers(clock: Clock): Handlers {
       for (;;) {
         expire(semaphore);
         if (semaphore.leases.has(lease) || semaphore.leases.size < semaphore.max) {
+          if (!semaphore.leases.has(lease)) semaphore.acquired++;
           semaphore.leases.set(lease, clock.now());
           return true;
         }

@@ -79,6 +79,8 @@ export class Core {
     this.config = {
       sendAhead: 1,
       sendAheadMs: 5,
+      saturation: null,
+      stealing: true,
       allowedFailures: 3,
       workerTtlMs: 300_000,
       admission: true,

@@ -95,6 +95,8 @@ export interface TaskRun {
   readonly fetchTasks: Uint32Array;
   /** Index into `addresses`: its first holder. */
   readonly fetchFrom: Uint32Array;
+  /** Bytes of each; absent where the graph says them. */
+  readonly fetchBytes?: Float64Array;
   readonly addresses: readonly WorkerAddress[];
   readonly stimulusId: string;
 }
@@ -225,6 +227,13 @@ export interface SchedulerConfig {
   readonly sendAhead?: number;
   /** Milliseconds of work sent to each thread ahead, once tasks have been timed. Default 5. */
   readonly sendAheadMs?: number;
+  /**
+   * Tasks that a worker has at the most, per thread; null: as many as the times of its tasks ask for, by the two above.
+   * Dask's `worker-saturation`.
+   */
+  readonly saturation?: number | null;
+  /** False: tasks that wait at a busy worker stay there. Default true. */
+  readonly stealing?: boolean;
   /** Workers that may vanish under a task before it is blamed. Dask: 3. */
   readonly allowedFailures?: number;
   /** Silence after which a worker is taken for lost. Dask: 5 minutes. Infinity: never. */

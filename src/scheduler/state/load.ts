@@ -13,6 +13,7 @@ const STEAL_MS = 2;
 export function timeTask(core: Core, worker: WorkerState, ms: number): void {
   const { nthreads } = worker.facts;
   worker.meanTaskMs = Number.isNaN(worker.meanTaskMs) ? ms : worker.meanTaskMs * (1 - NEWEST) + ms * NEWEST;
+  if (core.config.saturation !== null) return;
   const perThread = Math.min(AHEAD_MAX, core.config.sendAheadMs / Math.max(worker.meanTaskMs, 1e-3));
   worker.ahead = Math.max(core.config.sendAhead, Math.round(nthreads * perThread));
 }
@@ -23,12 +24,21 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const load = isRunning ? loadOf(worker) : Number.POSITIVE_INFINITY;
   const { nthreads } = worker.facts;
   member(core.idle, worker, load < nthreads);
-  worker.ahead = Math.max(worker.ahead, core.config.sendAhead);
+  worker.ahead = leastAhead(core, worker);
   worker.aheadMost = Math.max(worker.aheadMost, worker.ahead);
   member(core.roomy, worker, load >= nthreads && load < nthreads + worker.ahead);
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
   member(core.busy, worker, isRunning && spare > 0 && isWorthIt);
+}
+
+/** What a saturation allows, exactly; without one what was found so far, or the least. */
+function leastAhead(core: Core, worker: WorkerState): number {
+  const { saturation, sendAhead } = core.config;
+  if (saturation === null) return Math.max(worker.ahead, sendAhead);
+  if (saturation === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
+  const { nthreads } = worker.facts;
+  return Math.max(0, Math.ceil(saturation * nthreads) - nthreads);
 }
 
 function member(set: Set<WorkerState>, worker: WorkerState, isIn: boolean): void {

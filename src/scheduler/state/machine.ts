@@ -71,7 +71,7 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
     core.flushRuns();
     retireProgress(core);
   } while (core.isUnsettled);
-  steal(core);
+  if (core.config.stealing) steal(core);
   if (core.emptied.size > 0) {
     for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
     core.emptied.clear();

@@ -16,6 +16,10 @@ export interface WorkerView {
   readonly lastSeenMs: number;
   readonly memoryBytes: number;
   readonly processing: number;
+  /** Of these: tasks that gave their thread back. */
+  readonly longRunning: number;
+  /** Mean time of a task there; NaN: none was timed. */
+  readonly meanTaskMs: number;
   readonly inMemory: number;
   /** Bytes of results held. */
   readonly heldBytes: number;
@@ -162,6 +166,8 @@ export class SchedulerViews {
       extraBytes,
       heldBytes,
       processing: worker.processing.size,
+      longRunning: worker.longRunning.size,
+      meanTaskMs: worker.meanTaskMs,
       inMemory: worker.has.size,
     };
   }

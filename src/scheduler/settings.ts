@@ -1,0 +1,31 @@
+/** What the configuration says about a scheduler: `distributed.scheduler`. */
+import { type Config, config } from "../config/index.ts";
+import type { SchedulerConfig } from "./state/index.ts";
+
+/** Limits of the machine. */
+export type MachineSettings = Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
+
+/** Dask's default, under which tasks are sent ahead by the time that they take. */
+const SATURATION_DEFAULT = 1.1;
+
+/** @throws {ConfigError} a setting is not what it should be */
+export function machineSettings(from: Config = config): MachineSettings {
+  const saturation = from.number("distributed.scheduler.worker-saturation", { isInfinite: true });
+  const ttlMs = from.durationMs("distributed.scheduler.worker-ttl");
+  return {
+    allowedFailures: from.number("distributed.scheduler.allowed-failures") ?? 3,
+    workerTtlMs: ttlMs ?? Number.POSITIVE_INFINITY,
+    stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
+    saturation: saturation === SATURATION_DEFAULT ? null : saturation,
+  };
+}
+
+/** Groups of pages, by the names that Dask gives to the modules that serve them. */
+export type PageGroup = "health" | "prometheus" | "json" | "info";
+
+/** Groups that are served; routes of Dask's that have no pages here are passed over. */
+export function pageGroups(from: Config = config): ReadonlySet<PageGroup> {
+  const groups: readonly PageGroup[] = ["health", "prometheus", "json", "info"];
+  const routes = from.texts("distributed.scheduler.http.routes");
+  return new Set(groups.filter((group) => routes.some((route) => route.split(".").at(-1) === group)));
+}

@@ -1,0 +1,87 @@
+/** A worker's pages for machines: `/health` and `/metrics`, in Prometheus' text format 0.0.4 under Dask's names. */
+import { createServer } from "node:http";
+import type { Worker } from "./worker.ts";
+
+/** Serve on `port` of the worker's host; port 0 chooses one. */
+export async function serveWorkerHttp(
+  worker: Worker,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<{ readonly port: number; close(): void }> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split("?")[0];
+    const page = path === "/health" ? "ok" : path === "/metrics" ? workerMetricsText(worker) : null;
+    response.writeHead(page === null ? 404 : 200, { "content-type": "text/plain" });
+    response.end(page ?? "not found\n");
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, host, resolve);
+  await promise;
+  server.unref(); // nobody waits for a page
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound ? bound.port : port,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+type Samples = number | readonly (readonly [label: string, value: number])[];
+
+/** The page. */
+export function workerMetricsText(worker: Worker): string {
+  const { figures, metrics, outgoingBytesTotal } = worker.describe();
+  const { transfer, managedBytes, memory, taskCounts, spilledBytes } = metrics;
+  const rows: readonly (readonly [name: string, type: "gauge" | "counter", help: string, samples: Samples])[] = [
+    ["tasks", "gauge", "Number of tasks at worker", Array.from(taskCounts, ([state, n]) => [`state="${state}"`, n])],
+    ["threads", "gauge", "Number of worker threads", figures.threads],
+    [
+      "memory_bytes",
+      "gauge",
+      "Memory breakdown",
+      [
+        ['type="managed"', managedBytes],
+        ['type="unmanaged"', Math.max(0, memory - managedBytes)],
+        ['type="spilled"', spilledBytes.disk],
+      ],
+    ],
+    ["transfer_incoming_bytes", "gauge", "Bytes of open transfers from other workers", transfer.incomingBytes],
+    ["transfer_incoming_count", "gauge", "Open transfers from other workers", transfer.incomingCount],
+    ["transfer_incoming_count_total", "counter", "Transfers from other workers", transfer.incomingCountTotal],
+    ["transfer_outgoing_bytes", "gauge", "Bytes of open transfers to other workers", transfer.outgoingBytes],
+    ["transfer_outgoing_count", "gauge", "Open transfers to other workers", transfer.outgoingCount],
+    ["transfer_outgoing_bytes_total", "counter", "Bytes sent to other workers", outgoingBytesTotal],
+    ["transfer_outgoing_count_total", "counter", "Transfers to other workers", transfer.outgoingCountTotal],
+    [
+      "spill_bytes_total",
+      "counter",
+      "Bytes written to disk for want of room",
+      [['activity="write"', figures.bytesSpilled]],
+    ],
+  ];
+  const own: typeof rows = [
+    ["busy_seconds_total", "counter", "Time of compute threads in tasks", figures.busySeconds],
+    ["store_seconds_total", "counter", "Of that: in tasks that read or wrote stores", figures.storeSeconds],
+    ["read_bytes_total", "counter", "Bytes read from stores", figures.bytesRead],
+    ["written_bytes_total", "counter", "Bytes written to stores", figures.bytesWritten],
+    ["peak_bytes", "gauge", "Highest bytes of live blocks", figures.peakBytes],
+    ["kernels_compiled_total", "counter", "Kernels compiled", figures.kernels.modulesCompiled],
+  ];
+  return [...rows.map((row) => family("dask_worker_", row)), ...own.map((row) => family("rsdat_worker_", row))].join(
+    "",
+  );
+}
+
+function family(
+  prefix: string,
+  [name, type, help, samples]: readonly [string, "gauge" | "counter", string, Samples],
+): string {
+  const full = `${prefix}${name}`;
+  const lines =
+    typeof samples === "number"
+      ? [`${full} ${samples}\n`]
+      : samples.map(([label, value]) => `${full}{${label}} ${value}\n`);
+  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("")}`;
+}

@@ -1,0 +1,70 @@
+/** When a worker's process takes so much memory that nothing new may start: `distributed.worker.memory.pause`. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { config } from "../config/index.ts";
+import type { Executor } from "../executor/index.ts";
+
+/** What a process takes, in bytes. */
+export interface MemoryFigures {
+  /** Resident memory of the process. */
+  readonly residentBytes: number;
+  /** Of the arena: ever used, so resident at the most. */
+  readonly touchedBytes: number;
+  /** Of the arena: in blocks now. */
+  readonly liveBytes: number;
+  /** Of the main thread's heap and what hangs on it. */
+  readonly heapBytes: number;
+}
+
+/** What a worker may take. */
+export interface MemoryBounds {
+  readonly limitBytes: number;
+  /** Of the limit: what admission gives to blocks. */
+  readonly budgetBytes: number;
+  /** The setting. */
+  readonly pauseFraction: number;
+  /** True under a scheduler that does not count bytes. */
+  readonly isForeign: boolean;
+}
+
+/**
+ * True while nothing new may start. A scheduler that does not count bytes needs Dask's rule: all memory against the limit.
+ * Where bytes are admitted, blocks never exceed their budget, and a pause for the sake of planned blocks could never end:
+ * then memory has to be over the threshold, and so have the bytes that nobody planned, over theirs.
+ */
+export function mustPause(figures: MemoryFigures, bounds: MemoryBounds): boolean {
+  const { limitBytes, budgetBytes, pauseFraction, isForeign } = bounds;
+  if (isForeign) return figures.heapBytes + figures.liveBytes > pauseFraction * limitBytes;
+  const unplanned = Math.max(figures.heapBytes, figures.residentBytes - figures.touchedBytes);
+  return (
+    unplanned + figures.liveBytes > pauseFraction * limitBytes && unplanned > pauseFraction * (limitBytes - budgetBytes)
+  );
+}
+
+/** Look at this process's memory until `signal` is aborted, and say when nothing new may start and when it may again. */
+export async function watchMemory(
+  executor: Executor,
+  { limitBytes, isForeign }: Pick<MemoryBounds, "limitBytes" | "isForeign">,
+  { signal, onChange }: { readonly signal: AbortSignal; onChange(isFull: boolean, figures: MemoryFigures): void },
+): Promise<void> {
+  const pauseFraction = config.fraction("distributed.worker.memory.pause");
+  const intervalMs = config.durationMs("distributed.worker.memory.monitor-interval");
+  if (pauseFraction === null || !intervalMs) return;
+  const bounds = { limitBytes, budgetBytes: executor.budgetBytes, isForeign, pauseFraction };
+  let wasFull = false;
+  for (;;) {
+    await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
+    if (signal.aborted) return;
+    const { heapUsed, external, rss } = process.memoryUsage();
+    const { bytesTouched, bytesLive } = executor.stats();
+    const figures = {
+      residentBytes: rss,
+      touchedBytes: bytesTouched,
+      liveBytes: bytesLive,
+      heapBytes: heapUsed + external,
+    };
+    const isFull = mustPause(figures, bounds);
+    if (isFull !== wasFull) onChange(isFull, figures);
+    wasFull = isFull;
+  }
+}
