@@ -248,13 +248,15 @@ function longRunning(core: Core, worker: WorkerState, message: LongRunning): voi
   refreshWorker(core, worker);
 }
 
+/** A key that nobody knows any more is not to be looked for: else the worker would ask for ever. As Dask does. */
 function refreshWhoHas(core: Core, worker: WorkerState, keys: readonly Key[]): void {
   const whoHas = new Map<Key, WorkerAddress[]>();
   for (const key of keys) {
     const slot = core.find(key);
-    whoHas.set(key, slot === undefined ? [] : addresses(core, slot));
+    if (slot === undefined) core.free(worker, key);
+    else whoHas.set(key, addresses(core, slot));
   }
-  core.sendWorker(worker, { op: "refresh-who-has", whoHas, stimulusId: core.stimulusId });
+  if (whoHas.size > 0) core.sendWorker(worker, { op: "refresh-who-has", whoHas, stimulusId: core.stimulusId });
 }
 
 function stealResponse(core: Core, worker: WorkerState, message: StealResponse): void {
