@@ -13,6 +13,9 @@ export type {
   BlockResult,
 } from "./blocks/call-layer.ts";
 export * from "./blocks/delayed.ts";
+export type { DelayedFunction, DelayedOptions, LaterArguments, Lazily } from "./blocks/delayed-call.ts";
+export { DelayedCall, delayed } from "./blocks/delayed-call.ts";
+export * from "./blocks/from-delayed.ts";
 export * from "./blocks/gufunc.ts";
 export * from "./blocks/map-blocks.ts";
 export type { Blocked, BlockFunction, BlocksOf, MapBlocksOptions, NumberArray, UserBlock } from "./blocks/map-layer.ts";

@@ -5,24 +5,34 @@ import {
   errorFromRecord,
   InvariantError,
   invariant,
-  type Logger,
   MemoryBudgetError,
-  silentLogger,
 } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
-import type { Graph, TaskSpec } from "../graph/index.ts";
-import { copyStrided, createSegment, enableWide } from "../kernels/index.ts";
+import type { Graph, Key } from "../graph/index.ts";
+import { copyStrided, createSegment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
 import { fetchReads } from "./fetch.ts";
-import { type Hold, isBlock, type Job, largest, type Needs, NOT_RUN, needsOf, packJob } from "./job.ts";
+import {
+  CANCELLED,
+  callsFunction,
+  type Hold,
+  isBlock,
+  type Job,
+  largest,
+  type Needs,
+  NOT_RUN,
+  needsOf,
+  packJob,
+} from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { Lane, type LaneTask } from "./lane.ts";
 import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
-import { type Program, Programs } from "./programs.ts";
+import { type Program, Programs, type Trust } from "./programs.ts";
+import { Reaper } from "./reaper.ts";
 import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { estimateBytes } from "./sizes.ts";
 import { Spill } from "./spill.ts";
@@ -33,7 +43,8 @@ import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTas
 /** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
 const HEAP_BYTES = 512 * 2 ** 20;
 
-class ThreadedExecutor implements Executor {
+/** The executor of this process's threads; {@link import("./create.ts").createExecutor} makes it. */
+export class ThreadedExecutor implements Executor {
   readonly threads: number;
   readonly budgetBytes: number;
   readonly spillBytes: number;
@@ -44,6 +55,7 @@ class ThreadedExecutor implements Executor {
   readonly #pool: ThreadPool;
   readonly #kernels: KernelShare;
   readonly #lane: Lane;
+  readonly #reaper: Reaper;
   /** Jobs by slot, free slots, jobs that wait for a slot or a gap in the arena. */
   readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
@@ -98,6 +110,7 @@ class ThreadedExecutor implements Executor {
       onPost: (post) => this.#posts.set(post.slot, post),
       onDeath: (slot, error, isLast) => this.#onDeath(slot, error, isLast),
     });
+    this.#reaper = new Reaper({ ring: this.#ring, threads, kill: (thread) => this.#pool.kill(thread) });
     this.#lane = new Lane({
       arena: this.#arena,
       ring: this.#ring,
@@ -105,6 +118,7 @@ class ThreadedExecutor implements Executor {
       freeSlots: this.#freeSlots,
       isReady: (block) => this.isResident(block),
       free: (block) => this.#free(block),
+      reaper: this.#reaper,
     });
   }
 
@@ -211,7 +225,7 @@ class ThreadedExecutor implements Executor {
     for (const input of task.inputs) if (isBlock(input)) this.#arena.retain(input);
     if (this.#inFlight++ === 0) this.#awake.ref();
     if (task.signal?.aborted) {
-      queueMicrotask(() => this.#finish(job, { status: "cancelled", ...NOT_RUN }));
+      queueMicrotask(() => this.#finish(job, CANCELLED));
       return;
     }
     task.signal?.addEventListener("abort", job.onAbort, { once: true });
@@ -219,10 +233,16 @@ class ThreadedExecutor implements Executor {
     if (this.#waiting.length === 1) this.#pump();
   }
 
-  open(graph: Graph, trust: (spec: TaskSpec) => boolean, signal: AbortSignal | null = null): Programs {
+  open(graph: Graph, trust: Trust, signal: AbortSignal | null = null): Programs {
     const programs = new Programs(graph, trust, signal);
-    signal?.addEventListener("abort", () => this.#lane.cancel(programs), { once: true });
+    const onAbort = (): void => this.#lane.cancel((job) => job.programs === programs);
+    signal?.addEventListener("abort", onAbort, { once: true });
     return programs;
+  }
+
+  abort(key: Key): void {
+    for (const job of [...this.#waiting, ...this.#jobs]) if (job?.task.key === key) this.#cancel(job);
+    this.#lane.cancel(({ programs, task }) => programs.graph.key(task) === key);
   }
 
   close(programs: Programs): void {
@@ -258,9 +278,8 @@ class ThreadedExecutor implements Executor {
     clearInterval(this.#awake);
     await this.#pool.close();
     this.#spill?.close();
-    for (const job of [...this.#waiting, ...this.#jobs])
-      if (job) this.#finish(job, { status: "cancelled", ...NOT_RUN });
-    for (const slot of this.#lane.slots()) this.#finishLane(slot, { status: "cancelled", ...NOT_RUN });
+    for (const job of [...this.#waiting, ...this.#jobs]) if (job) this.#finish(job, CANCELLED);
+    for (const slot of this.#lane.slots()) this.#finishLane(slot, CANCELLED);
   }
 
   /** Bytes or a gap came free; not now, since a caller may be in the middle of an outcome. */
@@ -519,16 +538,18 @@ class ThreadedExecutor implements Executor {
 
   #cancel(job: Job): void {
     job.stop.abort();
-    if (job.hold?.message)
-      this.#ring.cancel(job.hold.slot); // its thread answers
-    else if (job.hold === null && this.#waiting.includes(job)) {
+    if (job.hold?.message) {
+      const { slot, spec } = job.hold;
+      this.#ring.cancel(slot); // its thread answers, or is ended
+      if (callsFunction(spec)) this.#reaper.watch(slot, () => this.#jobs[slot] === job);
+    } else if (job.hold === null && this.#waiting.includes(job)) {
       this.#waiting.splice(this.#waiting.indexOf(job), 1);
-      this.#finish(job, { status: "cancelled", ...NOT_RUN });
+      this.#finish(job, CANCELLED);
     }
   }
 
   #fail(job: Job, error: unknown): void {
-    if (error instanceof CancelledError) this.#finish(job, { status: "cancelled", ...NOT_RUN });
+    if (error instanceof CancelledError) this.#finish(job, CANCELLED);
     else {
       const record = taskErrorRecord(error, job.task.key);
       queueMicrotask(() => {
@@ -563,30 +584,16 @@ class ThreadedExecutor implements Executor {
   #onDeath(slot: number, error: ErrorRecord, isLast: boolean): void {
     if (isLast) this.#dead = error;
     for (const doomed of isLast ? this.#lane.slots() : slot >= 0 && this.#lane.job(slot) ? [slot] : []) {
-      const { programs, task } = this.#lane.job(doomed) as LaneTask; // one of its slots
+      const { programs, task, isCancelled } = this.#lane.job(doomed) as LaneTask; // one of its slots
       const record = taskErrorRecord(errorFromRecord(error), programs.graph.key(task));
-      this.#finishLane(doomed, { status: "error", error: record, ...NOT_RUN });
+      this.#finishLane(doomed, isCancelled ? CANCELLED : { status: "error", error: record, ...NOT_RUN });
     }
     const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
     for (const job of doomed) {
       if (!job) continue;
-      this.#finish(job, { status: "error", error: taskErrorRecord(errorFromRecord(error), job.task.key), ...NOT_RUN });
+      const failed = taskErrorRecord(errorFromRecord(error), job.task.key);
+      this.#finish(job, job.stop.signal.aborted ? CANCELLED : { status: "error", error: failed, ...NOT_RUN });
     }
     this.#drain();
   }
-}
-
-/**
- * An executor with its own threads and arena; end it with `await using` or its async disposal.
- * It holds the event loop only while tasks are under way.
- */
-export function createExecutor(options: ExecutorOptions): Executor {
-  if (options.wide) widenKernels(options.logger ?? silentLogger);
-  return new ThreadedExecutor(options);
-}
-
-/** Before the threads compile anything: the setting is the process's. */
-function widenKernels(logger: Logger): void {
-  const { state, reason } = enableWide();
-  if (state === "refused") logger.warning("kernels are not widened: the self-test failed", { kernel: reason });
 }

@@ -4,7 +4,7 @@
  * Imports: base, dtype, ndarray, kernels, graph, io.
  * @module
  */
-export { createExecutor } from "./executor.ts";
+export { createExecutor } from "./create.ts";
 export type { LaneTask } from "./lane.ts";
 export type { Programs } from "./programs.ts";
 export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";

@@ -42,6 +42,14 @@ export function isBlock(input: TaskInput): input is BlockHandle {
 /** Of a task that no thread has run. */
 export const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRead: 0, bytesWritten: 0 };
 
+/** Of a task that was given up before a thread had run it. */
+export const CANCELLED: { readonly status: "cancelled" } & SlotFigures = { status: "cancelled", ...NOT_RUN };
+
+/** True where a function of a user runs, which may never end. */
+export function callsFunction(spec: TaskSpec): boolean {
+  return spec.steps.some((step) => step.do === "call");
+}
+
 /** What a task needs before it can be told to a thread. */
 export interface Needs {
   readonly spec: TaskSpec;

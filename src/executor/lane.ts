@@ -4,9 +4,11 @@
  */
 import type { TaskId } from "../graph/index.ts";
 import type { Arena, Place } from "./arena.ts";
+import { callsFunction } from "./job.ts";
 import type { MessageStore } from "./message-store.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import { type BlockFacts, encodeProgram, type Program, type Programs } from "./programs.ts";
+import type { Reaper } from "./reaper.ts";
 import { OWN, RECORD_INPUTS_MAX, writeRecord } from "./record.ts";
 import { type MessagePlace, type Ring, SLOTS } from "./ring.ts";
 import type { BlockHandle, TaskInput, TaskOutcome } from "./types.ts";
@@ -17,6 +19,8 @@ export interface LaneTask {
   readonly task: TaskId;
   readonly inputs: readonly TaskInput[];
   readonly done: (outcome: TaskOutcome) => void;
+  /** It was told to stop. */
+  isCancelled?: boolean;
 }
 
 /** A task that is in the ring. */
@@ -41,6 +45,7 @@ export interface LaneOptions {
   readonly isReady: (block: BlockHandle) => boolean;
   /** Drop a reference. */
   readonly free: (block: BlockHandle) => void;
+  readonly reaper: Reaper;
 }
 
 /** Jobs of the lane, by slot. */
@@ -121,10 +126,14 @@ export class Lane {
     return this.#jobs.flatMap((job, slot) => (job ? [slot] : []));
   }
 
-  /** What is in the ring of a graph ends before it starts, as far as it has not. */
-  cancel(programs: Programs): void {
+  /** What is in the ring ends before it starts, as far as it has not; a function that does not end is ended. */
+  cancel(isMeant: (job: LaneTask) => boolean): void {
+    const { ring, reaper } = this.#options;
     this.#jobs.forEach((job, slot) => {
-      if (job?.programs === programs) this.#options.ring.cancel(slot);
+      if (!job || !isMeant(job)) return;
+      job.isCancelled = true;
+      ring.cancel(slot);
+      if (callsFunction(job.programs.of(job.task).spec)) reaper.watch(slot, () => this.#jobs[slot] === job);
     });
   }
 

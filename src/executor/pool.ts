@@ -75,6 +75,11 @@ export class ThreadPool {
     }
   }
 
+  /** End a thread in the middle of its task; another takes its place. */
+  kill(k: number): void {
+    void this.#threads[k]?.worker.terminate();
+  }
+
   /** A task ended: the threads are well. */
   noteEnd(): void {
     this.#deaths = 0;

@@ -5,7 +5,7 @@ import type { Graph, Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { LaneTask } from "./lane.ts";
-import type { Programs } from "./programs.ts";
+import type { Programs, Trust } from "./programs.ts";
 import type { SpillFigures, SpillOptions } from "./spill.ts";
 
 /** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
@@ -28,7 +28,7 @@ export interface ExecutorTask {
   readonly inputs: readonly TaskInput[];
   /** Allows `call` steps: the caller has verified their mac, or the operator allows insecure code. Default false. */
   readonly trusted?: boolean;
-  /** Cancels before the start and between steps. */
+  /** Cancels before the start and between steps; a function of a user wherever it is. */
   readonly signal?: AbortSignal;
 }
 
@@ -119,10 +119,15 @@ export interface Executor extends AsyncDisposable {
    * Begin with a graph, whose tasks then are numbers. `trust` says whether a program with user code may run; `signal`
    * cancels all its tasks. To be closed when no task of it comes any more.
    */
-  open(graph: Graph, trust: (spec: TaskSpec) => boolean, signal?: AbortSignal | null): Programs;
+  open(graph: Graph, trust: Trust, signal?: AbortSignal | null): Programs;
   close(programs: Programs): void;
   /** As `submit`, for a task of a graph. */
   submitOf(task: LaneTask): void;
+  /**
+   * Give up a task that is under way or waits: it ends as `cancelled`, unless it has ended by then. A function of a user
+   * that does not end by itself is ended with its thread, which is replaced.
+   */
+  abort(key: Key): void;
   /** As `submit`. Resolves for every way a task can end. */
   run(task: ExecutorTask): Promise<TaskOutcome>;
 }

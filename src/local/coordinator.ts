@@ -297,6 +297,7 @@ export class Coordinator implements AsyncDisposable {
     for (const instruction of outbox) {
       if (instruction.type === "execute") this.#execute(instruction);
       else if (instruction.type === "drop") for (const key of instruction.keys) this.#drop(key);
+      else if (instruction.type === "abort") this.#executor.abort(instruction.key);
       else if (instruction.type === "send") messages.push(instruction.message);
       else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tellWorker({ type: "wake" }));
       else invariant(instruction.type === "close", "there is nobody to gather from");

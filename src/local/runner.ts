@@ -2,10 +2,12 @@
 import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
 import { computeThreads, config, memoryLimitBytes, spillSetting } from "../config/index.ts";
-import { budgetBytesWithin } from "../executor/index.ts";
+import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
 import {
+  type CallTask,
   Graph,
   type Hold,
+  type Key,
   type OutputGroup,
   type Plan,
   type Runner,
@@ -14,6 +16,7 @@ import {
   type RunProgress,
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
+import { runCallsOn } from "./calls.ts";
 import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
@@ -34,6 +37,9 @@ export interface LocalOptions {
   readonly admission?: boolean;
 }
 
+/** Part of the memory for blocks that results of single calls may take, beside those of plans. */
+const CALLS_SHARE = 4;
+
 /** A run that has not ended. */
 interface Pending {
   readonly blocks: NDArray[][];
@@ -50,6 +56,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #worker: Worker | null = null;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
+  #calls: Executor | null = null;
   /** Bytes of blocks that are kept between runs. */
   #keptBytes = 0;
 
@@ -129,6 +136,13 @@ export class LocalRunner implements Runner, AsyncDisposable {
     return { names: kept.outputs.map((output) => kept.layer(output).name), wait: () => ended, release };
   }
 
+  /** Calls of functions have threads of their own: their values are no blocks of a plan. */
+  async runCalls(calls: readonly CallTask[], wanted: readonly Key[], options: RunOptions): Promise<readonly unknown[]> {
+    const { threads, budgetBytes } = this.#resolved();
+    this.#calls ??= createExecutor({ threads, budgetBytes: budgetBytes / CALLS_SHARE });
+    return runCallsOn(this.#calls, calls, { wanted, options });
+  }
+
   /** What will come of a group; asked for before the run begins. */
   #await(id: number, { outputs, signal, onProgress }: OutputGroup): Promise<readonly (readonly NDArray[])[]> {
     const worker = this.#started();
@@ -181,7 +195,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
     this.#worker = null;
-    await worker?.terminate();
+    const calls = this.#calls;
+    this.#calls = null;
+    await Promise.all([worker?.terminate(), calls?.[Symbol.asyncDispose]()]);
     this.#rejectAll(new CancelledError("the runner was closed"));
   }
 

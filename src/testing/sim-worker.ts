@@ -223,6 +223,8 @@ export class SimWorker {
       case "drop-blocks":
         for (const ref of instruction.refs) this.values.delete(ref);
         return;
+      case "abort":
+        return; // simulated work goes on to its end, as a kernel's may
       case "send":
       case "send-finished":
         return this.#around.toScheduler(this, instruction.message);

@@ -233,6 +233,33 @@ describe("the budget", () => {
     expect(own.stats().bytesLive).toBe(0);
   });
 
+  it("W-C4 ends a function that does not end by itself, and goes on", async () => {
+    await using own = createExecutor({ threads: 1, budgetBytes: MIB });
+    const started = new Int32Array(new SharedArrayBuffer(4));
+    const endless = specOf(1, [
+      {
+        do: "call",
+        dtype: "float64",
+        shape: [1],
+        text: "(s) => { Atomics.store(s, 0, 1); while (true) {} }",
+        inputs: [0],
+        args: null,
+        mac: null,
+      },
+    ]);
+    const key = keyOf("endless", 0);
+    const running = own.run({ key, spec: endless, inputs: [{ value: started }], trusted: true });
+    const next = own.run({ key: keyOf("t", 1), spec: counting(1), inputs: [] });
+    while (Atomics.load(started, 0) === 0) await new Promise((resolve) => setImmediate(resolve));
+    own.abort(keyOf("another", 0));
+    own.abort(key);
+    expect((await running).status).toBe("cancelled");
+    const after = await next;
+    expect(after.status).toBe("ok");
+    if (after.status === "ok") own.release(after.output);
+    expect(own.stats()).toMatchObject({ bytesLive: 0, inFlight: 0, threadsLost: 1 });
+  });
+
   it("waits for the bytes of a cancelled task that runs on", async () => {
     await using own = createExecutor({ threads: 2, budgetBytes: MIB });
     const stop = new AbortController();

@@ -1,10 +1,9 @@
-/** Single blocks of lazy arrays, to be computed, handed on or put together one by one. dask `to_delayed`, `from_delayed`. */
-import { DTypeMismatchError, ShapeError } from "../../base/index.ts";
+/** Single blocks of lazy arrays, to be computed or handed on one by one. dask `to_delayed`. */
 import type { DType } from "../../dtype/index.ts";
 import type { Key, LayerNode, Plan } from "../../graph/index.ts";
 import { blockKey } from "../../graph/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
-import { ChunkedArray } from "../chunked-array.ts";
+import type { ChunkedArray } from "../chunked-array.ts";
 import { type Computable, type ComputeOptions, computeAll, explainAll } from "../compute.ts";
 
 /** One block of a lazy array; nothing of the others is computed for it. */
@@ -16,6 +15,11 @@ export class Delayed implements Computable<NDArray> {
   constructor(block: ChunkedArray, key: Key) {
     this.#block = block;
     this.key = key;
+  }
+
+  /** The block as an array of one chunk. */
+  get array(): ChunkedArray {
+    return this.#block;
   }
 
   get shape(): readonly number[] {
@@ -50,18 +54,4 @@ export function toDelayed(x: ChunkedArray): Delayed[] {
   let positions: number[][] = [[]];
   for (const n of grid) positions = positions.flatMap((p) => Array.from({ length: n }, (_, k) => [...p, k]));
   return positions.map((p) => new Delayed(x.blocks(...p), blockKey(x.name, p)));
-}
-
-/**
- * The block as an array of one chunk.
- * @throws {ShapeError} {DTypeMismatchError} the block is another than said
- */
-export function fromDelayed(
-  value: Delayed,
-  { shape, dtype = value.dtype }: { readonly shape: readonly number[]; readonly dtype?: DType },
-): ChunkedArray {
-  if (shape.length !== value.shape.length || shape.some((n, k) => n !== value.shape[k]))
-    throw new ShapeError(`fromDelayed of a block of shape (${value.shape.join(", ")}) as (${shape.join(", ")})`);
-  if (dtype !== value.dtype) throw new DTypeMismatchError(`fromDelayed of a block of ${value.dtype} as ${dtype}`);
-  return new ChunkedArray(value.outputs[0] as LayerNode); // one output
 }

@@ -138,6 +138,8 @@ export type WorkerInstruction =
       readonly inputStart: readonly number[];
       readonly inputs: readonly Ref[];
     }
+  /** Give up this one, which runs: nobody wants its result. It still ends with `execute-failure` or as it would have. */
+  | { readonly type: "abort"; readonly key: Key }
   /** Ask `worker` for these keys in one request; answer with one of the `gather-*` events. */
   | { readonly type: "gather"; readonly worker: WorkerAddress; readonly keys: readonly Key[]; readonly nbytes: number }
   /** Let go of these values. */
@@ -210,6 +212,8 @@ export interface WorkerMachine {
   counts(): WorkerCounts;
   /** What a value of this key is called here; the key itself for an unknown one. */
   refOf(key: Key): Ref;
+  /** Graphs whose tasks may come in columns. */
+  graphs(): Iterable<Graph>;
   /** Keys of all values in memory, by what they are called here. */
   held(): ReadonlyMap<Ref, Key>;
   /** True when at most one task runs and none is ready to follow it. */

@@ -5,7 +5,7 @@
  * in between; the later attempt runs afresh under its own run id.
  */
 import { InvariantError } from "../../base/index.ts";
-import { showKey } from "../../graph/index.ts";
+import { showKey, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask } from "../../protocol/index.ts";
 import type { Core } from "./core.ts";
 import { isOrdered, type KnownGraph, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
@@ -127,13 +127,27 @@ function toWaiting(core: Core, task: WorkerTask): void {
   if (!order) throw new InvariantError(`task ${showKey(task.key)} is to wait without an order to compute it`);
   task.need = core.limits.budgetBytes === null || isInColumns(order) ? null : core.needOf(order.runSpec);
   core.setState(task, "waiting");
-  const inputs = isInColumns(order)
-    ? order.graph.expand(task.taskId).dependencies.map((id) => core.ensureBlock(order, id, task.priority))
-    : Array.from(order.whoHas.keys(), (key) => core.ensure(key, task.priority)).filter((input) => input !== task); // nonsense of a peer: a task cannot wait for itself
+  const inputs = isInColumns(order) ? blockInputs(core, task, order) : keyInputs(core, task, order);
   task.dependencies = inputs;
   for (const input of inputs) input.dependents.add(task);
   countInputs(core, task);
 }
+
+function blockInputs(core: Core, task: WorkerTask, order: KnownGraph): readonly WorkerTask[] {
+  const count = order.edges.dependencies(task.taskId, ids);
+  if (count === 0) return NO_INPUTS;
+  const inputs: WorkerTask[] = [];
+  for (let k = 0; k < count; k++) inputs.push(core.ensureBlock(order, ids[k] as TaskId, task.priority)); // k < count
+  return inputs;
+}
+
+function keyInputs(core: Core, task: WorkerTask, order: ComputeTask): readonly WorkerTask[] {
+  const inputs = Array.from(order.whoHas.keys(), (key) => core.ensure(key, task.priority));
+  return inputs.filter((input) => input !== task); // nonsense of a peer: a task cannot wait for itself
+}
+
+const ids: TaskId[] = [];
+const NO_INPUTS: readonly WorkerTask[] = [];
 
 /** See which inputs are here; fetch the others, unless they are being computed here. */
 function countInputs(core: Core, task: WorkerTask): void {
@@ -351,10 +365,12 @@ function unlink(core: Core, task: WorkerTask): void {
   task.dependencies = [];
 }
 
-/** What runs or flies cannot be called back: its end is awaited and its result dropped. */
+/** What runs or flies is given up, but not at once: its end is awaited, and its result dropped. */
 function cancel(core: Core, task: WorkerTask): void {
   if (task.state === "executing" || task.state === "long-running" || task.state === "flight")
     task.previous = task.state;
+  if (task.previous === "executing" || task.previous === "long-running")
+    core.outbox.push({ type: "abort", key: task.key });
   if (task.previous !== "flight") unlink(core, task);
   core.setState(task, "cancelled");
   task.next = null;

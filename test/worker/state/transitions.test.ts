@@ -75,6 +75,16 @@ describe("computing", () => {
     ]);
   });
 
+  test("W-C4 a running task that is freed is given up at once, a waiting one needs no end", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(order("x"), order("y", { priority: [1] }));
+    expect(d.free("y")).not.toContainEqual({ type: "abort", key: k("y") });
+    expect(d.free("x")).toContainEqual({ type: "abort", key: k("x") });
+    d.fail("x");
+    expect(d.sent.filter((message) => message.op === "task-erred")).toEqual([]);
+    expect(d.state("x")).toBeUndefined();
+  });
+
   test("a task that secedes frees its thread and still reports", () => {
     const d = new Driver({ nthreads: 1 });
     d.scheduler(order("x"), order("y", { priority: [1] }));
