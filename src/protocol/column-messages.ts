@@ -4,7 +4,19 @@
  * Only peers that both said `rsdat` in the handshake send them.
  */
 import { RemoteProtocolError } from "../base/index.ts";
-import { BYTES, type Codec, type Family, family, INTEGER, listOf, NUMBER, type Op, op, TEXT } from "./codec.ts";
+import {
+  BYTES,
+  type Codec,
+  type Family,
+  family,
+  INTEGER,
+  listOf,
+  NUMBER,
+  type Op,
+  op,
+  optional,
+  TEXT,
+} from "./codec.ts";
 import {
   type Ops,
   SCHEDULER_OPS,
@@ -43,6 +55,8 @@ export interface RunTasks {
   /** Numbers of the inputs in the graph, and who holds each: indices of `addresses`. */
   readonly fetchTasks: Uint32Array;
   readonly fetchFrom: Uint32Array;
+  /** Bytes of each; absent where the graph says them. */
+  readonly fetchBytes?: Float64Array;
   readonly addresses: readonly string[];
   readonly stimulusId: string;
 }
@@ -120,10 +134,13 @@ function checked<M extends { readonly op: string }>(
 }
 
 function brokenRun(run: Omit<RunTasks, "op">): string | null {
-  const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, addresses } = run;
+  const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, fetchBytes, addresses } = run;
   const n = tasks.length;
   if (runIds.length !== n || ranks.length !== n || fetchStart.length !== n + 1) return "columns of different lengths";
   if (fetchFrom.length !== fetchTasks.length) return "inputs without holders";
+  if (fetchBytes && fetchBytes.length !== fetchTasks.length) return "inputs without bytes";
+  for (const bytes of fetchBytes ?? [])
+    if (!(bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER)) return `an input of ${bytes} bytes`;
   if (addresses.length > ADDRESSES_MAX) return `${addresses.length} addresses; the limit is ${ADDRESSES_MAX}`;
   if (fetchStart[0] !== 0 || fetchStart[n] !== fetchTasks.length) return "rows that do not span the inputs";
   for (let k = 0; k < n; k++) if ((fetchStart[k + 1] as number) < (fetchStart[k] as number)) return "rows out of order"; // n + 1 entries
@@ -153,6 +170,7 @@ const COLUMN_OPS: Ops<ColumnsToWorker> = {
       fetchStart: column<Uint32Array>(Uint32Array, TASKS_MAX + 1),
       fetchTasks: INPUT_IDS,
       fetchFrom: INPUT_IDS,
+      fetchBytes: optional(column<Float64Array>(Float64Array, INPUTS_MAX)),
       addresses: listOf(TEXT),
       stimulusId: TEXT,
     }),

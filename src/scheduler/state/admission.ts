@@ -30,10 +30,16 @@ export function needOf(core: Core, slot: Slot): number {
   return spec.out.nbytes + spec.workspace;
 }
 
+/** False where results come from users' functions: S says nothing of their bytes. */
+function isPlanned(batch: LayerBatch): boolean {
+  return batch.taskClass.language !== "js";
+}
+
 /** True for a block that S does not cover. */
-function isExtra(core: Core, slot: Slot): boolean {
+export function isExtra(core: Core, slot: Slot): boolean {
   const batch = core.batchOf(slot);
-  return batch?.state !== "open" || (core.columns.rank[slot] as number) >= batch.head; // a slot given out
+  if (batch?.state !== "open" || !isPlanned(batch)) return true;
+  return (core.columns.rank[slot] as number) >= batch.head; // a slot given out
 }
 
 /** True for the task at the head of an open batch. */
@@ -155,8 +161,14 @@ export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
   }
 }
 
-/** Count (1) or stop counting (-1) a block wherever it is or will be. */
+/** Count (1) or stop counting (-1) a block, as the head of its batch has moved over it. */
 function cover(core: Core, slot: Slot, sign: 1 | -1): void {
+  const batch = core.batchOf(slot);
+  if (batch && isPlanned(batch)) count(core, slot, sign);
+}
+
+/** The same wherever the block is or will be. */
+function count(core: Core, slot: Slot, sign: 1 | -1): void {
   const isArriving = core.arrivals.has(slot);
   if ((core.columns.holder[slot] as number) < 0 && !isArriving) return; // a slot given out
   const bytes = sign * (core.columns.nbytes[slot] as number);
@@ -170,9 +182,9 @@ function cover(core: Core, slot: Slot, sign: 1 | -1): void {
 /** The size of a result became known. */
 export function setBytes(core: Core, slot: Slot, nbytes: number): void {
   if (core.columns.nbytes[slot] === nbytes) return;
-  if (isExtra(core, slot)) cover(core, slot, -1);
+  if (isExtra(core, slot)) count(core, slot, -1);
   core.columns.nbytes[slot] = nbytes;
-  if (isExtra(core, slot)) cover(core, slot, 1);
+  if (isExtra(core, slot)) count(core, slot, 1);
 }
 
 function startArrival(core: Core, slot: Slot, worker: WorkerState): void {
@@ -258,6 +270,14 @@ function suspend(core: Core, batch: LayerBatch): void {
 }
 
 /**
+ * Blocks of it are computed again when it is their turn, also of one that is pending: workers bring such when the scheduler
+ * was started again. What users' functions gave is not to be asked for twice.
+ */
+function isRepeatable(batch: LayerBatch | null): boolean {
+  return batch !== null && batch.state !== "idle" && isPlanned(batch);
+}
+
+/**
  * Make room for a head after lost blocks moved it back: blocks of open batches that finished early, and that no task
  * under way needs, are dropped, last ranks first; they are computed again when it is their turn.
  *
@@ -268,7 +288,7 @@ export function evictable(core: Core, worker: WorkerState): Slot[] {
   const out: Slot[] = [];
   const { columns } = core;
   const candidates = Array.from(worker.has).filter(
-    (slot) => core.batchOf(slot)?.state === "open" && isExtra(core, slot) && !isInUse(core, slot),
+    (slot) => isRepeatable(core.batchOf(slot)) && isExtra(core, slot) && !isInUse(core, slot),
   );
   candidates.sort(
     (a, b) =>

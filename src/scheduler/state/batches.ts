@@ -1,6 +1,6 @@
 /** Where task definitions live: symbolic layers with formulas, and single materialised tasks. */
 import { invariant } from "../../base/index.ts";
-import type { ExpandedTask, Graph, Key, TaskEdges, TaskId } from "../../graph/index.ts";
+import { type ExpandedTask, type Graph, type Key, keysOf, type TaskEdges, type TaskId } from "../../graph/index.ts";
 import type { Slot } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
@@ -32,8 +32,10 @@ export interface LayerBatch {
   readonly edges: TaskEdges;
   /** Rank → task. */
   readonly order: Uint32Array;
-  /** Layers owned by earlier batches: layer → first slot there. Null: none. */
+  /** Layers owned by earlier batches: layer → first slot there. Null: none, and no `singles` either. */
   readonly aliases: ReadonlyMap<number, Slot> | null;
+  /** Tasks that stand elsewhere by their keys: task → slot there. */
+  readonly singles: ReadonlyMap<TaskId, Slot> | null;
   readonly taskClass: TaskClass;
   readonly queue: ReadyQueue;
   readonly priority: number;
@@ -59,6 +61,8 @@ export interface LayerBatch {
 /** Slot of a task of a batch, wherever it lives. */
 export function slotOf(batch: LayerBatch, task: TaskId): Slot {
   if (!batch.aliases) return batch.base + task;
+  const single = batch.singles?.get(task);
+  if (single !== undefined) return single;
   const { layer, index } = batch.graph.locate(task);
   const alias = batch.aliases.get(layer);
   return alias === undefined ? batch.base + task : alias + index;
@@ -66,7 +70,7 @@ export function slotOf(batch: LayerBatch, task: TaskId): Slot {
 
 /** True when the batch itself defines the task. */
 export function owns(batch: LayerBatch, task: TaskId): boolean {
-  return !batch.aliases?.has(batch.graph.locate(task).layer);
+  return !batch.singles?.has(task) && !batch.aliases?.has(batch.graph.locate(task).layer);
 }
 
 /** Expansions are asked for twice in a row: for the bytes of a task, then to send it. */
@@ -100,7 +104,7 @@ export class LayerNames {
     const owners = new Set<LayerBatch>();
     const own = new Map<string, number>();
     graph.layers.forEach((layer, index) => {
-      if (layer.inline) return;
+      if (layer.inline || keysOf(layer) !== null) return;
       const twin = own.get(layer.name);
       const known = this.#byName.get(layer.name);
       if (twin !== undefined) aliases.set(index, aliases.get(twin) ?? base + graph.base(twin));
@@ -115,7 +119,8 @@ export class LayerNames {
 
   add(batch: LayerBatch): void {
     batch.graph.layers.forEach((layer, index) => {
-      if (!layer.inline && !batch.aliases?.has(index) && !this.#byName.has(layer.name))
+      if (layer.inline || keysOf(layer) !== null) return;
+      if (!batch.aliases?.has(index) && !this.#byName.has(layer.name))
         this.#byName.set(layer.name, { batch, layer: index });
     });
   }
@@ -128,7 +133,7 @@ export class LayerNames {
   /** Name of a held layer that nobody here knows (any more); null when all are known. */
   missingOf(graph: Graph): string | null {
     const lost = graph.layers.find((layer, index) => {
-      const known = layer.kind === "held" ? this.#byName.get(layer.name) : null;
+      const known = layer.kind === "held" && keysOf(layer) === null ? this.#byName.get(layer.name) : null;
       return known === undefined || (known !== null && known.batch.graph.count(known.layer) !== graph.count(index));
     });
     return lost?.name ?? null;

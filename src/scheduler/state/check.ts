@@ -41,8 +41,16 @@ export function checkCore(core: Core): void {
       );
   }
   checkWorkers(core);
+  checkKeys(core);
   checkBatches(core);
   checkProgress(core);
+}
+
+function checkKeys(core: Core): void {
+  for (const [key, slot] of core.keys)
+    expect(core, slot, core.keyOf(slot) === key, "S-I15: a key leads to its own task");
+  for (const [slot, { key }] of core.records)
+    expect(core, slot, core.keys.get(key) === slot, "S-I15: a materialised task is found by its key");
 }
 
 function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
@@ -118,8 +126,8 @@ function checkWorkers(core: Core): void {
     let extra = 0;
     for (const slot of new Set([...worker.has, ...worker.arriving.keys()])) {
       const batch = core.batchOf(slot);
-      if (batch?.state !== "open" || (core.columns.rank[slot] as number) >= batch.head)
-        extra += core.columns.nbytes[slot] as number;
+      const isPrefix = batch?.state === "open" && (core.columns.rank[slot] as number) < batch.head;
+      if (!isPrefix || batch?.taskClass.language === "js") extra += core.columns.nbytes[slot] as number;
     }
     for (const slot of worker.processing) if (!isHead(core, slot)) extra += needOf(core, slot);
     expectThat(

@@ -91,11 +91,13 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
       });
     return;
   }
-  const batch = addBatch(core, event);
+  const made: Slot[] = [];
+  const batch = addBatch(core, event, made);
   core.emptied.add(batch); // dropped after the event if all its layers were known
   const wanted = event.wanted.map((task) => slotOf(batch, task));
   know(core, wanted);
   start(core, client, wanted);
+  forgetUnneeded(core, made);
 }
 
 export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
@@ -119,8 +121,12 @@ export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
   const wanted = event.wanted.map((key) => slotFor(core, key) ?? addData(core, key));
   know(core, wanted);
   start(core, client, wanted);
+  forgetUnneeded(core, entered);
+}
+
+/** What was entered and nobody wants or needs goes again. */
+function forgetUnneeded(core: Core, entered: readonly Slot[]): void {
   for (const slot of entered) if (core.columns.state[slot] === FORGOTTEN) know(core, [slot]);
-  // What nobody wants or needs goes again.
   for (const slot of entered) core.recommend(slot, FORGOTTEN);
 }
 

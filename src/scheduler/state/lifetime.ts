@@ -5,6 +5,7 @@ import { type LayerBatch, owns, slotOf, type TaskRecord } from "./batches.ts";
 import { FLAG_ENQUEUED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language, Placement, SchedulerEvent, SubmittedTask } from "./events.ts";
+import { enterKeys, forgetKeys, languageOf } from "./keyed.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { className, type TaskClass } from "./workers.ts";
 
@@ -49,13 +50,23 @@ function leaveClass(core: Core, taskClass: TaskClass): void {
   core.classQueues.delete(taskClass);
 }
 
-/** Take a symbolic graph in. Its tasks stay forgotten until somebody wants them. */
-export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "submit-layers" }>): LayerBatch {
+/**
+ * Take a symbolic graph in. Its tasks stay forgotten until somebody wants them. `made` gets the slots of results that it
+ * reads by key and that are not known.
+ */
+export function addBatch(
+  core: Core,
+  event: Extract<SchedulerEvent, { type: "submit-layers" }>,
+  made: Slot[],
+): LayerBatch {
   const { graph } = event;
   const edges = event.edges ?? taskEdges(graph);
   const { columns } = core;
   const base = columns.allocate(graph.taskCount);
   const { aliases, owners } = core.layerNames.aliasesOf(graph, base);
+  const known = enterKeys(core, graph, base, (key) => addData(core, key));
+  for (const owner of known.owners) owners.add(owner);
+  made.push(...known.made);
   const generation = core.nextGeneration++;
   const free = core.batches.indexOf(undefined);
   const batch: LayerBatch = {
@@ -66,8 +77,9 @@ export function addBatch(core: Core, event: Extract<SchedulerEvent, { type: "sub
     generation,
     count: graph.taskCount,
     order: wholeOrder(event.order ?? taskOrder(graph), graph.taskCount),
-    aliases: aliases.size > 0 ? aliases : null,
-    taskClass: useClass(core, "native", event.placement),
+    aliases: aliases.size > 0 || known.singles ? aliases : null,
+    singles: known.singles,
+    taskClass: useClass(core, languageOf(graph), event.placement),
     queue: new ReadyQueue(columns, () => undefined),
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
@@ -116,6 +128,7 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   batch.state = "idle";
   core.active.delete(batch);
   core.layerNames.remove(batch);
+  forgetKeys(core, batch);
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
   core.submissions.delete(batch.generation);

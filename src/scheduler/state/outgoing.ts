@@ -33,6 +33,8 @@ class OpenRun {
   readonly fetchStart: number[] = [0];
   readonly fetchTasks: number[] = [];
   readonly fetchFrom: number[] = [];
+  /** Filled where the graph does not say them. */
+  readonly fetchBytes: number[] = [];
   readonly addresses: WorkerAddress[] = [];
 
   constructor(worker: WorkerState, batch: LayerBatch) {
@@ -114,6 +116,7 @@ export class Outgoing {
           fetchStart: Uint32Array.from(rows.fetchStart),
           fetchTasks: Uint32Array.from(rows.fetchTasks),
           fetchFrom: Uint32Array.from(rows.fetchFrom),
+          ...(batch.taskClass.language === "js" ? { fetchBytes: Float64Array.from(rows.fetchBytes) } : {}),
           addresses,
           stimulusId: core.stimulusId,
         },
@@ -145,5 +148,6 @@ function addFetches(core: Core, run: OpenRun, edge: number, count: number): void
     if (from < 0) from = run.addresses.push(address) - 1;
     run.fetchTasks.push(run.batch.edges.dependencies[edge + i] as number); // within the task's row
     run.fetchFrom.push(from);
+    if (run.batch.taskClass.language === "js") run.fetchBytes.push(core.columns.nbytes[input] as number); // a slot given out
   }
 }

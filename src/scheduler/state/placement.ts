@@ -8,7 +8,7 @@ import { refreshWorker } from "./load.ts";
 import { isBefore, type ReadyQueue } from "./ready-queue.ts";
 import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED } from "./states.ts";
 import { transition } from "./transitions.ts";
-import { hasFree, type TaskClass, type WorkerState } from "./workers.ts";
+import { hasFree, speaks, type TaskClass, type WorkerState } from "./workers.ts";
 
 /** Tasks of one queue that are looked at behind one that cannot be sent now. */
 const LOOK_BEHIND = 8;
@@ -117,7 +117,7 @@ function hasPlace(core: Core, worker: WorkerState): boolean {
 function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean {
   const isEligible =
     taskClass.workers === null && taskClass.resources === null
-      ? worker.facts.kind === (taskClass.language === "python" ? "python" : "rsdat")
+      ? speaks(worker, taskClass.language)
       : core.eligible(taskClass).includes(worker);
   return isEligible && hasFree(worker, taskClass.resources);
 }

@@ -84,10 +84,9 @@ export function className(language: Language, placement: Placement): string {
 
 /** Running workers that a class may use. A wish for workers none of which is there is no restriction. */
 export function eligibleWorkers(taskClass: TaskClass, workers: Iterable<WorkerState>): WorkerState[] {
-  const kind = taskClass.language === "python" ? "python" : "rsdat";
   const able: WorkerState[] = [];
   for (const worker of workers) {
-    if (worker.status === "running" && worker.facts.kind === kind && supplies(worker, taskClass.resources))
+    if (worker.status === "running" && speaks(worker, taskClass.language) && supplies(worker, taskClass.resources))
       able.push(worker);
   }
   const names = taskClass.workers;
@@ -98,6 +97,12 @@ export function eligibleWorkers(taskClass: TaskClass, workers: Iterable<WorkerSt
     ),
   );
   return named.length === 0 && taskClass.allowOtherWorkers ? able : named;
+}
+
+/** True when the worker runs tasks of this language. */
+export function speaks({ facts }: WorkerState, language: Language): boolean {
+  if (language === "python") return facts.kind === "python";
+  return facts.kind === "rsdat" && (language === "native" || facts.isColumnar);
 }
 
 /** True when the worker has these amounts at all. */

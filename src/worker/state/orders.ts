@@ -40,7 +40,7 @@ function expectInput(core: Core, input: WorkerTask, nbytes: number, workers: rea
 export function runTasks(core: Core, run: RunTasks): void {
   const known = core.tasks.graph(run.submission);
   if (!known) return;
-  const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, addresses } = run;
+  const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, fetchBytes, addresses } = run;
   for (const [k, id] of tasks.entries()) {
     // Columns are as long as `tasks`.
     const runId = runIds[k] as number;
@@ -63,7 +63,8 @@ export function runTasks(core: Core, run: RunTasks): void {
     for (let row = fetchStart[k] as number; row < (fetchStart[k + 1] as number); row++) {
       const input = fetchTasks[row] as number;
       const holder = addresses[fetchFrom[row] as number] as string;
-      expectInput(core, core.ensureBlock(known, input, priority), known.graph.nbytes(input), [holder]);
+      const nbytes = fetchBytes?.[row] ?? known.graph.nbytes(input);
+      expectInput(core, core.ensureBlock(known, input, priority), nbytes, [holder]);
     }
     core.recommend(task, "waiting");
   }

@@ -1,0 +1,184 @@
+/** S-C15: layers of calls. */
+import { describe, expect, test } from "vitest";
+import { type Call, CallsBuilder, chunksOfCalls, Graph, type Layer } from "../../../src/graph/index.ts";
+import { ANYWHERE, type SchedulerInstruction, type TaskRun } from "../../../src/scheduler/state/index.ts";
+import { Driver, k, task } from "./drive.ts";
+
+let layers = 0;
+
+/** Calls by name, each over names: of others of them, or of what is known elsewhere. */
+function callsOf(calls: readonly (readonly [name: string, inputs: readonly string[]])[]): Graph {
+  const names = calls.map(([name]) => name);
+  const known = Array.from(new Set(calls.flatMap(([, inputs]) => inputs.filter((input) => !names.includes(input)))));
+  const idOf = (name: string): number =>
+    known.includes(name) ? known.indexOf(name) : known.length + names.indexOf(name);
+  const builder = new CallsBuilder();
+  for (const [name, inputs] of calls) {
+    const call: Call = { key: k(name), text: "(...xs) => xs", args: null, inputs: inputs.map(idOf) };
+    builder.add(call);
+  }
+  const n = ++layers;
+  const held: Layer = {
+    kind: "held",
+    name: `known-${n}`,
+    dtype: "float64",
+    chunks: chunksOfCalls(known.length),
+    keys: known.map(k),
+    inline: false,
+  };
+  return new Graph([held, { ...builder.build(`calls-${n}`, null), inline: false }], [1]);
+}
+
+function submit(driver: Driver, graph: Graph, wanted: readonly string[]): SchedulerInstruction[] {
+  const ids = Array.from({ length: graph.taskCount }, (_, id) => id);
+  return driver.feed({
+    type: "submit-layers",
+    client: "alice",
+    graph,
+    wanted: ids.filter((id) => id >= graph.base(1) && wanted.some((name) => k(name) === graph.key(id))),
+    leastBytes: 0,
+    placement: ANYWHERE,
+    retries: 0,
+    priority: 0,
+  });
+}
+
+function runsOf(instructions: readonly SchedulerInstruction[]): { readonly worker: string; readonly run: TaskRun }[] {
+  return instructions.flatMap((each) => (each.type === "run-tasks" ? [each] : []));
+}
+
+function finish(
+  driver: Driver,
+  { worker, run }: { readonly worker: string; readonly run: TaskRun },
+  nbytes = 8,
+): SchedulerInstruction[] {
+  return driver.feed({
+    type: "tasks-finished",
+    worker,
+    submission: run.submission,
+    tasks: run.tasks,
+    runIds: run.runIds,
+    nbytes: new Float64Array(run.tasks.length).fill(nbytes),
+    seconds: new Float32Array(run.tasks.length),
+  });
+}
+
+/** Run all there is to run. */
+function finishAll(driver: Driver, first: readonly SchedulerInstruction[]): string[] {
+  const ran: string[] = [];
+  let next = runsOf(first);
+  while (next.length > 0) {
+    const instructions: SchedulerInstruction[] = [];
+    for (const each of next) {
+      ran.push(...Array.from(each.run.tasks, (id) => String(each.run.graph.key(id))));
+      instructions.push(...finish(driver, each));
+    }
+    next = runsOf(instructions);
+  }
+  return ran;
+}
+
+function started(options: { readonly sendAhead?: number } = {}): Driver {
+  const driver = new Driver({ sendAhead: 4, ...options });
+  driver.worker("w", { nthreads: 1, isColumnar: true });
+  driver.client();
+  return driver;
+}
+
+describe("S-C15 calls", () => {
+  test("run in columns, are told by their keys, and leave nothing behind (S-I15)", () => {
+    const driver = started();
+    const first = submit(
+      driver,
+      callsOf([
+        ["a", []],
+        ["b", ["a"]],
+        ["c", ["a", "b"]],
+      ]),
+      ["a", "b", "c"],
+    );
+    expect(finishAll(driver, first)).toEqual(["a", "b", "c"]);
+    expect(driver.toClients.map(({ message }) => message)).toEqual(
+      ["a", "b", "c"].map((name) => ({ op: "key-in-memory", key: k(name), workers: ["w"] })),
+    );
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: ["a", "b", "c"].map(k) });
+    expect(driver.core.keys.size).toBe(0);
+    expect(driver.views.isEmpty()).toBe(true);
+  });
+
+  test("over calls of earlier graphs and over materialised tasks; what is known is not computed again", () => {
+    const driver = started();
+    driver.feed({ type: "submit-tasks", client: "alice", tasks: [task("m")], wanted: [k("m")] });
+    driver.finish("m");
+    finishAll(driver, submit(driver, callsOf([["a", []]]), ["a"]));
+    const second = submit(
+      driver,
+      callsOf([
+        ["a", []],
+        ["b", ["a", "m"]],
+        ["m", []],
+      ]),
+      ["a", "b", "m"],
+    );
+    expect(finishAll(driver, second)).toEqual(["b"]);
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: ["a", "m"].map(k) });
+    expect(driver.core.keys.has(k("b"))).toBe(true);
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("b")] });
+    expect(driver.core.keys.size).toBe(0);
+    expect(driver.views.isEmpty()).toBe(true);
+  });
+
+  test("an input elsewhere is named with its bytes", () => {
+    const driver = started();
+    finishBig(driver);
+    driver.worker("v", { nthreads: 1, isColumnar: true });
+    driver.feed({
+      type: "worker-messages",
+      worker: "w",
+      messages: [{ op: "worker-status-change", status: "paused", stimulusId: "p" }],
+    });
+    const [there] = runsOf(submit(driver, callsOf([["b", ["a"]]]), ["b"]));
+    expect(there?.worker).toBe("v");
+    expect(Array.from(there?.run.fetchBytes ?? [])).toEqual([5e8]);
+    expect(there?.run.addresses).toEqual(["w"]);
+  });
+
+  test("data that nobody has fails what reads it", () => {
+    const driver = started();
+    submit(driver, callsOf([["b", ["gone"]]]), ["b"]);
+    expect(driver.toClients.map(({ message }) => message)).toMatchObject([{ op: "task-erred", key: k("b") }]);
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("b")] });
+    expect(driver.core.keys.size).toBe(0);
+  });
+
+  test("wait for a worker that takes columns", () => {
+    const driver = new Driver();
+    driver.worker("plain", { nthreads: 1 });
+    driver.client();
+    expect(runsOf(submit(driver, callsOf([["a", []]]), ["a"]))).toEqual([]);
+    expect(driver.orders).toEqual([]);
+    driver.worker("w", { nthreads: 1, isColumnar: true });
+    expect(runsOf(driver.sent).map(({ worker }) => worker)).toEqual(["w"]);
+  });
+
+  test("bytes are counted as they are reported, also in the finished prefix", () => {
+    const driver = started();
+    finishBig(driver);
+    submit(
+      driver,
+      callsOf([
+        ["b", ["a"]],
+        ["c", ["b"]],
+      ]),
+      ["b", "c"],
+    );
+    expect(driver.core.workerAt.get("w")?.extraBytes).toBeGreaterThanOrEqual(5e8);
+  });
+});
+
+/** One result of 500 MB at `w`. */
+function finishBig(driver: Driver): void {
+  const [big] = runsOf(submit(driver, callsOf([["a", []]]), ["a"]));
+  if (!big) throw new Error("not sent");
+  finish(driver, big, 5e8);
+}
