@@ -189,8 +189,44 @@ export function hyperbolicMax(m: FloatCode): number {
   return m.isSingle ? 88 : 707;
 }
 
+/** e^a of float32 0 <= a <= 88, within 1 unit of the last place. */
+function expSingle(m: FloatCode, a: V): V {
+  const { low, r } = reduce(m, a);
+  return m.mul(m.add(tail(m, r, { short: true }), m.c(1)), m.power2(low));
+}
+
+/** Cephes `sinhf.c` and `tanhf.c` (S. Moshier): x + x·z·P(z), z = x², near 0. */
+const SINH_SINGLE: readonly number[] = [1.66667160211e-1, 8.33028376239e-3, 2.03721912945e-4];
+const TANH_SINGLE: readonly number[] = [
+  -3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3,
+];
+
+function oddSingle(m: FloatCode, a: V, coefficients: readonly number[]): V {
+  const z = m.mul(a, a);
+  return m.mulAdd(m.mul(m.poly(z, coefficients), z), a, a);
+}
+
+function sinhSingle(m: FloatCode, x: V): V {
+  const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
+  const half = m.mul(expSingle(m, a), m.c(0.5));
+  const large = m.sub(half, m.div(m.c(0.25), half));
+  return m.copySign(m.select(m.compare("lt", a, m.c(1)), oddSingle(m, a, SINH_SINGLE), large), x);
+}
+
+function coshSingle(m: FloatCode, x: V): V {
+  const half = m.mul(expSingle(m, m.clamp(m.abs(x), 0, hyperbolicMax(m))), m.c(0.5));
+  return m.add(half, m.div(m.c(0.25), half));
+}
+
+function tanhSingle(m: FloatCode, x: V): V {
+  const a = m.clamp(m.abs(x), 0, 22);
+  const large = m.sub(m.c(1), m.div(m.c(2), m.add(expSingle(m, m.add(a, a)), m.c(1))));
+  return m.copySign(m.select(m.compare("lt", a, m.c(0.625)), oddSingle(m, a, TANH_SINGLE), large), x);
+}
+
 /** sinh; beyond {@link hyperbolicMax} is the host's. */
 export function sinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => sinhSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
@@ -208,6 +244,7 @@ function smallest(m: FloatCode): number {
 
 /** cosh; beyond {@link hyperbolicMax} is the host's. */
 export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => coshSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
     const t = innerExpm1(m, a, precision);
@@ -219,6 +256,7 @@ export function cosh(m: FloatCode, xs: readonly V[], precision: Precision): V[] 
 }
 
 export function tanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => tanhSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.clamp(m.abs(x), 0, 22);
     const isLarge = m.compare("ge", a, m.c(0.5493061443340549)); // log(3)/2

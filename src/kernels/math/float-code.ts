@@ -203,6 +203,14 @@ export class FloatCode {
     return this.sub(this.addBits(a, this.magic), this.magic);
   }
 
+  /** float32 of the bits as signed integers, and the integers nearest to zero of float32 as bits. */
+  convert(a: Vector): V {
+    return this.let(vector1("f32x4.convert_i32x4_s", a));
+  }
+  truncate(a: Vector): V {
+    return this.let(vector1("i32x4.trunc_sat_f32x4_s", a));
+  }
+
   /** The biased exponent of a positive number, plus 2^52 (or 2^23). */
   biasedExponent(a: Vector): V {
     return this.or(this.shrU(a, this.mantissaBits), this.c(this.isSingle ? 2 ** 23 : 2 ** 52));

@@ -6,13 +6,14 @@ import type { DType } from "../../dtype/index.ts";
 import { hostCode, isBinaryCode } from "../host.ts";
 import { highHalf, type LaneCode, type Lanes, lowHalves, type V } from "../map/lanes.ts";
 import { type Local, vector1 } from "../wasm/builder.ts";
+import { i0 } from "./bessel.ts";
 import { exponent, frexpRare, mantissa, spacing, spacingRare } from "./bits.ts";
 import { cosh, exp, exp2, expm1, hyperbolicMax, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";
 import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, nextAfter } from "./hyperbolic.ts";
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
-import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort } from "./power.ts";
+import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort, powShortRare, signedPowers } from "./power.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
 import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
 
@@ -48,10 +49,11 @@ const FORMS1: Readonly<Record<string, Form1>> = {
   sinh: { of: sinh, rare: hyperbolicRare, single: true },
   cosh: { of: cosh, rare: hyperbolicRare, single: true },
   tanh: { of: tanh, single: true },
-  cbrt: { of: cbrt, rare: cbrtRare },
-  asinh: { of: asinh, rare: beyond(INVERSE_MAX) },
-  acosh: { of: acosh, rare: beyond(INVERSE_MAX) },
-  atanh: { of: atanh },
+  cbrt: { of: cbrt, rare: cbrtRare, single: true },
+  asinh: { of: asinh, rare: beyond(INVERSE_MAX), single: true },
+  acosh: { of: acosh, rare: beyond(INVERSE_MAX), single: true },
+  atanh: { of: atanh, single: true },
+  i0: { of: i0 },
 };
 
 /** Forms that give the interpreter's bits. */
@@ -100,7 +102,7 @@ export function lowerMath1(op: string): ((code: LaneCode, a: Lanes) => Lanes) | 
   }
   return (code, a) => {
     const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
-    if (dtype === "float32" && !form.single) return throughDouble(code, op, a, form);
+    if (dtype === "float32" && !form.single) return throughDouble(code, a, form);
     const m = new FloatCode(code, dtype);
     const out = own(code, form.of(m, a.v, { short: false }));
     if (form.rare === trigRare && dtype === "float32") return beyondSingle(code, op, form, { a, out });
@@ -140,17 +142,10 @@ function beyondSingle(
   return { ...a, v: out };
 }
 
-function throughDouble(code: LaneCode, op: string, a: Lanes, form: Form1): Lanes {
+function throughDouble(code: LaneCode, a: Lanes, form: Form1): Lanes {
   const m = new FloatCode(code, "float64");
   const xs = widened(code, a.v);
   const out = own(code, form.of(m, xs, { short: true }));
-  if (op === "asinh" || op === "acosh")
-    m.patch(
-      out,
-      xs.map((x) => beyond(INVERSE_MAX)(m, x)),
-      codeOf(op, "float64"),
-      [xs],
-    );
   return { ...a, v: narrowed(code, out) };
 }
 
@@ -174,10 +169,33 @@ function lowerPow(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const m = new FloatCode(code, "float64");
   const single = a.dtype === "float32";
   const [xs, ys] = single ? [widened(code, a.v), widened(code, b.v)] : [a.v, b.v];
-  const { out, rare } = (single ? powShort : pow)(m, xs, ys);
+  if (single) return lowerPowShort(code, a, b, { xs, ys });
+  const { out, rare } = pow(m, xs, ys);
   const patched = own(code, out);
   m.patch(patched, rare, codeOf("pow", "float64"), [xs, ys]);
-  return { ...a, v: single ? narrowed(code, patched) : patched };
+  return { ...a, v: patched };
+}
+
+/** float32: signs are seen to where an iteration has a negative base, the host's lanes where it has one. */
+function lowerPowShort(
+  code: LaneCode,
+  a: Lanes,
+  b: Lanes,
+  { xs, ys }: { readonly xs: readonly V[]; readonly ys: readonly V[] },
+): Lanes {
+  const m = new FloatCode(code, "float64");
+  const s = new FloatCode(code, "float32");
+  const out = own(code, powShort(m, xs, ys));
+  code.f.if(s.any(a.v.map((x) => s.compare("lt", x, s.c(0)))), () => {
+    for (const [k, y] of signedPowers(m, xs, ys, out).entries()) code.f.set(out[k] as Local<"v128">, y); // as many
+  });
+  const infinite = s.c(Number.POSITIVE_INFINITY);
+  const rare = a.v.map((x, k) => {
+    const [p, q] = [s.abs(x), s.abs(b.v[k] as V)]; // as many
+    return s.or(s.or(s.compare("eq", p, s.c(0)), s.compare("eq", p, infinite)), s.compare("eq", q, infinite));
+  });
+  code.f.if(s.any(rare), () => m.patch(out, powShortRare(m, xs, ys), codeOf("pow", "float64"), [xs, ys]));
+  return { ...a, v: narrowed(code, out) };
 }
 
 function lowerHypot(code: LaneCode, a: Lanes, b: Lanes): Lanes {

@@ -102,25 +102,33 @@ export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonl
   return { out, rare };
 }
 
-/** For float32 in float64: no argument is out of range but 0 and the infinities, which are the host's. */
-export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonly out: V[]; readonly rare: V[] } {
+/** |x|^y for float32 in float64, NaN where x or y is; no argument is out of range but {@link powShortRare}'s. */
+export function powShort(m: FloatCode, xs: readonly V[], ys: readonly V[]): V[] {
   const logs = m.each(xs, (x) => log2Short(m, m.abs(x)));
   const values = exp2(
     m,
-    logs.map((l, k) => m.mul(l, ys[k] as V)),
+    logs.map((l, k) => m.mul(l, ys[k] as V)), // as many
     { short: true },
   );
-  const rare = xs.map((x, k) => {
-    const a = m.abs(x);
-    const y = m.abs(ys[k] as V);
-    const infinite = m.c(Number.POSITIVE_INFINITY);
-    return m.or(m.or(m.compare("eq", a, m.c(0)), m.compare("eq", a, infinite)), m.compare("eq", y, infinite));
+  return m.each(values, (v, k) => {
+    const [x, y] = [xs[k] as V, ys[k] as V]; // as many
+    const one = m.or(m.compare("eq", y, m.c(0)), m.compare("eq", x, m.c(1)));
+    return m.select(one, m.c(1), m.select(m.isNaN(x), x, v));
   });
-  const out = m.each(values, (v, k) => {
-    const x = xs[k] as V; // as many
-    return signed(m, x, ys[k] as V, m.select(m.isNaN(x), x, v));
+}
+
+/** The values of negative bases. */
+export function signedPowers(m: FloatCode, xs: readonly V[], ys: readonly V[], values: readonly V[]): V[] {
+  return m.each(values, (v, k) => signed(m, xs[k] as V, ys[k] as V, v)); // as many
+}
+
+/** Zeros and infinities, which are the host's. */
+export function powShortRare(m: FloatCode, xs: readonly V[], ys: readonly V[]): V[] {
+  const infinite = m.c(Number.POSITIVE_INFINITY);
+  return xs.map((x, k) => {
+    const [a, b] = [m.abs(x), m.abs(ys[k] as V)]; // as many
+    return m.or(m.or(m.compare("eq", a, m.c(0)), m.compare("eq", a, infinite)), m.compare("eq", b, infinite));
   });
-  return { out, rare };
 }
 
 const C: readonly number[] = [
@@ -129,6 +137,7 @@ const C: readonly number[] = [
 
 /** Cube root; positive subnormal magnitudes are the host's. */
 export function cbrt(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => cbrtSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.abs(x);
     const third = m.floor(m.mul(m.fromInt(m.shrU(a, 32)), m.c(1 / 3)));
@@ -145,9 +154,22 @@ export function cbrt(m: FloatCode, xs: readonly V[], _precision: Precision): V[]
   });
 }
 
+/** The same steps for float32: the guess from a third of the bits, 23 bits by the polynomial, one step of Halley's. */
+function cbrtSingle(m: FloatCode, x: V): V {
+  const a = m.abs(x);
+  const guess = m.addBits(m.truncate(m.mul(m.convert(a), m.c(1 / 3))), m.bits(709958130n));
+  const r = m.mul(m.mul(guess, guess), m.div(guess, a));
+  const t = m.mul(guess, m.poly(r, C));
+  const q = m.div(a, m.mul(t, t));
+  const step = m.div(m.sub(q, t), m.add(m.add(t, t), q));
+  const root = m.copySign(m.mulAdd(t, step, t), x);
+  const finite = m.and(m.compare("gt", a, m.c(0)), m.compare("lt", a, m.c(Number.POSITIVE_INFINITY)));
+  return m.select(finite, root, x);
+}
+
 export function cbrtRare(m: FloatCode, x: V): V {
   const a = m.abs(x);
-  return m.and(m.compare("lt", a, m.c(2 ** -1022)), m.compare("gt", a, m.c(0)));
+  return m.and(m.compare("lt", a, m.c(m.isSingle ? 2 ** -126 : 2 ** -1022)), m.compare("gt", a, m.c(0)));
 }
 
 /** sqrt(x² + y²); squares that leave the normal range are the host's. */
