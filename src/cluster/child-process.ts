@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { errorFromRecord, WorkerStartError } from "../base/index.ts";
+import { config } from "../config/index.ts";
 import type { ChildAnswer, ChildRole } from "./child.ts";
 
 /** A child that runs. It does not keep its parent alive. */
@@ -26,7 +27,9 @@ const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./child.t
  * @throws {WorkerStartError} it ended, or said nothing for a minute, or is not wanted any more; otherwise the error it reports
  */
 export async function startChild(role: ChildRole, signal?: AbortSignal): Promise<Child> {
-  const child = spawn(process.execPath, [ENTRY], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  // What was set in this process counts there too, as in Dask.
+  const env = { ...process.env, DASK_INTERNAL_INHERIT_CONFIG: config.serialize() };
+  const child = spawn(process.execPath, [ENTRY], { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));

@@ -31,8 +31,10 @@ export class Config {
 
   get #tree(): ConfigTree {
     if (this.#collected === null) {
-      this.#collected = collectTree(this.#env ?? process.env);
-      this.#check(this.#collected);
+      const env = this.#env ?? process.env;
+      this.#collected = collectTree(env);
+      // Who hands a configuration on has been told.
+      if (env["DASK_INTERNAL_INHERIT_CONFIG"] === undefined) this.#check(this.#collected);
     }
     this.#merged ??= [this.#collected, ...this.#overrides].reduce<ConfigTree>(mergeTrees, DEFAULTS);
     return this.#merged;
