@@ -1,7 +1,8 @@
 /** Dependencies and dependents of tasks, by arithmetic from the layers; in columns where no formula says them. */
 import { type AxisMap, type Inverse, invertTable } from "./axis-map.ts";
+import { taskDependencies } from "./expand.ts";
 import type { Graph, TaskId } from "./graph.ts";
-import { type LayerEdge, layerEdges, NoFormula } from "./layer-edges.ts";
+import { isInProgramOrder, type LayerEdge, layerEdges, NoFormula } from "./layer-edges.ts";
 import { programEdges, type TaskEdges } from "./program-edges.ts";
 
 /** An edge, ready to be asked from both ends. */
@@ -29,6 +30,7 @@ export class GraphEdges {
   readonly #layers: Uint32Array;
   #last = 0;
   readonly #place: number[] = [];
+  readonly #inOrder: (boolean | undefined)[] = [];
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -60,10 +62,18 @@ export class GraphEdges {
     return this.#layers[at] as number; // at is within the layers
   }
 
-  /** What a task needs, into `out` from its start; gives their number. The rest of `out` is stale. */
+  /**
+   * What a task needs, in the order in which its program reads it, into `out` from its start; gives their number. The rest
+   * of `out` is stale.
+   */
   dependencies(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOf(this.columns.start, this.columns.dependencies, task, out);
     const layer = this.layerOf(task);
+    if (!this.#isInOrder(layer)) {
+      const found = taskDependencies(this.graph, layer, task - this.graph.base(layer));
+      for (let i = 0; i < found.length; i++) out[i] = found[i] as TaskId; // i < length
+      return found.length;
+    }
     const place = this.#placeOf(layer, task);
     let count = 0;
     for (const link of this.#inputs[layer] as readonly Link[]) {
@@ -72,6 +82,16 @@ export class GraphEdges {
       count = link.isOnly ? added : withoutTwins(out, count, added);
     }
     return count;
+  }
+
+  /** Whether the formulas of a layer keep the order of its programs; else these are asked. */
+  #isInOrder(layer: number): boolean {
+    let known = this.#inOrder[layer];
+    if (known === undefined) {
+      known = isInProgramOrder(this.graph, layer);
+      this.#inOrder[layer] = known;
+    }
+    return known;
   }
 
   /** What needs a task, ascending, into `out` from its start; gives their number. The rest of `out` is stale. */

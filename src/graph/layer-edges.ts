@@ -34,6 +34,20 @@ export function layerEdges(graph: Graph, index: number): LayerEdge[] {
 }
 
 /**
+ * True when the formulas of a layer, one after another, name a task's inputs in the order in which its program reads them.
+ * They do not where several blocks of an inline layer are read, each of which has several inputs.
+ */
+export function isInProgramOrder(graph: Graph, index: number): boolean {
+  return directEdges(graph, index).every((edge) => {
+    if (!graph.layer(edge.layer).inline) return true;
+    if (!isInProgramOrder(graph, edge.layer)) return false;
+    if (!edge.axes.some(isMany)) return true;
+    const inner = layerEdges(graph, edge.layer);
+    return inner.length < 2 && !inner.some(({ axes }) => axes.some(isMany));
+  });
+}
+
+/**
  * Edges of a layer to all layers whose blocks its programs see: what its tasks need, and inline layers on the way.
  * @throws {NoFormula} some of its edges cannot be said axis by axis
  */
