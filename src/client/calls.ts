@@ -15,6 +15,7 @@ import {
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
+import { sendAsColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
 import { Future } from "./future.ts";
@@ -125,34 +126,26 @@ async function submitAll<R>(caller: Caller, fn: Submittable, { calls, options, k
   link.assertOpen();
   checkOptions(options);
   options.signal?.throwIfAborted();
-  const isPython = fn instanceof PyFunction;
-  if (!isPython && options.kwargs)
+  if (!(fn instanceof PyFunction) && options.kwargs)
     throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
-  const built = isPython
-    ? await pythonTasks(link, fn, { calls, options, keyFor })
-    : nativeTasks(caller, fn, { calls, options, keyFor });
-  const futures = built.keys.map((key) => new Future<R>(link, key));
-  if (built.tasks.size > 0) {
-    const wanted = Array.from(new Set(built.keys));
-    sendTasks(link, {
-      tasks: built.tasks,
-      wanted,
-      ranks: new Map(Array.from(built.tasks.keys(), (key, i) => [key, i])),
-      options: placementOf(options, isPython),
-      collection: "Future",
-    });
-  }
+  if (calls.length === 0) return [];
+  const { keys, send } =
+    fn instanceof PyFunction
+      ? await pythonCalls(link, fn, { calls, options, keyFor })
+      : nativeCalls(caller, fn, { calls, options, keyFor });
+  const futures = keys.map((key) => new Future<R>(link, key));
+  send();
   cancelOn(options.signal, futures);
   return futures;
 }
 
-/** Keys of the calls, in their order, and the tasks to send. */
+/** Keys of the calls, in their order, and what sends them. */
 interface Built {
   readonly keys: readonly Key[];
-  readonly tasks: ReadonlyMap<Key, PyCall>;
+  send(): void;
 }
 
-async function pythonTasks(link: Link, fn: PyFunction, { calls, options, keyFor }: Calls): Promise<Built> {
+async function pythonCalls(link: Link, fn: PyFunction, { calls, options, keyFor }: Calls): Promise<Built> {
   const kwargs = options.kwargs ?? null;
   const ready = await Promise.all(calls.map((args) => placeArrays(link, args)));
   const tasks = new Map<Key, PyCall>();
@@ -162,7 +155,16 @@ async function pythonTasks(link: Link, fn: PyFunction, { calls, options, keyFor 
     tasks.set(key, pythonTask(key, fn, { args, ...(kwargs ? { kwargs } : {}) }).task);
     return key;
   });
-  return { keys, tasks };
+  const wanted = Array.from(new Set(keys));
+  const placement = placementOf(options, true);
+  return {
+    keys,
+    send: () => sendTasks(link, { tasks, wanted, ranks: ranksOf(tasks), options: placement, collection: "Future" }),
+  };
+}
+
+function ranksOf(tasks: ReadonlyMap<Key, PyCall>): Map<Key, number> {
+  return new Map(Array.from(tasks.keys(), (key, i) => [key, i]));
 }
 
 /** Arrays among a Python function's arguments are placed on the cluster first: a pickle of the graph is no place for them. */
@@ -171,39 +173,50 @@ async function placeArrays(link: Link, args: readonly unknown[]): Promise<readon
   return Promise.all(args.map((arg) => (arg instanceof NDArray ? scatterValues(link, arg) : arg)));
 }
 
-function nativeTasks(
-  { token }: Caller,
-  fn: Exclude<Submittable, PyFunction>,
-  { calls, options, keyFor }: Calls,
-): Built {
+function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, { calls, options, keyFor }: Calls): Built {
   const text = functionText(fn);
-  const tasks = new Map<Key, PyCall>();
   const origin = kernelOrigin(fn);
   // The text of a module goes along once, as a task of its own that every call reads.
-  const module = origin ? moduleTask(origin.module, token) : null;
-  if (module) tasks.set(module.key, module.task);
+  const module = origin ? moduleCall(origin.module) : null;
   const calling = origin ? callOf(origin.module.hash, origin.name) : text;
-  const keys = calls.map((args, i) => {
-    const key = keyOfValue(
-      keyFor(
-        tokenFor(options, () => ({ text, args: argumentToken(args), kwargs: null })),
-        i,
-      ),
-    );
-    const given = module ? [new KeyRef(module.key), ...args] : args;
-    tasks.set(key, nativeTask(key, calling, { args: given, token }).task);
-    return key;
+  const built = calls.map((args, i): CallTask => {
+    const token = tokenFor(options, () => ({ text, args: argumentToken(args), kwargs: null }));
+    const key = keyOfValue(keyFor(token, i));
+    return { key, fn: calling, args: module ? [new KeyRef(module.key), ...args] : args };
   });
-  return { keys, tasks };
+  const keys = built.map(({ key }) => key);
+  const all = module ? [module, ...built] : built;
+  return { keys, send: () => sendNative(caller, all, { wanted: new Set(keys), options, collection: "Future" }) };
+}
+
+/** Calls of JavaScript texts, as columns where they can travel so. */
+function sendNative(
+  caller: Caller,
+  calls: readonly CallTask[],
+  {
+    wanted,
+    options,
+    collection,
+  }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions; readonly collection: string },
+): void {
+  if (sendAsColumns(caller, calls, { wanted, options: placementOf(options, true) })) return;
+  const tasks = new Map(calls.map((call) => [call.key, taskOfCall(call, caller)]));
+  const own = Array.from(tasks.keys()).filter((key) => wanted.has(key));
+  sendTasks(caller.link, {
+    tasks,
+    wanted: own,
+    ranks: ranksOf(tasks),
+    options: placementOf(options, false),
+    collection,
+  });
 }
 
 function tokenFor({ pure }: SubmitOptions, identity: () => unknown): string {
   return pure === false ? randomUUID() : tokenize(identity());
 }
 
-function moduleTask(module: KernelModule, token: string | null): { readonly key: Key; readonly task: PyCall } {
-  const key = keyOfValue(`kernel-module-${module.hash}`);
-  return { key, task: nativeTask(key, `() => ${JSON.stringify(module.text)}`, { args: [], token }).task };
+function moduleCall(module: KernelModule): CallTask {
+  return { key: keyOfValue(`kernel-module-${module.hash}`), fn: `() => ${JSON.stringify(module.text)}`, args: [] };
 }
 
 /** Text of a call of a module's function: the module comes as the first argument, and is run once per thread. */
@@ -226,7 +239,7 @@ function moduleFunction(text: string, hash: string, name: string): (...args: unk
   return module[name] as (...args: unknown[]) => unknown;
 }
 
-/** Native tasks ask for what only rsdat workers have. */
+/** Where and how calls run. On a scheduler that knows no languages, native tasks ask for what only rsdat workers have. */
 export function placementOf(options: TaskOptions, isPython: boolean): TaskOptions {
   const { workers, allowOtherWorkers, retries, priority } = options;
   const resources = isPython ? options.resources : { [NATIVE_RESOURCE]: 1, ...options.resources };
@@ -271,13 +284,16 @@ export async function runCalls(
   const futures = Array.from(new Set(kept), (key) => new Future(link, key));
   const held = new Set(kept);
   for (const batch of batches) {
+    if (!(batch[0]?.fn instanceof PyFunction)) {
+      sendNative(caller, batch, { wanted: held, options, collection: "Delayed" });
+      continue;
+    }
     const tasks = new Map(batch.map((call) => [call.key, taskOfCall(call, caller)]));
-    const own = Array.from(tasks.keys());
     sendTasks(link, {
       tasks,
-      wanted: own.filter((key) => held.has(key)),
-      ranks: new Map(own.map((key, i) => [key, i])),
-      options: placementOf(options, batch[0]?.fn instanceof PyFunction),
+      wanted: Array.from(tasks.keys()).filter((key) => held.has(key)),
+      ranks: ranksOf(tasks),
+      options: placementOf(options, true),
       collection: "Delayed",
     });
   }

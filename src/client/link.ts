@@ -103,6 +103,7 @@ export class Link {
   /** The scheduler can be started again: what must be said again then, and what is to be said once it is back. */
   #unfinished: Unfinished | null = null;
   #unsent: ClientToScheduler[] = [];
+  #heldBack: (() => void) | null = null;
   #away: PromiseWithResolvers<void> | null = null;
   readonly #closing = new AbortController();
   #waiting = 0;
@@ -186,7 +187,25 @@ export class Link {
       throw new CommClosedError(`the client of ${this.address} is closed: ${this.#end.message}`, { cause: this.#end });
   }
 
+  /** `send` is called at the end of the turn, and before anything else that is said until then. */
+  holdBack(send: () => void): void {
+    if (this.#heldBack) return;
+    this.#heldBack = send;
+    setImmediate(() => {
+      this.#sayHeldBack();
+      // The turn is over: nothing else will join this batch. A link that has closed says why where it matters.
+      if (!this.#away && !this.#comm.isClosed) void this.#stream.flush();
+    });
+  }
+
+  #sayHeldBack(): void {
+    const send = this.#heldBack;
+    this.#heldBack = null;
+    send?.();
+  }
+
   send(message: ClientToScheduler): void {
+    this.#sayHeldBack();
     this.#unfinished?.sent(message, (key) => this.#watches.has(key));
     if (!this.#away) this.#stream.send(message);
     else if (!SAID_AGAIN.has(message.op)) this.#unsent.push(message);

@@ -48,8 +48,9 @@ const MARKS: ReadonlySet<string> = new Set(["input", "$ndarray", "$typed"]);
 export function callSpec(text: string, args: readonly unknown[], keyOf: (value: unknown) => Key | null): CallSpec {
   const keys: Key[] = [];
   const arrays: NDArray[] = [];
-  collect(args, { keys, arrays, keyOf });
-  const placed = place(args, { keys, arrays, keyOf }) as Plain; // an array of plain values: `place` refuses others
+  const found: Found = { keys, arrays, keyOf, binaryBytes: 0 };
+  collect(args, found, arrays);
+  const placed = place(args, found) as Plain; // an array of plain values: `place` refuses others
   const literals: Step[] = arrays.map((array) => ({
     do: "literal",
     dtype: array.dtype,
@@ -68,21 +69,41 @@ export function callSpec(text: string, args: readonly unknown[], keyOf: (value: 
   return { spec, dependencies: keys };
 }
 
+/** Arguments of one call in the form of a `call` step, arrays among them, and the keys of its inputs in order. */
+export interface PlacedCall {
+  readonly args: Plain;
+  readonly dependencies: readonly Key[];
+  /** Bytes of arrays and of other binary data in `args`. */
+  readonly binaryBytes: number;
+}
+
+/**
+ * As {@link callSpec}, without a spec: for layers of calls.
+ * @throws {ArgumentError} {ClosureError} an argument that cannot travel
+ */
+export function placeCall(args: readonly unknown[], keyOf: (value: unknown) => Key | null): PlacedCall {
+  const found: Found = { keys: [], arrays: null, keyOf, binaryBytes: 0 };
+  const placed = place(args, found) as Plain; // an array of plain values: `place` refuses others
+  return { args: placed, dependencies: found.keys, binaryBytes: found.binaryBytes };
+}
+
 interface Found {
   readonly keys: Key[];
-  readonly arrays: NDArray[];
+  /** Arrays that are literals before the call; null: they stand among the arguments. */
+  readonly arrays: NDArray[] | null;
+  binaryBytes: number;
   readonly keyOf: (value: unknown) => Key | null;
 }
 
-function collect(value: unknown, found: Found): void {
+function collect(value: unknown, found: Found, arrays: NDArray[]): void {
   if (value === null || typeof value !== "object") return;
   const key = found.keyOf(value);
   if (key !== null) {
     if (!found.keys.includes(key)) found.keys.push(key);
   } else if (value instanceof NDArray) {
-    if (!found.arrays.includes(value)) found.arrays.push(value);
-  } else if (Array.isArray(value)) for (const item of value) collect(item, found);
-  else if (isPlainObject(value)) for (const item of Object.values(value)) collect(item, found);
+    if (!arrays.includes(value)) arrays.push(value);
+  } else if (Array.isArray(value)) for (const item of value) collect(item, found, arrays);
+  else if (isPlainObject(value)) for (const item of Object.values(value)) collect(item, found, arrays);
 }
 
 /** Arguments with inputs in the places of keys and arrays, as the `call` step reads them. */
@@ -90,10 +111,13 @@ function place(value: unknown, found: Found): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value !== "object") return checkScalar(value);
   const key = found.keyOf(value);
-  if (key !== null) return { input: found.keys.indexOf(key) };
-  if (value instanceof NDArray) return { input: found.keys.length + found.arrays.indexOf(value) };
+  if (key !== null) return { input: numberOf(key, found.keys) };
+  if (value instanceof NDArray) return placeArray(value, found);
   if (Array.isArray(value)) return value.map((item) => place(item, found));
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) {
+    found.binaryBytes += value.byteLength;
+    return value;
+  }
   if (!isPlainObject(value))
     throw new ArgumentError(
       `a ${value.constructor.name} cannot travel as an argument; expected plain data, an NDArray or a Future`,
@@ -105,6 +129,17 @@ function place(value: unknown, found: Found): unknown {
       `an argument { ${only}: … } cannot travel: that form has a meaning of its own; add a field or rename it`,
     );
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, place(item, found)]));
+}
+
+function numberOf(key: Key, keys: Key[]): number {
+  const known = keys.indexOf(key);
+  return known >= 0 ? known : keys.push(key) - 1;
+}
+
+function placeArray(array: NDArray, found: Found): unknown {
+  if (found.arrays) return { input: found.keys.length + found.arrays.indexOf(array) };
+  found.binaryBytes += array.nbytes;
+  return { $ndarray: [array.dtype, array.shape, bytesOf(array)] };
 }
 
 function checkScalar(value: unknown): unknown {

@@ -5,8 +5,8 @@
  * @module
  */
 
-export type { CallSpec, CallTask } from "./call-spec.ts";
-export { argumentIdentity, callSpec, KeyRef, PyFunction } from "./call-spec.ts";
+export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
+export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
 export type { Call, CallsLayer } from "./calls.ts";
 export { CallsBuilder, chunksOfCalls, verifyCalls } from "./calls.ts";
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";

@@ -1,0 +1,169 @@
+/**
+ * Calls as columns, to a scheduler that speaks the dialect: those of one turn of the event loop travel as one layer, however
+ * many `submit`s they come from, so that a chain is one message. What else is said meanwhile is said after them.
+ */
+import {
+  CallsBuilder,
+  type CallTask,
+  chunksOfCalls,
+  encodeGraph,
+  Graph,
+  type Key,
+  keyPrefix,
+  type Layer,
+  type PlacedCall,
+  type Plain,
+  placeCall,
+  type TaskId,
+} from "../graph/index.ts";
+import { keyOfFuture } from "./functions.ts";
+import type { Link } from "./link.ts";
+import type { TaskOptions } from "./submit.ts";
+
+/** Binary data among the arguments of one submission beyond which it travels as single tasks: columns go to every worker. */
+const BINARY_BYTES_MAX = 2 ** 20;
+/** Calls of one layer. */
+const CALLS_MAX = 2 ** 20;
+
+/** A client, as far as calls in columns need it. */
+interface Caller {
+  readonly link: Link;
+  readonly token: string | null;
+}
+
+interface PendingCall {
+  readonly key: Key;
+  readonly text: string;
+  readonly args: Plain;
+  readonly dependencies: readonly Key[];
+  readonly isWanted: boolean;
+}
+
+/** The calls of this turn of one link. */
+class Turn {
+  readonly #caller: Caller;
+  #calls: PendingCall[] = [];
+  /** Number of each call by its key. */
+  readonly #numbers = new Map<Key, number>();
+  #options: TaskOptions = {};
+  #count = 0;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  add(calls: readonly PendingCall[], options: TaskOptions): void {
+    if (this.#calls.length > 0 && (!isSame(options, this.#options) || this.#calls.length + calls.length > CALLS_MAX))
+      this.flush();
+    this.#options = options;
+    for (const call of calls) {
+      if (this.#numbers.has(call.key)) continue;
+      this.#numbers.set(call.key, this.#calls.length);
+      this.#calls.push(call);
+    }
+    this.#caller.link.holdBack(() => this.flush());
+  }
+
+  /** Send what is collected. */
+  flush(): void {
+    if (this.#calls.length === 0) return;
+    const calls = this.#calls;
+    this.#calls = [];
+    const graph = this.#graphOf(calls);
+    const { link } = this.#caller;
+    const { priority, retries, workers, allowOtherWorkers } = this.#options;
+    const placement = Object.entries({ priority, retries, workers, allow_other_workers: allowOtherWorkers });
+    this.#numbers.clear();
+    link.send({
+      op: "update-layers",
+      layers: encodeGraph(graph),
+      wanted: rangesOf(calls).map(([start, stop]) => [1, start, stop] as const),
+      annotations: new Map<string, unknown>([
+        ...placement.filter(([, value]) => value !== undefined),
+        ["least_bytes", 0],
+        ["largest_task_bytes", 0],
+      ]),
+      client: link.id,
+      stimulusId: `update-layers-${link.id}`,
+    });
+  }
+
+  /** A layer of results that are read and come from elsewhere, and one of the calls. */
+  #graphOf(calls: readonly PendingCall[]): Graph {
+    const known = new Map<Key, number>();
+    for (const [number, { dependencies }] of calls.entries()) {
+      for (const key of dependencies) {
+        const own = this.#numbers.get(key);
+        if ((own === undefined || own >= number) && !known.has(key)) known.set(key, known.size);
+      }
+    }
+    const builder = new CallsBuilder();
+    for (const [number, { key, text, args, dependencies }] of calls.entries()) {
+      const inputs = dependencies.map((input): TaskId => {
+        const own = this.#numbers.get(input);
+        // What is no earlier call of this turn was entered above.
+        return own !== undefined && own < number ? known.size + own : (known.get(input) as number);
+      });
+      builder.add({ key, text, args, inputs });
+    }
+    const { link, token } = this.#caller;
+    const name = `${keyPrefix(calls[0]?.key as Key)}-${link.id}-${++this.#count}`; // not empty
+    const held: Layer = {
+      kind: "held",
+      name: `known-${link.id}-${this.#count}`,
+      dtype: "float64",
+      chunks: chunksOfCalls(known.size),
+      keys: Array.from(known.keys()),
+      inline: false,
+    };
+    return new Graph([held, { ...builder.build(name, token), inline: false }], [1]);
+  }
+}
+
+const TURNS = new WeakMap<Link, Turn>();
+
+/**
+ * Send calls of JavaScript texts as columns at the end of the turn; false, and nothing is sent, where they must travel
+ * otherwise.
+ * @throws {ArgumentError} {ClosureError} an argument that cannot travel
+ */
+export function sendAsColumns(
+  caller: Caller,
+  calls: readonly CallTask[],
+  { wanted, options }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions },
+): boolean {
+  const { link } = caller;
+  if (!link.isNative || options.resources) return false;
+  let binaryBytes = 0;
+  const placed: PendingCall[] = [];
+  for (const { key, fn, args } of calls) {
+    if (typeof fn !== "string") return false;
+    const call: PlacedCall = placeCall(args, keyOfFuture);
+    binaryBytes += call.binaryBytes;
+    placed.push({ key, text: fn, args: call.args, dependencies: call.dependencies, isWanted: wanted.has(key) });
+  }
+  if (binaryBytes > BINARY_BYTES_MAX) return false;
+  let turn = TURNS.get(link);
+  if (!turn) {
+    turn = new Turn(caller);
+    TURNS.set(link, turn);
+  }
+  turn.add(placed, options);
+  return true;
+}
+
+function isSame(a: TaskOptions, b: TaskOptions): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Runs of calls whose results are wanted. */
+function rangesOf(calls: readonly PendingCall[]): [start: number, stop: number][] {
+  const ranges: [number, number][] = [];
+  for (const [number, { isWanted }] of calls.entries()) {
+    if (!isWanted) continue;
+    const last = ranges.at(-1);
+    if (last?.[1] === number) last[1] = number + 1;
+    else ranges.push([number, number + 1]);
+  }
+  return ranges;
+}
