@@ -45,10 +45,13 @@ export function encodeProgram({ spec, inputs }: Program): Uint8Array {
 const SHARED_MAX = 256;
 let nextNumber = 1;
 
+/** Says whether a program with user code may run; the layer is the one that it was made from. */
+export type Trust = (spec: TaskSpec, layer: Layer) => boolean;
+
 /** The programs of one graph, until it is closed. */
 export class Programs {
   readonly graph: Graph;
-  readonly #trust: (spec: TaskSpec) => boolean;
+  readonly #trust: Trust;
   readonly #layers: (LayerPrograms | null | undefined)[] = [];
   /** Shared programs, as they lie in the message store; the executor's business. */
   readonly made: Set<Program> = new Set();
@@ -59,7 +62,7 @@ export class Programs {
   readonly signal: AbortSignal | null;
 
   /** @param trust says whether a program with user code may run @param signal cancels all tasks */
-  constructor(graph: Graph, trust: (spec: TaskSpec) => boolean, signal: AbortSignal | null = null) {
+  constructor(graph: Graph, trust: Trust, signal: AbortSignal | null = null) {
     this.graph = graph;
     this.#trust = trust;
     this.signal = signal;
@@ -76,18 +79,20 @@ export class Programs {
       programs = layerPrograms(this.graph, layer);
       this.#layers[layer] = programs;
     }
-    if (programs === null) return this.#single(this.graph.expand(task));
+    if (programs === null) return this.#single(this.graph.expand(task), layer);
     const known = programs.find(index);
     if (known !== undefined) return known;
     const expanded = this.graph.expand(task);
     const made = this.#shared(expanded);
-    if (!programs.add(index, made)) return this.#single(expanded);
+    if (!programs.add(index, made)) return this.#single(expanded, layer);
     this.made.add(made);
     return made;
   }
 
-  #single({ spec }: ExpandedTask): Program {
-    return { number: 0, spec, inputs: [], registerBytes: bytesOf(spec), isTrusted: this.#isTrusted(spec) };
+  #single({ spec }: ExpandedTask, layer: number): Program {
+    const hasCode = spec.steps.some((step) => step.do === "call");
+    const isTrusted = hasCode && this.#trust(spec, this.graph.layer(layer));
+    return { number: 0, spec, inputs: [], registerBytes: bytesOf(spec), isTrusted };
   }
 
   #shared({ spec, dependencies }: ExpandedTask): Program {
@@ -99,10 +104,6 @@ export class Programs {
       };
     });
     return { number: nextNumber++, spec, inputs, registerBytes: bytesOf(spec), isTrusted: false };
-  }
-
-  #isTrusted(spec: TaskSpec): boolean {
-    return spec.steps.some((step) => step.do === "call") && this.#trust(spec);
   }
 }
 

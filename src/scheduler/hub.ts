@@ -5,13 +5,15 @@ import { encodeTaskSpec, type Key } from "../graph/index.ts";
 import {
   failureOf,
   SCHEDULER_TO_CLIENT,
-  SCHEDULER_TO_WORKER,
+  SCHEDULER_TO_COLUMNAR,
   type SchedulerToClient,
-  type SchedulerToWorker,
+  type SchedulerToColumnar,
   Serialized,
   serializeTaskSpec,
+  type TasksFinished,
   type WorkerToScheduler,
 } from "../protocol/index.ts";
+import { SentGraphs, Turn } from "./columns.ts";
 import { Figures } from "./figures.ts";
 import type { Restoration } from "./restore.ts";
 import {
@@ -29,7 +31,7 @@ const SPEC_HEADER = serializeTaskSpec(new Uint8Array(0)).header;
 /** A worker's registration, as far as only the shell needs it. */
 export interface ConnectedWorker {
   readonly address: WorkerAddress;
-  readonly stream: BatchedStream<SchedulerToWorker>;
+  readonly stream: BatchedStream<SchedulerToColumnar>;
   readonly isPython: boolean;
   /** Fields of the registration, for identity. */
   readonly info: ReadonlyMap<string, unknown>;
@@ -77,10 +79,15 @@ export class Hub {
   readonly clients: Map<ClientId, ConnectedClient> = new Map();
   /** What must outlive this process; null: nothing. */
   restoration: Restoration | null = null;
+  /** What workers that take columns have of graphs. */
+  readonly graphs: SentGraphs = new SentGraphs((worker) => this.workers.get(worker)?.stream);
+  /** Keeps one worker's columns from holding up everybody else. */
+  readonly turn: Turn = new Turn(() => this.clock.now());
   /** Clients that listen to a topic. */
   readonly topics: Map<string, Set<ClientId>> = new Map();
   /** Hears what workers say, before the machine does. */
   onWorkerMessages: ((worker: WorkerAddress, messages: readonly WorkerToScheduler[]) => void) | null = null;
+  onTasksFinished: ((worker: WorkerAddress, ends: Omit<TasksFinished, "op">) => void) | null = null;
   readonly #onFatal: (error: unknown) => void;
   readonly #joins = new Set<() => void>();
   readonly #retirements = new Map<number, (workers: readonly WorkerAddress[]) => void>();
@@ -175,6 +182,7 @@ export class Hub {
   removeWorker(worker: ConnectedWorker): void {
     if (this.workers.get(worker.address) !== worker) return;
     this.workers.delete(worker.address);
+    this.graphs.left(worker.stream);
     this.restoration?.note({ kind: "gone", worker: worker.address });
     this.feed({ type: "worker-left", worker: worker.address, isExpected: worker.isLeaving });
   }
@@ -250,6 +258,12 @@ export class Hub {
       case "send-worker":
         this.workers.get(instruction.worker)?.stream.send(instruction.message);
         return;
+      case "run-tasks":
+        return this.graphs.run(instruction);
+      case "free-tasks":
+        return this.graphs.free(instruction);
+      case "forget-submission":
+        return this.graphs.forget(instruction);
       case "send-client":
         return this.#tellClient(instruction.client, instruction.message);
       case "wake-at":
@@ -257,6 +271,7 @@ export class Hub {
       case "drop-worker": {
         const worker = this.workers.get(instruction.worker);
         this.workers.delete(instruction.worker);
+        if (worker) this.graphs.left(worker.stream);
         this.restoration?.note({ kind: "gone", worker: instruction.worker });
         worker?.stream.comm.abort(
           new RsdatError("worker-lost", `worker ${instruction.worker} dropped: ${instruction.reason}`),
@@ -286,8 +301,8 @@ export class Hub {
 }
 
 /** Streams of both kinds of peers. */
-export function workerStream(comm: Comm): BatchedStream<SchedulerToWorker> {
-  return new BatchedStream(comm, SCHEDULER_TO_WORKER.encode);
+export function workerStream(comm: Comm): BatchedStream<SchedulerToColumnar> {
+  return new BatchedStream(comm, SCHEDULER_TO_COLUMNAR.encode);
 }
 
 export function clientStream(comm: Comm): BatchedStream<SchedulerToClient> {

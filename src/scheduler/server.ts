@@ -9,6 +9,7 @@ import {
   createLogger,
   type KeptLogs,
   keepLogs,
+  ProcessFigures,
   packageVersion,
   securityFor,
   speaksDialect,
@@ -22,7 +23,6 @@ import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { Plugins } from "./plugins.ts";
-import { ProcessFigures } from "./process-figures.ts";
 import { Published } from "./published.ts";
 import { type RequestContext, requestHandlers } from "./requests.ts";
 import { Restoration } from "./restore.ts";
@@ -135,6 +135,8 @@ class Server implements SchedulerServer {
     });
     const taskStream = new TaskStream(() => clock.wall() / 1000);
     this.#hub.onWorkerMessages = (worker, messages) => taskStream.hear(worker, messages);
+    this.#hub.onTasksFinished = (worker, ends) =>
+      taskStream.hearColumns(worker, this.#hub.graphs.graph(ends.submission), ends);
     this.#context = {
       hub: this.#hub,
       id: `Scheduler-${randomUUID()}`,

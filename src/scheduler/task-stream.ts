@@ -1,7 +1,7 @@
 /** Which tasks ended when and where, as far as somebody asked for it: Dask's task stream (`get_task_stream`). */
 import { parseDurationMs } from "../base/index.ts";
-import { type Key, valueOfKey } from "../graph/index.ts";
-import type { WorkerToScheduler } from "../protocol/index.ts";
+import { type Graph, type Key, valueOfKey } from "../graph/index.ts";
+import type { TasksFinished, WorkerToScheduler } from "../protocol/index.ts";
 
 /** Records kept. Dask's `dashboard.status.task-stream-length` and `…tasks.task-stream-length`: the larger. */
 const LENGTH = 100_000;
@@ -57,6 +57,22 @@ export class TaskStream {
         typename: isWell ? message.typename : "",
       });
     }
+  }
+
+  /** Tasks of a graph that a worker told of in columns; when each began and ended is not told, but how long it took. */
+  hearColumns(worker: string, graph: Graph | undefined, { tasks, nbytes, seconds }: Omit<TasksFinished, "op">): void {
+    if (!this.#isOn || graph === undefined) return;
+    const stop = this.#wallSeconds();
+    for (const [k, task] of tasks.entries())
+      this.note({
+        key: graph.key(task),
+        worker,
+        thread: null,
+        status: "OK",
+        startstops: [{ action: "compute", start: stop - (seconds[k] as number), stop }], // columns of equal length
+        nbytes: nbytes[k] as number,
+        typename: "numpy.ndarray",
+      });
   }
 
   /** Add one record. */

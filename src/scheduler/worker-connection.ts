@@ -1,9 +1,12 @@
 /** A worker's connection: registration, then its stream until it ends. */
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
 import {
+  COLUMNAR_TO_SCHEDULER,
+  type ColumnarToScheduler,
   HEARTBEAT_WORKER,
   REGISTER_WORKER,
   type RegisterWorker,
+  type TasksFinished,
   WORKER_TO_SCHEDULER,
   type WorkerToScheduler,
 } from "../protocol/index.ts";
@@ -40,6 +43,7 @@ export async function serveWorker(
   const former = hub.workers.get(me.address);
   if (former) hub.removeWorker(former);
   const isPython = me.extra.get("language") !== "rsdat";
+  const isColumnar = !isPython && comm.handshake.rsdat !== undefined && me.extra.get("columns") === true;
   const worker: ConnectedWorker = {
     address: me.address,
     stream: workerStream(comm),
@@ -61,13 +65,14 @@ export async function serveWorker(
     });
     if (!comm.isClosed) comm.send(answer);
     hub.addWorker(worker);
-    hub.feed({ type: "worker-joined", worker: factsOf(me, isPython), stimulusId: me.stimulusId });
+    hub.feed({ type: "worker-joined", worker: factsOf(me, { isPython, isColumnar }), stimulusId: me.stimulusId });
     hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
   };
   if (hub.restoration) await hub.restoration.gather(me.address, readInventory(me.extra.get("inventory")), connect);
   else connect();
   try {
-    for await (const messages of readStream(comm, WORKER_TO_SCHEDULER.parse)) hear(hub, worker, messages);
+    const { parse } = isColumnar ? COLUMNAR_TO_SCHEDULER : WORKER_TO_SCHEDULER;
+    for await (const messages of readStream<ColumnarToScheduler>(comm, parse)) await hear(hub, worker, messages);
   } finally {
     hub.removeWorker(worker);
     hub.logger.info(`worker ${me.address} left`, { expected: worker.isLeaving });
@@ -75,8 +80,24 @@ export async function serveWorker(
   return NO_REPLY;
 }
 
-function hear(hub: Hub, worker: ConnectedWorker, messages: readonly WorkerToScheduler[]): void {
-  if (hub.workers.get(worker.address) !== worker) return;
+/** A batch of the worker's stream, in order; others get their turn in between. */
+async function hear(hub: Hub, worker: ConnectedWorker, messages: readonly ColumnarToScheduler[]): Promise<void> {
+  let singles: WorkerToScheduler[] = [];
+  for (const message of messages) {
+    if (message.op !== "tasks-finished") {
+      singles.push(message);
+      continue;
+    }
+    hearSingles(hub, worker, singles);
+    singles = [];
+    await hearColumns(hub, worker, message);
+  }
+  hearSingles(hub, worker, singles);
+  if (hub.turn.spend(singles.length)) await hub.turn.next();
+}
+
+function hearSingles(hub: Hub, worker: ConnectedWorker, messages: readonly WorkerToScheduler[]): void {
+  if (messages.length === 0 || hub.workers.get(worker.address) !== worker) return;
   for (const message of messages) {
     if (message.op === "log-event") hub.publish(message.topic, message.msg);
     else if (message.op === "worker-status-change" && message.status.startsWith("clos")) worker.isLeaving = true;
@@ -84,6 +105,27 @@ function hear(hub: Hub, worker: ConnectedWorker, messages: readonly WorkerToSche
   hub.onWorkerMessages?.(worker.address, messages);
   hub.feed({ type: "worker-messages", worker: worker.address, messages });
   if (messages.some((message) => message.op === "worker-status-change")) hub.workerChanged();
+}
+
+/** Ends in one event; in several where there are very many. */
+const ENDS_MAX = 4096;
+
+async function hearColumns(hub: Hub, worker: ConnectedWorker, message: TasksFinished): Promise<void> {
+  const { submission, tasks, runIds, nbytes, seconds } = message;
+  for (let from = 0; from < tasks.length; from += ENDS_MAX) {
+    if (hub.workers.get(worker.address) !== worker) return;
+    const to = from + ENDS_MAX;
+    const ends = {
+      submission,
+      tasks: tasks.subarray(from, to),
+      runIds: runIds.subarray(from, to),
+      nbytes: nbytes.subarray(from, to),
+      seconds: seconds.subarray(from, to),
+    };
+    hub.onTasksFinished?.(worker.address, ends);
+    hub.feed({ type: "tasks-finished", worker: worker.address, ...ends });
+    if (hub.turn.spend(ends.tasks.length)) await hub.turn.next();
+  }
 }
 
 /** Answer `heartbeat_worker`. */
@@ -155,16 +197,21 @@ function rawMetrics(request: ReadonlyMap<unknown, unknown>): ReadonlyMap<unknown
   return metrics instanceof Map ? metrics : new Map();
 }
 
-function factsOf(me: RegisterWorker, isPython: boolean): WorkerFacts {
+function factsOf(
+  me: RegisterWorker,
+  { isPython, isColumnar }: { readonly isPython: boolean; readonly isColumnar: boolean },
+): WorkerFacts {
   const budget = me.extra.get("budget_bytes");
+  const spill = me.extra.get("spill_bytes");
   return {
     address: me.address,
     name: String(me.name),
     nthreads: me.nthreads,
     budgetBytes: isPython ? null : typeof budget === "number" ? budget : me.memoryLimit,
+    spillBytes: !isPython && typeof spill === "number" && spill > 0 ? spill : 0,
     kind: isPython ? "python" : "rsdat",
     resources: me.resources,
-    isColumnar: false,
+    isColumnar,
     status: "init",
   };
 }

@@ -26,7 +26,7 @@ const TRANSFER_MS = 300_000;
 /** Ask the peer; never rejects. */
 export async function fetchFrom(
   rpc: Rpc,
-  { worker, keys }: { readonly worker: string; readonly keys: readonly Key[] },
+  { worker, keys, nbytes = 0 }: { readonly worker: string; readonly keys: readonly Key[]; readonly nbytes?: number },
   {
     me,
     values,
@@ -38,6 +38,7 @@ export async function fetchFrom(
   using receiver = values.receiver();
   let answer: Awaited<ReturnType<typeof getData>>;
   try {
+    await values.makeRoom(nbytes);
     answer = await getData(rpc, worker, { keys, who: me }, { timeoutMs: TRANSFER_MS, signal, place: receiver.place });
   } catch {
     // Whatever went wrong on the way, the peer cannot be used: the machine looks elsewhere and asks the scheduler.
@@ -48,7 +49,7 @@ export async function fetchFrom(
     const received = new Map<Key, Stored>();
     for (const key of keys) {
       const serialized = answer.data.get(key);
-      if (serialized) received.set(key, values.receive(serialized, receiver));
+      if (serialized) received.set(key, await values.settle(values.receive(serialized, receiver)));
     }
     return {
       type: "gather-success",

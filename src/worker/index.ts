@@ -8,8 +8,8 @@
 export { staggeredMs } from "./lifetime.ts";
 export type { NannyOptions } from "./nanny.ts";
 export { runNanny } from "./nanny.ts";
+export type { WorkerOptions } from "./options.ts";
 export type { WorkerProcessOptions } from "./process.ts";
 export { runWorkerProcess } from "./process.ts";
 export type { Trust } from "./run-task.ts";
-export type { WorkerOptions } from "./worker.ts";
 export { Worker } from "./worker.ts";

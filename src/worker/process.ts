@@ -4,7 +4,8 @@ import { parseAddress } from "../protocol/index.ts";
 import { serveWorkerHttp } from "./http.ts";
 import { staggeredMs } from "./lifetime.ts";
 import type { WorkerNotice } from "./nanny.ts";
-import { Worker, type WorkerOptions } from "./worker.ts";
+import type { WorkerOptions } from "./options.ts";
+import { Worker } from "./worker.ts";
 
 /** How a worker process is to live. */
 export interface WorkerProcessOptions extends WorkerOptions {

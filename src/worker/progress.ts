@@ -8,21 +8,33 @@ import { type LayerProgress, PROGRESS_TOPIC, progressMessage, type WorkerToSched
 /** Told at most this often while there is more to do. */
 const INTERVAL_MS = 100;
 
+/** What a task has read and written. */
+interface MovedBytes {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
 /** What is not told yet. */
 export class Progress {
-  #layers = new Map<string, LayerProgress>();
+  #layers = new Map<string, { -readonly [F in keyof LayerProgress]: LayerProgress[F] }>();
   #toldAt = Number.NEGATIVE_INFINITY;
 
   /** A task has ended; tasks that are no blocks of layers do not count. */
-  add(key: Key, { bytesRead, bytesWritten }: { readonly bytesRead: number; readonly bytesWritten: number }): void {
+  add(key: Key, moved: MovedBytes): void {
     const layer = layerOf(key);
-    if (layer === undefined) return;
-    const sums = this.#layers.get(layer) ?? { done: 0, bytesRead: 0, bytesWritten: 0 };
-    this.#layers.set(layer, {
-      done: sums.done + 1,
-      bytesRead: sums.bytesRead + bytesRead,
-      bytesWritten: sums.bytesWritten + bytesWritten,
-    });
+    if (layer !== undefined) this.addBlock(layer, moved);
+  }
+
+  /** As {@link add}, of a block of this layer. */
+  addBlock(layer: string, { bytesRead, bytesWritten }: MovedBytes): void {
+    let sums = this.#layers.get(layer);
+    if (sums === undefined) {
+      sums = { done: 0, bytesRead: 0, bytesWritten: 0 };
+      this.#layers.set(layer, sums);
+    }
+    sums.done++;
+    sums.bytesRead += bytesRead;
+    sums.bytesWritten += bytesWritten;
   }
 
   /** What is to be told now, if anything: `isLast` when nothing else is ready, since nothing may follow to carry it. */

@@ -1,7 +1,15 @@
 /** One `execute` instruction: reads the spec, checks who vouches for user code, hands the task to the executor. */
 import { errorFromRecord, errorToRecord, TaskError, UnsupportedError } from "../base/index.ts";
 import type { Executor, TaskOutcome } from "../executor/index.ts";
-import { decodeTaskSpec, type Key, showKey, type TaskSpec, verifyTaskSpec } from "../graph/index.ts";
+import {
+  decodeTaskSpec,
+  type Key,
+  type Layer,
+  showKey,
+  type TaskSpec,
+  verifyCalls,
+  verifyTaskSpec,
+} from "../graph/index.ts";
 import { failureOf, type Pickled, readRunSpec, type Serialized, type StartStop } from "../protocol/index.ts";
 import type { RunSpec, WorkerEvent, WorkerInstruction } from "./state/index.ts";
 import type { Stored, Values } from "./values.ts";
@@ -62,7 +70,7 @@ export function runTask(
   try {
     const { spec, dependencies } = nativeSpec(instruction.runSpec, key);
     const inputs = (dependencies ?? instruction.dependencies).map((input) => {
-      const taken = values.input(input);
+      const taken = values.inputOf(input);
       held.push(taken.release);
       return taken.input;
     });
@@ -89,7 +97,7 @@ function nativeSpec(
 }
 
 /** User code is trusted when the spec carries its mac under the cluster's token. */
-function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
+export function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
   if (trust.allowInsecure) return true;
   // Looked for first, so that specs of kernels are not decoded on this thread.
   if (trust.token === null || !Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"call"'))
@@ -97,6 +105,19 @@ function isTrusted(bytes: Uint8Array, trust: Trust): boolean {
   const spec = decodeTaskSpec(bytes);
   return spec.steps.some((step) => step.do === "call") && verifyTaskSpec(spec, trust.token);
 }
+
+/** As {@link isTrusted}, of a task of a graph: a layer of calls has one mac for all of them. */
+export function isTrustedSpec(spec: TaskSpec, layer: Layer, trust: Trust): boolean {
+  if (trust.allowInsecure || trust.token === null) return trust.allowInsecure;
+  if (layer.kind !== "calls") return verifyTaskSpec(spec, trust.token);
+  let isVerified = VERIFIED.get(layer);
+  if (isVerified === undefined) {
+    isVerified = verifyCalls(layer, trust.token);
+    VERIFIED.set(layer, isVerified);
+  }
+  return isVerified;
+}
+const VERIFIED = new WeakMap<Layer, boolean>();
 
 function endOf(
   { key, runId }: { readonly key: Key; readonly runId: number },

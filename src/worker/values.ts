@@ -1,11 +1,11 @@
 /** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
 import { errorToRecord, isRsdatError, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
-import type { Key } from "../graph/index.ts";
+import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { deserialize, pyGlobal, type Serialized, serialize, serializeFailure, writePickle } from "../protocol/index.ts";
 import { BlockReceiver } from "./receive.ts";
-import type { ValueFacts } from "./state/index.ts";
+import type { Ref, ValueFacts } from "./state/index.ts";
 
 /** A held value. */
 export type Stored =
@@ -21,39 +21,101 @@ export interface Outgoing {
   release(): void;
 }
 
-/** Values by key. The shell adds what it announces to the machine and removes what the machine drops. */
+/** Which task a block is that has a number instead of a key. */
+export interface BlockName {
+  readonly graph: Graph;
+  readonly task: TaskId;
+}
+
+/**
+ * Values by what the machine calls them. The shell adds what it announces to the machine and removes what the machine
+ * drops.
+ */
 export class Values {
   readonly #executor: Executor;
-  readonly #values = new Map<Key, Stored>();
+  readonly #refOf: (key: Key) => Ref;
+  readonly #values = new Map<Ref, Stored>();
+  /** Of blocks with numbers. */
+  readonly #names = new Map<number, Key | BlockName>();
 
-  constructor(executor: Executor) {
+  /** @param refOf the machine's name for a key */
+  constructor(executor: Executor, refOf: (key: Key) => Ref) {
     this.#executor = executor;
+    this.#refOf = refOf;
   }
 
   has(key: Key): boolean {
-    return this.#values.has(key);
+    return this.#values.has(this.#refOf(key));
+  }
+
+  /** Blocks, in the order in which they came. */
+  *blocks(): Generator<readonly [Key, BlockHandle], void, undefined> {
+    for (const [ref, value] of this.#values) if (value.kind === "block") yield [this.#keyOf(ref), value.handle];
+  }
+
+  /** Work towards `nbytes` free for what a peer will send. */
+  async makeRoom(nbytes: number): Promise<void> {
+    await this.#executor.makeRoom(nbytes);
+  }
+
+  /** A block that found no room when it came, in the arena if room can be made. */
+  async settle(value: Stored): Promise<Stored> {
+    if (value.kind !== "plain" || !(value.value instanceof NDArray)) return value;
+    await this.#executor.makeRoom(value.nbytes);
+    const handle = this.#place(value.value);
+    return handle ? { kind: "block", handle } : value;
   }
 
   keys(): Key[] {
-    return Array.from(this.#values.keys());
+    return Array.from(this.#values.keys(), (ref) => this.#keyOf(ref));
   }
 
   /** Facts of everything held. */
   facts(): Map<Key, ValueFacts> {
-    return new Map(Array.from(this.#values, ([key, value]) => [key, factsOf(value)] as const));
+    return new Map(Array.from(this.#values, ([ref, value]) => [this.#keyOf(ref), factsOf(value)] as const));
   }
 
-  /** Hold `value` and give its facts for the machine. */
-  set(key: Key, value: Stored): ValueFacts {
-    this.drop(key);
-    this.#values.set(key, value);
+  /** Hold `value` under the machine's name for its key, and give its facts for the machine. */
+  hold(key: Key, value: Stored): ValueFacts {
+    return this.set(this.#refOf(key), value, key);
+  }
+
+  /** As {@link hold}, under a name that the machine has given. */
+  set(ref: Ref, value: Stored, name: Key | BlockName): ValueFacts {
+    this.drop(ref);
+    this.#values.set(ref, value);
+    if (typeof ref === "number") this.#names.set(ref, name);
     return factsOf(value);
   }
 
-  drop(key: Key): void {
-    const value = this.#values.get(key);
-    this.#values.delete(key);
-    if (value?.kind === "block") this.#executor.release(value.handle);
+  drop(ref: Ref): void {
+    const value = this.#values.get(ref);
+    if (value === undefined) return;
+    this.#values.delete(ref);
+    if (typeof ref === "number") this.#names.delete(ref);
+    if (value.kind === "block") this.#executor.release(value.handle);
+  }
+
+  /** Call everything by its key from now on: another machine knows nothing of numbers. */
+  nameByKeys(): void {
+    for (const [ref, value] of Array.from(this.#values)) {
+      if (typeof ref !== "number") continue;
+      this.#values.delete(ref);
+      this.#values.set(this.#keyOf(ref), value);
+      this.#names.delete(ref);
+    }
+  }
+
+  /** A block in the arena; null for any other value. */
+  block(ref: Ref): BlockHandle | null {
+    const value = this.#values.get(ref);
+    return value?.kind === "block" ? value.handle : null;
+  }
+
+  #keyOf(ref: Ref): Key {
+    if (typeof ref !== "number") return ref;
+    const name = this.#names.get(ref) as Key | BlockName; // every number has one
+    return typeof name === "string" ? name : name.graph.key(name.task);
   }
 
   /** For one answer of a peer: its blocks arrive in the arena. */
@@ -80,16 +142,21 @@ export class Values {
     return handle ? { kind: "block", handle } : { kind: "plain", value, nbytes: value.nbytes };
   }
 
+  /** As {@link input}, by its key. */
+  inputOf(key: Key): ReturnType<Values["input"]> {
+    return this.input(this.#refOf(key));
+  }
+
   /**
    * An input for a task; `release` when the task has ended.
    * @throws {UnsupportedError} the value has no JavaScript form
    */
-  input(key: Key): { readonly input: TaskInput; release(): void } {
-    const value = this.#values.get(key);
+  input(ref: Ref): { readonly input: TaskInput; release(): void } {
+    const value = this.#values.get(ref);
     if (!value || value.kind === "opaque") {
       const why = value ? `: ${value.why}` : "";
       throw new UnsupportedError(`an input is a Python object without a JavaScript value${why}`, {
-        details: { input: key },
+        details: { input: typeof ref === "number" && !value ? null : this.#keyOf(ref) },
       });
     }
     if (value.kind === "block") {
@@ -101,13 +168,14 @@ export class Values {
     return { input: { value: value.value }, release: () => undefined };
   }
 
-  /** The value as it travels; a block stays in place until `release`. */
-  outgoing(key: Key): Outgoing | null {
-    const value = this.#values.get(key);
+  /** The value as it travels; a block stays in place until `release`. One that lies on disk takes its time. */
+  outgoing(key: Key): Outgoing | Promise<Outgoing | null> | null {
+    const value = this.#values.get(this.#refOf(key));
     if (!value) return null;
     if (value.kind === "opaque") return { serialized: value.serialized, release: () => undefined };
     if (value.kind === "plain") return { serialized: serializePlain(value.value), release: () => undefined };
     const { handle } = value;
+    if (!this.#executor.isResident(handle)) return this.#fromDisk(handle);
     this.#executor.retain(handle);
     this.#executor.pin(handle);
     const release = (): void => {
@@ -115,6 +183,15 @@ export class Values {
       this.#executor.release(handle);
     };
     return { serialized: serialize(this.#executor.view(handle)), release };
+  }
+
+  /** Null when it cannot be read back: whoever asked computes it again. */
+  async #fromDisk(handle: BlockHandle): Promise<Outgoing | null> {
+    try {
+      return { serialized: serialize(await this.#executor.load(handle)), release: () => undefined };
+    } catch {
+      return null;
+    }
   }
 
   /** Null when the arena is full, as it can be under a scheduler that does not count bytes. */

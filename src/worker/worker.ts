@@ -9,7 +9,6 @@ import {
   isRsdatError,
   type Logger,
   RemoteProtocolError,
-  type Security,
   WorkerStartError,
 } from "../base/index.ts";
 import {
@@ -26,14 +25,19 @@ import {
   allottedCpus,
   config,
   createLogger,
+  type KeptLogs,
+  keepLogs,
   memoryLimitBytes,
   packageVersion,
   securityFor,
+  spillSetting,
   systemClock,
 } from "../config/index.ts";
 import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
+  COLUMNAR_TO_SCHEDULER,
+  type ColumnarToScheduler,
   formatAddress,
   HEARTBEAT_WORKER,
   NATIVE_RESOURCE,
@@ -41,18 +45,21 @@ import {
   parseAddress,
   REGISTER_WORKER,
   RETIRE_WORKERS,
+  SCHEDULER_TO_COLUMNAR,
   SCHEDULER_TO_WORKER,
   UNREGISTER,
-  WORKER_TO_SCHEDULER,
   type WorkerRegistered,
-  type WorkerToScheduler,
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
-import { jobFacts, MetricsSource, type TransferFigures, versionsOf } from "./metrics.ts";
-import { Progress } from "./progress.ts";
+import { figuresOf, type WorkerFigures } from "./figures.ts";
+import { watchMemory } from "./memory-watch.ts";
+import { jobFacts, MetricsSource, newTransfers, noteIncoming, versionsOf } from "./metrics.ts";
+import type { WorkerOptions } from "./options.ts";
+import { WorkerPlugins } from "./plugins.ts";
 import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
 import { workerHandlers } from "./requests.ts";
-import { type Ended, type Moved, needOf, runTask, type Trust } from "./run-task.ts";
+import { needOf } from "./run-task.ts";
+import { SpillOrder } from "./spill.ts";
 import {
   createWorkerMachine,
   type ValueFacts,
@@ -62,40 +69,8 @@ import {
   type WorkerLimits,
   type WorkerMachine,
 } from "./state/index.ts";
+import { Tasks } from "./tasks.ts";
 import { type Stored, Values } from "./values.ts";
-
-/** How a worker is to be; sizes in bytes. */
-export interface WorkerOptions extends Partial<Trust> {
-  /** Address of the scheduler. */
-  readonly scheduler: string;
-  /** Compute threads. Default: the CPUs allotted. */
-  readonly nthreads?: number;
-  /** Bytes this process may take. Default: `rsdat.memory-limit`. */
-  readonly memoryLimitBytes?: number;
-  /** Runs the tasks; default one of `nthreads` threads, within the memory limit. The worker owns it and closes it. */
-  readonly executor?: Executor;
-  /** Default: the address. */
-  readonly name?: string;
-  /** Host to listen on; default: the one that this machine has on the way to the scheduler. */
-  readonly host?: string;
-  /** Port to listen on; default: any. */
-  readonly port?: number;
-  /** Address that peers shall use, where it differs. */
-  readonly contactAddress?: string;
-  readonly localDirectory?: string;
-  readonly resources?: ReadonlyMap<string, number>;
-  /** Give up when the scheduler has not answered for this long. Default 60 s. */
-  readonly deathTimeoutMs?: number;
-  readonly nanny?: string;
-  /** More facts for `extra` of the registration. */
-  readonly extra?: ReadonlyMap<string, unknown>;
-  /** False: pure Dask on the wire. Default: the environment's `RSDAT_DIALECT`. */
-  readonly dialect?: boolean;
-  /** Certificates. Default: those of the configuration, `distributed.comm.tls`. */
-  readonly security?: Security;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-}
 
 /** A resource amount that no set of tasks uses up: native tasks on a Python scheduler demand 1 of it. */
 const PLENTY = 1e9;
@@ -105,6 +80,9 @@ const LEAVE_MS = 30_000;
 const GOODBYE_MS = 2_000;
 /** Time that running tasks have to end before this worker goes back to a scheduler that was started again. */
 const AWAY_MS = 5_000;
+/** Work that threads find without asking, and the most tasks of it. */
+const AHEAD_MS = 2;
+const AHEAD_MAX = 512;
 /** Events that may wait while one is handled. */
 const BACKLOG_MAX = 1_000_000;
 
@@ -118,21 +96,17 @@ export class Worker implements AsyncDisposable {
   readonly #memoryLimitBytes: number;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #logs: KeptLogs;
+  readonly #plugins: WorkerPlugins;
   readonly #executor: Executor;
   /** Made anew when the worker comes back to a scheduler that was started again. */
   #machine: WorkerMachine;
   readonly #values: Values;
   readonly #rpc: Rpc;
-  #stream: BatchedStream<WorkerToScheduler>;
+  #stream: BatchedStream<ColumnarToScheduler>;
   readonly #metrics: MetricsSource;
-  readonly #progress = new Progress();
-  readonly #transfers: TransferFigures = {
-    incomingCountTotal: 0,
-    outgoingBytes: 0,
-    outgoingCount: 0,
-    outgoingCountTotal: 0,
-    bandwidth: 1e8,
-  };
+  readonly #tasks: Tasks;
+  readonly #transfers = newTransfers();
   readonly #ending: AbortController;
   readonly #done = Promise.withResolvers<string>();
   readonly #isForeign: boolean;
@@ -159,18 +133,42 @@ export class Worker implements AsyncDisposable {
     this.#options = options;
     this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? createLogger("rsdat.worker");
+    this.#logs = keepLogs(options.logger ?? createLogger("rsdat.worker"), { name: "rsdat.worker", clock: this.#clock });
+    this.#logger = this.#logs.logger;
     this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     this.#executor = executor;
     this.address = address;
     this.name = options.name ?? address;
     this.closed = this.#done.promise;
     this.#isForeign = comm.handshake.rsdat === undefined;
-    this.#values = new Values(this.#executor);
+    this.#plugins = new WorkerPlugins({
+      executor,
+      trust: { token: options.token ?? null, allowInsecure: options.allowInsecure ?? false },
+      logger: this.#logger,
+      facts: {
+        address,
+        name: this.name,
+        nthreads: executor.threads,
+        localDirectory: options.localDirectory ?? "",
+      },
+    });
+    this.#values = new Values(this.#executor, (key) => this.#machine.refOf(key));
     this.#metrics = new MetricsSource(this.#clock, this.#executor);
     this.#rpc = new Rpc({ retryRefused: false, ...handshakeOf(options) });
-    this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
+    this.#stream = new BatchedStream<ColumnarToScheduler>(comm, COLUMNAR_TO_SCHEDULER.encode);
     this.#machine = createWorkerMachine(this.#limits(), needOf);
+    this.#tasks = new Tasks({
+      executor: this.#executor,
+      values: this.#values,
+      trust: { token: options.token ?? null, allowInsecure: options.allowInsecure ?? false },
+      worker: address,
+      clock: this.#clock,
+      isDrained: () => this.#machine.isDrained,
+      handle: (event) => {
+        if (!ending.signal.aborted) this.#handle(event);
+      },
+      send: (message) => void this.#stream.send(message),
+    });
   }
 
   /**
@@ -181,16 +179,28 @@ export class Worker implements AsyncDisposable {
    * @throws {ConfigError} the memory limit is too small
    */
   static async start(given: WorkerOptions): Promise<Worker> {
-    const options = { ...given, security: given.security ?? securityFor("worker") };
+    const options = {
+      ...given,
+      security: given.security ?? securityFor("worker"),
+      resources: given.resources ?? config.amounts("distributed.worker.resources"),
+    };
     const scheduler = normalizeAddress(options.scheduler, options.security.requiresEncryption ? "tls" : "tcp");
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
     const threads = options.nthreads ?? allottedCpus().value;
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    const order = new SpillOrder();
+    const spill = options.executor ? null : spillSetting(options.localDirectory);
     const executor =
       options.executor ??
-      createExecutor({ threads, budgetBytes: budgetBytesWithin(limitBytes, threads), wide, logger });
+      createExecutor({
+        threads,
+        budgetBytes: budgetBytesWithin(limitBytes, threads),
+        ...(spill ? { spill: { ...spill, order: () => order.blocks() } } : {}),
+        wide,
+        logger,
+      });
     let comm: Comm | undefined;
     let listener: Listener | undefined;
     try {
@@ -207,6 +217,7 @@ export class Worker implements AsyncDisposable {
         {
           logger,
           contactHost: parseAddress(comm.local).host,
+          backlog: config.number("distributed.comm.socket-backlog") ?? undefined,
           ...handshakeOf(options),
         },
       );
@@ -216,6 +227,7 @@ export class Worker implements AsyncDisposable {
         executor,
       });
       worker.#listener = listener;
+      order.attach({ blocks: () => worker.#values.blocks(), graphs: () => worker.#machine.graphs() });
       started.resolve(worker);
       await worker.#register(comm);
       return worker;
@@ -322,7 +334,9 @@ export class Worker implements AsyncDisposable {
     return new Map<string, unknown>([
       ["language", "rsdat"],
       ["version", packageVersion()],
+      ["columns", true],
       ["budget_bytes", this.#executor.budgetBytes],
+      ["spill_bytes", this.#executor.spillBytes],
       ["has_token", this.#options.token !== null && this.#options.token !== undefined],
       ["allows_insecure", this.#options.allowInsecure ?? false],
       ...jobFacts(process.env),
@@ -334,7 +348,12 @@ export class Worker implements AsyncDisposable {
   #run(comm: Comm, registered: WorkerRegistered): void {
     this.#handle({ type: "status", status: "running" });
     void this.#listen(comm);
-    if (!this.#isBeating) void this.#beat((registered.heartbeatInterval ?? 0.5) * 1000);
+    void this.#plugins.addAll(registered.workerPlugins ?? new Map());
+    if (this.#isBeating) return;
+    void this.#beat((registered.heartbeatInterval ?? 0.5) * 1000);
+    const bounds = { limitBytes: this.#memoryLimitBytes, isForeign: this.#isForeign };
+    const onChange = (isFull: boolean): void => this.#memoryChanged(isFull);
+    void watchMemory(this.#executor, bounds, { signal: this.#ending.signal, onChange });
     this.#isBeating = true;
   }
 
@@ -343,7 +362,8 @@ export class Worker implements AsyncDisposable {
     let reason = "the scheduler closed the connection";
     let isOver = true;
     try {
-      for await (const messages of readStream(comm, SCHEDULER_TO_WORKER.parse))
+      const { parse } = comm.handshake.rsdat ? SCHEDULER_TO_COLUMNAR : SCHEDULER_TO_WORKER;
+      for await (const messages of readStream(comm, (map) => this.#tasks.read(parse(map))))
         this.#handle({ type: "scheduler-messages", messages });
       isOver = !this.#keepsJournal || this.#isLeaving;
     } catch (error) {
@@ -367,13 +387,15 @@ export class Worker implements AsyncDisposable {
     while (isBusy(this.#machine.counts()) && this.#clock.now() < until && !signal.aborted) await sleep(20);
     clearTimeout(this.#wake);
     // What still runs ends in the former machine, and nobody asks for it any more.
+    this.#values.nameByKeys();
+    this.#tasks.restart();
     this.#machine = createWorkerMachine(this.#limits(), needOf);
     this.#handle({ type: "update-data", values: this.#values.facts() });
     try {
       await reconnect(
         { ...handshakeOf(this.#options), ...this.#options, signal, logger: this.#logger },
         async (comm) => {
-          this.#stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode);
+          this.#stream = new BatchedStream<ColumnarToScheduler>(comm, COLUMNAR_TO_SCHEDULER.encode);
           await this.#register(comm);
         },
       );
@@ -389,7 +411,6 @@ export class Worker implements AsyncDisposable {
     for (;;) {
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
       if (signal.aborted) return;
-      if (this.#isForeign) this.#watchMemory();
       try {
         intervalMs = (await this.#sendHeartbeat()) ?? intervalMs;
       } catch (error) {
@@ -419,6 +440,7 @@ export class Worker implements AsyncDisposable {
       if (!this.#isAway) this.#stream.comm.abort(new CommClosedError("the scheduler was started again"));
       return null;
     }
+    this.#transfers.latencyMs = this.#clock.now() - now;
     if (reply.status === "missing") {
       void this.close("the scheduler does not know this worker any more");
       return null;
@@ -426,15 +448,24 @@ export class Worker implements AsyncDisposable {
     return reply.heartbeatInterval === undefined ? null : reply.heartbeatInterval * 1000;
   }
 
-  /** Dask's threshold, for schedulers that do not count bytes: nothing new is started while memory is nearly full. */
-  #watchMemory(): void {
-    const fraction = config.fraction("distributed.worker.memory.pause");
-    if (fraction === null || this.#isLeaving) return;
-    const { heapUsed, external } = process.memoryUsage();
-    const isFull = heapUsed + external + this.#executor.stats().bytesLive > fraction * this.#memoryLimitBytes;
-    if (isFull === this.#isPaused) return;
+  /** Pause and go on as the process's memory says. */
+  #memoryChanged(isFull: boolean): void {
+    if (this.#isLeaving) return;
     this.#isPaused = isFull;
+    this.#logger.warning(isFull ? "paused: memory is nearly full" : "goes on: there is memory again");
     this.#handle({ type: "status", status: isFull ? "paused" : "running" });
+  }
+
+  /** What this worker has done since its start, and how it is. */
+  describe(): {
+    readonly figures: WorkerFigures;
+    readonly metrics: ReturnType<MetricsSource["read"]>;
+    readonly outgoingBytesTotal: number;
+    readonly latencyMs: number;
+  } {
+    const { outgoingBytesTotal, latencyMs } = this.#transfers;
+    const figures = figuresOf(this.#executor, this.#transfers);
+    return { figures, metrics: this.#readMetrics(), outgoingBytesTotal, latencyMs };
   }
 
   #readMetrics(): ReturnType<MetricsSource["read"]> {
@@ -446,11 +477,13 @@ export class Worker implements AsyncDisposable {
     return {
       address: this.address,
       nthreads: this.#executor.threads,
+      aheadMs: AHEAD_MS,
+      aheadMax: AHEAD_MAX,
       budgetBytes: this.#isForeign ? budget : null,
       resources: new Map([...(this.#options.resources ?? []), [NATIVE_RESOURCE, PLENTY]]),
-      incomingBytesMax: budget / 10,
+      incomingBytesMax: budget * (config.fraction("distributed.worker.memory.transfer") ?? 1),
       messageBytesMax: config.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
-      incomingCountMax: config.number("distributed.worker.connections.incoming") ?? 10,
+      incomingCountMax: config.number("distributed.worker.connections.outgoing") ?? 50,
       incomingThrottleBytes: 10e6,
       busyRetryMs: 150,
       missingRetryMs: 1000,
@@ -483,12 +516,24 @@ export class Worker implements AsyncDisposable {
       case "send":
         this.#stream.send(instruction.message);
         return;
+      case "send-finished":
+        this.#stream.send(instruction.message);
+        return;
       case "execute":
-        return this.#execute(instruction);
+        return this.#tasks.execute(instruction);
+      case "execute-blocks":
+        return this.#tasks.executeBlocks(instruction);
+      case "forget-graph":
+        return this.#tasks.forget(instruction);
+      case "abort":
+        return this.#executor.abort(instruction.key);
       case "gather":
         return void this.#gather(instruction);
       case "drop":
         for (const key of instruction.keys) this.#values.drop(key);
+        return;
+      case "drop-blocks":
+        for (const ref of instruction.refs) this.#values.drop(ref);
         return;
       case "wake-at":
         clearTimeout(this.#wake);
@@ -497,36 +542,6 @@ export class Worker implements AsyncDisposable {
       case "close":
         return void this.close(instruction.reason);
     }
-  }
-
-  #execute(instruction: Extract<WorkerInstruction, { readonly type: "execute" }>): void {
-    const machine = this.#machine;
-    const trust = { token: this.#options.token ?? null, allowInsecure: this.#options.allowInsecure ?? false };
-    runTask(
-      { executor: this.#executor, values: this.#values, trust, worker: this.address },
-      instruction,
-      (ended, moved) => this.#ended(ended, moved, machine),
-    );
-  }
-
-  #ended(ended: Ended, moved: Moved, machine: WorkerMachine): void {
-    if (this.#ending.signal.aborted) return;
-    if (machine !== this.#machine) {
-      if (ended.type === "execute-success" && ended.stored.kind === "block")
-        this.#executor.release(ended.stored.handle);
-      return;
-    }
-    this.#tellProgress(ended.key, moved);
-    if (ended.type === "execute-failure") return this.#handle(ended);
-    const { stored, ...event } = ended;
-    this.#handle({ ...event, value: this.#values.set(ended.key, stored) });
-  }
-
-  /** Before the message that the task has ended, so that whoever waits for that one has heard of all its bytes. */
-  #tellProgress(key: Key, moved: Moved): void {
-    this.#progress.add(key, moved);
-    const message = this.#progress.take(this.#clock.now(), this.#machine.isDrained);
-    if (message) this.#stream.send(message);
   }
 
   async #gather(instruction: GatherInstruction): Promise<void> {
@@ -540,12 +555,9 @@ export class Worker implements AsyncDisposable {
     });
     if (this.#ending.signal.aborted || machine !== this.#machine) return;
     if (end.type === "gather-success") {
-      this.#transfers.incomingCountTotal++;
-      const seconds = (this.#clock.now() - began) / 1000;
-      if (seconds > 0.005 && instruction.nbytes > 1e6)
-        this.#transfers.bandwidth = 0.9 * this.#transfers.bandwidth + 0.1 * (instruction.nbytes / seconds);
+      noteIncoming(this.#transfers, instruction.nbytes, (this.#clock.now() - began) / 1000);
       const received = new Map(
-        Array.from(end.received, ([key, stored]) => [key, this.#values.set(key, stored)] as const),
+        Array.from(end.received, ([key, stored]) => [key, this.#values.hold(key, stored)] as const),
       );
       this.#handle({ ...end, received });
     } else this.#handle(end);
@@ -571,13 +583,17 @@ export class Worker implements AsyncDisposable {
         }),
       close: (reason) => void this.close(reason),
       isPaused: () => this.#isPaused,
+      figures: () => figuresOf(this.#executor, this.#transfers),
+      plugins: this.#plugins,
+      logs: (count) => this.#logs.last(count),
+      outgoingCountMax: config.number("distributed.worker.connections.incoming") ?? 10,
     });
   }
 
   /** Hold values from outside, unless they are here already. */
   #put(data: ReadonlyMap<Key, Stored>): ReadonlyMap<Key, ValueFacts> {
     const values = new Map<Key, ValueFacts>();
-    for (const [key, stored] of data) if (!this.#values.has(key)) values.set(key, this.#values.set(key, stored));
+    for (const [key, stored] of data) if (!this.#values.has(key)) values.set(key, this.#values.hold(key, stored));
     this.#handle({ type: "update-data", values });
     return values;
   }

@@ -1,5 +1,5 @@
 /** All tasks of a worker machine: by key, and blocks of the layers of known graphs by their numbers. */
-import type { Graph, Key, TaskId } from "../../graph/index.ts";
+import { type Graph, GraphEdges, type Key, keysOf, type TaskId } from "../../graph/index.ts";
 import { type KnownGraph, type LayerTasks, WorkerTask } from "./task.ts";
 
 /** Tasks by key and by block. A task's `ref` never changes; whether it has a layer may. */
@@ -35,6 +35,10 @@ export class TaskTable {
     return task;
   }
 
+  *graphs(): Generator<Graph, void, undefined> {
+    for (const { graph } of this.#graphs.values()) yield graph;
+  }
+
   graph(submission: number): KnownGraph | undefined {
     return this.#graphs.get(submission);
   }
@@ -42,13 +46,18 @@ export class TaskTable {
   /** A task of a known graph, if there is one. */
   block(known: KnownGraph, id: TaskId): WorkerTask | undefined {
     const { layer, index } = known.graph.locate(id);
-    return known.layers[layer]?.tasks.get(index);
+    const tasks = known.layers[layer];
+    if (tasks) return tasks.tasks.get(index);
+    const key = keysOf(known.graph.layer(layer))?.[index];
+    return key === undefined ? undefined : this.get(key);
   }
 
   /** A new task of a known graph; there is none yet. */
   addBlock(known: KnownGraph, id: TaskId): WorkerTask {
     const { layer, index } = known.graph.locate(id);
-    const task = new WorkerTask(this.#nextRef++, this.#sequence++, known.layers[layer] ?? null, index);
+    const tasks = known.layers[layer];
+    if (!tasks) return this.add(known.graph.key(id)); // its layer gives it a key of its own
+    const task = new WorkerTask(this.#nextRef++, this.#sequence++, tasks, index);
     this.#put(task);
     return task;
   }
@@ -72,10 +81,12 @@ export class TaskTable {
   /** Know a graph. Tasks of its layers that are here already, under their keys or by another graph, are the same tasks. */
   addGraph(submission: number, graph: Graph): void {
     if (this.#graphs.has(submission)) return;
-    const layers = graph.layers.map((layer, k) => (layer.inline ? null : this.#layerOf(layer.name, graph.grid(k))));
+    const layers = graph.layers.map((layer, k) =>
+      layer.inline || keysOf(layer) ? null : this.#layerOf(layer.name, graph.grid(k)),
+    );
     for (const layer of new Set(layers)) if (layer) layer.graphs++;
-    const isBounded = graph.layers.every(({ kind }) => kind !== "call");
-    this.#graphs.set(submission, { submission, graph, layers, isBounded });
+    const isBounded = graph.layers.every(({ kind }) => kind !== "call" && kind !== "calls");
+    this.#graphs.set(submission, { submission, graph, edges: new GraphEdges(graph), layers, isBounded });
   }
 
   forgetGraph(submission: number): void {

@@ -1,6 +1,6 @@
 /** The worker machine: what each event recommends, and what may start once nothing is left to recommend. */
 import { assertNever, InvariantError, invariant } from "../../base/index.ts";
-import { type Key, showKey } from "../../graph/index.ts";
+import { type Graph, type Key, showKey } from "../../graph/index.ts";
 import type { StartStop, WireFailure } from "../../protocol/index.ts";
 import { checkCore } from "./check.ts";
 import { Core, type Peer } from "./core.ts";
@@ -69,6 +69,10 @@ class Machine implements WorkerMachine {
 
   refOf(key: Key): Ref {
     return this.#core.tasks.get(key)?.ref ?? key;
+  }
+
+  graphs(): Iterable<Graph> {
+    return this.#core.tasks.graphs();
   }
 
   held(): ReadonlyMap<Ref, Key> {

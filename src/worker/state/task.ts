@@ -1,5 +1,5 @@
 /** One task as the worker machine holds it, its states and its order. */
-import { blockKey, type Graph, type Key, type TaskId } from "../../graph/index.ts";
+import { blockKey, type Graph, type GraphEdges, type Key, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask, StartStop, WireFailure } from "../../protocol/index.ts";
 import type { Ref, ValueFacts, WorkerAddress } from "./events.ts";
 import { Few } from "./few.ts";
@@ -41,7 +41,8 @@ export interface LayerTasks {
 export interface KnownGraph {
   readonly submission: number;
   readonly graph: Graph;
-  /** By the number of the layer; null for inline layers. */
+  readonly edges: GraphEdges;
+  /** By the number of the layer; null for inline layers, and for those that give their tasks keys of their own. */
   readonly layers: readonly (LayerTasks | null)[];
   /** Nothing in it is a user's code, which may never end: its tasks may be handed over before a thread is free. */
   readonly isBounded: boolean;

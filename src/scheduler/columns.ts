@@ -1,0 +1,99 @@
+/** Graphs at workers that take tasks in columns: which worker has which, so that each is sent once, before its first run. */
+import type { BatchedStream } from "../comm/index.ts";
+import { encodeGraph, type Graph } from "../graph/index.ts";
+import type { SchedulerToColumnar } from "../protocol/index.ts";
+import type { SchedulerInstruction, WorkerAddress } from "./state/index.ts";
+
+type Of<T extends SchedulerInstruction["type"]> = Extract<SchedulerInstruction, { readonly type: T }>;
+type Stream = BatchedStream<SchedulerToColumnar>;
+
+/** A graph that some worker has. */
+interface SentGraph {
+  readonly graph: Graph;
+  readonly layers: Uint8Array;
+  readonly streams: Set<Stream>;
+}
+
+/** Graphs by submission. */
+export class SentGraphs {
+  readonly #streamOf: (worker: WorkerAddress) => Stream | undefined;
+  readonly #graphs = new Map<number, SentGraph>();
+
+  constructor(streamOf: (worker: WorkerAddress) => Stream | undefined) {
+    this.#streamOf = streamOf;
+  }
+
+  /** The graph of a submission, as long as a worker has it. */
+  graph(submission: number): Graph | undefined {
+    return this.#graphs.get(submission)?.graph;
+  }
+
+  /** Send a run, and its graph where the worker has not got it. */
+  run({ worker, run: { graph, ...run } }: Of<"run-tasks">): void {
+    const stream = this.#streamOf(worker);
+    if (!stream) return;
+    const { submission } = run;
+    let sent = this.#graphs.get(submission);
+    if (sent === undefined) {
+      sent = { graph, layers: encodeGraph(graph), streams: new Set() };
+      this.#graphs.set(submission, sent);
+    }
+    if (!sent.streams.has(stream)) {
+      sent.streams.add(stream);
+      stream.send({ op: "graph", submission, layers: sent.layers });
+    }
+    stream.send({ op: "run-tasks", ...run });
+  }
+
+  /** Send frees: by key to a worker that got the results without the graph. */
+  free({ worker, submission, graph, tasks, stimulusId }: Of<"free-tasks">): void {
+    const stream = this.#streamOf(worker);
+    if (!stream) return;
+    if (this.#graphs.get(submission)?.streams.has(stream))
+      stream.send({ op: "free-tasks", submission, tasks, stimulusId });
+    else stream.send({ op: "free-keys", keys: Array.from(tasks, (task) => graph.key(task)), stimulusId });
+  }
+
+  forget({ submission }: Of<"forget-submission">): void {
+    for (const stream of this.#graphs.get(submission)?.streams ?? []) stream.send({ op: "forget-graph", submission });
+    this.#graphs.delete(submission);
+  }
+
+  /** A worker's connection is over. */
+  left(stream: Stream): void {
+    for (const { streams } of this.#graphs.values()) streams.delete(stream);
+  }
+}
+
+/** Time and events that one turn of the event loop may take before others get theirs. */
+const TURN_MS = 2;
+const TURN_EVENTS = 4096;
+
+/** Counts what has been done in this turn of the event loop. */
+export class Turn {
+  readonly #now: () => number;
+  #began: number | null = null;
+  #events = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Note events; true when the turn has lasted long enough. */
+  spend(events: number): boolean {
+    if (this.#began === null) {
+      this.#began = this.#now();
+      setImmediate(() => {
+        this.#began = null;
+        this.#events = 0;
+      });
+    }
+    this.#events += events;
+    return this.#events >= TURN_EVENTS || this.#now() - this.#began >= TURN_MS;
+  }
+
+  /** The next turn. */
+  next(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+}

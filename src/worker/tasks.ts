@@ -1,0 +1,214 @@
+/** Runs what the machine says: single tasks and tasks of graphs. Tells the machine how they ended, and whoever listens how far they are. */
+import { type Clock, errorFromRecord, RemoteProtocolError, TaskError } from "../base/index.ts";
+import type { Executor, Programs, TaskInput, TaskOutcome } from "../executor/index.ts";
+import { decodeGraph, type Graph, showKey, type TaskId } from "../graph/index.ts";
+import { failureOf, type SchedulerToColumnar, type WorkerToScheduler } from "../protocol/index.ts";
+import { Progress } from "./progress.ts";
+import { type Ended, isTrustedSpec, type Moved, runTask, type Trust } from "./run-task.ts";
+import type { Ref, SchedulerWord, ValueFacts, WorkerEvent, WorkerInstruction } from "./state/index.ts";
+import type { Stored, Values } from "./values.ts";
+
+type Of<T extends WorkerInstruction["type"]> = Extract<WorkerInstruction, { readonly type: T }>;
+type Unstamped<E> = E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never;
+
+/** What tasks run with. */
+export interface TasksContext {
+  readonly executor: Executor;
+  readonly values: Values;
+  readonly trust: Trust;
+  /** Address that errors name. */
+  readonly worker: string;
+  readonly clock: Clock;
+  /** At most one task runs and none is ready to follow it. */
+  isDrained(): boolean;
+  handle(event: Unstamped<WorkerEvent>): void;
+  send(message: WorkerToScheduler): void;
+}
+
+/** Graphs known at once; a scheduler of ours forgets what it needs no more. */
+const GRAPHS_MAX = 65_536;
+
+/** Tasks of one worker, until it closes. */
+export class Tasks {
+  readonly #context: TasksContext;
+  readonly #progress = new Progress();
+  readonly #graphs = new Map<number, Programs>();
+  /** Results of this turn. */
+  #refs: Ref[] = [];
+  #facts: ValueFacts[] = [];
+  #seconds: number[] = [];
+  /** Rises when the machine is made anew: what was started before is nobody's any more. */
+  #life = 0;
+
+  constructor(context: TasksContext) {
+    this.#context = context;
+  }
+
+  /**
+   * A message in the machine's words.
+   * @throws {RemoteProtocolError} columns of a graph that is not known, or of tasks that it does not have
+   */
+  read(message: SchedulerToColumnar): SchedulerWord {
+    if (message.op === "graph") return this.#open(message.submission, message.layers);
+    if (message.op === "run-tasks") {
+      const { graph } = this.#known(message.submission, message.op);
+      checkIds(message.tasks, graph, message.op);
+      checkIds(message.fetchTasks, graph, message.op);
+    } else if (message.op === "free-tasks")
+      checkIds(message.tasks, this.#known(message.submission, message.op).graph, message.op);
+    else if (message.op === "forget-graph") this.#known(message.submission, message.op);
+    return message;
+  }
+
+  /** Run one task. */
+  execute(instruction: Of<"execute">): void {
+    const life = this.#life;
+    runTask(this.#context, instruction, (ended, moved) => this.#ended(ended, moved, life));
+  }
+
+  /** Run tasks of a graph. */
+  executeBlocks({ submission, refs, tasks, inputStart, inputs }: Of<"execute-blocks">): void {
+    const programs = this.#known(submission, "execute");
+    for (const [k, ref] of refs.entries()) {
+      const own: Ref[] = inputs.slice(inputStart[k], inputStart[k + 1]);
+      this.#run(programs, { ref, task: tasks[k] as TaskId, inputs: own }); // columns of equal length
+    }
+  }
+
+  /** No task of the graph will be started any more. */
+  forget({ submission }: Of<"forget-graph">): void {
+    const programs = this.#graphs.get(submission);
+    this.#graphs.delete(submission);
+    if (programs) this.#context.executor.close(programs);
+  }
+
+  /** The machine is made anew: graphs and what runs belonged to the former one. */
+  restart(): void {
+    this.#life++;
+    for (const submission of Array.from(this.#graphs.keys())) this.forget({ type: "forget-graph", submission });
+  }
+
+  #open(submission: number, layers: Uint8Array): SchedulerWord {
+    if (this.#graphs.size >= GRAPHS_MAX) throw new RemoteProtocolError(`more than ${GRAPHS_MAX} graphs at a worker`);
+    if (this.#graphs.has(submission))
+      throw new RemoteProtocolError(`graph of submission ${submission}, for a second time`);
+    const { executor, trust } = this.#context;
+    const graph = decodeGraph(layers);
+    this.#graphs.set(
+      submission,
+      executor.open(graph, (spec, layer) => isTrustedSpec(spec, layer, trust)),
+    );
+    return { op: "graph", submission, graph };
+  }
+
+  #known(submission: number, what: string): Programs {
+    const programs = this.#graphs.get(submission);
+    if (!programs) throw new RemoteProtocolError(`${what}: the graph of submission ${submission} is not known`);
+    return programs;
+  }
+
+  #run(
+    programs: Programs,
+    { ref, task, inputs }: { readonly ref: Ref; readonly task: TaskId; readonly inputs: readonly Ref[] },
+  ): void {
+    const { executor, values, worker } = this.#context;
+    const life = this.#life;
+    const held: (() => void)[] = [];
+    const done = (outcome: TaskOutcome): void => {
+      for (const release of held) release();
+      this.#endedBlock({ ref, task, graph: programs.graph }, outcome, life);
+    };
+    let given: readonly TaskInput[];
+    try {
+      given = inputs.map((input) => values.block(input) ?? taken(values, input, held));
+    } catch (error) {
+      for (const release of held) release();
+      const failure = failureOf(error, { worker });
+      queueMicrotask(() => this.#fail({ type: "block-failed", ref, failure, thread: null, startstops: [] }, life));
+      return;
+    }
+    executor.submitOf({ programs, task, inputs: given, done });
+  }
+
+  #ended(ended: Ended, moved: Moved, life: number): void {
+    const { values, handle } = this.#context;
+    if (life !== this.#life) {
+      if (ended.type === "execute-success" && ended.stored.kind === "block")
+        this.#context.executor.release(ended.stored.handle);
+      return;
+    }
+    this.#flush();
+    this.#progress.add(ended.key, moved);
+    this.#tellProgress();
+    if (ended.type === "execute-failure") return handle(ended);
+    const { stored, ...event } = ended;
+    handle({ ...event, value: values.hold(ended.key, stored) });
+  }
+
+  /** Results are told together, at the end of the turn. */
+  #endedBlock(
+    { ref, task, graph }: { readonly ref: Ref; readonly task: TaskId; readonly graph: Graph },
+    outcome: TaskOutcome,
+    life: number,
+  ): void {
+    const { executor, values, worker } = this.#context;
+    if (life !== this.#life) {
+      if (outcome.status === "ok") executor.release(outcome.output);
+      return;
+    }
+    this.#progress.addBlock(graph.layer(graph.locate(task).layer).name, outcome);
+    if (outcome.status === "error" || outcome.status === "cancelled") {
+      const key = graph.key(task);
+      const error =
+        outcome.status === "error"
+          ? errorFromRecord(outcome.error)
+          : new TaskError("cancelled", `task ${showKey(key)} was cancelled`);
+      const startstops = [{ action: "compute", start: outcome.startMs / 1000, stop: outcome.stopMs / 1000 }];
+      const failure = failureOf(error, { worker });
+      return this.#fail({ type: "block-failed", ref, failure, thread: outcome.thread, startstops }, life);
+    }
+    const stored: Stored =
+      outcome.status === "ok"
+        ? { kind: "block", handle: outcome.output }
+        : { kind: "plain", value: outcome.value, nbytes: outcome.nbytes };
+    this.#refs.push(ref);
+    this.#facts.push(values.set(ref, stored, { graph, task }));
+    this.#seconds.push((outcome.stopMs - outcome.startMs) / 1000);
+    if (this.#refs.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #fail(event: Extract<Unstamped<WorkerEvent>, { readonly type: "block-failed" }>, life: number): void {
+    if (life !== this.#life) return;
+    this.#flush();
+    this.#context.handle(event);
+    this.#tellProgress();
+  }
+
+  #flush(): void {
+    if (this.#refs.length === 0) return;
+    const [refs, values, seconds] = [this.#refs, this.#facts, this.#seconds];
+    this.#refs = [];
+    this.#facts = [];
+    this.#seconds = [];
+    this.#tellProgress();
+    this.#context.handle({ type: "blocks-executed", refs, values, seconds });
+  }
+
+  /** Before the message that the task has ended, so that whoever waits for that one has heard of all its bytes. */
+  #tellProgress(): void {
+    const message = this.#progress.take(this.#context.clock.now(), this.#context.isDrained());
+    if (message) this.#context.send(message);
+  }
+}
+
+/** An input that is no block in the arena. */
+function taken(values: Values, input: Ref, held: (() => void)[]): TaskInput {
+  const found = values.input(input);
+  held.push(found.release);
+  return found.input;
+}
+
+function checkIds(ids: Uint32Array, { taskCount }: Graph, what: string): void {
+  for (const id of ids)
+    if (id >= taskCount) throw new RemoteProtocolError(`${what}: task ${id} of a graph of ${taskCount}`);
+}
