@@ -15,6 +15,7 @@ export { interpretValue } from "./literal.ts";
 export { createLogger, levelOf, systemClock } from "./logger.ts";
 export type { Preloads } from "./preload.ts";
 export { preload } from "./preload.ts";
+export { ProcessFigures } from "./process-figures.ts";
 export type { ConfigEntry, ConfigKind } from "./schema.ts";
 export { SCHEMA } from "./schema.ts";
 export type { SecurityOptions, SecurityRole } from "./security.ts";

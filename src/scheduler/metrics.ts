@@ -150,6 +150,12 @@ function semaphores({ semaphores }: RequestContext): string[] {
       of((one) => one.pending),
     ),
     named(
+      "dask_semaphore_average_pending_lease_time_s",
+      "gauge",
+      "Time that leases were waited for, the last ones weighing most",
+      of((one) => one.averageWaitSeconds),
+    ),
+    named(
       "dask_semaphore_acquire_total",
       "counter",
       "Leases taken since the start",

@@ -1,7 +1,7 @@
 /** Requests that anybody may send: answers from the machine, or passed on to workers (dask-protocol §10). */
 import { ArgumentError, UnsupportedError } from "../base/index.ts";
 import type { Handler, Handlers } from "../comm/index.ts";
-import type { KeptLogs } from "../config/index.ts";
+import type { KeptLogs, ProcessFigures } from "../config/index.ts";
 import { keyPrefix } from "../graph/index.ts";
 import {
   DATA_PLACED,
@@ -23,7 +23,6 @@ import type { Hub } from "./hub.ts";
 import { identityOf, versions, workerIdentity } from "./identity.ts";
 import { operationHandlers } from "./operations.ts";
 import type { Plugins } from "./plugins.ts";
-import type { ProcessFigures } from "./process-figures.ts";
 import type { WorkerAddress } from "./state/index.ts";
 import type { TaskStream } from "./task-stream.ts";
 import { gather, scatter } from "./transfer.ts";

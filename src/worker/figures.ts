@@ -14,7 +14,9 @@ export interface WorkerFigures {
   readonly transferBytes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  /** To the disk for want of room, and back. */
   readonly bytesSpilled: number;
+  readonly bytesUnspilled: number;
   /** Highest bytes of live blocks so far, and what they may take. */
   readonly peakBytes: number;
   readonly budgetBytes: number;
@@ -44,6 +46,7 @@ export function figuresOf(executor: Executor, transfers: TransferFigures): Worke
     bytesRead: stats.bytesRead,
     bytesWritten: stats.bytesWritten,
     bytesSpilled: stats.spill.bytesWritten,
+    bytesUnspilled: stats.spill.bytesRead,
     peakBytes: stats.bytesPeak,
     budgetBytes: executor.budgetBytes,
     cpuSeconds: (user + system) / 1e6,

@@ -1,5 +1,6 @@
 /** A worker's pages for machines: `/health` and `/metrics`, in Prometheus' text format 0.0.4 under Dask's names. */
 import { createServer } from "node:http";
+import { ProcessFigures } from "../config/index.ts";
 import type { Worker } from "./worker.ts";
 
 /** Serve on `port` of the worker's host; port 0 chooses one. */
@@ -7,9 +8,10 @@ export async function serveWorkerHttp(
   worker: Worker,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<{ readonly port: number; close(): void }> {
+  const own = new ProcessFigures();
   const server = createServer((request, response) => {
     const path = request.url?.split("?")[0];
-    const page = path === "/health" ? "ok" : path === "/metrics" ? workerMetricsText(worker) : null;
+    const page = path === "/health" ? "ok" : path === "/metrics" ? workerMetricsText(worker, own) : null;
     response.writeHead(page === null ? 404 : 200, { "content-type": "text/plain" });
     response.end(page ?? "not found\n");
   });
@@ -22,6 +24,7 @@ export async function serveWorkerHttp(
   return {
     port: typeof bound === "object" && bound ? bound.port : port,
     close: () => {
+      own.close();
       server.close();
       server.closeAllConnections();
     },
@@ -31,8 +34,8 @@ export async function serveWorkerHttp(
 type Samples = number | readonly (readonly [label: string, value: number])[];
 
 /** The page. */
-export function workerMetricsText(worker: Worker): string {
-  const { figures, metrics, outgoingBytesTotal } = worker.describe();
+export function workerMetricsText(worker: Worker, own: ProcessFigures): string {
+  const { figures, metrics, outgoingBytesTotal, latencyMs } = worker.describe();
   const { transfer, managedBytes, memory, taskCounts, spilledBytes } = metrics;
   const rows: readonly (readonly [name: string, type: "gauge" | "counter", help: string, samples: Samples])[] = [
     ["tasks", "gauge", "Number of tasks at worker", Array.from(taskCounts, ([state, n]) => [`state="${state}"`, n])],
@@ -57,11 +60,23 @@ export function workerMetricsText(worker: Worker): string {
     [
       "spill_bytes_total",
       "counter",
-      "Bytes written to disk for want of room",
-      [['activity="write"', figures.bytesSpilled]],
+      "Bytes moved for want of room",
+      [
+        ['activity="disk-write"', figures.bytesSpilled],
+        ['activity="disk-read"', figures.bytesUnspilled],
+      ],
     ],
+    ["latency_seconds", "gauge", "Time that the scheduler took to answer", latencyMs / 1000],
+    ["gc_collection_seconds_total", "counter", "Time spent on garbage collection", own.gcSeconds],
+    [
+      "tick_duration_maximum_seconds",
+      "gauge",
+      "Longest stay of the event loop with one turn, since the last look",
+      own.takeLongestTickSeconds(),
+    ],
+    ["tick_count_total", "counter", "Turns of the event loop that were timed", own.ticks],
   ];
-  const own: typeof rows = [
+  const others: typeof rows = [
     ["busy_seconds_total", "counter", "Time of compute threads in tasks", figures.busySeconds],
     ["store_seconds_total", "counter", "Of that: in tasks that read or wrote stores", figures.storeSeconds],
     ["read_bytes_total", "counter", "Bytes read from stores", figures.bytesRead],
@@ -69,7 +84,7 @@ export function workerMetricsText(worker: Worker): string {
     ["peak_bytes", "gauge", "Highest bytes of live blocks", figures.peakBytes],
     ["kernels_compiled_total", "counter", "Kernels compiled", figures.kernels.modulesCompiled],
   ];
-  return [...rows.map((row) => family("dask_worker_", row)), ...own.map((row) => family("rsdat_worker_", row))].join(
+  return [...rows.map((row) => family("dask_worker_", row)), ...others.map((row) => family("rsdat_worker_", row))].join(
     "",
   );
 }

@@ -16,6 +16,8 @@ export interface TransferFigures {
   outgoingCount: number;
   outgoingCountTotal: number;
   outgoingBytesTotal: number;
+  /** Time that the scheduler took to answer the last heartbeat. */
+  latencyMs: number;
   /** Bytes per second of the transfers that came in. */
   bandwidth: number;
 }
@@ -30,6 +32,7 @@ export function newTransfers(): TransferFigures {
     outgoingCount: 0,
     outgoingCountTotal: 0,
     outgoingBytesTotal: 0,
+    latencyMs: 0,
     bandwidth: 1e8,
   };
 }

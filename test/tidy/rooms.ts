@@ -65,7 +65,7 @@ export const ROOMS: readonly Room[] = [
       "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock and the default logger",
     imports: ["base"],
     ambient: ["env", "console", "clock", "timers", "process"],
-    node: ["fs", "os", "path", "url"],
+    node: ["fs", "os", "path", "url", "perf_hooks"],
     packages: ["yaml", "pino"],
   },
   {
@@ -157,7 +157,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the shell around its machine: listens, feeds the machine, sends; http",
     imports: ["base", "graph", "scheduler/state", "config", "protocol", "comm"],
     ambient: ["timers", "clock", "process"],
-    node: ["http", "fs", "os", "crypto", "zlib", "perf_hooks"],
+    node: ["http", "fs", "os", "crypto", "zlib"],
   },
   {
     name: "worker/state",

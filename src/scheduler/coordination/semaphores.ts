@@ -10,6 +10,8 @@ interface Semaphore {
   /** Monotonic milliseconds of the last sign of life, by lease. */
   readonly leases: Map<string, number>;
   readonly waiters: Waiters<true>;
+  /** Seconds that leases were waited for, the last ones weighing most. */
+  averageWaitSeconds: number;
   acquired: number;
   released: number;
 }
@@ -20,6 +22,7 @@ export interface SemaphoreFigures {
   readonly max: number;
   readonly active: number;
   readonly pending: number;
+  readonly averageWaitSeconds: number;
   /** Leases taken and given back since it was registered. */
   readonly acquired: number;
   readonly released: number;
@@ -32,14 +35,15 @@ const VALIDATE_MS = 10_000;
 export function semaphoreTable(clock: Clock): { readonly handlers: Handlers; figures(): SemaphoreFigures[] } {
   const all = new Map<string, Semaphore>();
   const figures = (): SemaphoreFigures[] =>
-    Array.from(all, ([name, { max, leases, waiters, acquired, released }]) => ({
+    Array.from(all, ([name, { max, leases, waiters, ...rest }]) => ({
       // A name that is a text is told without the quotes under which it is kept.
       name: name.startsWith('"') ? String(JSON.parse(name)) : name,
       max,
       active: leases.size,
       pending: waiters.size,
-      acquired,
-      released,
+      averageWaitSeconds: rest.averageWaitSeconds,
+      acquired: rest.acquired,
+      released: rest.released,
     }));
   return { handlers: semaphoreHandlers(clock, all), figures };
 }
@@ -77,6 +81,7 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
           timeout: typeof timeout === "number" ? timeout : null,
           leases: new Map(),
           waiters: new Waiters(),
+          averageWaitSeconds: 0,
           acquired: 0,
           released: 0,
         });
@@ -86,11 +91,12 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
       const semaphore = find(request);
       const lease = String(request.get("lease_id"));
       const seconds = secondsOf(request);
+      const began = clock.now();
       const until = seconds === null ? Number.POSITIVE_INFINITY : clock.now() + seconds * 1000;
       for (;;) {
         expire(semaphore);
         if (semaphore.leases.has(lease) || semaphore.leases.size < semaphore.max) {
-          if (!semaphore.leases.has(lease)) semaphore.acquired++;
+          if (!semaphore.leases.has(lease)) taken(semaphore, (clock.now() - began) / 1000);
           semaphore.leases.set(lease, clock.now());
           return true;
         }
@@ -116,4 +122,10 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
       return null;
     },
   };
+}
+
+/** Dask weighs the last wait and the mean before it alike. */
+function taken(semaphore: Semaphore, waitedSeconds: number): void {
+  semaphore.acquired++;
+  semaphore.averageWaitSeconds = (semaphore.averageWaitSeconds + waitedSeconds) / 2;
 }

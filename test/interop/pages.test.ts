@@ -1,0 +1,95 @@
+/** The pages for machines, beside those of a live Dask scheduler and worker: the same names, and what is left out and why. */
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { array, Client, LocalCluster } from "../../src/index.ts";
+import "../../src/register.ts";
+import { describePeer, runPython } from "../peers.ts";
+import { startRsdat } from "../processes.ts";
+
+/** Families that have no counterpart, each with the reason. */
+const WITHOUT: Readonly<Record<string, string>> = {
+  dask_stealing_request_cost_total: "stealing here weighs no cost: see rsdat_scheduler_tasks_stolen_total",
+  dask_stealing_request_count_total: "its label is the cost",
+  dask_worker_spill_count_total: "blocks are spilled by the byte budget; bytes are what is counted",
+  dask_worker_spill_time_seconds_total: "spilling goes on beside the tasks and takes no time of theirs",
+};
+
+interface Peer {
+  readonly scheduler: readonly string[];
+  readonly worker: readonly string[];
+  readonly counts: readonly string[];
+  readonly identity: readonly string[];
+  readonly workerIdentity: readonly string[];
+  readonly health: string;
+}
+
+function families(page: string): Set<string> {
+  return new Set([...page.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name as string)); // one group
+}
+
+describePeer("pages", ["dask", "distributed"], () => {
+  test("metrics, counts, identity and health have Dask's names", async () => {
+    const peer = JSON.parse(await runPython([join(import.meta.dirname, "pages_peer.py")])) as Peer;
+    await using scheduler = startRsdat([
+      "scheduler",
+      "--host",
+      "127.0.0.1",
+      "--port",
+      "0",
+      "--dashboard-address",
+      ":0",
+    ]);
+    const [, address = "", home = ""] = await scheduler.waitFor(
+      /scheduler at (tcp:[\d./:]+)[\s\S]*pages at (http:[\d./:]+)/,
+    );
+    await using worker = startRsdat([
+      ...["worker", address, "--nthreads", "1", "--memory-limit", "512MiB", "--dashboard-address", ":0"],
+    ]);
+    const [, pages = ""] = await worker.waitFor(/metrics at (http:[\d./:]+)\/metrics/);
+    await using client = await Client.connect(address);
+    await client.compute(array.ones([8], { chunks: 2 }).add(1).sum());
+    const text = async (url: string): Promise<string> => (await fetch(url)).text();
+    const without = (names: readonly string[]): string[] => names.filter((name) => !WITHOUT[name]);
+    const ours = families(await text(`${home}/metrics`));
+    expect(without(peer.scheduler).filter((name) => !ours.has(name))).toEqual([]);
+    const workers = families(await text(`${pages}/metrics`));
+    expect(without(peer.worker).filter((name) => !workers.has(name))).toEqual([]);
+    for (const name of Object.keys(WITHOUT)) expect([...peer.scheduler, ...peer.worker]).toContain(name);
+    const counts = JSON.parse(await text(`${home}/json/counts.json`)) as Record<string, number>;
+    expect(peer.counts.filter((name) => typeof counts[name] !== "number")).toEqual([]);
+    expect(counts).toMatchObject({ workers: 1, hosts: 1, idle: 1, saturated: 0, desired_workers: 0, cores: 1 });
+    const identity = JSON.parse(await text(`${home}/json/identity.json`)) as Record<string, unknown>;
+    expect(peer.identity.filter((name) => !(name in identity))).toEqual([]);
+    const [one = {}] = Object.values(identity["workers"] as Record<string, object>);
+    expect(peer.workerIdentity.filter((name) => !(name in one))).toEqual([]);
+    expect(await text(`${home}/health`)).toBe(peer.health);
+    // What the figures say, not only that they are there.
+    const page = await text(`${home}/metrics`);
+    expect(page).toMatch(/^dask_scheduler_workers_added_total 1$/m);
+    expect(page).toMatch(/^dask_scheduler_client_connections_added_total 1$/m);
+    const seconds = [...page.matchAll(/^dask_scheduler_tasks_compute_seconds_total\{[^}]*\} (\S+)$/gm)].map(([, n]) =>
+      Number(n),
+    );
+    expect(Math.max(...seconds)).toBeGreaterThan(0);
+  });
+});
+
+test("a local cluster's scheduler wants more workers while work waits", async () => {
+  await using cluster = await LocalCluster.start({ nWorkers: 1, threadsPerWorker: 1, memoryLimit: "512MiB" });
+  await using client = await Client.connect({ cluster });
+  const slow = await client.map(
+    () => {
+      const until = Date.now() + 300;
+      while (Date.now() < until);
+      return 0;
+    },
+    Array.from({ length: 40 }, (_, i) => i),
+  );
+  await slow[0]?.result();
+  const { rpc } = client.link;
+  const target = await rpc.call(cluster.schedulerAddress, { op: "adaptive_target", target_duration: "1s" });
+  // 39 tasks of about 0.3 s in 1 s, of which some have run.
+  expect(target).toBeGreaterThanOrEqual(8);
+  expect(target).toBeLessThanOrEqual(20);
+  client.cancel(slow, { force: true });
+});
