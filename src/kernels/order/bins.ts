@@ -16,6 +16,7 @@ import type { Element } from "../map/scalar-ops.ts";
 import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
 import { BINS_UNROLL, BINS_WORD, type Ending, emitBins, type PlaceSource, type Placing } from "./bins-module.ts";
+import { bucketsOf, placeInBuckets } from "./buckets.ts";
 
 /** Elements of a tile. */
 const TILE = 1 << 14;
@@ -72,6 +73,7 @@ function place(x: NDArray, weights: NDArray | null, edges: Edges, target: Target
   const key = `bins ${edges.placing} ${target.ending}`;
   const tables = (target.counts?.length ?? 0) * (target.ending === "weigh" ? 8 : 4);
   const fits = x.size < 2 ** 31 && edges.values.byteLength <= EDGES_BYTES && tables <= TABLE_BYTES;
+  if (!fits && target.store && placeAmongMany(x, edges, target.store)) return;
   if (!fits || !isCompiled(key, x.size)) return placePlainly(x, weights, edges, target);
   countRun("wasm");
   const { buffer, i32 } = scratch();
@@ -210,6 +212,27 @@ function placePlainly(x: NDArray, weights: NDArray | null, edges: Edges, target:
   });
 }
 
+/** Places among edges that scratch does not hold; false where they have no buckets. */
+function placeAmongMany(
+  x: NDArray,
+  { values, placing }: Edges,
+  store: (places: BigInt64Array, at: number) => void,
+): boolean {
+  const buckets = values.length < 2 ** 31 ? bucketsOf(values, firstNaN(values)) : null;
+  if (buckets === null) return false;
+  const tile = new Float64Array(TILE);
+  const places = new BigInt64Array(TILE);
+  const words = new Uint32Array(places.buffer);
+  let seen = 0;
+  forEachTile([x], ([part], n) => {
+    convert(new NDArray("float64", tile, (part as NDArray).shape), part as NDArray); // one block
+    placeInBuckets(buckets, placing === "right", { xs: tile, n, words });
+    store(places.subarray(0, n), seen);
+    seen += n;
+  });
+  return true;
+}
+
 /** Sorted edges as float64; null where one of a 64-bit integer type does not fit. */
 function edgeValues(block: NDArray): Float64Array | null {
   const values = new Float64Array(block.size);
@@ -304,7 +327,8 @@ function outside(x: NDArray, bins: number): number | null {
 export const binsKernels: Readonly<Record<string, BlockKernel>> = {
   locate: {
     run: (inputs, out, params) => locate(inputs, out, params as unknown as LocateParams), // the array room makes them
-    scratch: () => 4 * 8 * TILE,
+    // Edges as float64, and where buckets of two begin.
+    scratch: ([, edges]) => 4 * 8 * TILE + 12 * sizeOf(edges?.shape ?? []),
   },
   "count-bins": {
     run: ([x, edges, weights], out) => {
