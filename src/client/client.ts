@@ -13,6 +13,7 @@ import {
   type Plan,
   pushRunner,
   type Runner,
+  type RunnerLimits,
   type RunOptions,
   signGraph,
 } from "../graph/index.ts";
@@ -164,7 +165,7 @@ export class Client implements Runner, AsyncDisposable {
     }
   }
 
-  async limits(): Promise<{ readonly threads: number; readonly memoryBytes: number; readonly workers: number }> {
+  async limits(): Promise<RunnerLimits> {
     const until = performance.now() + LIMITS_WAIT_MS;
     for (;;) {
       const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);
@@ -175,6 +176,7 @@ export class Client implements Runner, AsyncDisposable {
         return {
           threads: workers.reduce((sum, worker) => sum + worker.nthreads, 0),
           memoryBytes: Number.isFinite(least) ? least : memoryLimitBytes(),
+          spillBytes: Math.min(...workers.map((worker) => worker.spillBytes ?? 0)),
           workers: workers.length,
         };
       }

@@ -271,6 +271,8 @@ export interface WorkerIdentity {
   readonly nanny: string | null;
   /** What an rsdat worker said in its registration's `extra`: bytes of blocks it may hold. */
   readonly budgetBytes?: number;
+  /** And bytes of blocks that it may keep on disk beside those. */
+  readonly spillBytes?: number;
   /** Its `extra` says what it is: `rsdat`, or absent for Python. */
   readonly language?: string;
 }
@@ -301,6 +303,7 @@ const WORKER_IDENTITY = record<WorkerIdentity>({
   status: TEXT,
   nanny: nullable(TEXT),
   budgetBytes: optional(NUMBER),
+  spillBytes: optional(NUMBER),
   language: optional(TEXT),
 });
 /** `nWorkers`: how many workers to describe, -1 for all. */

@@ -30,15 +30,13 @@ export interface MemoryBounds {
 /**
  * True while nothing new may start. A scheduler that does not count bytes needs Dask's rule: all memory against the limit.
  * Where bytes are admitted, blocks never exceed their budget, and a pause for the sake of planned blocks could never end:
- * then memory has to be over the threshold, and so have the bytes that nobody planned, over theirs.
+ * then memory has to be over the threshold, and the bytes that nobody planned over what is left to them.
  */
 export function mustPause(figures: MemoryFigures, bounds: MemoryBounds): boolean {
   const { limitBytes, budgetBytes, pauseFraction, isForeign } = bounds;
   if (isForeign) return figures.heapBytes + figures.liveBytes > pauseFraction * limitBytes;
   const unplanned = Math.max(figures.heapBytes, figures.residentBytes - figures.touchedBytes);
-  return (
-    unplanned + figures.liveBytes > pauseFraction * limitBytes && unplanned > pauseFraction * (limitBytes - budgetBytes)
-  );
+  return unplanned + figures.liveBytes > pauseFraction * limitBytes && unplanned > limitBytes - budgetBytes;
 }
 
 /** Look at this process's memory until `signal` is aborted, and say when nothing new may start and when it may again. */

@@ -1,7 +1,7 @@
 /** What a worker answers on request connections (dask-protocol §9). */
 import { type Clock, UnsupportedError } from "../base/index.ts";
 import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
-import { packageVersion } from "../config/index.ts";
+import { type LogRecord, packageVersion } from "../config/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   FREE_KEYS_REQUEST,
@@ -14,6 +14,7 @@ import {
 import { fetchFrom } from "./fetch.ts";
 import type { WorkerFigures } from "./figures.ts";
 import { type TransferFigures, versionsOf } from "./metrics.ts";
+import type { WorkerPlugins } from "./plugins.ts";
 import type { ValueFacts } from "./state/index.ts";
 import type { Outgoing, Stored, Values } from "./values.ts";
 
@@ -30,13 +31,15 @@ export interface RequestContext {
   close(reason: string): void;
   isPaused(): boolean;
   figures(): WorkerFigures;
+  readonly plugins: WorkerPlugins;
+  /** The last records, newest first. */
+  logs(count: number | null): LogRecord[];
   /** Peers served at once; further ones are told to come back. 1 while paused. */
   readonly outgoingCountMax: number;
 }
 
 /** Handlers by wire op. */
 export function workerHandlers(context: RequestContext): Handlers {
-  const ok = { status: "OK" };
   const refused = (what: string) => (): never => {
     throw new UnsupportedError(`${what} on an rsdat worker: it runs native tasks and JavaScript, not Python`);
   };
@@ -65,8 +68,9 @@ export function workerHandlers(context: RequestContext): Handlers {
       setImmediate(() => context.close("terminate"));
       return "OK";
     },
-    "plugin-add": () => ok,
-    "plugin-remove": () => ok,
+    "plugin-add": (request) => context.plugins.add(String(request.get("name")), request.get("plugin")),
+    "plugin-remove": (request) => context.plugins.remove(String(request.get("name"))),
+    get_logs: (request) => context.logs(typeof request.get("n") === "number" ? Number(request.get("n")) : null),
     run: refused("Client.run"),
     run_coroutine: refused("Client.run"),
     actor_execute: refused("actors"),
