@@ -32,6 +32,8 @@ export class TaskWalk {
   readonly needs: TaskNeeds;
   /** Tasks that have their place. */
   ranked = 0;
+  /** Tasks that the results need. */
+  readonly total: number;
   /** True when all have it. */
   isDone = false;
   /** Peak of live bytes while the tasks so far run one at a time, results kept; NaN: the programs cannot be made. */
@@ -58,6 +60,7 @@ export class TaskWalk {
     const set = whole ? null : new Set(wanted);
     this.#isWanted = (task) => (set ? set.has(task) : layers.has(edges.layerOf(task)));
     this.#needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
+    this.total = this.#needed?.reduce((count, bit) => count + bit, 0) ?? graph.taskCount;
   }
 
   /** True when the task has its place. */
@@ -71,14 +74,23 @@ export class TaskWalk {
     return this.#needed === null || this.#needed[task] === 1;
   }
 
-  /** Up to `most` next tasks, into `out` from its start; gives their number, less only at the end. */
-  next(out: Uint32Array, most: number): number {
+  /** Nobody will ask for more. */
+  stop(): void {
+    this.isDone = true;
+  }
+
+  /**
+   * Up to `most` next tasks, into `out` from its start; gives their number, less only at the end. `users`: how many
+   * tasks that are needed need each.
+   */
+  next(out: Uint32Array, most: number, users?: Uint32Array): number {
     let count = 0;
     while (count < most) {
       const ready = this.#ready.pop();
       if (ready !== undefined) {
         if (this.#stateOf(ready) !== RANKED) {
-          this.#rank(ready);
+          const needed = this.#rank(ready);
+          if (users) users[count] = needed;
           out[count++] = ready;
         }
       } else if (!this.#descend()) {
@@ -134,7 +146,7 @@ export class TaskWalk {
   }
 
   /** The task is next: what it releases runs now, before anything new is produced. */
-  #rank(task: TaskId): void {
+  #rank(task: TaskId): number {
     const page = this.#page(task);
     this.ranked++;
     page.state[task & MASK] = RANKED;
@@ -151,6 +163,7 @@ export class TaskWalk {
     }
     page.count[task & MASK] = needed;
     if (needed === 0) this.#finish(task, page);
+    return needed;
   }
 
   /** Account for the bytes of a task that has just got its place, and of inputs that nobody else needs. */

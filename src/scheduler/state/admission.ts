@@ -8,11 +8,12 @@
  * sent only if `extraBytes` plus what it adds stays within budget − S. A head adds nothing, so it can always be sent
  * where `extraBytes` ≤ budget − S: the run cannot get stuck, and live bytes cannot pass the budget.
  */
-import type { LayerBatch } from "./batches.ts";
-import type { Slot } from "./columns.ts";
+import type { TaskId } from "../../graph/index.ts";
+import { type LayerBatch, owns } from "./batches.ts";
+import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { capacityOf } from "./spill.ts";
-import { isActive, PROCESSING } from "./states.ts";
+import { PROCESSING } from "./states.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
 const scratch: Slot[] = [];
@@ -24,10 +25,11 @@ export function needOf(core: Core, slot: Slot): number {
   if (known < 0) return 0;
   const batch = core.batchOf(slot);
   if (!batch) return 0;
-  const { spec } = core.expander.expand(batch, slot - batch.base);
-  core.columns.nbytes[slot] = spec.out.nbytes;
-  core.columns.need[slot] = spec.out.nbytes + spec.workspace;
-  return spec.out.nbytes + spec.workspace;
+  const task = core.columns.task[slot] as number; // a slot given out
+  const { nbytes, need } = batch.walk.needs.of(batch.edges.layerOf(task), task);
+  core.columns.nbytes[slot] = nbytes;
+  core.columns.need[slot] = need;
+  return need;
 }
 
 /** False where results come from users' functions: S says nothing of their bytes. */
@@ -129,20 +131,36 @@ export function removeHolder(core: Core, slot: Slot, worker: WorkerState): void 
 /** Move the head of a batch over everything that is done; blocks that it passes become covered. */
 export function advanceHead(core: Core, batch: LayerBatch): void {
   if (batch.state === "idle") return;
-  const { columns } = core;
-  const { order, base } = batch;
-  while (batch.head < order.length) {
-    const slot = base + (order[batch.head] as number); // within order
-    const state = columns.state[slot] as number; // a slot of the batch
-    if (isActive(state)) break;
-    if (batch.state === "open") cover(core, slot, -1);
-    batch.head++;
+  const first = batch.activeRanks.min();
+  const head = first < 0 ? batch.order.count : first;
+  if (head > batch.head) {
+    const old = batch.head;
+    if (batch.state === "open") pass(core, batch, old, head);
+    batch.head = head;
+    batch.order.drop(head);
   }
-  if (batch.head === order.length) close(core, batch);
-  else if (batch.state === "open") coverHead(core, batch);
+  if (first < 0) {
+    if (batch.walk.isDone) close(core, batch);
+  } else if (batch.state === "open") coverHead(core, batch);
 }
 
-/** A task of rank `rank` is to be done again: everything behind it is no prefix any more. */
+/** The finished prefix grows over these ranks. */
+function pass(core: Core, batch: LayerBatch, from: number, to: number): void {
+  const start = Math.max(from, batch.order.from);
+  if (start > from) coverRanks(core, batch, { from, to: Math.min(start, to), sign: -1 });
+  for (let rank = start; rank < to; rank++) {
+    const slot = ownSlot(batch, batch.order.task(rank));
+    if (slot >= 0) cover(core, slot, -1);
+  }
+}
+
+/** Slot of a task of the batch's own; -1: it has none, or the task is another batch's. */
+function ownSlot(batch: LayerBatch, task: TaskId): Slot {
+  const page = batch.pages[task >>> PAGE_BITS] as number; // a task of the graph
+  return page < 0 || !owns(batch, task) ? -1 : page + (task & (PAGE - 1));
+}
+
+/** A task of rank `rank` is to be done again, or for the first time: everything behind it is no prefix any more. */
 export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
   if (batch.state === "idle") {
     batch.state = "pending";
@@ -152,12 +170,35 @@ export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
   }
   if (rank >= batch.head) return;
   const old = batch.head;
-  const formerHead = batch.base + (batch.order[old] as number); // a batch that is not idle has a head
+  const formerHead = headSlot(batch);
   batch.head = rank;
   if (batch.state !== "open") return;
-  if (core.columns.state[formerHead] === PROCESSING) setReserved(core, formerHead, needOf(core, formerHead));
-  for (let r = rank; r < old; r++) {
-    cover(core, batch.base + (batch.order[r] as number), 1); // within order
+  if (formerHead >= 0 && core.columns.state[formerHead] === PROCESSING)
+    setReserved(core, formerHead, needOf(core, formerHead));
+  coverRanks(core, batch, { from: rank, to: old, sign: 1 });
+}
+
+/** Slot of the task at the head; -1: nothing is active. */
+function headSlot(batch: LayerBatch): Slot {
+  return batch.activeRanks.has(batch.head) ? ownSlot(batch, batch.order.task(batch.head)) : -1;
+}
+
+/** Count or stop counting blocks of these ranks wherever they are or will be. */
+function coverRanks(
+  core: Core,
+  batch: LayerBatch,
+  { from, to, sign }: { readonly from: number; readonly to: number; readonly sign: 1 | -1 },
+): void {
+  if (from >= to || !isPlanned(batch)) return;
+  const { columns } = core;
+  for (const worker of core.workers.values()) {
+    for (const slots of [worker.has, worker.arriving.keys()]) {
+      for (const slot of slots) {
+        const rank = columns.rank[slot] as number; // a slot given out
+        if (columns.batch[slot] === batch.index && rank >= from && rank < to)
+          worker.extraBytes += sign * (columns.nbytes[slot] as number);
+      }
+    }
   }
 }
 
@@ -202,8 +243,8 @@ export function endArrival(core: Core, slot: Slot, worker: WorkerState): boolean
 }
 
 function coverHead(core: Core, batch: LayerBatch): void {
-  const slot = batch.base + (batch.order[batch.head] as number); // not past the end
-  if (core.columns.state[slot] === PROCESSING) setReserved(core, slot, 0);
+  const slot = headSlot(batch);
+  if (slot >= 0 && core.columns.state[slot] === PROCESSING) setReserved(core, slot, 0);
 }
 
 function setReserved(core: Core, slot: Slot, bytes: number): void {
@@ -216,7 +257,7 @@ function setReserved(core: Core, slot: Slot, bytes: number): void {
 /** Nothing left to do: what the batch still holds counts as what it is. */
 function close(core: Core, batch: LayerBatch): void {
   if (batch.state === "open") {
-    for (const task of batch.order) cover(core, batch.base + task, 1);
+    coverRanks(core, batch, { from: 0, to: batch.head, sign: 1 });
     core.openLeastBytes -= batch.leastBytes;
   }
   batch.state = "idle";
@@ -255,16 +296,16 @@ function isBuiltOn(core: Core, batch: LayerBatch): boolean {
 
 function openWithOwners(core: Core, batch: LayerBatch): void {
   for (const owner of batch.owners) if (owner.state === "pending") openWithOwners(core, owner);
-  for (let r = 0; r < batch.head; r++) cover(core, batch.base + (batch.order[r] as number), -1); // within order
+  coverRanks(core, batch, { from: 0, to: batch.head, sign: -1 });
   batch.state = "open";
   core.openLeastBytes += batch.leastBytes;
   advanceHead(core, batch);
 }
 
 function suspend(core: Core, batch: LayerBatch): void {
-  const head = batch.base + (batch.order[batch.head] as number); // an open batch has a head
-  if (core.columns.state[head] === PROCESSING) setReserved(core, head, needOf(core, head));
-  for (let r = 0; r < batch.head; r++) cover(core, batch.base + (batch.order[r] as number), 1); // within order
+  const head = headSlot(batch);
+  if (head >= 0 && core.columns.state[head] === PROCESSING) setReserved(core, head, needOf(core, head));
+  coverRanks(core, batch, { from: 0, to: batch.head, sign: 1 });
   batch.state = "pending";
   core.openLeastBytes -= batch.leastBytes;
 }

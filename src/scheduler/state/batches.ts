@@ -1,10 +1,19 @@
 /** Where task definitions live: symbolic layers with formulas, and single materialised tasks. */
 import { invariant } from "../../base/index.ts";
-import { type ExpandedTask, type Graph, type Key, keysOf, type TaskEdges, type TaskId } from "../../graph/index.ts";
-import type { Slot } from "./columns.ts";
+import {
+  type ExpandedTask,
+  type Graph,
+  type GraphEdges,
+  type Key,
+  keysOf,
+  type TaskId,
+  TaskWalk,
+} from "../../graph/index.ts";
+import { type Columns, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
-import type { ReadyQueue } from "./ready-queue.ts";
+import type { RankOrder, RankSet } from "./rank-set.ts";
+import type { RankQueue } from "./ready-queue.ts";
 import type { TaskClass } from "./workers.ts";
 
 /** One materialised task: what is not in columns. */
@@ -23,33 +32,61 @@ export interface TaskRecord {
 /** `pending`: waits for bytes; `open`: its tasks may be sent; `idle`: nothing to do. */
 export type BatchState = "pending" | "open" | "idle";
 
-/** A symbolic graph under execution. Slot = base + task number, save for layers that an earlier batch owns. */
+/** Layers of a batch that another batch owns, or that stand twice in its graph. */
+export interface LayerAlias {
+  readonly batch: LayerBatch;
+  readonly layer: number;
+}
+
+/** One task that stands elsewhere: a task of a batch by its number, or a materialised one by its slot. */
+export interface Single {
+  readonly batch: LayerBatch | null;
+  readonly at: TaskId | Slot;
+}
+
+/** A symbolic graph under execution. Its tasks have slots, by the page, while something is known of them. */
 export interface LayerBatch {
   readonly index: number;
   readonly graph: Graph;
-  readonly base: Slot;
   readonly count: number;
-  readonly edges: TaskEdges;
-  /** Rank → task. */
-  readonly order: Uint32Array;
-  /** Layers owned by earlier batches: layer → first slot there. Null: none, and no `singles` either. */
-  readonly aliases: ReadonlyMap<number, Slot> | null;
-  /** Tasks that stand elsewhere by their keys: task → slot there. */
-  readonly singles: ReadonlyMap<TaskId, Slot> | null;
+  readonly edges: GraphEdges;
+  /** Makes the order of the tasks, as far as it was asked for. */
+  readonly walk: TaskWalk;
+  readonly wanted: readonly TaskId[];
+  /** First slot of each page of tasks; -1: it has none. */
+  readonly pages: Int32Array;
+  /** Tasks of each page that are known, and that have a rank. */
+  readonly pageKnown: Uint8Array;
+  readonly pageRanked: Uint8Array;
+  /** Ranks by task: of a batch that shares layers, or whose pages were needed again after they were given back. */
+  ranks: Uint32Array | null;
+  readonly order: RankOrder;
+  /** Ranks of the active tasks. */
+  readonly activeRanks: RankSet;
+  /** Layers owned by earlier batches, or twice in the graph. Null: none, and no tasks with keys of their own. */
+  readonly aliases: ReadonlyMap<number, LayerAlias> | null;
+  /** Tasks that stand elsewhere by their keys. */
+  readonly singles: ReadonlyMap<TaskId, Single>;
+  /** Its tasks keep their slots as long as it is there: keys lead to them. */
+  readonly isKeyed: boolean;
   readonly taskClass: TaskClass;
-  readonly queue: ReadyQueue;
+  readonly queue: RankQueue;
   readonly priority: number;
   readonly generation: number;
   readonly urgency: number;
-  readonly leastBytes: number;
+  /** At least what the plan says, and what the order made so far does. */
+  leastBytes: number;
   readonly retries: number;
   state: BatchState;
   /** A columnar worker was given tasks of it. */
   wasSent: boolean;
-  /** Rank of the first active task; everything before it is the finished prefix. */
+  /** Rank of the first active task, or the next that will be given; everything before it is the finished prefix. */
   head: number;
-  /** Tasks that are not forgotten. */
+  /** Known tasks that the order has not come to. */
+  early: number;
+  /** Tasks that are not forgotten, and those that clients want, each counted for each client. */
   live: number;
+  wants: number;
   /** Batches that own a layer which this one uses, each counted once. */
   readonly owners: readonly LayerBatch[];
   /** Later batches that use layers of this one; it must outlive them. */
@@ -58,19 +95,98 @@ export interface LayerBatch {
   readonly foreign: Map<Slot, { readonly dependencies: Slot[]; readonly edges: Edge[] }>;
 }
 
-/** Slot of a task of a batch, wherever it lives. */
-export function slotOf(batch: LayerBatch, task: TaskId): Slot {
-  if (!batch.aliases) return batch.base + task;
-  const single = batch.singles?.get(task);
-  if (single !== undefined) return single;
-  const { layer, index } = batch.graph.locate(task);
-  const alias = batch.aliases.get(layer);
-  return alias === undefined ? batch.base + task : alias + index;
+/** Rank of a task that has none yet. */
+export const NO_RANK = 0xffff_ffff;
+
+/** True while the batch's order has not come to a task that it will come to. */
+export function isPlanned(batch: LayerBatch, task: TaskId): boolean {
+  return !batch.walk.isDone && batch.walk.isNeeded(task) && !batch.walk.isRanked(task);
+}
+
+/** Slot of a task of a batch, wherever it lives; it gets one if it has none. */
+export function slotOf(columns: Columns, batch: LayerBatch, task: TaskId): Slot {
+  const page = batch.pages[task >>> PAGE_BITS] as number; // a task of the graph
+  if (batch.aliases) {
+    const single = batch.singles.get(task);
+    if (single) return single.batch ? slotOf(columns, single.batch, single.at) : single.at;
+    const alias = batch.aliases.get(batch.edges.layerOf(task));
+    if (alias) return slotOf(columns, alias.batch, aliasTask(batch, task, alias));
+  }
+  if (page >= 0) return page + (task & (PAGE - 1));
+  return touchPage(columns, batch, task >>> PAGE_BITS) + (task & (PAGE - 1));
+}
+
+/** Slot of a task of a batch, wherever it lives; -1: it has none, so it is forgotten. */
+export function slotIfAny(batch: LayerBatch, task: TaskId): Slot {
+  const page = batch.pages[task >>> PAGE_BITS] as number; // a task of the graph
+  if (page >= 0 && !batch.aliases) return page + (task & (PAGE - 1));
+  const single = batch.aliases ? batch.singles.get(task) : undefined;
+  if (single) return single.batch ? slotIfAny(single.batch, single.at) : single.at;
+  const alias = batch.aliases?.get(batch.edges.layerOf(task));
+  if (alias) return slotIfAny(alias.batch, aliasTask(batch, task, alias));
+  return page < 0 ? -1 : page + (task & (PAGE - 1));
+}
+
+function aliasTask(batch: LayerBatch, task: TaskId, alias: LayerAlias): TaskId {
+  return alias.batch.graph.base(alias.layer) + task - batch.graph.base(batch.edges.layerOf(task));
 }
 
 /** True when the batch itself defines the task. */
 export function owns(batch: LayerBatch, task: TaskId): boolean {
-  return !batch.singles?.has(task) && !batch.aliases?.has(batch.graph.locate(task).layer);
+  return !batch.aliases || !(batch.singles.has(task) || batch.aliases.has(batch.edges.layerOf(task)));
+}
+
+function touchPage(columns: Columns, batch: LayerBatch, page: number): Slot {
+  const first = columns.allocatePage();
+  batch.pages[page] = first;
+  const start = page << PAGE_BITS;
+  const count = Math.min(PAGE, batch.count - start);
+  columns.batch.fill(batch.index, first, first + count);
+  columns.urgency.fill(batch.urgency, first, first + count);
+  columns.retries.fill(retriesOf(batch.retries), first, first + count);
+  columns.rank.fill(NO_RANK, first, first + count);
+  for (let i = 0; i < count; i++) columns.task[first + i] = start + i;
+  if (batch.pageRanked[page] === 0 && batch.ranks === null) return first;
+  const ranks = ranksOf(batch);
+  for (let i = 0; i < count; i++)
+    if (batch.walk.isRanked(start + i) && owns(batch, start + i)) columns.rank[first + i] = ranks[start + i] as number; // one per task
+  return first;
+}
+
+/** Ranks of all tasks that the order has come to; made again where they were given back. */
+function ranksOf(batch: LayerBatch): Uint32Array {
+  if (batch.ranks) return batch.ranks;
+  const again = new TaskWalk(batch.graph, batch.wanted, batch.edges);
+  const order = new Uint32Array(batch.walk.ranked);
+  again.next(order, order.length);
+  const ranks = new Uint32Array(batch.count);
+  order.forEach((task, rank) => {
+    ranks[task] = rank;
+  });
+  batch.ranks = ranks;
+  return ranks;
+}
+
+/** Give a page's slots back when nothing of it is known and the order has come to all of its tasks. */
+export function dropPageIfDone(columns: Columns, batch: LayerBatch, task: TaskId): void {
+  const page = task >>> PAGE_BITS;
+  const size = Math.min(PAGE, batch.count - (page << PAGE_BITS));
+  if (batch.isKeyed || (batch.pageKnown[page] as number) > 0 || (!batch.walk.isDone && batch.pageRanked[page] !== size))
+    return; // one per page
+  const first = batch.pages[page] as number;
+  if (first < 0) return;
+  columns.releasePage(first);
+  batch.pages[page] = -1;
+}
+
+/** A task that no order comes to is started: it gets a place behind the others. */
+export function rankLate(columns: Columns, batch: LayerBatch, slot: Slot): void {
+  if (columns.rank[slot] === NO_RANK) columns.rank[slot] = batch.order.push(columns.task[slot] as number); // a slot given out
+}
+
+/** As a column holds them. */
+export function retriesOf(retries: number): number {
+  return Math.max(0, Math.min(255, retries));
 }
 
 /** Expansions are asked for twice in a row: for the bytes of a task, then to send it. */
@@ -89,30 +205,32 @@ export class Expander {
   }
 }
 
-interface KnownLayer {
-  readonly batch: LayerBatch;
-  readonly layer: number;
+/** Layers of a graph whose name stands before in it: both are the same layer. */
+export function twinsIn(graph: Graph): Map<number, number> {
+  const own = new Map<string, number>();
+  const twins = new Map<number, number>();
+  graph.layers.forEach((layer, index) => {
+    if (layer.inline || keysOf(layer) !== null) return;
+    const first = own.get(layer.name);
+    if (first === undefined) own.set(layer.name, index);
+    else twins.set(index, first);
+  });
+  return twins;
 }
 
 /** Layers by name, so that the same layer in two graphs is computed once. */
 export class LayerNames {
-  readonly #byName = new Map<string, KnownLayer>();
+  readonly #byName = new Map<string, LayerAlias>();
 
-  /** First slot of each layer of `graph` that is known already, or stands twice in it. `base` is the slot of its first task. */
-  aliasesOf(graph: Graph, base: Slot): { readonly aliases: Map<number, Slot>; readonly owners: Set<LayerBatch> } {
-    const aliases = new Map<number, Slot>();
+  /** Layers of `graph` that are known already. */
+  knownIn(graph: Graph): { readonly aliases: Map<number, LayerAlias>; readonly owners: Set<LayerBatch> } {
+    const aliases = new Map<number, LayerAlias>();
     const owners = new Set<LayerBatch>();
-    const own = new Map<string, number>();
     graph.layers.forEach((layer, index) => {
-      if (layer.inline || keysOf(layer) !== null) return;
-      const twin = own.get(layer.name);
-      const known = this.#byName.get(layer.name);
-      if (twin !== undefined) aliases.set(index, aliases.get(twin) ?? base + graph.base(twin));
-      else if (known && known.batch.graph.count(known.layer) === graph.count(index)) {
-        aliases.set(index, known.batch.base + known.batch.graph.base(known.layer));
-        owners.add(known.batch);
-      }
-      if (twin === undefined) own.set(layer.name, index);
+      const known = layer.inline || keysOf(layer) !== null ? undefined : this.#byName.get(layer.name);
+      if (!known || known.batch.graph.count(known.layer) !== graph.count(index)) return;
+      aliases.set(index, known);
+      owners.add(known.batch);
     });
     return { aliases, owners };
   }
@@ -139,18 +257,18 @@ export class LayerNames {
     return lost?.name ?? null;
   }
 
-  /** Slot of a key `(name, i, j, …)` of a known layer. */
-  find(key: Key): Slot | undefined {
+  /** Batch and number of a key `(name, i, j, …)` of a known layer. */
+  find(key: Key): { readonly batch: LayerBatch; readonly task: TaskId } | undefined {
     const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d+)*)\]$/.exec(key);
     if (!found) return undefined;
     // The first group is a JSON text by the pattern.
     const known = this.#byName.get(JSON.parse(found[1] as string) as string);
     if (!known) return undefined;
     const position = (found[2] as string).split(",").slice(1).map(Number); // matched, perhaps empty
-    const { graph, base } = known.batch;
-    const grid = graph.grid(known.layer);
+    const { batch, layer } = known;
+    const grid = batch.graph.grid(layer);
     if (position.length !== grid.length || position.some((p, axis) => p >= (grid[axis] as number))) return undefined; // same length
-    return base + graph.base(known.layer) + graph.indexOf(known.layer, position);
+    return { batch, task: batch.graph.base(layer) + batch.graph.indexOf(layer, position) };
   }
 }
 

@@ -1,10 +1,13 @@
 /** The invariants of docs/spec/scheduler.md, checked over the whole state: for tests and simulations. */
 import { InvariantError } from "../../base/index.ts";
+import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
-import type { Slot } from "./columns.ts";
+import { isPlanned, type LayerBatch } from "./batches.ts";
+import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { recordsOf } from "./keyed.ts";
 import { goesAsColumn } from "./outgoing.ts";
-import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, WAITING } from "./states.ts";
+import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, STATES, WAITING } from "./states.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
 /** @throws {InvariantError} with the number of the broken invariant and the story of the guilty task */
@@ -19,17 +22,26 @@ export function checkCore(core: Core): void {
   for (let slot = 0; slot < columns.top; slot++) {
     const state = columns.state[slot] as number; // below top
     if (state === FORGOTTEN) continue;
-    const count = core.dependencies(slot, inputs);
+    const batch = core.batchOf(slot);
+    const count = core.knownDependencies(slot, inputs);
     for (let i = 0; i < count; i++) {
       const input = inputs[i] as Slot; // i < count
-      known[input] = (known[input] as number) + 1;
+      if (!batch) known[input] = (known[input] as number) + 1;
       if (isActive(state)) claims[input] = (claims[input] as number) + 1;
     }
+    if (batch) claims[slot] = (claims[slot] as number) + plannedUsers(batch, columns.task[slot] as number);
     checkInputs(core, slot, inputs.slice(0, count));
   }
+  for (const batch of core.batches)
+    for (const slot of batch ? recordsOf(batch.singles) : []) known[slot] = (known[slot] as number) + 1;
   for (let slot = 0; slot < columns.top; slot++) {
-    expect(core, slot, columns.waiters[slot] === claims[slot], "S-I2: waiters are the active dependents");
-    expect(core, slot, columns.dependents[slot] === known[slot], "S-I3: dependents are the known ones");
+    expect(
+      core,
+      slot,
+      columns.waiters[slot] === claims[slot],
+      "S-I2: waiters are the active dependents and those that an order will come to",
+    );
+    expect(core, slot, columns.dependents[slot] === known[slot], "S-I3: dependents are the known materialised ones");
     expect(core, slot, columns.wants[slot] === wants[slot], "S-I4: wants are the clients that want it");
     if (columns.state[slot] !== FORGOTTEN) checkTask(core, slot);
     else
@@ -44,6 +56,23 @@ export function checkCore(core: Core): void {
   checkKeys(core);
   checkBatches(core);
   checkProgress(core);
+  const byState = STATES.map(() => 0);
+  for (let slot = 0; slot < columns.top; slot++) {
+    const state = columns.state[slot] as number; // below top
+    byState[state] = (byState[state] as number) + 1;
+  }
+  expectThat(
+    byState.every((count, state) => state === FORGOTTEN || count === core.counts[state]),
+    "S-I16: tasks are counted by state",
+  );
+}
+
+/** Dependents that the batch's order will come to; they claim what it has come to. */
+function plannedUsers(batch: LayerBatch, task: TaskId): number {
+  if (batch.walk.isDone || !batch.walk.isRanked(task)) return 0;
+  const users: TaskId[] = [];
+  const count = batch.edges.dependents(task, users);
+  return users.slice(0, count).filter((user) => isPlanned(batch, user)).length;
 }
 
 function checkKeys(core: Core): void {
@@ -160,15 +189,48 @@ function checkBatches(core: Core): void {
     if (!batch) continue;
     expectThat((batch.state !== "idle") === core.active.has(batch), `S-I13: batch ${batch.index} is ${batch.state}`);
     if (batch.state === "open") least += batch.leastBytes;
-    const first = batch.order.findIndex((task) => isActive(core.columns.state[batch.base + task] as number));
+    const ranks = slotsOf(batch).flatMap((slot) =>
+      isActive(core.columns.state[slot] as number) ? [core.columns.rank[slot] as number] : [],
+    );
+    const first = Math.min(...ranks, batch.order.count);
     expectThat(
-      batch.state === "idle" ? first < 0 : first === batch.head,
+      batch.state === "idle" ? ranks.length === 0 && batch.walk.isDone : first === batch.head,
       `S-I13: head of batch ${batch.index} is ${batch.head}, its first active rank is ${first}`,
     );
+    checkPages(core, batch);
   }
   expectThat(
     least === core.openLeastBytes,
     `S-I13: open batches need ${least} bytes, ${core.openLeastBytes} are counted`,
+  );
+}
+
+/** Slots that a batch has now. */
+function slotsOf(batch: LayerBatch): Slot[] {
+  return Array.from(batch.pages).flatMap((first, page) =>
+    first < 0 ? [] : Array.from({ length: Math.min(PAGE, batch.count - page * PAGE) }, (_, i) => first + i),
+  );
+}
+
+function checkPages(core: Core, batch: LayerBatch): void {
+  const known = slotsOf(batch).filter((slot) => core.columns.state[slot] !== FORGOTTEN);
+  expectThat(
+    known.length === batch.live,
+    `S-I16: batch ${batch.index} has ${known.length} known tasks, not ${batch.live}`,
+  );
+  const byPage = new Uint8Array(batch.pages.length);
+  for (const slot of known) {
+    const task = core.columns.task[slot] as number; // a slot given out
+    byPage[task >>> PAGE_BITS] = (byPage[task >>> PAGE_BITS] as number) + 1;
+  }
+  expectThat(
+    byPage.every((count, page) => count === batch.pageKnown[page]),
+    `S-I16: batch ${batch.index} counts its known tasks by page`,
+  );
+  const early = known.filter((slot) => isPlanned(batch, core.columns.task[slot] as number)).length;
+  expectThat(
+    early === batch.early || batch.walk.isDone,
+    `S-I16: ${early} tasks of batch ${batch.index} are known early`,
   );
 }
 
@@ -180,6 +242,8 @@ function checkProgress(core: Core): void {
     const isStuck = core.eligible(core.classOf(slot)).length > 0;
     expect(core, slot, !isStuck, "S-I14: while all workers are idle no ready task waits");
   }
+  const isPlannable = core.batches.some((batch) => batch?.state === "open" && !batch.walk.isDone);
+  expectThat(!isPlannable || core.places === 0, "S-I14: while all workers are idle every open order goes on");
   const isPending = core.batches.some(
     (batch) => batch?.state === "pending" && core.eligible(batch.taskClass).length > 0,
   );

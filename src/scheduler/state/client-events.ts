@@ -3,11 +3,12 @@ import { TaskError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
-import { slotOf } from "./batches.ts";
+import { isPlanned, type LayerBatch, slotOf } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, SchedulerEvent } from "./events.ts";
 import { addBatch, addData, addDependencies, addTask } from "./lifetime.ts";
+import { openPlan, reach, reachTask } from "./plan.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, RELEASED, WAITING } from "./states.ts";
 import { addresses, transition } from "./transitions.ts";
 import type { ClientState } from "./workers.ts";
@@ -29,21 +30,27 @@ function want(core: Core, client: ClientState, slot: Slot): void {
   if (client.wants.has(slot)) return;
   client.wants.add(slot);
   core.columns.wants[slot] = (core.columns.wants[slot] as number) + 1; // a slot given out
+  const batch = core.batchOf(slot);
+  if (batch) batch.wants++;
 }
 
 function unwant(core: Core, client: ClientState, slot: Slot): void {
   if (!client.wants.delete(slot)) return;
   core.columns.wants[slot] = (core.columns.wants[slot] as number) - 1; // a slot given out
-  if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+  const batch = core.batchOf(slot);
+  if (batch) batch.wants--;
+  if (batch && isPlanned(batch, core.columns.task[slot] as number)) core.disturbed.add(batch);
+  else if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
 }
 
-/** Make a task and all it needs known, deepest last; nothing starts yet. */
+/** Make a task and all materialised ones that it needs known, deepest last; nothing starts yet. */
 function know(core: Core, wanted: readonly Slot[]): void {
   const stack = [...wanted];
   const inputs: Slot[] = [];
   for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
     if (core.columns.state[slot] !== FORGOTTEN) continue;
     transition(core, slot, RELEASED);
+    if (core.batchOf(slot)) continue;
     const count = core.dependencies(slot, inputs);
     for (let i = 0; i < count; i++)
       if (core.columns.state[inputs[i] as Slot] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
@@ -54,6 +61,8 @@ function know(core: Core, wanted: readonly Slot[]): void {
 function start(core: Core, client: ClientState, wanted: readonly Slot[]): void {
   for (const slot of wanted) {
     want(core, client, slot);
+    const batch = core.batchOf(slot);
+    if (batch && isPlanned(batch, core.columns.task[slot] as number)) continue; // its turn comes
     if (core.columns.state[slot] === RELEASED) core.recommend(slot, WAITING);
     else tell(core, client.id, slot);
   }
@@ -94,7 +103,9 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
   const made: Slot[] = [];
   const batch = addBatch(core, event, made);
   core.emptied.add(batch); // dropped after the event if all its layers were known
-  const wanted = event.wanted.map((task) => slotOf(batch, task));
+  if (batch.aliases) for (const owner of batch.owners) reach(core, owner);
+  else openPlan(core, batch);
+  const wanted = event.wanted.map((task) => slotOf(core.columns, batch, task));
   know(core, wanted);
   start(core, client, wanted);
   forgetUnneeded(core, made);
@@ -132,7 +143,16 @@ function forgetUnneeded(core: Core, entered: readonly Slot[]): void {
 
 /** Slot of a key, also of a layer's task that is not known yet. */
 function slotFor(core: Core, key: Key): Slot | undefined {
-  return core.keys.get(key) ?? core.layerNames.find(key);
+  const slot = core.keys.get(key);
+  if (slot !== undefined) return slot;
+  const found = core.layerNames.find(key);
+  return found && reachTask(core, found.batch, found.task);
+}
+
+/** Slot of a known task; its batch's order comes to it if it has not. */
+function knownSlot(core: Core, key: Key): Slot | undefined {
+  const slot = slotFor(core, key);
+  return slot === undefined || core.columns.state[slot] === FORGOTTEN ? undefined : slot;
 }
 
 /** A submission that nobody could read: its keys fail. */
@@ -140,7 +160,7 @@ export function failSubmission(core: Core, event: Event<"submit-failed">): void 
   const client = core.clients.get(event.client);
   if (!client) return;
   for (const key of event.keys) {
-    const known = core.find(key);
+    const known = knownSlot(core, key);
     if (known !== undefined) start(core, client, [known]);
     else
       core.sendClient(client.id, {
@@ -155,7 +175,7 @@ export function failSubmission(core: Core, event: Event<"submit-failed">): void 
 export function desireKeys(core: Core, id: ClientId, keys: readonly Key[]): void {
   const client = core.clients.get(id);
   if (!client) return;
-  const wanted = keys.map((key) => core.find(key) ?? addData(core, key));
+  const wanted = keys.map((key) => knownSlot(core, key) ?? addData(core, key));
   know(core, wanted);
   start(core, client, wanted);
 }
@@ -171,7 +191,7 @@ export function releaseKeys(core: Core, id: ClientId, keys: readonly Key[]): voi
 
 export function reportKey(core: Core, id: ClientId, key: Key): void {
   if (!core.clients.has(id)) return;
-  const slot = core.find(key);
+  const slot = knownSlot(core, key);
   if (slot !== undefined) tell(core, id, slot);
   else core.sendClient(id, { op: "cancelled-keys", keys: [key], reason: "unknown key", msg: "" });
 }
@@ -181,6 +201,7 @@ export function cancelKeys(core: Core, event: Event<"cancel-keys">): void {
   const asker = core.clients.get(event.client);
   if (!asker) return;
   const stack = event.keys.flatMap((key) => core.find(key) ?? []);
+  reachDependents(core, stack);
   const seen = new Set<Slot>();
   const dependents: Slot[] = [];
   for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
@@ -203,6 +224,16 @@ export function cancelKeys(core: Core, event: Event<"cancel-keys">): void {
       unwant(core, client, slot);
     }
   }
+}
+
+/** What depends on tasks that are to be cancelled must be known, unless all that is wanted of their graph goes with them. */
+function reachDependents(core: Core, slots: readonly Slot[]): void {
+  const wants = new Map<LayerBatch, number>();
+  for (const slot of slots) {
+    const batch = core.batchOf(slot);
+    if (batch && !batch.walk.isDone) wants.set(batch, (wants.get(batch) ?? 0) + (core.columns.wants[slot] as number)); // a slot given out
+  }
+  for (const [batch, count] of wants) if (count < batch.wants) reach(core, batch);
 }
 
 /** Run erred tasks again, from the failures that they inherited on. */

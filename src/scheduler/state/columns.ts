@@ -1,5 +1,9 @@
-/** Tasks as columns: one slot per task, typed arrays that grow together, slots given out in ranges and taken back. */
+/**
+ * Tasks as columns: one slot per task, typed arrays that grow together. Materialised tasks have slots of their own; tasks
+ * of symbolic graphs get them by the page when they are come to, and give them back when they are done with.
+ */
 import { invariant } from "../../base/index.ts";
+import { FORGOTTEN } from "./states.ts";
 
 /** Index of a task in all columns. */
 export type Slot = number;
@@ -10,20 +14,27 @@ interface FreeRange {
 }
 
 const FIRST_CAPACITY = 1024;
+/** Slots that neighbouring tasks of a symbolic graph get at once. */
+export const PAGE_BITS = 6;
+export const PAGE = 64;
+/** Pages that are made at once. */
+const PAGES_AT_ONCE = 16;
 
 /** The columns. A field is meaningful only in the states its comment names. */
 export class Columns {
   state: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   /** Index of the layer batch that owns the slot; -1: a materialised task. */
   batch: Int32Array = new Int32Array(FIRST_CAPACITY);
+  /** Number of the task in its graph. */
+  task: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Priority: smaller `urgency`, then smaller `rank`, runs first. */
   urgency: Float64Array = new Float64Array(FIRST_CAPACITY);
   rank: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Waiting: inputs that are not in memory. */
   missing: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Dependents that are active: they claim this result. */
+  /** Dependents that are active, or that an order which is being made has not come to: they claim this result. */
   waiters: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Dependents that are known. */
+  /** Materialised dependents that are known. */
   dependents: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Clients that want the result. */
   wants: Uint32Array = new Uint32Array(FIRST_CAPACITY);
@@ -47,6 +58,7 @@ export class Columns {
   #capacity = FIRST_CAPACITY;
   #top = 0;
   #free: FreeRange[] = [];
+  readonly #freePages: Slot[] = [];
 
   /** Slots ever given out. */
   get top(): number {
@@ -71,6 +83,26 @@ export class Columns {
     if (this.#top > this.#capacity) this.#grow();
     this.#clear(start, count);
     return start;
+  }
+
+  /** Slots for a page of tasks, all forgotten. */
+  allocatePage(): Slot {
+    let page = this.#freePages.pop();
+    if (page === undefined) {
+      // The more there are, the more are made.
+      const count = Math.min(PAGES_AT_ONCE, 1 + (this.#top >>> (PAGE_BITS + 3)));
+      page = this.allocate(count * PAGE);
+      for (let i = count - 1; i > 0; i--) this.#freePages.push(page + i * PAGE);
+    } else this.#clear(page, PAGE);
+    return page;
+  }
+
+  /** Take a page back. */
+  releasePage(page: Slot): void {
+    // Nobody who walks the columns takes it for a task.
+    this.state.fill(FORGOTTEN, page, page + PAGE);
+    this.batch.fill(-1, page, page + PAGE);
+    this.#freePages.push(page);
   }
 
   /** Take a range back. */
@@ -129,6 +161,7 @@ export class Columns {
     const n = this.#capacity;
     this.state = into(this.state, new Uint8Array(n));
     this.batch = into(this.batch, new Int32Array(n));
+    this.task = into(this.task, new Uint32Array(n));
     this.urgency = into(this.urgency, new Float64Array(n));
     this.rank = into(this.rank, new Uint32Array(n));
     this.missing = into(this.missing, new Uint32Array(n));
@@ -147,6 +180,8 @@ export class Columns {
   }
 }
 
+/** The order has come to the task, and its dependents' claims stand; it has not claimed its own inputs yet. */
+export const FLAG_NEXT = 16;
 /** The task stands in its ready queue, perhaps from an earlier time. */
 export const FLAG_ENQUEUED = 1;
 /** A worker was asked to give the task back. */

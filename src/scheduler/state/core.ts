@@ -1,14 +1,14 @@
 /** All state of the scheduler machine, and the small questions everything else asks of it. */
 import { invariant } from "../../base/index.ts";
-import { type Key, showKey } from "../../graph/index.ts";
+import { type Key, showKey, type TaskId } from "../../graph/index.ts";
 import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../protocol/index.ts";
-import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotOf, type TaskRecord } from "./batches.ts";
+import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
-import { ReadyQueue } from "./ready-queue.ts";
-import { FORGOTTEN, STATES } from "./states.ts";
+import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
+import { FORGOTTEN, isActive, QUEUED, STATES } from "./states.ts";
 import { Story } from "./story.ts";
 import { type ClientState, eligibleWorkers, type TaskClass, type WorkerState } from "./workers.ts";
 
@@ -48,6 +48,8 @@ export class Core {
   /** Ready materialised tasks. */
   readonly classQueues: Map<TaskClass, ReadyQueue> = new Map();
   readonly failures: Map<Slot, WireFailure> = new Map();
+  /** Pages of which nothing is known any more, by one of their tasks; given back after the event. */
+  readonly quietPages: { readonly batch: LayerBatch; readonly task: TaskId }[] = [];
   /** Batches of which nothing is known any more; dropped after the event. */
   readonly emptied: Set<LayerBatch> = new Set();
   /** Attempts under way that were sent one by one. */
@@ -67,6 +69,14 @@ export class Core {
   /** Of the event being handled. */
   now = 0;
   stimulusId = "";
+  /** Known tasks by state. */
+  readonly counts: number[] = STATES.map(() => 0);
+  /** Places of running workers for tasks that are not taken. */
+  places = 0;
+  /** Workers that get their tasks one by one: their programs are made here. */
+  plainWorkers = 0;
+  /** Batches of which a client gave up a result that their order has not come to. */
+  readonly disturbed: Set<LayerBatch> = new Set();
   /** Counters since the start. */
   readonly totals = { transitions: 0, sent: 0, recomputed: 0, stolen: 0, evicted: 0, forced: 0 };
   #outbox: SchedulerInstruction[] = [];
@@ -79,6 +89,7 @@ export class Core {
     this.config = {
       sendAhead: 1,
       sendAheadMs: 5,
+      orderAhead: 64,
       saturation: null,
       stealing: true,
       allowedFailures: 3,
@@ -120,8 +131,14 @@ export class Core {
   /** The same by slot. */
   freeSlot(worker: WorkerState, slot: Slot): void {
     const batch = this.batchOf(slot);
-    if (batch && goesAsColumn(worker, batch)) this.#outgoing.freeTask(worker, batch, slot - batch.base);
+    if (batch) this.freeTask(worker, batch, this.columns.task[slot] as number);
     else this.#outgoing.freeKey(worker, this.keyOf(slot));
+  }
+
+  /** The same by number. */
+  freeTask(worker: WorkerState, batch: LayerBatch, task: TaskId): void {
+    if (goesAsColumn(worker, batch)) this.#outgoing.freeTask(worker, batch, task);
+    else this.#outgoing.freeKey(worker, batch.graph.key(task));
   }
 
   flushFrees(): void {
@@ -167,7 +184,20 @@ export class Core {
     const from = this.columns.state[slot] as number; // a slot given out
     this.columns.state[slot] = state;
     this.totals.transitions++;
+    this.counts[from] = (this.counts[from] as number) - 1;
+    this.counts[state] = (this.counts[state] as number) + 1;
     this.story.add(this, slot, from, state);
+    const batch = this.batchOf(slot);
+    if (from === QUEUED && batch) batch.queue.remove(slot);
+    if (!batch || isActive(from) === isActive(state)) return;
+    const rank = this.columns.rank[slot] as number; // active tasks of a graph have one
+    if (isActive(state)) {
+      batch.activeRanks.add(rank);
+      batch.order.recall(rank, this.columns.task[slot] as number);
+    } else {
+      batch.activeRanks.delete(rank);
+      batch.order.settle(rank);
+    }
   }
 
   /** The question whether a worker gives the task back is answered; false if none was open. */
@@ -196,17 +226,27 @@ export class Core {
 
   keyOf(slot: Slot): Key {
     const batch = this.batchOf(slot);
-    return batch ? batch.graph.key(slot - batch.base) : this.recordOf(slot).key;
+    return batch ? batch.graph.key(this.columns.task[slot] as number) : this.recordOf(slot).key;
   }
 
   show(slot: Slot): string {
     return showKey(this.keyOf(slot));
   }
 
-  /** Slot of a known task. A task of a layer that nobody asked for is not known. */
+  /**
+   * Slot of a known task. A task of a layer that nobody asked for is not known; one that its batch's order has not come to
+   * is, and has no slot before `reach` of `plan.ts`.
+   */
   find(key: Key): Slot | undefined {
-    const slot = this.keys.get(key) ?? this.layerNames.find(key);
+    const slot = this.keys.get(key) ?? this.findInLayers(key);
     return slot === undefined || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
+  }
+
+  /** Slot of a task of a layer, if it has one. */
+  findInLayers(key: Key): Slot | undefined {
+    const found = this.layerNames.find(key);
+    const slot = found ? slotIfAny(found.batch, found.task) : -1;
+    return slot < 0 ? undefined : slot;
   }
 
   classOf(slot: Slot): TaskClass {
@@ -218,7 +258,7 @@ export class Core {
     return taskClass.eligible;
   }
 
-  queueOf(slot: Slot): ReadyQueue {
+  queueOf(slot: Slot): TaskQueue {
     const batch = this.batchOf(slot);
     if (batch) return batch.queue;
     const { taskClass } = this.recordOf(slot);
@@ -242,28 +282,37 @@ export class Core {
       for (let i = 0; i < dependencies.length; i++) out[i] = dependencies[i] as Slot; // i < length
       return dependencies.length;
     }
-    const task = slot - batch.base;
-    const start = batch.edges.start[task] as number; // a task of the graph
-    const end = batch.edges.start[task + 1] as number;
-    for (let e = start; e < end; e++) {
-      const dependency = batch.edges.dependencies[e] as number; // within start
-      out[e - start] = batch.aliases ? slotOf(batch, dependency) : batch.base + dependency;
-    }
-    return end - start;
+    const count = batch.edges.dependencies(this.columns.task[slot] as number, out);
+    for (let i = 0; i < count; i++) out[i] = slotOf(this.columns, batch, out[i] as TaskId); // i < count
+    return count;
   }
 
-  /** Tasks that may depend on this one, known or not, into `out`; gives their number. */
-  dependentsOf(slot: Slot, out: Slot[]): number {
-    out.length = 0;
+  /** Those dependencies that have slots, the same way; the others are forgotten. */
+  knownDependencies(slot: Slot, out: Slot[]): number {
     const batch = this.batchOf(slot);
+    if (!batch) return this.dependencies(slot, out);
+    const count = batch.edges.dependencies(this.columns.task[slot] as number, out);
+    let known = 0;
+    for (let i = 0; i < count; i++) {
+      const input = slotIfAny(batch, out[i] as TaskId); // i < count
+      if (input >= 0) out[known++] = input;
+    }
+    return known;
+  }
+
+  /** Tasks with slots that may depend on this one, known or not, into `out`; gives their number. */
+  dependentsOf(slot: Slot, out: Slot[]): number {
+    const batch = this.batchOf(slot);
+    let known = 0;
     if (batch) {
-      const task = slot - batch.base;
-      const end = batch.edges.dependentsStart[task + 1] as number; // a task of the graph
-      for (let e = batch.edges.dependentsStart[task] as number; e < end; e++) {
-        const dependent = batch.edges.dependents[e] as number; // within dependentsStart
-        if (!batch.aliases || owns(batch, dependent)) out.push(batch.base + dependent);
+      const count = batch.edges.dependents(this.columns.task[slot] as number, out);
+      for (let i = 0; i < count; i++) {
+        const task = out[i] as TaskId; // i < count
+        const dependent = !batch.aliases || owns(batch, task) ? slotIfAny(batch, task) : -1;
+        if (dependent >= 0) out[known++] = dependent;
       }
     }
+    out.length = known;
     if (this.edges.count > 0) this.edges.collect(slot, out);
     return out.length;
   }

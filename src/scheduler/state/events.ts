@@ -225,6 +225,8 @@ export type SchedulerInstruction =
 export interface SchedulerConfig {
   /** Tasks sent to a worker beyond its threads, at the least. Default 1. */
   readonly sendAhead?: number;
+  /** Tasks that the order of a symbolic graph comes to at once, at the least. Default 64. */
+  readonly orderAhead?: number;
   /** Milliseconds of work sent to each thread ahead, once tasks have been timed. Default 5. */
   readonly sendAheadMs?: number;
   /**

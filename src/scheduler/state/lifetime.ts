@@ -1,12 +1,23 @@
 /** Coming and going of tasks, batches and classes: everything that is not a state of a task. */
 import { invariant } from "../../base/index.ts";
-import { type Key, taskEdges, taskOrder } from "../../graph/index.ts";
-import { type LayerBatch, owns, slotOf, type TaskRecord } from "./batches.ts";
-import { FLAG_ENQUEUED, type Slot } from "./columns.ts";
+import { type Key, type TaskId, TaskWalk } from "../../graph/index.ts";
+import {
+  isPlanned,
+  type LayerBatch,
+  owns,
+  retriesOf,
+  type Single,
+  slotOf,
+  type TaskRecord,
+  twinsIn,
+} from "./batches.ts";
+import { FLAG_ENQUEUED, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language, Placement, SchedulerEvent, SubmittedTask } from "./events.ts";
-import { enterKeys, forgetKeys, languageOf } from "./keyed.ts";
-import { ReadyQueue } from "./ready-queue.ts";
+import { enterKeys, findKeys, isKeyed, languageOf, leaveKeys } from "./keyed.ts";
+import { RankOrder, RankSet } from "./rank-set.ts";
+import { RankQueue } from "./ready-queue.ts";
+import { ERRED, FORGOTTEN, RELEASED } from "./states.ts";
 import { className, type TaskClass } from "./workers.ts";
 
 /** Weight of one unit of user priority against generations. */
@@ -16,11 +27,6 @@ const PRIORITY_MAX = 2 ** 20;
 /** Smaller runs first: priority, then the order of submission. */
 function urgencyOf(priority: number, generation: number): number {
   return -Math.max(-PRIORITY_MAX, Math.min(PRIORITY_MAX, priority)) * PRIORITY_UNIT + generation;
-}
-
-/** As a column holds them. */
-function retriesOf(retries: number): number {
-  return Math.max(0, Math.min(255, retries));
 }
 
 /** The class of tasks of this language and these restrictions, with one user more. */
@@ -51,36 +57,46 @@ function leaveClass(core: Core, taskClass: TaskClass): void {
 }
 
 /**
- * Take a symbolic graph in. Its tasks stay forgotten until somebody wants them. `made` gets the slots of results that it
- * reads by key and that are not known.
+ * Take a symbolic graph in. Its tasks stay forgotten until its order comes to them, or somebody wants them. `made` gets the
+ * slots of results that it reads by key and that are not known.
  */
 export function addBatch(
   core: Core,
   event: Extract<SchedulerEvent, { type: "submit-layers" }>,
   made: Slot[],
 ): LayerBatch {
-  const { graph } = event;
-  const edges = event.edges ?? taskEdges(graph);
+  const { graph, wanted } = event;
   const { columns } = core;
-  const base = columns.allocate(graph.taskCount);
-  const { aliases, owners } = core.layerNames.aliasesOf(graph, base);
-  const known = enterKeys(core, graph, base, (key) => addData(core, key));
-  for (const owner of known.owners) owners.add(owner);
-  made.push(...known.made);
+  const { aliases, owners } = core.layerNames.knownIn(graph);
+  const known = isKeyed(graph) ? findKeys(core, graph, (key) => addData(core, key)) : null;
+  for (const owner of known?.owners ?? []) owners.add(owner);
+  made.push(...(known?.made ?? []));
+  const singles = known?.singles ?? new Map<TaskId, Single>();
+  const twins = twinsIn(graph);
   const generation = core.nextGeneration++;
   const free = core.batches.indexOf(undefined);
+  const walk = new TaskWalk(graph, wanted);
+  const pageCount = Math.ceil(graph.taskCount / PAGE);
+  const order = new RankOrder();
   const batch: LayerBatch = {
     index: free < 0 ? core.batches.length : free,
     graph,
-    base,
-    edges,
     generation,
+    walk,
+    wanted,
+    edges: walk.edges,
     count: graph.taskCount,
-    order: wholeOrder(event.order ?? taskOrder(graph), graph.taskCount),
-    aliases: aliases.size > 0 || known.singles ? aliases : null,
-    singles: known.singles,
+    pages: new Int32Array(pageCount).fill(-1),
+    pageKnown: new Uint8Array(pageCount),
+    pageRanked: new Uint8Array(pageCount),
+    ranks: null,
+    order,
+    activeRanks: new RankSet(),
+    aliases: known || aliases.size + twins.size > 0 ? aliases : null,
+    singles,
+    isKeyed: known !== null,
     taskClass: useClass(core, languageOf(graph), event.placement),
-    queue: new ReadyQueue(columns, () => undefined),
+    queue: new RankQueue(columns, (rank) => slotOf(columns, batch, order.task(rank))),
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
     leastBytes: event.leastBytes,
@@ -88,52 +104,51 @@ export function addBatch(
     state: "idle",
     wasSent: false,
     head: 0,
+    early: 0,
     live: 0,
+    wants: 0,
     users: 0,
     owners: Array.from(owners),
     foreign: new Map(),
   };
+  for (const [layer, first] of twins) if (!aliases.has(layer)) aliases.set(layer, { batch, layer: first });
   core.batches[batch.index] = batch;
   core.submissions.set(generation, batch);
   for (const owner of owners) owner.users++;
-  columns.batch.fill(batch.index, base, base + batch.count);
-  columns.urgency.fill(batch.urgency, base, base + batch.count);
-  columns.retries.fill(retriesOf(event.retries), base, base + batch.count);
-  batch.order.forEach((task, rank) => {
-    columns.rank[base + task] = rank;
-  });
   core.layerNames.add(batch);
+  for (const [task, at] of known?.twins ?? []) singles.set(task, { batch, at });
+  if (batch.aliases) rankAll(batch);
+  if (known) enterKeys(core, batch, known);
   return batch;
 }
 
 /**
- * The order, and behind it what no output needs: a later graph may name a layer of which this one needs a part, or
- * nothing. Tasks are numbered after their dependencies.
+ * Give all tasks of a batch that shares layers their ranks at once: what it needs of others is claimed task by task, so
+ * that all of it starts together.
  */
-function wholeOrder(order: Uint32Array, count: number): Uint32Array {
-  if (order.length === count) return order;
-  const isKnown = new Uint8Array(count);
-  for (const task of order) isKnown[task] = 1;
-  const whole = new Uint32Array(count);
-  whole.set(order);
-  let at = order.length;
-  for (let task = 0; task < count; task++) if (isKnown[task] === 0) whole[at++] = task;
-  return whole;
+function rankAll(batch: LayerBatch): void {
+  const tasks = new Uint32Array(batch.count);
+  const count = batch.walk.next(tasks, tasks.length + 1);
+  const ranks = new Uint32Array(batch.count);
+  for (let i = 0; i < count; i++) ranks[tasks[i] as TaskId] = batch.order.push(tasks[i] as TaskId); // i < count
+  batch.ranks = ranks;
+  batch.leastBytes = Math.max(batch.leastBytes, batch.walk.leastBytes);
 }
 
 /** Give a batch up when nothing of it is known and nobody builds on it. */
 export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
-  if (batch.live > 0 || batch.users > 0 || core.batches[batch.index] !== batch) return;
+  if (batch.live > 0 || batch.users > 0 || !batch.walk.isDone || core.batches[batch.index] !== batch) return;
   if (batch.state === "open") core.openLeastBytes -= batch.leastBytes;
   batch.state = "idle";
   core.active.delete(batch);
   core.layerNames.remove(batch);
-  forgetKeys(core, batch);
+  for (const slot of batch.isKeyed ? leaveKeys(core, batch) : [])
+    core.recommend(slot, core.columns.state[slot] === ERRED ? RELEASED : FORGOTTEN);
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
   core.submissions.delete(batch.generation);
   if (batch.wasSent) core.emit({ type: "forget-submission", submission: batch.generation });
-  core.columns.release(batch.base, batch.count);
+  for (const page of batch.pages) if (page >= 0) core.columns.releasePage(page);
   for (const owner of batch.owners) {
     owner.users--;
     dropBatchIfEmpty(core, owner);
@@ -191,25 +206,25 @@ function newSlot(core: Core, key: Key): Slot {
   return slot;
 }
 
-/** A task becomes known: its dependencies must outlive it. */
+/** A task becomes known. What a materialised one depends on must outlive it; a symbolic one finds it again by its layer. */
 export function knowTask(core: Core, slot: Slot): void {
   const { columns } = core;
-  const inputs: Slot[] = [];
-  const count = core.dependencies(slot, inputs);
-  for (let i = 0; i < count; i++) {
-    const input = inputs[i] as Slot; // i < count
-    columns.dependents[input] = (columns.dependents[input] as number) + 1;
-  }
   const batch = core.batchOf(slot);
-  if (!batch) return;
-  batch.live++;
-  if (!batch.aliases) return;
-  const task = slot - batch.base;
-  const dependencies: Slot[] = [];
-  for (let e = batch.edges.start[task] as number; e < (batch.edges.start[task + 1] as number); e++) {
-    const dependency = batch.edges.dependencies[e] as number; // within start
-    if (!owns(batch, dependency)) dependencies.push(slotOf(batch, dependency));
+  if (!batch) {
+    for (const input of core.recordOf(slot).dependencies)
+      columns.dependents[input] = (columns.dependents[input] as number) + 1; // a slot given out
+    return;
   }
+  batch.live++;
+  const task = columns.task[slot] as number; // a slot given out
+  batch.pageKnown[task >>> PAGE_BITS] = (batch.pageKnown[task >>> PAGE_BITS] as number) + 1; // one per page
+  if (isPlanned(batch, task)) batch.early++;
+  if (!batch.aliases) return;
+  const numbers: TaskId[] = [];
+  const count = batch.edges.dependencies(task, numbers);
+  const dependencies = numbers
+    .slice(0, count)
+    .flatMap((input) => (owns(batch, input) ? [] : [slotOf(columns, batch, input)]));
   if (dependencies.length > 0)
     batch.foreign.set(slot, { dependencies, edges: dependencies.map((d) => core.edges.add(d, slot)) });
 }
@@ -219,15 +234,19 @@ export function forgetTask(core: Core, slot: Slot): void {
   const { columns } = core;
   columns.deaths[slot] = 0;
   core.failures.delete(slot);
+  core.stolenFor.delete(slot);
   const batch = core.batchOf(slot);
   if (batch) {
     columns.retries[slot] = retriesOf(batch.retries);
-    const foreign = batch.foreign.get(slot);
+    const foreign = batch.aliases ? batch.foreign.get(slot) : undefined;
     foreign?.edges.forEach((edge, i) => {
       core.edges.remove(foreign.dependencies[i] as Slot, edge); // made together
     });
-    batch.foreign.delete(slot);
+    if (foreign) batch.foreign.delete(slot);
     batch.live--;
+    const task = columns.task[slot] as number; // a slot given out
+    batch.pageKnown[task >>> PAGE_BITS] = (batch.pageKnown[task >>> PAGE_BITS] as number) - 1; // one per page
+    if (batch.pageKnown[task >>> PAGE_BITS] === 0) core.quietPages.push({ batch, task });
     if (batch.live === 0) core.emptied.add(batch);
     return;
   }

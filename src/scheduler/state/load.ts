@@ -27,6 +27,9 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   worker.ahead = leastAhead(core, worker);
   worker.aheadMost = Math.max(worker.aheadMost, worker.ahead);
   member(core.roomy, worker, load >= nthreads && load < nthreads + worker.ahead);
+  const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - load));
+  core.places += places - worker.places;
+  worker.places = places;
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
   member(core.busy, worker, isRunning && spare > 0 && isWorthIt);
@@ -46,6 +49,9 @@ function member(set: Set<WorkerState>, worker: WorkerState, isIn: boolean): void
   if (isIn) set.add(worker);
   else set.delete(worker);
 }
+
+/** Tasks that the worker can be given now, for all that a queue can say. */
+const PLACES_MOST = 2 ** 20;
 
 /** Work out again who may run what; true when a class got its first worker, or lost its last. */
 export function refreshClasses(core: Core): boolean {

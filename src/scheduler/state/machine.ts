@@ -2,6 +2,7 @@
 import { assertNever } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import { advanceHead, openBatches } from "./admission.ts";
+import { dropPageIfDone } from "./batches.ts";
 import { checkCore } from "./check.ts";
 import {
   cancelKeys,
@@ -21,6 +22,7 @@ import { Core } from "./core.ts";
 import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry } from "./events.ts";
 import { dropBatchIfEmpty } from "./lifetime.ts";
 import { dispatch, steal } from "./placement.ts";
+import { planAhead, settleDisturbed } from "./plan.ts";
 import { retireProgress, retireWorkers } from "./retire.ts";
 import { settle } from "./transitions.ts";
 import { SchedulerViews } from "./views.ts";
@@ -62,19 +64,26 @@ export class Scheduler implements SchedulerMachine {
 export function handleEvent(core: Core, event: SchedulerEvent, outbox: SchedulerInstruction[]): void {
   core.begin(event, outbox);
   applyEvent(core, event);
+  settleDisturbed(core);
   do {
     settle(core);
     for (const batch of core.active) advanceHead(core, batch);
     openBatches(core);
+    planAhead(core);
     core.flushFrees();
     dispatch(core);
     core.flushRuns();
     retireProgress(core);
   } while (core.isUnsettled);
   if (core.config.stealing) steal(core);
-  if (core.emptied.size > 0) {
-    for (const batch of core.emptied) dropBatchIfEmpty(core, batch);
+  for (const { batch, task } of core.quietPages) dropPageIfDone(core.columns, batch, task);
+  core.quietPages.length = 0;
+  while (core.emptied.size > 0) {
+    const emptied = Array.from(core.emptied);
     core.emptied.clear();
+    for (const batch of emptied) dropBatchIfEmpty(core, batch);
+    settle(core);
+    core.flushFrees();
   }
 }
 

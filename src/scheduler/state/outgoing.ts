@@ -1,6 +1,6 @@
 /** What goes to workers together at the end of a round: results to drop, and columns of tasks to run. */
-import type { Key } from "../../graph/index.ts";
-import type { LayerBatch } from "./batches.ts";
+import type { Key, TaskId } from "../../graph/index.ts";
+import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
@@ -43,7 +43,7 @@ class OpenRun {
   }
 }
 
-const inputs: Slot[] = [];
+const inputs: TaskId[] = [];
 
 /** Collected while one event is handled. */
 export class Outgoing {
@@ -91,11 +91,11 @@ export class Outgoing {
       this.#runs.push(run);
       batch.wasSent = true;
     }
-    run.tasks.push(slot - batch.base);
-    run.runIds.push(core.columns.runId[slot] as number); // a slot given out
+    const task = core.columns.task[slot] as number; // a slot given out
+    run.tasks.push(task);
+    run.runIds.push(core.columns.runId[slot] as number);
     run.ranks.push(core.columns.rank[slot] as number);
-    const count = core.dependencies(slot, inputs);
-    if (count > 0) addFetches(core, run, batch.edges.start[slot - batch.base] as number, count); // a task of the graph
+    addFetches(core, run, task);
     run.fetchStart.push(run.fetchTasks.length);
   }
 
@@ -136,17 +136,18 @@ export class Outgoing {
   }
 }
 
-/** The inputs of a task that its worker must fetch; `inputs` has been filled, the batch's own numbers begin at `edge`. */
-function addFetches(core: Core, run: OpenRun, edge: number, count: number): void {
+/** The inputs of a task that its worker must fetch. */
+function addFetches(core: Core, run: OpenRun, task: TaskId): void {
+  const count = run.batch.edges.dependencies(task, inputs);
   for (let i = 0; i < count; i++) {
-    const input = inputs[i] as Slot; // i < count
+    const input = slotOf(core.columns, run.batch, inputs[i] as TaskId); // i < count
     if (run.worker.has.has(input)) continue;
     const holder = core.workers.get(core.columns.holder[input] as number); // a slot given out
     if (!holder) continue; // an input of a task that is sent has a holder (S-I1, S-I6)
     const { address } = holder.facts;
     let from = run.addresses.indexOf(address);
     if (from < 0) from = run.addresses.push(address) - 1;
-    run.fetchTasks.push(run.batch.edges.dependencies[edge + i] as number); // within the task's row
+    run.fetchTasks.push(inputs[i] as TaskId);
     run.fetchFrom.push(from);
     if (run.batch.taskClass.language === "js") run.fetchBytes.push(core.columns.nbytes[input] as number); // a slot given out
   }

@@ -1,12 +1,13 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
 import { RemoteProtocolError } from "../../base/index.ts";
+import type { TaskId } from "../../graph/index.ts";
 import { addedBytes, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
-import type { LayerBatch } from "./batches.ts";
+import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
-import { isBefore, type ReadyQueue } from "./ready-queue.ts";
-import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED } from "./states.ts";
+import { isBefore, type TaskQueue } from "./ready-queue.ts";
+import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
 import { transition } from "./transitions.ts";
 import { hasFree, speaks, type TaskClass, type WorkerState } from "./workers.ts";
 
@@ -21,13 +22,13 @@ const IDLE_TRIES = 4;
 const STEAL_TRIES = 8;
 
 const inputs: Slot[] = [];
-const siblings: Slot[] = [];
+const numbers: TaskId[] = [];
 
 /** Send what can be sent. May recommend evictions; then it is to be called again when they are settled. */
 export function dispatch(core: Core): void {
   if (core.idle.size === 0 && core.roomy.size === 0) return;
   const queues = readyQueues(core);
-  const touched = new Set<ReadyQueue>();
+  const touched = new Set<TaskQueue>();
   while (queues.length > 0 && core.idle.size + core.roomy.size > 0) {
     const at = mostUrgent(core, queues);
     const queue = queues[at];
@@ -56,6 +57,10 @@ export function dispatch(core: Core): void {
 function isReadable(core: Core, slot: Slot): boolean {
   try {
     needOf(core, slot);
+    const batch = core.batchOf(slot);
+    // It may go to a worker that cannot make its program itself.
+    if (batch && (core.plainWorkers > 0 || batch.taskClass.resources))
+      core.expander.expand(batch, core.columns.task[slot] as number); // a slot given out
     return true;
   } catch (cause) {
     const text = `task ${core.show(slot)} cannot be made from its layer: ${cause instanceof Error ? cause.message : String(cause)}`;
@@ -65,8 +70,8 @@ function isReadable(core: Core, slot: Slot): boolean {
   }
 }
 
-function readyQueues(core: Core): ReadyQueue[] {
-  const queues: ReadyQueue[] = [];
+function readyQueues(core: Core): TaskQueue[] {
+  const queues: TaskQueue[] = [];
   for (const batch of core.active)
     if (batch.state === "open" && batch.queue.peek() !== undefined) queues.push(batch.queue);
   for (const queue of core.classQueues.values()) if (queue.peek() !== undefined) queues.push(queue);
@@ -74,7 +79,7 @@ function readyQueues(core: Core): ReadyQueue[] {
 }
 
 /** Index of the queue with the most urgent task; queues that ran empty are removed. */
-function mostUrgent(core: Core, queues: ReadyQueue[]): number {
+function mostUrgent(core: Core, queues: TaskQueue[]): number {
   let best = -1;
   let bestSlot = -1;
   for (let i = queues.length - 1; i >= 0; i--) {
@@ -170,19 +175,16 @@ function nearest(core: Core, slot: Slot, batch: LayerBatch | null): readonly Wor
  */
 function siblingWorkers(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState[] {
   if (!batch) return [];
-  let below = slot;
+  let below = core.columns.task[slot] as number; // a slot given out
   for (let hop = 0; hop < GROUP_HOPS; hop++) {
-    const task: number = below - batch.base;
-    const first: number = batch.edges.dependentsStart[task] as number; // a task of the graph
-    if (first === batch.edges.dependentsStart[task + 1]) return [];
-    const consumer: Slot = batch.base + (batch.edges.dependents[first] as number);
-    if (core.columns.batch[consumer] !== batch.index || core.columns.state[consumer] === FORGOTTEN) return [];
-    const count = core.dependencies(consumer, siblings);
+    const consumer = batch.edges.dependents(below, numbers) === 0 ? undefined : numbers[0];
+    if (consumer === undefined || !owns(batch, consumer)) return [];
+    const count = batch.edges.dependencies(consumer, numbers);
     if (count > GROUP_MAX) return [];
     if (count > 1) {
       for (let i = 0; i < count; i++) {
-        const sibling = siblings[i] as Slot; // i < count
-        const worker = sibling === below ? undefined : workerBelow(core, sibling);
+        const sibling = numbers[i] === below ? -1 : slotIfAny(batch, numbers[i] as TaskId); // i < count
+        const worker = sibling < 0 ? undefined : workerBelow(core, sibling);
         if (worker) return [worker];
       }
       return [];
@@ -199,7 +201,7 @@ function workerBelow(core: Core, slot: Slot): WorkerState | undefined {
     const state = core.columns.state[at];
     if (state === PROCESSING) return core.workers.get(core.columns.worker[at] as number);
     if (state === MEMORY) return core.workers.get(core.columns.holder[at] as number);
-    if (core.dependencies(at, inputs) === 0) return undefined;
+    if (core.knownDependencies(at, inputs) === 0) return undefined;
     at = inputs[0] as Slot; // there is one
   }
   return undefined;

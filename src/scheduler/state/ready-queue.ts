@@ -1,9 +1,81 @@
-/** Ready tasks by priority: a 4-ary heap of slots over the priority columns. Stale entries are dropped when they surface. */
+/**
+ * Ready tasks by priority. Of a symbolic graph: bits over its ranks. Of materialised tasks: a 4-ary heap of slots over
+ * the priority columns, whose stale entries are dropped when they surface.
+ */
 import { type Columns, FLAG_ENQUEUED, type Slot } from "./columns.ts";
+import { RankSet } from "./rank-set.ts";
 import { FORGOTTEN, QUEUED } from "./states.ts";
 
-/** One queue. A task enters at most once; when it leaves the state `queued` its entry goes stale. */
-export class ReadyQueue {
+/** What placement asks of a queue. */
+export interface TaskQueue {
+  /** Tasks held back since the last `restore`. */
+  readonly heldCount: number;
+  push(slot: Slot): void;
+  /** The task is not ready any more. */
+  remove(slot: Slot): void;
+  /** The most urgent task, left in place. */
+  peek(): Slot | undefined;
+  /** Remove the task that `peek` gave. */
+  take(): void;
+  /** Set the task that `peek` gave aside until `restore`. */
+  hold(): void;
+  restore(): void;
+}
+
+/** Ready tasks of one graph. */
+export class RankQueue implements TaskQueue {
+  readonly #columns: Columns;
+  readonly #slotOf: (rank: number) => Slot;
+  readonly #ranks = new RankSet();
+  readonly #held: Slot[] = [];
+
+  constructor(columns: Columns, slotOf: (rank: number) => Slot) {
+    this.#columns = columns;
+    this.#slotOf = slotOf;
+  }
+
+  /** Ready tasks that are not held back. */
+  get size(): number {
+    return this.#ranks.size;
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  push(slot: Slot): void {
+    this.#ranks.add(this.#columns.rank[slot] as number); // a slot given out
+  }
+
+  remove(slot: Slot): void {
+    this.#ranks.delete(this.#columns.rank[slot] as number); // a slot given out
+  }
+
+  peek(): Slot | undefined {
+    const rank = this.#ranks.min();
+    return rank < 0 ? undefined : this.#slotOf(rank);
+  }
+
+  take(): void {
+    const rank = this.#ranks.min();
+    if (rank >= 0) this.#ranks.delete(rank);
+  }
+
+  hold(): void {
+    const slot = this.peek();
+    if (slot === undefined) return;
+    this.#held.push(slot);
+    this.remove(slot);
+  }
+
+  restore(): void {
+    for (const slot of this.#held) if (this.#columns.state[slot] === QUEUED) this.push(slot);
+    this.#held.length = 0;
+  }
+}
+
+/** Ready materialised tasks. A task enters at most once; when it leaves the state `queued` its entry goes stale. */
+export class ReadyQueue implements TaskQueue {
   readonly #columns: Columns;
   readonly #heap: Slot[] = [];
   /** Taken by `pop` and given back by `restore`. */
@@ -16,9 +88,12 @@ export class ReadyQueue {
     this.#onForgotten = onForgotten;
   }
 
-  /** Tasks held back since the last `restore`. */
   get heldCount(): number {
     return this.#held.length;
+  }
+
+  remove(): void {
+    // Its entry is dropped when it surfaces.
   }
 
   push(slot: Slot): void {
@@ -28,7 +103,6 @@ export class ReadyQueue {
     this.#insert(slot);
   }
 
-  /** The most urgent task, left in place. */
   peek(): Slot | undefined {
     for (;;) {
       const slot = this.#heap[0];
@@ -37,13 +111,11 @@ export class ReadyQueue {
     }
   }
 
-  /** Remove the task that `peek` gave. */
   take(): void {
     const slot = this.#heap[0];
     if (slot !== undefined) this.#dropTop(slot);
   }
 
-  /** Set the task that `peek` gave aside until `restore`. */
   hold(): void {
     const slot = this.#heap[0];
     if (slot === undefined) return;

@@ -2,7 +2,7 @@
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerFacts } from "./events.ts";
-import { FORGOTTEN, isActive } from "./states.ts";
+import { isActive } from "./states.ts";
 
 /** Share of its memory that a worker may fill ahead of the heads, where they alone may need all of it. */
 const AHEAD = 1 / 4;
@@ -28,14 +28,16 @@ export function nextUseOf(core: Core, slot: Slot): number {
   const count = core.dependentsOf(slot, dependents);
   const { columns } = core;
   let next = Number.POSITIVE_INFINITY;
+  let known = 0;
   for (let i = 0; i < count; i++) {
     const dependent = dependents[i] as Slot; // i < count
     const state = columns.state[dependent] as number; // a slot given out
-    if (state === FORGOTTEN) next = Math.min(next, UNRANKED);
-    else if (isActive(state)) {
+    if (isActive(state)) {
+      known++;
       const isOpen = core.batchOf(dependent)?.state === "open";
       next = Math.min(next, (columns.rank[dependent] as number) + (isOpen ? 0 : NOT_OPEN));
     }
   }
-  return next;
+  // Claimed by tasks that the order has not come to.
+  return (columns.waiters[slot] as number) > known ? Math.min(next, UNRANKED) : next;
 }

@@ -12,7 +12,7 @@ const LENGTH = 16_384;
 export class Story {
   /** Owner of the slot at that time: a batch, or the key itself. */
   readonly #owner: (LayerBatch | Key)[] = [];
-  readonly #slot = new Uint32Array(LENGTH);
+  readonly #task = new Uint32Array(LENGTH);
   readonly #from = new Uint8Array(LENGTH);
   readonly #to = new Uint8Array(LENGTH);
   readonly #now = new Float64Array(LENGTH);
@@ -22,7 +22,7 @@ export class Story {
   add(core: Core, slot: Slot, from: number, to: number): void {
     const i = this.#next++ % LENGTH;
     this.#owner[i] = core.batchOf(slot) ?? core.recordOf(slot).key;
-    this.#slot[i] = slot;
+    this.#task[i] = core.columns.task[slot] as number; // a slot given out
     this.#from[i] = from;
     this.#to[i] = to;
     this.#now[i] = core.now;
@@ -36,7 +36,7 @@ export class Story {
     for (let n = Math.max(0, this.#next - LENGTH); n < this.#next; n++) {
       const i = n % LENGTH;
       const owner = this.#owner[i] as LayerBatch | Key; // written with the entry
-      const key = typeof owner === "string" ? owner : owner.graph.key((this.#slot[i] as number) - owner.base);
+      const key = typeof owner === "string" ? owner : owner.graph.key(this.#task[i] as number);
       if (!wanted.has(key)) continue;
       const [from, to] = [STATES[this.#from[i] as number] as string, STATES[this.#to[i] as number] as string];
       out.push({ key, from, to, stimulusId: this.#stimulus[i] as string, now: this.#now[i] as number });

@@ -6,7 +6,8 @@ import { InvariantError, invariant, KilledWorkerError } from "../../base/index.t
 import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
 import { addHolder, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
-import { FLAG_EVICT, FLAG_STARTED, type Slot } from "./columns.ts";
+import { rankLate } from "./batches.ts";
+import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
@@ -70,24 +71,34 @@ function impossible(core: Core, slot: Slot, to: number): Error {
 
 /** A needed task starts to claim its inputs. */
 function releasedToWaiting(core: Core, slot: Slot): void {
-  if (!core.isNeeded(slot)) return;
   const { columns } = core;
+  // The order has come to it: its claims on its inputs stand since it came to those.
+  const isNext = ((columns.flags[slot] as number) & FLAG_NEXT) !== 0;
+  if (!isNext && !core.isNeeded(slot)) return;
+  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_NEXT;
   const count = core.dependencies(slot, inputs);
   const batch = core.batchOf(slot);
+  if (batch) rankLate(columns, batch, slot);
   if (!batch && core.recordOf(slot).runSpec === null) return core.recommend(slot, ERRED);
   core.enter(slot, WAITING);
   columns.missing[slot] = 0;
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    columns.waiters[input] = (columns.waiters[input] as number) + 1;
-    const state = columns.state[input] as number;
-    if (state === MEMORY) continue;
+    if (!isNext) columns.waiters[input] = (columns.waiters[input] as number) + 1;
+    if (columns.state[input] === MEMORY) continue;
     columns.missing[slot] = (columns.missing[slot] as number) + 1;
-    if (state === RELEASED) core.recommend(input, WAITING);
-    else if (state === ERRED) core.recommend(slot, ERRED);
+    startInput(core, slot, input);
   }
   if (batch) retreatHead(core, batch, columns.rank[slot] as number);
   if (columns.missing[slot] === 0) recommendReady(core, slot);
+}
+
+/** An input is not in memory: what follows for it, or from it. */
+function startInput(core: Core, slot: Slot, input: Slot): void {
+  const state = core.columns.state[input] as number; // a slot given out
+  if (state === RELEASED) core.recommend(input, WAITING);
+  else if (state === FORGOTTEN) forgottenToReleased(core, input);
+  else if (state === ERRED) core.recommend(slot, ERRED);
 }
 
 /** All inputs of a waiting task are there: it waits for a thread, or for a worker that may run it. */
@@ -156,7 +167,7 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
   }
   const batch = core.batchOf(slot);
   const runSpec = batch
-    ? core.config.runSpecOf(core.expander.expand(batch, slot - batch.base).spec)
+    ? core.config.runSpecOf(core.expander.expand(batch, columns.task[slot] as number).spec)
     : core.recordOf(slot).runSpec;
   invariant(runSpec, "data that clients put on workers is never sent to run");
   const { resources } = core.classOf(slot);
@@ -211,7 +222,7 @@ function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
 }
 
 /** Give up the claims on inputs; those that nobody else needs go. */
-function dropClaims(core: Core, slot: Slot): void {
+export function dropClaims(core: Core, slot: Slot): void {
   const { columns } = core;
   const count = core.dependencies(slot, inputs);
   for (let i = 0; i < count; i++) {
@@ -278,8 +289,7 @@ function countMissing(core: Core, slot: Slot): void {
     const input = inputs[i] as Slot; // i < count
     if (columns.state[input] === MEMORY) continue;
     missing++;
-    if (columns.state[input] === RELEASED) core.recommend(input, WAITING);
-    else if (columns.state[input] === ERRED) core.recommend(slot, ERRED);
+    startInput(core, slot, input);
   }
   columns.missing[slot] = missing;
   if (missing === 0) recommendReady(core, slot);
@@ -376,11 +386,18 @@ function missAtDependents(core: Core, slot: Slot): void {
 /** Try again, or nobody asks about the failure any more. */
 function erredToReleased(core: Core, slot: Slot): void {
   const isRetried = !core.failures.has(slot);
-  if (!isRetried && (core.isNeeded(slot) || (core.columns.dependents[slot] as number) > 0)) return;
+  if (!isRetried && (core.isNeeded(slot) || hasDependents(core, slot))) return;
   core.failures.delete(slot);
   core.columns.deaths[slot] = 0;
   core.enter(slot, RELEASED);
   afterRelease(core, slot);
+}
+
+/** Something known depends on it, and may fail with it. */
+function hasDependents(core: Core, slot: Slot): boolean {
+  if ((core.columns.dependents[slot] as number) > 0) return true; // a slot given out
+  core.dependentsOf(slot, dependents);
+  return dependents.some((dependent) => core.columns.state[dependent] !== FORGOTTEN);
 }
 
 /** Data that a client had put on workers is gone for good. */
@@ -395,21 +412,23 @@ function releasedToErred(core: Core, slot: Slot): void {
   fail(core, slot);
 }
 
-/** Somebody asked for it. Its inputs become known by the same submission. */
+/** Somebody asked for it, or is to be computed from it. */
 function forgottenToReleased(core: Core, slot: Slot): void {
   knowTask(core, slot);
   core.enter(slot, RELEASED);
+  if (core.isNeeded(slot)) core.recommend(slot, WAITING);
 }
 
 /** Nobody wants it and nothing known depends on it. */
 function releasedToForgotten(core: Core, slot: Slot): void {
   const { columns } = core;
   if (core.isNeeded(slot) || (columns.dependents[slot] as number) > 0) return;
-  const count = core.dependencies(slot, inputs);
+  const count = core.knownDependencies(slot, inputs);
+  const isRecord = core.batchOf(slot) === null;
   core.enter(slot, FORGOTTEN);
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    columns.dependents[input] = (columns.dependents[input] as number) - 1;
+    if (isRecord) columns.dependents[input] = (columns.dependents[input] as number) - 1;
     if (columns.dependents[input] !== 0 || core.isNeeded(input)) continue;
     const state = columns.state[input] as number;
     if (state === RELEASED) core.recommend(input, FORGOTTEN);

@@ -1,11 +1,12 @@
 /** Questions about the machine's state that change nothing; addresses and keys only. */
 import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
+import { isPlanned } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
 import { nextUseOf } from "./spill.ts";
-import { FORGOTTEN, isActive, MEMORY, STATES, type TaskState } from "./states.ts";
+import { FORGOTTEN, isActive, MEMORY, RELEASED, STATES, type TaskState } from "./states.ts";
 import { addresses } from "./transitions.ts";
 import type { WorkerState } from "./workers.ts";
 
@@ -65,6 +66,10 @@ export class SchedulerViews {
 
   stateOf(key: Key): TaskState {
     const slot = this.#core.find(key);
+    if (slot === undefined) {
+      const found = this.#core.layerNames.find(key);
+      if (found && isPlanned(found.batch, found.task)) return "released";
+    }
     return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
   }
 
@@ -120,9 +125,7 @@ export class SchedulerViews {
 
   /** True while something is to be done. */
   isBusy(): boolean {
-    for (let slot = 0; slot < this.#core.columns.top; slot++)
-      if (isActive(this.#core.columns.state[slot] as number)) return true;
-    return false;
+    return this.#core.counts.some((count, state) => count > 0 && isActive(state)) || this.#planned() > 0;
   }
 
   /** True when no task is known and no bytes are counted. */
@@ -138,11 +141,9 @@ export class SchedulerViews {
   }
 
   counts(): SchedulerCounts {
-    const byState = STATES.map(() => 0);
-    for (let slot = 0; slot < this.#core.columns.top; slot++) {
-      const state = this.#core.columns.state[slot] as number; // below top
-      byState[state] = (byState[state] as number) + 1;
-    }
+    const byState = this.#core.counts.slice();
+    // What an order will come to is known, and does nothing yet.
+    byState[RELEASED] = (byState[RELEASED] as number) + this.#planned();
     // One count per state, in the order of STATES.
     const tasks = Object.fromEntries(STATES.map((name, i) => [name, byState[i]]).slice(1)) as SchedulerCounts["tasks"];
     return {
@@ -152,6 +153,14 @@ export class SchedulerViews {
       ...this.#core.totals,
       openLeastBytes: this.#core.openLeastBytes,
     };
+  }
+
+  /** Tasks that orders have not come to. */
+  #planned(): number {
+    let count = 0;
+    for (const batch of this.#core.active)
+      if (!batch.walk.isDone) count += batch.walk.total - batch.walk.ranked - batch.early;
+    return count;
   }
 
   #view(worker: WorkerState): WorkerView {

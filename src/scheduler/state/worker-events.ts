@@ -3,7 +3,7 @@ import { assertNever, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
-import { slotOf } from "./batches.ts";
+import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
@@ -30,6 +30,7 @@ export function workerJoined(core: Core, event: Event<"worker-joined">): void {
   const worker = newWorker(core.nextWorkerIndex++, event.worker, core.now);
   core.workers.set(worker.index, worker);
   core.workerAt.set(worker.facts.address, worker);
+  if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers++;
   workersChanged(core, worker);
   if (Number.isFinite(core.config.workerTtlMs)) core.emit({ type: "wake-at", at: core.now + core.config.workerTtlMs });
 }
@@ -50,6 +51,7 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
   if (!worker) return;
   core.workers.delete(worker.index);
   core.workerAt.delete(address);
+  if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers--;
   workersChanged(core, worker);
   for (const slot of worker.arriving.keys()) endArrival(core, slot, worker);
   for (const slot of [...worker.processing]) reschedule(core, slot, worker, isExpected);
@@ -164,9 +166,10 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
   for (let i = 0; i < count; i++) {
     const task = tasks[i] as number; // i < count
     if (task >= batch.count) continue;
-    const slot = slotOf(batch, task);
-    if (!isCurrent(core, worker, slot, runIds[i] as number)) {
-      if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
+    const slot = slotIfAny(batch, task);
+    if (slot < 0 || !isCurrent(core, worker, slot, runIds[i] as number)) {
+      if (slot < 0) core.freeTask(worker, batch, task);
+      else if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
       continue;
     }
     const bytes = nbytes[i] as number;

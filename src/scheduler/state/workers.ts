@@ -23,6 +23,8 @@ export interface WorkerState {
   /** Tasks that it is sent beyond its threads, and the most that it ever was. */
   ahead: number;
   aheadMost: number;
+  /** Tasks that it can be given now. */
+  places: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
 }
@@ -60,6 +62,7 @@ export function newWorker(index: number, facts: WorkerFacts, now: number): Worke
     meanTaskMs: Number.NaN,
     ahead: 0,
     aheadMost: 0,
+    places: 0,
     stealsOut: 0,
   };
 }

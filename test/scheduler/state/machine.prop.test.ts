@@ -168,7 +168,7 @@ test("S-I1 S-I2 S-I3 S-I4 S-I5 S-I6 S-I7 S-I8 S-I9 S-I10 S-I11 S-I12 S-I13 S-I14
   const reached = new Set<string>();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = seededRandom(seed);
-    const driver = new Driver({ allowedFailures: 2 });
+    const driver = new Driver({ allowedFailures: 2, orderAhead: [1, 7, 64][seed % 3]! });
     try {
       for (let step = 0; step < 150; step++) {
         act(driver, random);

@@ -1,0 +1,125 @@
+/**
+ * The order of a symbolic graph, made as places for work appear. A task that the order comes to is known and active from
+ * then on, and its dependents claim its result at once, whether the order has come to them or not. Tasks that it has not
+ * come to cost nothing.
+ */
+import type { TaskId } from "../../graph/index.ts";
+import { dropPageIfDone, isPlanned, type LayerBatch, slotOf } from "./batches.ts";
+import { FLAG_NEXT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED, WAITING } from "./states.ts";
+import { dropClaims, settle, transition } from "./transitions.ts";
+
+/** Ready tasks wanted for each free place, so that those behind one that cannot be sent are looked at as well. */
+const READY_PER_PLACE = 2;
+/** Tasks that an order comes to at once, at the most. */
+const PIECE_MOST = 4096;
+/** Tasks that orders come to in one turn while work is under way. */
+const TURN_MOST = 16_384;
+
+const pieceTasks = new Uint32Array(PIECE_MOST);
+const pieceUsers = new Uint32Array(PIECE_MOST);
+
+/** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks. */
+export function planAhead(core: Core): void {
+  if (core.places === 0) return;
+  const enough = core.places * READY_PER_PLACE;
+  let ready = 0;
+  let left = core.counts[PROCESSING] === 0 ? Number.POSITIVE_INFINITY : TURN_MOST;
+  for (const batch of byUrgency(core)) {
+    while (ready + batch.queue.size < enough && !batch.walk.isDone) {
+      if (left <= 0) return core.emit({ type: "wake-at", at: core.now });
+      const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - ready - batch.queue.size));
+      left -= planPiece(core, batch, wish);
+      settle(core);
+    }
+    ready += batch.queue.size;
+    if (ready >= enough) return;
+  }
+}
+
+function byUrgency(core: Core): LayerBatch[] {
+  const open: LayerBatch[] = [];
+  for (const batch of core.active)
+    if (batch.state === "open" && !(batch.walk.isDone && batch.queue.size === 0)) open.push(batch);
+  return open.length < 2 ? open : open.sort((a, b) => a.urgency - b.urgency);
+}
+
+/** A new batch waits to be opened; where no plan says what it needs at the least, its first tasks do. */
+export function openPlan(core: Core, batch: LayerBatch): void {
+  batch.state = "pending";
+  core.active.add(batch);
+  if (batch.leastBytes === 0) planPiece(core, batch, core.config.orderAhead);
+}
+
+/** Come to some more tasks; gives their number. What follows is recommended. */
+export function planPiece(core: Core, batch: LayerBatch, most: number): number {
+  const { walk } = batch;
+  const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
+  for (let i = 0; i < count; i++) comeTo(core, batch, pieceTasks[i] as TaskId, pieceUsers[i] as number); // i < count
+  if (walk.leastBytes > batch.leastBytes) {
+    if (batch.state === "open") core.openLeastBytes += walk.leastBytes - batch.leastBytes;
+    batch.leastBytes = walk.leastBytes;
+  }
+  if (walk.isDone) core.emptied.add(batch);
+  return count;
+}
+
+function comeTo(core: Core, batch: LayerBatch, task: TaskId, users: number): void {
+  const { columns } = core;
+  const slot = slotOf(columns, batch, task);
+  columns.rank[slot] = batch.order.push(task);
+  batch.pageRanked[task >>> PAGE_BITS] = (batch.pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
+  columns.waiters[slot] = (columns.waiters[slot] as number) + users;
+  const state = columns.state[slot] as number;
+  if (state !== FORGOTTEN) batch.early--;
+  if (state === MEMORY || state === ERRED) dropClaims(core, slot);
+  else {
+    if (state === FORGOTTEN) transition(core, slot, RELEASED);
+    columns.flags[slot] = (columns.flags[slot] as number) | FLAG_NEXT;
+    transition(core, slot, WAITING);
+  }
+  if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
+}
+
+/** Come to all tasks of the batch: somebody asks about one, or builds on them. */
+export function reach(core: Core, batch: LayerBatch): void {
+  while (!batch.walk.isDone) planPiece(core, batch, PIECE_MOST);
+}
+
+/** Slot of a task that somebody names; all of its batch is come to if it is planned. */
+export function reachTask(core: Core, batch: LayerBatch, task: TaskId): Slot {
+  if (isPlanned(batch, task)) reach(core, batch);
+  return slotOf(core.columns, batch, task);
+}
+
+/** Results that the orders have not come to were given up: the rest of the order, or all of it, is of no use. */
+export function settleDisturbed(core: Core): void {
+  for (const batch of core.disturbed) {
+    if (batch.wants > 0) reach(core, batch);
+    else abandon(core, batch);
+  }
+  core.disturbed.clear();
+}
+
+/** Nobody wants anything of the batch: what its order has not come to claims nothing any more. */
+function abandon(core: Core, batch: LayerBatch): void {
+  if (batch.walk.isDone) return;
+  const { columns } = core;
+  const users: TaskId[] = [];
+  batch.pages.forEach((first, page) => {
+    const count = Math.min(PAGE, batch.count - (page << PAGE_BITS));
+    for (let slot = first; first >= 0 && slot < first + count; slot++) {
+      if (columns.state[slot] === FORGOTTEN) continue;
+      const task = columns.task[slot] as number; // a slot given out
+      const found = batch.walk.isRanked(task) ? batch.edges.dependents(task, users) : 0;
+      let planned = 0;
+      for (let i = 0; i < found; i++) if (isPlanned(batch, users[i] as TaskId)) planned++; // i < found
+      columns.waiters[slot] = (columns.waiters[slot] as number) - planned;
+      if (!core.isNeeded(slot)) core.recommend(slot, columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+    }
+  });
+  batch.walk.stop();
+  for (let page = 0; page < batch.pages.length; page++) dropPageIfDone(columns, batch, page << PAGE_BITS);
+  core.emptied.add(batch);
+}

@@ -1,0 +1,127 @@
+/** Sets of ranks as bits, in pages that exist while they hold some; the smallest is found by skipping what is empty. */
+
+const PAGE_BITS = 12;
+const PAGE_WORDS = 1 << (PAGE_BITS - 5);
+const WORD_MASK = PAGE_WORDS - 1;
+
+/** Ranks of one graph. */
+export class RankSet {
+  readonly #pages: (Uint32Array | undefined)[] = [];
+  readonly #counts: number[] = [];
+  /** No member is in a page before this one, nor in a word before that one. */
+  #first = 0;
+  #spare: Uint32Array | undefined;
+
+  /** Members. */
+  size = 0;
+
+  has(rank: number): boolean {
+    const word = this.#pages[rank >>> PAGE_BITS]?.[(rank >>> 5) & WORD_MASK] ?? 0;
+    return ((word >>> (rank & 31)) & 1) === 1;
+  }
+
+  add(rank: number): void {
+    const p = rank >>> PAGE_BITS;
+    let page = this.#pages[p];
+    if (!page) {
+      page = this.#spare ?? new Uint32Array(PAGE_WORDS);
+      this.#spare = undefined;
+      this.#pages[p] = page;
+      this.#counts[p] = 0;
+    }
+    const w = (rank >>> 5) & WORD_MASK;
+    const bit = 1 << (rank & 31);
+    const word = page[w] as number; // within the page
+    if ((word & bit) !== 0) return;
+    page[w] = word | bit;
+    this.#counts[p] = (this.#counts[p] as number) + 1;
+    this.size++;
+    if (rank >>> 5 < this.#first) this.#first = rank >>> 5;
+  }
+
+  delete(rank: number): void {
+    const p = rank >>> PAGE_BITS;
+    const page = this.#pages[p];
+    if (!page) return;
+    const w = (rank >>> 5) & WORD_MASK;
+    const bit = 1 << (rank & 31);
+    const word = page[w] as number; // within the page
+    if ((word & bit) === 0) return;
+    page[w] = word & ~bit;
+    this.size--;
+    const left = (this.#counts[p] as number) - 1;
+    this.#counts[p] = left;
+    if (left > 0) return;
+    this.#pages[p] = undefined;
+    this.#spare = page; // all zero
+  }
+
+  /** The smallest member; -1: there is none. */
+  min(): number {
+    if (this.size === 0) return -1;
+    let at = this.#first;
+    for (;;) {
+      const page = this.#pages[at >>> (PAGE_BITS - 5)];
+      if (!page) {
+        at = ((at >>> (PAGE_BITS - 5)) + 1) << (PAGE_BITS - 5);
+        continue;
+      }
+      const word = page[at & WORD_MASK] as number; // within the page
+      if (word !== 0) {
+        this.#first = at;
+        return at * 32 + 31 - Math.clz32(word & -word);
+      }
+      at++;
+    }
+  }
+}
+
+const ORDER_BITS = 10;
+const ORDER_PAGE = 1 << ORDER_BITS;
+
+/** Which task has a rank: for those that may still be asked for. */
+export class RankOrder {
+  readonly #pages: (Uint32Array | undefined)[] = [];
+  /** Ranks before this one are known no more. */
+  from = 0;
+  /** Ranks given out. */
+  count = 0;
+  /** Tasks of early ranks that were asked for again. */
+  readonly #late = new Map<number, number>();
+
+  /** Give the next rank to a task. */
+  push(task: number): number {
+    const rank = this.count++;
+    let page = this.#pages[rank >>> ORDER_BITS];
+    if (!page) {
+      page = new Uint32Array(ORDER_PAGE);
+      this.#pages[rank >>> ORDER_BITS] = page;
+    }
+    page[rank & (ORDER_PAGE - 1)] = task;
+    return rank;
+  }
+
+  /** The task of a rank that is not before `from`, or was told by {@link recall}. */
+  task(rank: number): number {
+    const page = this.#pages[rank >>> ORDER_BITS];
+    return page ? (page[rank & (ORDER_PAGE - 1)] as number) : (this.#late.get(rank) as number); // by the contract
+  }
+
+  /** The task of an early rank is to be done again. */
+  recall(rank: number, task: number): void {
+    if (rank < this.from) this.#late.set(rank, task);
+  }
+
+  /** It is done. */
+  settle(rank: number): void {
+    if (rank < this.from) this.#late.delete(rank);
+  }
+
+  /** Ranks before `rank` will not be asked for, unless they are recalled. */
+  drop(rank: number): void {
+    while (this.from + ORDER_PAGE <= rank) {
+      this.#pages[this.from >>> ORDER_BITS] = undefined;
+      this.from += ORDER_PAGE;
+    }
+  }
+}
