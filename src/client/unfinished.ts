@@ -1,6 +1,6 @@
 /** What a client has to say again to a scheduler that was started again from its journal. */
 import type { Key } from "../graph/index.ts";
-import { type ClientToScheduler, wantedKeys } from "../protocol/index.ts";
+import { type ClientToScheduler, wantedKeys, wantingOnly } from "../protocol/index.ts";
 
 /** Submissions after which those that nobody waits for any more are looked for. */
 const SUBMISSIONS_MIN = 64;
@@ -28,13 +28,23 @@ export class Unfinished {
   messages(client: string, isWanted: (key: Key) => boolean): ClientToScheduler[] {
     this.#prune(isWanted);
     const keys = this.#released.filter((key) => !isWanted(key));
-    return [...(keys.length > 0 ? [{ op: "client-releases-keys" as const, keys, client }] : []), ...this.#submissions];
+    return [
+      ...(keys.length > 0 ? [{ op: "client-releases-keys" as const, keys, client }] : []),
+      ...this.#submissions.map((message) => leftOf(message, isWanted)),
+    ];
   }
 
   #prune(isWanted: (key: Key) => boolean): void {
     this.#submissions = this.#submissions.filter((message) => keysOf(message).some(isWanted));
     this.#pruneAt = Math.max(SUBMISSIONS_MIN, 2 * this.#submissions.length);
   }
+}
+
+/** The submission without what has been taken already. */
+function leftOf(message: ClientToScheduler, isWanted: (key: Key) => boolean): ClientToScheduler {
+  if (message.op === "update-layers") return wantingOnly(message, isWanted);
+  if (message.op === "update-graph") return { ...message, keys: message.keys.filter(isWanted) };
+  return message;
 }
 
 function keysOf(message: ClientToScheduler): readonly Key[] {

@@ -158,7 +158,7 @@ export {
   serializeTaskSpec,
   valueOfPickle,
 } from "./serialize.ts";
-export { wantedKeys } from "./wanted.ts";
+export { wantedKeys, wantingOnly } from "./wanted.ts";
 export type {
   AcquireReplicas,
   AddKeys,

@@ -48,7 +48,8 @@ export interface ClientSurroundings {
 /** What the client knows of one key that it wants. */
 interface Watch {
   references: number;
-  isAnnounced: boolean;
+  /** Announcements that may come: one for each question, and one after each loss. */
+  due: number;
   isFetching: boolean;
 }
 
@@ -77,9 +78,9 @@ export class SimClient {
     this.runs.push(run);
     this.#submissions.set(run, word);
     for (const key of wantedKeys(run)) {
-      const watch = this.#watches.get(key) ?? { references: 0, isAnnounced: false, isFetching: false };
+      const watch = this.#watches.get(key) ?? { references: 0, due: 0, isFetching: false };
       watch.references++;
-      watch.isAnnounced = false; // it may be told again
+      watch.due++;
       this.#watches.set(key, watch);
     }
     this.#around.toScheduler(this, word);
@@ -118,20 +119,35 @@ export class SimClient {
     say({ type: "client-joined", client: this.id });
     const released = this.#released.filter((key) => !this.#watches.has(key));
     if (released.length > 0) say({ type: "client-releases-keys", client: this.id, keys: released });
-    for (const [run, word] of this.#submissions) if (!run.isReleased) say(word);
+    for (const [run, word] of this.#submissions) {
+      if (run.isReleased) continue;
+      say(this.#leftOf(run, word));
+      for (const key of wantedKeys(run)) {
+        const watch = this.#watches.get(key);
+        if (watch) watch.due++;
+      }
+    }
     const keys = [...this.#watches.keys()];
-    for (const watch of this.#watches.values()) watch.isAnnounced = false;
+    for (const watch of this.#watches.values()) watch.due++;
     if (keys.length > 0) say({ type: "client-desires-keys", client: this.id, keys });
+  }
+
+  /** The submission, wanting only what is not here yet. */
+  #leftOf({ graph }: SimRun, word: ClientWord): ClientWord {
+    if (word.type === "submit-layers")
+      return { ...word, wanted: word.wanted.filter((task) => this.#watches.has(graph.key(task))) };
+    if (word.type === "submit-tasks") return { ...word, wanted: word.wanted.filter((key) => this.#watches.has(key)) };
+    return word;
   }
 
   hear(message: SchedulerToClient): void {
     const watch = "key" in message ? this.#watches.get(message.key) : undefined;
     if (!watch || !("key" in message)) return;
     if (message.op === "key-in-memory") {
-      if (watch.isAnnounced) for (const run of this.#open(message.key)) run.duplicates++;
-      watch.isAnnounced = true;
+      if (watch.due === 0) for (const run of this.#open(message.key)) run.duplicates++;
+      else watch.due--;
       this.#fetch(message.key, watch, message.workers ?? []);
-    } else if (message.op === "lost-data") watch.isAnnounced = false;
+    } else if (message.op === "lost-data") watch.due++;
     else if (message.op === "task-erred") {
       for (const run of this.#open(message.key)) {
         run.failed.add(message.key);
@@ -158,7 +174,7 @@ export class SimClient {
       // Not where it was said to be: ask again, a little later, since the scheduler may not have noticed yet.
       this.#around.after(RETRY_MS, () => {
         if (this.#watches.get(key) !== watch || watch.isFetching) return;
-        watch.isAnnounced = false;
+        watch.due++;
         this.#around.toScheduler(this, { type: "report-key", client: this.id, key });
       });
     };

@@ -6,7 +6,7 @@ import type { Scheduler, SchedulerConfig } from "../scheduler/state/index.ts";
 import { type ClientWord, SimClient, type SimRun } from "./sim-client.ts";
 import { type SimConnection, SimNetwork } from "./sim-network.ts";
 import { leastBytes, simValueOf } from "./sim-oracle.ts";
-import { SimScheduler } from "./sim-scheduler.ts";
+import { SimScheduler, type SimTotals } from "./sim-scheduler.ts";
 import { submissionOf } from "./sim-submission.ts";
 import { type PeerAnswer, SimWorker } from "./sim-worker.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -40,7 +40,7 @@ export interface SimOptions {
 }
 
 /** What happened. */
-export interface SimReport {
+export interface SimReport extends SimTotals {
   readonly virtualMs: number;
   readonly peakBytes: number;
   readonly executed: number;
@@ -51,7 +51,7 @@ export interface SimReport {
   readonly digest: number;
 }
 
-const EVENTS_MAX = 20_000_000;
+const EVENTS_MAX = 1_000_000;
 /** Virtual time after the last fault in which everything must have ended. */
 const PATIENCE_MS = 600_000;
 
@@ -112,7 +112,11 @@ export class SimCluster {
   addWorker(): SimWorker {
     const index = this.workers.length;
     const isColumnar = this.#options.columnar?.(index) ?? index % 2 === 1;
-    const worker = new SimWorker(this.#around(), `sim://${index}`, { nthreads: this.#options.threads, isColumnar });
+    const worker = new SimWorker(this.#around(), `sim://${index}`, {
+      nthreads: this.#options.threads,
+      budgetBytes: this.#options.budgetBytes,
+      isColumnar,
+    });
     this.workers.push(worker);
     this.#byAddress.set(worker.address, worker);
     this.#connect(worker, new Map());
@@ -235,6 +239,7 @@ export class SimCluster {
       virtualMs: this.time.now(),
       peakBytes: Math.max(0, ...this.workers.map((worker) => worker.peakBytes)),
       executed: this.workers.reduce((sum, worker) => sum + worker.executed, 0),
+      ...this.#scheduler.totals(),
       movedBytes: this.workers.reduce((sum, worker) => sum + worker.fetchedBytes, 0),
       events: this.#events,
       digest: this.#digest >>> 0,
@@ -383,10 +388,12 @@ export class SimCluster {
   }
 
   #clientBack(client: SimClient): void {
-    if (client.hasLeft || client.connection.isOpen) return;
+    if (client.connection.isOpen) return;
     if (this.#scheduler.isDown || this.#scheduler.isGathering)
       return this.time.after(20, () => this.#clientBack(client));
-    client.comeBack({ isOpen: true });
+    // A goodbye may have been lost; whoever does not come back is given up.
+    if (client.hasLeft) this.#scheduler.hearClient([{ type: "client-left", client: client.id }]);
+    else client.comeBack({ isOpen: true });
   }
 
   #note(text: string): void {

@@ -30,6 +30,14 @@ export interface SchedulerSurroundings {
   readonly lost: (worker: SimWorker) => void;
 }
 
+/** Counters of a scheduler machine, of all its lives. */
+export interface SimTotals {
+  readonly forced: number;
+  readonly recomputed: number;
+  readonly stolen: number;
+  readonly evicted: number;
+}
+
 interface Arrival {
   readonly connection: SimConnection;
   readonly facts: WorkerFacts;
@@ -52,6 +60,7 @@ export class SimScheduler {
   #life = 0;
   #events = 0;
   #retirements = 0;
+  #former: SimTotals = { forced: 0, recomputed: 0, stolen: 0, evicted: 0 };
   isDown = false;
   isGathering = false;
 
@@ -62,6 +71,18 @@ export class SimScheduler {
 
   get machine(): Scheduler {
     return this.#machine;
+  }
+
+  /** Counted in all its lives. */
+  totals(): SimTotals {
+    if (this.isDown) return this.#former;
+    const { forced, recomputed, stolen, evicted } = this.#machine.views.counts();
+    return {
+      forced: this.#former.forced + forced,
+      recomputed: this.#former.recomputed + recomputed,
+      stolen: this.#former.stolen + stolen,
+      evicted: this.#former.evicted + evicted,
+    };
   }
 
   #newMachine(): Scheduler {
@@ -123,6 +144,7 @@ export class SimScheduler {
 
   /** It dies: everything is gone but the journal. */
   crash(): void {
+    this.#former = this.totals();
     this.isDown = true;
     this.#life++;
     this.#connections.clear();
@@ -134,6 +156,7 @@ export class SimScheduler {
   /** It is started again, and waits for these workers. */
   restart(expected: readonly string[]): void {
     this.isDown = false;
+    // What the former life counted is in the totals.
     this.#machine = this.#newMachine();
     this.#expected = new Set(expected);
     this.isGathering = true;
