@@ -40,7 +40,6 @@ import {
   type ColumnarToScheduler,
   formatAddress,
   HEARTBEAT_WORKER,
-  NATIVE_RESOURCE,
   normalizeAddress,
   parseAddress,
   REGISTER_WORKER,
@@ -52,6 +51,7 @@ import {
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { figuresOf, type WorkerFigures } from "./figures.ts";
+import { workerLimits, workerResources } from "./limits.ts";
 import { watchMemory } from "./memory-watch.ts";
 import { jobFacts, MetricsSource, newTransfers, noteIncoming, versionsOf } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
@@ -66,23 +66,17 @@ import {
   type WorkerCounts,
   type WorkerEvent,
   type WorkerInstruction,
-  type WorkerLimits,
   type WorkerMachine,
 } from "./state/index.ts";
 import { Tasks } from "./tasks.ts";
 import { type Stored, Values } from "./values.ts";
 
-/** A resource amount that no set of tasks uses up: native tasks on a Python scheduler demand 1 of it. */
-const PLENTY = 1e9;
 const DEATH_TIMEOUT_MS = 60_000;
 /** Time that running tasks are given to end, and the scheduler to move data, when the worker leaves. */
 const LEAVE_MS = 30_000;
 const GOODBYE_MS = 2_000;
 /** Time that running tasks have to end before this worker goes back to a scheduler that was started again. */
 const AWAY_MS = 5_000;
-/** Work that threads find without asking, and the most tasks of it. */
-const AHEAD_MS = 2;
-const AHEAD_MAX = 512;
 /** Events that may wait while one is handled. */
 const BACKLOG_MAX = 1_000_000;
 
@@ -154,9 +148,10 @@ export class Worker implements AsyncDisposable {
     });
     this.#values = new Values(this.#executor, (key) => this.#machine.refOf(key));
     this.#metrics = new MetricsSource(this.#clock, this.#executor);
-    this.#rpc = new Rpc({ retryRefused: false, ...handshakeOf(options) });
+    const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
+    this.#rpc = new Rpc({ retryRefused: false, timeoutMs, ...handshakeOf(options) });
     this.#stream = new BatchedStream<ColumnarToScheduler>(comm, COLUMNAR_TO_SCHEDULER.encode);
-    this.#machine = createWorkerMachine(this.#limits(), needOf);
+    this.#machine = this.#newMachine();
     this.#tasks = new Tasks({
       executor: this.#executor,
       values: this.#values,
@@ -294,15 +289,13 @@ export class Worker implements AsyncDisposable {
 
   async #register(comm: Comm): Promise<void> {
     const options = this.#options;
-    const resources = new Map(options.resources ?? []);
-    if (!resources.has(NATIVE_RESOURCE)) resources.set(NATIVE_RESOURCE, PLENTY);
     const me = REGISTER_WORKER.ask({
       address: this.address,
       status: "init",
       nthreads: this.#executor.threads,
       name: this.name,
       now: this.#clock.wall() / 1000,
-      resources,
+      resources: new Map(workerResources(options.resources)),
       memoryLimit: this.#memoryLimitBytes,
       localDirectory: options.localDirectory ?? "",
       services: new Map(),
@@ -389,7 +382,7 @@ export class Worker implements AsyncDisposable {
     // What still runs ends in the former machine, and nobody asks for it any more.
     this.#values.nameByKeys();
     this.#tasks.restart();
-    this.#machine = createWorkerMachine(this.#limits(), needOf);
+    this.#machine = this.#newMachine();
     this.#handle({ type: "update-data", values: this.#values.facts() });
     try {
       await reconnect(
@@ -472,22 +465,9 @@ export class Worker implements AsyncDisposable {
     return this.#metrics.read(this.#machine.counts(), this.#transfers, process.memoryUsage.rss());
   }
 
-  #limits(): WorkerLimits {
-    const budget = this.#executor.budgetBytes;
-    return {
-      address: this.address,
-      nthreads: this.#executor.threads,
-      aheadMs: AHEAD_MS,
-      aheadMax: AHEAD_MAX,
-      budgetBytes: this.#isForeign ? budget : null,
-      resources: new Map([...(this.#options.resources ?? []), [NATIVE_RESOURCE, PLENTY]]),
-      incomingBytesMax: budget * (config.fraction("distributed.worker.memory.transfer") ?? 1),
-      messageBytesMax: config.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
-      incomingCountMax: config.number("distributed.worker.connections.outgoing") ?? 50,
-      incomingThrottleBytes: 10e6,
-      busyRetryMs: 150,
-      missingRetryMs: 1000,
-    };
+  #newMachine(): WorkerMachine {
+    const [address, isForeign, resources] = [this.address, this.#isForeign, this.#options.resources];
+    return createWorkerMachine(workerLimits(this.#executor, { address, isForeign, resources }), needOf);
   }
 
   #nextStimulus(what: string): string {

@@ -1,0 +1,46 @@
+/** The bounds of a worker's machine, from its executor and the configuration. */
+import { type Config, config } from "../config/index.ts";
+import type { Executor } from "../executor/index.ts";
+import { NATIVE_RESOURCE } from "../protocol/index.ts";
+import type { WorkerLimits } from "./state/index.ts";
+
+/** A resource amount that no set of tasks uses up: native tasks on a Python scheduler demand 1 of it. */
+const PLENTY = 1e9;
+/** Work that threads find without asking, and the most tasks of it. */
+const AHEAD_MS = 2;
+const AHEAD_MAX = 512;
+
+/** What a worker has, by name; native tasks are always among it. */
+export function workerResources(given: ReadonlyMap<string, number> = new Map()): ReadonlyMap<string, number> {
+  return given.has(NATIVE_RESOURCE) ? given : new Map([...given, [NATIVE_RESOURCE, PLENTY]]);
+}
+
+/** @throws {ConfigError} a setting is not what it should be */
+export function workerLimits(
+  { budgetBytes, threads }: Pick<Executor, "budgetBytes" | "threads">,
+  {
+    address,
+    isForeign,
+    resources,
+  }: {
+    readonly address: string;
+    readonly isForeign: boolean;
+    readonly resources: ReadonlyMap<string, number> | undefined;
+  },
+  from: Config = config,
+): WorkerLimits {
+  return {
+    address,
+    nthreads: threads,
+    aheadMs: AHEAD_MS,
+    aheadMax: AHEAD_MAX,
+    budgetBytes: isForeign ? budgetBytes : null,
+    resources: workerResources(resources),
+    incomingBytesMax: budgetBytes * (from.fraction("distributed.worker.memory.transfer") ?? 1),
+    messageBytesMax: from.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
+    incomingCountMax: from.number("distributed.worker.connections.outgoing") ?? 50,
+    incomingThrottleBytes: 10e6,
+    busyRetryMs: 150,
+    missingRetryMs: 1000,
+  };
+}
