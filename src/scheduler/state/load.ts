@@ -3,7 +3,7 @@ import type { Core } from "./core.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
 /** Tasks sent ahead to one thread at the most. */
-const AHEAD_MAX = 32;
+const AHEAD_MAX = 256;
 /** Weight of the last task in the mean. */
 const NEWEST = 0.2;
 /** Work queued at a worker that is worth asking back. */

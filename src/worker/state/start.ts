@@ -4,6 +4,9 @@ import { fetchInputs } from "./gather.ts";
 import { isBefore, type WorkerTask } from "./task.ts";
 import { isInColumns, settleAll } from "./transitions.ts";
 
+/** Users' functions that took less on average lately are short. */
+const SHORT_SECONDS = 0.0005;
+
 /** Start what may start: tasks on free threads, some of a graph beyond these, requests to peers. */
 export function start(core: Core): void {
   if (core.status !== "running") return;
@@ -33,7 +36,7 @@ function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
   const ready = core.ready.peek();
   const constrained = core.constrained.peek();
   if (constrained === undefined) {
-    if (ready === undefined || (isAhead && !mayGoAhead(ready)) || !hasRoom(core, ready)) return undefined;
+    if (ready === undefined || (isAhead && !mayGoAhead(core, ready)) || !hasRoom(core, ready)) return undefined;
     core.ready.delete(ready);
     return ready;
   }
@@ -43,7 +46,7 @@ function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
   const hasResources = amounts.every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
   const isConstrainedFirst = hasResources && (ready === undefined || isBefore(constrained, ready));
   const task = isConstrainedFirst ? constrained : ready;
-  if (!task || (isAhead && !mayGoAhead(task)) || !hasRoom(core, task)) return undefined;
+  if (!task || (isAhead && !mayGoAhead(core, task)) || !hasRoom(core, task)) return undefined;
   if (isConstrainedFirst) {
     core.constrained.delete(task);
     for (const [name, amount] of amounts) core.free.set(name, (core.free.get(name) ?? 0) - amount);
@@ -52,8 +55,13 @@ function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
   return task;
 }
 
-function mayGoAhead({ order }: WorkerTask): boolean {
-  return order !== null && isInColumns(order) && order.isBounded;
+/**
+ * A user's function may never end, and what stands behind it in a thread's reach can go nowhere else: it goes ahead only
+ * while tasks are so short that asking for the next one would take as long as running it.
+ */
+function mayGoAhead({ meanSeconds }: Core, { order }: WorkerTask): boolean {
+  if (order === null || !isInColumns(order)) return false;
+  return order.isBounded || (meanSeconds !== null && meanSeconds < SHORT_SECONDS);
 }
 
 /** Own admission, for schedulers that have none: by priority, within the budget; the first runs when nothing else does. */

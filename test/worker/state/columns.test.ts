@@ -1,7 +1,7 @@
 /** Tasks of graphs, ordered and freed in columns: W-C4 … W-C6 of docs/spec/worker.md. */
 import { describe, expect, test } from "vitest";
 import { blockKey, Graph, keyOfValue } from "../../../src/graph/index.ts";
-import { A, Driver, k, order } from "./drive.ts";
+import { A, Driver, k, order, value } from "./drive.ts";
 import { pairs, run } from "./graphs.ts";
 
 const N = 6;
@@ -185,6 +185,18 @@ describe("W-I8 tasks ahead of the threads", () => {
     quick.scheduler(WITH_GRAPH, run([0, 1, 2, 3, 4, 5]));
     quick.succeedBlocks();
     expect(quick.blocks.size).toBe(4);
+  });
+
+  test("functions of users go ahead only while they are short", () => {
+    const d = new Driver({ nthreads: 1, aheadMs: 100, aheadMax: 3 });
+    const call = { kind: "call", name: "c", text: "() => 1", inputs: [], lists: false, args: null, mac: null } as const;
+    const graph = new Graph([{ ...call, dtype: "float64", chunks: [[1, 1, 1, 1]], inline: false }], [0]);
+    d.scheduler({ op: "graph", submission: 1, graph }, run([0, 1, 2, 3]));
+    const [ref] = Array.from(d.blocks.keys());
+    d.blocks.clear();
+    d.values.add(ref as number);
+    d.event("blocks-executed", { refs: [ref as number], values: [value(8)], seconds: [0.0001] });
+    expect(d.blocks.size).toBe(3);
   });
 
   test("functions of users and single tasks wait for a thread", () => {
