@@ -75,15 +75,48 @@ export function reserve(core: Core, slot: Slot, worker: WorkerState): void {
   worker.extraBytes += bytes;
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
-    const dependency = scratch[i] as Slot; // i < count
-    const arriving = worker.arriving.get(dependency);
-    if (worker.has.has(dependency)) continue;
-    if (arriving !== undefined) worker.arriving.set(dependency, arriving + 1);
-    else {
-      startArrival(core, dependency, worker);
-      if (isExtra(core, dependency)) worker.extraBytes += core.columns.nbytes[dependency] as number;
-    }
+    expect(core, scratch[i] as Slot, worker); // i < count
   }
+}
+
+/** One more reason for a block to come to a worker. */
+function expect(core: Core, slot: Slot, worker: WorkerState): void {
+  if (worker.has.has(slot)) return;
+  const arriving = worker.arriving.get(slot);
+  if (arriving !== undefined) worker.arriving.set(slot, arriving + 1);
+  else {
+    startArrival(core, slot, worker);
+    if (isExtra(core, slot)) worker.extraBytes += core.columns.nbytes[slot] as number; // a slot given out
+  }
+}
+
+/** One reason less. */
+function unexpect(core: Core, slot: Slot, worker: WorkerState): void {
+  const arriving = worker.arriving.get(slot);
+  if (arriving === undefined) return;
+  if (arriving > 1) worker.arriving.set(slot, arriving - 1);
+  else {
+    endArrival(core, slot, worker);
+    if (isExtra(core, slot)) worker.extraBytes -= core.columns.nbytes[slot] as number; // a slot given out
+  }
+}
+
+/** A copy of a block is sent for, because its holder is to go: its bytes count from now on. */
+export function startMove(core: Core, slot: Slot, worker: WorkerState): void {
+  core.moving.set(slot, [...(core.moving.get(slot) ?? []), worker]);
+  expect(core, slot, worker);
+}
+
+/** A block is about to be released: copies that are under way will be dropped where they arrive. */
+export function endMoves(core: Core, slot: Slot): void {
+  for (const worker of core.moving.get(slot) ?? []) if (core.workers.has(worker.index)) unexpect(core, slot, worker);
+  core.moving.delete(slot);
+}
+
+function endMove(core: Core, slot: Slot, worker: WorkerState): void {
+  const left = core.moving.get(slot)?.filter((each) => each !== worker) ?? [];
+  if (left.length > 0) core.moving.set(slot, left);
+  else core.moving.delete(slot);
 }
 
 /** A task left `worker`, done or not: undo {@link reserve}. */
@@ -93,14 +126,7 @@ export function unreserve(core: Core, slot: Slot, worker: WorkerState): void {
   if (worker.arriving.size === 0) return;
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
-    const dependency = scratch[i] as Slot; // i < count
-    const arriving = worker.arriving.get(dependency);
-    if (arriving === undefined) continue;
-    if (arriving > 1) worker.arriving.set(dependency, arriving - 1);
-    else {
-      endArrival(core, dependency, worker);
-      if (isExtra(core, dependency)) worker.extraBytes -= core.columns.nbytes[dependency] as number;
-    }
+    unexpect(core, scratch[i] as Slot, worker); // i < count
   }
 }
 
@@ -108,6 +134,7 @@ export function unreserve(core: Core, slot: Slot, worker: WorkerState): void {
 export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
   if (worker.has.has(slot)) return;
   worker.has.add(slot);
+  if (core.moving.size > 0) endMove(core, slot, worker);
   const { columns } = core;
   if ((columns.holder[slot] as number) < 0)
     columns.holder[slot] = worker.index; // a slot given out

@@ -17,8 +17,6 @@ export interface Retirement {
   readonly workers: Set<WorkerState>;
   readonly done: WorkerAddress[];
   readonly close: boolean;
-  /** Blocks under way to other workers: index of the recipient. */
-  readonly asked: Map<Slot, number>;
 }
 
 /** Everything. Handlers, transitions, admission and placement are functions over it. */
@@ -62,6 +60,8 @@ export class Core {
   openLeastBytes = 0;
   /** Retirements under way, by request. */
   readonly retiring: Map<number, Retirement> = new Map();
+  /** Blocks of which copies are under way to workers that are to keep them. */
+  readonly moving: Map<Slot, readonly WorkerState[]> = new Map();
   readonly story: Story = new Story();
   nextRunId = 1;
   nextWorkerIndex = 0;

@@ -1,8 +1,8 @@
 /** Retirement: what exists only on workers that are to go is copied elsewhere first. */
 import type { Key } from "../../graph/index.ts";
-import { roomOf } from "./admission.ts";
+import { isAllIdle, roomOf, startMove } from "./admission.ts";
 import type { Slot } from "./columns.ts";
-import type { Core, Retirement } from "./core.ts";
+import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress } from "./events.ts";
 import { addresses } from "./transitions.ts";
 import { workersChanged } from "./worker-events.ts";
@@ -10,7 +10,7 @@ import type { WorkerState } from "./workers.ts";
 
 export function retireWorkers(core: Core, event: Extract<SchedulerEvent, { type: "retire-workers" }>): void {
   const workers = new Set(event.workers.flatMap((address) => core.workerAt.get(address) ?? []));
-  core.retiring.set(event.request, { workers, done: [], close: event.close, asked: new Map() });
+  core.retiring.set(event.request, { workers, done: [], close: event.close });
   for (const worker of workers) {
     worker.status = "closing_gracefully";
     core.sendWorker(worker, { op: "worker-status-change", status: "closing_gracefully", stimulusId: core.stimulusId });
@@ -23,7 +23,7 @@ export function retireProgress(core: Core): void {
   for (const [request, retirement] of core.retiring) {
     for (const worker of retirement.workers) {
       if (worker.processing.size > 0 && core.workers.has(worker.index)) continue;
-      const state = core.workers.has(worker.index) ? drain(core, worker, retirement) : "empty";
+      const state = core.workers.has(worker.index) ? drain(core, worker) : "empty";
       if (state === "waiting") continue;
       retirement.workers.delete(worker);
       if (state === "stuck") reinstate(core, worker);
@@ -45,17 +45,22 @@ function reinstate(core: Core, worker: WorkerState): void {
 }
 
 /** Ask others for what only this worker, or others that retire too, have. */
-function drain(core: Core, worker: WorkerState, retirement: Retirement): "empty" | "waiting" | "stuck" {
+function drain(core: Core, worker: WorkerState): "empty" | "waiting" | "stuck" {
   const asks = new Map<WorkerState, Slot[]>();
   let isWaiting = false;
   for (const slot of worker.has) {
     if (!core.isNeeded(slot) || isElsewhere(core, slot)) continue;
     isWaiting = true;
-    const asked = core.workers.get(retirement.asked.get(slot) ?? -1);
-    if (asked?.status === "running") continue;
+    const asked = core.moving.get(slot) ?? [];
+    if (asked.some(({ index, status }) => core.workers.has(index) && status === "running")) continue;
     const recipient = recipientFor(core, worker);
     if (!recipient) return "stuck";
-    retirement.asked.set(slot, recipient.index);
+    if (roomOf(core, recipient) < (core.columns.nbytes[slot] as number)) {
+      // Later, when what runs there has ended; never beyond the budget.
+      if (core.moving.size === 0 && asks.size === 0 && isAllIdle(core)) return "stuck";
+      continue;
+    }
+    startMove(core, slot, recipient);
     asks.set(recipient, [...(asks.get(recipient) ?? []), slot]);
   }
   for (const [recipient, slots] of asks) {

@@ -5,7 +5,7 @@
 import { InvariantError, invariant, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
-import { addHolder, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
+import { addHolder, endMoves, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
 import { rankLate } from "./batches.ts";
 import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -358,6 +358,7 @@ function memoryToReleased(core: Core, slot: Slot): void {
   const isLost = (columns.holder[slot] as number) < 0;
   columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_EVICT;
   if (core.isNeeded(slot) && !isLost && !isEvicted) return;
+  if (core.moving.size > 0) endMoves(core, slot);
   for (const index of columns.holdersOf(slot)) {
     const worker = core.workers.get(index);
     if (!worker) continue;

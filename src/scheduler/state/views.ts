@@ -133,7 +133,8 @@ export class SchedulerViews {
     const { columns, records, edges, failures, runs, openLeastBytes, workers, batches } = this.#core;
     if (records.size + edges.count + failures.size + runs.size + openLeastBytes + columns.replicas.size > 0)
       return false;
-    if (batches.some((batch) => batch !== undefined) || this.#core.arrivals.size > 0) return false;
+    if (batches.some((batch) => batch !== undefined) || this.#core.arrivals.size + this.#core.moving.size > 0)
+      return false;
     if (this.#core.classes.size + this.#core.classQueues.size > 0) return false;
     for (const worker of workers.values())
       if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
