@@ -119,7 +119,7 @@ export class SimCluster {
     });
     this.workers.push(worker);
     this.#byAddress.set(worker.address, worker);
-    this.#connect(worker, new Map());
+    this.#firstConnect(worker);
     const { heartbeatMs } = this.#options;
     if (heartbeatMs !== undefined) this.#beat(worker, heartbeatMs);
     return worker;
@@ -312,6 +312,14 @@ export class SimCluster {
       this.#connect(worker, worker.comeBack(next), next);
     };
     this.time.after(this.#network.latency(), again);
+  }
+
+  /** A new worker waits for a scheduler that is down. */
+  #firstConnect(worker: SimWorker): void {
+    if (!this.#scheduler.isDown) return this.#connect(worker, new Map());
+    this.time.after(20, () => {
+      if (worker.isAlive && !worker.connection.isOpen) this.#firstConnect(worker);
+    });
   }
 
   #connect(worker: SimWorker, inventory: ReadonlyMap<Key, number>, connection: SimConnection = { isOpen: true }): void {
