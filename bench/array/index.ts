@@ -1,76 +1,41 @@
 /**
- * How fast is every function of the namespace against NumPy's, one thread each, on 16 MB of float32 and of uint16?
- * Ours is building, planning and computing in one thread whose memory holds the input, as a persisted array's; NumPy's is
- * the call that its users write, with a copy where NumPy gives a view. Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and
- * picture of all; rows name functions (`npm run bench -- array median sort`), `--cpu` counts processor time on both sides,
- * for a machine that has other things to do.
+ * How fast is every function of the namespace against NumPy's, on 16 MB of float32 and of uint16? NumPy's is the call that
+ * its users write, with a copy where NumPy gives a view. Ours is measured in two ways: "one thread" is building, planning
+ * and computing in this thread, whose memory holds the input, as a persisted array's, and keeps the result, as NumPy's
+ * memory does; "N threads" is what users get by default: all threads, the input persisted, the result handed over.
+ * Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and picture of all; rows name
+ * functions (`npm run bench -- array median sort`), `--cpu` counts processor time of one thread on both sides, for a
+ * machine that has other things to do.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import * as namespace from "../../src/array/index.ts";
-import { seededRandom } from "../../src/base/index.ts";
-import { allocate, type DType, isDType, viewOf } from "../../src/dtype/index.ts";
+import { isDType, viewOf } from "../../src/dtype/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { difference } from "../../test/array/grid/compare.ts";
 import type { Given, Namespace } from "../../test/array/grid/row.ts";
 import { type Bench, type BenchRow, median, OutputsDifferError, row } from "../contract.ts";
+import { type Answer, Peer } from "./peer.ts";
 import { picture } from "./picture.ts";
-import { OneThread } from "./runner.ts";
-import { DTYPES_SWEPT, REASONS, type Sweep, sweeps } from "./table.ts";
+import { allThreads, type Inputs, makeValues, oneThread, type Side } from "./sides.ts";
+import { REASONS, type Sweep, sweeps } from "./table.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PYTHON = process.env["RSDAT_PYTHON"] ?? join(ROOT, ".venv", "bin", "python");
 /** No function may take more of NumPy's time without a reason; the aim of all together. */
 const RATIO_MOST = 1.5;
 const MEAN_AIM = 0.6;
 /** Sums of random floats in another order; the grid of the tests holds each function to its own bound. */
 const NEAR = { relative: 1e-4 } as const;
 const LONG_MS = 300;
+/** Results of more than 32 MB are fresh memory; with huge pages the system zeroes them tens of times faster. */
+const HUGE = process.env["GLIBC_TUNABLES"]?.includes("malloc.hugetlb=1") ? "malloc in huge pages" : "malloc as usual";
 
 /** Milliseconds since some time, on the wall's clock or the processor's. */
 function clock(countsCpu: boolean): number {
   if (!countsCpu) return performance.now();
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-interface Answer {
-  readonly ms?: readonly number[];
-  readonly results?: readonly { readonly dtype: string; readonly shape: readonly number[] }[];
-  readonly error?: string;
-}
-
-/** A line-based conversation with peer.py. */
-class Peer {
-  readonly #child;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(folder: string) {
-    const env = { ...process.env, OPENBLAS_NUM_THREADS: "1", OMP_NUM_THREADS: "1" };
-    this.#child = spawn(PYTHON, [join(import.meta.dirname, "peer.py"), folder], {
-      env,
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async read(): Promise<unknown> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error("peer.py ended early");
-    return JSON.parse(value as string); // not done: a line
-  }
-
-  async ask(question: object): Promise<Answer> {
-    this.#child.stdin.write(`${JSON.stringify(question)}\n`);
-    return (await this.read()) as Answer; // peer.py's answers
-  }
-
-  end(): void {
-    this.#child.stdin.end();
-  }
 }
 
 function lookUp(name: string): ((...args: readonly unknown[]) => unknown) | undefined {
@@ -86,85 +51,85 @@ const call: Namespace = (name, ...args) => {
   return found(...args) as namespace.ChunkedArray; // rows say what a function gives
 };
 
-/** Positive values without NaN, so that every function has something to do. */
-function input(dtype: DType, shape: readonly number[], seed: number): NDArray {
-  const random = seededRandom(seed);
-  const data = allocate(
-    dtype,
-    shape.reduce((a, b) => a * b, 1),
-  );
-  for (let i = 0; i < data.length; i++)
-    data[i] = dtype === "float32" ? 0.05 + random.next() * 0.9 : Math.floor(random.next() * 10_000);
-  return new NDArray(dtype, data, shape);
-}
-
-interface Inputs {
-  readonly x: namespace.ChunkedArray;
-  readonly y: namespace.ChunkedArray;
-  readonly shape: readonly number[];
-}
-
 function lists(given: Given): namespace.ChunkedArray[] | null {
   const all = Array.isArray(given) ? (given as readonly Given[]) : [given];
   return all.every(namespace.isChunkedArray) ? (all as namespace.ChunkedArray[]) : null;
 }
 
-/** One function on one dtype, both sides. */
+/** One function on one dtype, all sides. */
 class Measurement {
   readonly #folder: string;
   readonly #peer: Peer;
+  readonly #sides: readonly Side[];
   readonly #countsCpu: boolean;
 
-  constructor(folder: string, peer: Peer, countsCpu: boolean) {
+  constructor(folder: string, peer: Peer, sides: readonly Side[], countsCpu: boolean) {
     this.#folder = folder;
-    this.#countsCpu = countsCpu;
     this.#peer = peer;
+    this.#sides = sides;
+    this.#countsCpu = countsCpu;
   }
 
-  async #once({ call: { ours } }: Sweep, { x, y }: Inputs): Promise<NDArray[] | null> {
-    const lazy = lists(await ours(call, x, y));
-    return lazy && (await namespace.computeAll(lazy));
+  async #once({ call: { ours }, dtype, form }: Sweep, side: Side): Promise<NDArray[] | null> {
+    const { x, y } = side.inputs.get(`${dtype} ${form}`) as Inputs; // all are made
+    const back = side.use();
+    try {
+      const lazy = lists(await ours(call, x, y));
+      return lazy && (await namespace.computeAll(lazy));
+    } finally {
+      back();
+    }
   }
 
-  /** Compared results, then samples in turns. Null when the function gives no arrays. @throws {OutputsDifferError} */
-  async take(sweep: Sweep, inputs: Inputs, rounds: number): Promise<BenchRow | null> {
-    const question = {
-      call: sweep.call.numpy,
-      dtype: sweep.dtype,
-      shape: inputs.shape,
-      two: sweep.call.other !== undefined,
-      cpu: this.#countsCpu,
-    };
+  /**
+   * Compared results, then samples in turns: a row for each side, none when the function gives no arrays.
+   * @throws {OutputsDifferError}
+   */
+  async take(sweep: Sweep, rounds: number): Promise<BenchRow[]> {
+    const { inputs } = this.#sides[0] as Side; // there is one
+    const { shape } = inputs.get(`${sweep.dtype} ${sweep.form}`) as Inputs; // all are made
+    const two = sweep.call.other !== undefined;
+    const question = { call: sweep.call.numpy, dtype: sweep.dtype, shape, two, cpu: this.#countsCpu };
     const first = await this.#peer.ask({ ...question, repeats: 1, keep: true });
-    if (first.error !== undefined) return null; // not defined for this dtype; the grid of the tests holds refusals
-    const got = await this.#once(sweep, inputs);
-    if (got === null) return null;
-    this.#compare(sweep, got, first);
-    const start = performance.now();
-    await this.#once(sweep, inputs);
-    const slowest = Math.max(performance.now() - start, median(first.ms ?? []));
+    if (first.error !== undefined) return []; // not defined for this dtype; the grid of the tests holds refusals
+    let slowest = median(first.ms ?? []);
+    for (const side of this.#sides) {
+      const got = await this.#once(sweep, side);
+      if (got === null) return [];
+      this.#compare(sweep, got, first);
+      const start = performance.now();
+      await this.#once(sweep, side);
+      slowest = Math.max(slowest, performance.now() - start);
+    }
     // What takes long needs no repeats for a steady figure; short loops reach their optimising tier first.
     const [turns, repeats] = slowest > LONG_MS ? [1, 1] : [rounds, 5];
-    for (let i = 0; i < (slowest > LONG_MS ? 0 : 3); i++) await this.#once(sweep, inputs);
-    const [ours, theirs]: [number[], number[]] = [[], []];
+    if (slowest <= LONG_MS) for (const side of this.#sides) for (let i = 0; i < 3; i++) await this.#once(sweep, side);
+    const ours = this.#sides.map((): number[] => []);
+    const theirs: number[] = [];
     for (let i = 0; i < turns; i++) {
-      const mine: number[] = [];
-      for (let k = 0; k < repeats; k++) {
-        const from = clock(this.#countsCpu);
-        await this.#once(sweep, inputs);
-        mine.push(clock(this.#countsCpu) - from);
-      }
-      ours.push(Math.min(...mine));
+      for (const [k, side] of this.#sides.entries()) ours[k]?.push(await this.#least(sweep, side, repeats));
       theirs.push(Math.min(...((await this.#peer.ask({ ...question, repeats, keep: false })).ms ?? [])));
     }
-    const peer = { name: "NumPy", samples: theirs };
-    return row({
-      id: `${sweep.name} ${sweep.dtype}`,
-      metric: this.#countsCpu ? "cpu ms" : "ms",
-      ours,
-      peer,
-      target: RATIO_MOST,
-    });
+    const unit = this.#countsCpu ? "cpu ms" : "ms";
+    return this.#sides.map((side, k) =>
+      row({
+        id: `${sweep.name} ${sweep.dtype}`,
+        metric: `${unit}, ${side.name}`,
+        ours: ours[k] as number[], // one list per side
+        peer: { name: "NumPy", samples: theirs },
+        target: RATIO_MOST,
+      }),
+    );
+  }
+
+  async #least(sweep: Sweep, side: Side, repeats: number): Promise<number> {
+    let least = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < repeats; k++) {
+      const from = clock(this.#countsCpu);
+      await this.#once(sweep, side);
+      least = Math.min(least, clock(this.#countsCpu) - from);
+    }
+    return least;
   }
 
   #compare({ name, dtype }: Sweep, got: readonly NDArray[], answer: Answer): void {
@@ -186,68 +151,60 @@ function geometric(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
 }
 
-function csv(rows: readonly BenchRow[]): string {
-  const lines = rows.map(({ id, ours, peer, ratio }) => {
+/** A line for each function and dtype; `all` are rows of one thread, then of all threads, if those were measured. */
+function csv(all: readonly (readonly BenchRow[])[]): string {
+  const lines = all.map(([one, threads]) => {
+    const { id, ours, peer, ratio } = one as BenchRow; // at least one side
     const [name = "", dtype = ""] = id.split(" ");
     const reason = (ratio ?? 0) > RATIO_MOST ? (REASONS[name] ?? "") : "";
-    return [name, dtype, ours.toFixed(3), peer?.toFixed(3), ratio?.toFixed(3), reason && `"${reason}"`].join(",");
+    const more = threads ? [threads.ours.toFixed(3), threads.ratio?.toFixed(3)] : ["", ""];
+    return [name, dtype, ours.toFixed(3), peer?.toFixed(3), ratio?.toFixed(3), ...more, reason && `"${reason}"`].join();
   });
-  return ["function,dtype,ours ms,numpy ms,ratio,reason", ...lines, ""].join("\n");
+  return ["function,dtype,ours ms,numpy ms,ratio,all threads ms,all threads ratio,reason", ...lines, ""].join("\n");
 }
 
-/** The inputs of a dtype as planes and as lines, on both sides. */
-function makeInputs(folder: string, thread: OneThread, side: number): Map<string, Inputs> {
-  const made = new Map<string, Inputs>();
-  for (const dtype of DTYPES_SWEPT) {
-    const shape = [side, dtype === "uint16" ? side * 2 : side];
-    const [x, y] = [input(dtype, shape, 1), input(dtype, shape, 2)];
-    for (const [name, { data }] of Object.entries({ x, y })) {
-      writeFileSync(join(folder, `${name}-${dtype}`), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    const line = [x.size];
-    made.set(`${dtype} plane`, { x: thread.hold(x, `x-${dtype}`), y: thread.hold(y, `y-${dtype}`), shape });
-    made.set(`${dtype} line`, {
-      x: thread.hold(new NDArray(dtype, x.data, line), `x-${dtype}-line`),
-      y: thread.hold(new NDArray(dtype, y.data, line), `y-${dtype}-line`),
-      shape: line,
-    });
-  }
-  return made;
+function summary(all: readonly (readonly BenchRow[])[], sides: readonly Side[]): string {
+  const means = sides.map(({ name }, k) => `${geometric(all.map((r) => r[k]?.ratio ?? 1)).toFixed(3)} (${name})`);
+  return `${all.length} measured, geometric mean of ours / NumPy ${means.join(", ")}; aim ${MEAN_AIM}`;
 }
 
 export const bench: Bench = async ({ quick, rows: only, cpu, say }) => {
   const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
   const peer = new Peer(folder);
-  const thread = new OneThread();
+  const values = makeValues(folder, quick ? 256 : 2048);
+  const sides = [await oneThread(values)];
+  // Processor time of threads that spin or wait says nothing about how long a user waits.
+  if (!cpu) sides.push(await allThreads(values));
   try {
-    const inputs = makeInputs(folder, thread, quick ? 256 : 2048);
     const { numpy } = (await peer.read()) as { readonly numpy: string };
-    say(`${quick ? "small inputs" : "16 MB"}, one thread each, NumPy ${numpy}, Node ${process.version}`);
-    const measurement = new Measurement(folder, peer, cpu);
-    const rows: BenchRow[] = [];
+    say(`${quick ? "small inputs" : "16 MB"}, NumPy ${numpy}, Node ${process.version}, ${HUGE}`);
+    const measurement = new Measurement(folder, peer, sides, cpu);
+    const all: BenchRow[][] = [];
     const wrong: string[] = [];
     for (const sweep of sweeps((name) => lookUp(name) !== undefined)) {
       if (only.length > 0 && !only.includes(sweep.name)) continue;
       try {
-        const made = await measurement.take(sweep, inputs.get(`${sweep.dtype} ${sweep.form}`) as Inputs, quick ? 1 : 3);
-        if (made) rows.push(made);
-        if (made && !quick)
-          say(`${made.id}: ${made.ours.toFixed(1)} ms, NumPy ${made.peer?.toFixed(1)} ms, ${made.ratio?.toFixed(2)}`);
+        const made = await measurement.take(sweep, quick ? 1 : 3);
+        if (made.length > 0) all.push(made);
+        if (!quick) for (const r of made) say(line(r));
       } catch (error) {
         wrong.push(error instanceof Error ? error.message : String(error));
       }
     }
-    say(
-      `${rows.length} measured, geometric mean of ours / NumPy ${geometric(rows.map((r) => r.ratio ?? 1)).toFixed(3)} (aim ${MEAN_AIM})`,
-    );
+    say(summary(all, sides));
     if (process.env["RSDAT_BENCH_WRITE"] && only.length === 0) {
-      writeFileSync(join(ROOT, "docs", "bench-array.csv"), csv(rows));
-      writeFileSync(join(ROOT, "docs", "bench-array.svg"), picture(rows));
+      writeFileSync(join(ROOT, "docs", "bench-array.csv"), csv(all));
+      writeFileSync(join(ROOT, "docs", "bench-array.svg"), picture(all.map((r) => r[0] as BenchRow))); // one thread
     }
     if (wrong.length > 0) throw new OutputsDifferError(wrong.join("\n"));
-    return rows;
+    return all.flat();
   } finally {
+    for (const side of sides) await side[Symbol.asyncDispose]();
     peer.end();
     rmSync(folder, { recursive: true, force: true });
   }
 };
+
+function line({ id, metric, ours, peer, ratio }: BenchRow): string {
+  return `${id}: ${ours.toFixed(1)} ${metric}, NumPy ${peer?.toFixed(1)} ms, ${ratio?.toFixed(2)}`;
+}

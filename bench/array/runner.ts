@@ -7,7 +7,7 @@ import { ChunkedArray } from "../../src/array/index.ts";
 import { invariant } from "../../src/base/index.ts";
 import { type DType, itemsize } from "../../src/dtype/index.ts";
 import { runTask } from "../../src/executor/index.ts";
-import { type Graph, type Runner, registerRunner, taskOrder } from "../../src/graph/index.ts";
+import { type Graph, type Runner, taskOrder } from "../../src/graph/index.ts";
 import { createSegment } from "../../src/kernels/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 
@@ -21,15 +21,12 @@ export class OneThread {
   #kept = 0;
   #next = 0;
 
-  /** Made the runner of this process. */
-  constructor() {
-    const runner: Runner = {
-      name: "one thread",
-      limits: () => Promise.resolve({ threads: 1, memoryBytes: SEGMENT_BYTES, workers: 1 }),
-      run: (graph) => this.#run(graph),
-    };
-    registerRunner(() => Promise.resolve(runner));
-  }
+  /** Runs graphs here. */
+  readonly runner: Runner = {
+    name: "one thread",
+    limits: () => Promise.resolve({ threads: 1, memoryBytes: SEGMENT_BYTES, workers: 1 }),
+    run: (graph) => this.#run(graph),
+  };
 
   /** A lazy array whose one block lies in the segment. */
   hold(block: NDArray, name: string): ChunkedArray {
