@@ -1,5 +1,6 @@
 /** Shared programs on a compute thread: made ready once, then run for task after task with other blocks. */
 import { invariant, RemoteProtocolError } from "../base/index.ts";
+import { DTYPES, type DType, itemsize, viewOf } from "../dtype/index.ts";
 import { decodePlain, planRegisters, type Register } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { EncodedProgram } from "./programs.ts";
@@ -40,6 +41,12 @@ export class PreparedPrograms {
   }
 }
 
+/** The one element of a literal; null for a literal of more, or of complex numbers. */
+function elementOf(bytes: Uint8Array, dtype: DType): number | bigint | null {
+  if (bytes.length !== itemsize(dtype) || DTYPES[dtype].components > 1) return null;
+  return viewOf(dtype, bytes.slice().buffer, 0, 1)[0] ?? null;
+}
+
 function prepare(bytes: Uint8Array): Prepared {
   // Written by encodeProgram.
   const { spec, inputs } = decodePlain(bytes, "program") as EncodedProgram;
@@ -49,6 +56,7 @@ function prepare(bytes: Uint8Array): Prepared {
     invariant(step.do === "map" || step.do === "reduce" || step.do === "combine" || step.do === "literal", step.do);
     return step;
   });
+  const fills = steps.map((step) => (step.do === "literal" ? elementOf(step.bytes, step.dtype) : null));
   const registers: (NDArray | null)[] = new Array<NDArray | null>(spec.inputs + steps.length).fill(null);
   const block = (register: Register): NDArray => registers[register] as NDArray; // programs are made by layers
   let placed: Bytes | null = null;
@@ -77,7 +85,10 @@ function prepare(bytes: Uint8Array): Prepared {
       const out = NDArray.view(spec.out.dtype, output.buffer, output.offset, spec.out.shape);
       for (let k = 0; k < steps.length; k++) {
         const result = k === steps.length - 1 ? out : block(spec.inputs + k);
-        computeStep(steps[k] as ComputeStep, block, result); // k < length
+        const fill = fills[k] ?? null;
+        if (fill !== null)
+          result.data.fill(fill as never); // the array's own element type
+        else computeStep(steps[k] as ComputeStep, block, result); // k < length
       }
     },
   };

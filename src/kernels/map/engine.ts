@@ -50,7 +50,7 @@ const ELEMENTARY_MAX = 48;
 const approximate = new WeakMap<Kernel, boolean>();
 
 /** True for a kernel whose vector code and interpreter differ by rounding errors: then blocks of any size are compiled. */
-function isNeverInterpreted(kernel: Kernel): boolean {
+export function isNeverInterpreted(kernel: Kernel): boolean {
   let found = approximate.get(kernel);
   if (found === undefined) {
     found = kernel.nodes.some((n) => isApproximate(n.op) && DTYPES[n.dtype].kind === "f");

@@ -5,6 +5,7 @@ import type { NDArray } from "../../ndarray/index.ts";
 import { splitBlocks, splitCall } from "../complex/split.ts";
 import { runNest } from "./engine.ts";
 import { loopNest } from "./loop.ts";
+import { runTiny } from "./tiny.ts";
 
 /**
  * Run a fused elementwise kernel for every element of `shape`.
@@ -37,6 +38,7 @@ export function runMap(
       `kernel output ${k} is ${x.dtype} of rank ${x.ndim}, expected ${dtype} of rank ${shape.length}`,
     );
   });
+  if (runTiny(call, inputs, outs, shape)) return;
   const split = splitCall(call);
   if (split) {
     const [parts, results] = [splitBlocks(inputs), splitBlocks(outs)];

@@ -46,11 +46,17 @@ export type SlotDType = "float64" | "int64" | "uint64";
 export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64", i64: "int64", u64: "uint64" };
 
 /** dtypes of a partial's components. */
-function componentDTypes(spec: ReduceSpec): DType[] {
-  return Array.from({ length: componentCount(spec.op) }, (_, k) =>
-    k === 0 ? SLOT_DTYPE[partialSlot(spec)] : k === 2 && givesIndex(spec.op) ? "int64" : "float64",
-  );
+function componentDTypes(spec: ReduceSpec): readonly DType[] {
+  let dtypes = DTYPES_OF.get(spec);
+  if (dtypes === undefined) {
+    dtypes = Array.from({ length: componentCount(spec.op) }, (_, k) =>
+      k === 0 ? SLOT_DTYPE[partialSlot(spec)] : k === 2 && givesIndex(spec.op) ? "int64" : "float64",
+    );
+    DTYPES_OF.set(spec, dtypes);
+  }
+  return dtypes;
 }
+const DTYPES_OF = new WeakMap<ReduceSpec, readonly DType[]>();
 
 /** Components of a partial block as blocks of their own, each in its dtype. */
 function componentsOf(block: NDArray, spec: ReduceSpec): NDArray[] {
@@ -60,15 +66,10 @@ function componentsOf(block: NDArray, spec: ReduceSpec): NDArray[] {
     `partial of ${spec.op} is ${block.dtype} (${block.shape.join(", ")})`,
   );
   const { data } = block;
+  const [shape, stride, step] = [block.shape.slice(1), block.stride.slice(1), block.stride[0] as number]; // rank 1 at least
   return dtypes.map((dtype, k) => {
     const seen = dtype === "float64" ? data : viewOf(dtype, data.buffer, data.byteOffset, data.length);
-    return new NDArray(
-      dtype,
-      seen,
-      block.shape.slice(1),
-      block.stride.slice(1),
-      block.offset + k * (block.stride[0] as number),
-    ); // rank 1 at least
+    return new NDArray(dtype, seen, shape, stride, block.offset + k * step);
   });
 }
 
@@ -305,6 +306,13 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
   );
   const target = out.shape.join() === cells.join() ? out : reshaped(out, cells);
   if (givesIndex(spec.op) && spec.empty === null) checkIndices(spec, partial);
+  runMap(finalCall(spec), componentsOf(partial, spec), [target], cells);
+}
+
+/** Kernel that turns the components of a partial into the result. */
+function finalCall(spec: ReduceSpec): KernelCall {
+  const known = FINAL_CALLS.get(spec);
+  if (known !== undefined) return known;
   const b = new CallBuilder();
   const { value, n } = resultOf(
     b,
@@ -316,5 +324,8 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
     const few = b.compare("lt", n, b.param(spec.minCount, "float64"));
     result = b.where(few, b.param(castScalar(spec.empty, spec.dtype), spec.dtype), result);
   }
-  runMap(b.build([result]), componentsOf(partial, spec), [target], cells);
+  const call = b.build([result]);
+  FINAL_CALLS.set(spec, call);
+  return call;
 }
+const FINAL_CALLS = new WeakMap<ReduceSpec, KernelCall>();
