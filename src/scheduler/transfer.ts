@@ -50,6 +50,9 @@ async function fetchFrom(hub: Hub, { worker, wanted, data, refused }: Fetch): Pr
     // Its stream will end if it is gone; here its copies just do not count.
     if (!isRsdatError(error)) throw error;
     hub.logger.warning(`gather from ${worker} failed: ${error.message}`, { error: errorToRecord(error) });
+    // One that answers nonsense does not have them.
+    if (isRsdatError(error, "remote-protocol"))
+      hub.feed({ type: "data-missing", worker, keys: wanted.filter((key) => !data.has(key)) });
   }
   for (const key of wanted) if (!data.has(key)) refused.set(key, (refused.get(key) ?? new Set()).add(worker));
 }

@@ -135,6 +135,7 @@ export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
   if (worker.has.has(slot)) return;
   worker.has.add(slot);
   if (core.moving.size > 0) endMove(core, slot, worker);
+  if (worker.seeking.size > 0) worker.seeking.delete(slot);
   const { columns } = core;
   if ((columns.holder[slot] as number) < 0)
     columns.holder[slot] = worker.index; // a slot given out

@@ -94,6 +94,7 @@ export class Core {
       stealing: true,
       allowedFailures: 3,
       workerTtlMs: 300_000,
+      inVainMs: 10_000,
       admission: true,
       ...config,
     };

@@ -240,6 +240,8 @@ export interface SchedulerConfig {
   readonly allowedFailures?: number;
   /** Silence after which a worker is taken for lost. Dask: 5 minutes. Infinity: never. */
   readonly workerTtlMs?: number;
+  /** Time for which a worker asks in vain for a block before the copies of its holders do not count. Default 10 seconds. */
+  readonly inVainMs?: number;
   /** False switches the byte budget off; only `rsdat/testing` does. */
   readonly admission?: boolean;
   /** Run spec of a native task, as it is to be sent. */

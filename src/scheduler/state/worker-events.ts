@@ -14,6 +14,9 @@ import { newWorker, type WorkerState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
 
+/** A worker that looks for a block asks each second; after a longer pause it begins anew. */
+const SEEK_PAUSE_MS = 5_000;
+
 /** States in which a worker lets go of a task that it is asked back. */
 const STEALABLE: ReadonlySet<string | null> = new Set(["ready", "constrained", "waiting"]);
 const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>([
@@ -257,9 +260,30 @@ function refreshWhoHas(core: Core, worker: WorkerState, keys: readonly Key[]): v
   for (const key of keys) {
     const slot = core.find(key);
     if (slot === undefined) core.free(worker, key);
+    else if (core.columns.state[slot] === MEMORY && isInVain(core, worker, slot)) distrust(core, worker, slot);
     else whoHas.set(key, addresses(core, slot));
   }
   if (whoHas.size > 0) core.sendWorker(worker, { op: "refresh-who-has", whoHas, stimulusId: core.stimulusId });
+}
+
+/** A worker has asked for so long, again and again, where a block is that its holders should have. */
+function isInVain(core: Core, worker: WorkerState, slot: Slot): boolean {
+  const seen = worker.seeking.get(slot);
+  const isOn = seen !== undefined && core.now - seen.lastMs <= SEEK_PAUSE_MS;
+  worker.seeking.set(slot, { sinceMs: isOn ? seen.sinceMs : core.now, lastMs: core.now });
+  return isOn && core.now - seen.sinceMs >= core.config.inVainMs;
+}
+
+/** Its holders are there and do not give it: their copies do not count, and it is computed again. */
+function distrust(core: Core, worker: WorkerState, slot: Slot): void {
+  worker.seeking.delete(slot);
+  for (const index of core.columns.holdersOf(slot)) {
+    const holder = core.workers.get(index);
+    if (!holder) continue;
+    removeHolder(core, slot, holder);
+    core.freeSlot(holder, slot);
+  }
+  core.recommend(slot, RELEASED);
 }
 
 function stealResponse(core: Core, worker: WorkerState, message: StealResponse): void {

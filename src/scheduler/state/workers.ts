@@ -27,6 +27,8 @@ export interface WorkerState {
   places: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
+  /** Blocks that it does not get from their holders: since when it has asked, and when last. */
+  readonly seeking: Map<Slot, { readonly sinceMs: number; readonly lastMs: number }>;
 }
 
 /** One client. */
@@ -64,6 +66,7 @@ export function newWorker(index: number, facts: WorkerFacts, now: number): Worke
     aheadMost: 0,
     places: 0,
     stealsOut: 0,
+    seeking: new Map(),
   };
 }
 

@@ -410,3 +410,27 @@ test("a worker that nobody can take data from stays; tasks with known bytes resp
     workers: ["w"],
   });
 });
+
+test("S-C17: a block that its holder does not give, though it is connected, is computed again after a while", () => {
+  const driver = new Driver();
+  driver.worker("liar");
+  driver.worker("w");
+  driver.submit([task("a", [], { workers: ["liar"], allowOtherWorkers: true })], ["a"]);
+  driver.finish("a");
+  driver.submit([task("b", ["a"], { workers: ["w"] })], ["b"]);
+  const ask = (now: number) => {
+    driver.now = now;
+    driver.say("w", { op: "request-refresh-who-has", keys: [k("a")], stimulusId: "s" });
+    return driver.state("a");
+  };
+  // Pauses begin anew: each time another transfer may have failed.
+  expect([0, 1000, 9000, 10_000, 11_000].map(ask)).toEqual(Array(5).fill("memory"));
+  for (let now = 12_000; now < 19_000; now += 1000) expect(ask(now)).toBe("memory");
+  expect(ask(19_000)).not.toBe("memory");
+  expect(driver.views.counts().recomputed).toBe(1);
+  expect(driver.sent).toContainEqual({
+    type: "send-worker",
+    worker: "liar",
+    message: { op: "free-keys", keys: [k("a")], stimulusId: "worker-messages" },
+  });
+});
