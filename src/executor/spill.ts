@@ -37,6 +37,8 @@ export class Spill {
   readonly #saved = new Map<number, SavedPlace>();
   readonly #writing = new Set<number>();
   readonly #reading = new Set<number>();
+  /** Blocks that are copied from the file for somebody else, as often as they are. */
+  readonly #lending: number[] = [];
   /** Blocks that could not be read back, and why. */
   readonly #unreadable = new Map<number, Error>();
   /** Who waits for room. */
@@ -45,6 +47,8 @@ export class Spill {
   #leaving = 0;
   #bytesWritten = 0;
   #bytesRead = 0;
+  /** True once a block found no room in the file, until another gives its own back. */
+  #isFull = false;
   /** What went wrong with the file other than its being full. */
   #broken: Error | null = null;
 
@@ -113,10 +117,12 @@ export class Spill {
     if (!saved) throw this.error(block.nbytes);
     const bytes = new Uint8Array(block.nbytes);
     this.#arena.retain(block);
+    this.#lending.push(block.id);
     try {
       await this.#file.read(saved, bytes);
       this.#bytesRead += block.nbytes;
     } finally {
+      this.#lending.splice(this.#lending.indexOf(block.id), 1);
       this.release(block);
     }
     return NDArray.view(block.dtype, bytes.buffer, 0, block.shape);
@@ -150,7 +156,7 @@ export class Spill {
       if (left <= 0) return;
       if (!this.#arena.canEvict(block)) continue; // pinned while it is written or read
       if (this.#saved.has(block.id)) this.#arena.evict(block);
-      else if (this.#broken !== null) continue;
+      else if (this.#isFull || this.#broken !== null) continue;
       else void this.#write(block);
       left -= block.nbytes;
     }
@@ -167,7 +173,7 @@ export class Spill {
       if (saved) {
         this.#saved.set(block.id, saved);
         this.#bytesWritten += block.nbytes;
-      }
+      } else this.#isFull = true;
     } catch (error) {
       this.#broken = error instanceof Error ? error : new Error(String(error)); // told by whoever finds no room
     }
@@ -212,8 +218,8 @@ export class Spill {
     let left = nbytes;
     for (const [id, saved] of this.#saved) {
       if (left <= 0) break;
-      if (this.#reading.has(id) || !this.#arena.isResident({ id })) continue;
-      this.#file.free(saved);
+      if (this.#reading.has(id) || this.#lending.includes(id) || !this.#arena.isResident({ id })) continue;
+      this.#free(saved);
       this.#saved.delete(id);
       left -= saved.nbytes;
     }
@@ -225,6 +231,11 @@ export class Spill {
     const saved = this.#saved.get(block.id);
     if (!saved) return;
     this.#saved.delete(block.id);
+    this.#free(saved);
+  }
+
+  #free(saved: SavedPlace): void {
+    this.#isFull = false;
     this.#file.free(saved);
   }
 }
