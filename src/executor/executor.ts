@@ -27,7 +27,7 @@ import {
 } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { Lane, type LaneTask } from "./lane.ts";
-import { writeMessage } from "./message.ts";
+import { readScalar, writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
@@ -514,7 +514,10 @@ export class ThreadedExecutor implements Executor {
       this.#arena.retain(hold.output);
       this.#finish(job, { status: "ok", output: hold.output, ...figures });
     } else if (state === SLOT_STATE.cancelled) this.#finish(job, { status: "cancelled", ...figures });
-    else this.#finish(job, this.#posted(job, hold.slot, figures));
+    else if (state === SLOT_STATE.scalar && hold.message) {
+      const value = readScalar(this.#messages.bufferOf(hold.message), hold.message.offset);
+      this.#finish(job, { status: "value", value, nbytes: estimateBytes(value), ...figures });
+    } else this.#finish(job, this.#posted(job, hold.slot, figures));
   }
 
   /** Outcome of a task that had to be posted. */

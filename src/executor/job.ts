@@ -3,7 +3,7 @@ import type { DType } from "../dtype/index.ts";
 import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
 import type { Arena } from "./arena.ts";
 import { type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
-import { type FetchedPlace, type InputPlace, type PackedMessage, packMessage } from "./message.ts";
+import { type FetchedPlace, type InputPlace, isScalar, type PackedMessage, packMessage } from "./message.ts";
 import type { MessagePlace, SlotFigures } from "./ring.ts";
 import type { BlockHandle, ExecutorTask, TaskInput, TaskOutcome } from "./types.ts";
 
@@ -79,7 +79,12 @@ export function packJob({ task }: Job, hold: Hold, arena: Arena): PackedMessage 
   const { output, work } = hold;
   return packMessage({
     inputs: task.inputs.map(
-      (i): InputPlace => (isBlock(i) ? { ...arena.place(i), dtype: i.dtype, shape: i.shape } : null),
+      (i): InputPlace =>
+        isBlock(i)
+          ? { ...arena.place(i), dtype: i.dtype, shape: i.shape }
+          : isScalar(i.value)
+            ? { scalar: i.value }
+            : null,
     ),
     output: arena.place(output),
     work: work ? { ...arena.place(work), length: work.nbytes } : { segment: 0, offset: 0, length: 0 },

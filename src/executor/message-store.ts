@@ -33,6 +33,11 @@ export class MessageStore {
     return this.put(nbytes, write);
   }
 
+  /** The buffer that a message lies in. */
+  bufferOf({ buffer }: MessagePlace): SharedArrayBuffer {
+    return (this.#buffers[buffer] as { buffer: SharedArrayBuffer }).buffer; // buffers are never dropped
+  }
+
   free({ buffer, offset }: MessagePlace): void {
     this.#buffers[buffer]?.allocator.release(offset);
   }

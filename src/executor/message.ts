@@ -4,8 +4,34 @@ import type { Place } from "./arena.ts";
 
 const NAMES = Object.keys(DTYPES) as DType[]; // the table's own keys
 
-/** An input: a block at a place, or null for a plain value that is posted on demand. */
-export type InputPlace = (Place & { readonly dtype: DType; readonly shape: readonly number[] }) | null;
+/** A value that fits in a number: it stands in the message itself. */
+export type Scalar = number | boolean | null | undefined;
+
+/** True for a value that fits in a number. */
+export function isScalar(value: unknown): value is Scalar {
+  return typeof value === "number" || typeof value === "boolean" || value === null || value === undefined;
+}
+
+/** What kind of scalar the number beside it is; below -1, where places have the number of a segment. */
+const KIND = { number: -2, boolean: -3, null: -4, undefined: -5 } as const;
+
+function kindOf(value: Scalar): number {
+  if (typeof value === "number") return KIND.number;
+  if (typeof value === "boolean") return KIND.boolean;
+  return value === null ? KIND.null : KIND.undefined;
+}
+
+function scalarOf(kind: number, number: number): Scalar {
+  if (kind === KIND.number) return number;
+  if (kind === KIND.boolean) return number === 1;
+  return kind === KIND.null ? null : undefined;
+}
+
+/** An input: a block at a place, a scalar, or null for another plain value, which is posted on demand. */
+export type InputPlace =
+  | (Place & { readonly dtype: DType; readonly shape: readonly number[] })
+  | { readonly scalar: Scalar }
+  | null;
 
 /** Compressed bytes of the read at step `step`. */
 export interface FetchedPlace extends Place {
@@ -39,6 +65,7 @@ function headOf({ inputs, output, work, fetched, trusted, spec }: TaskMessage): 
   ];
   for (const input of inputs) {
     if (input === null) head.push(-1, 0, 0, 0);
+    else if ("scalar" in input) head.push(kindOf(input.scalar), Number(input.scalar ?? 0), 0, 0);
     else head.push(input.segment, input.offset, NAMES.indexOf(input.dtype), input.shape.length, ...input.shape);
   }
   for (const f of fetched) head.push(f.step, f.segment, f.offset, f.length);
@@ -79,6 +106,7 @@ export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMess
   const inputs = Array.from({ length: inputCount }, (): InputPlace => {
     const [segment, start, dtype, ndim] = [next(), next(), next(), next()];
     const shape = Array.from({ length: ndim }, next);
+    if (segment < -1) return { scalar: scalarOf(segment, start) };
     return segment < 0 ? null : { segment, offset: start, dtype: NAMES[dtype] as DType, shape };
   });
   const fetched = Array.from(
@@ -87,4 +115,15 @@ export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMess
   );
   const spec = new Uint8Array(buffer, offset + headLength * 8, specLength).slice();
   return { inputs, output, work, fetched, trusted, spec: new Uint8Array(spec) };
+}
+
+/** Write the result of a task over its message, which is read no more. */
+export function writeScalar(buffer: SharedArrayBuffer, offset: number, value: Scalar): void {
+  new Float64Array(buffer, offset, 2).set([kindOf(value), Number(value ?? 0)]);
+}
+
+/** The result that a task wrote over its message. */
+export function readScalar(buffer: SharedArrayBuffer, offset: number): Scalar {
+  const [kind, number] = new Float64Array(buffer, offset, 2) as unknown as readonly [number, number]; // two of many
+  return scalarOf(kind, number);
 }

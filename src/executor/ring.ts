@@ -21,6 +21,8 @@ export const SLOT_STATE = {
   cancelled: 5,
   /** The thread waits for plain input values, to be posted to it. */
   wanting: 6,
+  /** It gave a scalar, which lies where the task's message was. */
+  scalar: 7,
 } as const;
 
 // Words of the control array.

@@ -13,7 +13,7 @@ import {
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
-import { readMessage, type TaskMessage } from "./message.ts";
+import { isScalar, readMessage, type TaskMessage, writeScalar } from "./message.ts";
 import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
 import { OWN, readRecord } from "./record.ts";
 import { type MessagePlace, Ring, SLOT_STATE } from "./ring.ts";
@@ -101,9 +101,11 @@ function plainValues(slot: number, startMs: number): readonly unknown[] {
 
 function inputsOf(message: TaskMessage, slot: number, startMs: number): unknown[] {
   const plain = message.inputs.includes(null) ? plainValues(slot, startMs) : [];
-  return message.inputs.map((place, k) =>
-    place === null ? plain[k] : NDArray.view(place.dtype, known(segments, place.segment), place.offset, place.shape),
-  );
+  return message.inputs.map((place, k) => {
+    if (place === null) return plain[k];
+    if ("scalar" in place) return place.scalar;
+    return NDArray.view(place.dtype, known(segments, place.segment), place.offset, place.shape);
+  });
 }
 
 function fetchedOf(message: TaskMessage, spec: TaskSpec): ReadonlyMap<number, Fetched> {
@@ -163,6 +165,12 @@ function serve(slot: number): Promise<void> | undefined {
   const succeed = (result: unknown, context: StepContext): void => {
     if (result === context.output) {
       end(SLOT_STATE.ok);
+      return;
+    }
+    const place = ring.place(slot);
+    if (isScalar(result) && place !== null) {
+      writeScalar(known(buffers, place.buffer), place.offset, result);
+      end(SLOT_STATE.scalar);
       return;
     }
     post(resultMessage(slot, result));

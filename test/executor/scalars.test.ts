@@ -1,0 +1,36 @@
+import { afterAll, expect, test } from "vitest";
+import { createExecutor } from "../../src/executor/index.ts";
+import { callSpec, KeyRef, keyOfValue } from "../../src/graph/index.ts";
+
+const executor = createExecutor({ threads: 1, budgetBytes: 8 * 2 ** 20 });
+afterAll(() => executor[Symbol.asyncDispose]());
+
+/** What `text` gives for plain inputs. */
+async function call(text: string, values: readonly unknown[]): Promise<unknown> {
+  const refs = values.map((_, i) => new KeyRef(keyOfValue(`input-${i}`)));
+  const { spec } = callSpec(text, refs, (value) => (value instanceof KeyRef ? value.key : null));
+  const inputs = values.map((value) => ({ value }));
+  const outcome = await executor.run({ key: keyOfValue("call"), spec, inputs, trusted: true });
+  if (outcome.status !== "value") throw new Error(JSON.stringify(outcome));
+  return outcome.value;
+}
+
+test.each([1.5, Number.NaN, -0, Number.POSITIVE_INFINITY, 2 ** 53 - 1, true, false, null, undefined])(
+  "%o comes and goes as it is",
+  async (value) => {
+    expect(await call("(x) => x", [value])).toBe(value);
+    expect(await call("(...xs) => xs.map((x) => [x, typeof x])", [value])).toEqual([[value, typeof value]]);
+  },
+);
+
+test("beside texts, big integers and objects", async () => {
+  const given = [1, "text", 2n, { a: [1] }, false];
+  expect(await call("(...xs) => xs", given)).toEqual(given);
+  expect(await call("(a, b) => a + b", ["x", 1])).toBe("x1");
+  expect(await call("(a) => a * a", [3n])).toBe(9n);
+});
+
+test("many tasks at once, each with its own", async () => {
+  const values = Array.from({ length: 3000 }, (_, i) => i / 7);
+  expect(await Promise.all(values.map((value) => call("(x) => x", [value])))).toEqual(values);
+});
