@@ -2,9 +2,12 @@
 import type { Graph } from "./graph.ts";
 import type { TaskEdges } from "./order.ts";
 
+/** Blocks that a worker makes before another is given those that belong to them: its threads, and what is sent ahead. */
+const AHEAD = 3;
+
 /**
  * Bytes that workers fetch from each other, if tasks go to the worker that has most of their inputs, and what has none
- * goes where other inputs of its first consumer are, else to the worker that has produced least.
+ * goes where other inputs of its first consumer are, unless that worker is ahead of another by a few blocks.
  */
 export function bytesMoved(
   graph: Graph,
@@ -30,7 +33,9 @@ export function bytesMoved(
       }
       place = here.indexOf(Math.max(...here));
     }
-    if (place < 0) place = produced.indexOf(Math.min(...produced));
+    const least = Math.min(...produced);
+    const isAhead = start === stop && place >= 0 && (produced[place] as number) > least + AHEAD * graph.nbytes(t);
+    if (place < 0 || isAhead) place = produced.indexOf(least);
     for (let e = start; e < stop; e++) {
       const d = edges.dependencies[e] as number;
       if (at[d] === place || copies.get(d)?.has(place)) continue;

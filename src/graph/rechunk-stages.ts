@@ -17,15 +17,15 @@ const TILE_BYTES_MIN = 32 * 1024;
 
 /**
  * The graph with tiles in front of every rechunk or transposition that needs more than `groupBytes` of its input for one
- * block; null when there is none, or none that tiles would help.
+ * block; null when there is none, or none that tiles of at least `tileBytesMin` would help.
  */
-export function stageRechunks(graph: Graph, groupBytes: number): Graph | null {
+export function stageRechunks(graph: Graph, groupBytes: number, tileBytesMin: number = TILE_BYTES_MIN): Graph | null {
   const layers: Layer[] = [];
   const moved: number[] = [];
   let isStaged = false;
   graph.layers.forEach((layer) => {
     const own = { ...mapInputs(layer, (input) => moved[input] as number), inline: layer.inline };
-    const tiles = own.kind === "gather" ? tilesOf(own, layers, groupBytes) : null;
+    const tiles = own.kind === "gather" ? tilesOf(own, layers, { groupBytes, tileBytesMin }) : null;
     if (tiles !== null && own.kind === "gather") {
       isStaged = true;
       layers.push(tiles);
@@ -43,7 +43,11 @@ export function stageRechunks(graph: Graph, groupBytes: number): Graph | null {
 }
 
 /** Layer of tiles between a gather and its input; null where it needs none. */
-function tilesOf(gather: Gather, layers: readonly Layer[], groupBytes: number): Layer | null {
+function tilesOf(
+  gather: Gather,
+  layers: readonly Layer[],
+  { groupBytes, tileBytesMin }: { readonly groupBytes: number; readonly tileBytesMin: number },
+): Layer | null {
   const part = gather.parts[0];
   if (gather.parts.length !== 1 || !part) return null;
   const input = layers[part.layer] as Layer; // inputs come first
@@ -58,7 +62,7 @@ function tilesOf(gather: Gather, layers: readonly Layer[], groupBytes: number): 
   const write = grow(to, from, groupBytes / size);
   const tile = read.map((n, k) => Math.min(n, write[k] as number, shape[k] as number));
   const isSame = tile.every((n, k) => n === from[k]) || tile.every((n, k) => n === to[k]);
-  if (isSame || sizeOf(tile) * size < TILE_BYTES_MIN) return null;
+  if (isSame || sizeOf(tile) * size < tileBytesMin) return null;
   const chunks = tile.map((n, k) => cut(shape[k] as number, n));
   return {
     kind: "gather",
