@@ -198,6 +198,7 @@ function coversAll(graph: Graph, { from, to, edge }: Link): boolean {
 
 /** Links of all layers, by user, then in the order of its formula; null where some cannot be said. */
 function linksOf(graph: Graph): Link[] | null {
+  if (graph.layers.some(({ kind }) => kind === "calls")) return null; // their edges are columns
   try {
     return graph.layers.flatMap((layer, from) => {
       if (layer.inline) return [];

@@ -224,7 +224,8 @@ const TOPIC = { topic: TEXT, client: TEXT };
 const WANTED: Codec<UpdateLayers["wanted"][number]> = {
   read: (value, place) => {
     const [layer, start, stop] = listOf(ANYTHING).read(value, place);
-    return [either(TEXT, INTEGER, isText).read(layer, place), INTEGER.read(start, place), INTEGER.read(stop, place)];
+    const name = typeof layer === "number" ? INTEGER.read(layer, place) : TEXT.read(layer, place);
+    return [name, INTEGER.read(start, place), INTEGER.read(stop, place)];
   },
   write: (value) => value,
 };
