@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { parseDurationMs } from "../base/index.ts";
 import { hostOfInterface } from "../comm/index.ts";
-import { config, createLogger, preload, speaksDialect } from "../config/index.ts";
+import { createLogger, speaksDialect } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
 import {
@@ -71,7 +71,6 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
     ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address")
     : undefined;
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
-  const preloads = await preload(flags.preload ?? config.texts("distributed.scheduler.preload"));
   const scheduler = await startScheduler({
     logger,
     port,
@@ -81,6 +80,7 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
     httpPrefix: flags.dashboardPrefix ?? null,
     schedulerFile: flags.schedulerFile ?? null,
     journal: flags.journal ?? null,
+    ...(flags.preload === undefined ? {} : { preload: flags.preload }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(host === undefined ? {} : { host }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: parseDurationMs(flags.idleTimeout, "--idle-timeout") }),
@@ -89,9 +89,7 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
   if (process.connected) process.on("disconnect", end);
   try {
-    await preloads.setup(scheduler);
     const reason = await scheduler.finished;
-    await preloads.teardown(scheduler);
     if (reason !== undefined) throw reason;
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);

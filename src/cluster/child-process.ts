@@ -29,7 +29,10 @@ const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./child.t
 export async function startChild(role: ChildRole, signal?: AbortSignal): Promise<Child> {
   // What was set in this process counts there too, as in Dask.
   const env = { ...process.env, DASK_INTERNAL_INHERIT_CONFIG: config.serialize() };
-  const child = spawn(process.execPath, ["--max-semi-space-size=4", ENTRY], { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = spawn(process.execPath, ["--max-semi-space-size=4", ENTRY], {
+    env,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));

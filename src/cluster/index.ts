@@ -5,6 +5,8 @@
  * @module
  */
 
+export type { AdaptOptions, ResolvedAdaptOptions } from "./adaptive.ts";
+export { Adaptive } from "./adaptive.ts";
 export type { LocalClusterOptions } from "./local-cluster.ts";
 export { LocalCluster } from "./local-cluster.ts";
 export type { BatchOptions } from "./slurm-batch.ts";

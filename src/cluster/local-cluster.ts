@@ -5,7 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArgumentError, parseBytes, UnsupportedError } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
-import { allottedCpus, config, createLogger, memoryLimitBytes, speaksDialect } from "../config/index.ts";
+import { Rpc } from "../comm/index.ts";
+import {
+  allottedCpus,
+  config,
+  createLogger,
+  memoryLimitBytes,
+  packageVersion,
+  securityFor,
+  speaksDialect,
+} from "../config/index.ts";
+import { RETIRE_WORKERS } from "../protocol/index.ts";
+import { Adaptive, type AdaptOptions } from "./adaptive.ts";
 import { type Child, startChild } from "./child-process.ts";
 
 /** Options of {@link LocalCluster.start}. */
@@ -24,6 +35,8 @@ export interface LocalClusterOptions {
 
 /** Times a worker that died is started again. */
 const RESTARTS_MAX = 5;
+/** Time that workers have to hand over what only they hold. */
+const RETIRE_MS = 600_000;
 
 /**
  * A scheduler and workers as processes of this machine. They end with `close`, with the end of a script that closes
@@ -43,6 +56,13 @@ export class LocalCluster implements ClusterHandle {
   readonly #folder: string;
   readonly #scheduler: Child;
   readonly #workers: Child[] = [];
+  /** Workers that are wanted, by name; undefined while one starts. */
+  readonly #planned = new Map<string, Child | undefined>();
+  readonly #starting = new Map<string, Promise<void>>();
+  readonly #shape: WorkerShape;
+  readonly #rpc: Rpc;
+  #nextName = 0;
+  #adaptive: Adaptive<string> | undefined;
   #isClosing = false;
   readonly #ending = new AbortController();
   #restarts = 0;
@@ -51,8 +71,11 @@ export class LocalCluster implements ClusterHandle {
   private constructor(
     scheduler: Child,
     { folder, token, tokenFile }: { readonly folder: string; readonly token: string; readonly tokenFile: string },
+    shape: WorkerShape,
   ) {
     this.#scheduler = scheduler;
+    this.#shape = shape;
+    this.#rpc = new Rpc({ version: packageVersion(), security: securityFor("client") });
     this.#folder = folder;
     this.schedulerAddress = scheduler.address;
     this.token = token;
@@ -92,19 +115,8 @@ export class LocalCluster implements ClusterHandle {
         dialect,
         temporaryFolder: secret.folder,
       });
-      cluster = new LocalCluster(scheduler, secret);
-      const common = {
-        role: "worker",
-        scheduler: scheduler.address,
-        nthreads,
-        memoryLimitBytes: limit,
-        token: secret.token,
-        dialect,
-      } as const;
-      const starts = Array.from({ length: nWorkers }, (_, i) =>
-        (cluster as LocalCluster).#addWorker((signal) => startChild({ ...common, name: String(i) }, signal)),
-      );
-      await Promise.all(starts);
+      cluster = new LocalCluster(scheduler, secret, { nthreads, memoryLimitBytes: limit, dialect });
+      await cluster.#grow(nWorkers);
       return cluster;
     } catch (error) {
       if (cluster) await cluster.close();
@@ -116,6 +128,40 @@ export class LocalCluster implements ClusterHandle {
   /** Process ids, for tests and tools. */
   get pids(): { readonly scheduler: number; readonly workers: readonly number[] } {
     return { scheduler: this.#scheduler.pid, workers: this.#workers.map(({ pid }) => pid) };
+  }
+
+  /**
+   * Have so many workers; resolves when new ones have registered, or when superfluous ones have handed over their data.
+   * Ends what {@link adapt} began.
+   * @throws {ArgumentError} a number that is none  @throws {WorkerStartError} a process did not start
+   */
+  async scale(workers: number): Promise<void> {
+    if (!Number.isInteger(workers) || workers < 0)
+      throw new ArgumentError(`scale: ${workers} workers; expected a whole number`);
+    await this.#adaptive?.stop();
+    this.#adaptive = undefined;
+    if (workers >= this.#planned.size) return this.#grow(workers);
+    const request = { op: "workers_to_close", target: workers, attribute: "name" };
+    const names = await this.#rpc.call(this.schedulerAddress, request);
+    await this.#shrink(Array.isArray(names) ? names.map(String) : []);
+  }
+
+  /** Follow the work: more workers while much waits, fewer when they idle. Ends with `scale`, its own `stop`, or `close`. */
+  adapt(options: AdaptOptions = {}): Adaptive<string> {
+    void this.#adaptive?.stop();
+    this.#adaptive = new Adaptive<string>(
+      {
+        schedulerAddress: this.schedulerAddress,
+        workersPerUnit: 1,
+        planned: () => [...this.#planned.keys()],
+        waiting: () => [...this.#planned].filter(([, child]) => child === undefined).map(([name]) => name),
+        unitsOf: (names) => names.filter((name) => this.#planned.has(name)),
+        scaleUp: (count) => this.#grow(count),
+        scaleDown: (names) => this.#shrink(names),
+      },
+      options,
+    );
+    return this.#adaptive;
   }
 
   toString(): string {
@@ -132,22 +178,60 @@ export class LocalCluster implements ClusterHandle {
     await this.close();
   }
 
-  async #addWorker(start: StartWorker): Promise<void> {
-    const worker = await start(this.#ending.signal);
-    if (this.#isClosing) return worker.stop();
+  /** Start workers until so many are wanted; resolves when all that are wanted are there. */
+  async #grow(count: number): Promise<void> {
+    while (this.#planned.size < count) {
+      const name = String(this.#nextName++);
+      this.#planned.set(name, undefined);
+      const start = this.#addWorker(name).finally(() => this.#starting.delete(name));
+      start.catch(() => undefined); // whoever waits for it below hears of it
+      this.#starting.set(name, start);
+    }
+    await Promise.all(this.#starting.values());
+  }
+
+  /** Let workers go: they hand over what only they hold, and their processes end. */
+  async #shrink(names: readonly string[]): Promise<void> {
+    const children = names.map((name) => this.#planned.get(name));
+    for (const name of names) this.#planned.delete(name);
+    const request = RETIRE_WORKERS.ask({
+      names: [...names],
+      closeWorkers: true,
+      remove: true,
+      stimulusId: `scale-${performance.now()}`,
+    });
+    RETIRE_WORKERS.parseAnswer(await this.#rpc.call(this.schedulerAddress, request, { timeoutMs: RETIRE_MS }));
+    await Promise.all(children.map((child) => child?.stop()));
+  }
+
+  async #addWorker(name: string): Promise<void> {
+    const role = { role: "worker", scheduler: this.schedulerAddress, token: this.token, name, ...this.#shape } as const;
+    let worker: Child;
+    try {
+      worker = await startChild(role, this.#ending.signal);
+    } catch (error) {
+      this.#planned.delete(name);
+      throw error;
+    }
+    if (this.#isClosing || !this.#planned.has(name)) return worker.stop();
+    this.#planned.set(name, worker);
     this.#workers.push(worker);
-    void worker.ended.then((how) => this.#workerEnded(worker, how, start));
+    void worker.ended.then((how) => this.#workerEnded(name, worker, how));
   }
 
   /** A worker that died by itself is replaced, a bounded number of times. */
-  async #workerEnded(worker: Child, how: string, start: StartWorker): Promise<void> {
+  async #workerEnded(name: string, worker: Child, how: string): Promise<void> {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
-    if (this.#isClosing || how === "exit code 0") return;
+    const isWanted = this.#planned.has(name);
+    if (this.#isClosing || !isWanted || how === "exit code 0") return void this.#planned.delete(name);
     const logger = createLogger("rsdat.cluster");
-    if (this.#restarts++ >= RESTARTS_MAX)
+    if (this.#restarts++ >= RESTARTS_MAX) {
+      this.#planned.delete(name);
       return logger.error(`worker ${worker.address} ended with ${how}; ${RESTARTS_MAX} were replaced already`);
+    }
     logger.warning(`worker ${worker.address} ended with ${how}; starting another`);
-    await this.#addWorker(start).catch((error: unknown) => {
+    this.#planned.set(name, undefined);
+    await this.#addWorker(name).catch((error: unknown) => {
       if (this.#isClosing) return;
       logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`);
     });
@@ -156,14 +240,19 @@ export class LocalCluster implements ClusterHandle {
   async #end(): Promise<void> {
     this.#isClosing = true;
     this.#ending.abort();
+    await Promise.all([this.#adaptive?.stop(), this.#rpc.close()]);
     await Promise.all(this.#workers.map((worker) => worker.stop()));
     await this.#scheduler.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
-/** Starts one worker; the signal ends the attempt. */
-type StartWorker = (signal: AbortSignal) => Promise<Child>;
+/** What all workers have in common. */
+interface WorkerShape {
+  readonly nthreads: number;
+  readonly memoryLimitBytes: number;
+  readonly dialect: boolean;
+}
 
 function count(n: number, what: string): number {
   if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`${what} is ${n}; expected a whole number above 0`);

@@ -21,6 +21,7 @@ import type { ClusterHandle } from "../client/index.ts";
 import { hostOfInterface, Rpc } from "../comm/index.ts";
 import { type ConfigTree, config, createLogger, packageVersion, securityFor, speaksDialect } from "../config/index.ts";
 import { IDENTITY, RETIRE_WORKERS, type WorkerIdentity } from "../protocol/index.ts";
+import { Adaptive, type AdaptOptions } from "./adaptive.ts";
 import { type Child, startChild } from "./child-process.ts";
 import { hostTowards } from "./reachable-host.ts";
 import { askNodeAddresses, askQueue, askRecords, cancelJobs, listJobs, submitScript } from "./slurm-commands.ts";
@@ -36,6 +37,12 @@ export interface SlurmScale {
   readonly cores?: number;
   /** Memory of all jobs together. */
   readonly memory?: string | number;
+}
+
+/** Options of `adapt`. */
+export interface SlurmAdaptOptions extends AdaptOptions {
+  readonly minimumJobs?: number;
+  readonly maximumJobs?: number;
 }
 
 /** Tasks of one job array; sites allow 1001 unless they say otherwise. */
@@ -89,6 +96,7 @@ export class SlurmCluster implements ClusterHandle {
   #submitAfterMs = 0;
   #wake: (() => void) | undefined;
   #closed: Promise<void> | undefined;
+  #adaptive: Adaptive<string> | undefined;
 
   private constructor(options: ResolvedSlurmOptions, scheduler: Child, secret: Secret, logger: Logger) {
     this.#options = options;
@@ -189,6 +197,37 @@ export class SlurmCluster implements ClusterHandle {
     if (!this.#isWatched) void this.#watch();
     this.#isWatched = true;
     this.#wake?.();
+  }
+
+  /**
+   * Follow the work: more jobs while much waits, fewer when their workers idle. `minimumJobs` and `maximumJobs` count jobs,
+   * the others workers. Ends with its own `stop`, or `close`.
+   */
+  adapt(options: SlurmAdaptOptions = {}): Adaptive<string> {
+    const { minimumJobs, maximumJobs, ...rest } = options;
+    const per = this.#options.processes;
+    void this.#adaptive?.stop();
+    this.#adaptive = new Adaptive<string>(
+      {
+        schedulerAddress: this.schedulerAddress,
+        workersPerUnit: per,
+        planned: () => this.#tracker.alive.slice(0, this.#tracker.target).map(({ id }) => id),
+        waiting: () => this.#tracker.alive.filter(({ phase }) => phase !== "joined").map(({ id }) => id),
+        unitsOf: (names) =>
+          this.#tracker.alive
+            .filter(({ phase, workers }) => phase === "joined" && workers.every((name) => names.includes(name)))
+            .map(({ id }) => id),
+        scaleUp: (jobs) => this.scale({ jobs }),
+        // Which jobs go is the tracker's choice: those that wait, then those with the fewest bytes.
+        scaleDown: (jobs) => this.scale({ jobs: Math.max(0, this.#tracker.target - jobs.length) }),
+      },
+      {
+        ...rest,
+        ...(minimumJobs === undefined ? {} : { minimum: minimumJobs * per }),
+        ...(maximumJobs === undefined ? {} : { maximum: maximumJobs * per }),
+      },
+    );
+    return this.#adaptive;
   }
 
   /**
@@ -457,6 +496,7 @@ export class SlurmCluster implements ClusterHandle {
   async #end(): Promise<void> {
     this.#ending.abort(new ClusterError("cluster-closed", "the cluster is closed"));
     this.#wake?.();
+    await this.#adaptive?.stop();
     await this.#turns;
     const now = performance.now();
     const all = this.jobs.map(({ id }) => id);

@@ -12,7 +12,7 @@ export type { KeptLogs, LogRecord } from "./kept-logs.ts";
 export { keepLogs } from "./kept-logs.ts";
 export type { ConfigValue } from "./literal.ts";
 export { interpretValue } from "./literal.ts";
-export { createLogger, levelOf, systemClock } from "./logger.ts";
+export { createLogger, levelFor, levelOf, systemClock } from "./logger.ts";
 export type { Preloads } from "./preload.ts";
 export { preload } from "./preload.ts";
 export { ProcessFigures } from "./process-figures.ts";

@@ -19,9 +19,8 @@ const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
  * @throws {ConfigError} what is set is no level
  */
 export function createLogger(name: string, fallback: LogLevel = "warning"): Logger {
-  const wanted = levelIn(process.env["RSDAT_LOG"] ?? "", name) ?? config.text("rsdat.log-level") ?? fallback;
   const sink = pino(
-    { name, level: PINO_LEVEL[levelOf(wanted)], base: { name } },
+    { name, level: PINO_LEVEL[levelFor(name, fallback)], base: { name } },
     pino.destination({ fd: 2, sync: true }),
   );
   return {
@@ -30,6 +29,11 @@ export function createLogger(name: string, fallback: LogLevel = "warning"): Logg
     warning: (message, details) => sink.warn(details ?? {}, message),
     error: (message, details) => sink.error(details ?? {}, message),
   };
+}
+
+/** The least level that a logger of this name writes. @throws {ConfigError} what is set is no level */
+export function levelFor(name: string, fallback: LogLevel = "warning"): LogLevel {
+  return levelOf(levelIn(process.env["RSDAT_LOG"] ?? "", name) ?? config.text("rsdat.log-level") ?? fallback);
 }
 
 /** @throws {ConfigError} not a level */

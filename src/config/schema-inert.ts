@@ -15,6 +15,12 @@ const ROWS: readonly Row[] = [
   ["array.rechunk.threshold", "number", 4, NO_PASSES],
   ["array.slicing.split-large-chunks", "boolean", null, "an index gives chunks of the size that its source has"],
   ["distributed.scheduler.bandwidth", "bytes", 100_000_000, "places are chosen by bytes moved, not by time assumed"],
+  [
+    "distributed.scheduler.default-task-durations",
+    "mapping",
+    { "rechunk-split": "1us", "split-shuffle": "1us", "split-taskshuffle": "1us", "split-stage": "1us" },
+    "durations are measured on every worker; where none is, distributed.scheduler.unknown-task-duration counts",
+  ],
   ["distributed.scheduler.preload-argv", "list", [], "preloaded modules read process.argv"],
   ["distributed.worker.preload-argv", "list", [], "preloaded modules read process.argv"],
   ["distributed.worker.memory.target", "fraction", 0.6, PLANNED_SPILL],

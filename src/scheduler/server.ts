@@ -9,8 +9,10 @@ import {
   createLogger,
   type KeptLogs,
   keepLogs,
+  type Preloads,
   ProcessFigures,
   packageVersion,
+  preload,
   securityFor,
   speaksDialect,
   systemClock,
@@ -49,6 +51,8 @@ export interface SchedulerOptions {
   readonly schedulerFile?: string | null;
   /** Port of `/health` and `/json/…`; null: none. */
   readonly httpPort?: number | null;
+  /** Modules to import first. Default `distributed.scheduler.preload`. */
+  readonly preload?: readonly string[];
   /** Path under which these pages are served too. */
   readonly httpPrefix?: string | null;
   /** Time that a graph of a Python client waits for a Python worker. Default 5 minutes. */
@@ -110,6 +114,7 @@ class Server implements SchedulerServer {
   readonly #context: RequestContext;
   readonly #finished = Promise.withResolvers<unknown>();
   #coordination: Coordination | undefined;
+  #preloads: Preloads | undefined;
   #listener: Listener | undefined;
   #http: { readonly port: number; close(): Promise<void> } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -125,7 +130,8 @@ class Server implements SchedulerServer {
       length: config.number("distributed.admin.log-length") ?? Number.POSITIVE_INFINITY,
     });
     this.#logger = this.#logs.logger;
-    this.#rpc = new Rpc({ ...this.#handshake(), logger: this.#logger });
+    const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
+    this.#rpc = new Rpc({ ...this.#handshake(), timeoutMs, logger: this.#logger });
     this.#hub = new Hub({
       clock,
       logger: this.#logger,
@@ -174,6 +180,7 @@ class Server implements SchedulerServer {
   }
 
   async start(): Promise<void> {
+    this.#preloads = await preload(this.#options.preload ?? config.texts("distributed.scheduler.preload"));
     const { host = "127.0.0.1", port = PORT, httpPort = null, schedulerFile = null } = this.#options;
     const published = new Published(this.#hub);
     const coordination = new Coordination(this.#hub, this.#options.clock ?? systemClock);
@@ -216,6 +223,7 @@ class Server implements SchedulerServer {
     this.#logger.info(`scheduler at ${this.address}`);
     if (this.#http) this.#logger.info(`pages at http://${host}:${this.#http.port}`);
     await restoration?.start();
+    await this.#preloads.setup(this);
   }
 
   /** The former life of this scheduler, if it keeps a journal. */
@@ -268,6 +276,7 @@ class Server implements SchedulerServer {
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;
     if (schedulerFile) rmSync(schedulerFile, { force: true });
+    await this.#preloads?.teardown(this);
     this.#finished.resolve(reason);
   }
 

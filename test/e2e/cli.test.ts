@@ -89,7 +89,9 @@ test("a nanny kills a worker that takes too much memory; one whose lifetime is o
   await using scheduler = startRsdat(["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]);
   const [, address = ""] = await scheduler.waitFor(/scheduler at (tcp:[\d./:]+)/);
   const flags = ["worker", address, "--nanny", "--nthreads", "1", "--memory-limit", "400MiB", "--allow-insecure"];
-  await using nanny = startRsdat([...flags, "--name", "greedy"]);
+  await using nanny = startRsdat([...flags, "--name", "greedy"], {
+    env: { DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE: "0.9" },
+  });
   await nanny.waitFor(/registered to/);
   await using client = await Client.connect(address);
   const greedy = await client.submit(
@@ -103,11 +105,13 @@ test("a nanny kills a worker that takes too much memory; one whose lifetime is o
     [],
     { pure: false, workers: ["greedy"] },
   );
-  await nanny.waitFor(/of memory, over 380\D.*it is killed/);
+  await nanny.waitFor(/of memory, over 360\D.*it is killed/);
   client.cancel([greedy], { force: true });
   await nanny.waitFor(/starting it again \(1 of 5\)[\s\S]*registered to/);
   expect(await (await client.submit(() => 7, [], { pure: false })).result()).toBe(7);
-  await using reborn = startRsdat([...flags, "--name", "mortal", "--lifetime", "1s", "--lifetime-restart"]);
+  await using reborn = startRsdat([...flags, "--name", "mortal"], {
+    env: { DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION: "1s", DASK_DISTRIBUTED__WORKER__LIFETIME__RESTART: "True" },
+  });
   await reborn.waitFor(/lifetime is over; starting it again[\s\S]*registered to/);
   reborn.process.kill("SIGTERM");
   expect(await reborn.exit, reborn.output()).toBe(0);
@@ -136,19 +140,8 @@ test("preloaded modules are set up and torn down; a worker has pages; log levels
   ]);
   const [, address = ""] = await scheduler.waitFor(/SETUP (tcp:[\d./:]+)/);
   await using worker = startRsdat(
-    [
-      "worker",
-      address,
-      "--nthreads",
-      "1",
-      "--memory-limit",
-      "512MiB",
-      "--dashboard-address",
-      ":0",
-      "--preload",
-      module,
-    ],
-    { env: { RSDAT_LOG: "rsdat.worker=info,error" } },
+    ["worker", address, "--nthreads", "1", "--memory-limit", "512MiB", "--dashboard-address", ":0"],
+    { env: { RSDAT_LOG: "rsdat.worker=info,error", DASK_DISTRIBUTED__WORKER__PRELOAD: `['${module}']` } },
   );
   const [, pages = ""] = await worker.waitFor(/metrics at (http:[\d./:]+)\/metrics/);
   expect(await (await fetch(`${pages}/health`)).text()).toBe("ok");

@@ -1,5 +1,6 @@
 /** Opening Zarr stores: one object where metadata are consolidated, else one per variable; never one per chunk. */
 import { isRsdatError, MetadataError, NotFoundError, type RsdatError } from "../../base/index.ts";
+import { config } from "../../config/index.ts";
 import type { DType, Scalar } from "../../dtype/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import { plainByteKernels } from "../codecs/index.ts";
@@ -11,7 +12,7 @@ import { decodeZarr, fetchZarr } from "./fetch.ts";
 import { fillScalar } from "./fill.ts";
 import { isObject, type LooseObject, parseLooseJson } from "./json.ts";
 import { parseArrayV2, parseArrayV3, parseGroup } from "./metadata.ts";
-import { type ArrayModel, type Attributes, METADATA_BYTES_MAX } from "./model.ts";
+import { type ArrayModel, type Attributes, CHUNK_BYTES_MAX, METADATA_BYTES_MAX } from "./model.ts";
 import { planZarrRead, readZarrSync } from "./read.ts";
 import { restoreFolder } from "./stage.ts";
 
@@ -333,7 +334,7 @@ function groupInfo(base: URL, group: GroupDocument, of: Members): ZarrGroupInfo 
 function arrayInfo(node: Omit<Node, "isGroup">, url: string, options: OpenZarrOptions): ZarrArrayInfo {
   const context = {
     place: url,
-    ...(options.chunkBytesMax === undefined ? {} : { chunkBytesMax: options.chunkBytesMax }),
+    chunkBytesMax: options.chunkBytesMax ?? config.bytes("rsdat.io.max-block-bytes") ?? CHUNK_BYTES_MAX,
   };
   const model = node.v3
     ? parseArrayV3(node.v3, context)

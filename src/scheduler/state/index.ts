@@ -4,8 +4,8 @@
  * Imports: base, graph; protocol (types).
  * @module
  */
-export type { AdaptiveLoad, AdaptiveWorker, Recommendation } from "./adaptive.ts";
-export { AdaptivePolicy, adaptiveTarget, workersToClose } from "./adaptive.ts";
+export type { AdaptiveLoad, AdaptiveWorker } from "./adaptive.ts";
+export { adaptiveTarget, workersToClose } from "./adaptive.ts";
 export type {
   ClientId,
   Language,

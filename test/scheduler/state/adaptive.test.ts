@@ -2,12 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import {
-  type AdaptiveLoad,
-  AdaptivePolicy,
-  adaptiveTarget,
-  workersToClose,
-} from "../../../src/scheduler/state/index.ts";
+import { AdaptivePolicy } from "../../../src/cluster/adaptive-policy.ts";
+import { type AdaptiveLoad, adaptiveTarget, workersToClose } from "../../../src/scheduler/state/index.ts";
 
 interface Step {
   readonly target: number;

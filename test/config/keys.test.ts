@@ -1,0 +1,237 @@
+/**
+ * Every key of the schema: set it, and something changes, or it says why nothing does. A key's row gives what to read with
+ * and without it; behaviour behind a setting that is only handed on is tested where it lives, which the row names.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { Rpc } from "../../src/comm/index.ts";
+import { array, Client } from "../../src/index.ts";
+import "../../src/register.ts";
+import { silentLogger } from "../../src/base/index.ts";
+import { workerOptions } from "../../src/cli/worker.ts";
+import { dashboardLinkOf } from "../../src/client/operate.ts";
+import { adaptiveOptions } from "../../src/cluster/adaptive.ts";
+import {
+  Config,
+  type ConfigValue,
+  computeThreads,
+  config,
+  levelFor,
+  memoryLimitBytes,
+  SCHEMA,
+  securityFor,
+  spillSetting,
+} from "../../src/config/index.ts";
+import { desiredWorkers } from "../../src/scheduler/adaptive.ts";
+import type { Hub } from "../../src/scheduler/hub.ts";
+import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { machineSettings, pageGroups } from "../../src/scheduler/settings.ts";
+import { Worker } from "../../src/worker/index.ts";
+import { workerLimits } from "../../src/worker/limits.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rsdat-keys-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const PEM = "-----BEGIN CERTIFICATE-----\nnone\n";
+const limits = () =>
+  workerLimits({ budgetBytes: 1000, threads: 1 }, { address: "w", isForeign: false, resources: undefined });
+const worker = () => workerOptions("tcp://h:1", { nanny: false });
+/** A scheduler with forty ready tasks that nobody has timed, and no worker. */
+const waiting = () =>
+  desiredWorkers({
+    workers: new Map(),
+    machine: { views: { counts: () => ({ tasks: { queued: 40, "no-worker": 0 } }), workers: () => [] } },
+  } as unknown as Hub); // what the function reads of it
+const tls = (role: "scheduler" | "worker" | "client") => {
+  using _ca = config.set({
+    "distributed.comm.tls.ca-file": config.text("distributed.comm.tls.ca-file") ?? PEM,
+    [`distributed.comm.tls.${role}.cert`]: config.text(`distributed.comm.tls.${role}.cert`) ?? PEM,
+  });
+  return securityFor(role).tls;
+};
+/** What a scheduler of this process does with its setting, as far as it can be seen at once. */
+const lived = async (): Promise<string> => {
+  await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
+  return await Promise.race([
+    scheduler.finished.then(() => "ended"),
+    new Promise<string>((resolve) => setTimeout(resolve, 300, "lives")),
+  ]);
+};
+
+type Row = readonly [value: ConfigValue, read: () => unknown, provenIn?: string];
+
+const ROWS: Readonly<Record<string, Row>> = {
+  "temporary-directory": [folder, () => spillSetting()?.folder],
+  "num-workers": [3, () => computeThreads()],
+  scheduler: ["synchronous", () => computeThreads(config, { ...FACTS })],
+  "array.chunk-size": ["1MiB", () => array.zeros([4096, 4096]).chunks[0]?.length],
+  "distributed.scheduler.allowed-failures": [0, () => machineSettings().allowedFailures, "test/scheduler/state"],
+  "distributed.scheduler.worker-ttl": ["1s", () => machineSettings().workerTtlMs, "test/scheduler/state"],
+  "distributed.scheduler.worker-saturation": [2, () => machineSettings().saturation, "saturation.test.ts"],
+  "distributed.scheduler.work-stealing": [false, () => machineSettings().stealing, "saturation.test.ts"],
+  "distributed.scheduler.unknown-task-duration": ["4s", waiting],
+  "distributed.scheduler.idle-timeout": ["40ms", lived],
+  "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],
+  "distributed.scheduler.http.routes": [["distributed.http.health"], () => [...pageGroups()]],
+  "distributed.worker.resources": [{ GPU: 2 }, () => worker().resources],
+  "distributed.worker.lifetime.stagger": [
+    "5s",
+    () => workerOptions("tcp://h:1", { nanny: false, lifetime: "1h" }).lifetimeMs,
+  ],
+  "distributed.worker.memory.transfer": [0.5, () => limits().incomingBytesMax],
+  "distributed.worker.connections.outgoing": [3, () => limits().incomingCountMax],
+  "distributed.worker.transfer.message-bytes-limit": ["1MB", () => limits().messageBytesMax],
+  "distributed.comm.require-encryption": [
+    true,
+    () => {
+      using _tls = config.set({ "distributed.comm.tls": { "ca-file": PEM, client: { cert: PEM } } });
+      return securityFor("client").requiresEncryption;
+    },
+    "test/comm/tls.test.ts",
+  ],
+  "distributed.comm.tls.ca-file": [`${PEM}a`, () => tls("client")?.ca],
+  "distributed.comm.tls.ciphers": ["ECDHE", () => tls("client")?.ciphers],
+  "distributed.comm.tls.min-version": [1.3, () => tls("client")?.minVersion, "test/comm/tls.test.ts"],
+  "distributed.comm.tls.max-version": [1.2, () => tls("client")?.maxVersion, "test/comm/tls.test.ts"],
+  ...Object.fromEntries(
+    (["scheduler", "worker", "client"] as const).flatMap((role) => [
+      [`distributed.comm.tls.${role}.cert`, [`${PEM}c`, () => tls(role)?.cert, "test/interop/tls.test.ts"]],
+      [`distributed.comm.tls.${role}.key`, [`${PEM}k`, () => tls(role)?.key, "test/interop/tls.test.ts"]],
+    ]),
+  ),
+  "distributed.adaptive.interval": ["3s", () => adaptiveOptions().intervalMs, "test/e2e/adaptive.test.ts"],
+  "distributed.adaptive.minimum": [2, () => adaptiveOptions().minimum, "test/e2e/adaptive.test.ts"],
+  "distributed.adaptive.maximum": [7, () => adaptiveOptions().maximum, "test/e2e/adaptive.test.ts"],
+  "distributed.adaptive.wait-count": [9, () => adaptiveOptions().waitCount, "adaptive.test.ts"],
+  "distributed.adaptive.target-duration": ["1s", waiting],
+  "distributed.dashboard.link": [
+    "/proxy/{port}/status",
+    () => dashboardLinkOf("tcp://h:1", new Map([["dashboard", 8787]])),
+  ],
+  "jobqueue.slurm": [{ cores: 3 }, () => config.get("jobqueue.slurm"), "test/cluster/slurm-options.test.ts"],
+  "rsdat.memory-limit": ["1GiB", () => memoryLimitBytes()],
+  "rsdat.spill.limit": [0, () => spillSetting(folder)],
+  "rsdat.log-level": ["info", () => levelFor("rsdat.test")],
+};
+
+const FACTS = { env: {}, read: () => null, cores: 4, affinity: 4, freeBytes: 2 ** 33 };
+
+/** Keys whose change is seen only in a process of its own: the test that sets them there. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "distributed.worker.preload": "test/e2e/cli.test.ts",
+  "distributed.worker.lifetime.duration": "test/e2e/cli.test.ts",
+  "distributed.worker.lifetime.restart": "test/e2e/cli.test.ts",
+  "distributed.worker.memory.pause": "below",
+  "distributed.worker.memory.terminate": "test/e2e/cli.test.ts",
+  "distributed.worker.memory.monitor-interval": "below",
+  "distributed.worker.connections.incoming": "below",
+  "distributed.comm.timeouts.connect": "below",
+  "distributed.comm.socket-backlog": "handed to listen",
+  "distributed.admin.log-length": "below",
+  "distributed.scheduler.no-workers-timeout": "test/scheduler/state",
+  "rsdat.io.max-block-bytes": "test/io",
+  "rsdat.kernels.wide": "test/executor/wide.test.ts",
+  "rsdat.accounting": "test/report/accounting.test.ts",
+};
+
+describe("keys that something follows from", () => {
+  test("each has a row", () => {
+    const active = Object.keys(SCHEMA).filter((key) => !SCHEMA[key]?.isInert);
+    expect(active.filter((key) => !ROWS[key] && !ELSEWHERE[key])).toEqual([]);
+    expect([...Object.keys(ROWS), ...Object.keys(ELSEWHERE)].filter((key) => !active.includes(key))).toEqual([]);
+  });
+
+  test.each(Object.entries(ROWS))("%s", async (key, [value, read]) => {
+    const before = await read();
+    using _set = config.set({ [key]: value });
+    const after = await Promise.resolve()
+      .then(read)
+      .catch((error: unknown) => String(error));
+    expect(after).not.toEqual(before);
+  });
+});
+
+/** A scheduler and a worker in this process, under settings. */
+async function together<T>(
+  settings: Record<string, ConfigValue>,
+  look: (scheduler: SchedulerServer) => Promise<T>,
+): Promise<T> {
+  using _set = config.set(settings);
+  await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
+  await using _worker = await Worker.start({
+    scheduler: scheduler.address,
+    nthreads: 1,
+    memoryLimitBytes: 2 ** 29,
+    logger: silentLogger,
+  });
+  return await look(scheduler);
+}
+
+describe("in one process", () => {
+  test("a worker pauses at its fraction of memory, as often as it looks", async () => {
+    const ballast = Buffer.alloc(400e6, 1); // bytes that no plan knows of
+    const settings = { "distributed.worker.memory.monitor-interval": "10ms" };
+    const status = (scheduler: SchedulerServer): string | undefined => scheduler.views.workers()[0]?.status;
+    await together({ ...settings, "distributed.worker.memory.pause": 1e-6 }, async (scheduler) => {
+      await expect.poll(() => status(scheduler)).toBe("paused");
+    });
+    await together({ ...settings, "distributed.worker.memory.pause": false }, async (scheduler) => {
+      await expect.poll(() => status(scheduler)).toBe("running");
+    });
+    // It does not look for an hour.
+    const rare = { "distributed.worker.memory.monitor-interval": "1h", "distributed.worker.memory.pause": 1e-6 };
+    await together(rare, async (scheduler) => {
+      await expect.poll(() => status(scheduler)).toBe("running");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(status(scheduler)).toBe("running");
+    });
+    expect(ballast.length).toBe(400e6);
+  });
+
+  test("a worker that may answer nobody at once is busy", async () => {
+    await together({ "distributed.worker.connections.incoming": 0 }, async (scheduler) => {
+      await using rpc = new Rpc();
+      const address = scheduler.views.workers()[0]?.facts.address ?? "";
+      expect(await rpc.call(address, { op: "get_data", keys: [], who: null })).toEqual(new Map([["status", "busy"]]));
+    });
+  });
+
+  test("a scheduler keeps as many records of its log as it is told", async () => {
+    await together({ "distributed.admin.log-length": 1 }, async (scheduler) => {
+      await using rpc = new Rpc();
+      expect(await rpc.call(scheduler.address, { op: "get_logs", n: 10 })).toHaveLength(1);
+    });
+  });
+
+  test("a client gives up after the time to connect", async () => {
+    using _set = config.set({ "distributed.comm.timeouts.connect": "150ms" });
+    await expect(Client.connect("tcp://127.0.0.1:9")).rejects.toMatchObject({
+      code: "connect-timeout",
+      message: expect.stringContaining("within 0.15 s"),
+    });
+  });
+});
+
+test("settings without an effect, and unknown names of ours, are told once with what to do", () => {
+  const told: string[] = [];
+  const own = new Config({ DASK_ROOT_CONFIG: folder, HOME: folder, DASK_RSDAT__MEMORY_LIMT: "1GiB" }, (m) =>
+    told.push(m),
+  );
+  const inert = Object.entries(SCHEMA).filter(([, { isInert }]) => isInert);
+  expect(inert.length).toBeGreaterThan(30);
+  for (const [key, { default: value }] of inert) {
+    // What it is anyway says nothing; anything else is told, once.
+    own.set({ [key]: value })[Symbol.dispose]();
+    own.set({ [key]: "something else" })[Symbol.dispose]();
+    own.set({ [key]: "something else" })[Symbol.dispose]();
+  }
+  expect(own.get("rsdat.memory-limit")).toBe("auto");
+  expect(told).toEqual([
+    ...inert.map(([key, { about }]) => `configuration ${key} has no effect here: ${about}`),
+    "configuration rsdat.memory-limt is unknown; did you mean rsdat.memory-limit?",
+  ]);
+  // Unknown names of others are theirs.
+  own.set({ "distributed.no-such": 1, elsewhere: 2, "rsdat.zzzzzzzzzzzz": 3 });
+  expect(told.at(-1)).toMatch(/^configuration rsdat.zzzzzzzzzzzz is unknown; there are rsdat/);
+});
