@@ -1,6 +1,6 @@
 /** One run at the coordinator: which keys its callers want, how far it is, what it tells them. */
 import type { ErrorRecord } from "../base/index.ts";
-import { Graph, type Key, type Layer, type TaskEdges, type TaskId, taskEdges, taskOrder } from "../graph/index.ts";
+import { Graph, type Key, type Layer, type TaskId, TaskWalk } from "../graph/index.ts";
 import type { BlockPlace, RunRequest } from "./messages.ts";
 
 /** What one caller has of a run, and still waits for. */
@@ -32,9 +32,10 @@ export class Run {
   readonly groups: readonly Group[];
   readonly request: RunRequest;
   readonly graph: Graph;
-  readonly edges: TaskEdges;
-  /** Tasks in rank order. */
-  readonly order: Uint32Array;
+  /** Wanted tasks, each once. */
+  readonly wanted: readonly TaskId[];
+  /** Their order, not begun. */
+  readonly walk: TaskWalk;
   /** Tasks to run: held blocks are none. */
   readonly total: number;
   /** Wanted keys whose blocks other tasks read too. */
@@ -54,13 +55,10 @@ export class Run {
       request.layers.map((layer) => renamed(layer, request.groups[0]?.id ?? 0, taken)),
       request.outputs,
     );
-    this.edges = taskEdges(this.graph);
-    this.order = taskOrder(this.graph);
-    this.total = this.order.reduce(
-      (n, t) => n + (this.graph.layer(this.graph.locate(t).layer).kind === "held" ? 0 : 1),
-      0,
-    );
     const wanted = this.graph.wanted();
+    this.wanted = Array.from(new Set(wanted.flat()));
+    this.walk = new TaskWalk(this.graph, this.wanted);
+    this.total = this.walk.total - neededHeld(this.graph, this.walk);
     this.groups = request.groups.map(
       ({ id, outputs }) =>
         new Group(
@@ -71,11 +69,8 @@ export class Run {
           ),
         ),
     );
-    const { dependentsStart: start } = this.edges;
-    const read = this.graph
-      .wanted()
-      .flat()
-      .filter((t) => (start[t + 1] as number) > (start[t] as number)); // one row per task
+    const users: TaskId[] = [];
+    const read = this.wanted.filter((task) => this.walk.edges.dependents(task, users) > 0);
     this.inputs = new Set(read.map((t) => this.graph.key(t)));
   }
 
@@ -83,6 +78,16 @@ export class Run {
   names(): string[] {
     return this.graph.layers.filter((layer) => !layer.inline && layer.kind !== "held").map((layer) => layer.name);
   }
+}
+
+/** Held blocks that the wanted ones need. */
+function neededHeld(graph: Graph, walk: TaskWalk): number {
+  let count = 0;
+  graph.layers.forEach(({ kind }, index) => {
+    if (kind !== "held") return;
+    for (let i = 0; i < graph.count(index); i++) if (walk.isNeeded(graph.base(index) + i)) count++;
+  });
+  return count;
 }
 
 function renamed(layer: Layer, id: number, taken: (name: string) => boolean): Layer {

@@ -5,12 +5,9 @@ import {
   decodeTaskSpec,
   type Graph,
   type Key,
-  simulatePeaks,
-  type TaskEdges,
   type TaskId,
   type TaskSpec,
-  taskEdges,
-  taskOrder,
+  TaskWalk,
 } from "../graph/index.ts";
 import {
   failureOf,
@@ -36,17 +33,16 @@ const EXPAND_MS = 600_000;
 
 /** `update-layers`: our own dialect. @throws {RemoteProtocolError} the layers or what is wanted of them make no sense */
 export function submitLayers(hub: Hub, client: Pick<ConnectedClient, "id">, message: UpdateLayers): void {
-  const { graph, edges, order } = readGraph(message.layers);
+  const { graph, walk, wanted } = readGraph(message);
   const least = message.annotations.get("least_bytes");
   hub.feed({
     type: "submit-layers",
     stimulusId: message.stimulusId,
     client: client.id,
     graph,
-    edges,
-    order,
-    wanted: message.wanted.flatMap((range) => wantedTasks(graph, range)),
-    leastBytes: typeof least === "number" && least >= 0 ? least : leastBytes(graph),
+    walk,
+    wanted,
+    leastBytes: typeof least === "number" && least >= 0 ? least : 0,
     placement: placementOf(message.annotations, null),
     retries: numberIn(message.annotations, "retries") ?? 0,
     priority: numberIn(message.annotations, "priority") ?? 0,
@@ -55,16 +51,16 @@ export function submitLayers(hub: Hub, client: Pick<ConnectedClient, "id">, mess
 
 interface ReadGraph {
   readonly graph: Graph;
-  readonly edges: TaskEdges;
-  readonly order: Uint32Array;
+  readonly walk: TaskWalk;
+  readonly wanted: readonly TaskId[];
 }
 
-/** The graph and its order; whatever is wrong with it is the client's mistake. */
-function readGraph(layers: Uint8Array): ReadGraph {
+/** The graph, what is wanted of it, and the beginning of its order; whatever is wrong with it is the client's mistake. */
+function readGraph({ layers, wanted: ranges }: UpdateLayers): ReadGraph {
   try {
     const graph = decodeGraph(layers);
-    const edges = taskEdges(graph);
-    return { graph, edges, order: taskOrder(graph) };
+    const wanted = ranges.flatMap((range) => wantedTasks(graph, range));
+    return { graph, wanted, walk: new TaskWalk(graph, wanted) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new RemoteProtocolError(`update-layers: the graph makes no sense: ${why}`, { cause });
@@ -78,14 +74,6 @@ function wantedTasks(graph: Graph, [name, start, stop]: UpdateLayers["wanted"][n
     throw new RemoteProtocolError(`wanted [${start}, ${stop}) of layer ${String(name)}: the graph has no such blocks`);
   }
   return Array.from({ length: stop - start }, (_, i) => graph.base(layer) + start + i);
-}
-
-function leastBytes(graph: Graph): number {
-  const edges = taskEdges(graph);
-  const order = taskOrder(graph);
-  const workspace = new Float64Array(graph.taskCount);
-  for (const task of order) workspace[task] = graph.expand(task).spec.workspace;
-  return simulatePeaks(graph, order, edges, 1, workspace).least;
 }
 
 /** `update-graph`: resolves when the machine has its tasks, or has told the client why it cannot have them. */

@@ -3,7 +3,7 @@
  * everything else a shell can report or must do is named here. `now` is monotonic milliseconds, given by the shell.
  */
 import type { RsdatError } from "../../base/index.ts";
-import type { Graph, Key, TaskEdges, TaskId, TaskSpec } from "../../graph/index.ts";
+import type { Graph, Key, TaskId, TaskSpec, TaskWalk } from "../../graph/index.ts";
 import type {
   ComputeTask,
   SchedulerToClient,
@@ -132,7 +132,7 @@ export type SchedulerEvent =
   | (EventBase & { readonly type: "client-left"; readonly client: ClientId })
   /**
    * A symbolic graph; its tasks are never objects. Layers that are already known by name are shared.
-   * `leastBytes` is the plan's. Results of `wanted` are kept until the client releases them.
+   * `leastBytes` is the plan's, 0 where there is none. Results of `wanted` are kept until the client releases them.
    */
   | (EventBase & {
       readonly type: "submit-layers";
@@ -140,9 +140,8 @@ export type SchedulerEvent =
       readonly graph: Graph;
       readonly wanted: readonly TaskId[];
       readonly leastBytes: number;
-      /** Edges and rank order of the graph, if they are at hand. */
-      readonly edges?: TaskEdges;
-      readonly order?: Uint32Array;
+      /** The order of what is wanted of the graph, not begun; made here if absent. */
+      readonly walk?: TaskWalk;
       readonly placement: Placement;
       readonly retries: number;
       readonly priority: number;

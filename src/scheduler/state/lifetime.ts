@@ -75,7 +75,7 @@ export function addBatch(
   const twins = twinsIn(graph);
   const generation = core.nextGeneration++;
   const free = core.batches.indexOf(undefined);
-  const walk = new TaskWalk(graph, wanted);
+  const walk = event.walk ?? new TaskWalk(graph, wanted);
   const pageCount = Math.ceil(graph.taskCount / PAGE);
   const order = new RankOrder();
   const batch: LayerBatch = {

@@ -167,13 +167,6 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
       placement: ANYWHERE,
       retries: 0,
       priority: 0,
-      edges: {
-        start: Uint32Array.of(0, 0),
-        dependencies: new Uint32Array(0),
-        dependentsStart: Uint32Array.of(0, 0),
-        dependents: new Uint32Array(0),
-      },
-      order: Uint32Array.of(0),
     });
     expect(d.toClients.at(-1)?.message.op).toBe("task-erred");
     return graph.key(0);

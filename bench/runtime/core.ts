@@ -1,0 +1,292 @@
+/**
+ * What does the scheduler's machine cost by itself? Workers answer at once and cost nothing: microseconds per task inside
+ * `handle`, from the submission to the last release, at 16 and at 4096 workers; bytes of state per task while a graph is
+ * under way; and the way of a graph of a million tasks from the client's expression to a machine that has sent the first.
+ * `node --expose-gc bench/runtime/core.ts` prints all.
+ */
+import {
+  blockwiseNode,
+  type Chunks,
+  decodeGraph,
+  encodeGraph,
+  Graph,
+  type KernelCall,
+  type Layer,
+  type LayerNode,
+  layerInputs,
+  mapInputs,
+  rechunkNode,
+  reduceNode,
+  sourceNode,
+  TaskWalk,
+} from "../../src/graph/index.ts";
+import { failureOf } from "../../src/protocol/index.ts";
+import {
+  ANYWHERE,
+  Scheduler,
+  type SchedulerEvent,
+  type SchedulerInstruction,
+  type TaskRun,
+} from "../../src/scheduler/state/index.ts";
+import { median } from "../contract.ts";
+
+/** One measurement. */
+export interface CoreFigure {
+  readonly id: string;
+  readonly tasks: number;
+  readonly workers: number;
+  /** Microseconds inside `handle` per task. */
+  readonly usPerTask: number;
+  /** Largest bytes of state per task, looked at a few times during the run; NaN without `--expose-gc`. */
+  readonly bytesPerTask: number;
+}
+
+/** The way of one graph into the machine. */
+export interface SubmitFigure {
+  readonly tasks: number;
+  readonly wireBytes: number;
+  readonly buildMs: number;
+  readonly encodeMs: number;
+  readonly decodeMs: number;
+  readonly machineMs: number;
+  /** Bytes of state per task when the first tasks were sent. */
+  readonly bytesPerTask: number;
+}
+
+type Bare = SchedulerEvent extends infer E ? (E extends SchedulerEvent ? Omit<E, "now" | "stimulusId"> : never) : never;
+
+/** Sum of the inputs. */
+function sumCall(count: number): KernelCall {
+  const inputs = Array.from({ length: count }, () => "float32" as const);
+  const nodes: KernelCall["kernel"]["nodes"] = [
+    ...inputs.map((dtype, slot) => ({ op: "in" as const, slot, dtype })),
+    ...inputs.slice(1).map((dtype, i) => ({ op: "add" as const, a: i === 0 ? 0 : count + i - 1, b: i + 1, dtype })),
+  ];
+  return { kernel: { inputs, params: [], sets: [], nodes, outputs: [nodes.length - 1] }, params: [], sets: [] };
+}
+
+const SUM = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
+
+function grid(tasks: number): Chunks {
+  const side = Math.round(Math.sqrt(tasks));
+  return [new Array<number>(side).fill(10), new Array<number>(Math.round(tasks / side)).fill(10)];
+}
+
+function source(name: string, chunks: Chunks): LayerNode {
+  return sourceNode({ source: name, dtype: "float32", chunks, scratchBytes: 0 });
+}
+
+function add(nodes: readonly LayerNode[], chunks: Chunks): LayerNode {
+  return blockwiseNode(
+    "add",
+    sumCall(nodes.length),
+    nodes.map((layer) => ({ layer, axes: [0, 1] })),
+    chunks,
+  );
+}
+
+function sum(layer: LayerNode, chunks: Chunks, splitEvery: number): LayerNode {
+  return reduceNode("sum", sumCall(1), SUM, [{ layer, axes: [0, 1] }], chunks, {
+    reduced: [0, 1],
+    keepdims: false,
+    splitEvery,
+  });
+}
+
+/** Tasks without dependencies, all of them wanted. */
+function independent(tasks: number): LayerNode {
+  return source("independent", grid(tasks));
+}
+
+/** Sources, each read by one elementwise task and that by one partial sum, summed by a tree. */
+function tree(tasks: number): LayerNode {
+  const chunks = grid(tasks / 3.07);
+  return sum(add([source("a", chunks)], chunks), chunks, 4);
+}
+
+/** Every node a layer with tasks of its own: nothing is fused, so that the machine has work to do. */
+function graphOf(output: LayerNode): Graph {
+  const index = new Map<LayerNode, number>();
+  const layers: Layer[] = [];
+  const visit = (node: LayerNode): number => {
+    const known = index.get(node);
+    if (known !== undefined) return known;
+    for (const input of layerInputs(node.layer)) visit(input);
+    layers.push({ ...mapInputs(node.layer, (ref) => index.get(ref) as number), inline: false });
+    index.set(node, layers.length - 1);
+    return layers.length - 1;
+  };
+  return new Graph(layers, [visit(output)]);
+}
+
+/** Elementwise layers and shifted cuts over each other. */
+function layered(tasks: number): LayerNode {
+  const depth = 6;
+  const chunks = grid(tasks / depth);
+  const shifted = chunks.map((sizes) => [5, ...sizes.slice(1), 5]);
+  let node = source("layered", chunks);
+  for (let i = 1; i < depth; i++) node = rechunkNode(node, i % 2 === 1 ? shifted : chunks);
+  return sum(node, node.layer.chunks, 8);
+}
+
+/** The shapes that are measured. */
+export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = { independent, tree, layered };
+
+/** Processor time of this thread: other work on the machine does not count. */
+function threadUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
+/** Machine and workers that answer at once. */
+class Loop {
+  readonly scheduler: Scheduler;
+  handleUs = 0;
+  readonly #runs: { readonly worker: string; readonly run: TaskRun }[] = [];
+  #now = 0;
+
+  constructor(workers: number) {
+    this.scheduler = new Scheduler({
+      runSpecOf: (spec) => spec as never, // nobody reads it
+      failureOf,
+      workerTtlMs: Number.POSITIVE_INFINITY,
+    });
+    for (let i = 0; i < workers; i++)
+      this.feed({
+        type: "worker-joined",
+        worker: {
+          address: `zero://${i}`,
+          name: String(i),
+          nthreads: 1,
+          budgetBytes: null,
+          kind: "rsdat",
+          resources: new Map(),
+          isColumnar: true,
+          status: "running",
+        },
+      });
+    this.feed({ type: "client-joined", client: "bench" });
+  }
+
+  feed(event: Bare): void {
+    const outbox: SchedulerInstruction[] = [];
+    // The two fields that were left out are added here.
+    const whole = { ...event, now: this.#now++, stimulusId: "bench" } as SchedulerEvent;
+    const start = threadUs();
+    this.scheduler.handle(whole, outbox);
+    this.handleUs += threadUs() - start;
+    for (const instruction of outbox) if (instruction.type === "run-tasks") this.#runs.push(instruction);
+  }
+
+  /** Answer what was sent; false when nothing was. */
+  turn(): boolean {
+    const runs = this.#runs.splice(0);
+    for (const { worker, run } of runs) {
+      const count = run.tasks.length;
+      this.feed({
+        type: "tasks-finished",
+        worker,
+        submission: run.submission,
+        tasks: run.tasks,
+        runIds: run.runIds,
+        nbytes: new Float64Array(count).fill(400),
+        seconds: new Float32Array(count).fill(1e-5),
+      });
+    }
+    return runs.length > 0;
+  }
+}
+
+function submission(graph: Graph): Bare {
+  return {
+    type: "submit-layers",
+    client: "bench",
+    graph,
+    wanted: graph.wanted().flat(),
+    leastBytes: 1,
+    placement: ANYWHERE,
+    retries: 0,
+    priority: 0,
+  };
+}
+
+function stateBytes(): number {
+  if (!globalThis.gc) return Number.NaN;
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** Run one shape; `looks` times during the run, bytes of state are counted. */
+export function measureCore(id: string, tasks: number, workers: number, looks = 0): CoreFigure {
+  const make = SHAPES[id];
+  if (!make) throw new Error(`no shape ${id}; there are ${Object.keys(SHAPES).join(", ")}`);
+  const graph = graphOf(make(tasks));
+  const loop = new Loop(workers);
+  const before = looks > 0 ? stateBytes() : Number.NaN;
+  let most = Number.NaN;
+  loop.handleUs = 0;
+  loop.feed(submission(graph));
+  const turns = Math.ceil(graph.taskCount / workers / Math.max(1, looks));
+  for (let n = 1; loop.turn(); n++)
+    if (looks > 0 && n % turns === 0) most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
+  const keys = graph.wanted().flatMap((wanted) => wanted.map((task) => graph.key(task)));
+  loop.feed({ type: "client-releases-keys", client: "bench", keys });
+  if (!loop.scheduler.views.isEmpty()) throw new Error(`${id}: state is left`);
+  const { sent } = loop.scheduler.views.counts();
+  if (sent !== graph.taskCount) throw new Error(`${id}: ${sent} of ${graph.taskCount} tasks were sent`);
+  return {
+    id,
+    tasks: graph.taskCount,
+    workers,
+    usPerTask: loop.handleUs / graph.taskCount,
+    bytesPerTask: most / graph.taskCount,
+  };
+}
+
+/** Client's graph, wire, and machine, until the first tasks are sent. */
+export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
+  const loop = new Loop(workers);
+  const before = stateBytes();
+  const times = [threadUs()];
+  const lap = (): void => void times.push(threadUs());
+  const graph = graphOf(tree(tasks));
+  lap();
+  const bytes = encodeGraph(graph);
+  lap();
+  const read = decodeGraph(bytes);
+  lap();
+  const event = { ...submission(read), walk: new TaskWalk(read, read.wanted().flat()) } as Bare;
+  loop.feed(event);
+  lap();
+  const [buildMs, encodeMs, decodeMs, machineMs] = times
+    .slice(1)
+    .map((time, i) => (time - (times[i] as number)) / 1000);
+  return {
+    tasks: graph.taskCount,
+    wireBytes: bytes.byteLength,
+    buildMs: buildMs as number,
+    encodeMs: encodeMs as number,
+    decodeMs: decodeMs as number,
+    machineMs: machineMs as number,
+    bytesPerTask: (stateBytes() - before) / graph.taskCount,
+  };
+}
+
+/** All figures: medians of `rounds`. */
+export function coreFigures(rounds = 3, tasks = 100_000): CoreFigure[] {
+  return Object.keys(SHAPES).flatMap((id) =>
+    [16, 4096].map((workers) => {
+      const runs = Array.from({ length: rounds }, () => measureCore(id, tasks, workers));
+      const { bytesPerTask } = measureCore(id, tasks, workers, 5);
+      return { ...(runs[0] as CoreFigure), usPerTask: median(runs.map((run) => run.usPerTask)), bytesPerTask };
+    }),
+  );
+}
+
+if (import.meta.main) {
+  const tasks = Number(process.argv[2] ?? 100_000);
+  console.table(coreFigures(3, tasks));
+  measureSubmit();
+  console.table([measureSubmit()]);
+}
