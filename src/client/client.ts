@@ -18,20 +18,12 @@ import {
   signGraph,
 } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import {
-  HAS_WHAT,
-  IDENTITY,
-  type Identity,
-  NBYTES_REQUEST,
-  NCORES,
-  RETRY,
-  WHO_HAS_REQUEST,
-} from "../protocol/index.ts";
+import { HAS_WHAT, IDENTITY, type Identity, NBYTES_REQUEST, NCORES, WHO_HAS_REQUEST } from "../protocol/index.ts";
 import { type MapOptions, mapCalls, runCalls, type SubmitOptions, submitCall } from "./calls.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { listPublished, type PublishOptions, publish, readPublished, unpublish } from "./datasets.ts";
 import type { Submittable } from "./functions.ts";
-import type { Future } from "./future.ts";
+import { type Future, retryKeys } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
 import { type Gathered, type GatherOptions, gatherAll } from "./gather.ts";
 import { type ComputedOf, each, type Keepable, type LazyOptions, type PersistedOf, type Runnable } from "./lazy.ts";
@@ -300,7 +292,8 @@ export class Client implements Runner, AsyncDisposable {
   /** Run failed tasks again, with what they inherited their failure from. dask `retry`. */
   async retry(items: unknown): Promise<void> {
     const keys = futuresOf(items, { client: this }).map((future) => future.key);
-    RETRY.parseAnswer(await this.#ask(RETRY.ask({ keys, client: this.#link.id })));
+    this.#link.assertOpen();
+    await retryKeys(this.#link, keys);
   }
 
   /** Ask the scheduler to give up futures, or the blocks of persisted arrays; with `force` for all clients. dask `cancel`. */

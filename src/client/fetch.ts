@@ -29,6 +29,8 @@ export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map
         `results of ${showKey(missing[0] as Key)} and ${missing.length - 1} others could not be fetched`,
       );
     await settled(link, missing);
+    missing = withoutTold(link, missing, found);
+    if (missing.length === 0) break;
     let answer: ReadonlyMap<Key, Serialized>;
     try {
       answer = await fetchOnce(link, missing, attempt);
@@ -45,6 +47,16 @@ export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map
     }
   }
   return found;
+}
+
+/** Results that the scheduler told need not be asked for; gives the others. */
+function withoutTold(link: Link, keys: readonly Key[], found: Map<Key, unknown>): readonly Key[] {
+  return keys.filter((key) => {
+    const { scalar } = link.watch(key);
+    if (scalar?.length !== 1) return true;
+    found.set(key, scalar[0]);
+    return false;
+  });
 }
 
 /** Wait until all of these are in memory. @throws the first one's error */

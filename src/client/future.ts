@@ -1,7 +1,7 @@
 /** A result that a cluster computes and keeps for this client. */
 import { ClusterError, parseDurationMs, type RsdatError, UsageError } from "../base/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
-import { pickledName, RETRY } from "../protocol/index.ts";
+import { pickledName, pyTypeName, RETRY } from "../protocol/index.ts";
 import { fetchValues, settled } from "./fetch.ts";
 import type { FutureStatus, Link, Watch } from "./link.ts";
 
@@ -20,6 +20,17 @@ function drop(claim: Claim): void {
   claim.link.release(claim.key);
 }
 
+/** Run failed tasks again; they are pending from here on. */
+export async function retryKeys(link: Link, keys: readonly Key[]): Promise<void> {
+  const answer = await link.rpc.call(link.address, RETRY.ask({ keys, client: link.id }));
+  for (const key of RETRY.parseAnswer(answer)) {
+    if (!link.isWatched(key) || link.watch(key).status !== "error") continue;
+    link.pend(link.watch(key));
+    // It may have ended again by now.
+    link.send({ op: "report-key", key });
+  }
+}
+
 /**
  * A result on the cluster. It is kept there until `release` is called, the future is disposed of, or it is garbage.
  * Not a promise: `await future.result()`.
@@ -28,6 +39,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   readonly key: Key;
   readonly #claim: Claim;
   readonly #watch: Watch;
+  #type: string | null = null;
 
   /** Made by a Client. */
   constructor(link: Link, key: Key) {
@@ -46,10 +58,10 @@ export class Future<T = unknown> implements AsyncDisposable {
     return this.#claim.link;
   }
 
-  /** Class of the result in Python's words, e.g. `numpy.ndarray`, `builtins.int`; null until it is there, or if nobody said. */
+  /** Class of the result in Python's words, e.g. `numpy.ndarray`, `builtins.int`; null until the scheduler says it, or `result` has fetched it. */
   get type(): string | null {
     const { type } = this.#watch;
-    return type === undefined ? null : pickledName(type);
+    return type === undefined ? this.#type : pickledName(type);
   }
 
   /** True when it was given up. */
@@ -73,6 +85,7 @@ export class Future<T = unknown> implements AsyncDisposable {
     this.#assertHeld();
     if (timeout !== undefined) await this.#endsWithin(timeout);
     const values = await fetchValues(this.#claim.link, [this.key]);
+    this.#type = pyTypeName(values.get(this.key));
     // What the submitted function returns is typed by `submit`; the wire cannot check it.
     return values.get(this.key) as T;
   }
@@ -99,7 +112,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   async retry(): Promise<void> {
     this.#assertHeld();
     const { link, key } = this.#claim;
-    RETRY.parseAnswer(await link.rpc.call(link.address, RETRY.ask({ keys: [key], client: link.id })));
+    await retryKeys(link, [key]);
   }
 
   /** Call `done` once the task has ended, well or not; soon, if it has already. What it throws is an uncaught exception. */

@@ -42,6 +42,8 @@ export interface Watch {
   error: RsdatError | undefined;
   /** Workers that hold the result, as the scheduler last said. */
   workers: readonly string[];
+  /** The result itself, where the scheduler told it: a list of one. */
+  scalar: readonly (number | boolean | null)[] | null;
   /** Pickled class of the result, if the scheduler said. */
   type?: Uint8Array | undefined;
   /** True for data that came from here: nobody can compute it again. */
@@ -251,6 +253,7 @@ export class Link {
         status: "pending",
         error: undefined,
         workers: [],
+        scalar: null,
         isScattered: false,
         references: 0,
         listeners: new Set(),
@@ -300,6 +303,7 @@ export class Link {
   pend(watch: Watch): void {
     watch.status = "pending";
     watch.error = undefined;
+    watch.scalar = null;
     if (this.#end) this.#settle(watch, "error", this.#end);
   }
 
@@ -444,6 +448,7 @@ export class Link {
     switch (message.op) {
       case "key-in-memory":
         watch.workers = message.workers ?? [];
+        watch.scalar = message.scalar ?? null;
         if (message.type !== undefined) watch.type = message.type;
         return this.#settle(watch, "finished");
       case "task-erred":

@@ -88,6 +88,7 @@ export {
   pyTask,
   pyTaskList,
   pyTaskRef,
+  pyTypeName,
   pyValueOf,
 } from "./pickle/build.ts";
 export type { PickleLimits } from "./pickle/reader.ts";

@@ -3,7 +3,15 @@ import { errorToRecord, isRsdatError, UnsupportedError } from "../base/index.ts"
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { deserialize, pyGlobal, type Serialized, serialize, serializeFailure, writePickle } from "../protocol/index.ts";
+import {
+  deserialize,
+  pyGlobal,
+  pyTypeName,
+  type Serialized,
+  serialize,
+  serializeFailure,
+  writePickle,
+} from "../protocol/index.ts";
 import { BlockReceiver } from "./receive.ts";
 import type { Ref, ValueFacts } from "./state/index.ts";
 
@@ -219,8 +227,11 @@ export function factsOf(value: Stored): ValueFacts {
   if (value.kind === "opaque")
     return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
   if (value.value instanceof NDArray) return { nbytes: value.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
-  const typename = pythonType(value.value);
-  return { nbytes: value.nbytes, type: typePickle(`builtins.${typename}`), typename };
+  const path = pyTypeName(value.value);
+  const facts = { nbytes: value.nbytes, type: typePickle(path), typename: path.slice("builtins.".length) };
+  const plain = value.value;
+  if (typeof plain === "number" || typeof plain === "boolean" || plain === null) return { ...facts, scalar: plain };
+  return facts;
 }
 
 function typePickle(path: string): Uint8Array {
@@ -229,13 +240,4 @@ function typePickle(path: string): Uint8Array {
   const pickle = writePickle(pyGlobal(path));
   TYPES.set(path, pickle);
   return pickle;
-}
-
-function pythonType(value: unknown): string {
-  if (typeof value === "string") return "str";
-  if (typeof value === "boolean") return "bool";
-  if (typeof value === "bigint") return "int";
-  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
-  if (Array.isArray(value)) return "list";
-  return value instanceof Uint8Array ? "bytes" : value === null || value === undefined ? "object" : "dict";
 }

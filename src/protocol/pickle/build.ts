@@ -1,6 +1,7 @@
 /** Pickles we write for Python peers: tasks, graphs, functions by name or by text, exceptions (dask-protocol §6). */
 import { LocalProtocolError } from "../../base/index.ts";
 import { type Key, type KeyValue, valueOfKey } from "../../graph/index.ts";
+import { NDArray } from "../../ndarray/index.ts";
 import { PyCall, type PyCode, PyGlobal, PySet, PyTuple, type PyValue } from "./tree.ts";
 
 const TASK_SPEC = "dask._task_spec";
@@ -138,4 +139,19 @@ export function pyValueOf(value: unknown): PyValue {
 /** Dict keys that are arrays must be tuples in Python. */
 function hashable(key: unknown): PyValue {
   return Array.isArray(key) ? new PyTuple(...key.map(hashable)) : pyValueOf(key);
+}
+
+/** Dotted name of the class that a value has in Python: `builtins.int`, `numpy.ndarray`, … */
+export function pyTypeName(value: unknown): string {
+  if (value instanceof NDArray) return "numpy.ndarray";
+  return `builtins.${builtinOf(value)}`;
+}
+
+function builtinOf(value: unknown): string {
+  if (typeof value === "string") return "str";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
+  if (Array.isArray(value)) return "list";
+  return value instanceof Uint8Array ? "bytes" : value === null || value === undefined ? "object" : "dict";
 }
