@@ -5,6 +5,8 @@
  * @module
  */
 
+export type { RunAccounting, RunnerFigures } from "./accounting.ts";
+export { accountingBetween, beginAccounting, lastRun, watchAccounting } from "./accounting.ts";
 export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
 export type { Call, CallsLayer } from "./calls.ts";
@@ -75,6 +77,8 @@ export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
 export type { Hold, KernelFigures, OutputGroup, Runner, RunnerLimits, RunOptions, RunProgress } from "./runner.ts";
 export { currentRunner, progressOf, pushRunner, registerRunner, watchRuns } from "./runner.ts";
+export type { ColumnScalar, ScalarColumns } from "./scalars.ts";
+export { scalarIn, scalarParts } from "./scalars.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";
 export type { SpillBytes } from "./spill-plan.ts";

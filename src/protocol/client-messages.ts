@@ -153,6 +153,8 @@ export interface KeyInMemory {
   /** Pickled class of the result. */
   readonly type?: Uint8Array;
   readonly workers?: readonly WorkerAddress[];
+  /** The result itself, if it is a scalar; a list of one. */
+  readonly scalar?: readonly (number | boolean | null)[];
 }
 export interface ClientTaskErred {
   readonly op: "task-erred";
@@ -221,6 +223,10 @@ const KEY_NUMBERS: Codec<ReadonlyMap<Key, number>> = mapOf(KEY, NUMBER);
 const isText = (value: string | number): value is string => typeof value === "string";
 const CLIENT_KEYS = { keys: KEYS, client: TEXT };
 const TOPIC = { topic: TEXT, client: TEXT };
+const SCALAR: Codec<number | boolean | null> = nullable({
+  read: (value, place) => (typeof value === "boolean" ? value : NUMBER.read(value, place)),
+  write: (value: number | boolean) => value,
+});
 const WANTED: Codec<UpdateLayers["wanted"][number]> = {
   read: (value, place) => {
     const [layer, start, stop] = listOf(ANYTHING).read(value, place);
@@ -270,7 +276,12 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
 /** Codec of the scheduler's half of the client stream. */
 export const SCHEDULER_TO_CLIENT: Family<SchedulerToClient> = family<SchedulerToClient>("scheduler to client", {
   "stream-start": op<StreamStart>({ warning: optional(TEXT), error: optional(TEXT), keepsJournal: optional(FLAG) }),
-  "key-in-memory": op<KeyInMemory>({ key: KEY, type: optional(BYTES), workers: optional(listOf(TEXT)) }),
+  "key-in-memory": op<KeyInMemory>({
+    key: KEY,
+    type: optional(BYTES),
+    workers: optional(listOf(TEXT)),
+    scalar: optional(listOf(SCALAR)),
+  }),
   "task-erred": op<ClientTaskErred>({ key: KEY, ...FAILURE_FIELDS }),
   "lost-data": op<LostData>({ key: KEY }),
   "cancelled-keys": op<CancelledKeys>({ keys: KEYS, reason: nullable(TEXT), msg: nullable(TEXT) }),

@@ -84,12 +84,15 @@ export interface TasksFinished {
   readonly nbytes: Float64Array;
   /** On the thread. */
   readonly seconds: Float32Array;
+  /** Results that are scalars, so that who waits for them need not ask; absent where there are none. See graph's `scalarIn`. */
+  readonly kinds?: Uint8Array;
+  readonly scalars?: Float64Array;
 }
 
 /** What a scheduler of ours sends beside Dask's ops. */
 export type ColumnsToWorker = GraphMessage | RunTasks | FreeTasks | ForgetGraph;
 
-type Column = Uint32Array | Float32Array | Float64Array;
+type Column = Uint8Array | Uint32Array | Float32Array | Float64Array;
 type ColumnClass<C extends Column> = (new (buffer: ArrayBuffer) => C) & { readonly BYTES_PER_ELEMENT: number };
 
 /** Bytes of a typed array, at most `lengthMax` elements. Read as a copy, since binaries of a message are not aligned. */
@@ -148,8 +151,9 @@ function brokenRun(run: Omit<RunTasks, "op">): string | null {
   return null;
 }
 
-function brokenEnds({ tasks, runIds, nbytes, seconds }: Omit<TasksFinished, "op">): string | null {
+function brokenEnds({ tasks, runIds, nbytes, seconds, kinds, scalars }: Omit<TasksFinished, "op">): string | null {
   const n = tasks.length;
+  if ((kinds?.length ?? n) !== n || (scalars?.length ?? n) !== n) return "scalars of another number";
   if (runIds.length !== n || nbytes.length !== n || seconds.length !== n) return "columns of different lengths";
   for (const bytes of nbytes)
     if (!(bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER)) return `a result of ${bytes} bytes`;
@@ -187,6 +191,8 @@ const TASKS_FINISHED: Op<TasksFinished> = checked(
     runIds: TASK_IDS,
     nbytes: column<Float64Array>(Float64Array, TASKS_MAX),
     seconds: column<Float32Array>(Float32Array, TASKS_MAX),
+    kinds: optional(column<Uint8Array>(Uint8Array, TASKS_MAX)),
+    scalars: optional(column<Float64Array>(Float64Array, TASKS_MAX)),
   }),
   brokenEnds,
 );

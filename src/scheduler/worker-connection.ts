@@ -111,7 +111,7 @@ function hearSingles(hub: Hub, worker: ConnectedWorker, messages: readonly Worke
 const ENDS_MAX = 4096;
 
 async function hearColumns(hub: Hub, worker: ConnectedWorker, message: TasksFinished): Promise<void> {
-  const { submission, tasks, runIds, nbytes, seconds } = message;
+  const { submission, tasks, runIds, nbytes, seconds, kinds, scalars } = message;
   for (let from = 0; from < tasks.length; from += ENDS_MAX) {
     if (hub.workers.get(worker.address) !== worker) return;
     const to = from + ENDS_MAX;
@@ -121,6 +121,7 @@ async function hearColumns(hub: Hub, worker: ConnectedWorker, message: TasksFini
       runIds: runIds.subarray(from, to),
       nbytes: nbytes.subarray(from, to),
       seconds: seconds.subarray(from, to),
+      ...(kinds && scalars ? { kinds: kinds.subarray(from, to), scalars: scalars.subarray(from, to) } : {}),
     };
     hub.onTasksFinished?.(worker.address, ends);
     hub.feed({ type: "tasks-finished", worker: worker.address, ...ends });

@@ -64,6 +64,10 @@ test("what a scheduler and a worker say in columns arrives as it was sent", () =
   const forget = { op: "forget-graph", submission: 1 } as const;
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(forget)))).toEqual(forget);
   expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(FINISHED)))).toEqual(FINISHED);
+  const sized = { ...RUN, fetchBytes: Float64Array.of(8, 2 ** 40, 0) };
+  expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(sized)))).toEqual(sized);
+  const told = { ...FINISHED, kinds: Uint8Array.of(1, 0), scalars: Float64Array.of(1.5, 0) };
+  expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(told)))).toEqual(told);
 });
 
 test("a task in a run of 100 000 takes 16 bytes on the wire, a finished one 20", () => {
@@ -85,6 +89,8 @@ test("a task in a run of 100 000 takes 16 bytes on the wire, a finished one 20",
 describe("refused with a typed error", () => {
   const broken: readonly [string, Partial<RunTasks>][] = [
     ["columns of different lengths", { runIds: u32(1) }],
+    ["inputs without bytes", { fetchBytes: Float64Array.of(1) }],
+    ["inputs of no size", { fetchBytes: Float64Array.of(1, -1, 0) }],
     ["ranks missing", { ranks: u32() }],
     ["rows that do not span the inputs", { fetchStart: u32(0, 2, 2, 2) }],
     ["rows that begin late", { fetchStart: u32(1, 2, 2, 3) }],
@@ -101,6 +107,7 @@ describe("refused with a typed error", () => {
     ["columns of different lengths", { nbytes: Float64Array.of(1) }],
     ["a negative size", { nbytes: Float64Array.of(1, -1) }],
     ["a size that is no number", { nbytes: Float64Array.of(Number.NaN, 1) }],
+    ["scalars of another number", { kinds: Uint8Array.of(1), scalars: Float64Array.of(1) }],
     ["no time", { seconds: Float32Array.of(Number.NaN, 1) }],
     ["an endless time", { seconds: Float32Array.of(Number.POSITIVE_INFINITY, 1) }],
   ];

@@ -1,6 +1,6 @@
 /** All state of the scheduler machine, and the small questions everything else asks of it. */
 import { invariant } from "../../base/index.ts";
-import { type Key, showKey, type TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, type Key, showKey, type TaskId } from "../../graph/index.ts";
 import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../protocol/index.ts";
 import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
@@ -66,6 +66,8 @@ export class Core {
   nextRunId = 1;
   nextWorkerIndex = 0;
   nextGeneration = 1;
+  /** The result of the task that is entering memory, if it came with the news. */
+  scalar: ColumnScalar | undefined = undefined;
   /** Of the event being handled. */
   now = 0;
   stimulusId = "";

@@ -126,6 +126,9 @@ export type SchedulerEvent =
       readonly nbytes: Float64Array;
       /** Time that each took. */
       readonly seconds: Float32Array;
+      /** Results that are scalars are told on to who waits for them; as in the message. */
+      readonly kinds?: Uint8Array;
+      readonly scalars?: Float64Array;
     })
   | (EventBase & { readonly type: "worker-heartbeat"; readonly worker: WorkerAddress; readonly memoryBytes: number })
   | (EventBase & { readonly type: "client-joined"; readonly client: ClientId })

@@ -251,7 +251,12 @@ function becomeMemory(core: Core, slot: Slot): void {
     }
   }
   if ((columns.wants[slot] as number) > 0)
-    core.report(slot, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
+    core.report(slot, {
+      op: "key-in-memory",
+      key: core.keyOf(slot),
+      workers: addresses(core, slot),
+      ...(core.scalar === undefined ? {} : { scalar: [core.scalar] }),
+    });
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 

@@ -1,6 +1,6 @@
 /** What workers do: join, finish, fail, lose, leave. */
 import { assertNever, KilledWorkerError } from "../../base/index.ts";
-import type { Key } from "../../graph/index.ts";
+import { type Key, scalarIn } from "../../graph/index.ts";
 import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
 import { slotIfAny } from "./batches.ts";
@@ -179,8 +179,10 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
     setBytes(core, slot, bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0);
     const spent = seconds[i] as number;
     if (spent >= 0) timeTask(core, worker, spent * 1000);
+    core.scalar = scalarIn(event, i);
     transition(core, slot, MEMORY);
   }
+  core.scalar = undefined;
 }
 
 function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {

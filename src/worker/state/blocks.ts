@@ -1,4 +1,5 @@
 /** What is said in columns: tasks of graphs that start, and that have ended. */
+import { type ColumnScalar, scalarParts } from "../../graph/index.ts";
 import type { Ref, WorkerInstruction } from "./events.ts";
 import type { KnownGraph, WorkerTask } from "./task.ts";
 
@@ -38,6 +39,17 @@ export class Starts {
   }
 }
 
+/** What is told of a task that has ended well. */
+interface End {
+  readonly taskId: number;
+  readonly runId: number;
+  readonly nbytes: number;
+  readonly seconds: number;
+  readonly scalar: ColumnScalar | undefined;
+}
+
+const NO_SCALAR = [0, 0] as const;
+
 /** Tasks to be reported, collected per graph in the order of their ends. */
 export class Ends {
   #submission = -1;
@@ -45,19 +57,22 @@ export class Ends {
   #runIds: number[] = [];
   #nbytes: number[] = [];
   #seconds: number[] = [];
+  #kinds: number[] = [];
+  #scalars: number[] = [];
+  #hasScalars = false;
 
   /** A result is here: `taskId` of `known`. Those of another graph collected so far go first. */
-  add(
-    { submission }: KnownGraph,
-    told: { readonly taskId: number; readonly runId: number; readonly nbytes: number; readonly seconds: number },
-    outbox: WorkerInstruction[],
-  ): void {
+  add({ submission }: KnownGraph, told: End, outbox: WorkerInstruction[]): void {
     if (this.#submission !== submission) this.flush(outbox);
     this.#submission = submission;
     this.#tasks.push(told.taskId);
     this.#runIds.push(told.runId);
     this.#nbytes.push(told.nbytes);
     this.#seconds.push(told.seconds);
+    const [kind, number] = told.scalar === undefined ? NO_SCALAR : scalarParts(told.scalar);
+    if (kind !== 0) this.#hasScalars = true;
+    this.#kinds.push(kind);
+    this.#scalars.push(number);
   }
 
   flush(outbox: WorkerInstruction[]): void {
@@ -71,8 +86,12 @@ export class Ends {
         runIds: Uint32Array.from(this.#runIds),
         nbytes: Float64Array.from(this.#nbytes),
         seconds: Float32Array.from(this.#seconds),
+        ...(this.#hasScalars ? { kinds: Uint8Array.from(this.#kinds), scalars: Float64Array.from(this.#scalars) } : {}),
       },
     });
+    this.#hasScalars = false;
+    this.#kinds = [];
+    this.#scalars = [];
     this.#tasks = [];
     this.#runIds = [];
     this.#nbytes = [];

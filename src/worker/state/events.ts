@@ -6,7 +6,7 @@
  * event that announces it (`execute-success`, `gather-success`, `update-data`) until a `drop` names it; a running task
  * keeps its own hold on its inputs.
  */
-import type { Graph, Key, TaskId } from "../../graph/index.ts";
+import type { ColumnScalar, Graph, Key, TaskId } from "../../graph/index.ts";
 import type {
   ComputeTask,
   ForgetGraph,
@@ -34,6 +34,8 @@ export interface ValueFacts {
   /** Pickled class. */
   readonly type: Uint8Array;
   readonly typename: string;
+  /** The value itself, if it is a scalar that is told with the end of its task. */
+  readonly scalar?: ColumnScalar;
 }
 
 /**

@@ -286,7 +286,8 @@ export function sendFinished(core: Core, task: WorkerTask, runId: number): void 
 /** As {@link sendFinished}, in columns: task `taskId` of `known`. */
 export function sendBlock(core: Core, task: WorkerTask, known: KnownGraph, runId: number): void {
   const { taskId, seconds } = task;
-  core.ends.add(known, { taskId, runId, nbytes: task.value?.nbytes ?? 0, seconds }, core.outbox);
+  const { nbytes = 0, scalar } = task.value ?? {};
+  core.ends.add(known, { taskId, runId, nbytes, seconds, scalar }, core.outbox);
   task.startstops = [];
 }
 

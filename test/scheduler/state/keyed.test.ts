@@ -128,6 +128,31 @@ describe("S-C15 calls", () => {
     expect(driver.views.isEmpty()).toBe(true);
   });
 
+  test("scalars are told to who waits for them, with the news; later askers ask for them", () => {
+    const driver = started();
+    const [first] = runsOf(
+      submit(
+        driver,
+        callsOf([
+          ["a", []],
+          ["b", []],
+          ["c", []],
+          ["d", []],
+        ]),
+        ["a", "b", "c", "d"],
+      ),
+    );
+    if (!first) throw new Error("not sent");
+    const { tasks, runIds, submission } = first.run;
+    const scalars = { kinds: Uint8Array.of(1, 2, 3, 0), scalars: Float64Array.of(1.5, 1, 0, 7) };
+    const figures = { nbytes: new Float64Array(4), seconds: new Float32Array(4) };
+    driver.feed({ type: "tasks-finished", worker: "w", submission, tasks, runIds, ...figures, ...scalars });
+    const told = driver.toClients.map(({ message }) => ("scalar" in message ? message.scalar : null));
+    expect(told).toEqual([[1.5], [true], [null], null]);
+    driver.feed({ type: "report-key", client: "alice", key: k("a") });
+    expect(driver.toClients.at(-1)?.message).toEqual({ op: "key-in-memory", key: k("a"), workers: ["w"] });
+  });
+
   test("an input elsewhere is named with its bytes", () => {
     const driver = started();
     finishBig(driver);

@@ -1,6 +1,6 @@
 /** Tasks of graphs, ordered and freed in columns: W-C4 … W-C6 of docs/spec/worker.md. */
 import { describe, expect, test } from "vitest";
-import { blockKey, Graph, keyOfValue } from "../../../src/graph/index.ts";
+import { blockKey, Graph, keyOfValue, scalarIn } from "../../../src/graph/index.ts";
 import { A, Driver, k, order, value } from "./drive.ts";
 import { pairs, run } from "./graphs.ts";
 
@@ -185,6 +185,23 @@ describe("W-I8 tasks ahead of the threads", () => {
     quick.scheduler(WITH_GRAPH, run([0, 1, 2, 3, 4, 5]));
     quick.succeedBlocks();
     expect(quick.blocks.size).toBe(4);
+  });
+
+  test("results that are scalars are told with their ends", () => {
+    const d = new Driver({ nthreads: 4 });
+    d.scheduler(WITH_GRAPH, run([0, 1, 2, 3]));
+    const refs = Array.from(d.blocks.keys());
+    d.blocks.clear();
+    const scalars = [1.5, -0, null];
+    const values = refs.map((ref, i) => {
+      d.values.add(ref);
+      const scalar = scalars[i];
+      return scalar === undefined ? value(8) : { ...value(8), scalar };
+    });
+    const outbox = d.event("blocks-executed", { refs, values, seconds: refs.map(() => 0) });
+    const [told] = outbox.flatMap((each) => (each.type === "send-finished" ? [each.message] : []));
+    expect(told?.kinds).toEqual(Uint8Array.of(1, 0, 3, 0));
+    expect(told && [0, 1, 2, 3].map((i) => scalarIn(told, i))).toEqual([1.5, undefined, null, undefined]);
   });
 
   test("functions of users go ahead only while they are short", () => {
