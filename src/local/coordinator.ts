@@ -8,7 +8,7 @@ import {
   type TaskInput,
   type TaskOutcome,
 } from "../executor/index.ts";
-import { type Key, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
+import { type Key, showKey, type TaskId, type TaskSpec, valueOfKey } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import {
   ANYWHERE,
@@ -19,11 +19,16 @@ import {
 } from "../scheduler/state/index.ts";
 import {
   createWorkerMachine,
+  type Ref,
+  type SchedulerWord,
+  type ValueFacts,
   type WorkerEvent,
   type WorkerInstruction,
   type WorkerMachine,
 } from "../worker/state/index.ts";
+import { localFigures } from "./figures.ts";
 import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator, WantedBlock } from "./messages.ts";
+import { OpenGraphs, Results } from "./results.ts";
 import { type Group, Run } from "./run.ts";
 
 const ADDRESS = "local://threads";
@@ -35,21 +40,21 @@ const PROGRESS_MS = 100;
 /** Wanted blocks are handed over when so many, or so many bytes of them, are there; at the latest when their run ends. */
 const POST_BLOCKS = 256;
 const POST_BYTES = 2 ** 20;
+/** Work that threads find without asking, and the most tasks of it. */
+const AHEAD_MS = 2;
+const AHEAD_MAX = 512;
 
 // Specs and failures are opaque to the machines; here they travel as they are.
 type RunSpec = ReturnType<SchedulerConfig["runSpecOf"]>;
 type Failure = ReturnType<SchedulerConfig["failureOf"]>;
-type ToWorker = Extract<SchedulerInstruction, { readonly type: "send-worker" }>["message"];
 type ToScheduler = Extract<WorkerInstruction, { readonly type: "send" }>["message"];
 type ToClient = Extract<SchedulerInstruction, { readonly type: "send-client" }>["message"];
 type Execute = Extract<WorkerInstruction, { readonly type: "execute" }>;
+type ExecuteBlocks = Extract<WorkerInstruction, { readonly type: "execute-blocks" }>;
 
 type Timeless<E> = E extends { readonly now: number; readonly stimulusId: string }
   ? Omit<E, "now" | "stimulusId">
   : never;
-
-/** Result of a task: a block, or nothing any more, as the caller has it and nobody here needs it. */
-type Result = { readonly block: BlockHandle } | "delivered";
 
 function asFailure(record: ErrorRecord): Failure {
   // The machines only hand it on; `exception` is a record on this side of them as well.
@@ -59,6 +64,13 @@ function asFailure(record: ErrorRecord): Failure {
     exceptionText: `${record.name}: ${record.message}`,
     tracebackText: record.stack ?? "",
   } as unknown as Failure;
+}
+
+const NONE: readonly Ref[] = [];
+const NO_TYPE = new Uint8Array(0);
+
+function factsOf({ nbytes }: BlockHandle): ValueFacts {
+  return { nbytes, type: NO_TYPE, typename: "NDArray" };
 }
 
 /** Runs graphs on threads. `post` tells the caller; buffers in `transfer` are handed over. */
@@ -76,7 +88,10 @@ export class Coordinator implements AsyncDisposable {
   )[] = [];
   #isPumping = false;
   #stimulus = 0;
-  readonly #results = new Map<Key, Result>();
+  readonly #results: Results;
+  readonly #graphs: OpenGraphs;
+  /** Blocks made in this turn. */
+  #made: { readonly refs: Ref[]; readonly values: ValueFacts[]; readonly seconds: number[] } | null = null;
   /** Wanted blocks that have not been posted yet. */
   #blocks: WantedBlock[] = [];
   #blockBytes = 0;
@@ -104,6 +119,8 @@ export class Coordinator implements AsyncDisposable {
       wide,
       logger,
     });
+    this.#results = new Results(this.#executor);
+    this.#graphs = new OpenGraphs(this.#executor);
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,
@@ -124,6 +141,8 @@ export class Coordinator implements AsyncDisposable {
       return;
     }
     if (message.type === "release") this.#forget(message.id);
+    else if (message.type === "figures")
+      this.#post({ type: "figures", id: message.id, figures: localFigures(this.#executor) });
     else this.#cancel(message.id);
   }
 
@@ -180,9 +199,12 @@ export class Coordinator implements AsyncDisposable {
     const { threads } = this.#options;
     // One task more than threads is at the executor, so that a thread finds its next one without asking here.
     const nthreads = threads + 1;
+    this.#graphs.forgetAll();
     const worker = createWorkerMachine({
       address: ADDRESS,
       nthreads,
+      aheadMs: AHEAD_MS,
+      aheadMax: AHEAD_MAX,
       budgetBytes: null,
       resources: new Map(),
       incomingBytesMax: 0,
@@ -204,7 +226,7 @@ export class Coordinator implements AsyncDisposable {
         spillBytes: this.#budgetBytes === this.#options.budgetBytes ? this.#executor.spillBytes : 0,
         kind: "rsdat",
         resources: new Map(),
-        isColumnar: false,
+        isColumnar: true,
         status: "running",
       },
     });
@@ -221,6 +243,7 @@ export class Coordinator implements AsyncDisposable {
       return;
     }
     this.#runs.add(run);
+    this.#graphs.add(run);
     for (const name of run.names()) this.#runOf.set(name, run);
     this.#tell({
       type: "submit-layers",
@@ -281,9 +304,22 @@ export class Coordinator implements AsyncDisposable {
   }
 
   #obeyScheduler(outbox: readonly SchedulerInstruction[]): void {
-    const messages: ToWorker[] = [];
+    const messages: SchedulerWord[] = [];
     for (const instruction of outbox) {
-      if (instruction.type === "send-worker") messages.push(instruction.message);
+      if (instruction.type === "run-tasks") {
+        const { graph, ...run } = instruction.run;
+        const first = this.#graphs.announce(run.submission, graph);
+        if (first) messages.push(first);
+        messages.push({ op: "run-tasks", ...run });
+      } else if (instruction.type === "free-tasks") {
+        const { submission, graph, tasks, stimulusId } = instruction;
+        const first = this.#graphs.announce(submission, graph);
+        if (first) messages.push(first);
+        messages.push({ op: "free-tasks", submission, tasks, stimulusId });
+      } else if (instruction.type === "forget-submission") {
+        const { submission } = instruction;
+        if (this.#graphs.get(submission)) messages.push({ op: "forget-graph", submission });
+      } else if (instruction.type === "send-worker") messages.push(instruction.message);
       else if (instruction.type === "send-client") this.#heard(instruction.message, instruction.client);
       else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tell({ type: "tick" }));
       else invariant(instruction.type === "retired", "the only worker cannot be dropped");
@@ -294,8 +330,14 @@ export class Coordinator implements AsyncDisposable {
   #obeyWorker(outbox: readonly WorkerInstruction[]): void {
     const messages: ToScheduler[] = [];
     for (const instruction of outbox) {
-      if (instruction.type === "execute") this.#execute(instruction);
-      else if (instruction.type === "drop") for (const key of instruction.keys) this.#drop(key);
+      if (instruction.type === "execute-blocks") this.#executeBlocks(instruction);
+      else if (instruction.type === "send-finished") {
+        const { op: _, ...ends } = instruction.message;
+        this.#tell({ type: "tasks-finished", worker: ADDRESS, ...ends });
+      } else if (instruction.type === "execute") this.#execute(instruction);
+      else if (instruction.type === "drop-blocks") for (const ref of instruction.refs) this.#results.drop(ref);
+      else if (instruction.type === "drop") for (const key of instruction.keys) this.#results.drop(key);
+      else if (instruction.type === "forget-graph") this.#graphs.forget(instruction.submission);
       else if (instruction.type === "abort") this.#executor.abort(instruction.key);
       else if (instruction.type === "send") messages.push(instruction.message);
       else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tellWorker({ type: "wake" }));
@@ -313,45 +355,92 @@ export class Coordinator implements AsyncDisposable {
     return this.#runOf.get(String(Array.isArray(value) ? value[0] : value));
   }
 
+  /** Blocks of these inputs; all are here. */
+  #inputs(refs: readonly Ref[]): TaskInput[] {
+    return refs.map((ref) => {
+      const result = this.#results.get(ref);
+      if (result !== undefined && result !== "delivered") return result.block;
+      throw new InvariantError(`${ref} is not here, but a task needs it`);
+    });
+  }
+
   #execute({ key, runId, runSpec, dependencies }: Execute): void {
     const run = this.#runFor(key);
     if (run === undefined) throw new InvariantError(`${showKey(key)} belongs to no run`);
-    const inputs = dependencies.map((dependency): TaskInput => {
-      const result = this.#results.get(dependency);
-      if (result !== undefined && result !== "delivered") return result.block;
-      throw new InvariantError(`${showKey(dependency)} is not here, but ${showKey(key)} needs it`);
-    });
+    const inputs = this.#inputs(dependencies.map((each) => this.#worker.refOf(each)));
     run.inFlight.add(key);
     const spec = runSpec as unknown as TaskSpec; // made by runSpecOf
-    this.#executor.submit({ key, spec, inputs, trusted: true, signal: run.stop.signal }, (outcome) =>
-      this.#ended(run, { key, runId }, outcome),
-    );
+    this.#executor.submit({ key, spec, inputs, trusted: true, signal: run.stop.signal }, (outcome) => {
+      const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
+      const told = { key, runId, thread: outcome.thread, startstops };
+      const block = this.#ended(run, key, outcome);
+      if (block !== null) {
+        const ref = this.#worker.refOf(key);
+        this.#results.set(ref, block, { run, task: -1 });
+        this.#tellWorker({ type: "execute-success", value: factsOf(block), ...told });
+      } else this.#tellWorker({ type: "execute-failure", failure: this.#failureOf(key, outcome), ...told });
+      this.#progress(run, false);
+    });
   }
 
-  #ended(run: Run, { key, runId }: { readonly key: Key; readonly runId: number }, outcome: TaskOutcome): void {
-    run.inFlight.delete(key);
-    for (const group of run.groups) group.draining.delete(key);
+  #executeBlocks({ submission, refs, tasks, inputStart, inputs }: ExecuteBlocks): void {
+    const open = this.#graphs.get(submission);
+    if (open === undefined) throw new InvariantError(`submission ${submission} is not known`);
+    const { run, programs } = open;
+    for (const [k, ref] of refs.entries()) {
+      const task = tasks[k] as TaskId; // columns of equal length
+      run.inFlight.add(ref);
+      const own = inputStart[k] === inputStart[k + 1] ? NONE : inputs.slice(inputStart[k], inputStart[k + 1]);
+      const done = (outcome: TaskOutcome): void => this.#endedBlock(run, { ref, task }, outcome);
+      this.#executor.submitOf({ programs, task, inputs: this.#inputs(own), done });
+    }
+  }
+
+  /** Blocks are told to the worker machine together, at the end of the turn. */
+  #endedBlock(run: Run, { ref, task }: { readonly ref: Ref; readonly task: TaskId }, outcome: TaskOutcome): void {
+    const block = this.#ended(run, ref, outcome);
+    if (block === null) {
+      this.#tellMade();
+      const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
+      const failure = this.#failureOf(run.graph.key(task), outcome);
+      this.#tellWorker({ type: "block-failed", ref, failure, thread: outcome.thread, startstops });
+      this.#progress(run, false);
+      return;
+    }
+    this.#results.set(ref, block, { run, task });
+    if (this.#made === null) {
+      this.#made = { refs: [], values: [], seconds: [] };
+      queueMicrotask(() => this.#tellMade());
+    }
+    this.#made.refs.push(ref);
+    this.#made.values.push(factsOf(block));
+    this.#made.seconds.push((outcome.stopMs - outcome.startMs) / 1e3);
+  }
+
+  #tellMade(): void {
+    const made = this.#made;
+    if (made === null) return;
+    this.#made = null;
+    this.#tellWorker({ type: "blocks-executed", ...made });
+    for (const run of this.#runs) this.#progress(run, false);
+  }
+
+  /** Count the end of a task; its block, if it made one. */
+  #ended(run: Run, ref: Ref, outcome: TaskOutcome): BlockHandle | null {
+    run.inFlight.delete(ref);
+    for (const group of run.groups) group.draining.delete(ref);
     run.bytesRead += outcome.bytesRead;
     run.bytesWritten += outcome.bytesWritten;
-    const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
-    const told = { key, runId, thread: outcome.thread, startstops };
     // A graph's tasks give blocks; the executor sees to it.
-    invariant(outcome.status !== "value", `${showKey(key)} gave no block`);
-    if (outcome.status === "ok") {
-      run.done++;
-      this.#results.set(key, { block: outcome.output });
-      const { nbytes } = outcome.output;
-      this.#tellWorker({
-        type: "execute-success",
-        value: { nbytes, type: new Uint8Array(), typename: "NDArray" },
-        ...told,
-      });
-    } else {
-      const record =
-        outcome.status === "error" ? outcome.error : errorToRecord(new CancelledError(`${showKey(key)} was cancelled`));
-      this.#tellWorker({ type: "execute-failure", failure: asFailure(record), ...told });
-    }
-    this.#progress(run, false);
+    invariant(outcome.status !== "value", "a task gave no block");
+    if (outcome.status !== "ok") return null;
+    run.done++;
+    return outcome.output;
+  }
+
+  #failureOf(key: Key, outcome: TaskOutcome): Failure {
+    const isError = outcome.status === "error";
+    return asFailure(isError ? outcome.error : errorToRecord(new CancelledError(`${showKey(key)} was cancelled`)));
   }
 
   #progress(run: Run, isLast: boolean): void {
@@ -359,15 +448,10 @@ export class Coordinator implements AsyncDisposable {
     if (!isLast && now - run.lastProgressMs < PROGRESS_MS) return;
     run.lastProgressMs = now;
     const { done, bytesRead, bytesWritten } = run;
-    const { kernels } = this.#executor.stats();
-    const progress = { done, total: run.total, bytesRead, bytesWritten, kernels };
+    const { kernels, bytesPeak, spill } = this.#executor.stats();
+    const memory = { peakBytes: bytesPeak, spilledBytes: spill.bytesWritten };
+    const progress = { done, total: run.total, bytesRead, bytesWritten, kernels, memory };
     for (const { id, isLive } of run.groups) if (isLive) this.#post({ type: "progress", id, progress });
-  }
-
-  #drop(key: Key): void {
-    const result = this.#results.get(key);
-    this.#results.delete(key);
-    if (result !== undefined && result !== "delivered") this.#executor.release(result.block);
   }
 
   /** What the scheduler says to the clients that we are. */
@@ -388,14 +472,12 @@ export class Coordinator implements AsyncDisposable {
 
   /** Hand a wanted block to its callers. It stays counted as held here: they have it in this same process. */
   #deliver(run: Run, groups: readonly Group[], key: Key): void {
-    const result = this.#results.get(key);
+    const ref = this.#worker.refOf(key);
+    const result = this.#results.get(ref);
     if (result === undefined || result === "delivered") return;
     if (this.#executor.isResident(result.block)) this.#hand(groups, key, this.#executor.view(result.block));
     else void this.#loadFor(run, groups, { key, block: result.block });
-    if (!run.inputs.has(key) && this.#runFor(key) === run) {
-      this.#executor.release(result.block);
-      this.#results.set(key, "delivered");
-    }
+    if (!run.inputs.has(key) && (this.#results.runOf(ref) ?? this.#runFor(key)) === run) this.#results.deliver(ref);
   }
 
   /** A copy of a block for each caller. */
@@ -430,9 +512,10 @@ export class Coordinator implements AsyncDisposable {
 
   /** Blocks, those whose next use is furthest first. */
   #spillOrder(): BlockHandle[] {
-    const blocks = Array.from(this.#results, ([key, result]) =>
-      result === "delivered" ? [] : [{ block: result.block, next: this.#scheduler.views.nextUse(key) }],
-    ).flat();
+    const blocks = Array.from(this.#results.blocks(), ([key, block]) => ({
+      block,
+      next: this.#scheduler.views.nextUse(key),
+    }));
     return blocks.sort((a, b) => (a.next === b.next ? 0 : b.next - a.next)).map(({ block }) => block);
   }
 

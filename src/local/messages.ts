@@ -2,7 +2,7 @@
 import type { ErrorRecord } from "../base/index.ts";
 import type { SpillSetting } from "../config/index.ts";
 import type { DType, TypedArray } from "../dtype/index.ts";
-import type { Layer, RunProgress } from "../graph/index.ts";
+import type { Layer, RunnerFigures, RunProgress } from "../graph/index.ts";
 
 /** What a coordinator is started with. */
 export interface CoordinatorOptions {
@@ -39,7 +39,7 @@ export interface RunGroup {
 }
 
 /** To the coordinator. */
-export type ToCoordinator = RunRequest | { readonly type: "cancel" | "release"; readonly id: number };
+export type ToCoordinator = RunRequest | { readonly type: "cancel" | "release" | "figures"; readonly id: number };
 
 /** Where a block belongs: output of its group, and index in C order of its grid. */
 export type BlockPlace = readonly [output: number, index: number];
@@ -57,5 +57,6 @@ export interface WantedBlock {
 export type FromCoordinator =
   | { readonly type: "progress"; readonly id: number; readonly progress: RunProgress }
   | { readonly type: "blocks"; readonly blocks: readonly WantedBlock[] }
+  | { readonly type: "figures"; readonly id: number; readonly figures: RunnerFigures }
   | { readonly type: "done"; readonly id: number }
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord };

@@ -1,6 +1,7 @@
 /** One run at the coordinator: which keys its callers want, how far it is, what it tells them. */
 import type { ErrorRecord } from "../base/index.ts";
 import { Graph, type Key, type Layer, type TaskId, TaskWalk } from "../graph/index.ts";
+import type { Ref } from "../worker/state/index.ts";
 import type { BlockPlace, RunRequest } from "./messages.ts";
 
 /** What one caller has of a run, and still waits for. */
@@ -12,7 +13,7 @@ export class Group {
   /** Set once something that the group needs has failed, or it was cancelled. */
   failure: ErrorRecord | null = null;
   /** Tasks that were at the executor when the group failed: it ends after them, as they may write what it undoes. */
-  draining: Set<Key> = new Set();
+  draining: Set<Ref> = new Set();
   isEnded = false;
 
   constructor(id: number, wanted: ReadonlyMap<Key, readonly BlockPlace[]>) {
@@ -42,7 +43,7 @@ export class Run {
   readonly inputs: ReadonlySet<Key>;
   readonly stop: AbortController = new AbortController();
   /** Tasks at the executor. */
-  readonly inFlight: Set<Key> = new Set();
+  readonly inFlight: Set<Ref> = new Set();
   done = 0;
   bytesRead = 0;
   bytesWritten = 0;

@@ -11,6 +11,7 @@ import {
   type OutputGroup,
   type Plan,
   type Runner,
+  type RunnerFigures,
   type RunnerLimits,
   type RunOptions,
   type RunProgress,
@@ -55,6 +56,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #settings: CoordinatorOptions | null = null;
   #worker: Worker | null = null;
   readonly #pending = new Map<number, Pending>();
+  /** Who waits for figures. */
+  readonly #asked = new Map<number, (figures: RunnerFigures | null) => void>();
   #nextId = 1;
   #calls: Executor | null = null;
   /** Bytes of blocks that are kept between runs. */
@@ -151,7 +154,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
       const end = (): void => {
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(id);
-        if (this.#pending.size === 0) worker.unref();
+        if (this.#pending.size + this.#asked.size === 0) worker.unref();
       };
       this.#pending.set(id, {
         blocks: outputs.map(() => []),
@@ -188,6 +191,19 @@ export class LocalRunner implements Runner, AsyncDisposable {
       retries: options.retries ?? 0,
       priority: options.priority ?? 0,
       keeps: options.keeps,
+    });
+  }
+
+  /** Sums since the threads were started. */
+  figures(): Promise<RunnerFigures | null> {
+    const worker = this.#started();
+    const id = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<RunnerFigures | null>();
+    this.#asked.set(id, resolve);
+    worker.ref(); // as for a run: whoever waits must not be cut off by an empty event loop
+    this.#send(worker, { type: "figures", id });
+    return promise.finally(() => {
+      if (this.#pending.size + this.#asked.size === 0) worker.unref();
     });
   }
 
@@ -240,6 +256,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
 
   #rejectAll(error: Error): void {
     for (const pending of [...this.#pending.values()]) pending.reject(error);
+    for (const resolve of this.#asked.values()) resolve(null);
+    this.#asked.clear();
   }
 
   #receive(message: FromCoordinator): void {
@@ -249,6 +267,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
         break;
       case "blocks":
         for (const block of message.blocks) this.#take(block);
+        break;
+      case "figures":
+        this.#asked.get(message.id)?.(message.figures);
+        this.#asked.delete(message.id);
         break;
       case "done": {
         const pending = this.#pending.get(message.id);
