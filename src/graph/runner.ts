@@ -1,6 +1,7 @@
 /** The door between what is lazy and what runs: a runner takes a graph and gives blocks. */
 import { UsageError } from "../base/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import type { RunnerFigures } from "./accounting.ts";
 import type { CallTask } from "./call-spec.ts";
 import type { Graph } from "./graph.ts";
 import type { Key } from "./keys.ts";
@@ -14,6 +15,8 @@ export interface RunProgress {
   readonly bytesWritten: number;
   /** Kernels of the runner so far, where it runs in this process. */
   readonly kernels?: KernelFigures;
+  /** Blocks of the runner so far, where it runs in this process: most bytes in memory at once, and bytes written to disk. */
+  readonly memory?: { readonly peakBytes: number; readonly spilledBytes: number };
 }
 
 /** What compiled kernels have cost since the runner was started. */
@@ -77,6 +80,8 @@ export interface Runner {
   readonly name: string;
   /** Threads that will compute, and bytes per worker, as far as known; for planning. */
   limits(): Promise<RunnerLimits>;
+  /** Sums since its start; null where it cannot say. Absent where a runner keeps none. */
+  figures?(): Promise<RunnerFigures | null>;
   /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
   /**

@@ -109,6 +109,7 @@ export class Driver {
       readonly kind?: "rsdat" | "python";
       readonly resources?: Record<string, number>;
       readonly budgetBytes?: number;
+      readonly spillBytes?: number;
       readonly isColumnar?: boolean;
     } = {},
   ): void {
@@ -119,6 +120,7 @@ export class Driver {
         name: `name-of-${address}`,
         nthreads: options.nthreads ?? 1,
         budgetBytes: options.budgetBytes ?? null,
+        spillBytes: options.spillBytes ?? 0,
         kind: options.kind ?? "rsdat",
         resources: new Map(Object.entries(options.resources ?? {})),
         isColumnar: options.isColumnar ?? false,
