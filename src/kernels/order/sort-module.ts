@@ -173,7 +173,7 @@ class RowSortCode {
         begin();
         f.set(count, f.constant(new Uint8Array(16)));
         this.#gather(n, end, count);
-        f.call(SORT, [column, columnBytes, columnBytes]);
+        f.call(SORT, [column, columnBytes, columnBytes, i32(0)]);
         begin();
         this.#scatter(n, count);
         this.#step(first, scalar2("i32.mul", rowStep, i32(this.lanes)));

@@ -25,6 +25,7 @@ import {
   vector2,
 } from "../wasm/builder.ts";
 import { encodeModule, type FunctionCode } from "../wasm/encoder.ts";
+import { emitMiddle, smallest } from "./middle.ts";
 import { emitPick, type Pick } from "./pick.ts";
 import { WORD, type Words } from "./words.ts";
 
@@ -35,6 +36,8 @@ export interface NetworkShape {
   /** What counts: all rows, those that are not NaN, those whose byte of the mask is 1. */
   readonly counted: "all" | "nan" | "mask";
   readonly pick: Pick;
+  /** The result is the median, for all pixels of a group at once. */
+  readonly isMiddle: boolean;
   /** Index of the memory of the rows; the last memory is scratch. */
   readonly source: number;
   readonly memories: number;
@@ -100,9 +103,12 @@ const MERGE: readonly (readonly [number, number])[] = [4, 2, 1].flatMap((k) =>
   [0, 1, 2, 3, 4, 5, 6, 7].flatMap((i) => ((i & k) === 0 ? [[i, i + k] as const] : [])),
 );
 
-/** `sort(column, bytes, needed)`: sorts vectors, a multiple of eight of them, lane by lane, the first `needed` bytes to the end. */
+/**
+ * `sort(column, bytes, needed, from)`: sorts vectors, a multiple of eight of them, lane by lane; what lies from byte
+ * `from` to `needed`, multiples of 128, is where it belongs in the end.
+ */
 export class SortCode {
-  readonly #f = new FunctionBuilder(["i32", "i32", "i32"]);
+  readonly #f = new FunctionBuilder(["i32", "i32", "i32", "i32"]);
   readonly #memory: number;
   readonly #compare: Comparator;
   readonly #base: Local<"i32">;
@@ -110,6 +116,8 @@ export class SortCode {
   readonly #end: Local<"i32">;
   /** End of the runs that are merged: a last run without a partner is left out. */
   readonly #limit: Local<"i32">;
+  /** Where eights begin. */
+  readonly #start: Local<"i32">;
   readonly #at: Local<"i32">;
   readonly #other: Local<"i32">;
   readonly #stop: Local<"i32">;
@@ -122,6 +130,7 @@ export class SortCode {
     [this.#base, this.#size] = [f.param(0, "i32"), f.param(1, "i32")];
     this.#end = f.let(scalar2("i32.add", this.#base, this.#size));
     this.#limit = f.let(this.#end);
+    this.#start = f.let(this.#base);
     [this.#at, this.#other, this.#stop, this.#block] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
   }
 
@@ -140,7 +149,7 @@ export class SortCode {
   /** Run a network on every eight vectors. */
   #eights(network: readonly (readonly [number, number])[]): void {
     const f = this.#f;
-    f.set(this.#at, this.#base);
+    f.set(this.#at, this.#start);
     f.doWhile(
       () => scalarCompare("i32.lt_u", this.#at, this.#limit),
       () => {
@@ -252,9 +261,10 @@ export class SortCode {
             ),
           );
           // The last merge finishes only what is needed.
-          f.if(scalarCompare("i32.ge_u", pair, this.#size), () =>
-            f.set(this.#limit, scalar2("i32.add", this.#base, f.param(2, "i32"))),
-          );
+          f.if(scalarCompare("i32.ge_u", pair, this.#size), () => {
+            f.set(this.#limit, scalar2("i32.add", this.#base, f.param(2, "i32")));
+            f.set(this.#start, scalar2("i32.add", this.#base, f.param(3, "i32")));
+          });
           this.#eights(MERGE);
           f.set(run, scalar2("i32.shl", run, i32(1)));
         },
@@ -264,13 +274,18 @@ export class SortCode {
   }
 }
 
+/** Bits in which two patterns differ: xor with them turns one into the other. */
+function turnBetween(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return a.map((byte, k) => byte ^ (b[k] as number)); // as long
+}
+
 /** Gathers one group: `source`, `mask` and `rows` are locals of the caller. */
 function emitGather(
   code: LaneCode,
   shape: NetworkShape,
   w: Words,
   from: { readonly source: Local<"i32">; readonly mask: Local<"i32">; readonly rows: I32 },
-): void {
+): readonly V[] | null {
   const { f } = code;
   const width = widthOf(shape.dtype);
   const top = shape.dtype === "uint64" ? f.constant(pattern(8, 1n << 63n)) : null;
@@ -285,6 +300,9 @@ function emitGather(
   const zero = f.constant(new Uint8Array(16));
   const counts = [0, 1, 2, 3].map(() => f.let(zero));
   const sub = `${integerShape(width)}.sub` as Vector2Name; // every integer shape has it
+  // Elements that take no part go behind all others; for a median, lane by lane, every second one before them.
+  const fills = counts.map(() => (shape.isMiddle ? f.let(infinite) : infinite));
+  const turn = shape.isMiddle ? f.constant(turnBetween(largest(shape.dtype), smallest(shape.dtype))) : null;
   f.doWhile(
     () => left,
     () => {
@@ -299,7 +317,8 @@ function emitGather(
       if (top !== null) x = x.map((v) => f.let(vector2("v128.xor", v, top)));
       valid?.forEach((m, k) => {
         f.set(counts[k] as V, vector2(sub, counts[k] as V, m));
-        x[k] = f.let(bitselect(x[k] as V, infinite, m));
+        x[k] = f.let(bitselect(x[k] as V, fills[k] as V, m));
+        if (turn !== null) f.set(fills[k] as V, vector2("v128.xor", fills[k] as V, vector2("v128.andnot", turn, m)));
       });
       x.forEach((v, k) => {
         const c = to[k] as Local<"i32">;
@@ -311,10 +330,10 @@ function emitGather(
       f.set(left, scalar2("i32.sub", left, i32(1)));
     },
   );
-  const first = to[0] as Local<"i32">;
-  f.if(scalarCompare("i32.lt_u", first, ends), () =>
+  const end = to[0] as Local<"i32">;
+  f.if(scalarCompare("i32.lt_u", end, ends), () =>
     f.doWhile(
-      () => scalarCompare("i32.lt_u", first, ends),
+      () => scalarCompare("i32.lt_u", end, ends),
       () => {
         for (const c of to) {
           f.storeVector({ memory: w.scratch, base: c, offset: 0 }, infinite);
@@ -323,9 +342,11 @@ function emitGather(
       },
     ),
   );
+  if (shape.counted === "all") return null;
+  if (shape.isMiddle) return counts;
   const into = f.let(w.word("counts"));
-  if (shape.counted !== "all")
-    for (const [k, v] of counts.entries()) f.storeVector({ memory: w.scratch, base: into, offset: 16 * k }, v);
+  for (const [k, v] of counts.entries()) f.storeVector({ memory: w.scratch, base: into, offset: 16 * k }, v);
+  return counts;
 }
 
 function integerShape(width: Width): string {
@@ -348,17 +369,25 @@ export function emitNetwork(shape: NetworkShape): Uint8Array<ArrayBuffer> {
   const source = f.let(w.word("source"));
   const mask = f.let(w.word("mask"));
   const result = f.let(w.word("result"));
+  // Of a median nothing is needed below the eight of the rank below the middle.
+  const lower = select(rows, scalar2("i32.sub", scalar2("i32.shr_u", rows, i32(1)), i32(1)), i32(0));
+  const eight = scalar2("i32.and", scalar2("i32.shl", lower, i32(4)), i32(~127));
+  const from = f.let(shape.isMiddle ? select(scalarCompare("i32.gt_u", rows, i32(16)), eight, i32(0)) : i32(0));
   f.doWhile(
     () => groups,
     () => {
-      emitGather(code, shape, w, { source, mask, rows });
+      const counts = emitGather(code, shape, w, { source, mask, rows });
       for (let k = 0; k < 4; k++)
         f.call(SORT, [
           scalar2("i32.add", w.word("sorted"), scalar2("i32.mul", w.word("column"), i32(k))),
           w.word("column"),
           w.word("needed"),
+          from,
         ]);
-      emitPick(f, { dtype: shape.dtype, counted: shape.counted !== "all", pick: shape.pick, w, rows, result });
+      const { dtype, pick } = shape;
+      if (shape.isMiddle)
+        emitMiddle(code, w, { dtype, out: pick.out as "float32" | "float64", counts, whole: pick.whole, rows, result }); // hasMiddle
+      else emitPick(f, { dtype, counted: counts !== null, pick, w, rows, result });
       f.set(source, scalar2("i32.add", source, w.word("groupStep")));
       f.set(mask, scalar2("i32.add", mask, w.word("maskGroupStep")));
       f.set(result, scalar2("i32.add", result, i32((64 / width) * DTYPES[shape.pick.out].itemsize)));

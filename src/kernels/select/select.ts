@@ -15,12 +15,12 @@ import { CallBuilder } from "../map/ir.ts";
 import { loopNest } from "../map/loop.ts";
 import { runMap } from "../map/map.ts";
 import { nativeDType } from "../map/op-table.ts";
-import { extremeOf } from "../reduce/plan.ts";
 import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "../wasm/webassembly.ts";
 import { selectDeep } from "./deep.ts";
 import { forEachRun, type SelectJob } from "./job.ts";
+import { hasMiddle } from "./middle.ts";
 import { emitNetwork, type NetworkShape } from "./network.ts";
 import { ENTRY_BYTES } from "./pick.ts";
 import { columnSelector } from "./plain.ts";
@@ -142,7 +142,7 @@ function laneDType(dtype: DType): DType | null {
   return native === "int8" ? "int16" : "uint16";
 }
 
-/** The kernel whose values are sorted: masked elements made last, masks kept where they must be counted. */
+/** The kernel whose values are sorted: masked floats are NaN, masks of integers stay beside them. */
 function networkCall(
   call: KernelCall,
   lanes: DType,
@@ -152,11 +152,8 @@ function networkCall(
   const x = b.cast(value, lanes);
   const float = DTYPES[lanes].kind === "f";
   if (mask === undefined) return { call: b.build([x]), counted: float ? "nan" : "all" };
-  const last = b.param(float ? Number.NaN : extremeOf("min", lanes), lanes);
-  const masked = b.where(mask, x, last);
-  return float
-    ? { call: b.build([masked]), counted: "nan" }
-    : { call: b.build([masked, b.cast(mask, "bool")]), counted: "mask" };
+  if (!float) return { call: b.build([x, b.cast(mask, "bool")]), counted: "mask" };
+  return { call: b.build([b.where(mask, x, b.param(Number.NaN, lanes))]), counted: "nan" };
 }
 
 /** A network ready to run. */
@@ -231,6 +228,7 @@ function prepare(job: SelectJob): Network | null {
   const shape: NetworkShape = {
     dtype: lanes,
     counted,
+    isMiddle: ending === "middle" && hasMiddle(lanes, pickOut),
     pick: { ending, narrow: isNarrow(spec), whole: !spec.skipna || counted === "all", out: pickOut },
     source: 0,
     memories: memories.length,
