@@ -97,6 +97,7 @@ export class FakeWorker {
       readonly name?: string;
       readonly nthreads?: number;
       readonly language?: string;
+      readonly dialect?: boolean;
       /** Not its own, but that of one that it stands for. */
       readonly address?: string;
       /** What it says to bring: pairs of key and bytes. */
@@ -132,7 +133,7 @@ export class FakeWorker {
         silentLogger,
       ),
     );
-    const comm = await connect(scheduler);
+    const comm = await connect(scheduler, options.dialect === undefined ? {} : { dialect: options.dialect });
     const worker = new FakeWorker(comm, listener, options.address ?? listener.address);
     values.of = worker;
     comm.send({
