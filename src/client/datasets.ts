@@ -191,14 +191,14 @@ function arrayOfPy(node: PyCall, plain: (inner: PyValue) => unknown, { link, mak
 
 /** Blocks that others have made, kept for as long as this client uses them. */
 function holdOf(link: Link, keys: readonly Key[]): Hold {
-  for (const key of keys) link.retain(key);
+  const watches = keys.map((key) => link.retain(key));
   link.send({ op: "client-desires-keys", keys, client: link.id });
   let isHeld = true;
   return {
     names: [],
     wait: () => settled(link, keys),
     release: () => {
-      if (isHeld) for (const key of keys) link.release(key);
+      if (isHeld) for (const watch of watches) link.release(watch.key, watch);
       isHeld = false;
     },
   };

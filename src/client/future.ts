@@ -9,6 +9,7 @@ import type { FutureStatus, Link, Watch } from "./link.ts";
 interface Claim {
   readonly link: Link;
   readonly key: Key;
+  readonly watch: Watch;
   isHeld: boolean;
 }
 
@@ -17,7 +18,7 @@ const FORGOTTEN = new FinalizationRegistry<Claim>(drop);
 function drop(claim: Claim): void {
   if (!claim.isHeld) return;
   claim.isHeld = false;
-  claim.link.release(claim.key);
+  claim.link.release(claim.key, claim.watch);
 }
 
 /** Run failed tasks again; they are pending from here on. */
@@ -45,7 +46,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   constructor(link: Link, key: Key) {
     this.key = key;
     this.#watch = link.retain(key);
-    this.#claim = { link, key, isHeld: true };
+    this.#claim = { link, key, watch: this.#watch, isHeld: true };
     FORGOTTEN.register(this, this.#claim, this.#claim);
   }
 
@@ -83,6 +84,7 @@ export class Future<T = unknown> implements AsyncDisposable {
    */
   async result({ timeout }: { readonly timeout?: string | number } = {}): Promise<T> {
     this.#assertHeld();
+    if (this.#watch.status === "cancelled" && this.#watch.error) throw this.#watch.error;
     if (timeout !== undefined) await this.#endsWithin(timeout);
     const values = await fetchValues(this.#claim.link, [this.key]);
     this.#type = pyTypeName(values.get(this.key));
@@ -93,6 +95,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   /** Resolves when the task has ended, well or not. */
   async wait(): Promise<void> {
     this.#assertHeld();
+    if (this.#watch.status === "cancelled") return; // the key may be computed anew for another future
     await settled(this.#claim.link, [this.key]).catch(() => undefined); // the status and `exception` tell
   }
 

@@ -244,10 +244,10 @@ export class Link {
     };
   }
 
-  /** Want a key: it is watched until every `retain` has been answered by a `release`. */
+  /** Want a key: it is watched until every `retain` has been answered by a `release`. What was cancelled is begun anew. */
   retain(key: Key): Watch {
     let watch = this.#watches.get(key);
-    if (!watch) {
+    if (!watch || watch.status === "cancelled") {
       watch = {
         key,
         status: "pending",
@@ -277,10 +277,10 @@ export class Link {
     return watch;
   }
 
-  /** Want it no longer; the scheduler is told at the end of the turn. */
-  release(key: Key): void {
+  /** Want it no longer; the scheduler is told at the end of the turn. `of` is what `retain` gave: it may have been cancelled. */
+  release(key: Key, of: Watch): void {
     const watch = this.#watches.get(key);
-    if (!watch || --watch.references > 0) return;
+    if (!watch || watch !== of || --watch.references > 0) return;
     this.#watches.delete(key);
     if (this.#released.size === 0) queueMicrotask(() => this.#flushReleased());
     this.#released.add(key);

@@ -4,7 +4,7 @@ import type { Graph, Hold, Key, OutputGroup, Plan, RunOptions } from "../graph/i
 import { NDArray } from "../ndarray/index.ts";
 import type { LayerProgress } from "../protocol/index.ts";
 import { fetchValues, settled } from "./fetch.ts";
-import type { Link } from "./link.ts";
+import type { Link, Watch } from "./link.ts";
 import { sendGraph } from "./submit.ts";
 
 /** Fetches under way at once, and keys in one of them. */
@@ -65,7 +65,7 @@ export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
         .map((id) => graph.key(id)),
     ),
   );
-  for (const key of keys) link.retain(key);
+  const watches = keys.map((key) => link.retain(key));
   sendGraph(link, graph, plan, options);
   let isHeld = true;
   return {
@@ -74,7 +74,7 @@ export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
     release: () => {
       if (!isHeld) return;
       isHeld = false;
-      for (const key of keys) link.release(key);
+      for (const watch of watches) link.release(watch.key, watch);
     },
   };
 }
@@ -83,7 +83,7 @@ class GraphRun {
   readonly #link: Link;
   readonly #options: RunOptions;
   readonly #keys: readonly Key[];
-  readonly #held: Set<Key>;
+  readonly #held = new Map<Key, Watch>();
   readonly #blocks = new Map<Key, NDArray>();
   readonly #arrived: Key[] = [];
   readonly #done = Promise.withResolvers<void>();
@@ -105,10 +105,10 @@ class GraphRun {
     this.#link = link;
     this.#keys = keys;
     this.#options = options;
-    this.#held = new Set(keys);
     if (keys.length === 0) this.#done.resolve();
     for (const key of keys) {
       const watch = link.retain(key);
+      this.#held.set(key, watch);
       link.whenSettled(watch, () => this.#settled(key));
     }
   }
@@ -120,7 +120,7 @@ class GraphRun {
     const onAbort = (): void => {
       this.#link.send({
         op: "cancel-keys",
-        keys: Array.from(this.#held),
+        keys: Array.from(this.#held.keys()),
         force: false,
         reason: "aborted by the client",
         msg: null,
@@ -135,14 +135,15 @@ class GraphRun {
       return this.#blocks;
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      for (const key of this.#held) this.#link.release(key);
+      for (const watch of this.#held.values()) this.#link.release(watch.key, watch);
       this.#held.clear();
     }
   }
 
   #settled(key: Key): void {
-    if (!this.#held.has(key)) return;
-    const { error } = this.#link.watch(key);
+    const watch = this.#held.get(key);
+    if (!watch) return;
+    const { error } = watch;
     if (error) return this.#done.reject(error);
     this.#arrived.push(key);
     this.#pump();
@@ -162,7 +163,9 @@ class GraphRun {
       for (const [key, value] of await fetchValues(this.#link, held)) {
         if (!(value instanceof NDArray)) throw new RemoteProtocolError(`a task of an array gave a ${typeof value}`);
         this.#blocks.set(key, value);
-        if (this.#held.delete(key)) this.#link.release(key);
+        const watch = this.#held.get(key);
+        if (watch) this.#link.release(key, watch);
+        this.#held.delete(key);
       }
       if (this.#blocks.size === this.#keys.length) this.#done.resolve();
     } catch (error) {

@@ -191,10 +191,10 @@ class Case {
 
   async cancelling(): Promise<unknown> {
     const { client } = this;
-    const slow = await client.submit(note, [file(), "s", 2], { pure: false });
+    const slow = await client.submit(note, [file(), "s", 0.6], { pure: false });
     const child = await client.submit(add, [slow]);
     slow.cancel();
-    const other = await client.submit(note, [file(), "s", 2], { pure: false });
+    const other = await client.submit(note, [file(), "s", 0.6], { pure: false });
     client.cancel([other]);
     await until(() => child.status === "cancelled");
     return [
@@ -252,7 +252,7 @@ class Case {
 
   async waiting(): Promise<unknown> {
     const { client } = this;
-    const slow = await client.submit(note, [file(), "w", 3], { pure: false });
+    const slow = await client.submit(note, [file(), "w", 1], { pure: false });
     const quick = await client.submit(add, [7]);
     const first = await wait([slow, quick] as Future[], { returnWhen: "FIRST_COMPLETED" });
     const late = await raised(() => wait([slow], { timeout: 0.1 }));
@@ -346,7 +346,7 @@ class Case {
   async prioritising(): Promise<unknown> {
     const path = file();
     const only = { workers: ["alpha"], pure: false };
-    const block = await this.client.submit(rank, [file(), "b", 1], only);
+    const block = await this.client.submit(rank, [file(), "b", 0.6], only);
     await sleep(200);
     const later: Future[] = [];
     for (const [word, priority] of [

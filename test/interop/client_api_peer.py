@@ -154,10 +154,10 @@ def retrying(client):
 
 
 def cancelling(client):
-    slow = client.submit(note, str(FOLDER / "slow"), "s", 2, pure=False)
+    slow = client.submit(note, str(FOLDER / "slow"), "s", 0.6, pure=False)
     child = client.submit(add, slow, "t")
     slow.cancel()
-    other = client.submit(note, str(FOLDER / "slow2"), "s", 2, pure=False)
+    other = client.submit(note, str(FOLDER / "slow2"), "s", 0.6, pure=False)
     client.cancel([other])
     for _ in range(100):
         if child.status == "cancelled":
@@ -206,7 +206,7 @@ def where(client):
 
 
 def waiting(client):
-    slow = client.submit(note, str(FOLDER / "w"), "w", 3, pure=False)
+    slow = client.submit(note, str(FOLDER / "w"), "w", 1, pure=False)
     quick = client.submit(add, 7)
     first = wait([slow, quick], return_when="FIRST_COMPLETED")
     late = raised(lambda: wait([slow], timeout=0.1))
@@ -302,7 +302,7 @@ def restricting(client):
 def prioritising(client):
     file = str(FOLDER / "order")
     only = {"workers": ["alpha"], "pure": False}
-    block = client.submit(rank, str(FOLDER / "block"), "b", 1.0, **only)
+    block = client.submit(rank, str(FOLDER / "block"), "b", 0.6, **only)
     time.sleep(0.2)
     order = [("x", 20), ("l", -5), ("n", 0), ("h", 10), ("m", 5)]
     later = [client.submit(rank, file, w, 0.05, priority=p, **only) for w, p in order]
