@@ -4,7 +4,7 @@
  * loaded only when they are needed.
  */
 import { onWarning } from "./base/index.ts";
-import { type Runner, registerArrays, registerLocalCluster, registerRunner } from "./graph/index.ts";
+import { onAccounting, type Runner, registerArrays, registerLocalCluster, registerRunner } from "./graph/index.ts";
 
 let embedded: Promise<Runner> | null = null;
 
@@ -19,4 +19,17 @@ registerArrays(() => import("./array/index.ts").then(({ heldArray }) => heldArra
 
 onWarning((name, message) => {
   void import("./config/index.ts").then(({ createLogger }) => createLogger("rsdat").warning(`${name}: ${message}`));
+});
+
+onAccounting(async (accounting) => {
+  const [{ config, createLogger }, { appendAccounting }] = await Promise.all([
+    import("./config/index.ts"),
+    import("./report/index.ts"),
+  ]);
+  try {
+    appendAccounting(config.path("rsdat.accounting") ?? "accounting.jsonl", accounting);
+  } catch (error) {
+    // The results are there; that their accounting is not is worth a line, not a failure.
+    createLogger("rsdat").warning(String(error));
+  }
 });

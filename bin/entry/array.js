@@ -6,6 +6,7 @@ const door = await load("array/index");
 export const {
   ChunkedArray,
   Delayed,
+  DelayedCall,
   EXPR_OPERATORS,
   LazyWrite,
   QUANTILE_METHODS,
@@ -99,6 +100,7 @@ export const {
   cutChunks,
   deg2rad,
   degrees,
+  delayed,
   diag,
   diagonal,
   diff,
@@ -152,6 +154,7 @@ export const {
   greater,
   greaterEqual,
   gt,
+  heldArray,
   histogram,
   histogram2d,
   histogramdd,
@@ -358,7 +361,9 @@ export const {
   where,
   whereTerm,
   whereTrue,
+  writerOptions,
   xor,
+  zarrJob,
   zeros,
   zerosLike,
 } = door;

@@ -4,6 +4,7 @@ import { load } from "../load.js";
 await load("register");
 const door = await load("client/index");
 export const {
+  AsCompleted,
   Client,
   Event,
   Future,
@@ -13,6 +14,9 @@ export const {
   Semaphore,
   Variable,
   asCompleted,
+  fireAndForget,
+  futuresOf,
+  kernels,
   py,
   wait,
 } = door;

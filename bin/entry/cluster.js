@@ -4,6 +4,7 @@ import { load } from "../load.js";
 await load("register");
 const door = await load("cluster/index");
 export const {
+  Adaptive,
   BatchJob,
   LocalCluster,
   SlurmCluster,

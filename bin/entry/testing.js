@@ -7,6 +7,7 @@ export const {
   SimCluster,
   VirtualTime,
   leastBytes,
+  simDoomed,
   simValue,
   startWithoutAdmission,
   useThreadsWithoutAdmission,

@@ -7,4 +7,5 @@ export const {
   Worker,
   runNanny,
   runWorkerProcess,
+  staggeredMs,
 } = door;

@@ -1,7 +1,9 @@
 /** The door from lazy to run: several objects become one graph, planned, run, and put together. */
 import { ArgumentError, CancelledError, invariant, isRsdatError, parseBytes } from "../base/index.ts";
+import { config } from "../config/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import {
+  beginAccounting,
   type Chunks,
   currentRunner,
   type Interval,
@@ -137,7 +139,10 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
     };
   });
   const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = options;
+  const isWanted = config.text("rsdat.accounting") !== null;
+  const end = await beginAccounting(runner, { peakBytesPlanned: plan.peakWorkerBytes, isWanted });
   const promises = runner.runGroups?.(graph, plan, groups, { ...run, ...memoryBytes(options) }) ?? [];
+  await end?.((await Promise.allSettled(promises)).every(({ status }) => status === "fulfilled"));
   await Promise.all(
     ready.map(async ({ value, resolve, reject }, k) => {
       try {
@@ -174,9 +179,27 @@ async function runAll(
     if (run.signal?.aborted) throw cancellation(run.signal);
     for (const item of items) await item.prepare?.();
     const told = withProgress(run.onProgress);
-    return await assembleAll(items, await runner.run(graph, plan, { ...run, ...told, ...memoryBytes(options) }));
+    const blocks = await accounted(runner, plan, () =>
+      runner.run(graph, plan, { ...run, ...told, ...memoryBytes(options) }),
+    );
+    return await assembleAll(items, blocks);
   } catch (error) {
     throw await undone({ items, options }, error);
+  }
+}
+
+/** A run, with its accounting if somebody wants that. */
+async function accounted<T>(runner: Runner, plan: Plan, run: () => Promise<T>): Promise<T> {
+  const isWanted = config.text("rsdat.accounting") !== null;
+  const end = await beginAccounting(runner, { peakBytesPlanned: plan.peakWorkerBytes, isWanted });
+  if (!end) return run();
+  let isDone = false;
+  try {
+    const result = await run();
+    isDone = true;
+    return result;
+  } finally {
+    await end(isDone);
   }
 }
 

@@ -13,12 +13,14 @@ import {
   type Plan,
   pushRunner,
   type Runner,
+  type RunnerFigures,
   type RunnerLimits,
   type RunOptions,
   signGraph,
 } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import { HAS_WHAT, IDENTITY, type Identity, NBYTES_REQUEST, NCORES, WHO_HAS_REQUEST } from "../protocol/index.ts";
+import { type ClusterAccounting, clusterAccounting } from "./accounting.ts";
 import { type MapOptions, mapCalls, runCalls, type SubmitOptions, submitCall } from "./calls.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { listPublished, type PublishOptions, publish, readPublished, unpublish } from "./datasets.ts";
@@ -155,6 +157,20 @@ export class Client implements Runner, AsyncDisposable {
         });
       await sleep(50);
     }
+  }
+
+  /**
+   * Where the cluster's time has gone since its start: computing, stores, transfers, kernels, by worker and in all.
+   * @throws {UnsupportedError} the scheduler is Dask's
+   */
+  accounting(): Promise<ClusterAccounting> {
+    this.#link.assertOpen();
+    return clusterAccounting(this.#link);
+  }
+
+  /** For the accounting of runs; null under Dask's scheduler. */
+  async figures(): Promise<RunnerFigures | null> {
+    return this.#link.isNative ? this.accounting() : null;
   }
 
   async limits(): Promise<RunnerLimits> {

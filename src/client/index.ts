@@ -5,6 +5,7 @@
  * @module
  */
 
+export type { ClusterAccounting, WorkerAccounting } from "./accounting.ts";
 export type { MapOptions, SubmitOptions } from "./calls.ts";
 export { Client } from "./client.ts";
 export type { ClusterHandle } from "./cluster-handle.ts";

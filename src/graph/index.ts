@@ -6,7 +6,7 @@
  */
 
 export type { RunAccounting, RunnerFigures } from "./accounting.ts";
-export { accountingBetween, beginAccounting, lastRun, watchAccounting } from "./accounting.ts";
+export { accountingBetween, beginAccounting, lastRun, onAccounting, watchAccounting } from "./accounting.ts";
 export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
 export type { Call, CallsLayer } from "./calls.ts";

@@ -4,7 +4,9 @@
  * Imports: base, graph, client (types).
  * @module
  */
+export { accountingText, appendAccounting } from "./accounting.ts";
 export { processPeakBytes } from "./peak.ts";
 export type { ProgressBar, ProgressOptions, ProgressSink } from "./progress.ts";
 export { barText, lineText, progressBar } from "./progress.ts";
+export type { WatchOptions } from "./watch.ts";
 export { progress } from "./watch.ts";

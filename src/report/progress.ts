@@ -36,29 +36,47 @@ export function progressBar(options: ProgressOptions = {}): ProgressBar {
   // log-update wants a Node stream; a sink with these members serves it.
   const draw = stream.isTTY ? createLogUpdate(stream as unknown as NodeJS.WritableStream) : null;
   let last: RunProgress = { done: 0, total: 0, bytesRead: 0, bytesWritten: 0 };
+  let phase: Phase = "computing";
   let lineAt = start;
   return {
     update: (progress) => {
+      phase = phaseOf(last, progress, phase);
       last = progress;
-      if (draw) draw(barText(label, progress, now() - start, stream.columns ?? 80));
+      if (draw) draw(barText(label, progress, now() - start, { columns: stream.columns ?? 80, phase }));
       else if (now() - lineAt >= LINE_EVERY_MS) {
         lineAt = now();
-        stream.write(`${lineText(label, progress, now() - start)}\n`);
+        stream.write(`${lineText(label, progress, now() - start, phase)}\n`);
       }
     },
     close: (failed = false) => {
       if (draw) {
-        draw(barText(label, last, now() - start, stream.columns ?? 80));
+        draw(barText(label, last, now() - start, { columns: stream.columns ?? 80 }));
         draw.done();
       } else stream.write(`${lineText(label, last, now() - start)}${failed ? ", failed" : ""}\n`);
     },
   };
 }
 
-/** One line: label, tasks, bytes, time. */
-export function lineText(label: string, p: RunProgress, elapsedMs: number): string {
+/** What a run is busy with. */
+export type Phase = "reading" | "computing" | "writing";
+
+/** What has moved since the last look: writing tells most, since its tasks may read and compute as well. */
+export function phaseOf(before: RunProgress, after: RunProgress, phase: Phase): Phase {
+  if (after.bytesWritten > before.bytesWritten) return "writing";
+  if (after.bytesRead > before.bytesRead) return "reading";
+  return after.done > before.done ? "computing" : phase;
+}
+
+/** One line: label, what is being done, tasks, bytes, time, time left. */
+export function lineText(label: string, p: RunProgress, elapsedMs: number, phase?: Phase): string {
   const share = p.total > 0 ? Math.floor((100 * p.done) / p.total) : 0;
-  return `${label}: ${p.done}/${p.total} tasks (${share} %), read ${formatBytes(p.bytesRead)}, wrote ${formatBytes(p.bytesWritten)}, ${kernelText(p)}${formatDuration(elapsedMs)}`;
+  const doing = phase === undefined ? "" : ` ${phase},`;
+  return `${label}:${doing} ${p.done}/${p.total} tasks (${share} %), read ${formatBytes(p.bytesRead)}, wrote ${formatBytes(p.bytesWritten)}, ${kernelText(p)}${formatDuration(elapsedMs)}${leftText(p, elapsedMs)}`;
+}
+
+/** What is left if the rest goes as what is done. */
+function leftText(p: RunProgress, elapsedMs: number): string {
+  return p.done > 0 && p.done < p.total ? `, ${formatDuration((elapsedMs / p.done) * (p.total - p.done))} left` : "";
 }
 
 /** What kernels have cost, where the runner is in this process. */
@@ -68,12 +86,16 @@ function kernelText({ kernels }: RunProgress): string {
   return `${modulesCompiled} kernels (${formatBytes(moduleBytes)}) compiled in ${formatDuration(compileMs)}, `;
 }
 
-/** The same with a bar and an estimate of what is left, cut to the terminal's width. */
-export function barText(label: string, p: RunProgress, elapsedMs: number, columns: number): string {
+/** The same with a bar, cut to the terminal's width. */
+export function barText(
+  label: string,
+  p: RunProgress,
+  elapsedMs: number,
+  { columns, phase }: { readonly columns: number; readonly phase?: Phase },
+): string {
   const share = p.total > 0 ? p.done / p.total : 0;
-  const left =
-    p.done > 0 && p.done < p.total ? `, ${formatDuration((elapsedMs / p.done) * (p.total - p.done))} left` : "";
-  const tail = ` ${p.done}/${p.total}  read ${formatBytes(p.bytesRead)}  wrote ${formatBytes(p.bytesWritten)}  ${formatDuration(elapsedMs)}${left}`;
+  const doing = phase === undefined ? "" : `  ${phase}`;
+  const tail = ` ${p.done}/${p.total}  read ${formatBytes(p.bytesRead)}  wrote ${formatBytes(p.bytesWritten)}${doing}  ${formatDuration(elapsedMs)}${leftText(p, elapsedMs)}`;
   const width = Math.max(10, Math.min(40, columns - label.length - tail.length - 4));
   const full = Math.round(share * width);
   return `${label} ${"█".repeat(full)}${"░".repeat(width - full)}${tail}`.slice(0, Math.max(20, columns - 1));

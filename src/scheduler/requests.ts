@@ -16,6 +16,7 @@ import {
   UNREGISTER,
   WHO_HAS_REQUEST,
 } from "../protocol/index.ts";
+import { accountingHandlers } from "./accounting.ts";
 import { adaptiveHandlers } from "./adaptive.ts";
 import { broadcast, passOn } from "./broadcast.ts";
 import type { SemaphoreFigures } from "./coordination/index.ts";
@@ -55,6 +56,7 @@ export function requestHandlers(context: RequestContext): Handlers {
     ...context.plugins.handlers(),
     ...operationHandlers(context),
     ...adaptiveHandlers(context.hub),
+    ...accountingHandlers(context.hub),
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { array, Client, config, LocalCluster } from "../../src/index.ts";
+import { array, Client, config, LocalCluster, type RunAccounting, watchAccounting } from "../../src/index.ts";
 import "../../src/register.ts";
 import { makeCertificates } from "../certificates.ts";
 
@@ -29,6 +29,23 @@ test("a local cluster speaks TLS where the script's configuration says so, and o
   expect((await a.add(1).sum().compute()).item()).toBe(500_500n);
   const { workers } = await client.schedulerInfo();
   expect([...(workers?.keys() ?? [])].every((address) => address.startsWith("tls:"))).toBe(true);
+  // Where the time went, by worker and in all.
+  const runs: RunAccounting[] = [];
+  const watch = watchAccounting((run) => runs.push(run));
+  const b = array.ones([64, 64], { chunks: 8 }).add(1);
+  expect(Number((await b.rechunk([64, 1]).sum().compute()).item())).toBe(8192);
+  watch[Symbol.dispose]();
+  const accounting = await client.accounting();
+  expect([...accounting.byWorker.keys()].sort()).toEqual([...(workers?.keys() ?? [])].sort());
+  expect(accounting).toMatchObject({ workers: 2, threads: 2, recomputed: 0 });
+  expect(accounting.tasks).toBe([...accounting.byWorker.values()].reduce((sum, one) => sum + one.tasks, 0));
+  expect(runs).toHaveLength(1);
+  const [run] = runs as [RunAccounting];
+  expect(run).toMatchObject({ workers: 2, threads: 2, isDone: true });
+  expect(run.tasks).toBe((await b.rechunk([64, 1]).sum().explain()).tasks);
+  expect(run.computeSeconds).toBeGreaterThan(0);
+  expect(run.bytesTransferred).toBeGreaterThan(0);
+  expect(run.schedulerSeconds).toBeGreaterThan(0);
   expect(await (await client.submit(() => 3, [], { resources: { GPU: 2 } })).result()).toBe(3);
   rmSync(folder, { recursive: true });
 });

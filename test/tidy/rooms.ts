@@ -178,7 +178,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the embedded runner: the same two machines and the executor in one process, without a wire",
     imports: ["base", "config", "dtype", "ndarray", "graph", "executor", "scheduler/state", "worker/state"],
     ambient: ["timers", "clock", "process"],
-    node: ["worker_threads", "url"],
+    node: ["worker_threads", "url", "perf_hooks"],
   },
   {
     name: "client",
