@@ -1,17 +1,19 @@
 /** Plans: the order of a graph, its peak bytes by simulation, and the choice between holding and computing again. */
 import { formatBytes, MemoryBudgetError } from "../base/index.ts";
 import { largestBlock } from "./chunks.ts";
+import { estimatePeaks, samples, TASKS_EXACT } from "./estimate.ts";
 import { buildGraph, type Recompute } from "./fuse.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { kernelText } from "./kernel-build.ts";
-import { type LayerNode, shapeOfChunks } from "./layer.ts";
+import { type LayerNode, layerInputs, shapeOfChunks } from "./layer.ts";
 import { bytesMoved } from "./move-plan.ts";
+import { TaskNeeds } from "./needs.ts";
 import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
 import { stageRechunks } from "./rechunk-stages.ts";
 import { sharesRegion } from "./registers.ts";
 import { simulateSpill } from "./spill-plan.ts";
-import type { Interval, Plain, Step, TaskSpec } from "./task.ts";
+import type { Interval, Plain, Step } from "./task.ts";
 
 /** What the caller knows of the place where the graph will run. */
 export interface PlanOptions {
@@ -113,58 +115,126 @@ interface TriedGraph extends PlannedGraph {
 }
 
 function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): TriedGraph {
+  const again =
+    recompute === 0
+      ? []
+      : [
+          `shared inputs are ${recompute === 1 ? "read" : "read and computed"} again by each consumer, because holding them does not fit ${formatBytes(options.memoryBytes)}`,
+        ];
+  if (graph.taskCount > TASKS_EXACT) return estimated(graph, options, again);
   const edges = taskEdges(graph);
   const order = taskOrder(graph);
-  const specs = readSpecs(graph, order, options);
-  const peaks = simulatePeaks(graph, order, edges, options.threads, specs.workspace);
-  const plan: Plan = {
+  const workspace = workspaces(graph, order);
+  const peaks = simulatePeaks(graph, order, edges, options.threads, workspace);
+  const plan = planOf(graph, {
     tasks: order.reduce((n, t) => n + (isHeld(graph, t) ? 0 : 1), 0),
-    bytesRead: specs.bytesRead,
-    requests: specs.requests,
+    ...costOf(graph, order, options),
     bytesMoved: bytesMoved(graph, { order, edges }, options.workers ?? 1),
-    bytesSpilled: 0,
     peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
     leastBytes: peaks.least,
     largestTaskBytes: peaks.largestTask,
+    warnings: again,
+  });
+  return { graph, plan, edges, order, workspace };
+}
+
+/** A plan from samples; what takes a look at every task is made when somebody asks for it. */
+function estimated(graph: Graph, options: PlanOptions, warnings: readonly string[]): TriedGraph {
+  const { tasks, seen, leastBytes, largestNeed, largestTask } = estimatePeaks(graph);
+  const cost = samples(graph).map((some, index) => {
+    const { bytesRead, requests } = costOf(graph, some, options);
+    const scale = some.length === 0 ? 0 : graph.count(index) / some.length;
+    return { bytesRead: Math.round(bytesRead * scale), requests: Math.round(requests * scale) };
+  });
+  const plan = planOf(graph, {
+    tasks,
+    bytesRead: cost.reduce((sum, each) => sum + each.bytesRead, 0),
+    requests: cost.reduce((sum, each) => sum + each.requests, 0),
+    bytesMoved: 0,
+    peakWorkerBytes: leastBytes + (options.threads - 1) * largestNeed,
+    leastBytes,
+    largestTaskBytes: largestTask,
+    warnings: [
+      ...warnings,
+      `estimated: peaks from the first ${seen} of ${tasks} tasks, reads from samples; moves between workers are not foreseen`,
+    ],
+  });
+  let [edges, order, workspace]: [TaskEdges?, Uint32Array?, Float64Array?] = [];
+  return {
+    graph,
+    plan,
+    get edges() {
+      edges ??= taskEdges(graph);
+      return edges;
+    },
+    get order() {
+      order ??= taskOrder(graph);
+      return order;
+    },
+    get workspace() {
+      workspace ??= workspaces(graph, this.order);
+      return workspace;
+    },
+  };
+}
+
+function planOf(graph: Graph, figures: Omit<Plan, "bytesSpilled" | "kernels" | "layers" | "toString">): Plan {
+  const plan: Plan = {
+    ...figures,
+    bytesSpilled: 0,
     kernels: new Set(graph.layers.flatMap((l) => ("call" in l ? [JSON.stringify(l.call.kernel)] : []))).size,
-    warnings:
-      recompute === 0
-        ? []
-        : [
-            `shared inputs are ${recompute === 1 ? "read" : "read and computed"} again by each consumer, because holding them does not fit ${formatBytes(options.memoryBytes)}`,
-          ],
     layers: describe(graph),
     toString: () => planText(plan),
   };
-  return { graph, plan, edges, order, workspace: specs.workspace };
+  return plan;
 }
 
-function readSpecs(
-  graph: Graph,
-  order: Uint32Array,
-  options: PlanOptions,
-): { workspace: Float64Array; bytesRead: number; requests: number } {
+/** Workspace of each task of the order. */
+function workspaces(graph: Graph, order: Uint32Array): Float64Array {
   const workspace = new Float64Array(graph.taskCount);
-  let [bytesRead, requests] = [0, 0];
+  const needs = new TaskNeeds(graph);
   for (const t of order) {
-    if (isHeld(graph, t)) continue;
-    const { spec } = graph.expand(t);
-    workspace[t] = spec.workspace;
+    const { nbytes, need } = needs.of(graph.locate(t).layer, t);
+    workspace[t] = need - nbytes;
+  }
+  return workspace;
+}
+
+/** Compressed bytes and requests of some tasks. */
+function costOf(
+  graph: Graph,
+  tasks: Iterable<TaskId>,
+  options: PlanOptions,
+): { readonly bytesRead: number; readonly requests: number } {
+  let [bytesRead, requests] = [0, 0];
+  const { readCost } = options;
+  if (!readCost) return { bytesRead, requests };
+  const reads = graph.layers.map((layer, index) => !layer.inline && layer.kind !== "held" && hasReads(graph, index));
+  for (const t of tasks) {
+    if (!reads[graph.locate(t).layer]) continue;
     let first: Step | null = null; // of the reads that are done at once
-    for (const step of (spec as TaskSpec).steps) {
-      if (step.do !== "read" || !options.readCost) {
+    for (const step of graph.expand(t).spec.steps) {
+      if (step.do !== "read") {
         first = null;
         continue;
       }
       if (first?.do === "read" && sharesRegion(first, step) && options.readsTogether?.(first.source, step.source))
         continue;
       first = step;
-      const cost = options.readCost(step.source, step.region);
+      const cost = readCost(step.source, step.region);
       bytesRead += cost.bytes;
       requests += cost.requests;
     }
   }
-  return { workspace, bytesRead, requests };
+  return { bytesRead, requests };
+}
+
+/** True when tasks of the layer may read from stores: itself, or an inline layer below it. */
+function hasReads(graph: Graph, index: number): boolean {
+  const layer = graph.layer(index);
+  return (
+    layer.kind === "source" || layerInputs(layer).some((input) => graph.layer(input).inline && hasReads(graph, input))
+  );
 }
 
 /** True for blocks that exist already: they are no task, and whoever holds them counts their bytes. */
