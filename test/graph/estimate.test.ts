@@ -1,14 +1,7 @@
 /** Plans of graphs that are too large to look at every task. */
 import { expect, test } from "vitest";
 import { estimatePeaks, TASKS_EXACT } from "../../src/graph/estimate.ts";
-import {
-  blockwiseNode,
-  type Graph,
-  planGraph,
-  reduceNode,
-  sourceNode,
-  taskOrder,
-} from "../../src/graph/index.ts";
+import { blockwiseNode, type Graph, planGraph, reduceNode, sourceNode, taskOrder } from "../../src/graph/index.ts";
 import { TaskWalk } from "../../src/graph/walk.ts";
 import { graphOf, sumCall } from "../sim/random-graph.ts";
 
