@@ -1,14 +1,14 @@
 /**
- * Layers of single calls of users' functions: many tasks as columns. Task k calls function `fn[k]` with the arguments
- * `args[argStart[k] … argStart[k + 1])`, and reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
+ * Layers of single calls of users' functions: many tasks as columns. Task k calls function `fn[k]` (0, without `fn`) with the arguments whose
+ * text is number a = `arg[k]` (k, where there is no `arg`): `args[argStart[a] … argStart[a + 1])`. It reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
  * which come before it. Numbers are uint32, little-endian.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import type { ExpandedTask, TaskId } from "./graph.ts";
 import type { Key } from "./keys.ts";
-import type { Chunks, LayerOf } from "./layer.ts";
-import { decodePlain, encodePlain } from "./plain.ts";
+import type { Chunks, Layer, LayerOf } from "./layer.ts";
+import { decodePlain, encodePlain, plainText } from "./plain.ts";
 import type { Plain } from "./task.ts";
 
 /** A layer of calls. */
@@ -34,7 +34,8 @@ export interface Call {
 
 /** The columns of a layer, to be read. */
 interface Columns {
-  readonly fn: Uint32Array;
+  readonly fn: Uint32Array | null;
+  readonly arg: Uint32Array | null;
   readonly argStart: Uint32Array;
   readonly inputStart: Uint32Array;
   readonly inputs: Uint32Array;
@@ -46,7 +47,8 @@ function columnsOf(layer: CallsLayer): Columns {
   const known = COLUMNS.get(layer.args);
   if (known) return known;
   const columns = {
-    fn: words(layer.fn),
+    fn: layer.fn && words(layer.fn),
+    arg: layer.arg && words(layer.arg),
     argStart: words(layer.argStart),
     inputStart: words(layer.inputStart),
     inputs: words(layer.inputs),
@@ -89,15 +91,14 @@ export class CallsBuilder {
   readonly #functions = new Map<string, number>();
   readonly #keys: Key[] = [];
   readonly #fn = new Column();
-  readonly #argStart = new Column();
   readonly #inputStart = new Column();
   readonly #inputs = new Column();
-  readonly #args: Uint8Array[] = [];
-  #argBytes = 0;
+  /** Texts of arguments by what they say, and each call's. */
+  readonly #texts = new Map<string, number>();
+  readonly #arg = new Column();
   #inputCount = 0;
 
   constructor() {
-    this.#argStart.push(0);
     this.#inputStart.push(0);
   }
 
@@ -105,12 +106,7 @@ export class CallsBuilder {
     return this.#keys.length;
   }
 
-  /** Bytes of arguments so far. */
-  get argBytes(): number {
-    return this.#argBytes;
-  }
-
-  add({ key, text, args, inputs }: Call): void {
+  add({ key, text, args: call, inputs }: Call): void {
     let fn = this.#functions.get(text);
     if (fn === undefined) {
       fn = this.#functions.size;
@@ -118,10 +114,13 @@ export class CallsBuilder {
     }
     this.#keys.push(key);
     this.#fn.push(fn);
-    const bytes = encodePlain(args);
-    this.#args.push(bytes);
-    this.#argBytes += bytes.byteLength;
-    this.#argStart.push(this.#argBytes);
+    const args = plainText(call);
+    let arg = this.#texts.get(args);
+    if (arg === undefined) {
+      arg = this.#texts.size;
+      this.#texts.set(args, arg);
+    }
+    this.#arg.push(arg);
     for (const input of inputs) this.#inputs.push(input);
     this.#inputCount += inputs.length;
     this.#inputStart.push(this.#inputCount);
@@ -136,9 +135,9 @@ export class CallsBuilder {
       chunks: chunksOfCalls(this.count),
       keys: this.#keys,
       functions: Array.from(this.#functions.keys()),
-      fn: this.#fn.bytes(),
-      args: new Uint8Array(Buffer.concat(this.#args)),
-      argStart: this.#argStart.bytes(),
+      fn: this.#functions.size < 2 ? null : this.#fn.bytes(),
+      arg: this.#texts.size === this.count ? null : this.#arg.bytes(),
+      ...packTexts(Array.from(this.#texts.keys())),
       inputs: this.#inputs.bytes(),
       inputStart: this.#inputStart.bytes(),
       mac: null,
@@ -147,21 +146,55 @@ export class CallsBuilder {
   }
 }
 
+/** All texts as bytes, and where each begins. */
+function packTexts(texts: readonly string[]): { readonly args: Uint8Array; readonly argStart: Uint8Array } {
+  const args = new Uint8Array(Buffer.from(texts.join("")));
+  const argStart = new Uint32Array(texts.length + 1);
+  let chars = 0;
+  for (let k = 0; k < texts.length; k++) {
+    chars += (texts[k] as string).length; // k < length
+    argStart[k + 1] = chars;
+  }
+  // Texts of ASCII have as many bytes as characters.
+  if (args.byteLength !== chars)
+    for (let k = 0; k < texts.length; k++)
+      argStart[k + 1] = (argStart[k] as number) + Buffer.byteLength(texts[k] as string); // k < length
+  return { args, argStart: new Uint8Array(argStart.buffer) };
+}
+
 /** Inputs of call `index`, in the order of its registers. */
 export function callInputs(layer: CallsLayer, index: number): readonly TaskId[] {
   const { inputStart, inputs } = columnsOf(layer);
   const [from, to] = [inputStart[index] as number, inputStart[index + 1] as number]; // a call of the layer
   if (from === to) return NO_INPUTS;
-  return Array.from(inputs.subarray(from, to));
+  const out: TaskId[] = [];
+  for (let i = from; i < to; i++) out.push(inputs[i] as TaskId); // within the row
+  return out;
 }
 
 const NO_INPUTS: readonly TaskId[] = [];
 
+/** Inputs of all tasks of a graph whose last layer is of calls and whose others have none; null for another graph. */
+export function callRows(
+  layers: readonly Layer[],
+  count: number,
+): { readonly start: Uint32Array; readonly dependencies: Uint32Array } | null {
+  const calls = layers.at(-1);
+  if (calls?.kind !== "calls" || layers.slice(0, -1).some(({ kind }) => kind !== "held")) return null;
+  const { inputStart, inputs } = columnsOf(calls);
+  const first = count + 1 - inputStart.length;
+  if (first === 0) return { start: inputStart, dependencies: inputs };
+  const start = new Uint32Array(count + 1);
+  start.set(inputStart, first);
+  return { start, dependencies: inputs };
+}
+
 /** Inputs and program of call `index`. */
 export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
-  const { fn, argStart } = columnsOf(layer);
+  const { fn, arg, argStart } = columnsOf(layer);
   const dependencies = callInputs(layer, index);
-  const bytes = layer.args.subarray(argStart[index], argStart[index + 1]);
+  const text = arg ? (arg[index] as number) : index; // a call of the layer
+  const bytes = layer.args.subarray(argStart[text], argStart[text + 1]);
   return {
     dependencies,
     spec: {
@@ -172,7 +205,7 @@ export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
           do: "call",
           dtype: "float64",
           shape: [],
-          text: layer.functions[fn[index] as number] as string, // checked when the layer was read
+          text: layer.functions[fn ? (fn[index] as number) : 0] as string, // checked when the layer was read
           inputs: dependencies.map((_, k) => k),
           args: decodePlain(bytes, "arguments") as Plain, // written by `encodePlain`
           mac: layer.mac,
@@ -188,8 +221,9 @@ export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
 /** HMAC-SHA-256 under the cluster's token of all that the layer's tasks run: functions, arguments, and who calls what with which inputs. */
 function macOf(layer: CallsLayer, token: string): string {
   const hmac = createHmac("sha256", token);
-  const { functions, fn, args, argStart, inputs, inputStart } = layer;
-  for (const part of [encodePlain({ calls: functions }), fn, args, argStart, inputs, inputStart]) {
+  const { functions, fn, arg, args, argStart, inputs, inputStart } = layer;
+  const none = new Uint8Array(0);
+  for (const part of [encodePlain({ calls: functions }), fn ?? none, arg ?? none, args, argStart, inputs, inputStart]) {
     hmac.update(`${part.byteLength}:`);
     hmac.update(part);
   }
@@ -211,8 +245,12 @@ export function checkCalls(
   { base, count }: { readonly base: TaskId; readonly count: number },
 ): void {
   const { keys, functions, mac } = fields;
-  const [fn, args] = [wordsIn(fields, "fn", count), fields["args"]];
-  const [argStart, inputStart] = [wordsIn(fields, "argStart", count + 1), wordsIn(fields, "inputStart", count + 1)];
+  const fn = fields["fn"] === null ? null : wordsIn(fields, "fn", count);
+  const args = fields["args"];
+  const arg = fields["arg"] === null ? null : wordsIn(fields, "arg", count);
+  const starts = fields["argStart"];
+  const texts = arg && starts instanceof Uint8Array ? Math.min(count, (starts.byteLength >> 2) - 1) : count;
+  const [argStart, inputStart] = [wordsIn(fields, "argStart", texts + 1), wordsIn(fields, "inputStart", count + 1)];
   const inputs = wordsIn(fields, "inputs", inputStart[count] as number);
   demand(args instanceof Uint8Array && ascends(argStart, args.length, ARGS_BYTES_MAX), "arguments");
   demand(ascends(inputStart, inputs.length, inputs.length), "inputs");
@@ -220,15 +258,24 @@ export function checkCalls(
   demand(keys === null || areKeys(keys, count), "a key for each");
   demand(mac === null || isText(mac), "a mac");
   const known = (functions as readonly string[]).length; // checked above
-  for (const f of fn) demand(f < known, "functions of its own");
-  for (let k = 0; k < count; k++)
-    for (let i = inputStart[k] as number; i < (inputStart[k + 1] as number); i++)
-      demand((inputs[i] as number) < base + k, "inputs that come before");
+  demand(fn !== null || known > 0 || count === 0, "a function");
+  for (const f of fn ?? []) demand(f < known, "functions of its own");
+  for (const a of arg ?? []) demand(a < texts, "arguments of its own");
+  for (let k = 0; k < count; k++) checkRow(inputs, inputStart[k] as number, inputStart[k + 1] as number, base + k); // k < count
 }
 
-/** True for a list of `count` different keys. */
+/** Inputs of one task: each once, and before it. */
+function checkRow(inputs: Uint32Array, from: number, to: number, task: TaskId): void {
+  for (let i = from; i < to; i++) demand((inputs[i] as number) < task, "inputs that come before"); // within the row
+  if (to - from < 2) return;
+  const row = inputs.subarray(from, to);
+  if (to - from > 8) return demand(new Set(row).size === row.length, "each input once");
+  for (let i = from; i < to; i++) for (let j = i + 1; j < to; j++) demand(inputs[i] !== inputs[j], "each input once");
+}
+
+/** True for a list of `count` keys. */
 export function areKeys(keys: unknown, count: number): keys is readonly Key[] {
-  return Array.isArray(keys) && keys.length === count && keys.every(isText) && new Set(keys).size === count;
+  return Array.isArray(keys) && keys.length === count && keys.every(isText);
 }
 
 function isText(value: unknown): value is string {

@@ -135,7 +135,10 @@ export type LayerOf<R> =
       readonly kind: "calls";
       readonly keys: readonly Key[] | null;
       readonly functions: readonly string[];
-      readonly fn: Uint8Array;
+      /** Which function each task calls; null: all the first. */
+      readonly fn: Uint8Array | null;
+      /** Texts of arguments; `arg`: which of them each task has, null: its own. */
+      readonly arg: Uint8Array | null;
       readonly args: Uint8Array;
       readonly argStart: Uint8Array;
       readonly inputs: Uint8Array;

@@ -34,9 +34,33 @@ function fromJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(inner).map(([k, v]) => [k, fromJson(v)]));
 }
 
-/** Bytes of any plain value; equal values give equal bytes (object keys in the order given). */
+/** True for what JSON says as it is: most arguments are, and need no copy. */
+function isJson(value: unknown): boolean {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object" || value instanceof Uint8Array) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isJson(item)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const name in value) {
+    if (name.startsWith("$")) return false;
+    const field = (value as Record<string, unknown>)[name]; // an object
+    if (field !== undefined && !isJson(field)) return false;
+  }
+  return true;
+}
+
+/** Text of any plain value; equal values give equal texts (object keys in the order given). */
+export function plainText(value: unknown): string {
+  return JSON.stringify(isJson(value) ? value : toJson(value));
+}
+
+/** Bytes of {@link plainText}. */
 export function encodePlain(value: unknown): Uint8Array {
-  return ENCODER.encode(JSON.stringify(toJson(value)));
+  return ENCODER.encode(plainText(value));
 }
 
 /**
