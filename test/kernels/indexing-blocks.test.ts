@@ -158,3 +158,20 @@ test("what is not there is refused with a typed error", () => {
     /max of an empty selection/,
   );
 });
+
+test.each(DTYPES)("repeats of %s in a segment, in pieces", (dtype) => {
+  const n = 70_001;
+  const { itemsize, components, big } = dtypeInfo(dtype);
+  const { buffer } = createSegment(5 * n * itemsize + 4096);
+  for (const times of [1, 3]) {
+    const x = NDArray.view(dtype, buffer, 0, [n]);
+    for (let i = 0; i < n * components; i++)
+      x.data[i] = (big ? BigInt(i) : dtype === "bool" ? i % 2 : i % 251) as never; // the dtype's array class
+    const out = NDArray.view(dtype, buffer, Math.ceil((n * itemsize) / 64) * 64, [n * times]);
+    runBlock("repeat", [x], out, { axis: 0 }, PLACE);
+    const picks = [0, 1, 2, 199_999, 65_535 * times, 65_536 * times, n * times - 1].filter((i) => i < n * times);
+    for (const i of picks)
+      for (let c = 0; c < components; c++)
+        expect(out.data[i * components + c]).toBe(x.data[Math.floor(i / times) * components + c]);
+  }
+});

@@ -2,6 +2,7 @@
 import { dtypeInfo } from "../../dtype/index.ts";
 import { NDArray, sizeOf } from "../../ndarray/index.ts";
 import { convert, copyStrided } from "../copy.ts";
+import { memoryOf } from "../segment.ts";
 import { keepMasked } from "./mask-module.ts";
 
 /** Typed arrays of the widths in which elements are copied. */
@@ -220,8 +221,10 @@ export function indexValues(block: NDArray): Float64Array {
 /** Each of `n` elements of `inner` words, `times` over: rows of a repeat. */
 export function repeatRows(out: NDArray, x: NDArray, times: number, axis: number): void {
   const { itemsize } = dtypeInfo(out.dtype);
-  const from = packed(x);
   const inner = sizeOf(x.shape.slice(axis + 1));
+  const from = packed(x);
+  if (inner === 1 && times <= COPIES_MAX && memoryOf(out.data.buffer) !== undefined)
+    return repeatByCopies(out, from, times);
   const [a, b] = [wordsOf(out, itemsize), wordsOf(from, itemsize)];
   const width = inner * (itemsize > 4 ? itemsize / 4 : 1);
   const scale = itemsize > 4 ? itemsize / 4 : 1;
@@ -234,6 +237,21 @@ export function repeatRows(out: NDArray, x: NDArray, times: number, axis: number
   else if (itemsize === 1) repeat8(a as Uint8Array, b as Uint8Array, place);
   else if (itemsize === 2) repeat16(a as Uint16Array, b as Uint16Array, place);
   else repeat32(a as Uint32Array, b as Uint32Array, place);
+}
+
+/** So often and no oftener every element is repeated by strided copies. */
+const COPIES_MAX = 16;
+/** Elements that are copied at a time: they stay near the core from copy to copy. */
+const COPY_ELEMENTS = 1 << 16;
+
+/** Each element `times` over: one copy of all for each time. */
+function repeatByCopies(out: NDArray, x: NDArray, times: number): void {
+  for (let at = 0; at < x.size; at += COPY_ELEMENTS) {
+    const shape = [Math.min(COPY_ELEMENTS, x.size - at)];
+    const part = new NDArray(x.dtype, x.data, shape, [1], x.offset + at);
+    for (let k = 0; k < times; k++)
+      copyStrided(new NDArray(out.dtype, out.data, shape, [times], out.offset + at * times + k), part);
+  }
 }
 
 interface Rows {
