@@ -24,17 +24,17 @@ import {
   NOT_RUN,
   needsOf,
   packJob,
+  valueOutcome,
 } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { Lane, type LaneTask } from "./lane.ts";
-import { readScalar, writeMessage } from "./message.ts";
+import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import { type Program, Programs, type Trust } from "./programs.ts";
 import { Reaper } from "./reaper.ts";
 import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
-import { estimateBytes } from "./sizes.ts";
 import { Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
 import type { TaskPost, ToThread } from "./thread.ts";
@@ -514,10 +514,9 @@ export class ThreadedExecutor implements Executor {
       this.#arena.retain(hold.output);
       this.#finish(job, { status: "ok", output: hold.output, ...figures });
     } else if (state === SLOT_STATE.cancelled) this.#finish(job, { status: "cancelled", ...figures });
-    else if (state === SLOT_STATE.scalar && hold.message) {
-      const value = readScalar(this.#messages.bufferOf(hold.message), hold.message.offset);
-      this.#finish(job, { status: "value", value, nbytes: estimateBytes(value), ...figures });
-    } else this.#finish(job, this.#posted(job, hold.slot, figures));
+    else if (state === SLOT_STATE.scalar && hold.message)
+      this.#finish(job, valueOutcome(this.#messages.scalarAt(hold.message), figures));
+    else this.#finish(job, this.#posted(job, hold.slot, figures));
   }
 
   /** Outcome of a task that had to be posted. */
@@ -525,8 +524,7 @@ export class ThreadedExecutor implements Executor {
     const post = this.#postOf(slot, figures.thread);
     if (post.type === "error")
       return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), task.key), ...figures };
-    if (post.type === "value")
-      return { status: "value", value: post.value, nbytes: estimateBytes(post.value), ...figures };
+    if (post.type === "value") return valueOutcome(post.value, figures);
     const array = new NDArray(post.array.dtype, post.array.data, post.array.shape);
     const block = this.#arena.hasRoom(array.nbytes) ? this.#arena.allocate(array.dtype, array.shape) : null;
     if (block === null) {

@@ -5,6 +5,7 @@ import type { Arena } from "./arena.ts";
 import { type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
 import { type FetchedPlace, type InputPlace, isScalar, type PackedMessage, packMessage } from "./message.ts";
 import type { MessagePlace, SlotFigures } from "./ring.ts";
+import { estimateBytes } from "./sizes.ts";
 import type { BlockHandle, ExecutorTask, TaskInput, TaskOutcome } from "./types.ts";
 
 /** A task from `submit` to its outcome. */
@@ -44,6 +45,11 @@ export const NOT_RUN: SlotFigures = { startMs: 0, stopMs: 0, thread: -1, bytesRe
 
 /** Of a task that was given up before a thread had run it. */
 export const CANCELLED: { readonly status: "cancelled" } & SlotFigures = { status: "cancelled", ...NOT_RUN };
+
+/** What a function gave that is no array. */
+export function valueOutcome(value: unknown, figures: SlotFigures): TaskOutcome {
+  return { status: "value", value, nbytes: estimateBytes(value), ...figures };
+}
 
 /** True where a function of a user runs, which may never end. */
 export function callsFunction(spec: TaskSpec): boolean {

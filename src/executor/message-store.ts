@@ -1,5 +1,6 @@
 /** Shared memory for task messages: small, outside the budget, bounded by the number of slots. */
 import { footprintOf, SegmentAllocator } from "./allocator.ts";
+import { readScalar, type Scalar } from "./message.ts";
 import type { MessagePlace } from "./ring.ts";
 
 const BUFFER_BYTES = 2 ** 20;
@@ -33,9 +34,9 @@ export class MessageStore {
     return this.put(nbytes, write);
   }
 
-  /** The buffer that a message lies in. */
-  bufferOf({ buffer }: MessagePlace): SharedArrayBuffer {
-    return (this.#buffers[buffer] as { buffer: SharedArrayBuffer }).buffer; // buffers are never dropped
+  /** The result that a task wrote over its message. */
+  scalarAt({ buffer, offset }: MessagePlace): Scalar {
+    return readScalar((this.#buffers[buffer] as { buffer: SharedArrayBuffer }).buffer, offset); // buffers are never dropped
   }
 
   free({ buffer, offset }: MessagePlace): void {
