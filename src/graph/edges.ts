@@ -15,6 +15,8 @@ interface Link {
   readonly inverses: (Inverse | undefined)[];
   /** The only link between these two layers. */
   readonly isOnly: boolean;
+  /** Each block needs the one at the same place of an equal grid: number for number. */
+  readonly isAlike: boolean;
 }
 
 /** Answers without allocation. One instance is asked by one caller at a time: the answers' scratch space is shared. */
@@ -69,6 +71,13 @@ export class GraphEdges {
   dependencies(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOf(this.columns.start, this.columns.dependencies, task, out);
     const layer = this.layerOf(task);
+    const links = this.#inputs[layer] as readonly Link[]; // one list per layer
+    const first = links[0];
+    if (first === undefined) return 0;
+    if (links.length === 1 && first.isAlike) {
+      out[0] = task - this.graph.base(layer) + this.graph.base(first.to);
+      return 1;
+    }
     if (!this.#isInOrder(layer)) {
       const found = taskDependencies(this.graph, layer, task - this.graph.base(layer));
       for (let i = 0; i < found.length; i++) out[i] = found[i] as TaskId; // i < length
@@ -76,7 +85,7 @@ export class GraphEdges {
     }
     const place = this.#placeOf(layer, task);
     let count = 0;
-    for (const link of this.#inputs[layer] as readonly Link[]) {
+    for (const link of links) {
       if (!holds(link.edge, place)) continue;
       const added = needed(link, { graph: this.graph, place, out, count });
       count = link.isOnly ? added : withoutTwins(out, count, added);
@@ -98,9 +107,16 @@ export class GraphEdges {
   dependents(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOf(this.columns.dependentsStart, this.columns.dependents, task, out);
     const layer = this.layerOf(task);
+    const links = this.#users[layer] as readonly Link[]; // one list per layer
+    const first = links[0];
+    if (first === undefined) return 0;
+    if (links.length === 1 && first.isAlike) {
+      out[0] = task - this.graph.base(layer) + this.graph.base(first.from);
+      return 1;
+    }
     const place = this.#placeOf(layer, task);
     let count = 0;
-    for (const link of this.#users[layer] as readonly Link[]) {
+    for (const link of links) {
       const added = users(link, { graph: this.graph, place, out, count });
       count = link.isOnly ? added : withoutTwins(out, count, added);
     }
@@ -210,6 +226,7 @@ function linksOf(graph: Graph): Link[] | null {
           edge,
           inverses: [],
           isOnly: edges.every((other) => other === edge || other.layer !== edge.layer),
+          isAlike: isAlike(graph, from, edge),
         }),
       );
     });
@@ -217,6 +234,16 @@ function linksOf(graph: Graph): Link[] | null {
     if (error instanceof NoFormula) return null;
     throw error;
   }
+}
+
+function isAlike(graph: Graph, from: number, { layer, axes, holds: masks }: LayerEdge): boolean {
+  const [own, other] = [graph.grid(from), graph.grid(layer)];
+  return (
+    own.length === other.length &&
+    own.every((n, k) => n === other[k]) &&
+    axes.every((map, k) => (map.kind === "same" ? map.axis === k : map.kind === "range" && other[k] === 1)) &&
+    masks.every((mask) => mask === null)
+  );
 }
 
 function holds(edge: LayerEdge, place: readonly number[]): boolean {

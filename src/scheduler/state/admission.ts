@@ -380,6 +380,8 @@ function isInUse(core: Core, slot: Slot): boolean {
 
 /** True when no worker has anything to do. */
 export function isAllIdle(core: Core): boolean {
+  if (core.counts[PROCESSING] === 0) return true;
+  if (core.longRunning === 0) return false;
   for (const worker of core.workers.values()) if (loadOf(worker) > 0) return false;
   return true;
 }

@@ -19,6 +19,9 @@ export interface Retirement {
   readonly close: boolean;
 }
 
+/** States are numbers of so many bits. */
+const STATE_BITS = 4;
+
 /** Everything. Handlers, transitions, admission and placement are functions over it. */
 export class Core {
   readonly config: Required<SchedulerConfig>;
@@ -73,6 +76,8 @@ export class Core {
   stimulusId = "";
   /** Known tasks by state. */
   readonly counts: number[] = STATES.map(() => 0);
+  /** Tasks that gave their thread back. */
+  longRunning = 0;
   /** Places of running workers for tasks that are not taken. */
   places = 0;
   /** Workers that get their tasks one by one: their programs are made here. */
@@ -82,6 +87,10 @@ export class Core {
   /** Counters since the start. */
   readonly totals = { transitions: 0, sent: 0, recomputed: 0, stolen: 0, evicted: 0, forced: 0 };
   #outbox: SchedulerInstruction[] = [];
+  /** A task that is recommended to move, its state when it was, and where to. */
+  recommended: Slot = -1;
+  recommendedFrom = 0;
+  recommendedTo = 0;
   readonly #recommendedSlots: Slot[] = [];
   readonly #recommendedStates: number[] = [];
   #recommendedAt = 0;
@@ -150,7 +159,7 @@ export class Core {
 
   /** Send a task, which is as `processing` there, to a columnar worker; sent together at the end of a round of placement. */
   run(worker: WorkerState, batch: LayerBatch, slot: Slot): void {
-    this.#outgoing.run(this, { worker, batch, slot });
+    this.#outgoing.runOf(worker, batch).add(this, slot);
   }
 
   flushRuns(): void {
@@ -159,7 +168,7 @@ export class Core {
 
   recommend(slot: Slot, to: number): void {
     this.#recommendedSlots.push(slot);
-    this.#recommendedStates.push((this.columns.state[slot] as number) * STATES.length + to); // a slot given out
+    this.#recommendedStates.push(((this.columns.state[slot] as number) << STATE_BITS) | to); // a slot given out
   }
 
   /** True while something is recommended. */
@@ -167,19 +176,22 @@ export class Core {
     return this.#recommendedSlots.length > 0;
   }
 
-  /** The next recommendation, oldest first: slot, its state when it was recommended, and where it should go. */
-  nextRecommendation(): { readonly slot: Slot; readonly from: number; readonly to: number } | undefined {
+  /** Go on to the next recommendation, oldest first: `recommended` and its kin say what; false when there is none. */
+  nextRecommendation(): boolean {
     const at = this.#recommendedAt;
     const slot = this.#recommendedSlots[at];
     if (slot === undefined) {
       this.#recommendedSlots.length = 0;
       this.#recommendedStates.length = 0;
       this.#recommendedAt = 0;
-      return undefined;
+      return false;
     }
     this.#recommendedAt = at + 1;
     const states = this.#recommendedStates[at] as number; // pushed together
-    return { slot, from: Math.floor(states / STATES.length), to: states % STATES.length };
+    this.recommended = slot;
+    this.recommendedFrom = states >>> STATE_BITS;
+    this.recommendedTo = states & ((1 << STATE_BITS) - 1);
+    return true;
   }
 
   /** Move a task; only transitions call this. */

@@ -11,20 +11,13 @@ export function goesAsColumn(worker: WorkerState, batch: LayerBatch): boolean {
   return worker.facts.isColumnar && batch.taskClass.resources === null;
 }
 
-/** One task that placement gave to a columnar worker. */
-interface Placed {
-  readonly worker: WorkerState;
-  readonly batch: LayerBatch;
-  readonly slot: Slot;
-}
-
 interface Frees {
   readonly keys: Key[];
   readonly tasks: Map<LayerBatch, number[]>;
 }
 
 /** Rows of a {@link TaskRun} that is being filled. */
-class OpenRun {
+export class OpenRun {
   readonly worker: WorkerState;
   readonly batch: LayerBatch;
   readonly tasks: number[] = [];
@@ -40,6 +33,16 @@ class OpenRun {
   constructor(worker: WorkerState, batch: LayerBatch) {
     this.worker = worker;
     this.batch = batch;
+  }
+
+  add(core: Core, slot: Slot): void {
+    const { columns } = core;
+    const task = columns.task[slot] as number; // a slot given out
+    this.tasks.push(task);
+    this.runIds.push(columns.runId[slot] as number);
+    this.ranks.push(columns.rank[slot] as number);
+    addFetches(core, this, task);
+    this.fetchStart.push(this.fetchTasks.length);
   }
 }
 
@@ -83,25 +86,23 @@ export class Outgoing {
     this.#frees.clear();
   }
 
-  run(core: Core, { worker, batch, slot }: Placed): void {
-    let run = this.#open.get(worker);
-    if (run?.batch !== batch) {
-      run = new OpenRun(worker, batch);
-      this.#open.set(worker, run);
-      this.#runs.push(run);
-      batch.wasSent = true;
-    }
-    const task = core.columns.task[slot] as number; // a slot given out
-    run.tasks.push(task);
-    run.runIds.push(core.columns.runId[slot] as number);
-    run.ranks.push(core.columns.rank[slot] as number);
-    addFetches(core, run, task);
-    run.fetchStart.push(run.fetchTasks.length);
+  /** The run of a columnar worker that tasks of the batch may join. */
+  runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
+    const last = this.#runs.at(-1);
+    if (last?.worker === worker && last.batch === batch) return last;
+    const known = this.#open.get(worker);
+    if (known?.batch === batch) return known;
+    const run = new OpenRun(worker, batch);
+    this.#open.set(worker, run);
+    this.#runs.push(run);
+    batch.wasSent = true;
+    return run;
   }
 
   flushRuns(core: Core): void {
     if (this.#runs.length === 0) return;
-    for (const { worker, batch, addresses, ...rows } of this.#runs) {
+    for (const rows of this.#runs) {
+      const { worker, batch, addresses } = rows;
       core.emit({
         type: "run-tasks",
         worker: worker.facts.address,

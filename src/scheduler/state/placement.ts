@@ -110,9 +110,18 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   const isTied = !isHead(core, slot, batch) && near.some((worker) => mayRun(core, worker, taskClass));
   const other = firstAdmitting(core, core.idle, slot) ?? (isTied ? undefined : firstAdmitting(core, core.roomy, slot));
   if (other) return other;
+  if (!isHead(core, slot, batch) && !isAllIdle(core)) {
+    if (taskClass.resources || isAny(core, core.idle, taskClass) || isAny(core, core.roomy, taskClass)) return "skip";
+    return "blocked";
+  }
   const open = [...core.idle, ...core.roomy].filter((worker) => mayRun(core, worker, taskClass));
-  if (open.length === 0) return taskClass.resources ? "skip" : "blocked";
-  return isHead(core, slot, batch) || isAllIdle(core) ? makeRoom(core, open) : "skip";
+  if (open.length > 0) return makeRoom(core, open);
+  return taskClass.resources ? "skip" : "blocked";
+}
+
+function isAny(core: Core, workers: ReadonlySet<WorkerState>, taskClass: TaskClass): boolean {
+  for (const worker of workers) if (mayRun(core, worker, taskClass)) return true;
+  return false;
 }
 
 function hasPlace(core: Core, worker: WorkerState): boolean {

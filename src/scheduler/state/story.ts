@@ -21,12 +21,13 @@ export class Story {
 
   add(core: Core, slot: Slot, from: number, to: number): void {
     const i = this.#next++ % LENGTH;
-    this.#owner[i] = core.batchOf(slot) ?? core.recordOf(slot).key;
+    const owner = core.batchOf(slot) ?? core.recordOf(slot).key;
+    if (this.#owner[i] !== owner) this.#owner[i] = owner;
     this.#task[i] = core.columns.task[slot] as number; // a slot given out
     this.#from[i] = from;
     this.#to[i] = to;
     this.#now[i] = core.now;
-    this.#stimulus[i] = core.stimulusId;
+    if (this.#stimulus[i] !== core.stimulusId) this.#stimulus[i] = core.stimulusId;
   }
 
   /** Transitions of these tasks, oldest first. */

@@ -43,10 +43,11 @@ export type TransitionTable = { readonly [From in TaskState]: { readonly [To in 
  * table has no move from its new state: what moved it has recommended the rest.
  */
 export function settle(core: Core): void {
-  for (let next = core.nextRecommendation(); next; next = core.nextRecommendation()) {
-    const state = core.columns.state[next.slot] as number; // a slot given out
-    if (state !== next.from && (state === FORGOTTEN || !CELLS[state * STATES.length + next.to])) continue;
-    transition(core, next.slot, next.to);
+  while (core.nextRecommendation()) {
+    const { recommended: slot, recommendedFrom: from, recommendedTo: to } = core;
+    const state = core.columns.state[slot] as number; // a slot given out
+    if (state !== from && (state === FORGOTTEN || !CELLS[state * STATES.length + to])) continue;
+    transition(core, slot, to);
   }
 }
 
@@ -208,13 +209,13 @@ function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
   columns.worker[slot] = -1;
   core.clearStealing(slot, worker);
   columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_STARTED;
-  core.stolenFor.delete(slot);
+  if (core.stolenFor.size > 0) core.stolenFor.delete(slot);
   if (!worker) {
     columns.reserved[slot] = 0;
     return undefined;
   }
   worker.processing.delete(slot);
-  worker.longRunning.delete(slot);
+  if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
   useResources(worker, core.classOf(slot).resources, -1);
   unreserve(core, slot, worker);
   refreshWorker(core, worker);
@@ -429,8 +430,9 @@ function forgottenToReleased(core: Core, slot: Slot): void {
 function releasedToForgotten(core: Core, slot: Slot): void {
   const { columns } = core;
   if (core.isNeeded(slot) || (columns.dependents[slot] as number) > 0) return;
-  const count = core.knownDependencies(slot, inputs);
   const isRecord = core.batchOf(slot) === null;
+  // A failed input of a symbolic task is remembered as long as something depends on it; others are nothing to look at.
+  const count = isRecord || core.counts[ERRED] !== 0 ? core.knownDependencies(slot, inputs) : 0;
   core.enter(slot, FORGOTTEN);
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count

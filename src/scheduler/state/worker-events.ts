@@ -252,6 +252,7 @@ function giveBack(core: Core, worker: WorkerState, key: Key): void {
 function longRunning(core: Core, worker: WorkerState, message: LongRunning): void {
   const slot = currentRun(core, worker, message);
   if (slot === undefined) return;
+  if (!worker.longRunning.has(slot)) core.longRunning++;
   worker.longRunning.add(slot);
   refreshWorker(core, worker);
 }
