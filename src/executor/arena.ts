@@ -42,6 +42,8 @@ interface Extent {
 interface Slab {
   readonly extent: Extent;
   readonly allocator: SegmentAllocator;
+  /** The extent of all its blocks. */
+  part: Extent | null;
 }
 
 interface ArenaSegment extends Segment {
@@ -94,6 +96,7 @@ export class Arena {
   readonly #segments: ArenaSegment[] = [];
   readonly #blocks = new Map<number, Block>();
   readonly #slabs: Slab[] = [];
+  readonly #idle = new IdleExtents();
   #nextId = 1;
   #live = 0;
   #peak = 0;
@@ -146,7 +149,7 @@ export class Arena {
     this.#assertRoom(nbytes);
     const size = footprintOf(nbytes);
     const at = near && this.#blocks.get(near.id)?.extent?.segment.id;
-    const found = size <= SMALL_BYTES ? this.#small(size) : this.#large(size, at);
+    const found = size <= SMALL_BYTES ? (this.#idle.take(size) ?? this.#small(size)) : this.#large(size, at);
     if (found === null) return null;
     const block = new Block(this.#nextId++, dtype, shape, nbytes, found.extent, found.inner);
     this.#blocks.set(block.id, block);
@@ -238,13 +241,25 @@ export class Arena {
     this.#live -= block.nbytes;
     const { slab } = extent;
     if (slab === null) this.#freeLarge(extent);
-    else {
-      slab.allocator.release(block.inner);
-      if (slab.allocator.live === 0) {
-        this.#slabs.splice(this.#slabs.indexOf(slab), 1);
-        this.#freeLarge(slab.extent);
-      }
-    }
+    else if (!this.#idle.keep({ extent, inner: block.inner }, footprintOf(block.nbytes)))
+      this.#freeSmall(slab, block.inner);
+  }
+
+  #freeSmall({ allocator, extent }: Slab, inner: number): void {
+    allocator.release(inner);
+    if (allocator.live > 0) return;
+    this.#slabs.splice(
+      this.#slabs.findIndex((slab) => slab.allocator === allocator),
+      1,
+    );
+    this.#freeLarge(extent);
+  }
+
+  /** Give back what is kept for small blocks; true when there was something. */
+  #freeIdle(): boolean {
+    const all = this.#idle.takeAll();
+    for (const { extent, inner } of all) if (extent.slab) this.#freeSmall(extent.slab, inner);
+    return all.length > 0;
   }
 
   pin(handle: BlockHandle): void {
@@ -264,6 +279,7 @@ export class Arena {
   }
 
   #block(handle: Pick<BlockHandle, "id">): Block {
+    if (handle instanceof Block && handle.references > 0) return handle;
     const block = this.#blocks.get(handle.id);
     invariant(block !== undefined, `block ${handle.id} is not live`);
     return block;
@@ -277,13 +293,14 @@ export class Arena {
     }
     const found = this.#large(SLAB_BYTES);
     if (found === null) return null;
-    const slab = { extent: found.extent, allocator: new SegmentAllocator(SLAB_BYTES) };
+    const slab = { extent: found.extent, allocator: new SegmentAllocator(SLAB_BYTES), part: null };
     this.#slabs.push(slab);
     return { extent: partOf(slab), inner: slab.allocator.allocate(size) };
   }
 
   #large(size: number, near?: number): { extent: Extent; inner: 0 } | null {
-    return this.#seek(size, near) ?? (this.#compact() ? this.#seek(size, near) : null);
+    const found = this.#seek(size, near) ?? (this.#freeIdle() ? this.#seek(size, near) : null);
+    return found ?? (this.#compact() ? this.#seek(size, near) : null);
   }
 
   #seek(size: number, near = 0): { extent: Extent; inner: 0 } | null {
@@ -354,5 +371,44 @@ export class Arena {
 
 /** A part of a slab: moves and is pinned with it. */
 function partOf(slab: Slab): Extent {
-  return { segment: slab.extent.segment, base: 0, slab, pins: 0 };
+  slab.part ??= { segment: slab.extent.segment, base: 0, slab, pins: 0 };
+  return slab.part;
+}
+
+/** A small block's bytes. */
+interface SmallPlace {
+  readonly extent: Extent;
+  readonly inner: number;
+}
+
+/** Bytes that are kept for the next small blocks. */
+const IDLE_BYTES = 1024 * 1024;
+
+/** Bytes of small blocks that came back, by size, not yet given back to their slabs: the next block takes the last. */
+class IdleExtents {
+  readonly #bySize = new Map<number, SmallPlace[]>();
+  #bytes = 0;
+
+  /** False: there is enough already. */
+  keep(place: SmallPlace, size: number): boolean {
+    if (this.#bytes + size > IDLE_BYTES) return false;
+    this.#bytes += size;
+    const places = this.#bySize.get(size);
+    if (places) places.push(place);
+    else this.#bySize.set(size, [place]);
+    return true;
+  }
+
+  take(size: number): SmallPlace | undefined {
+    const place = this.#bySize.get(size)?.pop();
+    if (place) this.#bytes -= size;
+    return place;
+  }
+
+  takeAll(): SmallPlace[] {
+    const all = Array.from(this.#bySize.values()).flat();
+    this.#bySize.clear();
+    this.#bytes = 0;
+    return all;
+  }
 }

@@ -3,7 +3,8 @@ import { invariant, RemoteProtocolError } from "../base/index.ts";
 import { DTYPES, type DType, itemsize, viewOf } from "../dtype/index.ts";
 import { decodePlain, planRegisters, type Register } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import type { EncodedProgram } from "./programs.ts";
+import type { BlockFacts, EncodedProgram } from "./programs.ts";
+import type { RecordReader } from "./record.ts";
 import { type ComputeStep, computeStep } from "./steps-compute.ts";
 
 /** Programs that a thread keeps ready. */
@@ -22,8 +23,12 @@ export interface Bytes {
 export interface Prepared {
   /** Blocks that it reads. */
   readonly inputs: EncodedProgram["inputs"];
-  /** Run it over blocks at these places; `work` holds the registers. */
-  run(inputs: readonly Bytes[], output: Bytes, work: Bytes): void;
+  /** Run it over the blocks that a record tells; `work` holds the registers. */
+  run(
+    inputs: Pick<RecordReader, "inputSegment" | "inputOffset">,
+    bufferOf: (segment: number) => SharedArrayBuffer,
+    places: { readonly output: Bytes; readonly work: Bytes },
+  ): void;
 }
 
 /** A thread's programs by number, the latest used kept. */
@@ -76,12 +81,12 @@ function prepare(bytes: Uint8Array): Prepared {
   };
   return {
     inputs,
-    run: (blocks, output, work) => {
+    run: (record, bufferOf, { output, work }) => {
       if (steps.length > 1) place(work);
-      inputs.forEach(({ dtype, shape }, k) => {
-        const { buffer, offset } = blocks[k] as Bytes; // one per input
-        registers[k] = NDArray.view(dtype, buffer, offset, shape);
-      });
+      for (let k = 0; k < inputs.length; k++) {
+        const { dtype, shape } = inputs[k] as BlockFacts; // k < length
+        registers[k] = NDArray.view(dtype, bufferOf(record.inputSegment(k)), record.inputOffset(k), shape);
+      }
       const out = NDArray.view(spec.out.dtype, output.buffer, output.offset, spec.out.shape);
       for (let k = 0; k < steps.length; k++) {
         const result = k === steps.length - 1 ? out : block(spec.inputs + k);

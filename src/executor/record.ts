@@ -42,17 +42,57 @@ export function writeRecord(
   }
 }
 
-/** Read a slot's record. */
-export function readRecord(records: Float64Array, slot: number): RecordHead & { readonly inputs: readonly Place[] } {
-  const at = slot * RECORD_NUMBERS;
-  const number = (k: number): number => records[at + k] as number; // written by writeRecord
-  const inputs: Place[] = [];
-  for (let k = 0; k < number(8); k++) inputs.push({ segment: number(HEAD + 2 * k), offset: number(HEAD + 1 + 2 * k) });
-  return {
-    program: number(0),
-    bytes: { buffer: number(1), offset: number(2), length: number(3) },
-    output: { segment: number(4), offset: number(5) },
-    work: { segment: number(6), offset: number(7) },
-    inputs,
-  };
+/** A slot's record, to be read at once: one object serves all. */
+export class RecordReader {
+  #records: Float64Array = new Float64Array(0);
+  #at = 0;
+
+  read(records: Float64Array, slot: number): this {
+    this.#records = records;
+    this.#at = slot * RECORD_NUMBERS;
+    return this;
+  }
+
+  get program(): number {
+    return this.#number(0);
+  }
+
+  get bytes(): MessagePlace {
+    return { buffer: this.#number(1), offset: this.#number(2), length: this.#number(3) };
+  }
+
+  get outputSegment(): number {
+    return this.#number(4);
+  }
+
+  get outputOffset(): number {
+    return this.#number(5);
+  }
+
+  get workSegment(): number {
+    return this.#number(6);
+  }
+
+  get workOffset(): number {
+    return this.#number(7);
+  }
+
+  inputSegment(k: number): number {
+    return this.#number(HEAD + 2 * k);
+  }
+
+  inputOffset(k: number): number {
+    return this.#number(HEAD + 2 * k + 1);
+  }
+
+  #number(k: number): number {
+    return this.#records[this.#at + k] as number; // written by writeRecord
+  }
+}
+
+const READER = new RecordReader();
+
+/** Read a slot's record; what it gives is the slot's until the next call. */
+export function recordAt(records: Float64Array, slot: number): RecordReader {
+  return READER.read(records, slot);
 }

@@ -32,6 +32,8 @@ const IDLE = 2;
 const ENDED = 3;
 /** Entries of the ring of endings that have been given out. */
 const ENDING = 4;
+/** 1 while the owner sleeps on the count of endings: only then is it woken. */
+const ASLEEP = 5;
 const STATE = 16;
 const CANCEL = STATE + SLOTS;
 const ENTRY = CANCEL + SLOTS;
@@ -162,8 +164,11 @@ export class Ring {
 
   /** Resolves when something ended since `seen`; null: something has already. Does not hold the event loop. */
   waitEnded(seen: number): Promise<unknown> | null {
+    Atomics.store(this.#words, ASLEEP, 1); // before the count is compared: who counts on sees it
     const wait = Atomics.waitAsync(this.#words, ENDED, seen);
-    return wait.async ? wait.value : null;
+    if (wait.async) return wait.value;
+    Atomics.store(this.#words, ASLEEP, 0);
+    return null;
   }
 
   /** Slot that a thread has taken and not ended, or -1. */
@@ -234,7 +239,7 @@ export class Ring {
     Atomics.store(this.#words, ENDINGS + (entry & (SLOTS - 1)), slot + 1);
     // Last: who sees the count finds the entry, or one before it that is about to be written, and is called again then.
     Atomics.add(this.#words, ENDED, 1);
-    Atomics.notify(this.#words, ENDED);
+    if (Atomics.exchange(this.#words, ASLEEP, 0) === 1) Atomics.notify(this.#words, ENDED);
   }
 
   /** Count of things posted to a thread, and sleeping until it differs. */

@@ -15,7 +15,7 @@ import type { Place } from "./arena.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
 import { isScalar, readMessage, type TaskMessage, writeScalar } from "./message.ts";
 import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
-import { OWN, readRecord } from "./record.ts";
+import { OWN, recordAt } from "./record.ts";
 import { type MessagePlace, Ring, SLOT_STATE } from "./ring.ts";
 import { beginTask, type StepContext } from "./steps.ts";
 import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
@@ -148,6 +148,25 @@ function now(): number {
 
 /** Run the task of a slot and tell how it went; a promise where it has to wait. */
 function serve(slot: number): Promise<void> | undefined {
+  const place = ring.place(slot);
+  return place === null ? serveRecord(slot) : serveMessage(slot, place);
+}
+
+/** A task of a shared program: nothing is waited for. */
+function serveRecord(slot: number): undefined {
+  const startMs = now();
+  let state: number = SLOT_STATE.ok;
+  try {
+    runRecord(slot);
+  } catch (error) {
+    state = isRsdatError(error, "cancelled") ? SLOT_STATE.cancelled : SLOT_STATE.posted;
+    if (state === SLOT_STATE.posted) post({ type: "error", slot, error: errorToRecord(error) });
+  }
+  tellKernels();
+  ring.end(slot, state, { startMs, stopMs: now(), thread, bytesRead: 0, bytesWritten: 0 });
+}
+
+function serveMessage(slot: number, place: MessagePlace): Promise<void> | undefined {
   const traffic: Traffic = { bytesRead: 0, bytesWritten: 0 };
   const startMs = now();
   const end = (state: number): void => {
@@ -177,12 +196,6 @@ function serve(slot: number): Promise<void> | undefined {
     end(SLOT_STATE.posted);
   };
   try {
-    const place = ring.place(slot);
-    if (place === null) {
-      runRecord(slot);
-      end(SLOT_STATE.ok);
-      return undefined;
-    }
     const message = readMessage(known(buffers, place.buffer), place.offset);
     const spec = decodeTaskSpec(message.spec);
     const context = contextOf(message, spec, slot, traffic);
@@ -198,10 +211,14 @@ function serve(slot: number): Promise<void> | undefined {
 /** Run a task of a shared program. */
 function runRecord(slot: number): void {
   if (ring.isCancelled(slot)) throw new CancelledError("cancelled before the start");
-  const { program, bytes, output, work, inputs } = readRecord(ring.records, slot);
-  const bytesOf = ({ segment, offset }: Place): Bytes => ({ buffer: known(segments, segment), offset });
-  const prepared = programs.get(program, () => programBytes(bytes));
-  prepared.run(inputs.map(bytesOf), bytesOf(output), work.segment === OWN ? own : bytesOf(work));
+  const record = recordAt(ring.records, slot);
+  const prepared = programs.get(record.program, () => programBytes(record.bytes));
+  const { outputSegment, workSegment } = record;
+  const work = workSegment === OWN ? own : { buffer: known(segments, workSegment), offset: record.workOffset };
+  prepared.run(record, (segment) => known(segments, segment), {
+    output: { buffer: known(segments, outputSegment), offset: record.outputOffset },
+    work,
+  });
 }
 
 /** A copy, as text decoders take no shared memory. */
