@@ -22,13 +22,21 @@ const client = cluster ? await Client.connect({ cluster }) : null;
 const work = workload.build(array, Number(bytes));
 const started = performance.now();
 let outcome: Record<string, unknown>;
+let memory: unknown = null;
 try {
   const plan = await explain(work);
   if (process.env["RSDAT_BENCH_EXPLAIN"]) console.error(String(plan));
-  const { leastBytes, peakWorkerBytes, largestTaskBytes, tasks, warnings } = plan;
+  const { leastBytes, peakWorkerBytes, largestTaskBytes, bytesSpilled, bytesMoved, tasks, warnings } = plan;
   const planSeconds = (performance.now() - started) / 1000;
-  const results = (await compute(work)).map((r) => Number((r as { item(): unknown }).item()));
-  outcome = { results, planSeconds, plan: { leastBytes, peakWorkerBytes, largestTaskBytes, tasks, warnings } };
+  const onProgress = (progress: { readonly memory?: unknown }): void => {
+    memory = progress.memory ?? memory;
+  };
+  const results = (await compute(work, { onProgress })).map((r) => Number((r as { item(): unknown }).item())); // 0-d arrays
+  outcome = {
+    results,
+    planSeconds,
+    plan: { leastBytes, peakWorkerBytes, largestTaskBytes, bytesSpilled, bytesMoved, tasks, warnings },
+  };
 } catch (error) {
   if (!isRsdatError(error)) throw error;
   outcome = { error: `${error.name}: ${error.message}` };
@@ -37,6 +45,6 @@ const seconds = (performance.now() - started) / 1000;
 const peaks = cluster
   ? Object.fromEntries(cluster.pids.workers.map((pid, k) => [`worker${k}`, peakOf(pid)]))
   : { process: peakOf("self") };
-console.log(JSON.stringify({ ...outcome, seconds, peaks }));
+console.log(JSON.stringify({ ...outcome, memory, seconds, peaks }));
 await client?.close();
 await cluster?.close();

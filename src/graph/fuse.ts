@@ -42,13 +42,23 @@ const CHEAP_OPS: ReadonlySet<string> = new Set(["in", "param", "cast"]);
 
 type Of<K extends Layer["kind"]> = Extract<LayerOf<LayerNode>, { kind: K }>;
 
+/** Choices beside {@link Recompute}. */
+export interface BuildOptions {
+  /** Reductions that do not make blocks smaller are tasks of their own: a task holds less at once, the graph more. */
+  readonly smallTasks?: boolean;
+}
+
 /** Optimise the layers under `outputs` into a graph; its outputs are in their order. */
-export function buildGraph(outputs: readonly LayerNode[], recompute: Recompute = 0): Graph {
+export function buildGraph(
+  outputs: readonly LayerNode[],
+  recompute: Recompute = 0,
+  { smallTasks = false }: BuildOptions = {},
+): Graph {
   const pushed = pushDown(outputs);
   const { outputs: fused, fusion } = fuseBlockwise(pushed, recompute);
   const nodes = topological(fused);
   const index = new Map(nodes.map((n, i) => [n, i]));
-  const inline = markInline(nodes, new Set(fused), recompute);
+  const inline = markInline(nodes, new Set(fused), { recompute, smallTasks });
   const layers = nodes.map(
     (n): Layer => ({ ...mapInputs(n.layer, (ref) => index.get(ref) as number), inline: inline.has(n) }),
   );
@@ -405,7 +415,7 @@ function serves(layer: LayerOf<LayerNode>, consumer: LayerOf<LayerNode>, isResul
 function markInline(
   nodes: readonly LayerNode[],
   outputs: ReadonlySet<LayerNode>,
-  recompute: Recompute,
+  { recompute, smallTasks }: { readonly recompute: Recompute; readonly smallTasks: boolean },
 ): Set<LayerNode> {
   const consumers = consumersOf(nodes);
   const inline = new Set<LayerNode>();
@@ -437,7 +447,7 @@ function markInline(
         : layer.kind === "gather" || layer.kind === "window"
           ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
           : layer.kind === "reduce"
-            ? once && (inputsSelfMade || !shrinks(layer))
+            ? once && (inputsSelfMade || (!smallTasks && !shrinks(layer)))
             : layer.kind === "blockwise"
               ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
               : false;

@@ -1,5 +1,6 @@
 /** Plans: the order of a graph, its peak bytes by simulation, and the choice between holding and computing again. */
 import { formatBytes, MemoryBudgetError } from "../base/index.ts";
+import { itemsize } from "../dtype/index.ts";
 import { largestBlock } from "./chunks.ts";
 import { estimatePeaks, samples, TASKS_EXACT } from "./estimate.ts";
 import { buildGraph, type Recompute } from "./fuse.ts";
@@ -59,23 +60,11 @@ export interface Peaks {
  * @throws {MemoryBudgetError} one task alone does not fit, or memory and disk together are too small
  */
 export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
-  const graphs: { readonly graph: Graph; readonly recompute: Recompute }[] = [];
   const tried: TriedGraph[] = [];
-  const attempt = (graph: Graph, recompute: Recompute): PlannedGraph | null => {
+  for (const { graph, recompute } of candidates(outputs, options.memoryBytes * GROUP_SHARE)) {
     const planned = planOnce(graph, options, recompute);
+    if (planned.plan.leastBytes <= options.memoryBytes) return planned;
     tried.push(planned);
-    return planned.plan.leastBytes <= options.memoryBytes ? planned : null;
-  };
-  for (const recompute of [0, 1, 2] as const) {
-    const graph = buildGraph(outputs, recompute);
-    graphs.push({ graph, recompute });
-    const planned = attempt(graph, recompute);
-    if (planned) return planned;
-  }
-  for (const { graph, recompute } of graphs) {
-    const staged = stageRechunks(graph, options.memoryBytes * GROUP_SHARE);
-    const planned = staged && attempt(staged, recompute);
-    if (planned) return planned;
   }
   const spilling = tried.filter(
     ({ plan }) =>
@@ -84,10 +73,35 @@ export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): 
   );
   const [cheapest] = spilling.map((p) => withSpill(p, options)).sort((a, b) => a.traffic - b.traffic);
   if (cheapest) return cheapest.planned;
-  throw budgetError(
-    tried.reduce((a, b) => (b.plan.leastBytes < a.plan.leastBytes ? b : a)),
-    options,
-  );
+  throw budgetError(tried, options);
+}
+
+interface Candidate {
+  readonly graph: Graph;
+  readonly recompute: Recompute;
+}
+
+/** Graphs of the same values, from what computes least to what holds least. Those that come out the same come once. */
+function* candidates(outputs: readonly LayerNode[], groupBytes: number): Generator<Candidate, void, undefined> {
+  const seen = new Set<string>();
+  const isNew = (graph: Graph): boolean => {
+    const { size } = seen;
+    seen.add(graph.layers.map(({ name, inline }) => `${name}${inline ? "-" : "+"}`).join());
+    return seen.size > size;
+  };
+  const graphs: Candidate[] = [];
+  for (const recompute of [0, 1, 2] as const) {
+    for (const smallTasks of [false, true]) {
+      const graph = buildGraph(outputs, recompute, { smallTasks });
+      if (!isNew(graph)) continue;
+      graphs.push({ graph, recompute });
+      yield { graph, recompute };
+    }
+  }
+  for (const { graph, recompute } of graphs) {
+    const staged = stageRechunks(graph, groupBytes);
+    if (staged && isNew(staged)) yield { graph: staged, recompute };
+  }
 }
 
 /** The plan of a graph whose blocks go to disk where memory ends; `traffic`: bytes written and read for it. */
@@ -112,6 +126,8 @@ function withSpill(
 /** A plan with what it takes to look at it again. */
 interface TriedGraph extends PlannedGraph {
   readonly workspace: Float64Array;
+  /** The task that needs most; null where it is only known how much. */
+  readonly largest: TaskId | null;
 }
 
 function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): TriedGraph {
@@ -135,7 +151,7 @@ function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): Tri
     largestTaskBytes: peaks.largestTask,
     warnings: again,
   });
-  return { graph, plan, edges, order, workspace };
+  return { graph, plan, edges, order, workspace, largest: peaks.largest };
 }
 
 /** A plan from samples; what takes a look at every task is made when somebody asks for it. */
@@ -163,6 +179,7 @@ function estimated(graph: Graph, options: PlanOptions, warnings: readonly string
   return {
     graph,
     plan,
+    largest: null,
     get edges() {
       edges ??= taskEdges(graph);
       return edges;
@@ -280,21 +297,54 @@ export function simulatePeaks(
   return { least, withThreads, largestTask, largest };
 }
 
-function budgetError(planned: PlannedGraph, options: PlanOptions): Error {
-  const { graph, plan } = planned;
-  let widest = 0;
-  graph.layers.forEach((l, i) => {
-    if (largestBlock(l.chunks) > largestBlock(graph.layer(widest).chunks)) widest = i;
-  });
-  const layer = graph.layer(widest);
+/** What is too large, and how it would fit: of all that was tried, the plan that comes closest. */
+function budgetError(tried: readonly TriedGraph[], options: PlanOptions): Error {
+  const { memoryBytes, spillBytes = 0 } = options;
+  const lacking = ({ plan }: TriedGraph): number =>
+    spillBytes > 0
+      ? Math.max(plan.largestTaskBytes / memoryBytes, plan.leastBytes / (memoryBytes + spillBytes))
+      : plan.leastBytes / memoryBytes;
+  const closest = tried.reduce((a, b) => (lacking(b) < lacking(a) ? b : a));
+  const { graph, plan, largest } = closest;
+  const isTask = spillBytes > 0 && plan.largestTaskBytes > memoryBytes;
+  const cut = isTask && largest !== null ? cutLayer(graph, graph.locate(largest).layer) : widestLayer(graph);
+  const layer = graph.layer(cut);
   const chunk = layer.chunks.map((c) => Math.max(0, ...c));
-  const shrink = options.memoryBytes / plan.leastBytes;
   const axis = chunk.indexOf(Math.max(...chunk));
-  const fits = chunk.map((n, k) => (k === axis ? Math.max(1, Math.floor(n * shrink * 0.8)) : n));
+  const fits = chunk.map((n, k) => (k === axis ? Math.max(1, Math.floor((n * 0.8) / lacking(closest))) : n));
+  const needed = isTask ? plan.largestTaskBytes : plan.leastBytes;
+  const what = isTask ? "one of its tasks" : "the plan";
+  const allowed =
+    spillBytes > 0 && !isTask
+      ? `${formatBytes(memoryBytes + spillBytes)} of memory and disk`
+      : formatBytes(memoryBytes);
   return new MemoryBudgetError(
-    `the plan needs at least ${formatBytes(plan.leastBytes)} but ${formatBytes(options.memoryBytes)} are allowed: ${layer.name} (${shapeOfChunks(layer.chunks).join(" × ")}, ${layer.dtype}) has chunks of ${chunk.join(" × ")}; smaller ones such as rechunk([${fits.join(", ")}]) may fit, or more memory`,
-    { details: { needed: plan.leastBytes, allowed: options.memoryBytes, layer: layer.name, chunk } },
+    `${what} needs at least ${formatBytes(needed)} but ${allowed} are allowed: ${layer.name} (${shapeOfChunks(layer.chunks).join(" × ")}, ${layer.dtype}) has chunks of ${chunk.join(" × ")}; smaller ones such as rechunk([${fits.join(", ")}]) fit, or more memory`,
+    { details: { needed, allowed: memoryBytes, layer: layer.name, chunk, fits } },
   );
+}
+
+/** Layers whose chunks follow from those of others. */
+const FOLLOWS: ReadonlySet<string> = new Set(["reduce", "combine", "gather", "window"]);
+
+/** The layer with the largest block, of those that a user cuts; any other only where it is much larger. */
+function widestLayer(graph: Graph): number {
+  let widest = 0;
+  const weight = (l: number): number => {
+    const { kind, chunks, dtype } = graph.layer(l);
+    return largestBlock(chunks) * itemsize(dtype) * (FOLLOWS.has(kind) ? 1 / 8 : 1);
+  };
+  graph.layers.forEach((_, l) => {
+    if (weight(l) > weight(widest)) widest = l;
+  });
+  return widest;
+}
+
+/** The layer whose chunks make a task of this one large: itself, or what it is made from as far as its chunks follow. */
+function cutLayer(graph: Graph, layer: number): number {
+  const at = graph.layer(layer);
+  const [input] = layerInputs(at);
+  return input !== undefined && (at.kind === "reduce" || at.kind === "combine") ? cutLayer(graph, input) : layer;
 }
 
 function describe(graph: Graph): PlanLayer[] {

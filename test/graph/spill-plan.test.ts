@@ -50,6 +50,37 @@ describe("a graph that needs more than memory", () => {
   });
 });
 
+describe("a plan that is refused", () => {
+  /** The difference from a mean along the cut axis, in columns of `columns`. */
+  const work = (columns: number): ChunkedArray => {
+    const x = random.defaultRng(1).random([8, MIB / 8], { chunks: [8, columns] });
+    return x.sub(x.mean(0)).sum();
+  };
+
+  test("names the array, its chunks, the bytes, and a cut that fits", () => {
+    for (const spillBytes of [0, DISK]) {
+      try {
+        plan(work(MIB / 8), 4 * MIB, { spillBytes });
+        expect.unreachable();
+      } catch (error) {
+        if (!isRsdatError(error, "memory-budget")) throw error;
+        expect(error.message).toMatch(/needs at least \d+\.\d\d MiB but 4\.00 MiB are allowed/);
+        expect(error.message).toMatch(/random-[0-9a-f]+ \(8 × 131072, float64\) has chunks of 8 × 131072/);
+        const fits = /rechunk\(\[8, (\d+)\]\) fit/.exec(error.message)?.[1];
+        const { plan: found } = plan(work(Number(fits)), 4 * MIB);
+        expect(found.leastBytes).toBeLessThanOrEqual(4 * MIB);
+        expect(found.bytesSpilled).toBe(0);
+      }
+    }
+  });
+
+  test("because a task of it is too large, although others would fit, says so of that task's array", () => {
+    expect(() => plan(blocks().rechunk([8, -1]).cumsum(0).sum(), 4 * MIB, { spillBytes: DISK })).toThrow(
+      /^one of its tasks needs at least .* but 4\.00 MiB are allowed/,
+    );
+  });
+});
+
 describe("a rechunk that needs all of its input for one block", () => {
   const swap = (): ChunkedArray =>
     random
