@@ -5,10 +5,12 @@
  * `inf`, its best setting for small tasks, where a row says so.
  */
 import { type Bench, type BenchOptions, type BenchRow, row } from "../contract.ts";
+import { ALONE } from "./alone.ts";
 import { KILLED_ROW } from "./killed.ts";
 import { LATENCY_ROWS } from "./latency.ts";
 import { DaskSide, OurSide, type RuntimeRow, type Saturation } from "./sides.ts";
 import { TRANSFER_ROWS } from "./transfer.ts";
+import { TRIVIAL_ROWS } from "./trivial.ts";
 
 const ROUNDS = 5;
 /** Our tasks must take a thirtieth of the time that Dask's best setting takes. */
@@ -85,17 +87,21 @@ function rowsOf(one: RuntimeRow, { ours, dask }: Taken): BenchRow[] {
   return [...own, ...beside];
 }
 
-const ROWS: readonly RuntimeRow[] = [...LATENCY_ROWS, ...TRANSFER_ROWS, KILLED_ROW];
+const ROWS: readonly RuntimeRow[] = [...TRIVIAL_ROWS, ...LATENCY_ROWS, ...TRANSFER_ROWS, KILLED_ROW];
 
 export const bench: Bench = async (options) => {
   const rows: BenchRow[] = [];
-  await using sides = new Sides();
-  for (const one of ROWS) {
-    if (!isWanted(options, one.id)) continue;
-    const taken = rowsOf(one, await take(one, sides, options.quick));
+  const add = (taken: readonly BenchRow[]): void => {
     rows.push(...taken);
     for (const { id, metric, ours, peer } of taken)
       options.say(`${id}: ${metric}: ${ours.toPrecision(3)}${peer === null ? "" : ` against ${peer.toPrecision(3)}`}`);
+  };
+  await using sides = new Sides();
+  for (const one of ROWS) {
+    if (!isWanted(options, one.id)) continue;
+    add(rowsOf(one, await take(one, sides, options.quick)));
   }
+  for (const [id, measure] of Object.entries(ALONE))
+    if (isWanted(options, id)) add(await measure(sides.dask, options.quick));
   return rows;
 };
