@@ -6,10 +6,14 @@
 import type { V } from "../map/lanes.ts";
 import { exp, exp2, type Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
-import { log1p } from "./logarithm.ts";
+import { log1p, log1pSingle } from "./logarithm.ts";
 
 /** Magnitudes from here on are the host's. */
 export const INVERSE_MAX: number = 2 ** 28;
+
+function logOf(m: FloatCode, inner: readonly V[], precision: Precision): V[] {
+  return m.isSingle ? log1pSingle(m, inner) : log1p(m, inner, precision);
+}
 
 export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
   const inner = m.each(xs, (x) => {
@@ -17,7 +21,7 @@ export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
     const square = m.mul(a, a);
     return m.add(a, m.div(square, m.add(m.sqrt(m.add(square, m.c(1))), m.c(1))));
   });
-  return m.each(log1p(m, inner, precision), (y, k) => {
+  return m.each(logOf(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
     return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(y, x));
   });
@@ -28,7 +32,7 @@ export function acosh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
     const t = m.sub(x, m.c(1));
     return m.add(t, m.sqrt(m.mulAdd(t, t, m.add(t, t))));
   });
-  return m.each(log1p(m, inner, precision), (y, k) =>
+  return m.each(logOf(m, inner, precision), (y, k) =>
     m.select(m.compare("lt", xs[k] as V, m.c(1)), m.c(Number.NaN), y),
   ); // as many
 }
@@ -41,9 +45,12 @@ export function atanh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
     const small = m.mulAdd(twice, m.div(a, rest), twice);
     return m.select(m.compare("lt", a, m.c(0.5)), small, m.div(twice, rest));
   });
-  return m.each(log1p(m, inner, precision), (y, k) => {
+  return m.each(logOf(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
-    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(m.mul(y, m.c(0.5)), x));
+    const signed = m.copySign(m.mul(y, m.c(0.5)), x);
+    // Beyond 1 a logarithm of what is not negative gives anything.
+    const within = m.isSingle ? m.select(m.compare("gt", m.abs(x), m.c(1)), m.c(Number.NaN), signed) : signed;
+    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, within);
   });
 }
 

@@ -160,3 +160,16 @@ export function log1p(m: FloatCode, xs: readonly V[], precision: Precision): V[]
     return m.select(m.compare("eq", x, m.c(-1)), m.c(Number.NEGATIVE_INFINITY), below);
   });
 }
+
+/**
+ * log1p of float32 that is not negative, for the inverse hyperbolic functions: without what rounding 1 + x lost, which
+ * costs a division and is less than their bounds leave.
+ */
+export function log1pSingle(m: FloatCode, xs: readonly V[]): V[] {
+  return m.each(xs, (x) => {
+    const { k, f } = split(m, m.add(x, m.c(1)));
+    const y = natural(m, { k, f: m.select(m.compare("eq", k, m.c(0)), x, f) }, { short: true });
+    const usual = m.compare("lt", x, m.c(Number.POSITIVE_INFINITY));
+    return m.select(usual, y, x); // infinity and NaN stay
+  });
+}
