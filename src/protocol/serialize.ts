@@ -38,14 +38,27 @@ const BYTES_TYPE = writePickle(new PyGlobal("builtins", "bytes"));
  * @throws {LocalProtocolError} a value without a Python form
  */
 export function serialize(value: unknown): Serialized {
-  if (value instanceof NDArray) {
-    const { fields, frame } = encodeBlock(value);
-    return make({ ...fields, serializer: "dask" }, [frame]);
-  }
+  if (value instanceof NDArray) return serializeBlock(value);
   if (value instanceof Uint8Array) return serializeBytes(value);
   // Views that are no DataView are typed arrays.
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return serializeTyped(value as TypedArray);
   return serializePickle(writePickle(pyValueOf(value)));
+}
+
+/** Headers of contiguous blocks, which say no more than dtype and shape. */
+const HEADERS = new Map<string, Uint8Array>();
+const HEADERS_MAX = 256;
+
+function serializeBlock(block: NDArray): Serialized {
+  const { fields, frame } = encodeBlock(block);
+  const kind = block.isContiguous && block.size > 0 ? `${block.dtype} ${block.shape.join()}` : null;
+  const known = kind === null ? undefined : HEADERS.get(kind);
+  if (known) return new Serialized(known, [frame]);
+  const made = make({ ...fields, serializer: "dask" }, [frame]);
+  if (kind === null) return made;
+  if (HEADERS.size >= HEADERS_MAX) HEADERS.clear();
+  HEADERS.set(kind, made.header);
+  return made;
 }
 
 /** A typed array: to Python an array of one axis, to rsdat what it was. */
@@ -103,13 +116,29 @@ export function deserialize(value: Serialized | Pickled): unknown {
   return objectOf(fields, plainFrames(fields, value.frames), 0);
 }
 
-/** What a serialized pickle says, unread: for objects that only their owner knows. @throws {RemoteProtocolError} no pickle */
+/**
+ * What a serialized object says, unread: for objects that only their owner knows. Collections that were serialized item by
+ * item are lists and dicts of it.
+ * @throws {RemoteProtocolError} malformed
+ */
 export function pickledTree(value: unknown): PyValue {
   if (value instanceof Pickled) return readPickle(value.pickle, value.plainBuffers());
-  if (!(value instanceof Serialized) || value.fields.get("serializer") !== "pickle")
-    throw new RemoteProtocolError(`expected a pickle, got ${describe(value)}`);
-  const frames = plainFrames(value.fields, value.frames);
-  return readPickle(first(frames), frames.slice(1));
+  if (!(value instanceof Serialized)) throw new RemoteProtocolError(`expected a pickle, got ${describe(value)}`);
+  return treeOf(value.fields, plainFrames(value.fields, value.frames), 0);
+}
+
+function treeOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Array[], depth: number): PyValue {
+  if (depth > DEPTH_MAX) throw new RemoteProtocolError(`collections nested more than ${DEPTH_MAX} deep`);
+  if (!fields.has("is-collection")) {
+    if (fields.get("serializer") === "pickle") return readPickle(first(frames), frames.slice(1));
+    return pyValueOf(objectOf(fields, frames, depth));
+  }
+  const items = collectionItems(fields, frames).map((item): [unknown, PyValue] => [
+    item.header.get("key"),
+    treeOf(item.header, item.frames, depth + 1),
+  ]);
+  if (fields.get("type-serialized") !== "dict") return items.map(([, item]) => item);
+  return new Map(items.map(([key, item]) => [pyValueOf(key), item]));
 }
 
 /** Frames decompressed, and split ones joined again. */
@@ -156,20 +185,27 @@ function objectOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8A
   }
 }
 
-function collectionOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Array[], depth: number): unknown {
-  const headers = asArray(fields.get("sub-headers"), "sub-headers").map((header) =>
-    asMap(header, "sub-header of a collection"),
-  );
+/** The items of a collection: header and frames of each. */
+function collectionItems(
+  fields: ReadonlyMap<unknown, unknown>,
+  frames: readonly Uint8Array[],
+): { readonly header: ReadonlyMap<unknown, unknown>; readonly frames: readonly Uint8Array[] }[] {
   const lengths = asArray(fields.get("frame-lengths"), "frame-lengths");
   let from = 0;
-  const items = headers.map((header, i) => {
+  return asArray(fields.get("sub-headers"), "sub-headers").map((sub, i) => {
+    const header = asMap(sub, "sub-header of a collection");
     const length = lengths[i];
     if (typeof length !== "number" || !(length >= 0) || from + length > frames.length)
       throw new RemoteProtocolError(`frame-lengths of a collection: ${describe(length)}`);
-    const item = objectOf(header, frames.slice(from, from + length), depth + 1);
     from += length;
-    return item;
+    return { header, frames: frames.slice(from - length, from) };
   });
+}
+
+function collectionOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Array[], depth: number): unknown {
+  const found = collectionItems(fields, frames);
+  const headers = found.map(({ header }) => header);
+  const items = found.map((item) => objectOf(item.header, item.frames, depth + 1));
   switch (fields.get("type-serialized")) {
     case "list":
     case "tuple":

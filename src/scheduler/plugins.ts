@@ -4,7 +4,7 @@
  */
 import { ArgumentError, errorToRecord, UnsupportedError } from "../base/index.ts";
 import type { Handler } from "../comm/index.ts";
-import { isNativePlugin, nameOf, PLUGIN_ADD, type PyValue, readPickle } from "../protocol/index.ts";
+import { isNativePlugin, nameOf, PLUGIN_ADD, PyCall, type PyValue, readPickle } from "../protocol/index.ts";
 import type { ConnectedWorker, Hub } from "./hub.ts";
 
 /** Time that a worker has to set a plugin up. */
@@ -90,6 +90,8 @@ function registerOnScheduler(request: ReadonlyMap<unknown, unknown>): null {
   );
 }
 
+/** The class of a pickled object, made by its constructor or without it. */
 function className(plugin: PyValue): string {
-  return nameOf(plugin);
+  const isBare = plugin instanceof PyCall && nameOf(plugin) === "copyreg.__newobj__";
+  return nameOf((isBare ? plugin.args[0] : plugin) ?? null);
 }

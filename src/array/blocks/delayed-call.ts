@@ -113,7 +113,9 @@ export async function computeCalls(calls: readonly DelayedCall[], options: Compu
   const runner = await currentRunner();
   if (!runner.runCalls) throw new UnsupportedError(`delayed: runner ${runner.name} makes no calls of functions`);
   const order = inputsFirst(calls);
-  const arrays = await readyArrays(runner, arraysIn(order), options);
+  // Where the calls run is said of them alone: arrays run where their kind of task can.
+  const { workers: _w, allowOtherWorkers: _a, resources: _r, ...anywhere } = options;
+  const arrays = await readyArrays(runner, arraysIn(order), anywhere);
   const tasks = order.map(
     ({ parts }): CallTask => ({
       ...parts,
