@@ -1,4 +1,4 @@
-/** S-I1…S-I14 under random events, sensible or not: `check()` runs after each, see drive.ts. */
+/** S-I1…S-I16 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import type { SubmittedTask } from "../../../src/scheduler/state/index.ts";
@@ -162,7 +162,7 @@ function act(d: Driver, random: Random): void {
 /** Seeds from 1; the long run has more. */
 const SEEDS = Number(process.env["RSDAT_EVENT_SEEDS"] ?? 40);
 
-test("S-I1 S-I2 S-I3 S-I4 S-I5 S-I6 S-I7 S-I8 S-I9 S-I10 S-I11 S-I12 S-I13 S-I14: random events break no invariant, and when all is released nothing is left", {
+test("S-I1 S-I2 S-I3 S-I4 S-I5 S-I6 S-I7 S-I8 S-I9 S-I10 S-I11 S-I12 S-I13 S-I14 S-I16: random events break no invariant, and when all is released nothing is left", {
   timeout: 60_000 + SEEDS * 500,
 }, () => {
   const reached = new Set<string>();
