@@ -25,6 +25,20 @@ export interface PlainBlock {
  */
 export function plainBlockOf(header: Uint8Array): PlainBlock | undefined {
   if (header.byteLength > HEADER_BYTES_MAX) return undefined;
+  const text = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString("latin1");
+  const known = KNOWN.get(text);
+  if (known !== undefined) return known ?? undefined;
+  const found = readHeader(header);
+  if (KNOWN.size >= KNOWN_MAX) KNOWN.clear();
+  KNOWN.set(text, found ?? null);
+  return found;
+}
+
+/** Blocks of one array have few headers between them: what was read is remembered. */
+const KNOWN = new Map<string, PlainBlock | null>();
+const KNOWN_MAX = 256;
+
+function readHeader(header: Uint8Array): PlainBlock | undefined {
   try {
     const fields = unpack(header);
     return fields instanceof Map ? plainBlock(fields) : undefined;

@@ -5,6 +5,7 @@ import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import {
   deserialize,
+  plainBlockOf,
   pyGlobal,
   pyTypeName,
   type Serialized,
@@ -137,7 +138,7 @@ export class Values {
     if (received) return { kind: "block", handle: received };
     let value: unknown;
     try {
-      value = deserialize(serialized);
+      value = plainBlock(serialized) ?? deserialize(serialized);
     } catch (error) {
       // Not ours to understand, or not to be had: it may rest here and be fetched again; a task that reads it fails.
       const { code, message } = errorToRecord(error);
@@ -206,6 +207,15 @@ export class Values {
   #place(block: NDArray): BlockHandle | null {
     return this.#executor.putIfRoom(block);
   }
+}
+
+/** A block whose header has been read before, or is soon, without reading more of it. */
+function plainBlock({ header, frames }: Serialized): NDArray | undefined {
+  const [frame] = frames;
+  const block = plainBlockOf(header);
+  if (!block || frames.length !== 1 || frame?.byteLength !== block.nbytes || frame.byteOffset % 16 !== 0)
+    return undefined;
+  return NDArray.view(block.dtype, frame.buffer, frame.byteOffset, block.shape);
 }
 
 /** A value that cannot travel is told of in its place: the other keys of the answer are well. */

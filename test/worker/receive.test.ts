@@ -6,6 +6,7 @@ import { createExecutor, type Executor } from "../../src/executor/index.ts";
 import { type Key, keyOfValue } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import {
+  deserialize,
   encodeFrames,
   encodeMessage,
   FrameDecoder,
@@ -116,6 +117,22 @@ describe("blocks of a peer's answer", () => {
     if (!never) throw new Error("no answer about the value that cannot travel");
     me.values.hold(key("never"), never);
     expect(() => me.values.input(key("never"))).toThrow(/could not serialize/);
+  });
+
+  test("headers of blocks are remembered by dtype and shape, and by nothing that differs", () => {
+    const block = (shape: readonly number[], stride?: readonly number[]): NDArray =>
+      new NDArray(
+        "int16",
+        Int16Array.from({ length: 24 }, (_, i) => i),
+        shape,
+        stride,
+      );
+    for (let round = 0; round < 2; round++) {
+      const all = [block([4, 6]), block([6, 4]), block([4, 6], [0, 1]), block([4, 6], [1, 4]), block([0, 6], [0, 0])];
+      const back = all.map((one) => deserialize(serialize(one)) as NDArray);
+      expect(back.map((one) => one.toArray())).toEqual(all.map((one) => one.toArray()));
+      expect(back.map(({ shape }) => shape)).toEqual(all.map(({ shape }) => shape));
+    }
   });
 
   test("without room in the arena they are held outside it", async () => {
