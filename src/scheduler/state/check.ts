@@ -143,8 +143,23 @@ function checkTask(core: Core, slot: Slot): void {
     );
 }
 
+/** S-I17. */
+function checkBacklogs(core: Core): void {
+  let waiting = 0;
+  for (const worker of core.workers.values()) {
+    waiting += worker.backlog.length;
+    for (const slot of worker.backlog) {
+      expect(core, slot, core.waitsFor.get(slot) === worker, "S-I17: a task waits for one worker");
+      expect(core, slot, core.columns.state[slot] === QUEUED, "S-I17: what waits for a worker is ready");
+      expect(core, slot, worker.status === "running", "S-I17: only running workers are waited for");
+    }
+  }
+  expectThat(waiting === core.waitsFor.size, "S-I17: whoever waits stands in a backlog");
+}
+
 function checkWorkers(core: Core): void {
   let runs = 0;
+  checkBacklogs(core);
   for (const worker of core.workers.values()) {
     const { facts } = worker;
     for (const slot of worker.processing) if (!isColumn(core, slot, worker)) runs++;

@@ -2,6 +2,7 @@
 import { invariant } from "../../base/index.ts";
 import { type ColumnScalar, type Key, showKey, type TaskId } from "../../graph/index.ts";
 import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../protocol/index.ts";
+import { leaveBacklog } from "./backlog.ts";
 import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
@@ -42,6 +43,10 @@ export class Core {
   /** Running workers with a free thread, and with room for a task sent ahead; in the order in which they got free. */
   readonly idle: Set<WorkerState> = new Set();
   readonly roomy: Set<WorkerState> = new Set();
+  /** Ready tasks that wait for one worker; workers for which some do; those of them that have a place. */
+  readonly waitsFor: Map<Slot, WorkerState> = new Map();
+  readonly backlogged: Set<WorkerState> = new Set();
+  readonly served: Set<WorkerState> = new Set();
   /** Running workers with more tasks than threads, those asked back not counted. */
   readonly busy: Set<WorkerState> = new Set();
   readonly clients: Map<ClientId, ClientState> = new Map();
@@ -204,6 +209,7 @@ export class Core {
     this.story.add(this, slot, from, state);
     const batch = this.batchOf(slot);
     if (from === QUEUED && batch) batch.queue.remove(slot);
+    if (from === QUEUED && this.waitsFor.size > 0) leaveBacklog(this, slot);
     if (!batch || isActive(from) === isActive(state)) return;
     const rank = this.columns.rank[slot] as number; // active tasks of a graph have one
     if (isActive(state)) {

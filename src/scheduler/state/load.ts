@@ -30,6 +30,8 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - load));
   core.places += places - worker.places;
   worker.places = places;
+  member(core.backlogged, worker, worker.backlog.length > 0);
+  member(core.served, worker, worker.backlog.length > 0 && places > 0);
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
   member(core.busy, worker, isRunning && spare > 0 && isWorthIt);

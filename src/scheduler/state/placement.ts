@@ -2,6 +2,7 @@
 import { RemoteProtocolError } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { addedBytes, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
+import { isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -34,6 +35,7 @@ export function dispatch(core: Core): void {
     const queue = queues[at];
     const slot = queue?.peek();
     if (!queue || slot === undefined) break;
+    if (core.served.size > 0 && serve(core, slot)) continue;
     if (!isReadable(core, slot)) {
       queue.take();
       core.recommend(slot, ERRED);
@@ -44,13 +46,53 @@ export function dispatch(core: Core): void {
       touched.add(queue);
       queue.hold();
     } else if (place === "skip" || place === "blocked") queues.splice(at, 1);
-    else {
+    else if (waiting === slot) {
       queue.take();
-      core.columns.worker[slot] = place.index;
-      transition(core, slot, PROCESSING);
+      waitFor(core, slot, place);
+    } else {
+      queue.take();
+      send(core, slot, place);
     }
   }
+  serve(core, undefined);
   for (const queue of touched) queue.restore();
+  if (core.idle.size > 0 && core.backlogged.size > 0) takeOverForIdle(core);
+}
+
+function send(core: Core, slot: Slot, worker: WorkerState): void {
+  core.columns.worker[slot] = worker.index;
+  transition(core, slot, PROCESSING);
+}
+
+/**
+ * Give workers that have a place what waits for them, as far as it is more urgent than `before`. What finds no room there
+ * goes back to the common queue; true when something did, or was sent.
+ */
+function serve(core: Core, before: Slot | undefined): boolean {
+  let hasServed = false;
+  for (const worker of core.served) {
+    for (let slot = worker.backlog[0]; slot !== undefined && hasPlace(core, worker); slot = worker.backlog[0]) {
+      if (before !== undefined && !isBefore(core.columns, slot, before)) break;
+      hasServed = true;
+      leaveBacklog(core, slot);
+      if (mayRun(core, worker, core.classOf(slot)) && admits(core, slot, worker)) send(core, slot, worker);
+      else {
+        core.queueOf(slot).push(slot);
+        return true;
+      }
+    }
+  }
+  return hasServed;
+}
+
+/** Whoever is idle and finds nothing in the common queue takes what would wait longer elsewhere. */
+function takeOverForIdle(core: Core): void {
+  for (const worker of core.idle) {
+    const slot = takeOver(core, (each) => mayRun(core, worker, core.classOf(each)) && admits(core, each, worker));
+    if (slot === undefined) return;
+    leaveBacklog(core, slot);
+    send(core, slot, worker);
+  }
 }
 
 /** The task's program can be made. Graphs come from clients: a formula that fails is that task's failure, not ours. */
@@ -92,8 +134,12 @@ function mostUrgent(core: Core, queues: TaskQueue[]): number {
   return best;
 }
 
+/** Set by `choose` to the task that is to wait for the worker that it gives. */
+let waiting: Slot = -1;
+
 /** Worker for a ready task; `skip`: none now, a later task may find one; `blocked`: nobody of its class has a place. */
 function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
+  waiting = -1;
   const taskClass = core.classOf(slot);
   const eligible = core.eligible(taskClass);
   if (eligible.length === 0) return "blocked";
@@ -105,6 +151,13 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   for (const [i, worker] of near.entries()) {
     const isOpen = i === 0 ? hasPlace(core, worker) : core.idle.has(worker);
     if (isOpen && mayRun(core, worker, taskClass) && admits(core, slot, worker)) return worker;
+  }
+  const first = near[0];
+  if (first && !hasPlace(core, first) && mayRun(core, first, taskClass)) {
+    if (isWorthWaiting(core, slot, first)) {
+      waiting = slot;
+      return first;
+    }
   }
   // Elsewhere than near its inputs a task goes only to a thread that is free now.
   const isTied = !isHead(core, slot, batch) && near.some((worker) => mayRun(core, worker, taskClass));

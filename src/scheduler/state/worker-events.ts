@@ -3,6 +3,7 @@ import { assertNever, KilledWorkerError } from "../../base/index.ts";
 import { type Key, scalarIn } from "../../graph/index.ts";
 import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
+import { disperse } from "./backlog.ts";
 import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -40,6 +41,7 @@ export function workerJoined(core: Core, event: Event<"worker-joined">): void {
 
 /** The worker came, went or changed its status: ready tasks may have become runnable, or cannot run any more. */
 export function workersChanged(core: Core, worker: WorkerState): void {
+  if (worker.status !== "running" || !core.workers.has(worker.index)) disperse(core, worker);
   refreshWorker(core, worker);
   if (!refreshClasses(core)) return;
   for (let slot = 0; slot < core.columns.top; slot++) {

@@ -27,6 +27,8 @@ export interface WorkerState {
   places: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
+  /** Ready tasks that wait for it, most urgent first; see `backlog.ts`. */
+  readonly backlog: Slot[];
   /** Blocks that it does not get from their holders: since when it has asked, and when last. */
   readonly seeking: Map<Slot, { readonly sinceMs: number; readonly lastMs: number }>;
 }
@@ -66,6 +68,7 @@ export function newWorker(index: number, facts: WorkerFacts, now: number): Worke
     aheadMost: 0,
     places: 0,
     stealsOut: 0,
+    backlog: [],
     seeking: new Map(),
   };
 }
