@@ -373,36 +373,33 @@ function narrowToList(axis: number, items: Uint32Array, from: number, count: num
 
 /** All combinations of the places, in C order. */
 function product(grid: readonly number[], base: TaskId, out: TaskId[], start: number): number {
-  const rank = grid.length;
-  let total = 1;
-  let index = 0;
-  for (let k = 0; k < rank; k++) {
-    const n = counts[k] as number; // set for every axis
-    total *= n;
-    const list = lists[k];
-    const from = froms[k] as number;
-    index = index * (grid[k] as number) + (n > 0 && list ? (list[from] as number) : from);
+  const last = grid.length - 1;
+  if (last < 0) {
+    out[start] = base;
+    return start + 1;
   }
-  if (total === 0) return start;
+  for (let k = 0; k <= last; k++) if (counts[k] === 0) return start;
+  for (let k = 0; k < last; k++) at[k] = 0;
+  const list = lists[last] ?? null;
+  const from = froms[last] as number; // set for every axis
+  const many = counts[last] as number;
   let count = start;
-  if (total === 1) {
-    out[count++] = base + index;
-    return count;
-  }
-  for (let k = 0; k < rank; k++) at[k] = 0;
   for (;;) {
-    index = 0;
-    for (let k = 0; k < rank; k++) {
-      const list = lists[k];
-      const place = (froms[k] as number) + (at[k] as number);
-      index = index * (grid[k] as number) + (list ? (list[place] as number) : place);
-    }
-    out[count++] = base + index;
-    let k = rank - 1;
+    let row = 0;
+    for (let k = 0; k < last; k++) row = row * (grid[k] as number) + placeAt(k);
+    row = base + row * (grid[last] as number);
+    for (let i = 0; i < many; i++) out[count++] = row + (list ? (list[from + i] as number) : from + i);
+    let k = last - 1;
     while (k >= 0 && (at[k] as number) + 1 === counts[k]) at[k--] = 0;
     if (k < 0) return count;
     at[k] = (at[k] as number) + 1;
   }
+}
+
+function placeAt(axis: number): number {
+  const place = (froms[axis] as number) + (at[axis] as number); // set for every axis
+  const list = lists[axis];
+  return list ? (list[place] as number) : place;
 }
 
 /** `out[from … to)` less what stands before it; for a layer that is needed by several ways. */

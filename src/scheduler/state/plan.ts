@@ -14,7 +14,7 @@ import { dropClaims, settle, transition } from "./transitions.ts";
 const READY_PER_PLACE = 2;
 /** Tasks that an order comes to at once, at the most. */
 const PIECE_MOST = 4096;
-/** Tasks that orders come to in one turn while work is under way. */
+/** Tasks that orders come to in one turn, if anything is ready by then; the next turn follows at once. */
 const TURN_MOST = 16_384;
 
 const pieceTasks = new Uint32Array(PIECE_MOST);
@@ -25,10 +25,11 @@ export function planAhead(core: Core): void {
   if (core.places === 0) return;
   const enough = core.places * READY_PER_PLACE;
   let ready = 0;
-  let left = core.counts[PROCESSING] === 0 ? Number.POSITIVE_INFINITY : TURN_MOST;
+  let left = TURN_MOST;
   for (const batch of byUrgency(core)) {
     while (ready + batch.queue.size < enough && !batch.walk.isDone) {
-      if (left <= 0) return core.emit({ type: "wake-at", at: core.now });
+      if (left <= 0 && ready + batch.queue.size + (core.counts[PROCESSING] as number) > 0)
+        return core.emit({ type: "wake-at", at: core.now });
       const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - ready - batch.queue.size));
       left -= planPiece(core, batch, wish);
       settle(core);
