@@ -42,7 +42,11 @@ export function serialize(value: unknown): Serialized {
   if (value instanceof Uint8Array) return serializeBytes(value);
   // Views that are no DataView are typed arrays.
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return serializeTyped(value as TypedArray);
-  return serializePickle(writePickle(pyValueOf(value)));
+  const pickle = writePickle(pyValueOf(value));
+  // Objects and Maps are both dicts in Python; among ourselves it is said which they were.
+  return hasOnlyObjects(value)
+    ? make({ serializer: "pickle", writeable: [], objects: true }, [pickle])
+    : serializePickle(pickle);
 }
 
 /** Headers of contiguous blocks, which say no more than dtype and shape. */
@@ -70,6 +74,29 @@ function serializeTyped(data: TypedArray): Serialized {
 /** What stands in the place of a value that has no form on the wire: reading it throws, here as in Python, with this text. */
 export function serializeFailure(text: string): Serialized {
   return make({ serializer: "error" }, [new TextEncoder().encode(text)]);
+}
+
+/** True where a value has objects at some depth, and no Maps. */
+function hasOnlyObjects(value: unknown): boolean {
+  let [objects, maps] = [0, 0];
+  const count = (each: unknown): void => {
+    if (each === null || typeof each !== "object" || ArrayBuffer.isView(each)) return;
+    if (each instanceof Map) maps++;
+    else if (Array.isArray(each)) for (const item of each) count(item);
+    else if (Object.getPrototypeOf(each) === Object.prototype) {
+      objects++;
+      for (const item of Object.values(each)) count(item);
+    }
+  };
+  count(value);
+  return objects > 0 && maps === 0;
+}
+
+/** A value in which all dicts were objects. */
+function objectsIn(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(objectsIn);
+  if (!(value instanceof Map)) return value;
+  return Object.fromEntries(Array.from(value, ([name, item]) => [String(name), objectsIn(item)]));
 }
 
 /** Bytes as a Python `bytes` object. */
@@ -166,8 +193,10 @@ function objectOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8A
   if (fields.has("is-collection")) return collectionOf(fields, frames, depth);
   const serializer = fields.get("serializer");
   switch (serializer) {
-    case "pickle":
-      return valueOfPickle(first(frames), frames.slice(1));
+    case "pickle": {
+      const value = valueOfPickle(first(frames), frames.slice(1));
+      return fields.get("objects") === true ? objectsIn(value) : value;
+    }
     case "msgpack":
       return unpack(joinBytes(frames));
     case "error":
