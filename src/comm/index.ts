@@ -23,4 +23,5 @@ export type { CallOptions, RpcOptions } from "./rpc.ts";
 export { Rpc } from "./rpc.ts";
 export type { Handler, Handlers } from "./serve.ts";
 export { NO_REPLY, serveRequests } from "./serve.ts";
+export type { StreamOptions } from "./stream.ts";
 export { BatchedStream, readStream } from "./stream.ts";

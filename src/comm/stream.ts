@@ -5,6 +5,14 @@ import type { Comm } from "./comm.ts";
 /** Most messages that wait for a peer that does not read before it is dropped. */
 const BACKLOG_MAX = 1_000_000;
 
+/** How a stream is written. */
+export interface StreamOptions {
+  /** Messages that may wait for a peer that does not read. Default a million. */
+  readonly backlogMax?: number;
+  /** Written after the streams that are not: what somebody waits for goes before what he only hears of. */
+  readonly isLate?: boolean;
+}
+
 /**
  * Sender of a stream. Collects what is sent during one turn of the event loop and writes it as one batch at its end;
  * while the peer is slow, batches grow. No timers: an idle link has no delay.
@@ -13,14 +21,16 @@ export class BatchedStream<M extends object> {
   readonly comm: Comm;
   readonly #encode: (message: M) => unknown;
   readonly #backlogMax: number;
+  readonly #isLate: boolean;
   #pending: unknown[] = [];
   #isScheduled = false;
 
   /** @param encode gives the wire map of a message, as protocol's `encodeOp` does */
-  constructor(comm: Comm, encode: (message: M) => unknown, backlogMax: number = BACKLOG_MAX) {
+  constructor(comm: Comm, encode: (message: M) => unknown, options: StreamOptions = {}) {
     this.comm = comm;
     this.#encode = encode;
-    this.#backlogMax = backlogMax;
+    this.#backlogMax = options.backlogMax ?? BACKLOG_MAX;
+    this.#isLate = options.isLate ?? false;
   }
 
   /** Messages not yet written. */
@@ -44,7 +54,8 @@ export class BatchedStream<M extends object> {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      setImmediate(() => this.#turn());
+      if (this.#isLate) setImmediate(() => setImmediate(() => this.#turn()));
+      else setImmediate(() => this.#turn());
     }
     return true;
   }

@@ -306,7 +306,8 @@ export function workerStream(comm: Comm): BatchedStream<SchedulerToColumnar> {
 }
 
 export function clientStream(comm: Comm): BatchedStream<SchedulerToClient> {
-  return new BatchedStream(comm, SCHEDULER_TO_CLIENT.encode);
+  // Workers wait for work; a client that reads its news is in their way on a small machine.
+  return new BatchedStream(comm, SCHEDULER_TO_CLIENT.encode, { isLate: true });
 }
 
 /** Who holds a result is told in the dialect only: Dask's schedulers do not say it, and its clients ask. */

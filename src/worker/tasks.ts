@@ -156,7 +156,9 @@ export class Tasks {
       if (outcome.status === "ok") executor.release(outcome.output);
       return;
     }
-    this.#progress.addBlock(graph.layer(graph.locate(task).layer).name, outcome);
+    const layer = graph.layer(graph.locate(task).layer);
+    // Of single calls each has its own news.
+    if (layer.kind !== "calls") this.#progress.addBlock(layer.name, outcome);
     if (outcome.status === "error" || outcome.status === "cancelled") {
       const key = graph.key(task);
       const error =

@@ -478,7 +478,7 @@ test("C-I11 a peer that never reads is dropped once its backlog passes the bound
     await comm.closed;
   });
   const comm = await client(listener.address, { logger: log });
-  const stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode, 1000);
+  const stream = new BatchedStream<WorkerToScheduler>(comm, WORKER_TO_SCHEDULER.encode, { backlogMax: 1000 });
   const release = { op: "log-event", topic: "t", msg: "x".repeat(100_000) } as const;
   let isAlive = true;
   for (let i = 0; i < 5000 && isAlive; i++) {
@@ -488,4 +488,26 @@ test("C-I11 a peer that never reads is dropped once its backlog passes the bound
   expect(isAlive).toBe(false);
   expect((await comm.closed)?.code).toBe("slow-peer");
   expect(log.lines[0]?.code).toBe("slow-peer");
+});
+
+test("C-I12 a late stream is written after the others of the turn, as one batch", async () => {
+  const written: [string, unknown][] = [];
+  const listener = await server("inproc", async (comm) => {
+    for (let batch = await comm.next(); ; batch = await comm.next()) written.push(["", batch]);
+  });
+  const streams = await Promise.all(
+    [true, false].map(async (isLate) => {
+      const comm = await client(listener.address);
+      const name = isLate ? "late" : "early";
+      const encode = (message: { readonly n: number }): unknown => ({ op: name, n: message.n });
+      return new BatchedStream<{ readonly n: number }>(comm, encode, { isLate });
+    }),
+  );
+  const [late, early] = streams;
+  late?.send({ n: 1 });
+  early?.send({ n: 2 });
+  late?.send({ n: 3 });
+  while (written.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  const op = (batch: unknown): unknown[] => (batch as Map<string, unknown>[]).map((message) => message.get("op"));
+  expect(written.map(([, batch]) => op(batch))).toEqual([["early"], ["late", "late"]]);
 });
