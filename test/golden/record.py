@@ -324,6 +324,8 @@ async def coordination(client):
     await queue.put(shared)
     await (await queue.get()).result()
     queue.close()
+    await client.publish_dataset(published=shared)
+    await client.unpublish_dataset("published")
     await asyncio.sleep(0.1)
 
 

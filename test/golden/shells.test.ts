@@ -79,8 +79,12 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   "to-client-task-erred.traceback": ["nil"], // an exception that is not Python's has no frames of Python's
   "worker-task-erred.traceback": ["nil"],
 };
-/** Worker.close_gracefully adds two fields to what Client.retire_workers sends, which is the one that is recorded. */
+/**
+ * Forms of a message beside the recorded one. Worker.close_gracefully adds two fields to what Client.retire_workers sends;
+ * of a result that has just been made, Dask's scheduler tells the class too (`_transition_processing_memory`).
+ */
 const NAMES_ALSO: Readonly<Record<string, string>> = {
+  "to-client-key-in-memory": "key op type",
   "request-retire_workers": "close_workers op remove reply stimulus_id workers",
 };
 /** Replies that are tables by key or address: no fields. */
