@@ -2,9 +2,11 @@
 import { NDArray } from "../../ndarray/index.ts";
 import { CallBuilder } from "../map/ir.ts";
 import { runMap } from "../map/map.ts";
+import { SCRATCH, scratch } from "../wasm/runtime.ts";
 
-/** Numbers per row, and the size from which rows are worth it. */
+/** Numbers per row, and the size from which rows are worth it; so many rows go together. */
 const LINE = 4096;
+const ROWS = 4096;
 
 type Call = ReturnType<CallBuilder["build"]>;
 let floats: Call | undefined;
@@ -33,12 +35,14 @@ function integerCall(): Call {
 export function fillRange(out: NDArray, start: number, step: number, first: number): void {
   const isFloat = out.dtype === "float64";
   const rows = Math.floor(out.size / LINE);
-  const block = (n: number): NDArray => NDArray.zeros(isFloat ? "float64" : "int64", [n]);
+  // In scratch, where kernels find them without a copy.
+  const block = (n: number, at: number): NDArray =>
+    NDArray.view(isFloat ? "float64" : "int64", scratch().buffer, SCRATCH.lines + 8 * at, [n]);
   const store = (to: NDArray, i: number, v: number): void => {
     to.data[i] = (isFloat ? v : BigInt(v)) as never; // the dtype just chosen
   };
   const run = (at: number, count: number, width: number): void => {
-    const [line, starts] = [block(width), block(count)];
+    const [line, starts] = [block(width, 0), block(count, LINE)];
     for (let i = 0; i < width; i++) store(line, i, isFloat ? i : step * i);
     for (let r = 0; r < count; r++) {
       const index = first + at + r * width;
@@ -52,7 +56,7 @@ export function fillRange(out: NDArray, start: number, step: number, first: numb
     const to = new NDArray(out.dtype, out.data, shape, [width, 1], out.offset + at);
     runMap(isFloat ? floatCall(start, step) : integerCall(), inputs, [to], shape);
   };
-  if (rows > 0) run(0, rows, LINE);
+  for (let r = 0; r < rows; r += ROWS) run(r * LINE, Math.min(ROWS, rows - r), LINE);
   const rest = out.size - rows * LINE;
   if (rest > 0) run(rows * LINE, 1, rest);
 }

@@ -180,11 +180,12 @@ export function kernelFor(
 
 /**
  * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
- * accumulators, slots, means, a tile of a partial, all values of a narrow dtype and what a kernel makes of them.
+ * accumulators, slots, means, a tile of a partial, all values of a narrow dtype and what a kernel makes of
+ * them, lines that are added up.
  */
 export const SCRATCH: Readonly<
   Record<
-    "block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "tables" | "end",
+    "block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "tables" | "lines" | "end",
     number
   >
 > = {
@@ -197,7 +198,8 @@ export const SCRATCH: Readonly<
   means: (3 << 20) + (896 << 10),
   partial: 4 << 20,
   tables: (4 << 20) + (256 << 10),
-  end: (5 << 20) + (512 << 10),
+  lines: (5 << 20) + (512 << 10),
+  end: (5 << 20) + (640 << 10),
 };
 
 /** This thread's scratch memory: parameter block, tails, copied tiles, slots of reductions. */
