@@ -17,8 +17,8 @@ const PYTHON = process.env["RSDAT_PYTHON"] ?? join(HERE, "../../.venv/bin/python
 const MIB = 2 ** 20;
 /** Of each process. */
 const LIMIT = 512 * MIB;
-const QUICK_LIMIT = 320 * MIB;
-const QUICK_BYTES = 256 * MIB;
+const QUICK_LIMIT = 448 * MIB;
+const QUICK_BYTES = 512 * MIB;
 const QUICK_ROWS = ["anomaly-mean", "quadratic-mean", "rechunk-rows-to-columns"];
 const TIMES = [4, 10];
 const TIMEOUT_MS = 900_000;

@@ -21,7 +21,7 @@ export function estimateBytes(value: unknown, depth = 4): number {
  * 190 and 260 for 1 and 2 after thousands of tasks.
  */
 export function runtimeReserveBytes(threads: number): number {
-  return (160 + 32 * threads) * 2 ** 20;
+  return (176 + 32 * threads) * 2 ** 20;
 }
 
 /** Least budget with which an executor is of use. */

@@ -1,7 +1,7 @@
 /** Constructors of layers under construction: each gives a named, immutable node. Building costs O(1) in tasks. */
 import { invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
-import type { AxisIndex } from "../ndarray/index.ts";
+import { type AxisIndex, sizeOf } from "../ndarray/index.ts";
 import { offsetsOf } from "./chunks.ts";
 import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec, type SelectSpec } from "./kernel.ts";
 import {
@@ -77,7 +77,7 @@ export function blockwiseNode(
 export interface ReduceLayout {
   readonly reduced: readonly number[];
   readonly keepdims: boolean;
-  /** Partials combined at once, per reduced axis. */
+  /** Partials combined at once, per reduced axis; in all, as in dask.array, where they are no smaller than what they are made of. */
   readonly splitEvery: number;
 }
 
@@ -96,6 +96,9 @@ export function reduceNode(
     [components],
     ...loop.map((sizes, k) => (reduced.includes(k) ? new Array<number>(grid[k] as number).fill(1) : sizes)),
   ];
+  const splitEvery = partialsShrink(loop, layout, { components, dtype: spec.from })
+    ? layout.splitEvery
+    : Math.max(2, Math.floor(layout.splitEvery ** (1 / reduced.length)));
   let grid = gridOf(loop);
   let node = makeNode(`${label}-partial`, {
     kind: "reduce",
@@ -108,7 +111,7 @@ export function reduceNode(
     spec,
   });
   for (;;) {
-    const group = grid.map((n, k) => (reduced.includes(k) ? Math.min(layout.splitEvery, Math.max(1, n)) : 1));
+    const group = grid.map((n, k) => (reduced.includes(k) ? Math.min(splitEvery, Math.max(1, n)) : 1));
     const next = grid.map((n, k) => Math.ceil(n / (group[k] as number)));
     const final = reduced.every((k) => (next[k] as number) <= 1);
     const kept = loop.flatMap((sizes, k) => (reduced.includes(k) ? (keepdims ? [[1]] : []) : [[...sizes]]));
@@ -126,6 +129,18 @@ export function reduceNode(
     if (final) return node;
     grid = next;
   }
+}
+
+/** True when the largest block's partial has fewer bytes than the block, or one axis alone is reduced. */
+function partialsShrink(
+  loop: Chunks,
+  { reduced }: ReduceLayout,
+  { components, dtype }: { readonly components: number; readonly dtype: DType },
+): boolean {
+  if (reduced.length < 2) return true;
+  const sizes = loop.map((c) => Math.max(0, ...c));
+  const kept = sizes.map((n, k) => (reduced.includes(k) ? 1 : n));
+  return 8 * components * sizeOf(kept) < itemsize(dtype) * sizeOf(sizes);
 }
 
 /** The whole of `node`, walked: one part that fills the result. */
