@@ -42,6 +42,8 @@ export class Columns {
   worker: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Memory: index of the first holder; further ones stand in `replicas`. Otherwise -1. */
   holder: Int32Array = new Int32Array(FIRST_CAPACITY);
+  /** Processing and memory: place in a list of its worker. */
+  place: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Bytes of the result: planned, then reported. */
   nbytes: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Result plus workspace; NaN: not yet asked, -1: unknown. */
@@ -170,6 +172,7 @@ export class Columns {
     this.wants = into(this.wants, new Uint32Array(n));
     this.worker = into(this.worker, new Int32Array(n));
     this.holder = into(this.holder, new Int32Array(n));
+    this.place = into(this.place, new Uint32Array(n));
     this.nbytes = into(this.nbytes, new Float64Array(n));
     this.need = into(this.need, new Float64Array(n));
     this.reserved = into(this.reserved, new Float64Array(n));

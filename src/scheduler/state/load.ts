@@ -23,18 +23,18 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const isRunning = worker.status === "running" && core.workers.has(worker.index);
   const load = isRunning ? loadOf(worker) : Number.POSITIVE_INFINITY;
   const { nthreads } = worker.facts;
-  member(core.idle, worker, load < nthreads);
+  member(core.idle, IDLE, worker, load < nthreads);
   worker.ahead = leastAhead(core, worker);
   worker.aheadMost = Math.max(worker.aheadMost, worker.ahead);
-  member(core.roomy, worker, load >= nthreads && load < nthreads + worker.ahead);
+  member(core.roomy, ROOMY, worker, load >= nthreads && load < nthreads + worker.ahead);
   const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - load));
   core.places += places - worker.places;
   worker.places = places;
-  member(core.backlogged, worker, worker.backlog.length > 0);
-  member(core.served, worker, worker.backlog.length > 0 && places > 0);
+  member(core.backlogged, BACKLOGGED, worker, worker.backlog.length > 0);
+  member(core.served, SERVED, worker, worker.backlog.length > 0 && places > 0);
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
-  member(core.busy, worker, isRunning && spare > 0 && isWorthIt);
+  member(core.busy, BUSY, worker, isRunning && spare > 0 && isWorthIt);
 }
 
 /** What a saturation allows, exactly; without one what was found so far, or the least. */
@@ -46,10 +46,28 @@ function leastAhead(core: Core, worker: WorkerState): number {
   return Math.max(0, Math.ceil(saturation * nthreads) - nthreads);
 }
 
-function member(set: Set<WorkerState>, worker: WorkerState, isIn: boolean): void {
-  if (set.has(worker) === isIn) return;
+/** Bits of the sets in `memberOf`. */
+const IDLE = 1;
+const ROOMY = 2;
+const BACKLOGGED = 4;
+const SERVED = 8;
+const BUSY = 16;
+
+function member(set: Set<WorkerState>, bit: number, worker: WorkerState, isIn: boolean): void {
+  if (((worker.memberOf & bit) !== 0) === isIn) return;
+  worker.memberOf ^= bit;
   if (isIn) set.add(worker);
   else set.delete(worker);
+}
+
+/** True when the worker has a free thread. */
+export function isIdle(worker: WorkerState): boolean {
+  return (worker.memberOf & IDLE) !== 0;
+}
+
+/** True when the worker has a place, at a thread or ahead of one. */
+export function hasPlace(worker: WorkerState): boolean {
+  return (worker.memberOf & (IDLE | ROOMY)) !== 0;
 }
 
 /** Tasks that the worker can be given now, for all that a queue can say. */

@@ -6,7 +6,7 @@ import { isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
-import { refreshWorker } from "./load.ts";
+import { hasPlace, isIdle, refreshWorker } from "./load.ts";
 import { isBefore, type TaskQueue } from "./ready-queue.ts";
 import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
 import { transition } from "./transitions.ts";
@@ -71,7 +71,7 @@ function send(core: Core, slot: Slot, worker: WorkerState): void {
 function serve(core: Core, before: Slot | undefined): boolean {
   let hasServed = false;
   for (const worker of core.served) {
-    for (let slot = worker.backlog[0]; slot !== undefined && hasPlace(core, worker); slot = worker.backlog[0]) {
+    for (let slot = worker.backlog[0]; slot !== undefined && hasPlace(worker); slot = worker.backlog[0]) {
       if (before !== undefined && !isBefore(core.columns, slot, before)) break;
       hasServed = true;
       leaveBacklog(core, slot);
@@ -146,14 +146,14 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   const batch = core.batchOf(slot);
   const thief = core.workers.get(core.stolenFor.get(slot) ?? -1);
   core.stolenFor.delete(slot);
-  if (thief && core.idle.has(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
+  if (thief && isIdle(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
   const near = nearest(core, slot, batch);
   for (const [i, worker] of near.entries()) {
-    const isOpen = i === 0 ? hasPlace(core, worker) : core.idle.has(worker);
+    const isOpen = i === 0 ? hasPlace(worker) : isIdle(worker);
     if (isOpen && mayRun(core, worker, taskClass) && admits(core, slot, worker)) return worker;
   }
   const first = near[0];
-  if (first && !hasPlace(core, first) && mayRun(core, first, taskClass)) {
+  if (first && !hasPlace(first) && mayRun(core, first, taskClass)) {
     if (isWorthWaiting(core, slot, first)) {
       waiting = slot;
       return first;
@@ -175,10 +175,6 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
 function isAny(core: Core, workers: ReadonlySet<WorkerState>, taskClass: TaskClass): boolean {
   for (const worker of workers) if (mayRun(core, worker, taskClass)) return true;
   return false;
-}
-
-function hasPlace(core: Core, worker: WorkerState): boolean {
-  return core.idle.has(worker) || core.roomy.has(worker);
 }
 
 function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean {

@@ -31,7 +31,7 @@ const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>([
 
 export function workerJoined(core: Core, event: Event<"worker-joined">): void {
   if (core.workerAt.has(event.worker.address)) workerLeft(core, event.worker.address, false);
-  const worker = newWorker(core.nextWorkerIndex++, event.worker, core.now);
+  const worker = newWorker(core.columns, { index: core.nextWorkerIndex++, facts: event.worker, now: core.now });
   core.workers.set(worker.index, worker);
   core.workerAt.set(worker.facts.address, worker);
   if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers++;

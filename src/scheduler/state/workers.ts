@@ -1,16 +1,17 @@
 /** What the machine knows of each worker, of each client, and of each class of tasks that may run in the same places. */
-import type { Slot } from "./columns.ts";
+import type { Columns, Slot } from "./columns.ts";
 import type { ClientId, Language, Placement, WorkerFacts, WorkerStatus } from "./events.ts";
+import { HeldSlots, SlotList } from "./slot-list.ts";
 
 /** One worker. */
 export interface WorkerState {
   readonly index: number;
   readonly facts: WorkerFacts;
   status: WorkerStatus;
-  readonly processing: Set<Slot>;
+  readonly processing: SlotList;
   /** Of `processing`: tasks that gave their thread back. */
   readonly longRunning: Set<Slot>;
-  readonly has: Set<Slot>;
+  readonly has: HeldSlots;
   /** Blocks that tasks sent here will fetch: how many of them need each. */
   readonly arriving: Map<Slot, number>;
   /** Bytes beyond the finished prefix of every open graph; see `admission.ts`. */
@@ -25,6 +26,8 @@ export interface WorkerState {
   aheadMost: number;
   /** Tasks that it can be given now. */
   places: number;
+  /** Sets of workers that it is in, as bits; see `load.ts`. */
+  memberOf: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
   /** Ready tasks that wait for it, most urgent first; see `backlog.ts`. */
@@ -50,14 +53,17 @@ export interface TaskClass extends Placement {
 }
 
 /** A fresh worker. */
-export function newWorker(index: number, facts: WorkerFacts, now: number): WorkerState {
+export function newWorker(
+  columns: Columns,
+  { index, facts, now }: { readonly index: number; readonly facts: WorkerFacts; readonly now: number },
+): WorkerState {
   return {
     index,
     facts,
     status: facts.status,
-    processing: new Set(),
+    processing: new SlotList(columns),
     longRunning: new Set(),
-    has: new Set(),
+    has: new HeldSlots(columns),
     arriving: new Map(),
     extraBytes: 0,
     resourcesUsed: new Map(),
@@ -67,6 +73,7 @@ export function newWorker(index: number, facts: WorkerFacts, now: number): Worke
     ahead: 0,
     aheadMost: 0,
     places: 0,
+    memberOf: 0,
     stealsOut: 0,
     backlog: [],
     seeking: new Map(),

@@ -1,0 +1,77 @@
+/** Sets of slots that a worker has or runs: dense, with the place of each slot in a column. */
+import type { Columns, Slot } from "./columns.ts";
+
+/** Slots, each of which is in one such list at most. A slot that leaves gives its place to the last. */
+export class SlotList implements Iterable<Slot> {
+  readonly #columns: Columns;
+  readonly #slots: Slot[] = [];
+
+  constructor(columns: Columns) {
+    this.#columns = columns;
+  }
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  has(slot: Slot): boolean {
+    return this.#slots[this.#columns.place[slot] as number] === slot; // a slot given out
+  }
+
+  add(slot: Slot): void {
+    if (this.has(slot)) return;
+    this.#columns.place[slot] = this.#slots.length;
+    this.#slots.push(slot);
+  }
+
+  delete(slot: Slot): boolean {
+    const at = this.#columns.place[slot] as number; // a slot given out
+    if (this.#slots[at] !== slot) return false;
+    const last = this.#slots.pop() as Slot; // there is one
+    if (last !== slot) {
+      this.#slots[at] = last;
+      this.#columns.place[last] = at;
+    }
+    return true;
+  }
+
+  [Symbol.iterator](): ArrayIterator<Slot> {
+    return this.#slots[Symbol.iterator]();
+  }
+}
+
+/** Results at one worker: those of which it is the only holder, or was when it got them, in a list; copies in a set. */
+export class HeldSlots implements Iterable<Slot> {
+  readonly #columns: Columns;
+  readonly #own: SlotList;
+  readonly #copies = new Set<Slot>();
+
+  constructor(columns: Columns) {
+    this.#columns = columns;
+    this.#own = new SlotList(columns);
+  }
+
+  get size(): number {
+    return this.#own.size + this.#copies.size;
+  }
+
+  has(slot: Slot): boolean {
+    return this.#own.has(slot) || (this.#copies.size > 0 && this.#copies.has(slot));
+  }
+
+  /** Enter a result that is not here; before it is noted who holds it. */
+  add(slot: Slot): void {
+    if ((this.#columns.holder[slot] as number) < 0)
+      this.#own.add(slot); // a slot given out
+    else this.#copies.add(slot);
+  }
+
+  delete(slot: Slot): boolean {
+    return this.#own.delete(slot) || this.#copies.delete(slot);
+  }
+
+  *[Symbol.iterator](): Generator<Slot> {
+    yield* this.#own;
+    yield* this.#copies;
+  }
+}
