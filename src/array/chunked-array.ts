@@ -113,7 +113,7 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
 
   /** Extents of the largest block. */
   get chunksize(): readonly number[] {
-    return this.chunks.map((c) => Math.max(0, ...c));
+    return this.chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0));
   }
 
   get numblocks(): readonly number[] {

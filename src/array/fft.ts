@@ -79,7 +79,8 @@ function transformed(x: ChunkedArray, { name, kind, inverse }: Transform, option
   const length = kind === "r2c" ? Math.floor(n / 2) + 1 : n;
   const chunks = x.chunks.map((sizes, k) => (k === axis ? [length] : sizes));
   const params = { kind, axis, n, inverse, scale: scaleOf(options.norm, inverse, n, real === "float16") };
-  const largest = (of: readonly (readonly number[])[]): number[] => of.map((sizes) => Math.max(0, ...sizes));
+  const largest = (of: readonly (readonly number[])[]): number[] =>
+    of.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0));
   const facts = { dtype, shape: largest(chunks) };
   const scratchBytes = blockScratch("fft", [{ dtype: needed, shape: largest(x.chunks) }], facts, params);
   const inputs = [{ layer: from.node, axes: chunks.map((_, k) => k) }];

@@ -128,7 +128,7 @@ export function countNode(node: SelectedNode): LayerNode {
     byNumber: true,
     dtype: "float64",
     chunks: [sizes.map(() => 1)],
-    scratchBytes: Math.max(0, ...sizes),
+    scratchBytes: sizes.reduce((a, b) => Math.max(a, b), 0),
   });
 }
 
@@ -139,7 +139,7 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
   invariant(counts.length === sizes.length, "a count for each block");
   if (node.fromMask) return node.fromMask(mask, sizes, counts);
   const { chunks, dtype } = values.layer;
-  const largest = chunks.reduce((n, c) => n * Math.max(0, ...c), 1);
+  const largest = chunks.reduce((n, c) => n * c.reduce((a, b) => Math.max(a, b), 0), 1);
   const scratchBytes = (itemsize(dtype) + 5) * largest;
   if (isRuns)
     return applyNode("compress", {
@@ -160,7 +160,7 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
     ],
     dtype,
     chunks: chunks.map((c, k) => (k === axis ? counts : c)),
-    scratchBytes: scratchBytes + 5 * Math.max(0, ...sizes),
+    scratchBytes: scratchBytes + 5 * sizes.reduce((a, b) => Math.max(a, b), 0),
   });
 }
 
@@ -179,7 +179,7 @@ export function coordinatesOf(shape: readonly number[], axis: number): FromMask 
       byNumber: true,
       dtype: "int64",
       chunks: [counts],
-      scratchBytes: Math.max(0, ...sizes),
+      scratchBytes: sizes.reduce((a, b) => Math.max(a, b), 0),
     });
   };
 }

@@ -160,7 +160,10 @@ export function normalizeChunks(spec: ChunkSpec | undefined, shape: readonly num
   fixed.forEach((sizes, axis) => {
     if (sizes === null) automatic.push(axis);
   });
-  const inner = fixed.reduce((p, sizes) => (sizes === null ? p : p * Math.max(1, ...sizes)), auto.itemsize);
+  const inner = fixed.reduce(
+    (p, sizes) => (sizes === null ? p : p * sizes.reduce((a, b) => Math.max(a, b), 1)),
+    auto.itemsize,
+  );
   const chosen = autoSizes(
     automatic.map((k) => shape[k] as number),
     automatic.map((k) => auto.align?.[k] ?? 1),
@@ -242,7 +245,7 @@ function balanced(n: number, most: number, align: number): number[] {
 
 /** Largest block, in elements. */
 export function largestBlock(chunks: Chunks): number {
-  return sizeOf(chunks.map((c) => Math.max(0, ...c)));
+  return sizeOf(chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0)));
 }
 
 /** True when both cut every axis alike. */

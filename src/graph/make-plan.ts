@@ -309,7 +309,7 @@ function budgetError(tried: readonly TriedGraph[], options: PlanOptions): Error 
   const isTask = spillBytes > 0 && plan.largestTaskBytes > memoryBytes;
   const cut = isTask && largest !== null ? cutLayer(graph, graph.locate(largest).layer) : widestLayer(graph);
   const layer = graph.layer(cut);
-  const chunk = layer.chunks.map((c) => Math.max(0, ...c));
+  const chunk = layer.chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0));
   const axis = chunk.indexOf(Math.max(...chunk));
   const fits = chunk.map((n, k) => (k === axis ? Math.max(1, Math.floor((n * 0.8) / lacking(closest))) : n));
   const needed = isTask ? plan.largestTaskBytes : plan.leastBytes;
@@ -354,7 +354,7 @@ function describe(graph: Graph): PlanLayer[] {
     tasks: l.inline || l.kind === "held" ? 0 : graph.count(i),
     dtype: l.dtype,
     shape: shapeOfChunks(l.chunks),
-    chunk: l.chunks.map((c) => Math.max(0, ...c)),
+    chunk: l.chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0)),
     note: "call" in l ? kernelText(l.call) : l.inline ? "inside its consumers" : "",
     fused: graph.fusion.get(l.name)?.fused ?? [],
     apart: graph.fusion.get(l.name)?.apart ?? "",

@@ -138,7 +138,7 @@ function partialsShrink(
   { components, dtype }: { readonly components: number; readonly dtype: DType },
 ): boolean {
   if (reduced.length < 2) return true;
-  const sizes = loop.map((c) => Math.max(0, ...c));
+  const sizes = loop.map((c) => c.reduce((a, b) => Math.max(a, b), 0));
   const kept = sizes.map((n, k) => (reduced.includes(k) ? 1 : n));
   return 8 * components * sizeOf(kept) < itemsize(dtype) * sizeOf(sizes);
 }

@@ -93,7 +93,7 @@ function targetCuts({ chunks }: Gather, { walk, lo }: GatherPart<number>, input:
 }
 
 function largestSizes(chunks: Chunks): number[] {
-  return chunks.map((sizes) => Math.max(1, ...sizes));
+  return chunks.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 1));
 }
 
 /** Elements along one axis of all blocks that the widest block of `to` touches. */

@@ -109,7 +109,8 @@ export function contractLayer(label: string, left: Labelled, right: Labelled, ou
     a: [...batch, ...rows, ...depth].map((name) => a.labels.indexOf(name)),
     b: [...batch, ...depth, ...columns].map((name) => b.labels.indexOf(name)),
   };
-  const largest = (c: readonly (readonly number[])[]): number[] => c.map((sizes) => Math.max(0, ...sizes));
+  const largest = (c: readonly (readonly number[])[]): number[] =>
+    c.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0));
   const facts = inputs.map((i) => ({ dtype, shape: largest(i.layer.layer.chunks) }));
   const scratchBytes = blockScratch("contract", facts, { dtype, shape: largest(chunks) }, params);
   let node = applyNode(leads.length > 0 ? `${label}-partial` : label, {

@@ -62,7 +62,8 @@ export function matrixLayer(label: string, { kernel, params = null, inputs, core
   });
   const chunks = [...leadChunks, ...core.map((n) => [n])];
   const layers = cast.map((x) => inputOf(x, lead, leadChunks));
-  const largest = (of: readonly (readonly number[])[]): number[] => of.map((sizes) => Math.max(0, ...sizes));
+  const largest = (of: readonly (readonly number[])[]): number[] =>
+    of.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0));
   const facts = layers.map((i) => ({ dtype: common, shape: largest(i.layer.layer.chunks) }));
   const out = { dtype: dtype ?? common, shape: largest(chunks) };
   const scratchBytes = blockScratch(kernel, facts, out, params);

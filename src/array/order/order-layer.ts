@@ -19,7 +19,7 @@ export interface SortOptions extends WithAxis<number | null> {
 
 /** Bytes that a kernel needs beside the largest block of `chunks`. */
 export function scratchFor(kernel: string, dtype: DType, chunks: LazyArray["chunks"]): number {
-  const facts = { dtype, shape: chunks.map((sizes) => Math.max(0, ...sizes)) };
+  const facts = { dtype, shape: chunks.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0)) };
   return blockScratch(kernel, [facts, facts], facts, null);
 }
 

@@ -89,7 +89,7 @@ function windowed(x: ChunkedArray, chunks: Chunks, params: WindowParams): Chunke
   const dtype = reductionType(params.op === "countNonzero" ? "count" : params.op, x.dtype);
   const facts = (of: Chunks, type: DType): { dtype: DType; shape: number[] } => ({
     dtype: type,
-    shape: of.map((sizes) => Math.max(0, ...sizes)),
+    shape: of.map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0)),
   });
   const plain = params as unknown as Plain; // a name and numbers
   const node = applyNode(`coarsen-${params.op}`, {

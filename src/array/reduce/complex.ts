@@ -156,7 +156,8 @@ function orderedLayer(op: ReduceOp, x: LazyArray, { axis, keepdims }: ComplexRed
       inputs: [{ layer: node, axes: x.shape.map((_, k) => k) }],
       dtype: isIndex ? "int64" : x.dtype,
       chunks: node.layer.chunks.map((sizes, k) => (axes.includes(k) ? sizes.map(() => 1) : sizes)),
-      scratchBytes: 4 * sizeOf(axes.map((k) => Math.max(0, ...(node.layer.chunks[k] as readonly number[])))),
+      scratchBytes:
+        4 * sizeOf(axes.map((k) => (node.layer.chunks[k] as readonly number[]).reduce((a, b) => Math.max(a, b), 0))),
     });
   const partial = step(isIndex ? whole(x.node) : x.node);
   const done = isIndex || axes.every((k) => partial.layer.chunks[k]?.length === 1) ? partial : step(whole(partial));

@@ -73,6 +73,6 @@ function demandSome(op: ReduceOp, node: LayerNode, count: LayerNode): LayerNode 
     ],
     dtype,
     chunks,
-    scratchBytes: 8 * chunks.reduce((n, c) => n * Math.max(0, ...c), 1),
+    scratchBytes: 8 * chunks.reduce((n, c) => n * c.reduce((a, b) => Math.max(a, b), 0), 1),
   });
 }

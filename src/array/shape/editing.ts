@@ -117,7 +117,7 @@ export function insert(x: ArrayLike, places: Places, values: ArrayLike, axis?: A
 
 /** Cuts of an axis with `count` more elements at `place`: they join the block there, unless they are more than the largest. */
 function grown(sizes: readonly number[], place: number, count: number): number[] {
-  const most = Math.max(...sizes, 1);
+  const most = sizes.reduce((a, b) => Math.max(a, b), 1);
   let at = 0;
   const block = Math.max(
     0,

@@ -166,7 +166,7 @@ export function takeLayer(x: LazyArray, indices: readonly number[], axis: number
 
 /** Blocks of taken elements: at the input's cuts where indices ascend, else equal; none above the largest block. */
 function takeSizes(sizes: readonly number[], indices: readonly number[]): number[] {
-  const most = Math.max(1, ...sizes);
+  const most = sizes.reduce((a, b) => Math.max(a, b), 1);
   if (indices.some((v, i) => i > 0 && v < (indices[i - 1] as number))) {
     const pieces = Math.ceil(indices.length / most);
     return Array.from(
@@ -210,7 +210,7 @@ export function lazyTakeLayer(x: LazyArray, list: LazyArray, axis: number): Laye
 
 /** Elements of an array's largest block. */
 export function largest(x: LazyArray): number {
-  return sizeOf(x.chunks.map((c) => Math.max(0, ...c)));
+  return sizeOf(x.chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0)));
 }
 
 /** Integers: one, a list, a block, or a lazy array. */

@@ -53,7 +53,7 @@ function runsOf(mode: RepeatMode, n: number, [before, after]: Pair): Run[] {
 export function paddedChunks(chunks: Chunks, widths: readonly Pair[]): number[][] {
   return chunks.map((sizes, k) => {
     const [before, after] = widths[k] as Pair; // one per axis
-    const most = Math.max(1, ...sizes);
+    const most = sizes.reduce((a, b) => Math.max(a, b), 1);
     const pieces = (n: number): number[] => {
       const count = Math.ceil(n / most);
       return Array.from({ length: count }, (_, i) => Math.round(((i + 1) * n) / count) - Math.round((i * n) / count));

@@ -99,8 +99,11 @@ function pick(x: LazyArray, points: Points): LayerNode {
   order.forEach((p, i) => {
     place[p] = i;
   });
-  const room = sizeOf(x.chunks.map((c) => Math.max(0, ...c)));
-  const most = Math.max(1, Math.floor(room / Math.max(1, sizeOf(rest.map((c) => Math.max(0, ...c))))));
+  const room = sizeOf(x.chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0)));
+  const most = Math.max(
+    1,
+    Math.floor(room / Math.max(1, sizeOf(rest.map((c) => c.reduce((a, b) => Math.max(a, b), 0))))),
+  );
   if (parts.length === 1 && count <= most && place.every((p, i) => p === i)) return joined;
   const pieces = Math.ceil(count / most);
   const sizes = Array.from(
@@ -134,7 +137,11 @@ function pointsOfBlock(x: LazyArray, { axes, at }: Points, members: readonly num
     scratchBytes:
       4 *
       (2 * local.length +
-        members.length * Math.max(1, sizeOf(others.map((k) => Math.max(0, ...(x.chunks[k] as readonly number[])))))),
+        members.length *
+          Math.max(
+            1,
+            sizeOf(others.map((k) => (x.chunks[k] as readonly number[]).reduce((a, b) => Math.max(a, b), 0))),
+          )),
   });
 }
 

@@ -177,7 +177,7 @@ function wholeUnits(sizes: readonly number[], unit: number): number[] {
 /** Groups of indices one after another, each within one block. */
 export function shuffleLayer(x: LazyArray, groups: readonly (readonly number[])[], axis: number): LayerNode {
   const n = x.shape[axis] as number; // an axis of x
-  const most = Math.max(1, ...(x.chunks[axis] as readonly number[]));
+  const most = (x.chunks[axis] as readonly number[]).reduce((a, b) => Math.max(a, b), 1);
   const sizes: number[] = [];
   for (const { length } of groups) {
     const last = sizes.at(-1);

@@ -139,7 +139,7 @@ function longAxes(shape: readonly number[]): number[] {
 function planGroup(chunks: Chunks, to: readonly number[]): ReshapePlan {
   const from = shapeOfChunks(chunks);
   if (from.length === 1 && to.length === 1) return { input: chunks, output: chunks };
-  const largest = chunks.reduce((n, sizes) => n * Math.max(...sizes), 1);
+  const largest = chunks.reduce((n, sizes) => n * sizes.reduce((a, b) => Math.max(a, b), 0), 1);
   const most = GROWTH_MAX * largest;
   const [inside, outside] = [trailing(from), trailing(to)];
   const total = (from[0] as number) * (inside[0] as number); // groups are not empty

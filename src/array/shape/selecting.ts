@@ -81,7 +81,7 @@ export function takeAlongAxis(x: ArrayLike, indices: ChunkedArray | NDArray, axi
       inputs: [input(lazy, true), input(list, false)],
       dtype: lazy.dtype,
       chunks: cut,
-      scratchBytes: 4 * (sizeOf(cut.map((c) => Math.max(0, ...c))) + largest(list)),
+      scratchBytes: 4 * (sizeOf(cut.map((c) => c.reduce((a, b) => Math.max(a, b), 0))) + largest(list)),
     }),
   );
 }
