@@ -69,7 +69,7 @@ export class OurSide implements AsyncDisposable {
 export class DaskSide implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: Interface;
-  readonly #answers: ((line: string) => void)[] = [];
+  readonly #answers: { resolve(line: string): void; reject(error: Error): void }[] = [];
 
   constructor() {
     const script = join(import.meta.dirname, "peer.py");
@@ -77,14 +77,16 @@ export class DaskSide implements AsyncDisposable {
     const { stdout } = this.#child;
     if (!stdout) throw new RangeError("the peer has no output");
     this.#lines = createInterface(stdout);
-    this.#lines.on("line", (line) => this.#answers.shift()?.(line));
+    this.#lines.on("line", (line) => this.#answers.shift()?.resolve(line));
+    this.#child.once("exit", (code) => {
+      for (const { reject } of this.#answers.splice(0)) reject(new Error(`the peer ended with exit code ${code}`));
+    });
   }
 
   /** One sample of a row. */
   async sample(row: string, n: number, saturation: Saturation): Promise<number> {
     const answer = new Promise<string>((resolve, reject) => {
-      this.#answers.push(resolve);
-      this.#child.once("exit", (code) => reject(new Error(`the peer ended with exit code ${code} in ${row}`)));
+      this.#answers.push({ resolve, reject });
     });
     this.#child.stdin?.write(`${JSON.stringify({ row, n, saturation })}\n`);
     // The peer answers with one object a request.

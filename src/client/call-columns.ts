@@ -31,7 +31,8 @@ interface Caller {
   readonly token: string | null;
 }
 
-interface PendingCall {
+/** A call that is ready to be sent. */
+export interface PendingCall {
   readonly key: Key;
   readonly text: string;
   readonly args: Plain;
@@ -122,34 +123,35 @@ class Turn {
 
 const TURNS = new WeakMap<Link, Turn>();
 
+/** True where calls may travel as columns: Dask's schedulers do not know them, and they make no demands on resources. */
+export function takesColumns(link: Link, options: TaskOptions): boolean {
+  return link.isNative && options.resources === undefined;
+}
+
 /**
- * Send calls of JavaScript texts as columns at the end of the turn; false, and nothing is sent, where they must travel
- * otherwise.
+ * Calls of JavaScript texts, ready to be sent as columns; null where they hold so much data that they must travel otherwise.
  * @throws {ArgumentError} {ClosureError} an argument that cannot travel
  */
-export function sendAsColumns(
-  caller: Caller,
-  calls: readonly CallTask[],
-  { wanted, options }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions },
-): boolean {
-  const { link } = caller;
-  if (!link.isNative || options.resources) return false;
+export function placeCalls(calls: readonly CallTask[], wanted: ReadonlySet<Key>): readonly PendingCall[] | null {
   let binaryBytes = 0;
   const placed: PendingCall[] = [];
   for (const { key, fn, args } of calls) {
-    if (typeof fn !== "string") return false;
+    if (typeof fn !== "string") return null;
     const call: PlacedCall = placeCall(args, keyOfFuture);
     binaryBytes += call.binaryBytes;
     placed.push({ key, text: fn, args: call.args, dependencies: call.dependencies, isWanted: wanted.has(key) });
   }
-  if (binaryBytes > BINARY_BYTES_MAX) return false;
-  let turn = TURNS.get(link);
+  return binaryBytes > BINARY_BYTES_MAX ? null : placed;
+}
+
+/** Send them at the end of the turn, or before whatever else is said in it. */
+export function sendColumns(caller: Caller, calls: readonly PendingCall[], options: TaskOptions): void {
+  let turn = TURNS.get(caller.link);
   if (!turn) {
     turn = new Turn(caller);
-    TURNS.set(link, turn);
+    TURNS.set(caller.link, turn);
   }
-  turn.add(placed, options);
-  return true;
+  turn.add(calls, options);
 }
 
 function isSame(a: TaskOptions, b: TaskOptions): boolean {

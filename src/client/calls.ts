@@ -15,7 +15,7 @@ import {
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
-import { sendAsColumns } from "./call-columns.ts";
+import { placeCalls, sendColumns, takesColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
 import { Future } from "./future.ts";
@@ -186,11 +186,11 @@ function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, { cal
   });
   const keys = built.map(({ key }) => key);
   const all = module ? [module, ...built] : built;
-  return { keys, send: () => sendNative(caller, all, { wanted: new Set(keys), options, collection: "Future" }) };
+  return { keys, send: readyNative(caller, all, { wanted: new Set(keys), options, collection: "Future" }) };
 }
 
-/** Calls of JavaScript texts, as columns where they can travel so. */
-function sendNative(
+/** What sends calls of JavaScript texts: as columns where they can travel so. */
+function readyNative(
   caller: Caller,
   calls: readonly CallTask[],
   {
@@ -198,17 +198,15 @@ function sendNative(
     options,
     collection,
   }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions; readonly collection: string },
-): void {
-  if (sendAsColumns(caller, calls, { wanted, options: placementOf(options, true) })) return;
+): () => void {
+  const { link } = caller;
+  const placement = placementOf(options, true);
+  const placed = takesColumns(link, placement) ? placeCalls(calls, wanted) : null;
+  if (placed) return () => sendColumns(caller, placed, placement);
   const tasks = new Map(calls.map((call) => [call.key, taskOfCall(call, caller)]));
   const own = Array.from(tasks.keys()).filter((key) => wanted.has(key));
-  sendTasks(caller.link, {
-    tasks,
-    wanted: own,
-    ranks: ranksOf(tasks),
-    options: placementOf(options, false),
-    collection,
-  });
+  const ranks = ranksOf(tasks);
+  return () => sendTasks(link, { tasks, wanted: own, ranks, options: placementOf(options, false), collection });
 }
 
 function tokenFor({ pure }: SubmitOptions, identity: () => unknown): string {
@@ -285,7 +283,7 @@ export async function runCalls(
   const held = new Set(kept);
   for (const batch of batches) {
     if (!(batch[0]?.fn instanceof PyFunction)) {
-      sendNative(caller, batch, { wanted: held, options, collection: "Delayed" });
+      readyNative(caller, batch, { wanted: held, options, collection: "Delayed" })();
       continue;
     }
     const tasks = new Map(batch.map((call) => [call.key, taskOfCall(call, caller)]));

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
-import { sendAsColumns } from "../../src/client/call-columns.ts";
+import { placeCalls, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
 import { Link } from "../../src/client/link.ts";
+import type { TaskOptions } from "../../src/client/submit.ts";
 import { type Comm, listen, NO_REPLY, readStream, serveRequests } from "../../src/comm/index.ts";
 import { securityFor } from "../../src/config/index.ts";
 import { decodeGraph, type Graph, type Key, KeyRef, keyOfValue, verifyCalls } from "../../src/graph/index.ts";
@@ -52,6 +53,17 @@ function call(
   ...args: unknown[]
 ): { readonly key: Key; readonly fn: string; readonly args: readonly unknown[] } {
   return { key: key(name), fn: "(...xs) => xs", args };
+}
+
+/** Send calls as columns if they can travel so. */
+function sendAsColumns(
+  caller: { readonly link: Link; readonly token: string | null },
+  calls: ReturnType<typeof call>[],
+  { wanted, options }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions },
+): boolean {
+  const placed = takesColumns(caller.link, options) ? placeCalls(calls, wanted) : null;
+  if (placed) sendColumns(caller, placed, options);
+  return placed !== null;
 }
 
 /** The batches heard until `count` messages are there, heartbeats apart. */
