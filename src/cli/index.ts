@@ -1,5 +1,5 @@
 /**
- * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `info`.
+ * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `spec`, `config`, `info`.
  * In: arguments. Out: processes that run, lines that are printed, exit codes.
  * Imports: all but testing.
  * @module
@@ -7,8 +7,10 @@
 import { Command } from "commander";
 import { isRsdatError } from "../base/index.ts";
 import { packageVersion } from "../config/index.ts";
+import { configCommand } from "./config.ts";
 import { infoCommand } from "./info.ts";
 import { schedulerCommand } from "./scheduler.ts";
+import { specCommand } from "./spec.ts";
 import { submitCommand } from "./submit.ts";
 import { workerCommand } from "./worker.ts";
 
@@ -18,8 +20,15 @@ export async function main(args: readonly string[]): Promise<void> {
     .description("Dask for TypeScript, made for Earth-observation rasters on HPC")
     .version(packageVersion())
     .enablePositionalOptions();
-  for (const command of [schedulerCommand(), workerCommand(), submitCommand(), infoCommand()])
-    program.addCommand(command);
+  const commands = [
+    schedulerCommand(),
+    workerCommand(),
+    submitCommand(),
+    specCommand(),
+    configCommand(),
+    infoCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -22,7 +22,8 @@ export function configPaths(env: Environment): string[] {
   return [...new Set(paths)];
 }
 
-function filesOf(path: string): string[] {
+/** Files of configuration in a folder, or the file itself. */
+export function filesOf(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path).filter((name) => /\.(yaml|yml|json)$/.test(name));
@@ -53,7 +54,8 @@ function asPyYaml(tags: Tags): Tags {
   });
 }
 
-function readTree(file: string): ConfigTree {
+/** What a file says. @throws {ConfigError} it is no YAML */
+export function readTree(file: string): ConfigTree {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

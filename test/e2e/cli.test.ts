@@ -179,6 +179,22 @@ test("mistakes are one line and exit code 1", async () => {
   expect(none.output()).toMatch(/^rsdat: no scheduler.*\n$/);
 });
 
+test("a scheduler and a worker by specification", async () => {
+  await using scheduler = startRsdat([
+    "spec",
+    "--spec",
+    JSON.stringify({ cls: "dask.distributed.Scheduler", opts: { host: "127.0.0.1", port: 0 } }),
+  ]);
+  const [, address = ""] = await scheduler.waitFor(/scheduler at (tcp:[\d./:]+)/);
+  const worker = { cls: "dask.distributed.Nanny", opts: { nthreads: 1, memory_limit: "512MiB", name: "by-spec" } };
+  await using running = startRsdat(["spec", address, "--spec", JSON.stringify(worker)]);
+  await scheduler.waitFor(/"name":"by-spec"/);
+  for (const process of [running, scheduler]) {
+    process.process.kill("SIGTERM");
+    expect(await process.exit, process.output()).toBe(0);
+  }
+});
+
 test("info", async () => {
   await using versions = startRsdat(["info", "versions"]);
   await using limits = startRsdat(["info", "limits"]);

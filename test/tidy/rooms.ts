@@ -217,11 +217,11 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "cli",
-    holds: "`rsdat scheduler`, `worker`, `run`, `submit`, `info`",
+    holds: "`rsdat scheduler`, `worker`, `submit`, `spec`, `plan`, `config`, `info`",
     imports: ALL_BUT_TESTING,
     ambient: ["process", "console", "env", "timers", "clock"],
     node: ["child_process", "fs", "os", "path", "url"],
-    packages: ["commander"],
+    packages: ["commander", "yaml"],
   },
   {
     name: "testing",
