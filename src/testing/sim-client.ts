@@ -146,7 +146,7 @@ export class SimClient {
     if (message.op === "key-in-memory") {
       if (watch.due === 0) for (const run of this.#open(message.key)) run.duplicates++;
       else watch.due--;
-      this.#fetch(message.key, watch, message.workers ?? []);
+      this.#gather(message.key, watch, message.workers ?? []);
     } else if (message.op === "lost-data") watch.due++;
     else if (message.op === "task-erred") {
       for (const run of this.#open(message.key)) {
@@ -164,7 +164,7 @@ export class SimClient {
     );
   }
 
-  #fetch(key: Key, watch: Watch, holders: readonly string[]): void {
+  #gather(key: Key, watch: Watch, holders: readonly string[]): void {
     if (watch.isFetching) return;
     watch.isFetching = true;
     const found = (value: SimValue | undefined): void => {

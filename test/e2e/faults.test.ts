@@ -283,7 +283,7 @@ describe("workers", () => {
 
 describe("the scheduler, with a journal", () => {
   test.each(["NDVI", "a rechunk"] as const)(
-    "killed during %s: started again, it goes on with what the workers hold",
+    "S-J2 S-J5: killed during %s: started again, it goes on with what the workers hold",
     async (name) => {
       const cluster = await start({ journal: true });
       const { bits, before } = await withFault(cluster, name, async () => {
@@ -302,7 +302,7 @@ describe("the scheduler, with a journal", () => {
     },
   );
 
-  test("a cut connection: the worker comes back with what it holds", async () => {
+  test("S-J4: a cut connection: the worker comes back with what it holds", async () => {
     const proxy = new Relay();
     ends.push(() => proxy.close());
     const cluster = await start({ journal: true, through: (port) => proxy.listen(port) });

@@ -48,7 +48,7 @@ describe("the file", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("torn at any byte, it keeps the whole records and says so once; what is written then is whole", () => {
+  test("S-J1: torn at any byte, it keeps the whole records and says so once; what is written then is whole", () => {
     written("first", "second");
     const whole = readFileSync(path);
     const firstEnds = whole.length - 8 - "second".length;
@@ -76,7 +76,7 @@ describe("the file", () => {
     expect(read()).toEqual(["first"]);
   });
 
-  test("another file is refused and left alone; so is a folder that is not there", () => {
+  test("S-J1: another file is refused and left alone; so is a folder that is not there", () => {
     writeFileSync(path, "something else entirely");
     expect(() => new JournalFile(path, logger)).toThrow(expect.toSatisfy((e) => isRsdatError(e, "config")));
     expect(readFileSync(path, "utf8")).toBe("something else entirely");
@@ -103,7 +103,7 @@ function submission(graph: Graph, client = "alice"): ClientToScheduler {
 
 const keysOf = (graph: Graph): Key[] => Array.from({ length: graph.taskCount }, (_, task) => graph.key(task));
 
-test("compaction keeps what is about known tasks, in order, and who is here", () => {
+test("S-J3: compaction keeps what is about known tasks, in order, and who is here", () => {
   const journal = new Journal(path, logger);
   const [old, current] = [blocks("old"), blocks("current")];
   for (const graph of [old, current]) journal.hear("alice", true, submission(graph));
@@ -152,7 +152,7 @@ describe("a scheduler that is started again", () => {
     return scheduler;
   };
 
-  test("waits for its workers, takes in what they hold, and has the rest computed, and only the rest", async () => {
+  test("S-J2: waits for its workers, takes in what they hold, and has the rest computed, and only the rest", async () => {
     const graph = blocks("again");
     const first = await start();
     const worker = await FakeWorker.join(first.address, { nthreads: 2 });
@@ -205,7 +205,7 @@ describe("a scheduler that is started again", () => {
     await other.next("compute-task");
   });
 
-  test("tells a Python client that what it wanted is lost, and does not compute it", async () => {
+  test("S-J5: tells a Python client that what it wanted is lost, and does not compute it", async () => {
     const first = await start();
     const python = await FakeClient.join(first.address, "python", { dialect: false });
     python.send({ op: "client-desires-keys", keys: [k("x")], client: "python" });
