@@ -1,7 +1,6 @@
 /** The ledger of a write that can be resumed: which objects are whole, one append-only file per writing thread (io.md §7). */
 import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { invariant } from "../../base/index.ts";
@@ -49,8 +48,8 @@ export function ledgerAt(writeUrl: string, key: string, arrays: Readonly<Record<
   return { folder: new URL(`${LEDGERS}/${key}/`, writeUrl).href, first };
 }
 
-/** This thread's file: another name in every process and thread, so that nobody appends to a torn record. */
-const FILE = `${hostname().replace(/[^\w.-]/g, "_")}-${process.pid}-${randomBytes(4).toString("hex")}.ledger`;
+/** This thread's file: another name in every process and thread, on every node, so that nobody appends to a torn record. */
+const FILE = `${process.pid}-${randomBytes(8).toString("hex")}.ledger`;
 
 /** The object of array `name` at `chunkIndex` is whole: `encoded` was written, or null: it is all fill and not there. */
 export function recordObject(
