@@ -7,7 +7,7 @@ import { ChunkedArray } from "../../src/array/index.ts";
 import { invariant } from "../../src/base/index.ts";
 import { type DType, itemsize } from "../../src/dtype/index.ts";
 import { runTask } from "../../src/executor/index.ts";
-import { type Graph, type Runner, taskOrder } from "../../src/graph/index.ts";
+import type { Graph, Runner } from "../../src/graph/index.ts";
 import { createSegment } from "../../src/kernels/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 
@@ -50,23 +50,34 @@ export class OneThread {
   async #run(graph: Graph): Promise<NDArray[][]> {
     this.#next = this.#kept;
     const blocks = new Map<number, NDArray>();
-    for (const task of taskOrder(graph)) {
-      const layer = graph.layer(graph.locate(task).layer);
-      if (layer.kind === "held") {
-        const held = this.#held.get(layer.name);
-        invariant(held !== undefined, `layer ${layer.name} is held`);
-        blocks.set(task, held);
-        continue;
-      }
+    const results: NDArray[][] = [];
+    for (const tasks of graph.wanted()) {
+      const list: NDArray[] = [];
+      for (const task of tasks) list.push(await this.#block(graph, task, blocks));
+      results.push(list);
+    }
+    return results;
+  }
+
+  /** The block of a task, those it depends on first. */
+  async #block(graph: Graph, task: number, blocks: Map<number, NDArray>): Promise<NDArray> {
+    const known = blocks.get(task);
+    if (known) return known;
+    const layer = graph.layer(graph.locate(task).layer);
+    let block = layer.kind === "held" ? this.#held.get(layer.name) : undefined;
+    if (layer.kind === "held") invariant(block !== undefined, `layer ${layer.name} is held`);
+    else {
       const { dependencies, spec } = graph.expand(task);
-      const inputs = dependencies.map((d) => blocks.get(d) as NDArray); // order runs dependencies first
+      const inputs: NDArray[] = [];
+      for (const d of dependencies) inputs.push(await this.#block(graph, d, blocks));
       const result = await runTask(spec, inputs, {
         place: (_, step) => this.#allocate(step.dtype, step.shape),
         output: this.#allocate(spec.out.dtype, spec.out.shape),
         trusted: true,
       });
-      blocks.set(task, result as NDArray); // native tasks give blocks
+      block = result as NDArray; // native tasks give blocks
     }
-    return graph.wanted().map((tasks) => tasks.map((t) => blocks.get(t) as NDArray)); // all have run
+    blocks.set(task, block as NDArray); // held, or just made
+    return block as NDArray;
   }
 }
