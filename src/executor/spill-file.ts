@@ -1,7 +1,6 @@
 /** The file that blocks are spilled to: extents of one file that nobody else can name, bounded by a limit. */
 import { closeSync, ftruncateSync, mkdtempSync, openSync, read, rmdirSync, unlinkSync, write } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { ConfigError } from "../base/index.ts";
 import { footprintOf, SegmentAllocator } from "./allocator.ts";
 
@@ -11,8 +10,26 @@ export interface SavedPlace {
   readonly nbytes: number;
 }
 
-const writeAt = promisify(write);
-const readAt = promisify(read);
+/** A part of `bytes`, from `from` on, and where in the file it goes or comes from. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly position: number;
+}
+
+/** Gives how many bytes were written. */
+function writePart(fd: number, { bytes, from, position }: Part): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, from, bytes.length - from, position, (error, done) => (error ? reject(error) : resolve(done)));
+  });
+}
+
+/** Gives how many bytes were read. */
+function readPart(fd: number, { bytes, from, position }: Part): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, bytes, from, bytes.length - from, position, (error, done) => (error ? reject(error) : resolve(done)));
+  });
+}
 
 /** What tells that the disk, or our share of it, is full. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
@@ -71,8 +88,7 @@ export class SpillFile {
     this.#moving++;
     try {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await writeAt(this.#fd, bytes, done, bytes.length - done, offset + done);
-        done += bytesWritten;
+        done += await writePart(this.#fd, { bytes, from: done, position: offset + done });
       }
       return { offset, nbytes: bytes.length };
     } catch (error) {
@@ -100,9 +116,9 @@ export class SpillFile {
     this.#moving++;
     try {
       for (let done = 0; done < nbytes; ) {
-        const { bytesRead } = await readAt(this.#fd, into, done, nbytes - done, offset + done);
-        if (bytesRead === 0) throw new Error(`the spilled blocks in ${this.folder} end at ${offset + done}`);
-        done += bytesRead;
+        const moved = await readPart(this.#fd, { bytes: into, from: done, position: offset + done });
+        if (moved === 0) throw new Error(`the spilled blocks in ${this.folder} end at ${offset + done}`);
+        done += moved;
       }
     } finally {
       this.#ended();

@@ -27,10 +27,14 @@ export interface MemoryBounds {
   readonly isForeign: boolean;
 }
 
+/** Share of its limit that a process may pass it by. */
+const SLACK = 0.15;
+
 /**
  * True while nothing new may start. A scheduler that does not count bytes needs Dask's rule: all memory against the limit.
  * Where bytes are admitted, blocks never exceed their budget, and a pause for the sake of planned blocks could never end:
- * then memory has to be over the threshold, and the bytes that nobody planned over what is left to them.
+ * then memory has to be over the threshold, and the bytes that nobody planned well over what is left to them: the
+ * runtime's own never shrink, so a pause because of them would not end either.
  */
 export function mustPause(figures: MemoryFigures, bounds: MemoryBounds): boolean {
   const { limitBytes, budgetBytes, pauseFraction, isForeign } = bounds;

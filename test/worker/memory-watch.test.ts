@@ -21,10 +21,12 @@ test("where bytes are admitted, planned blocks alone never pause a worker", () =
   const bounds = { ...LIMIT, isForeign: false };
   // The whole budget is live, and the runtime takes what it is given: 700 + 230.
   expect(mustPause(figures(930, 700), bounds)).toBe(false);
-  // 310 MiB that nobody planned, over the 300 left to them.
-  expect(mustPause(figures(1010, 700), bounds)).toBe(true);
-  // The same 310 with little else: memory is not nearly full.
-  expect(mustPause(figures(510, 200), bounds)).toBe(false);
+  // Somewhat more than the 300 left to it: within a seventh of the limit.
+  expect(mustPause(figures(1010, 700), bounds)).toBe(false);
+  // 460 MiB that nobody planned.
+  expect(mustPause(figures(1160, 700), bounds)).toBe(true);
+  // The same 460 with little else: memory is not nearly full.
+  expect(mustPause(figures(660, 200), bounds)).toBe(false);
   // Memory of the arena that was used and is free again can be used again.
   expect(mustPause(figures(950, 100, 700), bounds)).toBe(false);
   // One user's heap fills the process.
