@@ -5,6 +5,7 @@ import { type DType, itemsize } from "../dtype/index.ts";
 import {
   beginAccounting,
   type Chunks,
+  currentPlanner,
   currentRunner,
   type Interval,
   type LayerNode,
@@ -21,6 +22,7 @@ import {
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { causeOfLoss } from "./holds.ts";
+import { placeholder } from "./planned.ts";
 import { type Call, Tick } from "./together.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
@@ -70,6 +72,11 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
   for (const item of items) {
     if (typeof item !== "object" || item === null || !("outputs" in item))
       throw new ArgumentError(`compute of ${String(item)}: expected lazy arrays, datasets or writes`);
+  }
+  const planner = currentPlanner();
+  if (planner) {
+    planner((await planAll(items, options)).plan);
+    return (await Promise.all(items.map(placeholder))) as Results<T>; // one result per item, as far as there are any
   }
   const runner = currentRunner();
   const isApart = options.merge === false || items.some((i) => i.before);

@@ -1,6 +1,6 @@
 /** Results that stay where they were computed: on the threads' memory, or on a cluster's workers. */
 import { UnsupportedError } from "../base/index.ts";
-import { currentRunner, heldNode, type LayerNode } from "../graph/index.ts";
+import { currentPlanner, currentRunner, heldNode, type LayerNode } from "../graph/index.ts";
 import { type Computable, type ComputeOptions, planAll, settleAll } from "./compute.ts";
 import { keepFor } from "./holds.ts";
 
@@ -16,6 +16,11 @@ export interface Persistable<T> extends Computable<unknown> {
  * @throws {MemoryBudgetError} the plan cannot fit  @throws {UnsupportedError} the runner keeps nothing
  */
 export async function persistAll<T>(items: readonly Persistable<T>[], options: ComputeOptions = {}): Promise<T[]> {
+  const planner = currentPlanner();
+  if (planner) {
+    planner((await planAll(items, options)).plan);
+    return items.map((item) => item.over(item.outputs)); // what follows counts it again: nothing is kept
+  }
   // What settles is of the same kind.
   const known = (await settleAll<unknown>(
     items,

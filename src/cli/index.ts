@@ -1,5 +1,5 @@
 /**
- * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `spec`, `config`, `info`.
+ * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `plan`, `spec`, `config`, `info`.
  * In: arguments. Out: processes that run, lines that are printed, exit codes.
  * Imports: all but testing.
  * @module
@@ -9,6 +9,7 @@ import { isRsdatError } from "../base/index.ts";
 import { packageVersion } from "../config/index.ts";
 import { configCommand } from "./config.ts";
 import { infoCommand } from "./info.ts";
+import { planCommand } from "./plan.ts";
 import { schedulerCommand } from "./scheduler.ts";
 import { specCommand } from "./spec.ts";
 import { submitCommand } from "./submit.ts";
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<void> {
     schedulerCommand(),
     workerCommand(),
     submitCommand(),
+    planCommand(),
     specCommand(),
     configCommand(),
     infoCommand(),

@@ -14,6 +14,7 @@ import {
   parseBytes,
   parseDurationMs,
   type RsdatError,
+  UnsupportedError,
   WorkerStartError,
   WriteError,
 } from "../base/index.ts";
@@ -120,6 +121,8 @@ export class SlurmCluster implements ClusterHandle {
    * @throws {WorkerStartError} the scheduler did not start
    */
   static async start(options: SlurmOptions = {}): Promise<SlurmCluster> {
+    if (process.env["RSDAT_PLAN"] === "1")
+      throw new UnsupportedError("SlurmCluster.start under rsdat plan, which submits no jobs: plan without a cluster");
     const section = config.get(`jobqueue.${options.configName ?? "slurm"}`, {});
     // Anything but a level holds no option.
     const resolved = resolveSlurmOptions(

@@ -75,8 +75,25 @@ export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
-export type { Hold, KernelFigures, OutputGroup, Runner, RunnerLimits, RunOptions, RunProgress } from "./runner.ts";
-export { currentRunner, progressOf, pushRunner, registerRunner, watchRuns } from "./runner.ts";
+export type {
+  Hold,
+  KernelFigures,
+  OutputGroup,
+  Planner,
+  Runner,
+  RunnerLimits,
+  RunOptions,
+  RunProgress,
+} from "./runner.ts";
+export {
+  currentPlanner,
+  currentRunner,
+  planOnly,
+  progressOf,
+  pushRunner,
+  registerRunner,
+  watchRuns,
+} from "./runner.ts";
 export type { ColumnScalar, ScalarColumns } from "./scalars.ts";
 export { scalarIn, scalarParts } from "./scalars.ts";
 export type { Execute } from "./sequential.ts";

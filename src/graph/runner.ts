@@ -154,3 +154,18 @@ export async function currentRunner(): Promise<Runner> {
     throw new UsageError("no-runner", 'no runner: import from "rsdat" or one of its sub-paths, or connect a Client');
   return registered();
 }
+
+/** Takes plans of what would have run. */
+export type Planner = (plan: Plan) => void;
+
+let planner: Planner | null = null;
+
+/** From now on plan what is asked for, and run nothing; null: run again. `rsdat plan` does this. */
+export function planOnly(to: Planner | null): void {
+  planner = to;
+}
+
+/** Who takes plans instead of results; null: nobody, as usual. */
+export function currentPlanner(): Planner | null {
+  return planner;
+}

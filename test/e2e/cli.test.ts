@@ -195,6 +195,39 @@ test("a scheduler and a worker by specification", async () => {
   }
 });
 
+test("plan: every compute, persist and write is explained, and nothing runs", async () => {
+  const script = join(folder, "pipeline.ts");
+  const out = join(folder, "planned.zarr");
+  const home = new URL("../../src/", import.meta.url).href;
+  writeFileSync(
+    script,
+    `import "${home}register.ts";
+import { array, compute, SlurmCluster, xr } from "${home}index.ts";
+const a = array.ones([4000, 4000], { chunks: 1000 });
+const sum = await a.add(1).sum().compute();
+console.log("SUM", sum.item(), process.argv[2]);
+const kept = await a.mapBlocks(() => { throw new Error("it ran"); }, { dtype: "float64" }).persist();
+console.log("KEPT", kept.shape);
+console.log("WROTE", await a.toZarr(${JSON.stringify(out)}));
+await SlurmCluster.start({ cores: 1, memory: "1GiB" }).catch((error) => console.log(error.message));
+`,
+  );
+  await using planned = startRsdat(["plan", script, "--flag"]);
+  expect(await planned.exit, planned.output()).toBe(0);
+  const text = planned.output();
+  expect(text).toMatch(/^1\. plan: \d+ tasks$/m);
+  expect(text).toMatch(/^SUM 0 --flag$/m);
+  expect(text).toMatch(/^2\. plan: 16 tasks$/m);
+  expect(text).toMatch(/^KEPT \[ 4000, 4000 \]$/m);
+  expect(text).toMatch(/^WROTE undefined$/m);
+  expect(text).toMatch(/which submits no jobs/);
+  expect(text).toMatch(/^in all: 3 runs, \d+ tasks, 0 B read in 0 requests, .* at the peak of one worker$/m);
+  expect(existsSync(out)).toBe(false);
+  await using missing = startRsdat(["plan", join(folder, "none.js")]);
+  expect(await missing.exit).toBe(1);
+  expect(missing.output()).toMatch(/^rsdat: .*no such script\n$/);
+});
+
 test("info", async () => {
   await using versions = startRsdat(["info", "versions"]);
   await using limits = startRsdat(["info", "limits"]);
