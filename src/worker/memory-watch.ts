@@ -40,7 +40,10 @@ export function mustPause(figures: MemoryFigures, bounds: MemoryBounds): boolean
   const { limitBytes, budgetBytes, pauseFraction, isForeign } = bounds;
   if (isForeign) return figures.heapBytes + figures.liveBytes > pauseFraction * limitBytes;
   const unplanned = Math.max(figures.heapBytes, figures.residentBytes - figures.touchedBytes);
-  return unplanned + figures.liveBytes > pauseFraction * limitBytes && unplanned > limitBytes - budgetBytes;
+  return (
+    unplanned + figures.liveBytes > pauseFraction * limitBytes &&
+    unplanned > limitBytes - budgetBytes + SLACK * limitBytes
+  );
 }
 
 /** Look at this process's memory until `signal` is aborted, and say when nothing new may start and when it may again. */
