@@ -6,6 +6,8 @@ import { isInColumns, settleAll } from "./transitions.ts";
 
 /** Users' functions that took less on average lately are short. */
 const SHORT_SECONDS = 0.0005;
+/** Such functions ahead of one thread. */
+const SHORT_AHEAD = 32;
 
 /** Start what may start: tasks on free threads, some of a graph beyond these, requests to peers. */
 export function start(core: Core): void {
@@ -57,11 +59,13 @@ function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
 
 /**
  * A user's function may never end, and what stands behind it in a thread's reach can go nowhere else: it goes ahead only
- * while tasks are so short that asking for the next one would take as long as running it.
+ * while tasks are so short that asking for the next one would take as long as running it, and only some: the next ones may
+ * take long, and then it is well that others can have them.
  */
-function mayGoAhead({ meanSeconds }: Core, { order }: WorkerTask): boolean {
+function mayGoAhead({ meanSeconds, executing, limits }: Core, { order }: WorkerTask): boolean {
   if (order === null || !isInColumns(order)) return false;
-  return order.isBounded || (meanSeconds !== null && meanSeconds < SHORT_SECONDS);
+  if (order.isBounded) return true;
+  return meanSeconds !== null && meanSeconds < SHORT_SECONDS && executing.size < limits.nthreads * (1 + SHORT_AHEAD);
 }
 
 /** Own admission, for schedulers that have none: by priority, within the budget; the first runs when nothing else does. */
