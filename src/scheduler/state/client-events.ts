@@ -175,7 +175,7 @@ export function failSubmission(core: Core, event: Event<"submit-failed">): void 
 export function desireKeys(core: Core, id: ClientId, keys: readonly Key[]): void {
   const client = core.clients.get(id);
   if (!client) return;
-  const wanted = keys.map((key) => knownSlot(core, key) ?? addData(core, key));
+  const wanted = keys.map((key) => slotFor(core, key) ?? addData(core, key));
   know(core, wanted);
   start(core, client, wanted);
 }

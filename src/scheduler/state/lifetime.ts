@@ -17,7 +17,7 @@ import type { Language, Placement, SchedulerEvent, SubmittedTask } from "./event
 import { enterKeys, findKeys, isKeyed, languageOf, leaveKeys } from "./keyed.ts";
 import { RankOrder, RankSet } from "./rank-set.ts";
 import { RankQueue } from "./ready-queue.ts";
-import { ERRED, FORGOTTEN, RELEASED } from "./states.ts";
+import { FORGOTTEN, RELEASED } from "./states.ts";
 import { className, type TaskClass } from "./workers.ts";
 
 /** Weight of one unit of user priority against generations. */
@@ -142,8 +142,9 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   batch.state = "idle";
   core.active.delete(batch);
   core.layerNames.remove(batch);
-  for (const slot of batch.isKeyed ? leaveKeys(core, batch) : [])
-    core.recommend(slot, core.columns.state[slot] === ERRED ? RELEASED : FORGOTTEN);
+  for (const slot of batch.isKeyed ? leaveKeys(core, batch) : []) {
+    if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+  }
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
   core.submissions.delete(batch.generation);

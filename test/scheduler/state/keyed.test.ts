@@ -128,6 +128,20 @@ describe("S-C15 calls", () => {
     expect(driver.views.isEmpty()).toBe(true);
   });
 
+  test("what they read by key stays with who wants it when they are gone, and goes when nobody does", () => {
+    const driver = started();
+    driver.feed({ type: "submit-tasks", client: "alice", tasks: [task("m")], wanted: [k("m")] });
+    driver.finish("m");
+    finishAll(driver, submit(driver, callsOf([["a", ["m"]]]), ["a"]));
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("a")] });
+    expect(driver.views.stateOf(k("m"))).toBe("memory");
+    finishAll(driver, submit(driver, callsOf([["b", ["m"]]]), ["b"]));
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("m")] });
+    expect(driver.views.stateOf(k("m"))).toBe("released");
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("b")] });
+    expect(driver.views.isEmpty()).toBe(true);
+  });
+
   test("scalars are told to who waits for them, with the news; later askers ask for them", () => {
     const driver = started();
     const [first] = runsOf(

@@ -1,6 +1,7 @@
 /** S-I1…S-I16 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
+import { CallsBuilder, chunksOfCalls, Graph, type Layer } from "../../../src/graph/index.ts";
 import type { SubmittedTask } from "../../../src/scheduler/state/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { leastBytes } from "../../../src/testing/index.ts";
@@ -37,13 +38,52 @@ function randomTasks(random: Random): SubmittedTask[] {
   );
 }
 
+/** Calls of some of the names over others of them: some stand in the graph, some elsewhere, some nowhere. */
+function submitCalls(d: Driver, random: Random, client: string): void {
+  const held = some(random, NAMES);
+  const own = some(
+    random,
+    NAMES.filter((name) => !held.includes(name)),
+  );
+  if (own.length === 0) return;
+  const builder = new CallsBuilder();
+  for (const [i, name] of own.entries()) {
+    const inputs = some(
+      random,
+      Array.from({ length: held.length + i }, (_, id) => id),
+    );
+    builder.add({ key: k(name), text: "(...xs) => xs", args: null, inputs });
+  }
+  const n = random.below(2 ** 30);
+  const layer: Layer = {
+    kind: "held",
+    name: `known-${n}`,
+    dtype: "float64",
+    chunks: chunksOfCalls(held.length),
+    keys: held.map(k),
+    inline: false,
+  };
+  const graph = new Graph([layer, { ...builder.build(`calls-${n}`, null), inline: false }], [1]);
+  d.client(client);
+  d.feed({
+    type: "submit-layers",
+    client,
+    graph,
+    wanted: some(random, graph.wanted().flat()),
+    leastBytes: 0,
+    placement: ANYWHERE,
+    retries: random.below(2),
+    priority: 0,
+  });
+}
+
 /** One random event. Orders may be answered twice, late, or never. */
 function act(d: Driver, random: Random): void {
   const client = one(random, CLIENTS) ?? "alice";
   const worker = one(random, WORKERS) ?? "w";
   const keys = some(random, NAMES).map(k);
   d.now += random.below(50);
-  switch (random.below(18)) {
+  switch (random.below(19)) {
     case 0:
     case 1:
       return d.worker(worker, {
@@ -137,6 +177,8 @@ function act(d: Driver, random: Random): void {
         status: one(random, ["running", "paused", "running", "closing_gracefully"] as const) ?? "running",
         stimulusId: "x",
       });
+    case 18:
+      return submitCalls(d, random, client);
     case 16:
       return void (random.below(3) === 0
         ? d.feed({ type: "retry-keys", keys })
