@@ -1,4 +1,4 @@
-/** Tasks of graphs, ordered and freed in columns: W-C4 … W-C6 of docs/spec/worker.md. */
+/** Tasks of graphs, ordered and freed in columns: W-C5 … W-C8 of docs/spec/worker.md. */
 import { describe, expect, test } from "vitest";
 import { blockKey, Graph, keyOfValue, scalarIn } from "../../../src/graph/index.ts";
 import { A, Driver, k, order, value } from "./drive.ts";
@@ -11,7 +11,7 @@ const keyA = (i: number) => blockKey("p-a", [i]);
 const keyB = (i: number) => blockKey("p-b", [i]);
 const tasksOf = (d: Driver): number[] => Array.from(d.blocks.values(), ({ task }) => task);
 
-describe("W-C4 columns say what single messages say", () => {
+describe("W-C5 columns say what single messages say", () => {
   test("tasks run in rank order and are reported in columns, with their run ids", () => {
     const d = new Driver({ nthreads: 2 });
     d.scheduler(WITH_GRAPH, run([3, 1, 2], { ranks: [2, 1, 0] }));
@@ -106,7 +106,7 @@ describe("W-C4 columns say what single messages say", () => {
   });
 });
 
-describe("W-C5 a block is one task, whatever names it", () => {
+describe("W-C6 a block is one task, whatever names it", () => {
   test("messages by key find tasks of columns: steal, free, fetch", () => {
     const d = new Driver({ nthreads: 1 });
     d.scheduler(WITH_GRAPH, run([0, 1, 2]));
@@ -160,7 +160,7 @@ describe("W-C5 a block is one task, whatever names it", () => {
   });
 });
 
-describe("W-C6 a graph is known until it is forgotten", () => {
+describe("W-C7 a graph is known until it is forgotten", () => {
   test("tasks of a forgotten graph are not ordered any more; values of its layers are found by their keys as long as they last", () => {
     const d = new Driver();
     d.scheduler(WITH_GRAPH, run([0]));
@@ -174,7 +174,7 @@ describe("W-C6 a graph is known until it is forgotten", () => {
   });
 });
 
-describe("W-I8 tasks ahead of the threads", () => {
+describe("W-I8 W-C8 tasks ahead of the threads", () => {
   test("none until one was timed; then as many as take the given time, at most so many", () => {
     const d = new Driver({ nthreads: 1, aheadMs: 2, aheadMax: 3 });
     d.scheduler(WITH_GRAPH, run([0, 1, 2, 3, 4, 5]));

@@ -1,4 +1,4 @@
-/** W-I1…W-I9, W-C1, W-C4…W-C6 under random events, sensible or not: `check()` runs after each, see drive.ts. */
+/** W-I1…W-I9, W-C1, W-C5…W-C7 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import { A, B, Driver, k, ME, order } from "./drive.ts";
