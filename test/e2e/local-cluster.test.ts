@@ -94,8 +94,10 @@ describe.each([
     await local[Symbol.asyncDispose]();
     const last = onCluster.at(-1);
     expect(last?.bytesRead).toBeGreaterThan(100_000);
-    const { kernels, ...atEnd } = onThreads.at(-1) as RunProgress; // told at least once
-    expect(kernels?.modulesCompiled).toBeGreaterThan(0); // of this process; a cluster's are its workers'
+    const { kernels, memory, ...atEnd } = onThreads.at(-1) as RunProgress; // told at least once
+    // Of this process; a cluster's are its workers'.
+    expect(kernels?.modulesCompiled).toBeGreaterThan(0);
+    expect(memory?.peakBytes).toBeGreaterThan(0);
     expect(last).toEqual(atEnd);
     expect(last?.done).toBe(last?.total);
     for (const [i, progress] of onCluster.entries())
