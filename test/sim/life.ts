@@ -33,9 +33,9 @@ export function live(seed: number): Life {
   const fuse = random.below(2) === 0;
   const graphs = Array.from({ length: 1 + random.below(3) }, (_, i) => {
     const isPlain = random.below(5) === 0;
-    // Several clients share layers. Materialised tasks have keys of their own: one key is not both.
+    // Several clients share layers, also where one sends them task by task.
     const own = random.below(3) === 0 ? 0 : i;
-    return { isPlain, graph: randomGraph(seededRandom(seed + own), { fuse, label: isPlain ? "plain" : "layer" }) };
+    return { isPlain, graph: randomGraph(seededRandom(seed + own), { fuse }) };
   });
   // Down to what all together need at the least; mostly the clients compete for it.
   const budgetBytes = Math.ceil(

@@ -4,6 +4,7 @@ import type { Key } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
 import { isPlanned, type LayerBatch, slotOf } from "./batches.ts";
+import { asSingles, isKnownBySingles } from "./clash.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, SchedulerEvent } from "./events.ts";
@@ -100,6 +101,7 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
       });
     return;
   }
+  if (isKnownBySingles(core, event.graph)) return submitTasks(core, asSingles(core, event));
   const made: Slot[] = [];
   const batch = addBatch(core, event, made);
   core.emptied.add(batch); // dropped after the event if all its layers were known
