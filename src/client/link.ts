@@ -195,8 +195,8 @@ export class Link {
     this.#heldBack = send;
     setImmediate(() => {
       this.#sayHeldBack();
-      // The turn is over: nothing else will join this batch. A link that has closed says why where it matters.
-      if (!this.#away && !this.#comm.isClosed) void this.#stream.flush();
+      // The turn is over: nothing else will join this batch. A slow scheduler, or none, is the stream's business.
+      if (!this.#away && !this.#comm.isClosed && !this.#comm.isCongested) void this.#stream.flush();
     });
   }
 
