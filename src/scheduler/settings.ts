@@ -15,6 +15,7 @@ export function machineSettings(from: Config = config): MachineSettings {
   return {
     allowedFailures: from.number("distributed.scheduler.allowed-failures") ?? 3,
     workerTtlMs: ttlMs ?? Number.POSITIVE_INFINITY,
+    noWorkersTimeoutMs: from.durationMs("distributed.scheduler.no-workers-timeout"),
     stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
     saturation: saturation === SATURATION_DEFAULT ? null : saturation,
   };

@@ -141,6 +141,8 @@ function checkTask(core: Core, slot: Slot): void {
       core.eligible(core.classOf(slot)).length === 0,
       "S-I10: a task without a worker has none that may run it",
     );
+  if (core.config.noWorkersTimeoutMs !== null)
+    expect(core, slot, core.unrunnable.has(slot) === (state === NO_WORKER), "S-C24: it is noted since when it waits");
 }
 
 /** S-I17. */

@@ -9,7 +9,7 @@ import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
-import { FORGOTTEN, isActive, QUEUED, STATES } from "./states.ts";
+import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES } from "./states.ts";
 import { Story } from "./story.ts";
 import { type ClientState, eligibleWorkers, type TaskClass, type WorkerState } from "./workers.ts";
 
@@ -66,6 +66,8 @@ export class Core {
   readonly stolenFor: Map<Slot, number> = new Map();
   /** Sum of `leastBytes` of the open batches. */
   openLeastBytes = 0;
+  /** Tasks that no worker may run, oldest first, since when; kept only with a limit on that time. */
+  readonly unrunnable: Map<Slot, number> = new Map();
   /** Retirements under way, by request. */
   readonly retiring: Map<number, Retirement> = new Map();
   /** Blocks of which copies are under way to workers that are to keep them. */
@@ -108,6 +110,7 @@ export class Core {
       orderAhead: 64,
       saturation: null,
       stealing: true,
+      noWorkersTimeoutMs: null,
       allowedFailures: 3,
       workerTtlMs: 300_000,
       inVainMs: 10_000,
@@ -199,6 +202,14 @@ export class Core {
     return true;
   }
 
+  #noteUnrunnable(slot: Slot, state: number): void {
+    this.unrunnable.delete(slot);
+    if (state !== NO_WORKER) return;
+    if (this.unrunnable.size === 0)
+      this.emit({ type: "wake-at", at: this.now + (this.config.noWorkersTimeoutMs as number) }); // only then called
+    this.unrunnable.set(slot, this.now);
+  }
+
   /** Move a task; only transitions call this. */
   enter(slot: Slot, state: number): void {
     const from = this.columns.state[slot] as number; // a slot given out
@@ -207,6 +218,7 @@ export class Core {
     this.counts[from] = (this.counts[from] as number) - 1;
     this.counts[state] = (this.counts[state] as number) + 1;
     this.story.add(this, slot, from, state);
+    if (this.config.noWorkersTimeoutMs !== null) this.#noteUnrunnable(slot, state);
     const batch = this.batchOf(slot);
     if (from === QUEUED && batch) batch.queue.remove(slot);
     if (from === QUEUED && this.waitsFor.size > 0) leaveBacklog(this, slot);

@@ -238,6 +238,8 @@ export interface SchedulerConfig {
   readonly saturation?: number | null;
   /** False: tasks that wait at a busy worker stay there. Default true. */
   readonly stealing?: boolean;
+  /** Time that a ready task waits for a worker that may run it, before it fails. Default null: for ever. */
+  readonly noWorkersTimeoutMs?: number | null;
   /** Workers that may vanish under a task before it is blamed. Dask: 3. */
   readonly allowedFailures?: number;
   /** Silence after which a worker is taken for lost. Dask: 5 minutes. Infinity: never. */

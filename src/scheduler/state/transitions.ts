@@ -332,7 +332,7 @@ function fail(core: Core, slot: Slot): void {
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
-/** Its program cannot be made; placement has noted why. */
+/** Its program cannot be made, or no worker came in time; whoever found out has noted why. */
 function queuedToErred(core: Core, slot: Slot): void {
   dropClaims(core, slot);
   fail(core, slot);
@@ -486,6 +486,7 @@ export const TRANSITIONS: TransitionTable = {
     waiting: readyToWaiting,
     queued: noWorkerToQueued,
     memory: placedToMemory,
+    erred: queuedToErred,
   },
   queued: {
     ...NEVER,

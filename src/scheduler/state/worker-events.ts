@@ -1,5 +1,5 @@
 /** What workers do: join, finish, fail, lose, leave. */
-import { assertNever, KilledWorkerError } from "../../base/index.ts";
+import { assertNever, KilledWorkerError, NoWorkersError } from "../../base/index.ts";
 import { type Key, scalarIn } from "../../graph/index.ts";
 import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
 import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
@@ -89,9 +89,24 @@ export function heartbeat(core: Core, event: Event<"worker-heartbeat">): void {
   worker.memoryBytes = event.memoryBytes;
 }
 
+/** Fail tasks that have waited too long for a worker; gives when the next one will have. */
+function failUnrunnable(core: Core): number {
+  const { noWorkersTimeoutMs: limit } = core.config;
+  if (limit === null) return Number.POSITIVE_INFINITY;
+  for (const [slot, since] of core.unrunnable) {
+    if (since + limit > core.now) return since + limit;
+    const error = new NoWorkersError(`no worker that may run ${core.show(slot)} was there within ${limit} ms`, {
+      details: { key: core.keyOf(slot), timeoutMs: limit },
+    });
+    core.failures.set(slot, core.config.failureOf(error));
+    transition(core, slot, ERRED);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
 /** Drop workers that were silent for too long. */
 export function tick(core: Core): void {
-  let next = Number.POSITIVE_INFINITY;
+  let next = failUnrunnable(core);
   for (const worker of [...core.workers.values()]) {
     const at = worker.lastSeenMs + core.config.workerTtlMs;
     if (at > core.now) next = Math.min(next, at);

@@ -115,7 +115,7 @@ def recommendations(rng):
 def main():
     rng = random.Random(5)
     cases = []
-    for _ in range(120):
+    for _ in range(40):
         one = load(rng)
         seconds = rng.choice([1, 5, 60])
         stub = scheduler(one)
@@ -131,7 +131,7 @@ def main():
     out = {
         "distributed": distributed.__version__,
         "cases": cases,
-        "lives": [recommendations(rng) for _ in range(20)],
+        "lives": [recommendations(rng) for _ in range(8)],
     }
     committed(HERE / "adaptive.json", json.dumps(out, separators=(",", ":")) + "\n")
 

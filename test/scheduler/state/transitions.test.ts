@@ -101,6 +101,12 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
     d.feed({ type: "data-placed", client: null, whoHas: new Map([[k("a"), ["p"]]]), nbytes: new Map([[k("a"), 4]]) });
     return "a";
   },
+  "no-worker→erred": (d) => {
+    d.submit([task("a")], ["a"]);
+    d.now = 100;
+    d.feed({ type: "tick" });
+    return "a";
+  },
   "queued→released": (d) => {
     d.worker("w");
     d.submit(
@@ -264,7 +270,7 @@ describe("S-C1: the transition table", () => {
       const name = `${from}→${to}`;
       if (TRANSITIONS[from][to]) {
         test(`${name} happens`, () => {
-          const driver = new Driver();
+          const driver = new Driver({ noWorkersTimeoutMs: 100 });
           const cause = CAUSES[name];
           expect(cause, `a cause of ${name}`).toBeDefined();
           const key = cause?.(driver) ?? "";
@@ -272,7 +278,7 @@ describe("S-C1: the transition table", () => {
         });
       } else if (from !== to) {
         test(`${name} cannot happen`, () => {
-          const driver = new Driver();
+          const driver = new Driver({ noWorkersTimeoutMs: 100 });
           const key = IN_STATE[from](driver);
           const slot = driver.slot(key);
           driver.core.begin({ now: 0, stimulusId: "test" }, []);
