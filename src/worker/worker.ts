@@ -279,6 +279,7 @@ export class Worker implements AsyncDisposable {
       await Promise.race([comm.close(), sleep(GOODBYE_MS, undefined, { ref: false })]);
     }
     await Promise.all([this.#rpc.close(), this.#listener?.close()]);
+    this.#tasks.restart();
     await this.#executor[Symbol.asyncDispose]();
     this.#done.resolve(reason);
   }

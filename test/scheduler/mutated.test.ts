@@ -6,7 +6,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
 import { type Comm, connect } from "../../src/comm/index.ts";
 import { encodeGraph } from "../../src/graph/index.ts";
-import { CLIENT_TO_SCHEDULER, serialize, WORKER_TO_SCHEDULER } from "../../src/protocol/index.ts";
+import {
+  CLIENT_TO_SCHEDULER,
+  COLUMNAR_TO_SCHEDULER,
+  decodeMessage,
+  serialize,
+  WORKER_TO_SCHEDULER,
+} from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import {
   bytesOf,
@@ -25,6 +31,7 @@ import {
   timeoutFor,
   untyped,
 } from "../protocol/mutations.ts";
+import { framesOf } from "../protocol/wire-view.ts";
 import { randomGraph } from "../sim/random-graph.ts";
 import { FakeWorker, k } from "./fake-peers.ts";
 
@@ -53,6 +60,17 @@ afterAll(async () => {
 const AS_CLIENT = [HANDSHAKE, golden("request-register-client")];
 const AS_WORKER = [HANDSHAKE, golden("request-register-worker")];
 
+/** A worker of ours that takes columns. */
+function asColumnar(): Uint8Array[] {
+  const register = decodeMessage(framesOf(golden("request-register-worker")).frames);
+  if (!(register instanceof Map)) throw new Error("no registration");
+  const extra = new Map<string, unknown>([
+    ["language", "rsdat"],
+    ["columns", true],
+  ]);
+  return [HANDSHAKE, bytesOf(new Map(register).set("extra", extra))];
+}
+
 /** What only rsdat's own clients and workers say, beside what was recorded of Dask's. */
 function ours(): Subject[] {
   const graph = randomGraph(seededRandom(7), { label: "mutated" });
@@ -79,7 +97,16 @@ function ours(): Subject[] {
     startstops: [],
     stimulusId: "x",
   });
+  const ends = COLUMNAR_TO_SCHEDULER.encode({
+    op: "tasks-finished",
+    submission: 1,
+    tasks: Uint32Array.of(0, 3),
+    runIds: Uint32Array.of(1, 2),
+    nbytes: Float64Array.of(8, 16),
+    seconds: Float32Array.of(0.5, 0.25),
+  });
   return [
+    ...[1, 2, 3].map(() => ({ name: "tasks-finished", opener: asColumnar(), bytes: bytesOf([ends]) })),
     ...[1, 2, 3].map(() => ({ name: "update-layers", opener: AS_CLIENT, bytes: bytesOf([layers]) })),
     { name: "task-erred", opener: AS_WORKER, bytes: bytesOf([erred]) },
   ];

@@ -8,8 +8,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { isRsdatError, seededRandom } from "../../src/base/index.ts";
 import { type Comm, connect } from "../../src/comm/index.ts";
 import { createExecutor, type Executor } from "../../src/executor/index.ts";
-import { encodeTaskSpec } from "../../src/graph/index.ts";
-import { decodeMessage, FrameDecoder, SCHEDULER_TO_WORKER, serializeTaskSpec } from "../../src/protocol/index.ts";
+import { encodeGraph, encodeTaskSpec } from "../../src/graph/index.ts";
+import {
+  decodeMessage,
+  FrameDecoder,
+  SCHEDULER_TO_COLUMNAR,
+  SCHEDULER_TO_WORKER,
+  serializeTaskSpec,
+} from "../../src/protocol/index.ts";
 import { startScheduler } from "../../src/scheduler/index.ts";
 import { Worker } from "../../src/worker/index.ts";
 import { counting, keyOf } from "../executor/specs.ts";
@@ -29,6 +35,7 @@ import {
   timeoutFor,
   untyped,
 } from "../protocol/mutations.ts";
+import { pairs, run } from "./state/graphs.ts";
 
 /** MiB that the process may grow by: in what it holds after a collection, and in its peak, blocks within the budget included. */
 const GROWTH_MAX = { held: 64, resident: 320 };
@@ -183,6 +190,20 @@ function native(): Subject[] {
   return [1, 2, 3, 4].map(() => ({ name: "native compute-task", opener: [], bytes: bytesOf([order]) }));
 }
 
+/** A graph, and its tasks ordered and freed in columns. */
+function columns(): Subject[] {
+  const graph = pairs(4);
+  const words = [
+    { op: "graph", submission: 1, layers: encodeGraph(graph) },
+    run([0, 1, 4, 5, 6], { fetch: { 4: [[2, "tcp://127.0.0.1:1"]] } }),
+    { op: "free-tasks", submission: 1, tasks: Uint32Array.of(0, 4), stimulusId: "s" },
+    { op: "forget-graph", submission: 1 },
+  ] as const;
+  const bytes = bytesOf(words.map((word) => SCHEDULER_TO_COLUMNAR.encode(word)));
+  const first = bytesOf(words.slice(0, 2).map((word) => SCHEDULER_TO_COLUMNAR.encode(word)));
+  return [bytes, bytes, first, first, first].map((each) => ({ name: "columns", opener: [], bytes: each }));
+}
+
 /** Start a worker; why it closed, or could not start. */
 async function lifeOf(scheduler: string): Promise<string> {
   const late = Promise.withResolvers<never>();
@@ -207,7 +228,7 @@ test(`C-I8 ${STREAM_COUNT} mutated batches on the stream of a worker's scheduler
   const scheduler = await hostile.listen();
   await using bystander = await Worker.start({ scheduler, executor: lent, logger, name: "bystander" });
   await using second = await connect(bystander.address);
-  const subjects = [...streamSubjects("to-worker-", []), ...native()];
+  const subjects = [...streamSubjects("to-worker-", []), ...native(), ...columns()];
   let reason = "";
   const tally = await mutations(
     { subjects, count: STREAM_COUNT, isRefused: () => reason.startsWith("the connection to the scheduler broke") },
