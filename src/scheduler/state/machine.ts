@@ -66,10 +66,9 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
   applyEvent(core, event);
   settleDisturbed(core);
   do {
-    settle(core);
-    for (const batch of core.active) advanceHead(core, batch);
+    settleAll(core);
     openBatches(core);
-    planAhead(core);
+    if (planAhead(core)) settleAll(core);
     core.flushFrees();
     dispatch(core);
     core.flushRuns();
@@ -82,9 +81,15 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
     const emptied = Array.from(core.emptied);
     core.emptied.clear();
     for (const batch of emptied) dropBatchIfEmpty(core, batch);
-    settle(core);
+    settleAll(core);
     core.flushFrees();
   }
+}
+
+/** Apply what is recommended, and see how far the batches are. */
+function settleAll(core: Core): void {
+  settle(core);
+  for (const batch of core.active) advanceHead(core, batch);
 }
 
 function applyEvent(core: Core, event: SchedulerEvent): void {

@@ -20,23 +20,26 @@ const TURN_MOST = 16_384;
 const pieceTasks = new Uint32Array(PIECE_MOST);
 const pieceUsers = new Uint32Array(PIECE_MOST);
 
-/** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks. */
-export function planAhead(core: Core): void {
-  if (core.places === 0) return;
+/** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks; true when one did. */
+export function planAhead(core: Core): boolean {
+  if (core.places === 0) return false;
   const enough = core.places * READY_PER_PLACE;
   let ready = 0;
   let left = TURN_MOST;
   for (const batch of byUrgency(core)) {
     while (ready + batch.queue.size < enough && !batch.walk.isDone) {
-      if (left <= 0 && ready + batch.queue.size + (core.counts[PROCESSING] as number) > 0)
-        return core.emit({ type: "wake-at", at: core.now });
+      if (left <= 0 && ready + batch.queue.size + (core.counts[PROCESSING] as number) > 0) {
+        core.emit({ type: "wake-at", at: core.now });
+        return true;
+      }
       const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - ready - batch.queue.size));
       left -= planPiece(core, batch, wish);
       settle(core);
     }
     ready += batch.queue.size;
-    if (ready >= enough) return;
+    if (ready >= enough) break;
   }
+  return left < TURN_MOST;
 }
 
 function byUrgency(core: Core): LayerBatch[] {
