@@ -13,10 +13,12 @@ import { copyStrided, createSegment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena } from "./arena.ts";
 import { fetchReads } from "./fetch.ts";
+import { pinInputs, placeArrays } from "./inputs.ts";
 import {
   CANCELLED,
   callsFunction,
   type Hold,
+  isArray,
   isBlock,
   type Job,
   largest,
@@ -218,6 +220,7 @@ export class ThreadedExecutor implements Executor {
       done,
       stop: new AbortController(),
       onAbort: () => this.#cancel(job),
+      inputs: [...task.inputs],
       pinned: new Set(),
       hold: null,
       bytesFetched: 0,
@@ -320,7 +323,7 @@ export class ThreadedExecutor implements Executor {
     if (!this.#makeReady(job, bytes)) return null;
     // Inputs may slide together while the result's place is sought.
     for (const input of job.pinned) this.#arena.unpin(input);
-    const blocks = this.#allocateAll(wanted, largest(task.inputs));
+    const blocks = this.#allocateAll(wanted, largest(job.inputs));
     for (const input of job.pinned) this.#arena.pin(input);
     if (blocks === null) {
       invariant(this.#isHolding, `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
@@ -338,28 +341,16 @@ export class ThreadedExecutor implements Executor {
    */
   #makeReady(job: Job, bytes: number): boolean {
     if (this.#spill) {
-      const absent = this.#pinInputs(job);
+      placeArrays(job, this.#spill, this);
+      const absent = pinInputs(job, this.#arena, this.#spill);
       if (absent.length > 0 || !this.#arena.hasRoom(bytes)) this.#spill.want(absent, bytes);
     }
-    const isReady = this.#pinInputs(job).length === 0 && this.#arena.hasRoom(bytes);
+    const isPlaced = !this.#spill || !job.inputs.some(isArray);
+    const isReady = isPlaced && pinInputs(job, this.#arena, this.#spill).length === 0 && this.#arena.hasRoom(bytes);
     if (isReady || !this.#spill || this.#spill.isMoving || this.#isHolding)
       // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
       return isReady || (!this.#spill && !this.#isHolding);
     throw this.#spill.error(bytes);
-  }
-
-  /** Keep in memory what is there of a job's inputs; gives the others. */
-  #pinInputs({ task, pinned }: Job): BlockHandle[] {
-    const absent = new Set<BlockHandle>();
-    for (const input of task.inputs) {
-      if (!isBlock(input) || pinned.has(input)) continue;
-      if (this.#spill && !this.#spill.isReady(input)) absent.add(input);
-      else {
-        this.#arena.pin(input);
-        pinned.add(input);
-      }
-    }
-    return [...absent];
   }
 
   #allocateAll(wanted: Needs["wanted"], near: BlockHandle | undefined): BlockHandle[] | null {
@@ -496,10 +487,10 @@ export class ThreadedExecutor implements Executor {
     return post;
   }
 
-  #sendValues({ task }: Job, slot: number): void {
+  #sendValues({ inputs }: Job, slot: number): void {
     const { thread } = this.#ring.figures(slot);
     this.#ring.resume(slot);
-    this.#pool.post(thread, { type: "values", slot, values: task.inputs.map((i) => (isBlock(i) ? null : i.value)) });
+    this.#pool.post(thread, { type: "values", slot, values: inputs.map((i) => (isBlock(i) ? null : i.value)) });
   }
 
   #ended(job: Job, hold: Hold, state: number): void {
@@ -562,11 +553,11 @@ export class ThreadedExecutor implements Executor {
 
   /** Give back what a job held, and tell how it ended. */
   #finish(job: Job, outcome: TaskOutcome): void {
-    const { task, hold, pinned } = job;
+    const { task, inputs, hold, pinned } = job;
     task.signal?.removeEventListener("abort", job.onAbort);
     for (const input of pinned) this.#arena.unpin(input);
     pinned.clear();
-    for (const input of task.inputs) if (isBlock(input)) this.#free(input);
+    for (const input of inputs) if (isBlock(input)) this.#free(input);
     if (hold) {
       for (const block of [hold.output, hold.work, hold.fetched]) if (block) this.#drop(block);
       if (hold.message) {

@@ -1,6 +1,7 @@
 /** Tasks that go the usual way: what one is from `submit` to its outcome, what it needs, how it is told to a thread. */
 import type { DType } from "../dtype/index.ts";
 import { decodeTaskSpec, encodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
+import { NDArray } from "../ndarray/index.ts";
 import type { Arena } from "./arena.ts";
 import { type RemoteRead, remoteReads, slotBytesOf } from "./fetch.ts";
 import { type FetchedPlace, type InputPlace, isScalar, type PackedMessage, packMessage } from "./message.ts";
@@ -14,6 +15,8 @@ export interface Job {
   readonly done: (outcome: TaskOutcome) => void;
   readonly stop: AbortController;
   readonly onAbort: () => void;
+  /** The task's inputs; arrays that came without a place in the arena become blocks once there is room for them. */
+  readonly inputs: TaskInput[];
   /** Inputs that are kept in memory for it; all of them, once it has started. */
   readonly pinned: Set<BlockHandle>;
   /** What it needs while it is under way; null while it waits for that. */
@@ -38,6 +41,11 @@ export interface Hold {
 /** An input that is a block. */
 export function isBlock(input: TaskInput): input is BlockHandle {
   return "id" in input;
+}
+
+/** An input that is an array in ordinary memory. */
+export function isArray(input: TaskInput): input is { readonly value: NDArray } {
+  return !isBlock(input) && input.value instanceof NDArray;
 }
 
 /** Of a task that no thread has run. */
@@ -81,10 +89,10 @@ export function needsOf(task: ExecutorTask): Needs {
 }
 
 /** The message of a job that holds what it needs. */
-export function packJob({ task }: Job, hold: Hold, arena: Arena): PackedMessage {
+export function packJob({ task, inputs }: Job, hold: Hold, arena: Arena): PackedMessage {
   const { output, work } = hold;
   return packMessage({
-    inputs: task.inputs.map(
+    inputs: inputs.map(
       (i): InputPlace =>
         isBlock(i)
           ? { ...arena.place(i), dtype: i.dtype, shape: i.shape }

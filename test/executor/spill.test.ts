@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
 import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../../src/executor/index.ts";
 import type { TaskSpec } from "../../src/graph/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
 import { describePeer } from "../peers.ts";
 import { mountTmpfs } from "../tmpfs.ts";
 import { addBoth, counting, keyOf } from "./specs.ts";
@@ -106,6 +107,21 @@ describe("blocks that find no room", () => {
     await fill(spill, 12);
     expect(spill.executor.stats().spill.bytesOnDisk).toBeGreaterThan(0);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("make room for an array that came when there was none", async () => {
+    await using spill = spilling(64 * MIB);
+    const { executor } = spill;
+    const [first] = await fill(spill, 8);
+    const late = NDArray.of(Float64Array.from({ length: N }, (_, i) => 2 * i));
+    const outcome = await executor.run({
+      key: keyOf("t", 0),
+      spec: addBoth(N),
+      inputs: [first as BlockHandle, { value: late }],
+    });
+    if (outcome.status !== "ok") throw new Error(JSON.stringify(outcome));
+    expect((await executor.load(outcome.output)).data[N - 1]).toBe(4 * (N - 1));
+    expect(executor.stats().bytesPeak).toBeLessThanOrEqual(BUDGET);
   });
 
   it("make room for what peers send", async () => {
