@@ -198,7 +198,8 @@ function obey(core: Core, message: SchedulerWord): void {
 function giveBackUnstarted(core: Core): void {
   if (core.status !== "closing_gracefully") return;
   for (const task of core.tasks.values()) {
-    if (!isUnstarted(task)) continue;
+    // Also what was ordered again while its former run, or its value, is still under way.
+    if (!isUnstarted(task) && !(task.state === "resumed" && task.next === "waiting")) continue;
     core.send({ op: "reschedule", key: task.key, stimulusId: core.stimulusId });
     core.recommend(task, "released");
   }

@@ -37,3 +37,16 @@ test("one that may stay after all works on", () => {
   driver.succeed("a");
   expect(driver.machine.counts().executing.map(({ key }) => key)).toEqual([k("b"), k("f")]);
 });
+
+test("what is to be computed once something that was called off has ended goes back too", () => {
+  const driver = new Driver();
+  driver.scheduler(order("d", { inputs: { x: [A] } }));
+  // The transfer of x is called off, then x itself is ordered here.
+  driver.free("d");
+  driver.scheduler(order("x", { runId: 7 }));
+  driver.sent.length = 0;
+  driver.event("status", { status: "closing_gracefully" });
+  expect(opsOf(driver)).toEqual([["worker-status-change"], ["reschedule", k("x")]]);
+  driver.refuse(A, "gather-network-failure");
+  expect(driver.machine.counts().tasks.size).toBe(0);
+});
