@@ -48,7 +48,7 @@ async function echoServer(address: string, how?: Security): Promise<Listener> {
   return listener;
 }
 
-describe("mutual TLS", () => {
+describe("C-I17 mutual TLS", () => {
   test("carries messages of any size, and both ends are named tls://", async () => {
     const listener = await echoServer("tls://127.0.0.1:0", security(own));
     expect(listener.address).toMatch(/^tls:\/\/127\.0\.0\.1:\d+$/);
