@@ -1,0 +1,79 @@
+/** The client at a scheduler in this process: links, metadata, refusals that need no worker. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { silentLogger } from "../../src/base/index.ts";
+import { AsCompleted, Client, wait } from "../../src/client/index.ts";
+import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+
+let scheduler: SchedulerServer;
+let client: Client;
+beforeAll(async () => {
+  scheduler = await startScheduler({ port: 0, httpPort: 0, logger: silentLogger });
+  client = await Client.connect(scheduler.address, { setAsDefault: false });
+});
+afterAll(async () => {
+  await client.close();
+  await scheduler.close();
+});
+
+test("the dashboard's link is the configured template's", async () => {
+  // Dask's default template is "{scheme}://{host}:{port}/status".
+  expect(client.dashboardLink).toBe(`http://127.0.0.1:${scheduler.httpPort}/status`);
+  await using plain = await startScheduler({ port: 0, logger: silentLogger });
+  await using other = await Client.connect(plain.address, { setAsDefault: false });
+  expect(other.dashboardLink).toBeNull();
+});
+
+test("metadata lies under paths; a map of all that is below, a value in the place of a map", async () => {
+  await client.setMetadata(["a", "b", "c"], 1);
+  await client.setMetadata(["a", "b", "d"], [2]);
+  expect(await client.getMetadata(["a", "b"])).toEqual(
+    new Map<string, unknown>([
+      ["c", 1],
+      ["d", [2]],
+    ]),
+  );
+  await client.setMetadata(["a", "b"], "flat");
+  expect(await client.getMetadata("a")).toEqual(new Map([["b", "flat"]]));
+  await expect(client.getMetadata(["a", "b", "c"])).rejects.toMatchObject({ code: "remote" });
+  await expect(client.setMetadata([], 1)).rejects.toMatchObject({ code: "remote" });
+});
+
+test("time limits are errors of their own", async () => {
+  await expect(client.waitForWorkers(1, { timeout: "50ms" })).rejects.toMatchObject({ code: "no-workers" });
+  await using never = await client.submit((n: number) => n, [1]);
+  await expect(never.result({ timeout: "30ms" })).rejects.toMatchObject({ code: "timeout" });
+  await expect(wait(never, { timeout: "30ms" })).rejects.toMatchObject({ code: "timeout" });
+  await expect(new AsCompleted([never], { timeout: "30ms" }).next()).rejects.toMatchObject({ code: "timeout" });
+  expect(never.status).toBe("pending");
+});
+
+test("a signal cancels what was submitted with it, and refuses what is submitted after", async () => {
+  const stop = new AbortController();
+  const [first, second] = await client.map((n: number) => n, [1, 2], { signal: stop.signal, pure: false });
+  stop.abort(new Error("enough"));
+  expect([first?.status, second?.cancelled()]).toEqual(["cancelled", true]);
+  await expect(first?.result()).rejects.toMatchObject({
+    code: "cancelled",
+    message: expect.stringContaining("enough"),
+  });
+  await expect(client.submit((n: number) => n, [1], { signal: stop.signal })).rejects.toThrow("enough");
+});
+
+test("mistakes are told before anything is sent", async () => {
+  const mistakes: [Promise<unknown>, string][] = [
+    [client.submit((n: number) => n, [1], { kwargs: { n: 1 } }), "argument"],
+    [client.submit((n: number) => n, [() => 1]), "closure"],
+    [client.map((n: number) => n, [1, 2], { key: ["one"] }), "argument"],
+    [client.map((n: number) => n, [1, 2], { batchSize: 0 }), "argument"],
+    [client.scatter(1, { broadcast: 0 }), "argument"],
+    [client.gather([], { errors: "ignore" as never }), "argument"],
+    [wait([], { returnWhen: "SOMETIME" as never }), "argument"],
+    [client.retireWorkers(["a"], { names: ["b"] }), "argument"],
+    [client.publishDataset([1]), "argument"],
+    [client.registerPlugin({ name: "p" } as never), "argument"],
+    [client.getDataset("nothing"), "not-found"],
+  ];
+  for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
+  expect(await client.retireWorkers()).toEqual([]);
+  expect(await client.map((n: number) => n, [])).toEqual([]);
+});
