@@ -6,7 +6,7 @@ import { failureOf, type SchedulerToColumnar, type WorkerToScheduler } from "../
 import { Progress } from "./progress.ts";
 import { type Ended, isTrustedSpec, type Moved, runTask, type Trust } from "./run-task.ts";
 import type { Ref, SchedulerWord, ValueFacts, WorkerEvent, WorkerInstruction } from "./state/index.ts";
-import type { Stored, Values } from "./values.ts";
+import type { BlockName, Stored, Values } from "./values.ts";
 
 type Of<T extends WorkerInstruction["type"]> = Extract<WorkerInstruction, { readonly type: T }>;
 type Unstamped<E> = E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never;
@@ -24,6 +24,15 @@ export interface TasksContext {
   handle(event: Unstamped<WorkerEvent>): void;
   send(message: WorkerToScheduler): void;
 }
+
+/** A task of a graph that is at the executor. */
+interface RunningBlock extends BlockName {
+  readonly ref: Ref;
+}
+
+const NONE: readonly Ref[] = [];
+const NO_INPUTS: readonly TaskInput[] = [];
+const NO_RELEASES: (() => void)[] = [];
 
 /** Graphs known at once; a scheduler of ours forgets what it needs no more. */
 const GRAPHS_MAX = 65_536;
@@ -69,9 +78,11 @@ export class Tasks {
   /** Run tasks of a graph. */
   executeBlocks({ submission, refs, tasks, inputStart, inputs }: Of<"execute-blocks">): void {
     const programs = this.#known(submission, "execute");
-    for (const [k, ref] of refs.entries()) {
-      const own: Ref[] = inputs.slice(inputStart[k], inputStart[k + 1]);
-      this.#run(programs, { ref, task: tasks[k] as TaskId, inputs: own }); // columns of equal length
+    const { graph } = programs;
+    for (let k = 0; k < refs.length; k++) {
+      const own = inputStart[k] === inputStart[k + 1] ? NONE : inputs.slice(inputStart[k], inputStart[k + 1]);
+      // Columns of equal length.
+      this.#run(programs, { ref: refs[k] as Ref, task: tasks[k] as TaskId, graph }, own);
     }
   }
 
@@ -107,27 +118,25 @@ export class Tasks {
     return programs;
   }
 
-  #run(
-    programs: Programs,
-    { ref, task, inputs }: { readonly ref: Ref; readonly task: TaskId; readonly inputs: readonly Ref[] },
-  ): void {
+  #run(programs: Programs, block: RunningBlock, inputs: readonly Ref[]): void {
     const { executor, values, worker } = this.#context;
     const life = this.#life;
-    const held: (() => void)[] = [];
+    const held: (() => void)[] = inputs.length === 0 ? NO_RELEASES : [];
     const done = (outcome: TaskOutcome): void => {
       for (const release of held) release();
-      this.#endedBlock({ ref, task, graph: programs.graph }, outcome, life);
+      this.#endedBlock(block, outcome, life);
     };
-    let given: readonly TaskInput[];
+    let given: readonly TaskInput[] = NO_INPUTS;
     try {
-      given = inputs.map((input) => values.block(input) ?? taken(values, input, held));
+      if (inputs.length > 0) given = inputs.map((input) => values.block(input) ?? taken(values, input, held));
     } catch (error) {
       for (const release of held) release();
       const failure = failureOf(error, { worker });
-      queueMicrotask(() => this.#fail({ type: "block-failed", ref, failure, thread: null, startstops: [] }, life));
+      const event = { type: "block-failed", ref: block.ref, failure, thread: null, startstops: [] } as const;
+      queueMicrotask(() => this.#fail(event, life));
       return;
     }
-    executor.submitOf({ programs, task, inputs: given, done });
+    executor.submitOf({ programs, task: block.task, inputs: given, done });
   }
 
   #ended(ended: Ended, moved: Moved, life: number): void {
@@ -146,11 +155,8 @@ export class Tasks {
   }
 
   /** Results are told together, at the end of the turn. */
-  #endedBlock(
-    { ref, task, graph }: { readonly ref: Ref; readonly task: TaskId; readonly graph: Graph },
-    outcome: TaskOutcome,
-    life: number,
-  ): void {
+  #endedBlock(block: RunningBlock, outcome: TaskOutcome, life: number): void {
+    const { ref, task, graph } = block;
     const { executor, values, worker } = this.#context;
     if (life !== this.#life) {
       if (outcome.status === "ok") executor.release(outcome.output);
@@ -174,7 +180,7 @@ export class Tasks {
         ? { kind: "block", handle: outcome.output }
         : { kind: "plain", value: outcome.value, nbytes: outcome.nbytes };
     this.#refs.push(ref);
-    this.#facts.push(values.set(ref, stored, { graph, task }));
+    this.#facts.push(values.set(ref, stored, block));
     this.#seconds.push((outcome.stopMs - outcome.startMs) / 1000);
     if (this.#refs.length === 1) queueMicrotask(() => this.#flush());
   }

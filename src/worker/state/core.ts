@@ -256,7 +256,7 @@ export class Core {
 
   /** Nobody says where this is any more. */
   forgetHolders(task: WorkerTask): void {
-    if (task.whoHas.size > 0) for (const address of Array.from(task.whoHas)) this.forgetHolder(task, address);
+    if (task.hasHolders) for (const address of Array.from(task.whoHas)) this.forgetHolder(task, address);
   }
 
   need(peer: Peer, task: WorkerTask): void {

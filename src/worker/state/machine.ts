@@ -109,8 +109,8 @@ function react(core: Core, event: WorkerEvent): void {
     case "execute-failure":
       return failed(core, ended(core, known(core, event.key), event), event.failure);
     case "blocks-executed":
-      for (const [k, ref] of event.refs.entries()) {
-        const task = started(core, ref);
+      for (let k = 0; k < event.refs.length; k++) {
+        const task = started(core, event.refs[k] as Ref);
         task.seconds = event.seconds[k] as number; // columns of equal length
         core.meanSeconds = averaged(core.meanSeconds, task.seconds);
         succeeded(core, ended(core, task, NO_FIGURES), event.values[k] as ValueFacts);

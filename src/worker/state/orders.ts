@@ -41,8 +41,9 @@ export function runTasks(core: Core, run: RunTasks): void {
   const known = core.tasks.graph(run.submission);
   if (!known) return;
   const { tasks, runIds, ranks, fetchStart, fetchTasks, fetchFrom, fetchBytes, addresses } = run;
-  for (const [k, id] of tasks.entries()) {
+  for (let k = 0; k < tasks.length; k++) {
     // Columns are as long as `tasks`.
+    const id = tasks[k] as number;
     const runId = runIds[k] as number;
     const priority = [-run.priority, run.generation, ranks[k] as number];
     if (core.status === "closing_gracefully" && core.tasks.block(known, id)?.state !== "memory") {

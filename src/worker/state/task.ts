@@ -80,15 +80,15 @@ export class WorkerTask {
   startedRunId = -1;
   /** When it started executing. */
   startedAt = 0;
-  /** Inputs, in register order, while the task is unfinished; and the unfinished tasks here that read this one. */
+  /** Inputs, in register order, while the task is unfinished. */
   dependencies: readonly WorkerTask[] = NO_TASKS;
-  readonly dependents: Few<WorkerTask> = new Few();
+  #dependents: Few<WorkerTask> | null = null;
   /** How many of the dependencies are not in memory; kept while waiting. */
   waitingFor = 0;
   /** Place in the ready heap; -1 outside. */
   readyAt = -1;
   /** Peers that hold the value. */
-  readonly whoHas: Few<WorkerAddress> = new Few();
+  #whoHas: Few<WorkerAddress> | null = null;
   nbytes = 0;
   /** Bytes reserved while executing; null: unknown. */
   need: number | null = null;
@@ -121,6 +121,28 @@ export class WorkerTask {
     // A block without a key has a layer.
     this.#key ??= keyOfBlock(this.layer as LayerTasks, this.index);
     return this.#key;
+  }
+
+  /** Unfinished tasks here that read this one. */
+  get dependents(): Few<WorkerTask> {
+    this.#dependents ??= new Few();
+    return this.#dependents;
+  }
+
+  /** As `dependents.size > 0`; most blocks never have any. */
+  get hasDependents(): boolean {
+    return this.#dependents !== null && this.#dependents.size > 0;
+  }
+
+  /** Peers that hold the value. */
+  get whoHas(): Few<WorkerAddress> {
+    this.#whoHas ??= new Few();
+    return this.#whoHas;
+  }
+
+  /** As `whoHas.size > 0`; what is made here has none. */
+  get hasHolders(): boolean {
+    return this.#whoHas !== null && this.#whoHas.size > 0;
   }
 
   /** Forget how the last attempt went. */

@@ -91,7 +91,7 @@ export function settleAll(core: Core): void {
   do {
     core.applyRecommendations(step);
     for (const task of core.orphans)
-      if (task.state === "released") step(core, task, task.dependents.size === 0 ? "forgotten" : "fetch");
+      if (task.state === "released") step(core, task, task.hasDependents ? "fetch" : "forgotten");
     core.orphans.clear();
   } while (core.hasRecommendations);
   core.flushAdded();
@@ -259,6 +259,7 @@ function toMemory(core: Core, task: WorkerTask): void {
   task.failure = null;
   core.managedBytes += task.nbytes;
   core.forgetHolders(task);
+  if (!task.hasDependents) return;
   for (const reader of task.dependents) {
     if (reader.state !== "waiting") continue;
     if (--reader.waitingFor === 0) core.recommend(reader, isConstrained(reader) ? "constrained" : "ready");
@@ -334,10 +335,11 @@ function release(core: Core, task: WorkerTask): void {
   core.ready.delete(task);
   core.constrained.delete(task);
   core.missing.delete(task);
-  for (const address of task.whoHas) {
-    const peer = core.peers.get(address);
-    if (peer) core.unneed(peer, task);
-  }
+  if (task.hasHolders)
+    for (const address of task.whoHas) {
+      const peer = core.peers.get(address);
+      if (peer) core.unneed(peer, task);
+    }
   unlink(core, task);
   core.setState(task, "released");
   task.reset();
@@ -347,6 +349,7 @@ function release(core: Core, task: WorkerTask): void {
   core.drop(task);
   // Who frees blocks in columns does not wait to hear of each.
   if (!core.isSilent) core.send({ op: "release-worker-data", key: task.key, stimulusId: core.stimulusId });
+  if (!task.hasDependents) return;
   for (const reader of task.dependents) {
     if (reader.state === "ready" || reader.state === "constrained") core.recommend(reader, "waiting");
     else if (reader.state === "waiting") reader.waitingFor++;
@@ -355,6 +358,7 @@ function release(core: Core, task: WorkerTask): void {
 
 /** The task no longer reads its inputs; inputs that nobody reads any more are not fetched. */
 function unlink(core: Core, task: WorkerTask): void {
+  if (task.dependencies.length === 0) return;
   for (const input of task.dependencies) {
     input.dependents.delete(task);
     if (input.dependents.size > 0) continue;
