@@ -1,4 +1,4 @@
-/** A rechunk of ten times the memory of a cluster: it ends, with the right value, within each process's limit. */
+/** A rechunk of ten times the memory of a cluster: it ends, with the right value, in little more than each process's limit. */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,6 +36,7 @@ test("rows to columns on two worker processes, through their disks", async () =>
   expect(told.plan.peakWorkerBytes).toBeLessThanOrEqual(told.memoryBytes);
   // Tiles of one half of the rows are read by both workers, by half.
   expect(told.plan.bytesMoved).toBeGreaterThan(0);
-  for (const peak of told.peaks) expect(peak).toBeLessThan(1.15 * LIMIT);
+  // Half of the array would be 144 MiB more. (Nearer to limits as people set them, `bench/memory` holds 1.15 of the limit.)
+  for (const peak of told.peaks) expect(peak).toBeLessThan(LIMIT + 80 * MIB);
   expect(readdirSync(folder)).toEqual([]);
 });
