@@ -50,6 +50,7 @@ import {
 } from "./operate.ts";
 import { holdGraph, runGraph, runGroups } from "./run-graph.ts";
 import { type Scattered, type ScatterOptions, scatterValues } from "./scatter.ts";
+import { withText } from "./scheduler-text.ts";
 import { type ClientOptions, type ClientTarget, type Located, locate } from "./target.ts";
 
 const LIMITS_WAIT_MS = 2_000;
@@ -134,10 +135,11 @@ export class Client implements Runner, AsyncDisposable {
     return dashboardLinkOf(this.#link.address, this.#link.services);
   }
 
-  /** What the scheduler says about itself and its workers. */
+  /** What the scheduler says about itself and its workers; as a text it is a line for each. */
   async schedulerInfo(): Promise<Identity> {
     this.#link.assertOpen();
-    return IDENTITY.parseAnswer(await this.#link.rpc.call(this.#link.address, IDENTITY.ask({ nWorkers: -1 })));
+    const answer = await this.#link.rpc.call(this.#link.address, IDENTITY.ask({ nWorkers: -1 }));
+    return withText(IDENTITY.parseAnswer(answer));
   }
 
   /**
