@@ -69,6 +69,7 @@ export class SimCluster {
   readonly #scheduler: SimScheduler;
   readonly #byAddress = new Map<string, SimWorker>();
   readonly #bytes = new Map<Key, number>();
+  readonly #joined = new Set<SimWorker>();
   #events = 0;
   #digest = 0;
   #lastFaultMs = 0;
@@ -297,7 +298,7 @@ export class SimCluster {
 
   /** The worker notices that it has no scheduler any more. */
   #lost(worker: SimWorker): void {
-    if (!worker.isAlive || worker.connection.isOpen) return;
+    if (!worker.isAlive || worker.connection.isOpen || !this.#joined.has(worker)) return;
     if (this.#options.comesBack) worker.lose();
     else worker.isAlive = false;
   }
@@ -317,13 +318,15 @@ export class SimCluster {
   /** A new worker waits for a scheduler that is down. */
   #firstConnect(worker: SimWorker): void {
     if (!this.#scheduler.isDown) return this.#connect(worker, new Map());
+    const { connection } = worker;
     this.time.after(20, () => {
-      if (worker.isAlive && !worker.connection.isOpen) this.#firstConnect(worker);
+      if (worker.isAlive && worker.connection === connection) this.#firstConnect(worker);
     });
   }
 
   #connect(worker: SimWorker, inventory: ReadonlyMap<Key, number>, connection: SimConnection = { isOpen: true }): void {
     worker.connection = connection;
+    this.#joined.add(worker);
     const facts = {
       address: worker.address,
       name: worker.address,
