@@ -178,11 +178,13 @@ class Loop {
     for (const instruction of outbox) if (instruction.type === "run-tasks") this.#runs.push(instruction);
   }
 
-  /** Answer what was sent; false when nothing was. */
-  turn(): boolean {
+  /** Answer what was sent; gives the number of its tasks. */
+  turn(): number {
+    let tasks = 0;
     const runs = this.#runs.splice(0);
     for (const { worker, run } of runs) {
       const count = run.tasks.length;
+      tasks += count;
       this.feed({
         type: "tasks-finished",
         worker,
@@ -193,7 +195,7 @@ class Loop {
         seconds: new Float32Array(count).fill(1e-5),
       });
     }
-    return runs.length > 0;
+    return tasks;
   }
 }
 
@@ -227,9 +229,14 @@ export function measureCore(id: string, tasks: number, workers: number, looks = 
   let most = Number.NaN;
   loop.handleUs = 0;
   loop.feed(submission(graph));
-  const turns = Math.ceil(graph.taskCount / workers / Math.max(1, looks));
-  for (let n = 1; loop.turn(); n++)
-    if (looks > 0 && n % turns === 0) most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
+  const step = graph.taskCount / (looks + 1);
+  let done = 0;
+  for (let ended = loop.turn(), next = step; ended > 0; ended = loop.turn()) {
+    done += ended;
+    if (looks === 0 || done < next || done >= graph.taskCount) continue;
+    most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
+    next += step;
+  }
   const keys = graph.wanted().flatMap((wanted) => wanted.map((task) => graph.key(task)));
   loop.feed({ type: "client-releases-keys", client: "bench", keys });
   if (!loop.scheduler.views.isEmpty()) throw new Error(`${id}: state is left`);
