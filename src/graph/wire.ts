@@ -53,9 +53,12 @@ class SizeReader {
     // Checked before anything is unpacked.
     if (total > this.#left) throw new RemoteProtocolError(`a graph of more than ${BLOCK_SIZES_MAX} block sizes`);
     this.#left -= total;
-    const out: number[] = [];
-    for (let i = 0; i < runs.length; i += 2)
-      for (let k = 0; k < (runs[i + 1] as number); k++) out.push(runs[i] as number);
+    const out = new Array<number>(total);
+    let at = 0;
+    for (let i = 0; i < runs.length; i += 2) {
+      out.fill(runs[i] as number, at, at + (runs[i + 1] as number));
+      at += runs[i + 1] as number;
+    }
     this.#known.set(key, out);
     return out;
   }
