@@ -175,3 +175,12 @@ test.each(DTYPES)("repeats of %s in a segment, in pieces", (dtype) => {
         expect(out.data[i * components + c]).toBe(x.data[Math.floor(i / times) * components + c]);
   }
 });
+
+test.each(DTYPES)("long rows of %s are kept where a mask says so", (dtype) => {
+  const x = strided(dtype, [9, 40], "plain");
+  const mask = NDArray.of(Uint8Array.of(1, 1, 0, 0, 1, 0, 1, 1, 1), [9], "bool");
+  const out = NDArray.zeros(dtype, [6, 40]);
+  runBlock("compress", [x, mask], out, { axis: 0 }, PLACE);
+  const all = elements(x);
+  expect(elements(out)).toEqual([0, 1, 4, 6, 7, 8].flatMap((r) => all.slice(40 * r, 40 * (r + 1))));
+});

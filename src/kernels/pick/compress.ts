@@ -55,13 +55,27 @@ function compress(x: NDArray, mask: NDArray, axis: number, out: NDArray): void {
       strides,
       of.offset + start * (strides[axis] as number),
     );
-  // Runs of neighbours are copied at once.
+  // Runs of neighbours are copied at once; along the first axis of a block in C order they are stretches of memory.
+  const isStretch = axis === 0 && x.isContiguous;
   for (let i = 0; i < indices.length; ) {
     let end = i + 1;
     while (end < indices.length && indices[end] === (indices[end - 1] as number) + 1) end++;
-    copyStrided(view(out, i, end - i, stride), view(x, indices[i] as number, end - i, x.stride));
+    if (isStretch)
+      copyStretch(out, x, { to: i * inner, from: (indices[i] as number) * inner, count: (end - i) * inner });
+    else copyStrided(view(out, i, end - i, stride), view(x, indices[i] as number, end - i, x.stride));
     i = end;
   }
+}
+
+/** Copy `count` elements that follow each other; places count from the blocks' first elements. */
+function copyStretch(
+  out: NDArray,
+  x: NDArray,
+  { to, from, count }: { readonly to: number; readonly from: number; readonly count: number },
+): void {
+  const { components } = dtypeInfo(x.dtype);
+  const part = x.data.subarray((x.offset + from) * components, (x.offset + from + count) * components);
+  out.data.set(part as never, (out.offset + to) * components); // one dtype, so one array class
 }
 
 /** Coordinate `params.axis` in an array of `params.shape` of each true element; the block's flags begin at `first` of the flat order. */
