@@ -31,6 +31,9 @@ export class GraphEdges {
   readonly #bases: Uint32Array;
   readonly #layers: Uint32Array;
   #last = 0;
+  /** The last task whose program was asked, and what it said. */
+  #askedFor = -1;
+  #found: readonly TaskId[] = [];
   readonly #place: number[] = [];
   readonly #inOrder: (boolean | undefined)[] = [];
 
@@ -69,6 +72,19 @@ export class GraphEdges {
    * of `out` is stale.
    */
   dependencies(task: TaskId, out: TaskId[]): number {
+    const layer = this.layerOf(task);
+    if (this.columns || this.#isInOrder(layer)) return this.inputs(task, out);
+    // The inputs of one task are asked for many times in a row.
+    const found =
+      this.#askedFor === task ? this.#found : taskDependencies(this.graph, layer, task - this.graph.base(layer));
+    this.#askedFor = task;
+    this.#found = found;
+    for (let i = 0; i < found.length; i++) out[i] = found[i] as TaskId; // i < length
+    return found.length;
+  }
+
+  /** The same in the order of the layer's formula: each once, always by arithmetic. */
+  inputs(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOf(this.columns.start, this.columns.dependencies, task, out);
     const layer = this.layerOf(task);
     const links = this.#inputs[layer] as readonly Link[]; // one list per layer
@@ -77,11 +93,6 @@ export class GraphEdges {
     if (links.length === 1 && first.isAlike) {
       out[0] = task - this.graph.base(layer) + this.graph.base(first.to);
       return 1;
-    }
-    if (!this.#isInOrder(layer)) {
-      const found = taskDependencies(this.graph, layer, task - this.graph.base(layer));
-      for (let i = 0; i < found.length; i++) out[i] = found[i] as TaskId; // i < length
-      return found.length;
     }
     const place = this.#placeOf(layer, task);
     let count = 0;

@@ -34,7 +34,7 @@ export function estimatePeaks(graph: Graph): Estimate {
   let [largestNeed, largestTask] = [0, 0];
   for (const task of [...first.subarray(0, seen), ...samples(graph).flat()]) {
     const { need } = walk.bytesOf(task);
-    const count = edges.dependencies(task, inputs);
+    const count = edges.inputs(task, inputs);
     let bytes = need;
     for (let i = 0; i < count; i++) bytes += walk.bytesOf(inputs[i] as TaskId).nbytes; // i < count
     largestNeed = Math.max(largestNeed, need);

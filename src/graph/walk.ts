@@ -140,7 +140,7 @@ export class TaskWalk {
     const page = this.#page(task);
     const known = page.count[task & MASK] as number; // within the page
     if (known > 0) return known - 1;
-    const count = this.edges.dependencies(task, this.#inputs);
+    const count = this.edges.inputs(task, this.#inputs);
     page.count[task & MASK] = count + 1;
     return count;
   }
@@ -171,7 +171,7 @@ export class TaskWalk {
     const { nbytes, need } = this.bytesOf(task);
     this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
     this.#liveBytes += nbytes;
-    const count = this.edges.dependencies(task, this.#inputs);
+    const count = this.edges.inputs(task, this.#inputs);
     for (let i = 0; i < count; i++) {
       const input = this.#inputs[i] as TaskId; // i < count
       const page = this.#page(input);
@@ -224,7 +224,7 @@ function neededTasks(edges: GraphEdges, wanted: readonly TaskId[]): Uint8Array {
   for (let task = stack.pop(); task !== undefined; task = stack.pop()) {
     if (needed[task] === 1) continue;
     needed[task] = 1;
-    const count = edges.dependencies(task, inputs);
+    const count = edges.inputs(task, inputs);
     for (let i = 0; i < count; i++) if (needed[inputs[i] as TaskId] === 0) stack.push(inputs[i] as TaskId); // i < count
   }
   return needed;

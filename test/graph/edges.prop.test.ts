@@ -189,6 +189,12 @@ function sorted(lists: readonly (readonly number[])[]): number[][] {
   return lists.map((list) => list.toSorted((a, b) => a - b));
 }
 
+function inputsOf(edges: GraphEdges, task: number): number[] {
+  const out: number[] = [];
+  const count = edges.inputs(task, out);
+  return out.slice(0, count);
+}
+
 test("dependencies and dependents by formula are those of the programs, nothing twice", () => {
   let formulas = 0;
   const kinds = new Set<string>();
@@ -200,6 +206,8 @@ test("dependencies and dependents by formula are those of the programs, nothing 
     for (const layer of graph.layers) kinds.add(layer.kind);
     const own = edges.toColumns();
     const oracle = programEdges(graph);
+    const inputs = Array.from({ length: graph.taskCount }, (_, task) => inputsOf(edges, task));
+    expect(sorted(inputs), `seed ${seed}`).toEqual(sorted(rows(oracle.start, oracle.dependencies)));
     // In the order in which the program reads them: workers hand inputs over by their place.
     expect(rows(own.start, own.dependencies), `seed ${seed}`).toEqual(rows(oracle.start, oracle.dependencies));
     expect(sorted(rows(own.dependentsStart, own.dependents)), `seed ${seed}`).toEqual(
