@@ -22,7 +22,8 @@ const TIMEOUT_MS = 30_000;
 export class Rpc implements AsyncDisposable {
   readonly #options: RpcOptions;
   readonly #idle = new Map<string, Comm[]>();
-  readonly #open = new Set<Comm>();
+  /** With the address of each. */
+  readonly #open = new Map<Comm, string>();
   readonly #waiting: (() => void)[] = [];
   readonly #ending = new AbortController();
   #places: number;
@@ -91,11 +92,17 @@ export class Rpc implements AsyncDisposable {
     }
   }
 
+  /** A peer is known to be lost: requests to it fail now, and not when their time is over. */
+  drop(address: string): void {
+    for (const [comm, at] of this.#open)
+      if (at === address) comm.abort(new CommError("peer-lost", `${address} is known to be lost`));
+  }
+
   /** Close all connections; requests under way fail. */
   async close(): Promise<void> {
     this.#ending.abort(new CommClosedError("the connection pool is closed"));
     for (const wake of this.#waiting.splice(0)) wake();
-    await Promise.all(Array.from(this.#open, (comm) => comm.close()));
+    await Promise.all(Array.from(this.#open.keys(), (comm) => comm.close()));
     this.#open.clear();
     this.#idle.clear();
   }
@@ -121,7 +128,7 @@ export class Rpc implements AsyncDisposable {
     try {
       const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
       const comm = await connect(address, { ...this.#options, signal: AbortSignal.any(signals) });
-      this.#open.add(comm);
+      this.#open.set(comm, address);
       void comm.closed.then(() => this.#forget(comm));
       return comm;
     } catch (error) {

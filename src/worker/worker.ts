@@ -357,8 +357,11 @@ export class Worker implements AsyncDisposable {
     let isOver = true;
     try {
       const { parse } = comm.handshake.rsdat ? SCHEDULER_TO_COLUMNAR : SCHEDULER_TO_WORKER;
-      for await (const messages of readStream(comm, (map) => this.#tasks.read(parse(map))))
+      for await (const messages of readStream(comm, (map) => this.#tasks.read(parse(map)))) {
         this.#handle({ type: "scheduler-messages", messages });
+        // One that stands still answers nothing, and would be waited for.
+        for (const message of messages) if (message.op === "remove-worker") this.#rpc.drop(message.worker);
+      }
       isOver = !this.#keepsJournal || this.#isLeaving;
     } catch (error) {
       reason = `the connection to the scheduler broke: ${errorToRecord(error).message}`;
