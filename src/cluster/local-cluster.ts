@@ -140,10 +140,15 @@ export class LocalCluster implements ClusterHandle {
       throw new ArgumentError(`scale: ${workers} workers; expected a whole number`);
     await this.#adaptive?.stop();
     this.#adaptive = undefined;
-    if (workers >= this.#planned.size) return this.#grow(workers);
-    const request = { op: "workers_to_close", target: workers, attribute: "name" };
-    const names = await this.#rpc.call(this.schedulerAddress, request);
-    await this.#shrink(Array.isArray(names) ? names.map(String) : []);
+    // Those that are not there yet go first: they end as soon as they have started.
+    for (const [name, child] of [...this.#planned])
+      if (child === undefined && this.#planned.size > workers) this.#planned.delete(name);
+    if (this.#planned.size > workers) {
+      const request = { op: "workers_to_close", target: workers, attribute: "name" };
+      const names = await this.#rpc.call(this.schedulerAddress, request);
+      await this.#shrink(Array.isArray(names) ? names.map(String) : []);
+    }
+    await this.#grow(workers);
   }
 
   /** Follow the work: more workers while much waits, fewer when they idle. Ends with `scale`, its own `stop`, or `close`. */
