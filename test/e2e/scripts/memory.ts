@@ -37,7 +37,7 @@ async function ndvi() {
 
 /** The mean needs all of a block, and the difference the block again: it has to be held meanwhile. */
 async function anomaly() {
-  const x = await indexOf({ time: 16, y: 1024, x: 2048 });
+  const x = await indexOf({ time: 16, y: 1024, x: 1024 });
   const difference = x.sub(x.mean("time"));
   const work = [difference.count(), difference.min(), difference.max()] as const;
   const plan = await explain(work);
