@@ -6,6 +6,7 @@ import { coreFigures, measureSubmit } from "./core.ts";
 import { graphFigures } from "./graph.ts";
 import type { DaskSide } from "./sides.ts";
 import { threadsFigure } from "./trivial.ts";
+import { zeroFigure } from "./zero-worker.ts";
 
 /** A process of its own, whose memory holds nothing else, and which can collect before state is counted. */
 const MEASURES = {
@@ -85,8 +86,29 @@ async function threads(quick: boolean): Promise<BenchRow[]> {
   return [one("threads", `${n} fused trivial tasks on threads of this process, us a task`, us, [3, 1])];
 }
 
+/** The scheduler's process under workers that answer at once. */
+async function zero(quick: boolean): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const [tasks, connections] of quick ? QUICK_ZERO : ZERO) {
+    const { schedulerUs } = await zeroFigure({ tasks, connections, kind: "columns", rounds: quick ? 1 : 5 });
+    const metric = `${tasks} tasks, ${connections} workers that answer at once: scheduler's processor us a task`;
+    rows.push(one(`zero-${tasks / 1000}k-${connections}`, metric, schedulerUs, [8, 2]));
+  }
+  return rows;
+}
+
+const QUICK_ZERO = [[5_000, 2]] as const;
+const ZERO = [
+  [10_000, 16],
+  [100_000, 1],
+  [100_000, 16],
+  [100_000, 256],
+  [1_000_000, 16],
+] as const;
+
 /** By beginning of their names. */
 export const ALONE: Readonly<Record<string, (dask: DaskSide, quick: boolean) => Promise<BenchRow[]> | BenchRow[]>> = {
+  zero: (_, quick) => zero(quick),
   core: (_, quick) => core(quick),
   "submit-array": submitArray,
   "submit-graph": submitGraph,
