@@ -11,7 +11,7 @@ import {
   type ZarrArraySpec,
   type ZarrWriteMode,
 } from "../io/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import { joinedLabels, requireAligned } from "./align.ts";
 import { mappingAttributes } from "./cf.ts";
 import { type Stored, type StoreOptions, storedValues } from "./encode.ts";
@@ -98,7 +98,8 @@ export async function lazyZarr(
       throw new ArgumentError(`variable ${JSON.stringify(name)} has the name of a coordinate; rename it`);
   const specs = { ...coordinates, ...Object.fromEntries(planned.map((p) => [p.name, p.spec])) };
   const { compute: _, mode: __, resume = false, ...rest } = options;
-  const key = tokenize([planned.map((p) => p.stored.data.name), String(url), writerOptions(rest)]);
+  const labels = [attrs, planned.map((p) => p.label), identityOf(coordinateSpecs(arrays.map(own)))];
+  const key = tokenize([planned.map((p) => p.stored.data.name), String(url), writerOptions({ ...rest, labels })]);
   const write = await planZarr(
     toUrl(url),
     { attributes: attrs, arrays: specs, consolidated: options.consolidated ?? true },
@@ -130,6 +131,8 @@ interface PlannedVariable {
   readonly stored: Stored;
   readonly chunks: Chunks;
   readonly spec: ZarrArraySpec;
+  /** What its own documents say of it, whatever is in the store already. */
+  readonly label: readonly [name: string, dims: readonly string[], attrs: Attributes];
 }
 
 interface VariablePlace {
@@ -157,7 +160,7 @@ function plannedVariable(name: string, l: Labelled, { encoding, existing }: Vari
     attributes: variableAttributes(l, stored),
     ...(codecs === undefined ? {} : { codecs }),
   };
-  return { name, stored, spec, chunks: regularChunks(data.shape, chunk) };
+  return { name, stored, spec, chunks: regularChunks(data.shape, chunk), label: [name, l.dims, l.attrs] };
 }
 
 function storeOptions({ dtype, _FillValue, scale_factor, add_offset }: VariableEncoding): StoreOptions {
@@ -248,6 +251,15 @@ function coordinateSpecs(arrays: readonly Labelled[]): Record<string, ZarrArrayS
     };
   }
   return specs;
+}
+
+/** What tells coordinates apart: a run that is resumed goes on under the ones that are written already. */
+function identityOf(specs: Readonly<Record<string, ZarrArraySpec>>): readonly unknown[] {
+  return Object.entries(specs).map(([name, { data, ...spec }]) => {
+    if (!data) return [name, spec];
+    const { buffer, byteOffset, byteLength } = ascontiguous(data).data;
+    return [name, spec, tokenize(new Uint8Array(buffer, byteOffset, byteLength))];
+  });
 }
 
 function coordinateSpec(c: Coordinate): ZarrArraySpec {

@@ -1,6 +1,6 @@
 /** The ledger of a write that can be resumed: which objects are whole, one append-only file per writing thread (io.md §7). */
 import { createHash, randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { invariant } from "../../base/index.ts";
@@ -15,7 +15,7 @@ import { objectKey, storageOf } from "./grid.ts";
 export interface LedgerSpec {
   /** `file:` URL of the folder `.rsdat/<key>/` in the store that is being written. */
   readonly folder: string;
-  /** Number of the first object of each array; objects of an array are counted in C order of its grid. */
+  /** Number of the first object of each array that tasks write; objects of an array are counted in C order of its grid. */
   readonly first: Readonly<Record<string, number>>;
 }
 
@@ -64,7 +64,9 @@ export function recordObject(
   const counts = countsOf(source);
   const index = chunkIndex.reduce((sum, c, k) => sum * (counts[k] as number) + c, 0); // one per axis
   const record = Buffer.alloc(RECORD_BYTES);
-  record.writeUInt32LE((ledger.first[name] as number) + index, 0); // the ledger names all arrays
+  const first = ledger.first[name];
+  invariant(first !== undefined, `the account of a write has no array ${name}`);
+  record.writeUInt32LE(first + index, 0);
   record.writeUInt32LE(encoded?.byteLength ?? 0, 4);
   if (encoded) createHash("sha1").update(encoded).digest().copy(record, 8, 0, 8);
   const path = join(fileURLToPath(ledger.folder), FILE);
@@ -98,24 +100,35 @@ export function hasLedger(ledger: LedgerSpec): boolean {
   return readRecords(ledger).size > 0;
 }
 
-/** Encoded bytes by object number, all files merged; a torn last record is ignored. */
-function readRecords(ledger: LedgerSpec): Map<number, number> {
+/** The last that is recorded of an object. */
+interface Finished {
+  /** Of its encoded bytes; 0: it is all fill and not there. */
+  readonly bytes: number;
+  /** When its file of records was last written. */
+  readonly byMs: number;
+}
+
+/** Records by object number, all files merged, the newest last; a torn last record is ignored. */
+function readRecords(ledger: LedgerSpec): Map<number, Finished> {
   const folder = fileURLToPath(ledger.folder);
-  const records = new Map<number, number>();
+  const records = new Map<number, Finished>();
   if (!existsSync(folder)) return records;
-  for (const name of readdirSync(folder)) {
-    if (!name.endsWith(".ledger")) continue;
-    const bytes = readFileSync(join(folder, name));
-    if (bytes.length > LEDGER_BYTES_MAX) continue;
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".ledger"))
+    .map((name) => ({ path: join(folder, name), stats: statSync(join(folder, name)) }))
+    .filter(({ stats }) => stats.size <= LEDGER_BYTES_MAX)
+    .sort((a, b) => a.stats.mtimeMs - b.stats.mtimeMs);
+  for (const { path, stats } of files) {
+    const bytes = readFileSync(path);
     for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES)
-      records.set(bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4));
+      records.set(bytes.readUInt32LE(at), { bytes: bytes.readUInt32LE(at + 4), byMs: stats.mtimeMs });
   }
   return records;
 }
 
 /**
  * Encoded bytes of each finished object of each array, in C order of its grid; NaN for an object still to be written. An object is
- * finished when its record and its size agree. Arrays without a finished object are absent.
+ * finished when its record and its size agree, and nobody has written it since. Arrays without a finished object are absent.
  */
 export function finishedObjects(
   ledger: LedgerSpec,
@@ -125,13 +138,14 @@ export function finishedObjects(
   const out: Record<string, Float64Array> = {};
   if (records.size === 0) return out;
   for (const [name, source] of Object.entries(arrays)) {
-    const first = ledger.first[name] as number; // the ledger names all arrays
+    const first = ledger.first[name];
+    if (first === undefined) continue;
     const done = new Float64Array(objectCount(source)).fill(Number.NaN);
     let count = 0;
     for (let i = 0; i < done.length; i++) {
-      const bytes = records.get(first + i);
-      if (bytes === undefined || sizeAt(source, i) !== bytes) continue;
-      done[i] = bytes;
+      const record = records.get(first + i);
+      if (record === undefined || !isAsRecorded(source, i, record)) continue;
+      done[i] = record.bytes;
       count++;
     }
     if (count > 0) out[name] = done;
@@ -139,8 +153,8 @@ export function finishedObjects(
   return out;
 }
 
-/** Bytes of an object; 0 where there is none. */
-function sizeAt(source: SourceSpec, index: number): number {
+/** True when the object is what its record says: a record is written after its object, so a younger object is another's. */
+function isAsRecorded(source: SourceSpec, index: number, { bytes, byMs }: Finished): boolean {
   const counts = countsOf(source);
   const position = new Array<number>(counts.length);
   let rest = index;
@@ -150,5 +164,7 @@ function sizeAt(source: SourceSpec, index: number): number {
   }
   const store = openStore(source.url);
   invariant(isSyncStore(store), `${source.url} has no synchronous store`);
-  return store.headSync(objectKey(storageOf(source).keys, position))?.size ?? 0;
+  const head = store.headSync(objectKey(storageOf(source).keys, position));
+  if (head === null) return bytes === 0;
+  return head.size === bytes && (head.version.mtimeMs ?? 0) <= byMs;
 }

@@ -173,6 +173,12 @@ async function isThere(store: SyncStore, href: string): Promise<boolean> {
   return false;
 }
 
+/** Those without data: an earlier run of the same write had the same ones, whatever the store has got since. */
+function writtenByTasks(job: Job, arrays: Readonly<Record<string, SourceSpec>>): Readonly<Record<string, SourceSpec>> {
+  const names = new Set(job.documents.filter(({ array }) => !array.data).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(arrays).filter(([name]) => names.has(name)));
+}
+
 function newStore(store: SyncStore, job: Job): ZarrWrite {
   const { href, spec, mode, documents, key } = job;
   const isStaged = store.can.rename && href.startsWith("file:");
@@ -181,7 +187,7 @@ function newStore(store: SyncStore, job: Job): ZarrWrite {
   const arrays = Object.fromEntries(
     documents.map(({ name, document }) => [name, sourceAt(writeUrl, name, document)] as const),
   );
-  const ledger = job.resume ? ledgerAt(writeUrl, key ?? "write", arrays) : undefined;
+  const ledger = job.resume ? ledgerAt(writeUrl, key ?? "write", writtenByTasks(job, arrays)) : undefined;
   const isResumed = ledger !== undefined && hasLedger(ledger);
   const target: ZarrTarget = {
     url: href,
@@ -286,7 +292,7 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
     }
   }
   const consolidated = group.zarrFormat === 3 && (await isConsolidated(store));
-  const ledger = job.resume ? ledgerAt(href, key ?? "write", arrays) : undefined;
+  const ledger = job.resume ? ledgerAt(href, key ?? "write", writtenByTasks(job, arrays)) : undefined;
   const isResumed = ledger !== undefined && hasLedger(ledger);
   const target: ZarrTarget = {
     url: href,
