@@ -26,33 +26,15 @@ import {
   remoteError,
   SCHEDULER_TO_CLIENT,
   type SchedulerToClient,
+  type TasksInMemory,
   VERSIONS,
   type Versions,
 } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { Unfinished } from "./unfinished.ts";
+import { BlockWatches, type FutureStatus, keyAt, newWatch, type Watch, WatchedLayers } from "./watch.ts";
 
-/** State of a key, in Dask's words. */
-export type FutureStatus = "pending" | "finished" | "error" | "lost" | "cancelled";
-
-/** What a client knows of one key. */
-export interface Watch {
-  readonly key: Key;
-  status: FutureStatus;
-  error: RsdatError | undefined;
-  /** Workers that hold the result, as the scheduler last said. */
-  workers: readonly string[];
-  /** The result itself, where the scheduler told it: a list of one. */
-  scalar: readonly (number | boolean | null)[] | null;
-  /** Pickled class of the result, if the scheduler said. */
-  type?: Uint8Array | undefined;
-  /** True for data that came from here: nobody can compute it again. */
-  isScattered: boolean;
-  /** Futures and runs that want it. */
-  references: number;
-  /** Called, once each, when the status is no longer `pending`. */
-  readonly listeners: Set<() => void>;
-}
+export type { FutureStatus, Watch };
 
 /** How to reach a scheduler. */
 export interface LinkOptions extends HandshakeOptions {
@@ -96,6 +78,8 @@ export class Link {
   readonly #reach: Reach;
   readonly #logger: Logger;
   readonly #watches = new Map<Key, Watch>();
+  /** Blocks that are wanted by the layer. Those that need more than a byte have a watch as well. */
+  readonly #layers = new WatchedLayers();
   readonly #released = new Set<Key>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #cluster: LinkOptions["cluster"];
@@ -208,7 +192,7 @@ export class Link {
 
   send(message: ClientToScheduler): void {
     this.#sayHeldBack();
-    this.#unfinished?.sent(message, (key) => this.#watches.has(key));
+    this.#unfinished?.sent(message, (key) => this.isWatched(key));
     if (!this.#away) this.#stream.send(message);
     else if (!SAID_AGAIN.has(message.op)) this.#unsent.push(message);
   }
@@ -246,18 +230,9 @@ export class Link {
 
   /** Want a key: it is watched until every `retain` has been answered by a `release`. What was cancelled is begun anew. */
   retain(key: Key): Watch {
-    let watch = this.#watches.get(key);
+    let watch = this.#known(key);
     if (!watch || watch.status === "cancelled") {
-      watch = {
-        key,
-        status: "pending",
-        error: undefined,
-        workers: [],
-        scalar: null,
-        isScattered: false,
-        references: 0,
-        listeners: new Set(),
-      };
+      watch = newWatch(key);
       this.#watches.set(key, watch);
       this.#released.delete(key);
     }
@@ -265,14 +240,58 @@ export class Link {
     return watch;
   }
 
+  /**
+   * Want all blocks of a layer until `releaseBlocks`; null where some of them are wanted already, so that they have to be
+   * wanted by their keys.
+   */
+  retainBlocks(name: string, grid: readonly number[]): BlockWatches | null {
+    if (this.#end || this.#layers.get(name)) return null;
+    const prefix = keyAt(name, [], 0).slice(0, -1); // without the bracket
+    for (const key of this.#watches.keys()) if (key.startsWith(prefix)) return null;
+    this.#flushReleased();
+    const blocks = new BlockWatches(name, grid);
+    this.#layers.add(blocks);
+    return blocks;
+  }
+
+  /** Want them no longer. */
+  releaseBlocks(blocks: BlockWatches): void {
+    this.#layers.delete(blocks);
+    for (const watch of blocks.byKey.values()) this.release(watch.key, watch);
+    for (const index of blocks.unwatched()) this.#noteReleased(blocks.key(index));
+  }
+
+  /** Until all of them are in memory. @throws the first one's error */
+  async blocksSettled(blocks: BlockWatches): Promise<void> {
+    using _held = this.hold();
+    await blocks.allEnded();
+  }
+
   /** True for a key that somebody here wants. */
   isWatched(key: Key): boolean {
-    return this.#watches.has(key);
+    if (this.#watches.has(key)) return true;
+    const found = this.#layers.find(key);
+    return found !== undefined && !found.blocks.byKey.has(found.index);
+  }
+
+  /** The watch of a key that is wanted; a block that is wanted by its layer gets one. */
+  #known(key: Key): Watch | undefined {
+    const watch = this.#watches.get(key);
+    if (watch || this.#layers.size === 0) return watch;
+    const found = this.#layers.find(key);
+    return found && this.#promote(found.blocks, found.index);
+  }
+
+  #promote(blocks: BlockWatches, index: number): Watch | undefined {
+    if (blocks.byKey.has(index)) return undefined; // it had one, and is wanted by nobody else any more
+    const watch = blocks.promote(index);
+    this.#watches.set(watch.key, watch);
+    return watch;
   }
 
   /** What is known of a key that is retained. */
   watch(key: Key): Watch {
-    const watch = this.#watches.get(key);
+    const watch = this.#known(key);
     invariant(watch, `${showKey(key)} is not watched`);
     return watch;
   }
@@ -282,6 +301,10 @@ export class Link {
     const watch = this.#watches.get(key);
     if (!watch || watch !== of || --watch.references > 0) return;
     this.#watches.delete(key);
+    this.#noteReleased(key);
+  }
+
+  #noteReleased(key: Key): void {
     if (this.#released.size === 0) queueMicrotask(() => this.#flushReleased());
     this.#released.add(key);
   }
@@ -316,7 +339,7 @@ export class Link {
   /** Mark keys as cancelled, as soon as that is asked for. */
   cancelled(keys: readonly Key[], reason: string): void {
     for (const key of keys) {
-      const watch = this.#watches.get(key);
+      const watch = this.#known(key);
       if (watch)
         this.#settle(
           watch,
@@ -409,6 +432,7 @@ export class Link {
 
   #sayAgain(): void {
     this.#stream = new BatchedStream<ClientToScheduler>(this.#comm, CLIENT_TO_SCHEDULER.encode);
+    for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
     const wanted = Array.from(this.#watches.values()).filter(
       ({ status }) => status === "pending" || status === "finished",
     );
@@ -419,7 +443,7 @@ export class Link {
     const keys = wanted.map(({ key }) => key);
     const again: ClientToScheduler[] = [
       ...(this.#isSubscribed ? [{ op: "subscribe-topic" as const, topic: PROGRESS_TOPIC, client: this.id }] : []),
-      ...(this.#unfinished?.messages(this.id, (key) => this.#watches.has(key)) ?? []),
+      ...(this.#unfinished?.messages(this.id, (key) => this.isWatched(key)) ?? []),
       ...(keys.length > 0 ? [{ op: "client-desires-keys" as const, keys, client: this.id }] : []),
       ...this.#unsent.splice(0),
     ];
@@ -433,8 +457,11 @@ export class Link {
       for (const listener of this.#progress) listener(layers);
       return;
     }
-    if (message.op === "restart")
+    if (message.op === "tasks-in-memory") return this.#hearColumns(message);
+    if (message.op === "restart") {
+      for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
       return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
+    }
     if (message.op === "cancelled-keys")
       return this.cancelled(message.keys, message.msg ?? message.reason ?? "cancelled");
     if (message.op === "error")
@@ -443,7 +470,7 @@ export class Link {
       this.#end ??= new CommError("scheduler-closed", `scheduler ${this.address} has closed`);
       return;
     }
-    const watch = "key" in message ? this.#watches.get(message.key) : undefined;
+    const watch = "key" in message ? this.#known(message.key) : undefined;
     if (!watch) return; // released meanwhile, or for somebody else
     switch (message.op) {
       case "key-in-memory":
@@ -469,7 +496,22 @@ export class Link {
     }
   }
 
+  #hearColumns({ layer, grid, blocks, worker }: TasksInMemory): void {
+    const known = this.#layers.get(layer);
+    const wanted = known?.has(grid) ? known : undefined;
+    const workers = [worker];
+    for (const index of blocks) {
+      if (wanted?.inMemory(index)) continue;
+      const watch = this.#watches.get(keyAt(layer, grid, index));
+      if (!watch) continue;
+      watch.workers = workers;
+      watch.scalar = null;
+      this.#settle(watch, "finished");
+    }
+  }
+
   #failAll(error: RsdatError): void {
+    for (const blocks of this.#layers.all()) for (const index of blocks.pending()) this.#promote(blocks, index);
     for (const watch of this.#watches.values()) if (watch.status === "pending") this.#settle(watch, "error", error);
   }
 

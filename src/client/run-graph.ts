@@ -1,11 +1,20 @@
 /** Running a graph on a cluster: submit, fetch each wanted block when it is there, let the cluster forget it. */
 import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
-import type { Graph, Hold, Key, OutputGroup, Plan, RunOptions } from "../graph/index.ts";
+import {
+  type Graph,
+  type Hold,
+  type Key,
+  keysOf,
+  type OutputGroup,
+  type Plan,
+  type RunOptions,
+} from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { LayerProgress } from "../protocol/index.ts";
 import { fetchValues, settled } from "./fetch.ts";
 import type { Link, Watch } from "./link.ts";
 import { sendGraph } from "./submit.ts";
+import type { BlockWatches } from "./watch.ts";
 
 /** Fetches under way at once, and keys in one of them. */
 const FETCHES_MAX = 4;
@@ -57,26 +66,55 @@ export function runGroups(
 export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): Hold {
   link.assertOpen();
   options.signal?.throwIfAborted();
-  const keys = Array.from(
-    new Set(
-      graph
-        .wanted()
-        .flat()
-        .map((id) => graph.key(id)),
-    ),
-  );
-  const watches = keys.map((key) => link.retain(key));
+  const wanted = new Wanted(link, graph);
   sendGraph(link, graph, plan, options);
   let isHeld = true;
   return {
     names: graph.outputs.map((output) => graph.layer(output).name),
-    wait: () => settled(link, keys),
+    wait: () => wanted.settled(),
     release: () => {
       if (!isHeld) return;
       isHeld = false;
-      for (const watch of watches) link.release(watch.key, watch);
+      wanted.release();
     },
   };
+}
+
+/** The blocks of a graph's outputs, wanted by the layer where that can be. */
+class Wanted {
+  readonly #link: Link;
+  readonly #layers: BlockWatches[] = [];
+  readonly #watches: Watch[] = [];
+
+  constructor(link: Link, graph: Graph) {
+    this.#link = link;
+    const seen = new Set<string>();
+    for (const output of graph.outputs) {
+      const layer = graph.layer(output);
+      if (seen.has(layer.name)) continue;
+      seen.add(layer.name);
+      const blocks = link.isNative && keysOf(layer) === null ? link.retainBlocks(layer.name, graph.grid(output)) : null;
+      if (blocks) this.#layers.push(blocks);
+      else
+        for (let index = 0; index < graph.count(output); index++)
+          this.#watches.push(link.retain(graph.key(graph.base(output) + index)));
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#layers.map((blocks) => this.#link.blocksSettled(blocks)));
+    const watches = [...this.#watches, ...this.#layers.flatMap(({ byKey }) => Array.from(byKey.values()))];
+    const keys = watches.map(({ key }) => key);
+    await settled(
+      this.#link,
+      keys.filter((key) => this.#link.isWatched(key)), // perhaps released meanwhile
+    );
+  }
+
+  release(): void {
+    for (const blocks of this.#layers) this.#link.releaseBlocks(blocks);
+    for (const watch of this.#watches) this.#link.release(watch.key, watch);
+  }
 }
 
 class GraphRun {

@@ -21,6 +21,7 @@ import {
   setOf,
   TEXT,
 } from "./codec.ts";
+import { TASKS_IN_MEMORY, type TasksInMemory } from "./column-messages.ts";
 import { Pickled, type Serialized } from "./msgpack.ts";
 import { FAILURE_FIELDS, LOOSE_MAP, type WorkerAddress } from "./worker-messages.ts";
 
@@ -207,6 +208,7 @@ export interface SchedulerClose {
 export type SchedulerToClient =
   | StreamStart
   | KeyInMemory
+  | TasksInMemory
   | ClientTaskErred
   | LostData
   | CancelledKeys
@@ -282,6 +284,7 @@ export const SCHEDULER_TO_CLIENT: Family<SchedulerToClient> = family<SchedulerTo
     workers: optional(listOf(TEXT)),
     scalar: optional(listOf(SCALAR)),
   }),
+  "tasks-in-memory": TASKS_IN_MEMORY,
   "task-erred": op<ClientTaskErred>({ key: KEY, ...FAILURE_FIELDS }),
   "lost-data": op<LostData>({ key: KEY }),
   "cancelled-keys": op<CancelledKeys>({ keys: KEYS, reason: nullable(TEXT), msg: nullable(TEXT) }),

@@ -29,6 +29,8 @@ import {
 const TASKS_MAX = 2 ** 20;
 const INPUTS_MAX = 2 ** 22;
 const ADDRESSES_MAX = 2 ** 16;
+/** Axes of an array. */
+const AXES_MAX = 64;
 
 /** The layers of a submission, before its first run at this worker. */
 export interface GraphMessage {
@@ -87,6 +89,18 @@ export interface TasksFinished {
   /** Results that are scalars, so that who waits for them need not ask; absent where there are none. See graph's `scalarIn`. */
   readonly kinds?: Uint8Array;
   readonly scalars?: Float64Array;
+}
+
+/** Blocks of one layer that are wanted by a client and have got into memory at one worker: many `key-in-memory` in one. */
+export interface TasksInMemory {
+  readonly op: "tasks-in-memory";
+  /** Name of the layer; its keys are `(layer, i, j, …)`. */
+  readonly layer: string;
+  /** Blocks along each axis. */
+  readonly grid: readonly number[];
+  /** Numbers of the blocks, in C order of the grid. */
+  readonly blocks: Uint32Array;
+  readonly worker: string;
 }
 
 /** What a scheduler of ours sends beside Dask's ops. */
@@ -160,6 +174,20 @@ function brokenEnds({ tasks, runIds, nbytes, seconds, kinds, scalars }: Omit<Tas
   for (const s of seconds) if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return `a task of ${s} seconds`;
   return null;
 }
+
+function brokenNews({ grid, blocks }: Omit<TasksInMemory, "op">): string | null {
+  if (grid.length > AXES_MAX) return `${grid.length} axes; the limit is ${AXES_MAX}`;
+  const count = grid.reduce((product, n) => product * n, 1);
+  if (grid.some((n) => n < 0) || count > 2 ** 32) return `a grid of ${grid.join(" x ")} blocks`;
+  for (const block of blocks) if (block >= count) return `block ${block} of ${count}`;
+  return null;
+}
+
+/** For the stream to a client: see {@link TasksInMemory}. */
+export const TASKS_IN_MEMORY: Op<TasksInMemory> = checked(
+  op<TasksInMemory>({ layer: TEXT, grid: listOf(INTEGER), blocks: TASK_IDS, worker: TEXT }),
+  brokenNews,
+);
 
 const COLUMN_OPS: Ops<ColumnsToWorker> = {
   graph: op<GraphMessage>({ submission: INTEGER, layers: BYTES }),

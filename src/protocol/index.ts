@@ -58,6 +58,7 @@ export type {
   RunTasks,
   SchedulerToColumnar,
   TasksFinished,
+  TasksInMemory,
 } from "./column-messages.ts";
 export { COLUMNAR_TO_SCHEDULER, SCHEDULER_TO_COLUMNAR } from "./column-messages.ts";
 export { decompressFrame } from "./compression.ts";

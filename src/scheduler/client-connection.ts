@@ -21,7 +21,7 @@ export async function serveClient(
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
   await hub.restoration?.ready;
   hub.clients.set(id, client);
-  hub.feed({ type: "client-joined", client: id });
+  hub.feed({ type: "client-joined", client: id, isColumnar: client.isNative });
   const keepsJournal = client.isNative && hub.restoration !== null;
   comm.send([{ op: "stream-start", warning: "", error: "", ...(keepsJournal ? { keeps_journal: true } : {}) }]);
   for (const key of hub.restoration?.clientJoined(id) ?? []) client.stream.send({ op: "lost-data", key });

@@ -6,9 +6,11 @@ import {
   decodeMessage,
   encodeMessage,
   type RunTasks,
+  SCHEDULER_TO_CLIENT,
   SCHEDULER_TO_COLUMNAR,
   SCHEDULER_TO_WORKER,
   type TasksFinished,
+  type TasksInMemory,
   WORKER_TO_SCHEDULER,
 } from "../../src/protocol/index.ts";
 
@@ -35,6 +37,14 @@ const FINISHED: TasksFinished = {
   runIds: u32(100, 101),
   nbytes: Float64Array.of(8, 2 ** 40),
   seconds: Float32Array.of(0.25, 0),
+};
+
+const NEWS: TasksInMemory = {
+  op: "tasks-in-memory",
+  layer: "add-1",
+  grid: [2, 3],
+  blocks: u32(0, 5, 2),
+  worker: "tcp://a:1",
 };
 
 /** What a peer reads of what stands on the socket. */
@@ -64,6 +74,7 @@ test("what a scheduler and a worker say in columns arrives as it was sent", () =
   const forget = { op: "forget-graph", submission: 1 } as const;
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(forget)))).toEqual(forget);
   expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(FINISHED)))).toEqual(FINISHED);
+  expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(NEWS)))).toEqual(NEWS);
   const sized = { ...RUN, fetchBytes: Float64Array.of(8, 2 ** 40, 0) };
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(sized)))).toEqual(sized);
   const told = { ...FINISHED, kinds: Uint8Array.of(1, 0), scalars: Float64Array.of(1.5, 0) };
@@ -114,6 +125,18 @@ describe("refused with a typed error", () => {
   test.each(brokenEnds)("ends with %s", (_, change) => {
     const sent = across(COLUMNAR_TO_SCHEDULER.encode({ ...FINISHED, ...change }));
     expect(codeOf(() => COLUMNAR_TO_SCHEDULER.parse(sent))).toBe("remote-protocol");
+  });
+
+  const brokenNews: readonly [string, Partial<TasksInMemory>][] = [
+    ["a block that is not there", { blocks: u32(6) }],
+    ["no blocks along an axis", { grid: [2, 0] }],
+    ["a negative grid", { grid: [-2, -3] }],
+    ["a grid without end", { grid: [2 ** 31, 2 ** 31] }],
+    ["too many axes", { grid: new Array<number>(65).fill(1), blocks: u32() }],
+  ];
+  test.each(brokenNews)("news with %s", (_, change) => {
+    const sent = across(SCHEDULER_TO_CLIENT.encode({ ...NEWS, ...change }));
+    expect(codeOf(() => SCHEDULER_TO_CLIENT.parse(sent))).toBe("remote-protocol");
   });
 
   test("a column of half an element, or of more tasks than a message may hold", () => {

@@ -1,5 +1,5 @@
 /** The invariants of docs/spec/scheduler.md, checked over the whole state: for tests and simulations. */
-import { InvariantError } from "../../base/index.ts";
+import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import { isPlanned, type LayerBatch } from "./batches.ts";
@@ -17,6 +17,7 @@ export function checkCore(core: Core): void {
   const known = new Uint32Array(columns.top);
   const wants = new Uint32Array(columns.top);
   const inputs: Slot[] = [];
+  invariant(!core.hasNews, "S-I18: after an event nothing is left to be told to clients");
   for (const client of core.clients.values())
     for (const slot of client.wants) wants[slot] = (wants[slot] as number) + 1;
   for (let slot = 0; slot < columns.top; slot++) {

@@ -16,8 +16,10 @@ import type { ClientState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
 
-export function clientJoined(core: Core, id: ClientId): void {
-  if (!core.clients.has(id)) core.clients.set(id, { id, wants: new Set() });
+export function clientJoined(core: Core, id: ClientId, isColumnar?: boolean): void {
+  const known = core.clients.get(id);
+  if (!known) core.clients.set(id, { id, wants: new Set(), isColumnar: isColumnar ?? false });
+  else known.isColumnar = isColumnar ?? known.isColumnar;
 }
 
 export function clientLeft(core: Core, id: ClientId): void {

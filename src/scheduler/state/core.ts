@@ -7,6 +7,7 @@ import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
+import { News, type NewsOf } from "./news.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
 import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES } from "./states.ts";
@@ -102,6 +103,7 @@ export class Core {
   readonly #recommendedStates: number[] = [];
   #recommendedAt = 0;
   readonly #outgoing = new Outgoing();
+  readonly #news = new News();
 
   constructor(config: SchedulerConfig) {
     this.config = {
@@ -134,6 +136,7 @@ export class Core {
   }
 
   sendClient(client: ClientId, message: SchedulerToClient): void {
+    if (!this.#news.isEmpty) this.#news.flush(client, this.#outbox);
     this.#outbox.push({ type: "send-client", client, message });
   }
 
@@ -141,6 +144,20 @@ export class Core {
   report(slot: Slot, message: SchedulerToClient): void {
     if (this.columns.wants[slot] === 0) return;
     for (const client of this.clients.values()) if (client.wants.has(slot)) this.sendClient(client.id, message);
+  }
+
+  /** Tell a client that a task of a layer is in memory at a worker; sent together, before anything else that it is told. */
+  tellByNumber(client: ClientId, of: NewsOf, slot: Slot): void {
+    this.#news.add(client, of, this.columns.task[slot] as number); // a slot given out
+  }
+
+  flushNews(): void {
+    if (!this.#news.isEmpty) this.#news.flushAll(this.#outbox);
+  }
+
+  /** True when something was found out that is not told yet. */
+  get hasNews(): boolean {
+    return !this.#news.isEmpty;
   }
 
   /** Have a worker drop a key or cancel its task; sent together, before any new task. */

@@ -131,7 +131,12 @@ export type SchedulerEvent =
       readonly scalars?: Float64Array;
     })
   | (EventBase & { readonly type: "worker-heartbeat"; readonly worker: WorkerAddress; readonly memoryBytes: number })
-  | (EventBase & { readonly type: "client-joined"; readonly client: ClientId })
+  | (EventBase & {
+      readonly type: "client-joined";
+      readonly client: ClientId;
+      /** It takes `tasks-in-memory`. Default: it does not, or what it said before. */
+      readonly isColumnar?: boolean;
+    })
   | (EventBase & { readonly type: "client-left"; readonly client: ClientId })
   /**
    * A symbolic graph; its tasks are never objects. Layers that are already known by name are shared.

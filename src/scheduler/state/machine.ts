@@ -84,6 +84,7 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
     settleAll(core);
     core.flushFrees();
   }
+  core.flushNews();
 }
 
 /** Apply what is recommended, and see how far the batches are. */
@@ -105,7 +106,7 @@ function applyEvent(core: Core, event: SchedulerEvent): void {
     case "worker-heartbeat":
       return heartbeat(core, event);
     case "client-joined":
-      return clientJoined(core, event.client);
+      return clientJoined(core, event.client, event.isColumnar);
     case "client-left":
       return clientLeft(core, event.client);
     case "submit-layers":

@@ -4,7 +4,7 @@
  */
 import { InvariantError, invariant, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
-import type { WireFailure } from "../../protocol/index.ts";
+import type { SchedulerToClient, WireFailure } from "../../protocol/index.ts";
 import { addHolder, endMoves, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
 import { rankLate } from "./batches.ts";
 import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
@@ -251,14 +251,30 @@ function becomeMemory(core: Core, slot: Slot): void {
       if (columns.missing[dependent] === 0) recommendReady(core, dependent);
     }
   }
-  if ((columns.wants[slot] as number) > 0)
-    core.report(slot, {
-      op: "key-in-memory",
-      key: core.keyOf(slot),
-      workers: addresses(core, slot),
-      ...(core.scalar === undefined ? {} : { scalar: [core.scalar] }),
-    });
+  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
+}
+
+/** Tell who wants it: by number whom that suits, if all there is to tell is which worker has it. */
+function tellMemory(core: Core, slot: Slot): void {
+  const batch = core.scalar === undefined ? core.batchOf(slot) : null;
+  const holder = core.columns.replicas.has(slot) ? undefined : core.workers.get(core.columns.holder[slot] as number); // a slot given out
+  // Workers that take no columns may have told the class of the result.
+  const isPlain = batch !== null && !batch.isKeyed && holder?.facts.isColumnar;
+  let message: SchedulerToClient | undefined;
+  for (const client of core.clients.values()) {
+    if (!client.wants.has(slot)) continue;
+    if (isPlain && client.isColumnar) core.tellByNumber(client.id, { batch, worker: holder }, slot);
+    else {
+      message ??= {
+        op: "key-in-memory",
+        key: core.keyOf(slot),
+        workers: addresses(core, slot),
+        ...(core.scalar === undefined ? {} : { scalar: [core.scalar] }),
+      };
+      core.sendClient(client.id, message);
+    }
+  }
 }
 
 /** Finished at its worker; the handler has noted the bytes and the holder is `columns.worker`. */

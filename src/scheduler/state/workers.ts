@@ -40,6 +40,8 @@ export interface WorkerState {
 export interface ClientState {
   readonly id: ClientId;
   readonly wants: Set<Slot>;
+  /** It takes news of many tasks in columns. */
+  isColumnar: boolean;
 }
 
 /** Tasks with the same language and restrictions. */

@@ -1,6 +1,7 @@
 /** S-C14: tasks of symbolic graphs go to columnar workers in columns, and come back in columns. */
 import { expect, test } from "vitest";
 import { blockwiseNode, type Graph, reduceNode, sourceNode } from "../../../src/graph/index.ts";
+import { checkCore } from "../../../src/scheduler/state/check.ts";
 import { ANYWHERE, type SchedulerInstruction, type TaskRun } from "../../../src/scheduler/state/index.ts";
 import { graphOf, sumCall } from "../../sim/random-graph.ts";
 import { Driver } from "./drive.ts";
@@ -146,4 +147,74 @@ test("S-C14: answers that are late, unknown or of unequal length change nothing;
   const other = order.worker === "w" ? "x" : "w";
   expect(said(other, 1, [0], [runId])).toMatchObject([{ type: "free-tasks", worker: other, submission: 1 }]);
   expect(said(order.worker, 1, [0], [runId])).toMatchObject([{ type: "run-tasks" }]);
+});
+
+/** `blocks` sources and their copies, all copies wanted. */
+function copies(blocks: number): Graph {
+  const chunks = [new Array<number>(blocks).fill(2)];
+  const source = sourceNode({ source: "s", dtype: "float32", chunks, scratchBytes: 0 });
+  return graphOf([blockwiseNode("copy", sumCall(1), [{ layer: source, axes: [0] }], chunks)]);
+}
+
+function finishRun(driver: Driver, worker: string, run: TaskRun): SchedulerInstruction[] {
+  return driver.feed({
+    type: "tasks-finished",
+    worker,
+    submission: run.submission,
+    tasks: run.tasks,
+    runIds: run.runIds,
+    nbytes: new Float64Array(run.tasks.length).fill(8),
+    seconds: new Float32Array(run.tasks.length).fill(1),
+  });
+}
+
+function told(instructions: readonly SchedulerInstruction[], client: string): unknown[] {
+  return instructions.flatMap((each) => (each.type === "send-client" && each.client === client ? [each.message] : []));
+}
+
+test("S-C25: who takes columns is told of blocks by number, others by key", () => {
+  const driver = new Driver({ sendAhead: 8 });
+  driver.worker("w", { isColumnar: true });
+  driver.feed({ type: "client-joined", client: "alice", isColumnar: true });
+  const graph = copies(3);
+  submit(driver, graph);
+  const [wanted] = graph.outputs;
+  const layer = graph.layer(wanted as number);
+  const keys = graph.wanted().flatMap((tasks) => tasks.map((task) => graph.key(task)));
+  driver.feed({ type: "client-joined", client: "bob" });
+  driver.feed({ type: "client-desires-keys", client: "bob", keys });
+  const [sources] = runs(driver.sent);
+  expect(told(driver.sent, "alice")).toEqual([]);
+  const [second] = runs(finishRun(driver, "w", sources?.run as TaskRun));
+  const answer = finishRun(driver, "w", second?.run as TaskRun);
+  expect(told(answer, "alice")).toEqual([
+    { op: "tasks-in-memory", layer: layer.name, grid: [3], blocks: Uint32Array.of(0, 1, 2), worker: "w" },
+  ]);
+  expect(told(answer, "bob")).toEqual(keys.map((key) => ({ op: "key-in-memory", key, workers: ["w"] })));
+  // What was lost is told by key.
+  driver.worker("v", { isColumnar: true });
+  const lost = told(driver.feed({ type: "worker-left", worker: "w", isExpected: false }), "alice");
+  expect(new Set(lost)).toEqual(new Set(keys.map((key) => ({ op: "lost-data", key }))));
+});
+
+test("S-I18: news that was left is found", () => {
+  const driver = new Driver({ sendAhead: 8 });
+  driver.worker("w", { isColumnar: true });
+  const graph = copies(1);
+  submit(driver, graph);
+  const slot = driver.core.find(graph.key(0)) as number;
+  const [batch, worker] = [driver.core.batchOf(slot), driver.core.workerAt.get("w")];
+  if (!batch || !worker) throw new Error("the graph and its worker are known");
+  driver.core.tellByNumber("alice", { batch, worker }, slot);
+  expect(() => checkCore(driver.core)).toThrow("S-I18");
+});
+
+test("S-C25: a worker that takes no columns may have told the class of a result, so its results are told by key", () => {
+  const driver = new Driver({ sendAhead: 8 });
+  driver.worker("w");
+  driver.feed({ type: "client-joined", client: "alice", isColumnar: true });
+  submit(driver, copies(2));
+  while (driver.orders.length > 0) for (const order of driver.orders.splice(0)) driver.answer(order, 8);
+  const ops = told(driver.sent, "alice").map((message) => (message as { readonly op: string }).op);
+  expect(ops).toEqual(["key-in-memory", "key-in-memory"]);
 });
