@@ -84,6 +84,8 @@ export async function submitCall<R>(
   fn: Submittable,
   { args, options }: { readonly args: readonly unknown[]; readonly options: SubmitOptions },
 ): Promise<Future<R>> {
+  if (!Array.isArray(args))
+    throw new ArgumentError("submit: give the arguments as one list, submit(fn, [a, b], options)");
   const keyFor = (token: string): KeyValue => options.key ?? `${functionName(fn)}-${token}`;
   const [future] = await submitAll<R>(caller, fn, { calls: [args], options, keyFor });
   return future as Future<R>; // one call, one future

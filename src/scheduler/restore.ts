@@ -239,7 +239,7 @@ export function readInventory(value: unknown): Inventory {
   return new Map(
     value.map((pair: unknown) => {
       const [key, nbytes] = Array.isArray(pair) ? pair : [];
-      if (typeof nbytes !== "number" || !(nbytes >= 0))
+      if (typeof nbytes !== "number" || !(nbytes >= 0 && nbytes <= Number.MAX_SAFE_INTEGER))
         throw new RemoteProtocolError("register-worker.extra.inventory: expected pairs of key and bytes");
       return [KEY.read(key, "register-worker.extra.inventory"), nbytes] as const;
     }),

@@ -63,6 +63,7 @@ test("mistakes are told before anything is sent", async () => {
   const mistakes: [Promise<unknown>, string][] = [
     [client.submit((n: number) => n, [1], { kwargs: { n: 1 } }), "argument"],
     [client.submit((n: number) => n, [() => 1]), "closure"],
+    [client.submit((n: number) => n, 1 as never), "argument"],
     [client.map((n: number) => n, [1, 2], { key: ["one"] }), "argument"],
     [client.map((n: number) => n, [1, 2], { batchSize: 0 }), "argument"],
     [client.scatter(1, { broadcast: 0 }), "argument"],

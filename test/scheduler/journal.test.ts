@@ -9,6 +9,7 @@ import type { ClientToScheduler } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { Journal } from "../../src/scheduler/journal.ts";
 import { JournalFile } from "../../src/scheduler/journal-file.ts";
+import { readInventory } from "../../src/scheduler/restore.ts";
 import { graphOf } from "../sim/random-graph.ts";
 import { FakeClient, FakeWorker, k } from "./fake-peers.ts";
 
@@ -229,3 +230,11 @@ describe("a scheduler that is started again", () => {
     expect((await FakeClient.join(kept.address, "bob", { dialect: false })).start.keepsJournal).toBeUndefined();
   });
 });
+
+test.each([Number.POSITIVE_INFINITY, Number.NaN, -1, 2 ** 60, "8"])(
+  "a worker that holds %s bytes is not believed",
+  (nbytes) => {
+    expect(() => readInventory([[k("x"), nbytes]])).toThrow(/pairs of key and bytes/);
+    expect(readInventory([[k("x"), 8]])).toEqual(new Map([[k("x"), 8]]));
+  },
+);
