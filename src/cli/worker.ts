@@ -113,6 +113,7 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
   const options = workerOptions(scheduler, flags);
   if (flags.nanny) return runWithNanny(flags, options);
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
+  logger.info(`waiting for ${options.scheduler}`);
   return runWorkerProcess({
     ...options,
     logger,
