@@ -1,6 +1,6 @@
 /** The loop around the policy, over a scheduler that says what the test wants: bounds, units of several workers, patience. */
 import { expect, test } from "vitest";
-import { silentLogger } from "../../src/base/index.ts";
+import { ArgumentError, silentLogger } from "../../src/base/index.ts";
 import { Adaptive, type Scalable } from "../../src/cluster/adaptive.ts";
 import { listen, serveRequests } from "../../src/comm/index.ts";
 
@@ -80,9 +80,17 @@ test("a cluster of jobs follows the target within its bounds, and lets whole job
   expect(asked.length).toBe(end);
 });
 
-test("a scheduler that does not answer is asked again", async () => {
-  const jobs = new Jobs("tcp://127.0.0.1:9", ["a"]);
+test("a scheduler that answers with an error is asked again", async () => {
+  let asked = 0;
+  const handlers = {
+    adaptive_target: () => {
+      if (++asked < 3) throw new ArgumentError("not now");
+      return 4;
+    },
+  };
+  await using listener = await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, handlers, silentLogger));
+  const jobs = new Jobs(listener.address, ["a"]);
   await using _adaptive = new Adaptive(jobs, { minimum: 1, interval: "10ms" });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(jobs.said).toEqual([]);
+  await expect.poll(() => jobs.said).toEqual(["up 2"]);
+  expect(asked).toBeGreaterThanOrEqual(3);
 });
