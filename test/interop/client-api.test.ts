@@ -346,6 +346,8 @@ class Case {
   async prioritising(): Promise<unknown> {
     const path = file();
     const only = { workers: ["alpha"], pure: false };
+    // A worker whose tasks have been short is sent several ahead of its thread; after these it is sent one.
+    for (let i = 0; i < 10; i++) await (await this.client.submit(rank, [file(), "w", 0.05], only)).result();
     const block = await this.client.submit(rank, [file(), "b", 0.6], only);
     await sleep(200);
     const later: Future[] = [];
