@@ -39,6 +39,9 @@ import type { Link } from "./link.ts";
 const FUTURE = new PyGlobal("distributed.client", "Future");
 const ARRAY = new PyGlobal("dask.array.core", "Array");
 
+/** Most blocks of a published array. */
+const BLOCKS_MAX = 2 ** 22;
+
 /** Options of `publishDataset`. */
 export interface PublishOptions {
   /** Name of the one value that is given; without it an object of values by name is. */
@@ -180,7 +183,9 @@ function arrayOfPy(node: PyCall, plain: (inner: PyValue) => unknown, { link, mak
   const [, name, chunks, dtype] = node.args;
   const sizes = plain(chunks ?? null);
   const isSizes =
-    Array.isArray(sizes) && sizes.every((axis) => Array.isArray(axis) && axis.every((n) => Number.isSafeInteger(n)));
+    Array.isArray(sizes) &&
+    sizes.every((axis) => Array.isArray(axis) && axis.every((n) => Number.isSafeInteger(n) && n >= 0)) &&
+    sizes.reduce((count: number, axis: readonly unknown[]) => count * axis.length, 1) <= BLOCKS_MAX;
   if (typeof name !== "string" || !isSizes || dtype === undefined)
     throw new RemoteProtocolError("a published array without name, chunks and dtype");
   // Checked just above.

@@ -63,7 +63,8 @@ export class TaskStream {
   hearColumns(worker: string, graph: Graph | undefined, { tasks, nbytes, seconds }: Omit<TasksFinished, "op">): void {
     if (!this.#isOn || graph === undefined) return;
     const stop = this.#wallSeconds();
-    for (const [k, task] of tasks.entries())
+    for (const [k, task] of tasks.entries()) {
+      if (task >= graph.taskCount) continue; // the machine says what it thinks of that
       this.note({
         key: graph.key(task),
         worker,
@@ -73,6 +74,7 @@ export class TaskStream {
         nbytes: nbytes[k] as number,
         typename: "numpy.ndarray",
       });
+    }
   }
 
   /** Add one record. */

@@ -1,7 +1,10 @@
 /** The client at a scheduler in this process: links, metadata, refusals that need no worker. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import "../../src/register.ts";
 import { silentLogger } from "../../src/base/index.ts";
 import { AsCompleted, Client, wait } from "../../src/client/index.ts";
+import { Rpc } from "../../src/comm/index.ts";
+import { PyCall, PyGlobal, PyTuple, serializePickle, writePickle } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 
 let scheduler: SchedulerServer;
@@ -77,4 +80,23 @@ test("mistakes are told before anything is sent", async () => {
   for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
   expect(await client.retireWorkers()).toEqual([]);
   expect(await client.map((n: number) => n, [])).toEqual([]);
+});
+
+test("a published array of more blocks than anybody has, or of blocks of no size, is not believed", async () => {
+  await using rpc = new Rpc();
+  const axis = new PyTuple(...new Array<number>(2100).fill(1));
+  const chunks = { many: new PyTuple(axis, axis), negative: new PyTuple(new PyTuple(-1)) };
+  for (const [name, sizes] of Object.entries(chunks)) {
+    const made = new PyCall(new PyGlobal("dask.array.core", "Array"), [new Map(), name, sizes, "float64"]);
+    const data = [serializePickle(writePickle(made))];
+    await rpc.call(scheduler.address, {
+      op: "publish_put",
+      names: [name],
+      keys: [[]],
+      data,
+      override: false,
+      uid: null,
+    });
+    await expect(client.getDataset(name)).rejects.toMatchObject({ code: "remote-protocol" });
+  }
 });

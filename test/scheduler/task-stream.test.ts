@@ -1,7 +1,8 @@
 /** The task stream: what is asked for by time, count and index. Expectations are those of distributed's `TaskStreamPlugin.collect`. */
 import { expect, test } from "vitest";
-import { keyOfValue } from "../../src/graph/index.ts";
+import { keyOfValue, sourceNode, valueOfKey } from "../../src/graph/index.ts";
 import { TaskStream } from "../../src/scheduler/task-stream.ts";
+import { graphOf } from "../sim/random-graph.ts";
 
 /** Records that end at second 1, 2, … */
 function filled(count: number): TaskStream {
@@ -48,4 +49,18 @@ test("the oldest go; an index stays what it was", () => {
   expect(kept.length).toBeLessThanOrEqual(125_000);
   expect(kept.at(-1)).toBe(130_000);
   expect(asked(stream, { start_index: 129_999 })).toEqual([130_000]);
+});
+
+test("ends in columns of tasks that the graph does not have are passed over", () => {
+  const stream = new TaskStream(() => 1);
+  stream.begin();
+  const graph = graphOf([sourceNode({ source: "x", dtype: "float64", chunks: [[2, 2]], scratchBytes: 0 })]);
+  stream.hearColumns("tcp://w", graph, {
+    submission: 1,
+    tasks: Uint32Array.of(1, 2, 4_000_000_000),
+    runIds: new Uint32Array(3),
+    nbytes: new Float64Array(3),
+    seconds: new Float32Array(3),
+  });
+  expect(stream.collect(new Map()).map(({ key }) => key)).toEqual([valueOfKey(graph.key(1))]);
 });
