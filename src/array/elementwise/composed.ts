@@ -48,6 +48,7 @@ export function logical(op: "and" | "or" | "xor"): Compose2 {
   return (b, x, y) => ({ node: b.binary(op, truth(b, x), truth(b, y)) });
 }
 
+/** True where the operand is zero, whatever its dtype. */
 export const logicalNotTerm: Compose1 = (b, x) => ({ node: b.unary("not", truth(b, x)) });
 
 /** The value itself. @throws {DTypeError} bool, as NumPy */
@@ -57,8 +58,10 @@ export const positiveTerm: Compose1 = (b, x) => {
   return { node: id };
 };
 
+/** Absolute value as a float: integers in the float that holds them. NumPy `fabs`. */
 export const fabsTerm: Compose1 = (b, x) => ({ node: b.unary("abs", floating(b, x, "fabs")) });
 
+/** Nearest integer as a float, halves to even. NumPy `rint`. */
 export const rintTerm: Compose1 = (b, x) => {
   const id = numeric(b, x, "rint");
   return { node: b.unary("round", b.cast(id, floatType(b.dtype(id)))) };
@@ -311,4 +314,5 @@ export function assignTerm(b: KernelBuilder, condition: Term, value: Term, rest:
   return whereTerm(b, { node: truth(b, condition) }, { node: given }, { node: base });
 }
 
+/** True where the value is not NaN or NaT. Xarray `notnull`. */
 export const notnullTerm: Compose1 = (b, x) => ({ node: b.unary("not", strong(b, unaryTerm(b, "isnan", x))) });
