@@ -47,7 +47,7 @@ describePeer("SlurmCluster", "slurm", () => {
     folder = mkdtempSync(join(tmpdir(), "rsdat-slurm-"));
     options = {
       cores: 1,
-      memory: "300MiB",
+      memory: "400MiB",
       walltime: "00:05:00",
       sharedTempDirectory: folder,
       logDirectory: join(folder, "logs"),

@@ -7,7 +7,7 @@ import { SlurmCluster } from "rsdat";
 const folder = process.env["TEST_FOLDER"] ?? ".";
 const cluster = await SlurmCluster.start({
   cores: 2,
-  memory: "300MiB",
+  memory: "400MiB",
   walltime: "00:05:00",
   deathTimeout: "10s",
   jobs: 3,
