@@ -55,7 +55,8 @@ class Sides implements AsyncDisposable {
   }
 
   async used(one: RuntimeRow): Promise<void> {
-    if (one !== KILLED_ROW) return;
+    // Killed workers are gone, and after a million blocks the others' heaps are not what they were.
+    if (one !== KILLED_ROW && one.n < 1_000_000) return;
     await this.#ours?.[Symbol.asyncDispose]();
     this.#ours = null;
   }
