@@ -324,13 +324,14 @@ export class SimWorker {
   }
 
   /**
-   * As the executor does: what was called off and still runs takes room that the scheduler counts as free. Nothing else
-   * holds a task back, so that a scheduler that counts wrong is seen.
+   * As the executor does: what was called off, and still runs or arrives, takes room that the scheduler counts as free. Nothing
+   * else holds a task back, so that a scheduler that counts wrong is seen.
    */
   #isCrowded({ need }: Run): boolean {
     const { tasks } = this.#machine.counts();
     const calledOff = (tasks.get("cancelled") ?? 0) + (tasks.get("resumed") ?? 0);
-    return calledOff > 0 && this.#running.size > 0 && this.liveBytes() + need > this.#budgetBytes;
+    const goesOn = this.#running.size > 0 || this.#incoming.size > 0;
+    return calledOff > 0 && goesOn && this.liveBytes() + need > this.#budgetBytes;
   }
 
   #startHeldBack(): void {
