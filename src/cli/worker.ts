@@ -113,13 +113,23 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
   const options = workerOptions(scheduler, flags);
   if (flags.nanny) return runWithNanny(flags, options);
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
-  logger.info(`waiting for ${options.scheduler}`);
-  return runWorkerProcess({
-    ...options,
-    logger,
-    onStart: (worker) => logger.info(`worker ${worker.name} at ${worker.address}, registered to ${options.scheduler}`),
-  });
+  const wait = setTimeout(() => logger.info(`waiting for ${options.scheduler}`), WAIT_SAID_MS);
+  try {
+    return await runWorkerProcess({
+      ...options,
+      logger,
+      onStart: (worker) => {
+        clearTimeout(wait);
+        logger.info(`worker ${worker.name} at ${worker.address}, registered to ${options.scheduler}`);
+      },
+    });
+  } finally {
+    clearTimeout(wait);
+  }
 }
+
+/** A scheduler that is there answers sooner; for whom a worker waits longer than this, it says. */
+const WAIT_SAID_MS = 3_000;
 
 /** Watch a process that runs the same command line without a nanny. */
 async function runWithNanny(flags: WorkerFlags, { memoryLimitBytes }: WorkerProcessOptions): Promise<number> {
