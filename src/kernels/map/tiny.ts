@@ -9,8 +9,8 @@ import { countRun } from "../wasm/runtime.ts";
 import { compileFrom, isNeverInterpreted } from "./engine.ts";
 import { type Program, prepareProgram } from "./interpret.ts";
 
-/** Elements up to which a map goes this way. */
-const TINY = 64;
+/** Elements up to which a map goes this way; of more, compiled code is sooner done once a process has seen many kernels. */
+const TINY = 16;
 
 type Cells = { [index: number]: number | bigint };
 
