@@ -344,3 +344,13 @@ describe("warnings", () => {
     expect(heard[0]).toMatch(/^CastWarning: astype from float32 to int16: NaN becomes 0/);
   });
 });
+
+test("functions that change nothing make no layer", () => {
+  const whole = namespace.arange(0, 6, { dtype: "uint16" });
+  const { abs, ceil, conj, floor, positive, real, round, trunc } = namespace;
+  for (const f of [abs, ceil, conj, floor, positive, real, round, trunc])
+    expect(f(whole).node, f.name).toBe(whole.node);
+  const broken = whole.astype("float32");
+  expect(floor(broken).node).not.toBe(broken.node);
+  expect(abs(whole.astype("int16")).node.layer).toMatchObject({ kind: "blockwise" });
+});

@@ -8,6 +8,7 @@ import {
   KernelBuilder,
   type LayerNode,
   literalNode,
+  type NodeId,
   rechunkNode,
   sameChunks,
 } from "../../graph/index.ts";
@@ -54,7 +55,8 @@ export function align(arrays: readonly LazyArray[]): Aligned {
 
 /**
  * One fused layer from operands: `build` gets a term per operand and gives the result's term.
- * Of arrays whose size is unknown the result is one, selected by the same mask.
+ * Of arrays whose size is unknown the result is one, selected by the same mask. Where `build` gives its only operand back
+ * unchanged, so does this.
  * @throws {UnknownShapeError} masks that differ, or an array with a size along the unknown axis
  */
 export function elementwise(
@@ -86,6 +88,8 @@ export function elementwise(
   });
   const root = strong(builder, build(builder, terms));
   const call = builder.build([root]);
+  const [only] = arrays;
+  if (only !== undefined && arrays.length === 1 && isInput(builder, root)) return only.node;
   if (arrays.length === 0) {
     // Only numbers: a 0-d array whose kernel has one literal input that it ignores.
     const node = literalNode("scalar", "bool", [], new Uint8Array(1));
@@ -94,6 +98,11 @@ export function elementwise(
   }
   const { chunks, inputs } = align(arrays);
   return blockwiseNode(label, call, inputs, chunks);
+}
+
+/** True where the result is the operand itself, as `floor` of integers is: lazy arrays do not change, so none is made. */
+function isInput(b: KernelBuilder, root: NodeId): boolean {
+  return b.node(root).op === "in";
 }
 
 function dtypesOf(operands: readonly Operand[]): DType[] {

@@ -314,7 +314,7 @@ export function unaryTerm(b: KernelBuilder, op: UnaryName, x: Term): Term {
     if (op === "round") return { node: b.unary("round", b.cast(id, "float16")) };
     if (op === "abs") return { node: id };
   }
-  if (exact && ROUNDING.has(op)) return { node: id };
+  if ((exact && ROUNDING.has(op)) || (kind === "u" && op === "abs")) return { node: id };
   return { node: b.unary(op, id) };
 }
 
