@@ -130,3 +130,23 @@ test("another input: nothing of the earlier run is used, and a line says so", as
   expect(readdirSync(folder).filter((name) => name.includes(".rsdat-"))).toEqual([]);
   await expectRight();
 });
+
+test("interrupted: one line says how far it is and how to go on", async () => {
+  {
+    await using running = start(process.execPath, [SCRIPT, input, out]);
+    await running.waitFor(/found 0/);
+    await expect.poll(recorded, { timeout: 30_000, interval: 1 }).toBeGreaterThan(20);
+    running.process.kill("SIGINT");
+    expect(await running.exit).toBe("SIGINT");
+    const lines = running
+      .output()
+      .split("\n")
+      .filter((line) => line.includes("interrupted"));
+    expect(lines).toHaveLength(1);
+    const [, written, all] = /interrupted, (\d+) of (\d+) objects .* run the same again/.exec(lines[0] ?? "") ?? [];
+    expect(Number(written)).toBeGreaterThan(20);
+    expect(Number(written)).toBeLessThanOrEqual(recorded());
+    expect(Number(all)).toBe(OBJECTS);
+  }
+  expect((await again()).resumed).toBeGreaterThan(20);
+});

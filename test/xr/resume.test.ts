@@ -1,10 +1,21 @@
 /** What a write that is resumed may take over: values under the same labels, and only those that nobody wrote since. */
-import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { arange } from "../../src/array/index.ts";
 import type { LazyWrite } from "../../src/array/store/write.ts";
+import { ioCounters } from "../../src/io/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { dataArray, openZarr } from "../../src/xr/index.ts";
 import { useInlineRunner } from "../run-inline.ts";
@@ -18,6 +29,8 @@ beforeEach(() => {
   out = join(root, `${n++}.zarr`);
   stop = join(root, "stop");
 });
+
+const bytesRead = (): number => ioCounters().bytesRead;
 
 interface Labels {
   readonly dim?: string;
@@ -98,4 +111,70 @@ test("objects of a store that others wrote since are written again, also where t
   expect(again.resumed).toBe(kept - 1);
   await again.compute();
   expect((await (await openZarr(out)).get("v").compute()).values.item(8)).toBe(8);
+});
+
+/** The store that a stopped write of `out` has left, and one of its objects. */
+function leftBehind(): { readonly stage: string; readonly object: string } {
+  const name = readdirSync(root).find((each) => each.startsWith(`.${basename(out)}.rsdat-`)) ?? "";
+  return { stage: join(root, name), object: join(root, name, "v", "c", "2") };
+}
+
+function damage(object: string): void {
+  const { atime, mtime } = statSync(object);
+  const bytes = readFileSync(object);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  writeFileSync(object, bytes);
+  utimesSync(object, atime, mtime); // what a failed disk, or a tool that keeps times, leaves: same name, size and time
+}
+
+test("an object with other bytes than were recorded is written again", async () => {
+  await stopped({});
+  const kept = (await write({})).resumed;
+  damage(leftBehind().object);
+  const again = await write({});
+  expect(again.resumed).toBe(kept - 1);
+  await again.compute();
+  expect((await (await openZarr(out)).get("v").compute()).values.item(8)).toBe(8);
+});
+
+test("only objects that a failing system may have lost are read again to be compared", async () => {
+  await stopped({});
+  const { stage, object } = leftBehind();
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  for (const name of readdirSync(join(stage, "v", "c"))) utimesSync(join(stage, "v", "c", name), hourAgo, hourAgo);
+  const readBy = async (): Promise<number> => {
+    const before = bytesRead();
+    await write({});
+    return bytesRead() - before;
+  };
+  const none = await readBy();
+  const recent = new Date(Date.now() - 1_000);
+  utimesSync(object, recent, recent);
+  expect((await readBy()) - none).toBe(statSync(object).size);
+});
+
+test.each(["opened", "written into"])(
+  "an account that a killed run left in a finished store goes when it is %s",
+  async (how) => {
+    const labelled = dataArray(arange(8, { dtype: "float64", chunks: 4 }), { dims: ["t"], name: "v" });
+    await labelled.toZarr(out, { resume: true });
+    expect(readdirSync(out).sort()).toEqual(["v", "zarr.json"]);
+    const [ended, running] = ["11111111", "22222222"].map((key) => join(out, ".rsdat", key)) as [string, string];
+    for (const at of [ended, running]) mkdirSync(at, { recursive: true });
+    writeFileSync(join(ended, "finished"), "");
+    writeFileSync(join(running, "1-00.ledger"), new Uint8Array(16));
+    if (how === "opened") await openZarr(out);
+    else await labelled.toZarr(out, { mode: "a" });
+    expect(readdirSync(join(out, ".rsdat"))).toEqual(["22222222"]); // of a run that may be under way
+  },
+);
+
+test("killed between the last object and its place: the account says that nothing remains, and is gone at the end", async () => {
+  await stopped({});
+  const [key = ""] = readdirSync(join(leftBehind().stage, ".rsdat"));
+  writeFileSync(join(leftBehind().stage, ".rsdat", key, "finished"), "");
+  const again = await write({});
+  expect(again.resumed).toBeGreaterThanOrEqual(7);
+  await again.compute();
+  expect(readdirSync(out).sort()).toEqual(["t", "v", "zarr.json"]);
 });

@@ -5,6 +5,7 @@
  * @module
  */
 export { decodeZarr, fetchZarr } from "./fetch.ts";
+export { abortZarr, finishZarr } from "./finish.ts";
 export type { LooseJson } from "./json.ts";
 export type { Attributes, CodecSpec } from "./model.ts";
 export type { OpenZarrOptions, ZarrArrayInfo, ZarrGroupInfo } from "./open.ts";
@@ -12,7 +13,7 @@ export { openZarrArray, openZarrGroup, readZarrArray } from "./open.ts";
 export { planZarrRead, readZarrSync } from "./read.ts";
 export type { ZarrTarget, ZarrWriteMode } from "./target.ts";
 export type { CreateZarrOptions, ZarrWrite } from "./write.ts";
-export { abortZarr, createZarr, finishZarr, planZarr } from "./write.ts";
+export { createZarr, planZarr } from "./write.ts";
 export type { ZarrArraySpec, ZarrStoreSpec } from "./write-metadata.ts";
 export { defaultCodecs } from "./write-metadata.ts";
 export type { WriteObjectOptions, WriteStats } from "./write-object.ts";

@@ -11,6 +11,7 @@ import { childNames } from "./children.ts";
 import { decodeZarr, fetchZarr } from "./fetch.ts";
 import { fillScalar } from "./fill.ts";
 import { isObject, type LooseObject, parseLooseJson } from "./json.ts";
+import { sweepLedgers } from "./ledger.ts";
 import { parseArrayV2, parseArrayV3, parseGroup } from "./metadata.ts";
 import { type ArrayModel, type Attributes, CHUNK_BYTES_MAX, METADATA_BYTES_MAX } from "./model.ts";
 import { planZarrRead, readZarrSync } from "./read.ts";
@@ -154,6 +155,7 @@ export async function openZarrGroup(url: string | URL, options: OpenZarrOptions 
   let found = await documentsAt(store, "", options.consolidated !== false);
   if (isEmpty(found) && root.protocol === "file:" && restoreFolder(root.href, REPLACED_WITHIN_MS))
     found = await documentsAt(store, "", options.consolidated !== false);
+  if (root.protocol === "file:") sweepLedgers(root.href);
   const nodes = consolidatedNodes(found, options);
   if (path.length > 0 && nodes === null) {
     const { group: _, ...rest } = options;

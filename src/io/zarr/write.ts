@@ -4,18 +4,25 @@ import {
   ChunkError,
   DTypeError,
   ExistsError,
-  MetadataError,
   NotFoundError,
   ShapeError,
   UnsupportedError,
 } from "../../base/index.ts";
 import { type ByteKernels, plainByteKernels } from "../codecs/index.ts";
 import type { SourceSpec } from "../source.ts";
-import { openStore, toUrl } from "../store/open-store.ts";
-import { isSyncStore, type SyncStore } from "../store/store.ts";
-import { type LooseObject, parseLooseJson, writeLooseJson } from "./json.ts";
-import { beginLedger, finishedObjects, hasLedger, ledgerAt, removeLedger } from "./ledger.ts";
-import { METADATA_BYTES_MAX } from "./model.ts";
+import { toUrl } from "../store/open-store.ts";
+import type { SyncStore } from "../store/store.ts";
+import { abortZarr, finishZarr, readJson, removeAll, writableStore, writeJson } from "./finish.ts";
+import { adviseWhenInterrupted } from "./interrupt.ts";
+import {
+  beginLedger,
+  finishedObjects,
+  hasLedger,
+  ledgerAt,
+  objectCount,
+  recordedObjects,
+  sweepLedgers,
+} from "./ledger.ts";
 import { infoOf, openZarrGroup, type ZarrArrayInfo } from "./open.ts";
 import {
   checkPlace,
@@ -23,8 +30,6 @@ import {
   isOwn,
   isTaken,
   makeStage,
-  publishFolder,
-  removeFolder,
   requireOwn,
   restoreFolder,
   stageUrl,
@@ -70,14 +75,6 @@ function folderHref(url: string | URL): string {
   return href.endsWith("/") ? href : `${href}/`;
 }
 
-function writableStore(url: string): SyncStore {
-  const store = openStore(url);
-  if (store.can.write && isSyncStore(store)) return store;
-  throw new UnsupportedError(`writing Zarr to ${new URL(url).protocol}// is not supported; write to a local path`, {
-    details: { url },
-  });
-}
-
 /**
  * Check the whole specification of a store and the place where it will be; nothing is written.
  *
@@ -103,7 +100,10 @@ export async function planZarr(
     array,
     document: arrayDocument(name, array),
   }));
-  if (href.startsWith("file:")) restoreFolder(href);
+  if (href.startsWith("file:")) {
+    restoreFolder(href);
+    sweepLedgers(href);
+  }
   const key = options.key?.slice(0, 8);
   if (options.resume && !href.startsWith("file:"))
     throw new UnsupportedError(`resume: ${href} is no local path; accounts of finished objects are kept in files`, {
@@ -116,9 +116,29 @@ export async function planZarr(
     });
   const kernels = options.kernels ?? plainByteKernels;
   const job: Job = { href, spec, mode, documents, kernels, key, resume: options.resume ?? false };
-  if (exists && (mode === "a" || mode === "r+")) return extendStore(store, job);
+  if (exists && (mode === "a" || mode === "r+")) return advised(await extendStore(store, job), job);
   await requireFree(store, job);
-  return newStore(store, job);
+  return advised(await newStore(store, job), job);
+}
+
+/** A write that can be resumed says how, when a signal ends it. */
+function advised(write: ZarrWrite, job: Job): ZarrWrite {
+  const { ledger, arrays } = write.target;
+  if (!ledger) return write;
+  const total = Object.values(writtenByTasks(job, arrays)).reduce((sum, source) => sum + objectCount(source), 0);
+  let leave = (): void => undefined;
+  return {
+    ...write,
+    begin: async () => {
+      await write.begin();
+      leave = adviseWhenInterrupted(
+        () =>
+          `${job.href}: interrupted, ${recordedObjects(ledger)} of ${total} objects are written and kept; run the same again, with resume: true, to go on`,
+      );
+    },
+    finish: () => write.finish().finally(() => leave()),
+    abandon: () => write.abandon().finally(() => leave()),
+  };
 }
 
 /** {@link planZarr}, begun: a failure later on is the caller's to clean up, by {@link abortZarr}. */
@@ -179,7 +199,7 @@ function writtenByTasks(job: Job, arrays: Readonly<Record<string, SourceSpec>>):
   return Object.fromEntries(Object.entries(arrays).filter(([name]) => names.has(name)));
 }
 
-function newStore(store: SyncStore, job: Job): ZarrWrite {
+async function newStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
   const { href, spec, mode, documents, key } = job;
   const isStaged = store.can.rename && href.startsWith("file:");
   const writeUrl = isStaged ? stageUrl(href, key) : href;
@@ -223,7 +243,7 @@ function newStore(store: SyncStore, job: Job): ZarrWrite {
   };
   return {
     target,
-    finished: isResumed ? finishedObjects(ledger, arrays) : NOTHING,
+    finished: isResumed ? await finishedObjects(ledger, arrays) : NOTHING,
     hasOther: job.resume && !isResumed && hasOtherStage(href, writeUrl),
     begin,
     finish: async () => {
@@ -237,21 +257,9 @@ function newStore(store: SyncStore, job: Job): ZarrWrite {
   };
 }
 
-async function removeAll(store: SyncStore): Promise<void> {
-  // Metadata first: a reader then finds nothing, never a mixture.
-  store.deleteSync("zarr.json");
-  const keys: string[] = [];
-  for await (const { key } of store.list("")) keys.push(key);
-  for (const key of keys) store.deleteSync(key);
-}
-
 function sourceAt(root: string, name: string, document: Readonly<Record<string, unknown>>): SourceSpec {
   const url = new URL(`${encodeURIComponent(name)}/`, root).href;
   return infoOf(modelOf(document, url), name, { url, version: null }).source;
-}
-
-function writeJson(store: SyncStore, key: string, document: unknown): void {
-  store.writeSync(key, [writeLooseJson(document)]);
 }
 
 interface NewArray {
@@ -319,7 +327,7 @@ async function extendStore(store: SyncStore, job: Job): Promise<ZarrWrite> {
   };
   return {
     target,
-    finished: isResumed ? finishedObjects(ledger, arrays) : NOTHING,
+    finished: isResumed ? await finishedObjects(ledger, arrays) : NOTHING,
     hasOther: false,
     begin,
     finish: () => finishZarr(target),
@@ -344,58 +352,4 @@ function checkSame(found: ZarrArrayInfo, wanted: ZarrArraySpec): void {
 
 async function isConsolidated(store: SyncStore): Promise<boolean> {
   return (readJson(store, "zarr.json")?.["consolidated_metadata"] ?? null) !== null;
-}
-
-function readJson(store: SyncStore, key: string): LooseObject | null {
-  const found = store.readSync(key, { maxBytes: METADATA_BYTES_MAX });
-  return found && parseLooseJson(found.bytes, `${store.url.href}${key}`);
-}
-
-/**
- * End a write: consolidated metadata last, then the new store takes its place.
- * @throws {ExistsError} mode `w-` and something has come there meanwhile
- * @throws {WriteError} the store refuses
- */
-export async function finishZarr(target: ZarrTarget): Promise<void> {
-  const store = writableStore(target.writeUrl);
-  if (target.consolidated && target.created.length > 0) consolidate(store, target);
-  if (target.writeUrl !== target.url) publishFolder(target.writeUrl, target.url, target.mode === "w");
-  // Last: a run that is killed before has lost nothing.
-  if (target.ledger) removeLedger(target.ledger.folder.replace(target.writeUrl, target.url));
-}
-
-/** Copy the arrays' documents into the group's; those that others consolidated before stay. */
-function consolidate(store: SyncStore, target: ZarrTarget): void {
-  const group = readJson(store, "zarr.json");
-  if (!group)
-    throw new MetadataError(
-      `${store.url.href}zarr.json has gone while the store was written`,
-      { details: { url: target.url } },
-      "zarr-metadata",
-    );
-  const inline = group["consolidated_metadata"] as { readonly metadata?: LooseObject } | null | undefined; // written by us, or read as such before
-  const members: Record<string, unknown> = { ...inline?.metadata };
-  for (const name of target.created) members[name] = readJson(store, `${name}/zarr.json`);
-  const attributes = (group["attributes"] ?? {}) as LooseObject; // an object: parsed when opened
-  writeJson(store, "zarr.json", groupDocument(attributes, members));
-}
-
-/** Give up a write: a new store vanishes, arrays that were added are removed; chunks of old arrays stay as written. */
-export async function abortZarr(target: ZarrTarget): Promise<void> {
-  if (target.writeUrl !== target.url) {
-    removeFolder(target.writeUrl);
-    return;
-  }
-  const store = writableStore(target.writeUrl);
-  if (target.ledger) removeLedger(target.ledger.folder);
-  if (target.isFresh) {
-    await removeAll(store);
-    return;
-  }
-  for (const name of target.created) {
-    const keys: string[] = [];
-    for await (const { key } of store.list(`${name}/`)) keys.push(key);
-    for (const key of keys) store.deleteSync(key);
-    if (target.url.startsWith("file:")) removeFolder(new URL(`${encodeURIComponent(name)}/`, target.url).href);
-  }
 }
