@@ -121,6 +121,8 @@ def on_cluster(work, limit, workers, timeout):
             futures = client.compute(work)
             results = [float(f.result(timeout=timeout)) for f in futures]
             outcome = {"results": results}
+        except TimeoutError:
+            outcome = {"error": f"did not end in {timeout:.0f} s"}
         except Exception as error:  # what ended it is the answer
             outcome = {"error": f"{type(error).__name__}: {str(error)[:200]}"}
         seconds = time.perf_counter() - started
