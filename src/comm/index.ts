@@ -19,6 +19,8 @@ export { getData } from "./get-data.ts";
 export { hostOfInterface } from "./interfaces.ts";
 export type { Listener, ListenOptions } from "./listen.ts";
 export { listen } from "./listen.ts";
+export type { OpenDoor } from "./open-door.ts";
+export { warnOfOpenDoor } from "./open-door.ts";
 export type { CallOptions, RpcOptions } from "./rpc.ts";
 export { Rpc } from "./rpc.ts";
 export type { Handler, Handlers } from "./serve.ts";

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { type Clock, type Logger, type Security, WriteError } from "../base/index.ts";
-import { type Handlers, type Listener, listen, Rpc, serveRequests } from "../comm/index.ts";
+import { type Handlers, type Listener, listen, Rpc, serveRequests, warnOfOpenDoor } from "../comm/index.ts";
 import {
   config,
   createLogger,
@@ -91,6 +91,8 @@ const PORT = 8786;
 const PYTHON_WAIT_MS = 300_000;
 const GATHER_MS = 10_000;
 const CLIENT_WAIT_MS = 60_000;
+/** What a scheduler without encryption lets anybody do. */
+const OPEN_TO_ALL = "read the data, submit tasks, run code on Python workers, and end the cluster";
 
 /**
  * Start a scheduler that clients and workers of Dask and of rsdat can connect to.
@@ -218,7 +220,7 @@ class Server implements SchedulerServer {
       await this.#end(undefined);
       throw error;
     }
-    if (scheme === "tcp" && !isLoopback(host)) this.#logger.warning(openDoor(this.address));
+    warnOfOpenDoor(this.#logger, { host, address: this.address, allows: OPEN_TO_ALL });
     this.#watchIdle();
     this.#logger.info(`scheduler at ${this.address}`);
     if (this.#http) this.#logger.info(`pages at http://${host}:${this.#http.port}`);
@@ -310,14 +312,6 @@ class Server implements SchedulerServer {
     );
     this.#idleTimer.unref();
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
-}
-
-function openDoor(address: string): string {
-  return `${address} is not encrypted: anybody who reaches this port can read the data, submit tasks, run code on Python workers, and end the cluster; set distributed.comm.tls and use --protocol tls, or listen on loopback`;
 }
 
 /** The first address of this machine that others can reach. */

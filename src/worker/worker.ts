@@ -20,6 +20,7 @@ import {
   Rpc,
   readStream,
   serveRequests,
+  warnOfOpenDoor,
 } from "../comm/index.ts";
 import {
   allottedCpus,
@@ -216,6 +217,9 @@ export class Worker implements AsyncDisposable {
           ...handshakeOf(options),
         },
       );
+      const code = options.allowInsecure ? ", run code here" : "";
+      const allows = `read and change the data of this worker${code}, and end it`;
+      warnOfOpenDoor(logger, { host, address: listener.address, allows });
       const worker = new Worker({ ...options, scheduler, logger }, comm, {
         address: options.contactAddress ?? listener.address,
         ending,
