@@ -168,24 +168,25 @@ class Loop {
     this.feed({ type: "client-joined", client: "bench" });
   }
 
-  feed(event: Bare): void {
+  feed(...events: Bare[]): void {
     const outbox: SchedulerInstruction[] = [];
+    const now = this.#now++;
     // The two fields that were left out are added here.
-    const whole = { ...event, now: this.#now++, stimulusId: "bench" } as SchedulerEvent;
+    const whole = events.map((event) => ({ ...event, now, stimulusId: "bench" }) as SchedulerEvent);
     const start = threadUs();
-    this.scheduler.handle(whole, outbox);
+    this.scheduler.handleAll(whole, outbox);
     this.handleUs += threadUs() - start;
     for (const instruction of outbox) if (instruction.type === "run-tasks") this.#runs.push(instruction);
   }
 
-  /** Answer what was sent; gives the number of its tasks. */
+  /** All workers answer what they were sent, in one turn; gives the number of tasks. */
   turn(): number {
     let tasks = 0;
-    const runs = this.#runs.splice(0);
-    for (const { worker, run } of runs) {
+    const events: Bare[] = [];
+    for (const { worker, run } of this.#runs.splice(0)) {
       const count = run.tasks.length;
       tasks += count;
-      this.feed({
+      events.push({
         type: "tasks-finished",
         worker,
         submission: run.submission,
@@ -195,6 +196,7 @@ class Loop {
         seconds: new Float32Array(count).fill(1e-5),
       });
     }
+    this.feed(...events);
     return tasks;
   }
 }

@@ -272,6 +272,8 @@ export interface StoryEntry {
 export interface SchedulerMachine {
   /** Apply one event; append instructions to `outbox`. Never throws for what a peer or task did. */
   handle(event: SchedulerEvent, outbox: SchedulerInstruction[]): void;
+  /** The same for what was heard in one turn: all of it is taken in, in order, before anything is sent to run. */
+  handleAll(events: readonly SchedulerEvent[], outbox: SchedulerInstruction[]): void;
   /** Throw InvariantError, with the story of the guilty task, if any invariant is broken. */
   check(): void;
   /** Recent transitions of these tasks, oldest first. */

@@ -51,6 +51,10 @@ export class Scheduler implements SchedulerMachine {
     handleEvent(this.#core, event, outbox);
   }
 
+  handleAll(events: readonly SchedulerEvent[], outbox: SchedulerInstruction[]): void {
+    handleEvents(this.#core, events, outbox);
+  }
+
   check(): void {
     checkCore(this.#core);
   }
@@ -65,6 +69,22 @@ export function handleEvent(core: Core, event: SchedulerEvent, outbox: Scheduler
   core.begin(event, outbox);
   applyEvent(core, event);
   settleDisturbed(core);
+  endTurn(core);
+}
+
+/** The events of one turn, in order. What became ready is given out once, after the last. */
+export function handleEvents(core: Core, events: readonly SchedulerEvent[], outbox: SchedulerInstruction[]): void {
+  for (const event of events) {
+    core.begin(event, outbox);
+    applyEvent(core, event);
+    settleDisturbed(core);
+    settle(core);
+  }
+  if (events.length > 0) endTurn(core);
+}
+
+/** What follows from what happened: bytes and places are given, and everybody is told. */
+function endTurn(core: Core): void {
   do {
     settleAll(core);
     openBatches(core);
