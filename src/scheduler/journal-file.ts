@@ -1,11 +1,15 @@
 /**
  * An append-only file of records. Each is `u32 length, u32 CRC-32 of the payload, payload`, little-endian, behind a first
- * line that names the format. A process that is killed leaves at most one torn record, at the end; it is cut off.
+ * line that names the format. A process that is killed leaves at most one torn record, at the end; it is cut off. Records are
+ * brought to the disk as fast as it takes them, while work goes on: a machine that loses its power loses the last moments.
  */
 import {
   closeSync,
   constants,
+  fdatasync,
+  fdatasyncSync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readSync,
@@ -13,32 +17,52 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { ConfigError, type Logger, type RsdatError, WriteError } from "../base/index.ts";
+import { lockJournal } from "./journal-lock.ts";
 
 const MAGIC = Buffer.from("rsdat-journal 1\n");
 const HEADER_BYTES = 8;
 /** Longest record; a longer length is damage. */
 const RECORD_BYTES_MAX = 2 ** 30;
 
-/** Records on disk. */
+/** Brings a file's data to the disk, and says when that is done, or why it is not. */
+export type Syncs = (fd: number, done: (error: Error | null) => void) => void;
+
+/** Records on disk, written by this process alone. */
 export class JournalFile {
   readonly path: string;
   readonly #logger: Logger;
-  #fd: number;
+  readonly #syncs: Syncs;
+  readonly #unlock: () => void;
+  #fd = -1;
   #bytes = 0;
+  /** The descriptor that is being brought to the disk; -1: none is. */
+  #syncing = -1;
+  /** Something was written since that began. */
+  #isStale = false;
+  #canSync = true;
 
   /**
    * Open or create the file, and cut off what a killed process left half-written.
    *
-   * @throws {ConfigError} the file is something else
+   * @param syncs how data are brought to the disk; by default `fdatasync`
+   * @throws {ConfigError} the file is something else, or (code `journal-locked`) another process writes it
    * @throws {WriteError} it cannot be opened for writing
    */
-  constructor(path: string, logger: Logger) {
+  constructor(path: string, logger: Logger, syncs: Syncs = fdatasync) {
     this.path = path;
     this.#logger = logger;
-    this.#fd = open(path, constants.O_RDWR | constants.O_CREAT);
-    this.#bytes = this.#recover();
+    this.#syncs = syncs;
+    this.#unlock = lockJournal(path);
+    try {
+      this.#fd = open(path, constants.O_RDWR | constants.O_CREAT);
+      this.#bytes = this.#recover();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Bytes of the file. */
@@ -49,6 +73,7 @@ export class JournalFile {
   /** Add one record; it has been handed to the system when this returns. @throws {WriteError} the disk is full, or worse */
   append(payload: Uint8Array): void {
     this.#bytes += writeRecord(this.#fd, this.path, { payload, at: this.#bytes });
+    this.#sync();
   }
 
   /** All records, oldest first. */
@@ -62,7 +87,7 @@ export class JournalFile {
     }
   }
 
-  /** Put other records in place of these, at once or not at all. @throws {WriteError} they cannot be written */
+  /** Put other records in place of these, at once or not at all; they are on disk when this returns. @throws {WriteError} they cannot be written */
   replace(records: Iterable<Uint8Array>): void {
     const partial = `${this.path}.new`;
     rmSync(partial, { force: true });
@@ -71,20 +96,54 @@ export class JournalFile {
     try {
       writeAll(fd, this.path, { bytes: MAGIC, at: 0 });
       for (const payload of records) bytes += writeRecord(fd, this.path, { payload, at: bytes });
+      bringToDisk(fd);
       renameSync(partial, this.path);
+      syncFolder(dirname(this.path));
     } catch (cause) {
       closeSync(fd);
       rmSync(partial, { force: true });
       throw cause instanceof WriteError ? cause : cannotWrite(this.path, cause);
     }
-    closeSync(this.#fd);
+    const old = this.#fd;
     this.#fd = fd;
     this.#bytes = bytes;
+    this.#isStale = false;
+    this.#leave(old);
   }
 
+  /** Give the file up; other schedulers may have it. */
   close(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = -1;
+    if (fd >= 0) this.#leave(fd);
+    this.#unlock();
+  }
+
+  /** Bring what was written to the disk; what is written while that goes on waits for the next time. */
+  #sync(): void {
+    this.#isStale = true;
+    if (this.#syncing >= 0 || !this.#canSync) return;
+    const fd = this.#fd;
+    this.#syncing = fd;
+    this.#isStale = false;
+    this.#syncs(fd, (error) => {
+      this.#syncing = -1;
+      if (fd !== this.#fd) closeSync(fd);
+      else if (error) this.#cannotSync(error);
+      if (this.#isStale && this.#fd >= 0) this.#sync();
+    });
+  }
+
+  #cannotSync(error: Error): void {
+    this.#canSync = false;
+    this.#logger.warning(
+      `journal ${this.path}: its disk does not say when data are safe (${error.message}); a machine that fails may lose them`,
+    );
+  }
+
+  /** Close a descriptor that is not used any more: at once, or when it is on disk. */
+  #leave(fd: number): void {
+    if (fd !== this.#syncing) closeSync(fd);
   }
 
   /** Length of the whole records; the rest is cut off with one warning. */
@@ -93,7 +152,6 @@ export class JournalFile {
     const magic = Buffer.alloc(Math.min(size, MAGIC.length));
     readSync(this.#fd, magic, 0, magic.length, 0);
     if (!MAGIC.subarray(0, magic.length).equals(magic)) {
-      this.close();
       throw new ConfigError(`journal ${this.path} is not a journal of a scheduler: it begins with other bytes`);
     }
     if (size < MAGIC.length) {
@@ -122,6 +180,31 @@ function open(path: string, flags: number): number {
     return openSync(path, flags, 0o600);
   } catch (cause) {
     throw cannotWrite(path, cause);
+  }
+}
+
+/** File systems that cannot say when data are safe say this. */
+const UNABLE: ReadonlySet<unknown> = new Set(["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
+
+function bringToDisk(fd: number): void {
+  try {
+    fdatasyncSync(fd);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && UNABLE.has(error.code))) throw error;
+  }
+}
+
+/** A new name is on disk when its folder is. */
+function syncFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Folders cannot be opened or brought to the disk everywhere; then the file is safe, its name a little later.
   }
 }
 

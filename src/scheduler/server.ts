@@ -99,10 +99,16 @@ const OPEN_TO_ALL = "read the data, submit tasks, run code on Python workers, an
  *
  * @throws {CommError} the port is taken
  * @throws {WriteError} the scheduler file cannot be written
+ * @throws {ConfigError} code `journal-locked`: another scheduler writes that journal
  */
 export async function startScheduler(options: SchedulerOptions = {}): Promise<SchedulerServer> {
   const server = new Server(options);
-  await server.start();
+  try {
+    await server.start();
+  } catch (error) {
+    await server.close(); // what it holds (its journal, a port) is free again
+    throw error;
+  }
   return server;
 }
 
@@ -212,14 +218,9 @@ class Server implements SchedulerServer {
         backlog: config.number("distributed.comm.socket-backlog") ?? undefined,
       },
     );
-    try {
-      if (httpPort !== null)
-        this.#http = await serveHttp(this.#context, { host, port: httpPort, prefix: this.#options.httpPrefix ?? "" });
-      if (schedulerFile !== null) this.#writeFile(schedulerFile);
-    } catch (error) {
-      await this.#end(undefined);
-      throw error;
-    }
+    if (httpPort !== null)
+      this.#http = await serveHttp(this.#context, { host, port: httpPort, prefix: this.#options.httpPrefix ?? "" });
+    if (schedulerFile !== null) this.#writeFile(schedulerFile);
     warnOfOpenDoor(this.#logger, { host, address: this.address, allows: OPEN_TO_ALL });
     this.#watchIdle();
     this.#logger.info(`scheduler at ${this.address}`);

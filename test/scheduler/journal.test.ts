@@ -1,6 +1,18 @@
 /** The journal: what is in the file, what is left of a torn one, and what a scheduler does with it. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRsdatError, type Logger, silentLogger } from "../../src/base/index.ts";
@@ -84,6 +96,82 @@ describe("the file", () => {
     const nowhere = join(folder, "no", "journal");
     expect(() => new JournalFile(nowhere, logger)).toThrow(expect.toSatisfy((e) => isRsdatError(e, "write")));
   });
+});
+
+/** The code and process that a refusal names. */
+function refusal(): { readonly code: string; readonly pid: unknown } | null {
+  try {
+    new JournalFile(path, logger).close();
+    return null;
+  } catch (error) {
+    if (!isRsdatError(error)) throw error;
+    return { code: error.code, pid: error.details["pid"] };
+  }
+}
+
+describe("S-J6: one process writes it", () => {
+  const lock = (): string => `${path}.lock`;
+
+  test("a second one is refused and told by whom; given back, it is free", () => {
+    const file = new JournalFile(path, logger);
+    expect(refusal()).toEqual({ code: "journal-locked", pid: process.pid });
+    file.close();
+    expect(existsSync(lock())).toBe(false);
+    expect(refusal()).toBe(null);
+    expect(readdirSync(folder)).toEqual(["journal"]);
+  });
+
+  test("the lock of a process that was killed is taken over, also when its id is somebody else's now", () => {
+    const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+    const held = (holder: object): void => writeFileSync(lock(), JSON.stringify({ host: hostname(), ...holder }));
+    held({ pid: dead, since: null });
+    expect(refusal()).toBe(null);
+    held({ pid: process.ppid, since: "another life 1" });
+    expect(refusal()).toBe(null);
+    held({ pid: process.ppid, since: null });
+    expect(refusal()).toEqual({ code: "journal-locked", pid: process.ppid });
+    writeFileSync(lock(), ""); // a machine lost its power while it was written
+    expect(refusal()).toBe(null);
+  });
+
+  test("of another machine nobody knows whether it lives: refused, with the way out", () => {
+    writeFileSync(lock(), JSON.stringify({ host: "elsewhere", pid: 7, since: "1 2" }));
+    expect(() => new JournalFile(path, logger)).toThrow(
+      `process 7 on elsewhere: two schedulers cannot share one; if it is gone, remove ${lock()}`,
+    );
+  });
+
+  test("a scheduler that cannot start gives it back", async () => {
+    await using first = await startScheduler({ port: 0, logger, journal: path });
+    await expect(startScheduler({ port: 0, logger, journal: path })).rejects.toMatchObject({ code: "journal-locked" });
+    const other = join(folder, "other");
+    await expect(startScheduler({ port: first.port, logger, journal: other })).rejects.toMatchObject({
+      name: "CommError",
+    });
+    expect(existsSync(`${other}.lock`)).toBe(false);
+  });
+});
+
+test("S-J7: brought to the disk one time after the other; a file that was replaced meanwhile is closed when it is there", () => {
+  const calls: { readonly fd: number; readonly done: (error: Error | null) => void }[] = [];
+  const file = new JournalFile(path, logger, (fd, done) => void calls.push({ fd, done }));
+  for (const text of ["a", "b", "c"]) file.append(Buffer.from(text));
+  expect(calls).toHaveLength(1);
+  calls[0]?.done(null);
+  expect(calls).toHaveLength(2); // b and c came while a was on its way
+  file.replace([Buffer.from("kept")]);
+  const old = calls[1]?.fd ?? -1;
+  expect(fstatSync(old).nlink).toBe(0); // open, without a name
+  calls[1]?.done(null);
+  expect(() => fstatSync(old)).toThrow("EBADF");
+  expect(calls).toHaveLength(2); // what replaced it was on disk before it had the name
+  file.append(Buffer.from("d"));
+  calls[2]?.done(new Error("EINVAL"));
+  file.append(Buffer.from("e"));
+  expect(calls).toHaveLength(3);
+  expect(warnings).toEqual([expect.stringContaining("a machine that fails may lose them")]);
+  file.close();
+  expect(read()).toEqual(["kept", "d", "e"]);
 });
 
 /** One block of 8 bytes for each key. */

@@ -157,7 +157,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the shell around its machine: listens, feeds the machine, sends; http",
     imports: ["base", "graph", "scheduler/state", "config", "protocol", "comm"],
     ambient: ["timers", "clock", "process"],
-    node: ["http", "fs", "os", "crypto", "zlib"],
+    node: ["http", "fs", "os", "path", "crypto", "zlib"],
   },
   {
     name: "worker/state",
