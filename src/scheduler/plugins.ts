@@ -9,9 +9,10 @@ import type { ConnectedWorker, Hub } from "./hub.ts";
 
 /** Time that a worker has to set a plugin up. */
 const SETUP_MS = 600_000;
-/** Plugins and files that one scheduler keeps for later workers, and bytes of one. */
+/** Plugins and files that one scheduler keeps for later workers, bytes of one, and of all together. */
 const PLUGINS_MAX = 1000;
 const PLUGIN_BYTES_MAX = 256 * 2 ** 20;
+const ALL_BYTES_MAX = 2 ** 30;
 
 /** Scheduler plugins of Python that mean nothing where there is no Python: modules for graphs that only Python reads. */
 const NEEDLESS: ReadonlySet<string> = new Set(["distributed.diagnostics.plugin.SchedulerUploadFile"]);
@@ -19,10 +20,13 @@ const NEEDLESS: ReadonlySet<string> = new Set(["distributed.diagnostics.plugin.S
 /** Plugins by name, for all workers of their kind. */
 export class Plugins {
   readonly #hub: Hub;
+  readonly #bytesMax: number;
   readonly #kept = new Map<string, Uint8Array>();
 
-  constructor(hub: Hub) {
+  /** @param bytesMax of all plugins that are kept */
+  constructor(hub: Hub, bytesMax: number = ALL_BYTES_MAX) {
     this.#hub = hub;
+    this.#bytesMax = bytesMax;
   }
 
   /** What a worker that joins has to set up. */
@@ -55,8 +59,17 @@ export class Plugins {
     if (request.get("idempotent") === true && this.#kept.has(name)) return new Map();
     if (this.#kept.size >= PLUGINS_MAX && !this.#kept.has(name))
       throw new ArgumentError(`plugin ${name}: ${PLUGINS_MAX} are registered already; unregister one`);
+    const others = this.#bytes() - (this.#kept.get(name)?.byteLength ?? 0);
+    if (others + plugin.byteLength > this.#bytesMax)
+      throw new ArgumentError(
+        `plugin ${name} has ${plugin.byteLength} bytes, those that are registered ${others}; at most ${this.#bytesMax} are kept: unregister one`,
+      );
     this.#kept.set(name, plugin);
     return this.#tell(!isNativePlugin(plugin), PLUGIN_ADD.ask({ plugin, name }));
+  }
+
+  #bytes(): number {
+    return this.#kept.values().reduce((sum, plugin) => sum + plugin.byteLength, 0);
   }
 
   async #unregister(name: string): Promise<unknown> {
