@@ -33,8 +33,16 @@ async function planScript(name: string, args: readonly string[]): Promise<void> 
     plans.push(plan);
     process.stdout.write(`${plans.length}. ${String(plan)}\n`);
   });
+  process.stderr.write(
+    "rsdat plan: nothing runs; the script sees zeros for results, and undefined for what was written\n",
+  );
   try {
     await import(pathToFileURL(script).href);
+  } catch (error) {
+    if (plans.length === 0) throw error;
+    // What was planned is worth knowing, also where the script cannot go on without real results.
+    process.stderr.write(`rsdat plan: the script stopped on its way, what follows is not planned: ${String(error)}\n`);
+    process.exitCode = 1;
   } finally {
     planOnly(null);
   }

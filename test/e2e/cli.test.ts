@@ -208,8 +208,10 @@ const sum = await a.add(1).sum().compute();
 console.log("SUM", sum.item(), process.argv[2]);
 const kept = await a.mapBlocks(() => { throw new Error("it ran"); }, { dtype: "float64" }).persist();
 console.log("KEPT", kept.shape);
-console.log("WROTE", await a.toZarr(${JSON.stringify(out)}));
+const wrote = await a.toZarr(${JSON.stringify(out)});
+console.log("WROTE", wrote);
 await SlurmCluster.start({ cores: 1, memory: "1GiB" }).catch((error) => console.log(error.message));
+if (process.argv[3] === "--stop") console.log(wrote.tasks);
 `,
   );
   await using planned = startRsdat(["plan", script, "--flag"]);
@@ -223,6 +225,13 @@ await SlurmCluster.start({ cores: 1, memory: "1GiB" }).catch((error) => console.
   expect(text).toMatch(/which submits no jobs/);
   expect(text).toMatch(/^in all: 3 runs, \d+ tasks, 0 B read in 0 requests, .* at the peak of one worker$/m);
   expect(existsSync(out)).toBe(false);
+  expect(text).toMatch(
+    /^rsdat plan: nothing runs; the script sees zeros for results, and undefined for what was written$/m,
+  );
+  await using stopped = startRsdat(["plan", script, "--flag", "--stop"]);
+  expect(await stopped.exit).toBe(1);
+  expect(stopped.output()).toMatch(/^rsdat plan: the script stopped on its way, .*TypeError.*tasks/m);
+  expect(stopped.output()).toMatch(/^in all: 3 runs, /m);
   await using missing = startRsdat(["plan", join(folder, "none.js")]);
   expect(await missing.exit).toBe(1);
   expect(missing.output()).toMatch(/^rsdat: .*no such script\n$/);
