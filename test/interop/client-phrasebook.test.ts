@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as rsdat from "rsdat";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arange, delayed } from "../../src/array/index.ts";
 import * as library from "../../src/client/index.ts";
@@ -24,6 +25,17 @@ interface Row {
 const ROWS: Row[] = TEXT.split("\n").flatMap((line): Row[] => {
   const found = /^\| `(.+?)` \| `(.+)` \|$/.exec(line);
   return found ? [{ python: found[1] as string, ours: found[2] as string }] : []; // matched
+});
+
+test("what the rows use, the guide imports, and rsdat has what it imports", () => {
+  const imported = TEXT.matchAll(/^import \{ (.+) \} from "rsdat";$/gm).flatMap(([, names = ""]) => names.split(", "));
+  const known = new Set(imported);
+  expect([...known].filter((name) => !(name in rsdat))).toEqual([]);
+  const used = Object.keys(rsdat).filter((name) =>
+    ROWS.some(({ ours }) => new RegExp(`(?<![.\\w"])${name}\\b(?!["\\w:])`).test(ours)),
+  );
+  expect(used).toContain("Lock");
+  expect(used.filter((name) => !known.has(name))).toEqual([]);
 });
 
 /** An outcome as both languages have it. */
