@@ -5,7 +5,6 @@
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arange, type ChunkedArray } from "../../src/array/index.ts";
 import { asCompleted, Client, type Future, futuresOf, wait } from "../../src/client/index.ts";
@@ -49,6 +48,12 @@ async function rank(path: string, word: string, seconds: number): Promise<string
   return word;
 }
 
+/** Says that it has begun, and holds its thread. */
+async function blocking(path: string, seconds: number): Promise<void> {
+  process.getBuiltinModule("node:fs").writeFileSync(path, "");
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}
+
 async function raised(call: () => unknown): Promise<boolean> {
   try {
     await call();
@@ -59,7 +64,7 @@ async function raised(call: () => unknown): Promise<boolean> {
 }
 
 async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
-  for (let k = 0; k < 200 && !(await isDone()); k++) await sleep(20);
+  await expect.poll(isDone, { timeout: 10_000, interval: 20 }).toBe(true);
 }
 
 /** A fresh file in the folder that all workers see. */
@@ -339,7 +344,9 @@ class Case {
       await this.holders(gpu),
       await raised(() => client.submit(add, [1], { allowOtherWorkers: true })),
     ];
-    await sleep(300);
+    // What follows them on both workers has ended: if these two ran, they would have, before.
+    for (const workers of [["alpha"], ["beta"]])
+      await (await client.submit(add, [1], { workers, pure, priority: -1 })).result();
     return [...out, nowhere.status, many.status];
   }
 
@@ -348,8 +355,9 @@ class Case {
     const only = { workers: ["alpha"], pure: false };
     // A worker whose tasks have been short is sent several ahead of its thread; after these it is sent one.
     for (let i = 0; i < 10; i++) await (await this.client.submit(rank, [file(), "w", 0.05], only)).result();
-    const block = await this.client.submit(rank, [file(), "b", 0.6], only);
-    await sleep(200);
+    const started = file();
+    const block = await this.client.submit(blocking, [started, 0.6], only);
+    await until(() => existsSync(started));
     const later: Future[] = [];
     for (const [word, priority] of [
       // A worker has one task ahead of its thread, whatever comes later: here the most urgent one.
@@ -462,7 +470,7 @@ class Case {
     const second = await this.client.submit(add, [1], { key: "held" });
     await wait(first);
     first.release();
-    await sleep(200);
+    await (await this.client.submit(add, [1], { pure: false })).result(); // behind the release, on the same stream
     const kept = await this.isHeld(second);
     second.release();
     await until(async () => !(await this.isHeld(second)));
