@@ -163,13 +163,23 @@ async function together<T>(
 ): Promise<T> {
   using _set = config.set(settings);
   await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
-  await using _worker = await Worker.start({
+  return await joined(scheduler, {}, () => look(scheduler));
+}
+
+/** A further worker, under settings; `look` is told its address. */
+async function joined<T>(
+  scheduler: SchedulerServer,
+  settings: Record<string, ConfigValue>,
+  look: (address: string) => Promise<T>,
+): Promise<T> {
+  using _set = config.set(settings);
+  await using worker = await Worker.start({
     scheduler: scheduler.address,
     nthreads: 1,
     memoryLimitBytes: 2 ** 29,
     logger: silentLogger,
   });
-  return await look(scheduler);
+  return await look(worker.address);
 }
 
 describe("in one process", () => {
@@ -183,11 +193,14 @@ describe("in one process", () => {
     await together({ ...settings, "distributed.worker.memory.pause": false }, async (scheduler) => {
       await expect.poll(() => status(scheduler)).toBe("running");
     });
-    // It does not look for an hour.
+    // It does not look for an hour; one that came later, and looks often, has paused meanwhile.
     const rare = { "distributed.worker.memory.monitor-interval": "1h", "distributed.worker.memory.pause": 1e-6 };
     await together(rare, async (scheduler) => {
       await expect.poll(() => status(scheduler)).toBe("running");
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await joined(scheduler, settings, async (second) => {
+        const both = (): unknown[] => scheduler.views.workers().map((each) => [each.facts.address, each.status]);
+        await expect.poll(both).toContainEqual([second, "paused"]);
+      });
       expect(status(scheduler)).toBe("running");
     });
     expect(ballast.length).toBe(400e6);
