@@ -5,6 +5,8 @@
 import { existsSync, globSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { config } from "../src/config/index.ts";
+import { allowHugePages } from "../src/kernels/index.ts";
 import { type Bench, type BenchRow, verdict } from "./contract.ts";
 
 const USAGE = "usage: npm run bench -- NAME [ROW…] [--quick] [--wide] [--cpu] [--json FILE] [--markdown FILE]";
@@ -86,6 +88,8 @@ if (name === undefined || !existsSync(join(import.meta.dirname, name, "index.ts"
   console.error(`${USAGE}\nbenches: ${names().join(" ") || "none"}`);
   process.exit(2);
 }
+// As everywhere: DASK_RSDAT__KERNELS__HUGE_PAGES=false measures without them.
+allowHugePages(config.boolean("rsdat.kernels.huge-pages") ?? true, (reason) => console.log(`small pages: ${reason}`));
 const { bench }: { bench: Bench } = await import(`./${name}/index.ts`);
 const said: string[] = [];
 const say = (line: string): void => {

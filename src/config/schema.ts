@@ -227,6 +227,11 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: false,
     about: "compute with 256-bit vectors where V8 can (experimental; a self-test decides)",
   },
+  "rsdat.kernels.huge-pages": {
+    kind: "boolean",
+    default: true,
+    about: "ask Linux for huge pages behind blocks, where it gives them on request only",
+  },
   "rsdat.log-level": {
     kind: "text",
     default: null,

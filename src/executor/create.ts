@@ -1,6 +1,6 @@
 /** Making executors. */
 import { type Logger, silentLogger } from "../base/index.ts";
-import { enableWide } from "../kernels/index.ts";
+import { allowHugePages, enableWide } from "../kernels/index.ts";
 import { ThreadedExecutor } from "./executor.ts";
 import type { Executor, ExecutorOptions } from "./types.ts";
 
@@ -9,7 +9,9 @@ import type { Executor, ExecutorOptions } from "./types.ts";
  * It holds the event loop only while tasks are under way.
  */
 export function createExecutor(options: ExecutorOptions): Executor {
-  if (options.wide) widenKernels(options.logger ?? silentLogger);
+  const logger = options.logger ?? silentLogger;
+  allowHugePages(options.hugePages ?? true, (reason) => logger.debug("blocks lie in small pages", { reason }));
+  if (options.wide) widenKernels(logger);
   return new ThreadedExecutor(options);
 }
 

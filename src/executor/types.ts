@@ -146,6 +146,8 @@ export interface ExecutorOptions {
   readonly heapBytes?: number;
   /** Kernels of this process are widened to 256 bits, if a self-test passes. Default false. */
   readonly wide?: boolean;
+  /** False: blocks lie in small pages, also where the system gives huge ones on request. Default true. */
+  readonly hugePages?: boolean;
   /** Told when the self-test failed. */
   readonly logger?: Logger;
 }

@@ -1,6 +1,6 @@
 /**
  * Room: kernels. Arithmetic on blocks: fused elementwise kernels, reductions, copies, halving; makes shared segments.
- * In: NDArray blocks and kernel calls. Out: NDArray blocks. Synchronous: no I/O, no clock, no randomness.
+ * In: NDArray blocks and kernel calls. Out: NDArray blocks. Synchronous: no I/O (one setting of the system is read), no clock, no randomness.
  * Imports: base, dtype, ndarray, geo; graph (expression types).
  * @module
  */
@@ -8,6 +8,7 @@
 export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBlock } from "./blocks.ts";
 export { copyStrided, fill } from "./copy.ts";
 export { fftTypes } from "./fft/fft.ts";
+export { allowHugePages, inHugePages } from "./huge-pages.ts";
 export type { AccessKind } from "./map/access.ts";
 export { compileKernel, type Support, supports } from "./map/engine.ts";
 export { interpretMap } from "./map/interpret.ts";

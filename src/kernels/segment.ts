@@ -1,5 +1,6 @@
 /** Shared memory segments: the arena's blocks lie in them, and kernels work on them in place. See kernels.md §4. */
 import { invariant, UnsupportedError } from "../base/index.ts";
+import { inHugePages } from "./huge-pages.ts";
 import { memoryKind } from "./wasm/encoder.ts";
 import { type WasmMemory, wasm } from "./wasm/webassembly.ts";
 
@@ -19,13 +20,13 @@ const memories = new WeakMap<ArrayBufferLike, WasmMemory>();
 
 /**
  * A new segment of `bytes` (rounded up to 64 KiB, at most 4 GiB); it never grows and costs no resident memory until
- * touched. Known as a segment in this thread; other threads call {@link adoptSegment} with its memory.
+ * touched, by huge pages where the system gives them ({@link inHugePages}). Known as a segment in this thread; other threads call {@link adoptSegment} with its memory.
  * @throws {UnsupportedError} code `segment`: the address space is exhausted (`ulimit -v`)
  */
 export function createSegment(bytes: number): Segment {
   if (single !== null) return singleSegment(bytes);
   const memory = reserve(bytes);
-  return { buffer: adoptSegment(memory), memory, start: 0 };
+  return { buffer: inHugePages(adoptSegment(memory)), memory, start: 0 };
 }
 
 function reserve(bytes: number): WasmMemory {
@@ -63,7 +64,7 @@ function singleSegment(bytes: number): Segment {
     throw new UnsupportedError("there is one segment where memory is not shared, and it is made", {}, "segment");
   const memory = reserve(reservedBytes + bytes);
   single = { reservedBytes, memory };
-  return { buffer: adoptSegment(memory), memory, start: reservedBytes };
+  return { buffer: inHugePages(adoptSegment(memory)), memory, start: reservedBytes };
 }
 
 /** The only memory of single mode; undefined in the usual mode. */

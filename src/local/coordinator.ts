@@ -109,7 +109,7 @@ export class Coordinator implements AsyncDisposable {
   ) {
     this.#options = options;
     this.#post = post;
-    const { threads, budgetBytes, spill, admission, wide = false } = options;
+    const { threads, budgetBytes, spill, admission, wide = false, hugePages = true } = options;
     const logger = createLogger("rsdat.local");
     this.#executor = createExecutor({
       threads,
@@ -117,6 +117,7 @@ export class Coordinator implements AsyncDisposable {
       ...(spill && admission ? { spill: { ...spill, order: () => this.#spillOrder() } } : {}),
       enforceBudget: admission,
       wide,
+      hugePages,
       logger,
     });
     this.#results = new Results(this.#executor);

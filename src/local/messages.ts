@@ -15,6 +15,8 @@ export interface CoordinatorOptions {
   readonly admission: boolean;
   /** Kernels are widened, if their self-test passes. */
   readonly wide?: boolean;
+  /** False: no huge pages behind blocks. */
+  readonly hugePages?: boolean;
 }
 
 /** A run to begin, for one caller or several. `id` is a caller's. */

@@ -223,8 +223,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
     const budgetBytes = budgetBytesWithin(limit, threads);
     const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     const spill = this.#options.spill === false ? null : spillSetting();
-    this.#settings = { threads, budgetBytes, spill, admission: this.#options.admission ?? true, wide };
+    this.#settings = { threads, budgetBytes, spill, admission: this.#options.admission ?? true, wide, hugePages };
     return this.#settings;
   }
 

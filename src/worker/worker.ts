@@ -186,6 +186,7 @@ export class Worker implements AsyncDisposable {
     const threads = options.nthreads ?? allottedCpus().value;
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     const order = new SpillOrder();
     const spill = options.executor ? null : spillSetting(options.localDirectory);
     const executor =
@@ -195,6 +196,7 @@ export class Worker implements AsyncDisposable {
         budgetBytes: budgetBytesWithin(limitBytes, threads),
         ...(spill ? { spill: { ...spill, order: () => order.blocks() } } : {}),
         wide,
+        hugePages,
         logger,
       });
     let comm: Comm | undefined;

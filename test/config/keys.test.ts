@@ -136,6 +136,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "distributed.admin.log-length": "below",
   "rsdat.io.max-block-bytes": "test/io",
   "rsdat.kernels.wide": "test/executor/wide.test.ts",
+  "rsdat.kernels.huge-pages": "test/kernels/huge-pages.test.ts",
   "rsdat.accounting": "test/report/accounting.test.ts",
 };
 

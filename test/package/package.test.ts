@@ -135,9 +135,10 @@ describe("the installed package", () => {
     expect(odd).toEqual([]);
   });
 
-  test("works without any install script", async () => {
+  test("works without any install script, and without optional packages", async () => {
     rmSync(modules, { recursive: true });
-    await inFolder("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund");
+    await inFolder("npm", "install", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund");
+    expect(existsSync(join(modules, "koffi"))).toBe(false);
     const out = await run(process.execPath, ["pipeline.js"], { cwd: folder, env: cleanEnv });
     expectMean(out);
   });

@@ -102,7 +102,8 @@ export const ROOMS: readonly Room[] = [
     imports: ["base", "dtype", "ndarray", "geo"],
     types: ["graph"],
     ambient: ["WebAssembly"],
-    node: ["v8"],
+    node: ["v8", "fs", "module"],
+    packages: ["koffi"],
   },
   {
     name: "protocol",
