@@ -62,7 +62,7 @@ export function addedBytes(core: Core, slot: Slot, worker: WorkerState): number 
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
     const dependency = scratch[i] as Slot; // i < count
-    if (!worker.has.has(dependency) && !worker.arriving.has(dependency) && isExtra(core, dependency))
+    if (!worker.has.has(dependency) && !core.arrivals.has(dependency, worker.index) && isExtra(core, dependency))
       bytes += core.columns.nbytes[dependency] as number;
   }
   return bytes;
@@ -82,23 +82,16 @@ export function reserve(core: Core, slot: Slot, worker: WorkerState): void {
 /** One more reason for a block to come to a worker. */
 function expect(core: Core, slot: Slot, worker: WorkerState): void {
   if (worker.has.has(slot)) return;
-  const arriving = worker.arriving.get(slot);
-  if (arriving !== undefined) worker.arriving.set(slot, arriving + 1);
-  else {
-    startArrival(core, slot, worker);
-    if (isExtra(core, slot)) worker.extraBytes += core.columns.nbytes[slot] as number; // a slot given out
-  }
+  if (!core.arrivals.add(slot, worker.index)) return;
+  worker.arriving++;
+  if (isExtra(core, slot)) worker.extraBytes += core.columns.nbytes[slot] as number; // a slot given out
 }
 
 /** One reason less. */
-function unexpect(core: Core, slot: Slot, worker: WorkerState): void {
-  const arriving = worker.arriving.get(slot);
-  if (arriving === undefined) return;
-  if (arriving > 1) worker.arriving.set(slot, arriving - 1);
-  else {
-    endArrival(core, slot, worker);
-    if (isExtra(core, slot)) worker.extraBytes -= core.columns.nbytes[slot] as number; // a slot given out
-  }
+export function unexpect(core: Core, slot: Slot, worker: WorkerState): void {
+  if (!core.arrivals.drop(slot, worker.index)) return;
+  worker.arriving--;
+  if (isExtra(core, slot)) worker.extraBytes -= core.columns.nbytes[slot] as number; // a slot given out
 }
 
 /** A copy of a block is sent for, because its holder is to go: its bytes count from now on. */
@@ -123,7 +116,7 @@ function endMove(core: Core, slot: Slot, worker: WorkerState): void {
 export function unreserve(core: Core, slot: Slot, worker: WorkerState): void {
   worker.extraBytes -= core.columns.reserved[slot] as number; // a slot given out
   core.columns.reserved[slot] = 0;
-  if (worker.arriving.size === 0) return;
+  if (worker.arriving === 0) return;
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
     unexpect(core, scratch[i] as Slot, worker); // i < count
@@ -219,15 +212,13 @@ function coverRanks(
 ): void {
   if (from >= to || !isPlanned(batch)) return;
   const { columns } = core;
-  for (const worker of core.workers.values()) {
-    for (const slots of [worker.has, worker.arriving.keys()]) {
-      for (const slot of slots) {
-        const rank = columns.rank[slot] as number; // a slot given out
-        if (columns.batch[slot] === batch.index && rank >= from && rank < to)
-          worker.extraBytes += sign * (columns.nbytes[slot] as number);
-      }
-    }
-  }
+  const add = (slot: Slot, worker: WorkerState | undefined): void => {
+    const rank = columns.rank[slot] as number; // a slot given out
+    if (worker && columns.batch[slot] === batch.index && rank >= from && rank < to)
+      worker.extraBytes += sign * (columns.nbytes[slot] as number);
+  };
+  for (const worker of core.workers.values()) for (const slot of worker.has) add(slot, worker);
+  if (core.arrivals.size > 0) for (const { slot, worker } of core.arrivals.pairs()) add(slot, core.workers.get(worker));
 }
 
 /** Count (1) or stop counting (-1) a block, as the head of its batch has moved over it. */
@@ -238,14 +229,16 @@ function cover(core: Core, slot: Slot, sign: 1 | -1): void {
 
 /** The same wherever the block is or will be. */
 function count(core: Core, slot: Slot, sign: 1 | -1): void {
-  const isArriving = core.arrivals.has(slot);
-  if ((core.columns.holder[slot] as number) < 0 && !isArriving) return; // a slot given out
-  const bytes = sign * (core.columns.nbytes[slot] as number);
-  for (const index of core.columns.holdersOf(slot)) {
-    const worker = core.workers.get(index);
-    if (worker) worker.extraBytes += bytes;
-  }
-  if (isArriving) for (const worker of core.workers.values()) if (worker.arriving.has(slot)) worker.extraBytes += bytes;
+  const bytes = sign * (core.columns.nbytes[slot] as number); // a slot given out
+  const first = core.columns.holder[slot] as number;
+  if (first >= 0 && !core.columns.replicas.has(slot)) addExtra(core, first, bytes);
+  else for (const index of core.columns.holdersOf(slot)) addExtra(core, index, bytes);
+  if (core.arrivals.size > 0) for (const index of core.arrivals.workersOf(slot)) addExtra(core, index, bytes);
+}
+
+function addExtra(core: Core, index: number, bytes: number): void {
+  const worker = core.workers.get(index);
+  if (worker) worker.extraBytes += bytes;
 }
 
 /** The size of a result became known. */
@@ -256,18 +249,17 @@ export function setBytes(core: Core, slot: Slot, nbytes: number): void {
   if (isExtra(core, slot)) count(core, slot, 1);
 }
 
-function startArrival(core: Core, slot: Slot, worker: WorkerState): void {
-  worker.arriving.set(slot, 1);
-  core.arrivals.set(slot, (core.arrivals.get(slot) ?? 0) + 1);
-}
-
 /** True when the worker was waiting for the block. */
 export function endArrival(core: Core, slot: Slot, worker: WorkerState): boolean {
-  if (!worker.arriving.delete(slot)) return false;
-  const left = (core.arrivals.get(slot) ?? 1) - 1;
-  if (left > 0) core.arrivals.set(slot, left);
-  else core.arrivals.delete(slot);
+  if (worker.arriving === 0 || !core.arrivals.delete(slot, worker.index)) return false;
+  worker.arriving--;
   return true;
+}
+
+/** The worker is gone: nothing comes to it. */
+export function endArrivals(core: Core, worker: WorkerState): void {
+  const gone = Array.from(core.arrivals.pairs()).filter((pair) => pair.worker === worker.index);
+  for (const { slot } of gone) endArrival(core, slot, worker);
 }
 
 function coverHead(core: Core, batch: LayerBatch): void {

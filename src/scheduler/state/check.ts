@@ -162,6 +162,7 @@ function checkBacklogs(core: Core): void {
 
 function checkWorkers(core: Core): void {
   let runs = 0;
+  const pairs = Array.from(core.arrivals.pairs());
   checkBacklogs(core);
   for (const worker of core.workers.values()) {
     const { facts } = worker;
@@ -171,7 +172,9 @@ function checkWorkers(core: Core): void {
       `S-I11: ${facts.address} has at most threads + ${worker.aheadMost} tasks`,
     );
     let extra = 0;
-    for (const slot of new Set([...worker.has, ...worker.arriving.keys()])) {
+    const arriving = pairs.flatMap((pair) => (pair.worker === worker.index ? [pair.slot] : []));
+    expectThat(arriving.length === worker.arriving, `S-I12: ${facts.address} counts the blocks under way to it`);
+    for (const slot of new Set([...worker.has, ...arriving])) {
       const batch = core.batchOf(slot);
       const isPrefix = batch?.state === "open" && (core.columns.rank[slot] as number) < batch.head;
       if (!isPrefix || batch?.taskClass.language === "js") extra += core.columns.nbytes[slot] as number;

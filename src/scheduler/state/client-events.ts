@@ -11,7 +11,8 @@ import type { ClientId, SchedulerEvent } from "./events.ts";
 import { addBatch, addData, addDependencies, addTask } from "./lifetime.ts";
 import { openPlan, reach, reachTask } from "./plan.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, RELEASED, WAITING } from "./states.ts";
-import { addresses, transition } from "./transitions.ts";
+import { addresses } from "./tell.ts";
+import { transition } from "./transitions.ts";
 import type { ClientState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;

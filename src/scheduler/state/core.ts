@@ -2,6 +2,7 @@
 import { invariant } from "../../base/index.ts";
 import { type ColumnScalar, type Key, showKey, type TaskId } from "../../graph/index.ts";
 import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../protocol/index.ts";
+import { Arrivals } from "./arrivals.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
@@ -61,8 +62,8 @@ export class Core {
   readonly emptied: Set<LayerBatch> = new Set();
   /** Attempts under way that were sent one by one. */
   readonly runs: Map<number, Slot> = new Map();
-  /** Blocks under way to workers, with the number of these. */
-  readonly arrivals: Map<Slot, number> = new Map();
+  /** Blocks under way to workers. */
+  readonly arrivals: Arrivals = new Arrivals();
   /** Tasks asked back from a busy worker, with the index of the idle one they are for. */
   readonly stolenFor: Map<Slot, number> = new Map();
   /** Sum of `leastBytes` of the open batches. */
@@ -117,6 +118,7 @@ export class Core {
       workerTtlMs: 300_000,
       inVainMs: 10_000,
       admission: true,
+      fused: true,
       ...config,
     };
   }
@@ -124,6 +126,7 @@ export class Core {
   begin(event: { readonly now: number; readonly stimulusId: string }, outbox: SchedulerInstruction[]): void {
     this.now = event.now;
     this.stimulusId = event.stimulusId;
+    this.story.begin(event.now, event.stimulusId);
     this.#outbox = outbox;
   }
 

@@ -253,6 +253,8 @@ export interface SchedulerConfig {
   readonly inVainMs?: number;
   /** False switches the byte budget off; only `rsdat/testing` does. */
   readonly admission?: boolean;
+  /** False: tasks of symbolic graphs are moved one by one as others are; only tests do. */
+  readonly fused?: boolean;
   /** Run spec of a native task, as it is to be sent. */
   readonly runSpecOf: (spec: TaskSpec) => RunSpec;
   /** An error of ours in the form in which failures travel. */

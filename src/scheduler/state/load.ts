@@ -20,21 +20,30 @@ export function timeTask(core: Core, worker: WorkerState, ms: number): void {
 
 /** Put a worker where its load and status say; a worker that turns idle goes to the end of the line. */
 export function refreshWorker(core: Core, worker: WorkerState): void {
-  const isRunning = worker.status === "running" && core.workers.has(worker.index);
+  const isRunning = worker.isHere && worker.status === "running";
   const load = isRunning ? loadOf(worker) : Number.POSITIVE_INFINITY;
   const { nthreads } = worker.facts;
-  member(core.idle, IDLE, worker, load < nthreads);
   worker.ahead = leastAhead(core, worker);
-  worker.aheadMost = Math.max(worker.aheadMost, worker.ahead);
-  member(core.roomy, ROOMY, worker, load >= nthreads && load < nthreads + worker.ahead);
+  if (worker.ahead > worker.aheadMost) worker.aheadMost = worker.ahead;
   const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - load));
   core.places += places - worker.places;
   worker.places = places;
-  member(core.backlogged, BACKLOGGED, worker, worker.backlog.length > 0);
-  member(core.served, SERVED, worker, worker.backlog.length > 0 && places > 0);
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
-  member(core.busy, BUSY, worker, isRunning && spare > 0 && isWorthIt);
+  const waits = worker.backlog.length > 0;
+  const memberOf =
+    (load < nthreads ? IDLE : 0) |
+    (load >= nthreads && load < nthreads + worker.ahead ? ROOMY : 0) |
+    (waits ? BACKLOGGED : 0) |
+    (waits && places > 0 ? SERVED : 0) |
+    (isRunning && spare > 0 && isWorthIt ? BUSY : 0);
+  if (memberOf === worker.memberOf) return;
+  member(core.idle, IDLE, worker, memberOf);
+  member(core.roomy, ROOMY, worker, memberOf);
+  member(core.backlogged, BACKLOGGED, worker, memberOf);
+  member(core.served, SERVED, worker, memberOf);
+  member(core.busy, BUSY, worker, memberOf);
+  worker.memberOf = memberOf;
 }
 
 /** What a saturation allows, exactly; without one what was found so far, or the least. */
@@ -53,9 +62,9 @@ const BACKLOGGED = 4;
 const SERVED = 8;
 const BUSY = 16;
 
-function member(set: Set<WorkerState>, bit: number, worker: WorkerState, isIn: boolean): void {
+function member(set: Set<WorkerState>, bit: number, worker: WorkerState, memberOf: number): void {
+  const isIn = (memberOf & bit) !== 0;
   if (((worker.memberOf & bit) !== 0) === isIn) return;
-  worker.memberOf ^= bit;
   if (isIn) set.add(worker);
   else set.delete(worker);
 }

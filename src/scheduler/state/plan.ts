@@ -7,6 +7,7 @@ import type { TaskId } from "../../graph/index.ts";
 import { dropPageIfDone, isPlanned, type LayerBatch, slotOf } from "./batches.ts";
 import { FLAG_NEXT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { begin, isFused } from "./fused.ts";
 import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED, WAITING } from "./states.ts";
 import { dropClaims, settle, transition } from "./transitions.ts";
 
@@ -60,7 +61,15 @@ export function openPlan(core: Core, batch: LayerBatch): void {
 export function planPiece(core: Core, batch: LayerBatch, most: number): number {
   const { walk } = batch;
   const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
-  for (let i = 0; i < count; i++) comeTo(core, batch, pieceTasks[i] as TaskId, pieceUsers[i] as number); // i < count
+  const canFuse = isFused(core, batch);
+  for (let i = 0; i < count; i++) {
+    const task = pieceTasks[i] as TaskId; // i < count
+    const slot = rankNext(core, batch, task);
+    const users = pieceUsers[i] as number;
+    core.columns.waiters[slot] = (core.columns.waiters[slot] as number) + users;
+    if (!canFuse || !begin(core, batch, slot)) comeTo(core, batch, slot);
+    if (users === 0 && !core.isNeeded(slot)) core.recommend(slot, RELEASED);
+  }
   if (walk.leastBytes > batch.leastBytes) {
     if (batch.state === "open") core.openLeastBytes += walk.leastBytes - batch.leastBytes;
     batch.leastBytes = walk.leastBytes;
@@ -69,12 +78,16 @@ export function planPiece(core: Core, batch: LayerBatch, most: number): number {
   return count;
 }
 
-function comeTo(core: Core, batch: LayerBatch, task: TaskId, users: number): void {
-  const { columns } = core;
-  const slot = slotOf(columns, batch, task);
-  columns.rank[slot] = batch.order.push(task);
+/** Give a task its rank; gives its slot. */
+function rankNext(core: Core, batch: LayerBatch, task: TaskId): Slot {
+  const slot = slotOf(core.columns, batch, task);
+  core.columns.rank[slot] = batch.order.push(task);
   batch.pageRanked[task >>> PAGE_BITS] = (batch.pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
-  columns.waiters[slot] = (columns.waiters[slot] as number) + users;
+  return slot;
+}
+
+function comeTo(core: Core, batch: LayerBatch, slot: Slot): void {
+  const { columns } = core;
   const state = columns.state[slot] as number;
   if (state !== FORGOTTEN) batch.early--;
   if (state === MEMORY || state === ERRED) dropClaims(core, slot);
@@ -83,7 +96,6 @@ function comeTo(core: Core, batch: LayerBatch, task: TaskId, users: number): voi
     columns.flags[slot] = (columns.flags[slot] as number) | FLAG_NEXT;
     transition(core, slot, WAITING);
   }
-  if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
 /** Come to all tasks of the batch: somebody asks about one, or builds on them. */

@@ -4,7 +4,7 @@ import { isAllIdle, roomOf, startMove } from "./admission.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress } from "./events.ts";
-import { addresses } from "./transitions.ts";
+import { addresses } from "./tell.ts";
 import { workersChanged } from "./worker-events.ts";
 import type { WorkerState } from "./workers.ts";
 

@@ -4,12 +4,13 @@
  */
 import { InvariantError, invariant, KilledWorkerError } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
-import type { SchedulerToClient, WireFailure } from "../../protocol/index.ts";
+import type { WireFailure } from "../../protocol/index.ts";
 import { addHolder, endMoves, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
 import { rankLate } from "./batches.ts";
 import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
+import { release } from "./fused.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -26,6 +27,7 @@ import {
   type TaskState,
   WAITING,
 } from "./states.ts";
+import { addresses, tellMemory } from "./tell.ts";
 import { useResources, type WorkerState } from "./workers.ts";
 
 /** Filled and read within one function; no cell calls another. */
@@ -47,6 +49,7 @@ export function settle(core: Core): void {
     const { recommended: slot, recommendedFrom: from, recommendedTo: to } = core;
     const state = core.columns.state[slot] as number; // a slot given out
     if (state !== from && (state === FORGOTTEN || !CELLS[state * STATES.length + to])) continue;
+    if (state === MEMORY && to === RELEASED && release(core, slot)) continue;
     transition(core, slot, to);
   }
 }
@@ -193,14 +196,6 @@ const NO_ANNOTATIONS: ReadonlyMap<unknown, unknown> = new Map();
 const NO_HOLDERS: Map<Key, WorkerAddress[]> = new Map();
 const NO_BYTES: Map<Key, number> = new Map();
 
-/** Addresses of the workers that hold a result. */
-export function addresses(core: Core, slot: Slot): WorkerAddress[] {
-  const first = core.columns.holder[slot] as number; // a slot given out
-  if (first < 0) return [];
-  if (!core.columns.replicas.has(slot)) return [(core.workers.get(first) as WorkerState).facts.address]; // holders are there (S-I6)
-  return core.columns.holdersOf(slot).flatMap((index) => core.workers.get(index)?.facts.address ?? []);
-}
-
 /** Take a task from the worker that has it; `columns.worker` still names it. */
 function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
   const { columns } = core;
@@ -253,28 +248,6 @@ function becomeMemory(core: Core, slot: Slot): void {
   }
   if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
-}
-
-/** Tell who wants it: by number whom that suits, if all there is to tell is which worker has it. */
-function tellMemory(core: Core, slot: Slot): void {
-  const batch = core.scalar === undefined ? core.batchOf(slot) : null;
-  const holder = core.columns.replicas.has(slot) ? undefined : core.workers.get(core.columns.holder[slot] as number); // a slot given out
-  // Workers that take no columns may have told the class of the result.
-  const isPlain = batch !== null && !batch.isKeyed && holder?.facts.isColumnar;
-  let message: SchedulerToClient | undefined;
-  for (const client of core.clients.values()) {
-    if (!client.wants.has(slot)) continue;
-    if (isPlain && client.isColumnar) core.tellByNumber(client.id, { batch, worker: holder }, slot);
-    else {
-      message ??= {
-        op: "key-in-memory",
-        key: core.keyOf(slot),
-        workers: addresses(core, slot),
-        ...(core.scalar === undefined ? {} : { scalar: [core.scalar] }),
-      };
-      core.sendClient(client.id, message);
-    }
-  }
 }
 
 /** Finished at its worker; the handler has noted the bytes and the holder is `columns.worker`. */

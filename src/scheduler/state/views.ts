@@ -7,7 +7,7 @@ import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
 import { nextUseOf } from "./spill.ts";
 import { FORGOTTEN, isActive, MEMORY, RELEASED, STATES, type TaskState } from "./states.ts";
-import { addresses } from "./transitions.ts";
+import { addresses } from "./tell.ts";
 import type { WorkerState } from "./workers.ts";
 
 /** One worker, seen from outside. */

@@ -2,15 +2,17 @@
 import { assertNever, KilledWorkerError, NoWorkersError } from "../../base/index.ts";
 import { type Key, scalarIn } from "../../graph/index.ts";
 import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToScheduler } from "../../protocol/index.ts";
-import { addHolder, endArrival, removeHolder, setBytes } from "./admission.ts";
+import { addHolder, endArrivals, removeHolder, setBytes } from "./admission.ts";
 import { disperse } from "./backlog.ts";
 import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
+import { finish, isFused } from "./fused.ts";
 import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
-import { addresses, transition } from "./transitions.ts";
+import { addresses } from "./tell.ts";
+import { transition } from "./transitions.ts";
 import { newWorker, type WorkerState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
@@ -55,10 +57,11 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
   const worker = core.workerAt.get(address);
   if (!worker) return;
   core.workers.delete(worker.index);
+  worker.isHere = false;
   core.workerAt.delete(address);
   if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers--;
   workersChanged(core, worker);
-  for (const slot of worker.arriving.keys()) endArrival(core, slot, worker);
+  if (worker.arriving > 0) endArrivals(core, worker);
   for (const slot of [...worker.processing]) reschedule(core, slot, worker, isExpected);
   for (const slot of [...worker.has]) {
     removeHolder(core, slot, worker);
@@ -183,6 +186,7 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
   const worker = core.workerAt.get(event.worker);
   if (worker) worker.lastSeenMs = core.now;
   if (!batch || !worker) return;
+  const canFuse = isFused(core, batch);
   for (let i = 0; i < count; i++) {
     const task = tasks[i] as number; // i < count
     if (task >= batch.count) continue;
@@ -196,10 +200,12 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
     setBytes(core, slot, bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0);
     const spent = seconds[i] as number;
     if (spent >= 0) timeTask(core, worker, spent * 1000);
-    core.scalar = scalarIn(event, i);
-    transition(core, slot, MEMORY);
+    core.scalar = event.kinds ? scalarIn(event, i) : undefined;
+    if (canFuse && core.scalar === undefined && core.columns.flags[slot] === 0) finish(core, worker, slot);
+    else transition(core, slot, MEMORY);
   }
   core.scalar = undefined;
+  if (canFuse) refreshWorker(core, worker);
 }
 
 function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {
@@ -221,7 +227,7 @@ function lateResult(core: Core, worker: WorkerState, key: Key): void {
 
 /** True when the worker has the task for another attempt, or its result. */
 function isTheirs(core: Core, worker: WorkerState, slot: Slot): boolean {
-  return core.columns.worker[slot] === worker.index || worker.has.has(slot) || worker.arriving.has(slot);
+  return core.columns.worker[slot] === worker.index || worker.has.has(slot) || core.arrivals.has(slot, worker.index);
 }
 
 function taskErred(core: Core, worker: WorkerState, message: TaskErred): void {

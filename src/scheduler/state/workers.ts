@@ -7,13 +7,15 @@ import { HeldSlots, SlotList } from "./slot-list.ts";
 export interface WorkerState {
   readonly index: number;
   readonly facts: WorkerFacts;
+  /** False: it has left. */
+  isHere: boolean;
   status: WorkerStatus;
   readonly processing: SlotList;
   /** Of `processing`: tasks that gave their thread back. */
   readonly longRunning: Set<Slot>;
   readonly has: HeldSlots;
-  /** Blocks that tasks sent here will fetch: how many of them need each. */
-  readonly arriving: Map<Slot, number>;
+  /** Blocks that tasks sent here will fetch. */
+  arriving: number;
   /** Bytes beyond the finished prefix of every open graph; see `admission.ts`. */
   extraBytes: number;
   readonly resourcesUsed: Map<string, number>;
@@ -62,11 +64,12 @@ export function newWorker(
   return {
     index,
     facts,
+    isHere: true,
     status: facts.status,
     processing: new SlotList(columns),
     longRunning: new Set(),
     has: new HeldSlots(columns),
-    arriving: new Map(),
+    arriving: 0,
     extraBytes: 0,
     resourcesUsed: new Map(),
     lastSeenMs: now,

@@ -1,0 +1,171 @@
+/**
+ * The life of tasks of a symbolic graph in loops over columns. It leads to the same state as the table of
+ * `transitions.ts`, which does it one move after another, for the tasks of which nothing is unusual; the others are left to
+ * the table.
+ */
+import type { TaskId } from "../../graph/index.ts";
+import { endArrival, removeHolder, unexpect } from "./admission.ts";
+import { type LayerBatch, retriesOf } from "./batches.ts";
+import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import type { Core } from "./core.ts";
+import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
+import { moveOf } from "./story.ts";
+import { tellMemory } from "./tell.ts";
+import type { WorkerState } from "./workers.ts";
+
+/** Filled and read within one function. */
+const inputs: TaskId[] = [];
+const users: TaskId[] = [];
+
+const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
+const RELEASED_WAITING = moveOf(RELEASED, WAITING);
+const WAITING_QUEUED = moveOf(WAITING, QUEUED);
+const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
+const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
+
+/** True when tasks of the batch can be moved here: all they have to do with is the batch's own, and nothing unusual is under way. */
+export function isFused(core: Core, batch: LayerBatch): boolean {
+  return (
+    core.config.fused &&
+    batch.aliases === null &&
+    batch.users === 0 &&
+    batch.state === "open" &&
+    core.moving.size === 0 &&
+    core.config.noWorkersTimeoutMs === null
+  );
+}
+
+/** Count a move that {@link Core.enter} would make. */
+function count(core: Core, from: number, to: number): void {
+  core.counts[from] = (core.counts[from] as number) - 1; // one per state
+  core.counts[to] = (core.counts[to] as number) + 1;
+  core.totals.transitions++;
+}
+
+/** Slot of a task of which something is known. */
+function slotAt(batch: LayerBatch, task: TaskId): Slot {
+  return (batch.pages[task >>> PAGE_BITS] as number) + (task & (PAGE - 1)); // a page that is there
+}
+
+/** A task is done: its claims end, and what waited for it alone is ready. Its worker is to be refreshed when all are. */
+export function finish(core: Core, worker: WorkerState, slot: Slot): void {
+  const { columns } = core;
+  const batch = core.batchOf(slot) as LayerBatch; // of tasks that are moved here
+  const task = columns.task[slot] as number; // a slot given out
+  const rank = columns.rank[slot] as number;
+  columns.worker[slot] = -1;
+  worker.processing.delete(slot);
+  worker.extraBytes -= columns.reserved[slot] as number;
+  columns.reserved[slot] = 0;
+  const isFetching = worker.arriving > 0;
+  const n = batch.edges.dependencies(task, inputs);
+  for (let i = 0; i < n; i++) {
+    const input = slotAt(batch, inputs[i] as TaskId); // i < n, and it has claimed it
+    if (isFetching) unexpect(core, input, worker);
+    const waiters = (columns.waiters[input] as number) - 1;
+    columns.waiters[input] = waiters;
+    if (waiters === 0 && columns.wants[input] === 0) core.recommend(input, RELEASED);
+  }
+  worker.has.add(slot);
+  columns.holder[slot] = worker.index;
+  if (worker.seeking.size > 0) worker.seeking.delete(slot);
+  // No finished prefix has it: it was active until now.
+  if (!isFetching || !endArrival(core, slot, worker)) worker.extraBytes += columns.nbytes[slot] as number;
+  columns.state[slot] = MEMORY;
+  columns.deaths[slot] = 0;
+  count(core, PROCESSING, MEMORY);
+  core.story.open(batch);
+  core.story.note(task, PROCESSING_MEMORY);
+  batch.activeRanks.delete(rank);
+  batch.order.settle(rank);
+  const isClaimed = (columns.waiters[slot] as number) > 0;
+  if (isClaimed) supply(core, batch, task);
+  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
+  else if (!isClaimed) core.recommend(slot, RELEASED);
+}
+
+/** Tasks that waited for this one miss an input less; those that miss none are ready. */
+function supply(core: Core, batch: LayerBatch, task: TaskId): void {
+  const { columns } = core;
+  const canRun = core.eligible(batch.taskClass).length > 0;
+  const n = batch.edges.dependents(task, users);
+  for (let i = 0; i < n; i++) {
+    const user = users[i] as TaskId; // i < n
+    const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
+    const slot = page + (user & (PAGE - 1));
+    if (page < 0 || columns.state[slot] !== WAITING) continue;
+    const missing = (columns.missing[slot] as number) - 1;
+    columns.missing[slot] = missing;
+    if (missing > 0) continue;
+    if (canRun) becomeReady(core, batch, slot);
+    else core.recommend(slot, NO_WORKER);
+  }
+}
+
+function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
+  core.columns.state[slot] = QUEUED;
+  count(core, WAITING, QUEUED);
+  core.story.note(core.columns.task[slot] as number, WAITING_QUEUED); // a slot given out
+  batch.queue.push(slot);
+}
+
+/** A result that nobody needs goes, and its task with it; false where the table has to see to it. */
+export function release(core: Core, slot: Slot): boolean {
+  const { columns } = core;
+  const batch = core.batchOf(slot);
+  if (batch === null || !isFused(core, batch) || core.isNeeded(slot)) return false;
+  const isPlain = columns.flags[slot] === 0 && columns.dependents[slot] === 0;
+  if (!isPlain || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
+  const worker = core.workers.get(columns.holder[slot] as number); // a slot given out
+  if (!worker) return false;
+  const task = columns.task[slot] as number;
+  removeHolder(core, slot, worker);
+  core.freeTask(worker, batch, task);
+  columns.state[slot] = FORGOTTEN;
+  count(core, MEMORY, FORGOTTEN);
+  core.story.open(batch);
+  core.story.note(task, MEMORY_FORGOTTEN);
+  columns.deaths[slot] = 0;
+  if (columns.retries[slot] !== batch.retries) columns.retries[slot] = retriesOf(batch.retries);
+  if (core.stolenFor.size > 0) core.stolenFor.delete(slot);
+  if (know(batch, task, -1) === 0) core.quietPages.push({ batch, task });
+  if (batch.live === 0) core.emptied.add(batch);
+  return true;
+}
+
+/** One more (1) or one less (-1) is known of the batch; gives how many are of the task's page. */
+function know(batch: LayerBatch, task: TaskId, sign: 1 | -1): number {
+  const page = task >>> PAGE_BITS;
+  const known = (batch.pageKnown[page] as number) + sign; // one per page
+  batch.pageKnown[page] = known;
+  batch.live += sign;
+  return known;
+}
+
+/** The order has come to a task, which is at its rank, and `users` others claim it; false where the table has to see to it. */
+export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
+  const { columns } = core;
+  const state = columns.state[slot] as number; // a slot given out
+  if (state !== FORGOTTEN && state !== RELEASED) return false;
+  const task = columns.task[slot] as number;
+  const n = batch.edges.dependencies(task, inputs);
+  let missing = 0;
+  for (let i = 0; i < n; i++) {
+    const input = columns.state[slotAt(batch, inputs[i] as TaskId)] as number; // i < n, and the order has come to it
+    if (input === MEMORY) continue;
+    if (!isActive(input)) return false;
+    missing++;
+  }
+  if (state === RELEASED) batch.early--;
+  else know(batch, task, 1);
+  columns.state[slot] = WAITING;
+  columns.missing[slot] = missing;
+  count(core, state, WAITING);
+  core.story.open(batch);
+  core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
+  batch.activeRanks.add(columns.rank[slot] as number);
+  if (missing > 0) return true;
+  if (core.eligible(batch.taskClass).length > 0) becomeReady(core, batch, slot);
+  else core.recommend(slot, NO_WORKER);
+  return true;
+}
