@@ -11,23 +11,9 @@ import { type DType, itemsize } from "../dtype/index.ts";
 import type { Graph, Key } from "../graph/index.ts";
 import { copyStrided, createSegment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
-import { Arena } from "./arena.ts";
+import { Arena, type Place } from "./arena.ts";
 import { fetchReads } from "./fetch.ts";
-import { pinInputs, placeArrays } from "./inputs.ts";
-import {
-  CANCELLED,
-  callsFunction,
-  type Hold,
-  isArray,
-  isBlock,
-  type Job,
-  largest,
-  type Needs,
-  NOT_RUN,
-  needsOf,
-  packJob,
-  valueOutcome,
-} from "./job.ts";
+import { CANCELLED, callsFunction, type Hold, isBlock, type Job, NOT_RUN, packJob, valueOutcome } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { Lane, type LaneTask } from "./lane.ts";
 import { writeMessage } from "./message.ts";
@@ -36,6 +22,7 @@ import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import { type Program, Programs, type Trust } from "./programs.ts";
 import { Reaper } from "./reaper.ts";
+import { type Reservation, reserve } from "./reserve.ts";
 import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
@@ -57,6 +44,7 @@ export class ThreadedExecutor implements Executor {
   readonly #pool: ThreadPool;
   readonly #kernels: KernelShare;
   readonly #lane: Lane;
+  readonly #reservation: Reservation;
   readonly #reaper: Reaper;
   /** Jobs by slot, free slots, jobs that wait for a slot or a gap in the arena. */
   readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
@@ -83,7 +71,8 @@ export class ThreadedExecutor implements Executor {
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  constructor({ threads, budgetBytes, enforceBudget = true, heapBytes = HEAP_BYTES, spill }: ExecutorOptions) {
+  constructor(options: ExecutorOptions) {
+    const { threads, budgetBytes, enforceBudget = true, heapBytes = HEAP_BYTES, spill, onSegment } = options;
     invariant(Number.isInteger(threads) && threads >= 1, `an executor of ${threads} threads`);
     this.threads = threads;
     this.budgetBytes = budgetBytes;
@@ -93,7 +82,10 @@ export class ThreadedExecutor implements Executor {
     this.#arena = new Arena({
       budgetBytes,
       enforceBudget,
-      onSegment: (id, { memory }) => tell({ type: "segment", id, memory }),
+      onSegment: (id, { memory, buffer }) => {
+        tell({ type: "segment", id, memory });
+        onSegment?.(id, buffer);
+      },
     });
     this.#spill = spill && spill.limitBytes > 0 ? new Spill(this.#arena, spill, () => this.#pumpSoon()) : null;
     this.spillBytes = this.#spill ? (spill?.limitBytes ?? 0) : 0;
@@ -112,6 +104,14 @@ export class ThreadedExecutor implements Executor {
       onPost: (post) => this.#posts.set(post.slot, post),
       onDeath: (slot, error, isLast) => this.#onDeath(slot, error, isLast),
     });
+    this.#reservation = {
+      arena: this.#arena,
+      spill: this.#spill,
+      freeSlots: this.#freeSlots,
+      isHolding: () => this.#isHolding,
+      putIfRoom: (block) => this.putIfRoom(block),
+      free: (block) => this.#free(block),
+    };
     this.#reaper = new Reaper({ ring: this.#ring, threads, kill: (thread) => this.#pool.kill(thread) });
     this.#lane = new Lane({
       arena: this.#arena,
@@ -168,6 +168,10 @@ export class ThreadedExecutor implements Executor {
 
   view(handle: BlockHandle): NDArray {
     return this.#arena.view(handle);
+  }
+
+  place(handle: BlockHandle): Place {
+    return this.#arena.place(handle);
   }
 
   isResident(handle: BlockHandle): boolean {
@@ -238,7 +242,7 @@ export class ThreadedExecutor implements Executor {
 
   open(graph: Graph, trust: Trust, signal: AbortSignal | null = null): Programs {
     const programs = new Programs(graph, trust, signal);
-    const onAbort = (): void => this.#lane.cancel((job) => job.programs === programs);
+    const onAbort = (): void => void this.#lane.cancel((task) => task.programs === programs);
     signal?.addEventListener("abort", onAbort, { once: true });
     return programs;
   }
@@ -248,13 +252,20 @@ export class ThreadedExecutor implements Executor {
     this.#lane.cancel(({ programs, task }) => programs.graph.key(task) === key);
   }
 
+  cancel(task: LaneTask): void {
+    if (this.#lane.cancel((each) => each === task)) return;
+    const key = task.programs.graph.key(task.task);
+    for (const job of [...this.#waiting, ...this.#jobs]) if (job?.task.key === key) this.#cancel(job);
+  }
+
   close(programs: Programs): void {
     this.#lane.close(programs);
   }
 
   submitOf(task: LaneTask): void {
     invariant(!this.#isClosed, "the executor is closed");
-    const { programs, inputs, done } = task;
+    const { programs, inputs } = task;
+    const done = (outcome: TaskOutcome): void => task.done(outcome);
     let program: Program;
     try {
       program = programs.of(task.task);
@@ -300,7 +311,7 @@ export class ThreadedExecutor implements Executor {
     for (let job = this.#waiting[0]; job !== undefined && !this.#isClosed; job = this.#waiting[0]) {
       try {
         if (this.#dead) throw errorFromRecord(this.#dead);
-        job.hold = this.#reserve(job);
+        job.hold = reserve(job, this.#reservation);
       } catch (error) {
         this.#waiting.shift();
         this.#fail(job, error);
@@ -312,72 +323,6 @@ export class ThreadedExecutor implements Executor {
       if (job.hold.fetched === null) this.#launch(job, job.hold);
       else void this.#prefetch(job, job.hold, job.hold.fetched);
     }
-  }
-
-  /** All that a task needs, or null if something that is under way has to end first. */
-  #reserve(job: Job): Hold | null {
-    const { task } = job;
-    const slot = this.#freeSlots.at(-1);
-    if (slot === undefined) return null;
-    const { spec, reads, wanted, workBytes, bytes } = needsOf(task);
-    if (!this.#makeReady(job, bytes)) return null;
-    // Inputs may slide together while the result's place is sought.
-    for (const input of job.pinned) this.#arena.unpin(input);
-    const blocks = this.#allocateAll(wanted, largest(job.inputs));
-    for (const input of job.pinned) this.#arena.pin(input);
-    if (blocks === null) {
-      invariant(this.#isHolding, `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
-      return null;
-    }
-    this.#freeSlots.pop();
-    const [output, ...rest] = blocks as [BlockHandle, ...BlockHandle[]]; // one per wanted
-    const work = workBytes > 0 ? (rest.shift() ?? null) : null;
-    return { slot, spec, output, work, reads, fetched: rest[0] ?? null, message: null };
-  }
-
-  /**
-   * True when all inputs are in memory, where they stay, and `bytes` are free beside them; false: ask again later.
-   * @throws {MemoryBudgetError} it cannot become so
-   */
-  #makeReady(job: Job, bytes: number): boolean {
-    if (this.#spill) {
-      placeArrays(job, this.#spill, this);
-      const absent = pinInputs(job, this.#arena, this.#spill);
-      if (absent.length > 0 || !this.#arena.hasRoom(bytes)) this.#spill.want(absent, bytes);
-    }
-    const isPlaced = !this.#spill || !job.inputs.some(isArray);
-    const isReady = isPlaced && pinInputs(job, this.#arena, this.#spill).length === 0 && this.#arena.hasRoom(bytes);
-    if (isReady || !this.#spill || this.#spill.isMoving || this.#isHolding)
-      // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
-      return isReady || (!this.#spill && !this.#isHolding);
-    throw this.#spill.error(bytes);
-  }
-
-  #allocateAll(wanted: Needs["wanted"], near: BlockHandle | undefined): BlockHandle[] | null {
-    const blocks: BlockHandle[] = [];
-    const undo = (): void => {
-      for (const block of blocks) this.#drop(block);
-    };
-    try {
-      for (const [dtype, shape] of wanted) {
-        const block = this.#arena.allocate(dtype, shape, near);
-        if (block === null) {
-          undo();
-          return null;
-        }
-        this.#arena.pin(block);
-        blocks.push(block);
-      }
-      return blocks;
-    } catch (error) {
-      undo();
-      throw error;
-    }
-  }
-
-  #drop(block: BlockHandle): void {
-    this.#arena.unpin(block);
-    this.#free(block);
   }
 
   async #prefetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
@@ -559,7 +504,11 @@ export class ThreadedExecutor implements Executor {
     pinned.clear();
     for (const input of inputs) if (isBlock(input)) this.#free(input);
     if (hold) {
-      for (const block of [hold.output, hold.work, hold.fetched]) if (block) this.#drop(block);
+      for (const block of [hold.output, hold.work, hold.fetched]) {
+        if (!block) continue;
+        this.#arena.unpin(block);
+        this.#free(block);
+      }
       if (hold.message) {
         this.#messages.free(hold.message);
         this.#inRing--;

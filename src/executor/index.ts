@@ -4,6 +4,7 @@
  * Imports: base, dtype, ndarray, kernels, graph, io.
  * @module
  */
+export type { Place } from "./arena.ts";
 export { createExecutor } from "./create.ts";
 export type { LaneTask } from "./lane.ts";
 export type { Programs } from "./programs.ts";

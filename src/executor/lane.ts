@@ -24,7 +24,8 @@ export interface LaneTask {
 }
 
 /** A task that is in the ring. */
-interface LaneJob extends LaneTask {
+interface LaneJob {
+  readonly task: LaneTask;
   /** All of them blocks. */
   readonly inputs: readonly BlockHandle[];
   readonly output: BlockHandle;
@@ -61,7 +62,7 @@ export class Lane {
   }
 
   job(slot: number): LaneTask | null {
-    return this.#jobs[slot] ?? null;
+    return this.#jobs[slot]?.task ?? null;
   }
 
   /** Put a task into the ring; false where it has to go the usual way. Inputs are kept until it has ended. */
@@ -87,7 +88,7 @@ export class Lane {
     arena.pin(output);
     if (work) arena.pin(work);
     freeSlots.pop();
-    this.#jobs[slot] = { programs: task.programs, task: task.task, done: task.done, inputs, output, work };
+    this.#jobs[slot] = { task, inputs, output, work };
     this.count++;
     task.programs.underWay++;
     writeRecord(
@@ -116,9 +117,10 @@ export class Lane {
     arena.unpin(job.output);
     ring.clear(slot);
     freeSlots.push(slot);
-    job.programs.underWay--;
-    this.#sweep(job.programs);
-    return { task: job, output: job.output };
+    const { programs } = job.task;
+    programs.underWay--;
+    if (programs.isClosed) this.#sweep(programs);
+    return job;
   }
 
   /** Slots of all jobs. */
@@ -126,15 +128,22 @@ export class Lane {
     return this.#jobs.flatMap((job, slot) => (job ? [slot] : []));
   }
 
-  /** What is in the ring ends before it starts, as far as it has not; a function that does not end is ended. */
-  cancel(isMeant: (job: LaneTask) => boolean): void {
+  /**
+   * What is in the ring ends before it starts, as far as it has not; a function that does not end is ended. True when
+   * anything was meant.
+   */
+  cancel(isMeant: (task: LaneTask) => boolean): boolean {
     const { ring, reaper } = this.#options;
+    let isAny = false;
     this.#jobs.forEach((job, slot) => {
-      if (!job || !isMeant(job)) return;
-      job.isCancelled = true;
+      if (!job || !isMeant(job.task)) return;
+      const { task } = job;
+      isAny = true;
+      task.isCancelled = true;
       ring.cancel(slot);
-      if (callsFunction(job.programs.of(job.task).spec)) reaper.watch(slot, () => this.#jobs[slot] === job);
+      if (callsFunction(task.programs.of(task.task).spec)) reaper.watch(slot, () => this.#jobs[slot] === job);
     });
+    return isAny;
   }
 
   /** No task of the graph comes any more. */

@@ -4,6 +4,7 @@ import type { DType } from "../dtype/index.ts";
 import type { Graph, Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
+import type { Place } from "./arena.ts";
 import type { LaneTask } from "./lane.ts";
 import type { Programs, Trust } from "./programs.ts";
 import type { SpillFigures, SpillOptions } from "./spill.ts";
@@ -101,6 +102,8 @@ export interface Executor extends AsyncDisposable {
   putIfRoom(block: NDArray): BlockHandle | null;
   /** The block's elements, C order, in shared memory; valid until control returns to the event loop unless it is pinned. */
   view(handle: BlockHandle): NDArray;
+  /** Where the block lies in the segments that `onSegment` told of; as long as it is pinned. */
+  place(handle: BlockHandle): Place;
   /** True when the block's bytes are in memory; otherwise they are on disk, and only `load` and tasks may have them. */
   isResident(handle: BlockHandle): boolean;
   /** Spill until `nbytes` are free, as far as that goes now; true when they are. */
@@ -128,6 +131,8 @@ export interface Executor extends AsyncDisposable {
    * that does not end by itself is ended with its thread, which is replaced.
    */
   abort(key: Key): void;
+  /** As `abort`, of a task of a graph. */
+  cancel(task: LaneTask): void;
   /** As `submit`. Resolves for every way a task can end. */
   run(task: ExecutorTask): Promise<TaskOutcome>;
 }
@@ -148,6 +153,8 @@ export interface ExecutorOptions {
   readonly wide?: boolean;
   /** False: blocks lie in small pages, also where the system gives huge ones on request. Default true. */
   readonly hugePages?: boolean;
+  /** Told of the memory of each segment, before a block lies in it. */
+  readonly onSegment?: (id: number, buffer: SharedArrayBuffer) => void;
   /** Told when the self-test failed. */
   readonly logger?: Logger;
 }

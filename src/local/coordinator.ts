@@ -1,15 +1,8 @@
-/** The coordinator: scheduler machine, worker machine and executor in one thread; messages pass between them as objects. */
-import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invariant } from "../base/index.ts";
+/** The coordinator: scheduler machine and executor in one thread; what passes between them are columns. */
+import { assertNever, CancelledError, type ErrorRecord, errorToRecord, invariant } from "../base/index.ts";
 import { createLogger, systemClock } from "../config/index.ts";
-import {
-  type BlockHandle,
-  createExecutor,
-  type Executor,
-  type TaskInput,
-  type TaskOutcome,
-} from "../executor/index.ts";
-import { type Key, showKey, type TaskId, type TaskSpec, valueOfKey } from "../graph/index.ts";
-import type { NDArray } from "../ndarray/index.ts";
+import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../executor/index.ts";
+import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   ANYWHERE,
   Scheduler,
@@ -17,19 +10,13 @@ import {
   type SchedulerEvent,
   type SchedulerInstruction,
 } from "../scheduler/state/index.ts";
-import {
-  createWorkerMachine,
-  type Ref,
-  type SchedulerWord,
-  type ValueFacts,
-  type WorkerEvent,
-  type WorkerInstruction,
-  type WorkerMachine,
-} from "../worker/state/index.ts";
+import { blockIn, DELIVERED, LocalBlocks } from "./blocks.ts";
+import { type Addressee, Delivery } from "./delivery.ts";
 import { localFigures } from "./figures.ts";
-import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator, WantedBlock } from "./messages.ts";
-import { OpenGraphs, Results } from "./results.ts";
+import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator } from "./messages.ts";
+import type { Order } from "./order.ts";
 import { type Group, Run } from "./run.ts";
+import { type Failed, ThreadTasks } from "./tasks.ts";
 
 const ADDRESS = "local://threads";
 const CLIENT = "local";
@@ -37,27 +24,18 @@ const CLIENT = "local";
 const KEEPER = "local-keeper";
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
-/** Wanted blocks are handed over when so many, or so many bytes of them, are there; at the latest when their run ends. */
-const POST_BLOCKS = 256;
-const POST_BYTES = 2 ** 20;
-/** Work that threads find without asking, and the most tasks of it. */
-const AHEAD_MS = 2;
-const AHEAD_MAX = 512;
 
-// Specs and failures are opaque to the machines; here they travel as they are.
-type RunSpec = ReturnType<SchedulerConfig["runSpecOf"]>;
+// Failures are opaque to the scheduler; here they travel as they are.
 type Failure = ReturnType<SchedulerConfig["failureOf"]>;
-type ToScheduler = Extract<WorkerInstruction, { readonly type: "send" }>["message"];
+type RunSpec = ReturnType<SchedulerConfig["runSpecOf"]>;
 type ToClient = Extract<SchedulerInstruction, { readonly type: "send-client" }>["message"];
-type Execute = Extract<WorkerInstruction, { readonly type: "execute" }>;
-type ExecuteBlocks = Extract<WorkerInstruction, { readonly type: "execute-blocks" }>;
 
 type Timeless<E> = E extends { readonly now: number; readonly stimulusId: string }
   ? Omit<E, "now" | "stimulusId">
   : never;
 
 function asFailure(record: ErrorRecord): Failure {
-  // The machines only hand it on; `exception` is a record on this side of them as well.
+  // The machine only hands it on; `exception` is a record on this side of it as well.
   return {
     exception: record,
     traceback: null,
@@ -66,38 +44,25 @@ function asFailure(record: ErrorRecord): Failure {
   } as unknown as Failure;
 }
 
-const NONE: readonly Ref[] = [];
-const NO_TYPE = new Uint8Array(0);
-
-function factsOf({ nbytes }: BlockHandle): ValueFacts {
-  return { nbytes, type: NO_TYPE, typename: "NDArray" };
-}
-
 /** Runs graphs on threads. `post` tells the caller; buffers in `transfer` are handed over. */
 export class Coordinator implements AsyncDisposable {
   readonly #options: CoordinatorOptions;
   readonly #post: (message: FromCoordinator, transfer?: readonly ArrayBuffer[]) => void;
   readonly #executor: Executor;
   readonly #scheduler: Scheduler;
-  #worker: WorkerMachine;
-  /** Budget under which the worker is known to the scheduler. */
+  readonly #blocks: LocalBlocks;
+  readonly #tasks: ThreadTasks;
+  readonly #delivery: Delivery;
+  /** Budget under which the threads are known to the scheduler. */
   #budgetBytes: number;
-  readonly #events: (
-    | { readonly to: "scheduler"; readonly event: SchedulerEvent }
-    | { readonly to: "worker"; readonly event: WorkerEvent }
-  )[] = [];
+  #events: SchedulerEvent[] = [];
   #isPumping = false;
   #stimulus = 0;
-  readonly #results: Results;
-  readonly #graphs: OpenGraphs;
-  /** Blocks made in this turn. */
-  #made: { readonly refs: Ref[]; readonly values: ValueFacts[]; readonly seconds: number[] } | null = null;
-  /** Wanted blocks that have not been posted yet. */
-  #blocks: WantedBlock[] = [];
-  #blockBytes = 0;
   readonly #runs = new Set<Run>();
   /** Run of a layer's tasks, by the layer's name. */
   readonly #runOf = new Map<string, Run>();
+  /** Runs that want blocks of a layer, by its name. */
+  readonly #wanting = new Map<string, Run[]>();
   /** Runs whose results are kept, until they are released. */
   readonly #kept = new Map<number, Run>();
   /** Requests that wait because the runs under way have another bound on memory. */
@@ -110,7 +75,6 @@ export class Coordinator implements AsyncDisposable {
     this.#options = options;
     this.#post = post;
     const { threads, budgetBytes, spill, admission, wide = false, hugePages = true } = options;
-    const logger = createLogger("rsdat.local");
     this.#executor = createExecutor({
       threads,
       budgetBytes,
@@ -118,33 +82,46 @@ export class Coordinator implements AsyncDisposable {
       enforceBudget: admission,
       wide,
       hugePages,
-      logger,
+      logger: createLogger("rsdat.local"),
+      onSegment: (id, buffer) => post({ type: "segment", id, buffer }),
     });
-    this.#results = new Results(this.#executor);
-    this.#graphs = new OpenGraphs(this.#executor);
+    this.#blocks = new LocalBlocks(this.#executor);
+    this.#delivery = new Delivery(this.#executor, post);
+    this.#tasks = new ThreadTasks(this.#executor, this.#blocks, {
+      left: (order, outcome) => this.#left(order, outcome),
+      finished: (columns) => this.#tell({ type: "tasks-finished", worker: ADDRESS, ...columns }),
+      failed: (failed) => this.#failed(failed),
+      turned: () => this.#turned(),
+    });
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,
-      runSpecOf: (spec) => spec as unknown as RunSpec,
+      runSpecOf: (spec) => spec as unknown as RunSpec, // never asked: tasks go in columns
       failureOf: (error) => asFailure(errorToRecord(error)),
     });
     this.#budgetBytes = budgetBytes;
-    this.#worker = this.#join();
-    this.#tell({ type: "client-joined", client: CLIENT });
-    this.#tell({ type: "client-joined", client: KEEPER });
+    this.#join();
+    this.#tell({ type: "client-joined", client: CLIENT, isColumnar: true });
+    this.#tell({ type: "client-joined", client: KEEPER, isColumnar: true });
   }
 
   /** Something from the caller. */
   handle(message: ToCoordinator): void {
-    if (message.type === "run") {
-      this.#waiting.push(message);
-      this.#startWaiting();
-      return;
+    switch (message.type) {
+      case "run":
+        this.#waiting.push(message);
+        return this.#startWaiting();
+      case "taken":
+        return this.#delivery.taken(message.parcel);
+      case "release":
+        return this.#forget(message.id);
+      case "figures":
+        return this.#post({ type: "figures", id: message.id, figures: localFigures(this.#executor) });
+      case "cancel":
+        return this.#cancel(message.id);
+      default:
+        return assertNever(message);
     }
-    if (message.type === "release") this.#forget(message.id);
-    else if (message.type === "figures")
-      this.#post({ type: "figures", id: message.id, figures: localFigures(this.#executor) });
-    else this.#cancel(message.id);
   }
 
   #cancel(id: number): void {
@@ -166,8 +143,7 @@ export class Coordinator implements AsyncDisposable {
     const run = this.#kept.get(id);
     if (!run) return this.#cancel(id);
     this.#kept.delete(id);
-    for (const group of run.groups)
-      this.#tell({ type: "client-releases-keys", client: KEEPER, keys: [...group.wanted.keys()] });
+    for (const group of run.groups) this.#release(run, group);
     this.#forgetNames(run);
   }
 
@@ -183,45 +159,27 @@ export class Coordinator implements AsyncDisposable {
   #startWaiting(): void {
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
       const bytes = Math.min(request.memoryBytes ?? Number.POSITIVE_INFINITY, this.#options.budgetBytes);
-      // Beside kept blocks the worker stays as it is; the request's plan fits the smaller bound.
+      // Beside kept blocks the threads stay as they are; the request's plan fits the smaller bound.
       if (bytes !== this.#budgetBytes && this.#kept.size === 0) {
         if (this.#runs.size > 0) return;
-        invariant(this.#results.size === 0, "an idle worker holds nothing");
+        invariant(this.#blocks.isEmpty, "idle threads hold nothing");
         this.#budgetBytes = bytes;
         this.#tell({ type: "worker-left", worker: ADDRESS, isExpected: true });
-        this.#worker = this.#join();
+        this.#join();
       }
       this.#waiting.shift();
       this.#start(request);
     }
   }
 
-  #join(): WorkerMachine {
-    const { threads } = this.#options;
-    // One task more than threads is at the executor, so that a thread finds its next one without asking here.
-    const nthreads = threads + 1;
-    this.#graphs.forgetAll();
-    const worker = createWorkerMachine({
-      address: ADDRESS,
-      nthreads,
-      aheadMs: AHEAD_MS,
-      aheadMax: AHEAD_MAX,
-      budgetBytes: null,
-      resources: new Map(),
-      incomingBytesMax: 0,
-      messageBytesMax: 0,
-      incomingCountMax: 0,
-      incomingThrottleBytes: 0,
-      busyRetryMs: 0,
-      missingRetryMs: 0,
-    });
-    this.#worker = worker;
+  #join(): void {
+    this.#blocks.forgetAll();
     this.#tell({
       type: "worker-joined",
       worker: {
         address: ADDRESS,
         name: "threads",
-        nthreads: threads,
+        nthreads: this.#options.threads,
         budgetBytes: this.#budgetBytes,
         // Who bounds a run's memory more tightly means its disk too.
         spillBytes: this.#budgetBytes === this.#options.budgetBytes ? this.#executor.spillBytes : 0,
@@ -231,8 +189,6 @@ export class Coordinator implements AsyncDisposable {
         status: "running",
       },
     });
-    this.#tellWorker({ type: "status", status: "running" });
-    return worker;
   }
 
   #start(request: RunRequest): void {
@@ -244,8 +200,9 @@ export class Coordinator implements AsyncDisposable {
       return;
     }
     this.#runs.add(run);
-    this.#graphs.add(run);
+    this.#blocks.add(run);
     for (const name of run.names()) this.#runOf.set(name, run);
+    for (const name of run.wantedNames()) this.#wanting.set(name, [...(this.#wanting.get(name) ?? []), run]);
     this.#tell({
       type: "submit-layers",
       client: request.keeps ? KEEPER : CLIENT,
@@ -261,31 +218,22 @@ export class Coordinator implements AsyncDisposable {
 
   #tell(event: Timeless<SchedulerEvent>): void {
     const at = { now: systemClock.now(), stimulusId: `${event.type}-${this.#stimulus++}` };
-    this.#events.push({ to: "scheduler", event: { ...event, ...at } as SchedulerEvent }); // the union's own members
+    this.#events.push({ ...event, ...at } as SchedulerEvent); // the union's own members
     this.#pump();
   }
 
-  #tellWorker(event: Timeless<WorkerEvent>): void {
-    const at = { now: systemClock.now(), stimulusId: `${event.type}-${this.#stimulus++}` };
-    this.#events.push({ to: "worker", event: { ...event, ...at } as WorkerEvent }); // the union's own members
-    this.#pump();
-  }
-
-  /** One event, all that follows from it, then the next. */
+  /** What has happened, and all that follows from it. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        if (next.to === "scheduler") {
-          const outbox: SchedulerInstruction[] = [];
-          this.#scheduler.handle(next.event, outbox);
-          this.#obeyScheduler(outbox);
-        } else {
-          const outbox: WorkerInstruction[] = [];
-          this.#worker.handle(next.event, outbox);
-          this.#obeyWorker(outbox);
-        }
+      while (this.#events.length > 0) {
+        const events = this.#events;
+        this.#events = [];
+        const outbox: SchedulerInstruction[] = [];
+        this.#scheduler.handleAll(events, outbox);
+        this.#obey(outbox);
+        this.#tasks.start();
       }
     } finally {
       this.#isPumping = false;
@@ -293,155 +241,56 @@ export class Coordinator implements AsyncDisposable {
     for (const run of [...this.#runs]) this.#endWhatIsDone(run);
   }
 
-  #postBlocks(): void {
-    if (this.#blocks.length === 0) return;
-    const blocks = this.#blocks;
-    this.#blocks = [];
-    this.#blockBytes = 0;
-    this.#post(
-      { type: "blocks", blocks },
-      blocks.map(({ data }) => data.buffer as ArrayBuffer),
-    ); // sliced: not shared
-  }
-
-  #obeyScheduler(outbox: readonly SchedulerInstruction[]): void {
-    const messages: SchedulerWord[] = [];
+  #obey(outbox: readonly SchedulerInstruction[]): void {
     for (const instruction of outbox) {
-      if (instruction.type === "run-tasks") {
-        const { graph, ...run } = instruction.run;
-        const first = this.#graphs.announce(run.submission, graph);
-        if (first) messages.push(first);
-        messages.push({ op: "run-tasks", ...run });
-      } else if (instruction.type === "free-tasks") {
-        const { submission, graph, tasks, stimulusId } = instruction;
-        const first = this.#graphs.announce(submission, graph);
-        if (first) messages.push(first);
-        messages.push({ op: "free-tasks", submission, tasks, stimulusId });
-      } else if (instruction.type === "forget-submission") {
-        const { submission } = instruction;
-        if (this.#graphs.get(submission)) messages.push({ op: "forget-graph", submission });
-      } else if (instruction.type === "send-worker") messages.push(instruction.message);
+      if (instruction.type === "run-tasks") this.#tasks.run(instruction.run);
+      else if (instruction.type === "free-tasks")
+        this.#tasks.free(instruction.submission, instruction.graph, instruction.tasks);
+      else if (instruction.type === "forget-submission") this.#blocks.forget(instruction.submission);
       else if (instruction.type === "send-client") this.#heard(instruction.message, instruction.client);
-      else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tell({ type: "tick" }));
-      else invariant(instruction.type === "retired", "the only worker cannot be dropped");
-    }
-    if (messages.length > 0) this.#tellWorker({ type: "scheduler-messages", messages });
-  }
-
-  #obeyWorker(outbox: readonly WorkerInstruction[]): void {
-    const messages: ToScheduler[] = [];
-    for (const instruction of outbox) {
-      if (instruction.type === "execute-blocks") this.#executeBlocks(instruction);
-      else if (instruction.type === "send-finished") {
-        const { op: _, ...ends } = instruction.message;
-        this.#tell({ type: "tasks-finished", worker: ADDRESS, ...ends });
-      } else if (instruction.type === "execute") this.#execute(instruction);
-      else if (instruction.type === "drop-blocks") for (const ref of instruction.refs) this.#results.drop(ref);
-      else if (instruction.type === "drop") for (const key of instruction.keys) this.#results.drop(key);
-      else if (instruction.type === "forget-graph") this.#graphs.forget(instruction.submission);
-      else if (instruction.type === "abort") this.#executor.abort(instruction.key);
-      else if (instruction.type === "send") messages.push(instruction.message);
-      else if (instruction.type === "wake-at") this.#wake(instruction.at, () => this.#tellWorker({ type: "wake" }));
-      else invariant(instruction.type === "close", "there is nobody to gather from");
-    }
-    if (messages.length > 0) this.#tell({ type: "worker-messages", worker: ADDRESS, messages });
-  }
-
-  #wake(at: number, act: () => void): void {
-    if (at !== Number.POSITIVE_INFINITY) setTimeout(act, Math.max(0, at - systemClock.now())).unref();
-  }
-
-  #runFor(key: Key): Run | undefined {
-    const value = valueOfKey(key);
-    return this.#runOf.get(String(Array.isArray(value) ? value[0] : value));
-  }
-
-  /** Blocks of these inputs; all are here. */
-  #inputs(refs: readonly Ref[]): TaskInput[] {
-    return refs.map((ref) => {
-      const result = this.#results.get(ref);
-      if (result !== undefined && result !== "delivered") return result.block;
-      throw new InvariantError(`${ref} is not here, but a task needs it`);
-    });
-  }
-
-  #execute({ key, runId, runSpec, dependencies }: Execute): void {
-    const run = this.#runFor(key);
-    if (run === undefined) throw new InvariantError(`${showKey(key)} belongs to no run`);
-    const inputs = this.#inputs(dependencies.map((each) => this.#worker.refOf(each)));
-    run.inFlight.add(key);
-    const spec = runSpec as unknown as TaskSpec; // made by runSpecOf
-    this.#executor.submit({ key, spec, inputs, trusted: true, signal: run.stop.signal }, (outcome) => {
-      const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
-      const told = { key, runId, thread: outcome.thread, startstops };
-      const block = this.#ended(run, key, outcome);
-      if (block !== null) {
-        const ref = this.#worker.refOf(key);
-        this.#results.set(ref, block, { run, task: -1 });
-        this.#tellWorker({ type: "execute-success", value: factsOf(block), ...told });
-      } else this.#tellWorker({ type: "execute-failure", failure: this.#failureOf(key, outcome), ...told });
-      this.#progress(run, false);
-    });
-  }
-
-  #executeBlocks({ submission, refs, tasks, inputStart, inputs }: ExecuteBlocks): void {
-    const open = this.#graphs.get(submission);
-    if (open === undefined) throw new InvariantError(`submission ${submission} is not known`);
-    const { run, programs } = open;
-    for (const [k, ref] of refs.entries()) {
-      const task = tasks[k] as TaskId; // columns of equal length
-      run.inFlight.add(ref);
-      const own = inputStart[k] === inputStart[k + 1] ? NONE : inputs.slice(inputStart[k], inputStart[k + 1]);
-      const done = (outcome: TaskOutcome): void => this.#endedBlock(run, { ref, task }, outcome);
-      this.#executor.submitOf({ programs, task, inputs: this.#inputs(own), done });
+      else if (instruction.type === "wake-at") this.#wake(instruction.at);
+      else invariant(instruction.type === "retired", `the only worker takes no ${instruction.type}`);
     }
   }
 
-  /** Blocks are told to the worker machine together, at the end of the turn. */
-  #endedBlock(run: Run, { ref, task }: { readonly ref: Ref; readonly task: TaskId }, outcome: TaskOutcome): void {
-    const block = this.#ended(run, ref, outcome);
-    if (block === null) {
-      this.#tellMade();
-      const startstops = [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }];
-      const failure = this.#failureOf(run.graph.key(task), outcome);
-      this.#tellWorker({ type: "block-failed", ref, failure, thread: outcome.thread, startstops });
-      this.#progress(run, false);
-      return;
-    }
-    this.#results.set(ref, block, { run, task });
-    if (this.#made === null) {
-      this.#made = { refs: [], values: [], seconds: [] };
-      queueMicrotask(() => this.#tellMade());
-    }
-    this.#made.refs.push(ref);
-    this.#made.values.push(factsOf(block));
-    this.#made.seconds.push((outcome.stopMs - outcome.startMs) / 1e3);
+  #wake(at: number): void {
+    if (at === Number.POSITIVE_INFINITY) return;
+    setTimeout(() => this.#tell({ type: "tick" }), Math.max(0, at - systemClock.now())).unref();
   }
 
-  #tellMade(): void {
-    const made = this.#made;
-    if (made === null) return;
-    this.#made = null;
-    this.#tellWorker({ type: "blocks-executed", ...made });
-    for (const run of this.#runs) this.#progress(run, false);
-  }
-
-  /** Count the end of a task; its block, if it made one. */
-  #ended(run: Run, ref: Ref, outcome: TaskOutcome): BlockHandle | null {
-    run.inFlight.delete(ref);
-    for (const group of run.groups) group.draining.delete(ref);
+  /** A task has left its thread. */
+  #left(order: Order, outcome: TaskOutcome): void {
+    const { run } = order.open;
+    run.underWay--;
+    for (const group of run.groups) if (group.draining.size > 0) group.draining.delete(order);
     run.bytesRead += outcome.bytesRead;
     run.bytesWritten += outcome.bytesWritten;
-    // A graph's tasks give blocks; the executor sees to it.
-    invariant(outcome.status !== "value", "a task gave no block");
-    if (outcome.status !== "ok") return null;
-    run.done++;
-    return outcome.output;
+    if (outcome.status === "ok") run.done++;
   }
 
-  #failureOf(key: Key, outcome: TaskOutcome): Failure {
-    const isError = outcome.status === "error";
-    return asFailure(isError ? outcome.error : errorToRecord(new CancelledError(`${showKey(key)} was cancelled`)));
+  #failed({ order, error, outcome }: Failed): void {
+    const { open, task, attempt } = order;
+    this.#tell({
+      type: "worker-messages",
+      worker: ADDRESS,
+      messages: [
+        {
+          op: "task-erred",
+          key: open.graph.key(task),
+          runId: attempt.runId,
+          ...asFailure(error),
+          thread: outcome.thread,
+          startstops: [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }],
+          stimulusId: "task-erred",
+        },
+      ],
+    });
+  }
+
+  #turned(): void {
+    for (const run of this.#runs) this.#progress(run, false);
+    this.#tasks.start();
+    this.#pump();
   }
 
   #progress(run: Run, isLast: boolean): void {
@@ -457,63 +306,70 @@ export class Coordinator implements AsyncDisposable {
 
   /** What the scheduler says to the clients that we are. */
   #heard(message: ToClient, client: string): void {
-    if (message.op !== "key-in-memory" && message.op !== "task-erred") return;
-    // A kept block may be wanted by runs that did not make it.
-    for (const run of [...this.#runs]) {
-      const { keeps } = run.request;
-      if (keeps !== (client === KEEPER)) continue;
-      const groups = run.groups.filter((group) => group.isLive && group.wanted.has(message.key));
-      if (message.op === "task-erred") {
-        const failure = message.exception as unknown as ErrorRecord; // made by asFailure
-        for (const group of groups) this.#failGroup(run, group, failure);
-      } else if (keeps) for (const group of groups) group.undelivered.delete(message.key);
-      else this.#deliver(run, groups, message.key);
+    const keeps = client === KEEPER;
+    if (message.op === "tasks-in-memory") {
+      // A kept block may be wanted by runs that did not make it.
+      for (const run of this.#wanting.get(message.layer) ?? [])
+        if (run.request.keeps === keeps) for (const index of message.blocks) this.#arrived(run, message.layer, index);
+    } else if (message.op === "key-in-memory" || message.op === "task-erred") {
+      const [name, position] = partsOf(message.key);
+      for (const run of [...(this.#wanting.get(name) ?? [])]) {
+        if (run.request.keeps !== keeps) continue;
+        if (message.op === "key-in-memory") this.#arrived(run, name, run.indexOf(name, position));
+        // Made by asFailure.
+        else this.#failWhoWants(run, name, message.exception as unknown as ErrorRecord);
+      }
     }
   }
 
-  /** Hand a wanted block to its callers. It stays counted as held here: they have it in this same process. */
-  #deliver(run: Run, groups: readonly Group[], key: Key): void {
-    const ref = this.#worker.refOf(key);
-    const result = this.#results.get(ref);
-    if (result === undefined || result === "delivered") return;
-    if (this.#executor.isResident(result.block)) this.#hand(groups, key, this.#executor.view(result.block));
-    else void this.#loadFor(run, groups, { key, block: result.block });
-    if (!run.inputs.has(key) && (this.#results.runOf(ref) ?? this.#runFor(key)) === run) this.#results.deliver(ref);
+  #failWhoWants(run: Run, name: string, failure: ErrorRecord): void {
+    for (const group of run.groups) if (group.wishes.has(name)) this.#failGroup(run, group, failure);
   }
 
-  /** A copy of a block for each caller. */
-  #hand(groups: readonly Group[], key: Key, { dtype, shape, data }: NDArray): void {
-    for (const group of groups) {
-      if (!group.undelivered.delete(key)) continue;
-      const places = group.wanted.get(key) ?? [];
-      this.#blocks.push({ id: group.id, places, dtype, shape, data: data.slice() }); // sliced: ordinary memory
-      this.#blockBytes += data.byteLength;
+  /** A wanted block is there: kept, or handed to its callers. It stays counted as held here: they are in this same process. */
+  #arrived(run: Run, name: string, index: number): void {
+    if (run.request.keeps) {
+      for (const group of run.groups) group.take(name, index);
+      return;
     }
-    if (this.#blockBytes >= POST_BYTES || this.#blocks.length >= POST_BLOCKS) this.#postBlocks();
+    const layer = this.#blocks.layer(name);
+    const block = blockIn(layer?.get(index));
+    if (!layer || !block) return;
+    const isHere = this.#executor.isResident(block);
+    let isFinal = false;
+    for (const group of run.groups) {
+      const wish = group.take(name, index);
+      if (!wish) continue;
+      isFinal = run.isFinal(wish, index);
+      const to = { id: group.id, outputs: wish.outputs, index };
+      if (isHere) this.#delivery.lend(to, block);
+      else void this.#load(run, group, { to, block });
+    }
+    if (!isFinal) return;
+    layer.set(index, DELIVERED);
+    this.#executor.release(block);
   }
 
-  /** As {@link #hand}, of a block that lies on disk. */
-  async #loadFor(
+  /** As `lend`, of a block that lies on disk. */
+  async #load(
     run: Run,
-    groups: readonly Group[],
-    { key, block }: { readonly key: Key; readonly block: BlockHandle },
+    group: Group,
+    { to, block }: { readonly to: Addressee; readonly block: BlockHandle },
   ): Promise<void> {
+    group.loading++;
     try {
       const loaded = await this.#executor.load(block);
-      this.#hand(
-        groups.filter((group) => group.isLive),
-        key,
-        loaded,
-      );
+      if (group.isLive) this.#delivery.give(to, loaded);
     } catch (error) {
-      for (const group of groups) this.#failGroup(run, group, errorToRecord(error));
+      this.#failGroup(run, group, errorToRecord(error));
     }
+    group.loading--;
     this.#pump();
   }
 
   /** Blocks, those whose next use is furthest first. */
   #spillOrder(): BlockHandle[] {
-    const blocks = Array.from(this.#results.blocks(), ([key, block]) => ({
+    const blocks = Array.from(this.#blocks.blocks(), ([key, block]) => ({
       block,
       next: this.#scheduler.views.nextUse(key),
     }));
@@ -523,42 +379,55 @@ export class Coordinator implements AsyncDisposable {
   #failGroup(run: Run, group: Group, failure: ErrorRecord): void {
     if (!group.isLive) return;
     group.failure = failure;
-    group.draining = new Set(run.inFlight);
+    group.draining = new Set(this.#tasks.running.filter((order) => order.open.run === run));
     if (!run.groups.some((each) => each.isLive)) run.stop.abort();
-    this.#releaseWanted(run, group);
+    this.#release(run, group);
   }
 
   /** What only this group wants is wanted no more. */
-  #releaseWanted(run: Run, group: Group): void {
+  #release(run: Run, group: Group): void {
     const others = run.groups.filter((each) => each !== group && each.isLive);
-    const keys = [...group.wanted.keys()].filter((key) => !others.some((each) => each.wanted.has(key)));
-    this.#tell({ type: "client-releases-keys", client: run.request.keeps ? KEEPER : CLIENT, keys });
+    const client = run.request.keeps ? KEEPER : CLIENT;
+    for (const [name, { layer }] of group.wishes) {
+      if (others.some((each) => each.wishes.has(name))) continue;
+      const base = run.graph.base(layer);
+      const keys = Array.from({ length: run.graph.count(layer) }, (_, i) => run.graph.key(base + i));
+      this.#tell({ type: "client-releases-keys", client, keys });
+    }
   }
 
   /** A group ends when it has all it wants, or has failed and nothing that may be its own is at the executor; a run with the last. */
   #endWhatIsDone(run: Run): void {
     for (const group of run.groups) {
       const isLast = !run.groups.some((each) => each !== group && !each.isEnded);
-      if (group.isEnded || (isLast && run.inFlight.size > 0)) continue;
-      if (group.failure === null ? group.undelivered.size === 0 : group.draining.size === 0) this.#end(run, group);
+      if (group.isEnded || (isLast && run.underWay > 0)) continue;
+      if (group.failure === null ? group.left === 0 && group.loading === 0 : group.draining.size === 0)
+        this.#end(run, group);
     }
     if (run.groups.some((group) => !group.isEnded) || !this.#runs.delete(run)) return;
+    for (const name of run.wantedNames()) {
+      const others = this.#wanting.get(name)?.filter((other) => other !== run) ?? [];
+      if (others.length > 0) this.#wanting.set(name, others);
+      else this.#wanting.delete(name);
+    }
     if (!this.#kept.has(run.groups[0]?.id ?? 0)) this.#forgetNames(run);
     this.#startWaiting();
   }
 
   #end(run: Run, group: Group): void {
-    this.#postBlocks();
+    this.#delivery.flush();
     const { id, failure } = group;
-    if (failure === null) {
-      this.#progress(run, true);
-      group.isEnded = true;
-      if (run.request.keeps) this.#kept.set(id, run);
-      else this.#releaseWanted(run, group);
-      this.#post({ type: "done", id });
-    } else {
-      group.isEnded = true;
-      this.#post({ type: "failed", id, error: failure });
-    }
+    if (failure === null) this.#progress(run, true);
+    group.isEnded = true;
+    if (failure !== null) return this.#post({ type: "failed", id, error: failure });
+    if (run.request.keeps) this.#kept.set(id, run);
+    else this.#release(run, group);
+    this.#post({ type: "done", id });
   }
+}
+
+/** Layer and place of a block's key. */
+function partsOf(key: Key): [name: string, position: readonly number[]] {
+  const value = valueOfKey(key);
+  return Array.isArray(value) ? [String(value[0]), value.slice(1).map(Number)] : [String(value), []];
 }

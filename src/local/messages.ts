@@ -41,24 +41,30 @@ export interface RunGroup {
 }
 
 /** To the coordinator. */
-export type ToCoordinator = RunRequest | { readonly type: "cancel" | "release" | "figures"; readonly id: number };
+export type ToCoordinator =
+  | RunRequest
+  | { readonly type: "cancel" | "release" | "figures"; readonly id: number }
+  /** The blocks of this parcel have been copied. */
+  | { readonly type: "taken"; readonly parcel: number };
 
-/** Where a block belongs: output of its group, and index in C order of its grid. */
-export type BlockPlace = readonly [output: number, index: number];
-
-/** One wanted block, in C order in ordinary memory, whose buffer is handed over. */
+/** One wanted block, in C order: the elements themselves, whose buffer is handed over, or where they lie in shared memory. */
 export interface WantedBlock {
   readonly id: number;
-  readonly places: readonly BlockPlace[];
+  /** Outputs of its group, and its index in C order of their grid. */
+  readonly outputs: readonly number[];
+  readonly index: number;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: TypedArray;
+  readonly from: TypedArray | { readonly segment: number; readonly offset: number };
 }
 
 /** From the coordinator. */
 export type FromCoordinator =
   | { readonly type: "progress"; readonly id: number; readonly progress: RunProgress }
-  | { readonly type: "blocks"; readonly blocks: readonly WantedBlock[] }
+  /** Shared memory in which blocks lie. */
+  | { readonly type: "segment"; readonly id: number; readonly buffer: SharedArrayBuffer }
+  /** Blocks stay where they are until the parcel is `taken`. */
+  | { readonly type: "blocks"; readonly parcel: number; readonly blocks: readonly WantedBlock[] }
   | { readonly type: "figures"; readonly id: number; readonly figures: RunnerFigures }
   | { readonly type: "done"; readonly id: number }
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord };

@@ -1,13 +1,15 @@
 /** The embedded runner, seen from the caller's thread: starts the coordinator when it is first needed, collects blocks. */
 import { Worker } from "node:worker_threads";
-import { assertNever, CancelledError, errorFromRecord, RsdatError } from "../base/index.ts";
+import { assertNever, CancelledError, errorFromRecord, invariant, RsdatError } from "../base/index.ts";
 import { computeThreads, config, memoryLimitBytes, spillSetting } from "../config/index.ts";
+import { itemsize } from "../dtype/index.ts";
 import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
 import {
   type CallTask,
   Graph,
   type Hold,
   type Key,
+  type Layer,
   type OutputGroup,
   type Plan,
   type Runner,
@@ -15,10 +17,12 @@ import {
   type RunnerLimits,
   type RunOptions,
   type RunProgress,
+  shapeOfChunks,
 } from "../graph/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { runCallsOn } from "./calls.ts";
 import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
+import { Received } from "./receive.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
 const ENTRY = new URL(`./coordinator-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -43,7 +47,7 @@ const CALLS_SHARE = 4;
 
 /** A run that has not ended. */
 interface Pending {
-  readonly blocks: NDArray[][];
+  readonly received: Received;
   readonly onProgress: ((progress: RunProgress) => void) | undefined;
   readonly resolve: (blocks: readonly (readonly NDArray[])[]) => void;
   readonly reject: (error: Error) => void;
@@ -56,6 +60,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #settings: CoordinatorOptions | null = null;
   #worker: Worker | null = null;
   readonly #pending = new Map<number, Pending>();
+  /** Memory of the coordinator's blocks. */
+  readonly #segments = new Map<number, SharedArrayBuffer>();
   /** Who waits for figures. */
   readonly #asked = new Map<number, (figures: RunnerFigures | null) => void>();
   #nextId = 1;
@@ -99,7 +105,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     options: Omit<RunOptions, "signal" | "onProgress">,
   ): Promise<readonly (readonly NDArray[])[]>[] {
     const ids = groups.map(() => this.#nextId++);
-    const promises = groups.map((group, k) => this.#await(ids[k] as number, group)); // as many ids
+    const promises = groups.map((group, k) => this.#await(ids[k] as number, graph, group)); // as many ids
     this.#begin(
       graph,
       plan,
@@ -112,10 +118,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   /** As {@link run}, with the blocks kept here for later runs; they count against the memory limit until released. */
   async hold(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold> {
     const id = this.#nextId++;
-    const bytes = graph
-      .wanted()
-      .flat()
-      .reduce((sum, task) => sum + graph.nbytes(task), 0);
+    const bytes = graph.outputs.reduce((sum, output) => sum + nbytesOf(graph.layer(output)), 0);
     let isHeld = true;
     const release = (): void => {
       if (!isHeld) return;
@@ -133,7 +136,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const outputs = graph.outputs.map((_, k) => k);
     const { signal, onProgress, ...rest } = options;
     const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
-    const ended = this.#await(id, group).then(() => undefined);
+    const ended = this.#await(id, kept, group).then(() => undefined);
     this.#begin(kept, plan, [{ id, outputs }], { ...rest, keeps: true });
     ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
     return { names: kept.outputs.map((output) => kept.layer(output).name), wait: () => ended, release };
@@ -147,7 +150,11 @@ export class LocalRunner implements Runner, AsyncDisposable {
   }
 
   /** What will come of a group; asked for before the run begins. */
-  #await(id: number, { outputs, signal, onProgress }: OutputGroup): Promise<readonly (readonly NDArray[])[]> {
+  #await(
+    id: number,
+    graph: Graph,
+    { outputs, signal, onProgress }: OutputGroup,
+  ): Promise<readonly (readonly NDArray[])[]> {
     const worker = this.#started();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#send(worker, { type: "cancel", id });
@@ -157,7 +164,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
         if (this.#pending.size + this.#asked.size === 0) worker.unref();
       };
       this.#pending.set(id, {
-        blocks: outputs.map(() => []),
+        received: new Received(
+          graph,
+          outputs.map((output) => graph.outputs[output] as number), // outputs of the graph
+        ),
         onProgress,
         resolve: (blocks) => {
           end();
@@ -211,6 +221,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
     this.#worker = null;
+    this.#segments.clear();
     const calls = this.#calls;
     this.#calls = null;
     await Promise.all([worker?.terminate(), calls?.[Symbol.asyncDispose]()]);
@@ -252,6 +263,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #lost(worker: Worker, error: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
+    this.#segments.clear();
     this.#rejectAll(error instanceof Error ? error : new Error(String(error)));
   }
 
@@ -266,8 +278,12 @@ export class LocalRunner implements Runner, AsyncDisposable {
       case "progress":
         this.#pending.get(message.id)?.onProgress?.(message.progress);
         break;
+      case "segment":
+        this.#segments.set(message.id, message.buffer);
+        break;
       case "blocks":
         for (const block of message.blocks) this.#take(block);
+        if (this.#worker) this.#send(this.#worker, { type: "taken", parcel: message.parcel });
         break;
       case "figures":
         this.#asked.get(message.id)?.(message.figures);
@@ -275,7 +291,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
         break;
       case "done": {
         const pending = this.#pending.get(message.id);
-        pending?.resolve(pending.blocks);
+        pending?.resolve(pending.received.blocks());
         break;
       }
       case "failed":
@@ -286,11 +302,19 @@ export class LocalRunner implements Runner, AsyncDisposable {
     }
   }
 
-  #take({ id, places, dtype, shape, data }: WantedBlock): void {
-    const pending = this.#pending.get(id);
-    const block = new NDArray(dtype, data, shape);
-    for (const [output, index] of places) if (pending) (pending.blocks[output] as NDArray[])[index] = block; // one list per output
+  /** A copy of a block, in the caller's memory. */
+  #take({ id, outputs, index, dtype, shape, from }: WantedBlock): void {
+    const received = this.#pending.get(id)?.received;
+    if (!received) return;
+    if (ArrayBuffer.isView(from)) return received.keep(outputs, index, new NDArray(dtype, from, shape));
+    const buffer = this.#segments.get(from.segment);
+    invariant(buffer, `segment ${from.segment} was told of before its blocks`);
+    received.copy(outputs, index, NDArray.view(dtype, buffer, from.offset, shape));
   }
+}
+
+function nbytesOf({ dtype, chunks }: Pick<Layer, "dtype" | "chunks">): number {
+  return sizeOf(shapeOfChunks(chunks)) * itemsize(dtype);
 }
 
 function cancelled(signal: AbortSignal, error?: Error): Error {

@@ -176,8 +176,8 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "local",
-    holds: "the embedded runner: the same two machines and the executor in one process, without a wire",
-    imports: ["base", "config", "dtype", "ndarray", "graph", "executor", "scheduler/state", "worker/state"],
+    holds: "the embedded runner: the scheduler's machine and the executor in one process, without a wire",
+    imports: ["base", "config", "dtype", "ndarray", "graph", "executor", "scheduler/state"],
     ambient: ["timers", "clock", "process"],
     node: ["worker_threads", "url", "perf_hooks"],
   },

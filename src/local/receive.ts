@@ -1,0 +1,103 @@
+/** Blocks of one run on the caller's thread: copied from shared memory into memory of the caller's own. */
+import { type DType, itemsize } from "../dtype/index.ts";
+import { type Graph, shapeOfChunks } from "../graph/index.ts";
+import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
+
+/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
+const UNSET_BYTES = 128 << 10;
+
+/** Memory whose elements are about to be written, all of them: where an earlier result lay, if there was one. */
+function unset(dtype: DType, shape: readonly number[]): NDArray {
+  const nbytes = sizeOf(shape) * itemsize(dtype);
+  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
+  return NDArray.view(dtype, buffer, byteOffset, shape);
+}
+
+/** An array of several blocks, in one piece. */
+class Whole {
+  readonly #array: NDArray;
+  readonly #sizes: readonly (readonly number[])[];
+  /** First element of each block, by axis. */
+  readonly #starts: readonly Float64Array[];
+
+  constructor(dtype: DType, sizes: readonly (readonly number[])[]) {
+    this.#array = unset(dtype, shapeOfChunks(sizes));
+    this.#sizes = sizes;
+    this.#starts = sizes.map((axis) => {
+      let at = 0;
+      return Float64Array.from(axis, (n) => {
+        at += n;
+        return at - n;
+      });
+    });
+  }
+
+  /** Where block `index` lies; null: it has not the extents that it should have. */
+  place(index: number, shape: readonly number[]): NDArray | null {
+    const { dtype, data, stride } = this.#array;
+    let [rest, offset] = [index, this.#array.offset];
+    for (let k = this.#sizes.length - 1; k >= 0; k--) {
+      const sizes = this.#sizes[k] as readonly number[]; // k < length
+      const at = rest % sizes.length;
+      rest = Math.floor(rest / sizes.length);
+      if (sizes[at] !== shape[k]) return null;
+      offset += (this.#starts[k]?.[at] as number) * (stride[k] as number); // one per axis and block
+    }
+    return new NDArray(dtype, data, shape, stride, offset);
+  }
+}
+
+/** One output of a caller: blocks of its own, or parts of one array. */
+class Output {
+  readonly blocks: NDArray[] = [];
+  readonly #graph: Graph;
+  readonly #layer: number;
+  #whole: Whole | null = null;
+
+  constructor(graph: Graph, layer: number) {
+    this.#graph = graph;
+    this.#layer = layer;
+  }
+
+  /** A copy of a block in shared memory. */
+  copy(index: number, block: NDArray): void {
+    const to = this.#placeOf(index, block) ?? unset(block.dtype, block.shape);
+    copyBlock(to, block);
+    this.blocks[index] = to;
+  }
+
+  #placeOf(index: number, { dtype, shape }: NDArray): NDArray | null {
+    const layer = this.#graph.layer(this.#layer);
+    if (layer.dtype !== dtype || this.#graph.count(this.#layer) === 1) return null;
+    this.#whole ??= new Whole(dtype, layer.chunks);
+    return this.#whole.place(index, shape);
+  }
+}
+
+/** The blocks of all outputs of a caller. */
+export class Received {
+  readonly #outputs: readonly Output[];
+
+  /** @param outputs layers of the graph */
+  constructor(graph: Graph, outputs: readonly number[]) {
+    this.#outputs = outputs.map((layer) => new Output(graph, layer));
+  }
+
+  /** A block that lies in shared memory. */
+  copy(outputs: readonly number[], index: number, block: NDArray): void {
+    for (const output of outputs) this.#outputs[output]?.copy(index, block);
+  }
+
+  /** A block that is the caller's own. */
+  keep(outputs: readonly number[], index: number, block: NDArray): void {
+    for (const output of outputs) {
+      const blocks = this.#outputs[output]?.blocks;
+      if (blocks) blocks[index] = block;
+    }
+  }
+
+  blocks(): readonly (readonly NDArray[])[] {
+    return this.#outputs.map(({ blocks }) => blocks);
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * Tasks on the threads of this process. The scheduler says in columns what is to run and what goes, and hears in columns
+ * what has ended; between that a task is a cell of its layer. There are no peers here, so inputs are here or about to be.
+ */
+import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invariant } from "../base/index.ts";
+import type { BlockHandle, Executor, TaskOutcome } from "../executor/index.ts";
+import { type Graph, showKey, type TaskId } from "../graph/index.ts";
+import type { TaskRun } from "../scheduler/state/index.ts";
+import { blockIn, type LocalBlocks, type OpenGraph } from "./blocks.ts";
+import { type Attempt, Order, OrderQueue } from "./order.ts";
+
+/** Work that threads find without asking, and the most tasks of it. */
+const AHEAD_MS = 2;
+const AHEAD_MAX = 512;
+/** Functions of users that took less on average lately are short; such functions ahead of one thread. */
+const SHORT_SECONDS = 0.0005;
+const SHORT_AHEAD = 32;
+
+/** What has ended well, of one graph: columns of equal length. */
+export interface Finished {
+  readonly submission: number;
+  readonly tasks: Uint32Array;
+  readonly runIds: Uint32Array;
+  readonly nbytes: Float64Array;
+  readonly seconds: Float32Array;
+}
+
+/** What a task failed by. */
+export interface Failed {
+  readonly order: Order;
+  readonly error: ErrorRecord;
+  readonly outcome: TaskOutcome;
+}
+
+/** Who hears of ends. */
+export interface TasksListener {
+  /** A task has left its thread, however it ended; its run's count is the listener's. */
+  left(order: Order, outcome: TaskOutcome): void;
+  finished(columns: Finished): void;
+  failed(failed: Failed): void;
+  /** Everything that ended in this turn was told. */
+  turned(): void;
+}
+
+const ids: TaskId[] = [];
+
+/** The threads, as the scheduler's worker. */
+export class ThreadTasks {
+  readonly #executor: Executor;
+  readonly #blocks: LocalBlocks;
+  readonly #listener: TasksListener;
+  readonly #queue = new OrderQueue();
+  /** Tasks at the executor, in no order. */
+  readonly #running: Order[] = [];
+  /** Tasks that have ended, not told yet, with what they gave. */
+  #ended: Order[] = [];
+  #given: BlockHandle[] = [];
+  #seconds: number[] = [];
+  #isTurning = false;
+  #meanSeconds: number | null = null;
+  readonly #end = (order: Order, outcome: TaskOutcome): void => this.#left(order, outcome);
+
+  constructor(executor: Executor, blocks: LocalBlocks, listener: TasksListener) {
+    this.#executor = executor;
+    this.#blocks = blocks;
+    this.#listener = listener;
+  }
+
+  /** Tasks at the executor. */
+  get running(): readonly Order[] {
+    return this.#running;
+  }
+
+  /** Tasks of a graph are to run. */
+  run({ submission, graph, tasks, runIds, ranks, priority, generation }: TaskRun): void {
+    const open = this.#blocks.open(submission, graph);
+    for (let k = 0; k < tasks.length; k++) {
+      const task = tasks[k] as TaskId; // columns of equal length
+      const attempt = { runId: runIds[k] as number, rank: ranks[k] as number, priority, generation };
+      const cell = open.get(task);
+      if (cell === undefined) this.#enter(open, task, attempt);
+      else if (cell instanceof Order) this.#again(cell, attempt);
+      else this.#tellAgain(open, task, { attempt, block: blockIn(cell) });
+    }
+  }
+
+  /** Start what may start. */
+  start(): void {
+    const threads = this.#executor.threads + 1; // so that a thread finds its next one without asking here
+    const most = threads + this.#ahead(threads);
+    while (this.#running.length < most) {
+      const order = this.#queue.peek();
+      if (order === undefined || (this.#running.length >= threads && !this.#mayGoAhead(order, threads))) return;
+      this.#queue.pop();
+      this.#launch(order);
+    }
+  }
+
+  /** Blocks that are wanted no more, and tasks that are not to run. */
+  free(submission: number, graph: Graph, tasks: Uint32Array): void {
+    const open = this.#blocks.open(submission, graph);
+    for (const task of tasks) {
+      const cell = open.get(task);
+      if (cell === undefined) continue;
+      if (!(cell instanceof Order)) {
+        open.clear(task);
+        const block = blockIn(cell);
+        if (block) this.#executor.release(block);
+      } else if (cell.state === "running") {
+        cell.again = null;
+        if (!cell.isUnwanted) this.#giveUp(cell);
+      } else {
+        cell.state = "gone";
+        open.clear(task);
+      }
+    }
+  }
+
+  #giveUp(order: Order): void {
+    order.isUnwanted = true;
+    this.#executor.cancel(order);
+  }
+
+  #enter(open: OpenGraph, task: TaskId, attempt: Attempt, readers: Order[] | null = null): void {
+    const order = new Order(open, task, attempt, this.#end);
+    order.readers = readers;
+    open.set(task, order);
+    this.#queue.push(order);
+  }
+
+  /** Ordered while it is ordered: the same word twice, or another attempt. One that runs ends first. */
+  #again(order: Order, attempt: Attempt): void {
+    if (order.state !== "running") order.attempt = attempt;
+    else if (order.isUnwanted || order.attempt.runId !== attempt.runId) {
+      order.again = attempt;
+      if (!order.isUnwanted) this.#giveUp(order);
+    }
+  }
+
+  /** Ordered while its block is here. */
+  #tellAgain(
+    open: OpenGraph,
+    task: TaskId,
+    { attempt, block }: { readonly attempt: Attempt; readonly block: BlockHandle | null },
+  ): void {
+    invariant(block, `${showKey(open.graph.key(task))} is to run again, but its block was handed over`);
+    this.#tell(new Order(open, task, attempt, this.#end), block, 0);
+  }
+
+  /** Tasks that may be handed over beyond the threads. */
+  #ahead(threads: number): number {
+    if (this.#meanSeconds === null) return 0;
+    return Math.min(AHEAD_MAX, Math.floor((threads * AHEAD_MS) / (1000 * this.#meanSeconds)));
+  }
+
+  /** A user's function may never end, and what stands behind it can go to no other thread: only some short ones go ahead. */
+  #mayGoAhead({ open }: Order, threads: number): boolean {
+    if (open.isBounded) return true;
+    const isShort = this.#meanSeconds !== null && this.#meanSeconds < SHORT_SECONDS;
+    return isShort && this.#running.length < threads * (1 + SHORT_AHEAD);
+  }
+
+  #launch(order: Order): void {
+    const { open, task } = order;
+    const count = open.edges.dependencies(task, ids);
+    if (count > 0) {
+      const inputs = new Array<BlockHandle>(count);
+      for (let k = 0; k < count; k++) {
+        const cell = open.get(ids[k] as TaskId); // k < count
+        const block = blockIn(cell);
+        if (block) inputs[k] = block;
+        else if (cell instanceof Order) {
+          order.missing++;
+          cell.readers ??= [];
+          cell.readers.push(order);
+        } else
+          throw new InvariantError(`${showKey(open.graph.key(ids[k] as TaskId))} is not here, but a task needs it`);
+      }
+      if (order.missing > 0) {
+        order.state = "waiting";
+        return;
+      }
+      order.inputs = inputs;
+    }
+    order.state = "running";
+    order.at = this.#running.push(order) - 1;
+    open.run.underWay++;
+    this.#executor.submitOf(order);
+  }
+
+  /** The executor is done with a task. */
+  #left(order: Order, outcome: TaskOutcome): void {
+    const last = this.#running.pop() as Order; // the task itself is among them
+    if (last !== order) {
+      this.#running[order.at] = last;
+      last.at = order.at;
+    }
+    const seconds = (outcome.stopMs - outcome.startMs) / 1000;
+    this.#meanSeconds = this.#meanSeconds === null ? seconds : this.#meanSeconds + (seconds - this.#meanSeconds) / 32;
+    this.#listener.left(order, outcome);
+    // A graph's tasks give blocks; the executor sees to it.
+    invariant(outcome.status !== "value", "a task gave no block");
+    order.state = "gone";
+    if (order.isUnwanted) this.#dropped(order, outcome);
+    else if (outcome.status === "ok") {
+      order.open.set(order.task, outcome.output);
+      this.#tell(order, outcome.output, seconds);
+    } else this.#fail(order, outcome);
+    this.#turnSoon();
+  }
+
+  #dropped({ open, task, again, readers }: Order, outcome: TaskOutcome): void {
+    if (outcome.status === "ok") this.#executor.release(outcome.output);
+    open.clear(task);
+    if (again) this.#enter(open, task, again, readers);
+  }
+
+  #fail(order: Order, outcome: Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
+    order.open.clear(order.task);
+    const { open, task } = order;
+    const error =
+      outcome.status === "error"
+        ? outcome.error
+        : errorToRecord(new CancelledError(`${showKey(open.graph.key(task))} was cancelled`));
+    this.#flush();
+    this.#listener.failed({ order, error, outcome });
+  }
+
+  /** A block is here; the scheduler hears of it at the end of the turn. */
+  #tell(order: Order, block: BlockHandle, seconds: number): void {
+    this.#ended.push(order);
+    this.#given.push(block);
+    this.#seconds.push(seconds);
+    for (const reader of order.readers ?? []) {
+      if (--reader.missing > 0 || reader.state !== "waiting") continue;
+      reader.state = "ready";
+      this.#queue.push(reader);
+    }
+    this.#turnSoon();
+  }
+
+  #turnSoon(): void {
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    queueMicrotask(() => {
+      this.#isTurning = false;
+      this.#flush();
+      this.#listener.turned();
+    });
+  }
+
+  /** Tell what has ended, graph by graph. */
+  #flush(): void {
+    if (this.#ended.length === 0) return;
+    const [ended, given, seconds] = [this.#ended, this.#given, this.#seconds];
+    this.#ended = [];
+    this.#given = [];
+    this.#seconds = [];
+    for (let from = 0, to = 0; from < ended.length; from = to) {
+      const { submission } = (ended[from] as Order).open; // from < length
+      while (to < ended.length && (ended[to] as Order).open.submission === submission) to++; // to < length
+      const finished: Finished = {
+        submission,
+        tasks: new Uint32Array(to - from),
+        runIds: new Uint32Array(to - from),
+        nbytes: new Float64Array(to - from),
+        seconds: new Float32Array(to - from),
+      };
+      for (let k = from; k < to; k++) {
+        const { task, attempt } = ended[k] as Order; // columns of equal length
+        finished.tasks[k - from] = task;
+        finished.runIds[k - from] = attempt.runId;
+        finished.nbytes[k - from] = (given[k] as BlockHandle).nbytes;
+        finished.seconds[k - from] = seconds[k] as number;
+      }
+      this.#listener.finished(finished);
+    }
+  }
+}
