@@ -13,7 +13,7 @@ import { countRun, kernelFor, SCRATCH, scratch } from "../wasm/runtime.ts";
 import type { WasmKernel, WasmMemory } from "../wasm/webassembly.ts";
 import { accumulateTile, joinSlot, pairwiseCut, type Slots, slotKind, slotsOver } from "./accumulate.ts";
 import { emitReduce, ROW_MAX } from "./module.ts";
-import { isProduct, type ReducePlan } from "./plan.ts";
+import { extremeOf, isProduct, type ReducePlan } from "./plan.ts";
 
 /** Elements that are computed into a tile before they are accumulated. */
 export const TILE = 16384;
@@ -46,23 +46,50 @@ export function reduceRows(plan: ReducePlan, batch: RowBatch, inputs: readonly N
   const direct = directReducer(plan, batch, inputs, n * batch.rows);
   const [reduce, most] = direct === null ? [tiledReducer(plan, batch, inputs, slots), TILE] : [direct, ROW_MAX];
   if (n <= most) reduce(0, batch.rows, 0, n, 0);
-  else if (isProduct(plan.kind)) multiplyLong(slots, reduce, most, n, batch.rows);
   else
-    for (let r = 0; r < batch.rows; r++)
-      reduceLong(plan, slots, reduce, most, { row: r, first: 0, n, into: r, spare: batch.rows });
+    for (let r = 0; r < batch.rows; r++) {
+      const long = { row: r, first: 0, n, into: r, spare: batch.rows };
+      if (isProduct(plan.kind) || settledAt(plan) !== null) reduceInTurns(plan, slots, reduce, most, long);
+      else reduceLong(plan, slots, reduce, most, long);
+    }
   return slots;
 }
 
-/** Products go on from their slots, piece by piece. */
-function multiplyLong(slots: Slots, reduce: Reducer, most: number, n: number, rows: number): void {
-  for (let r = 0; r < rows; r++) {
-    let count = 0;
-    for (let first = 0; first < n; first += most) {
-      reduce(r, 1, first, Math.min(most, n - first), r);
-      count += slots.f64[2 * r + 1] as number;
+/** Elements after which it is first looked whether more could change a row's value; then four times as many, and so on. */
+const FIRST_PIECE = 4096;
+
+/** The value that no further element changes: a product of integers that is 0, an extreme that nothing is beyond. */
+function settledAt({ kind, dtype, counted }: ReducePlan): bigint | null {
+  if (counted || DTYPES[dtype].kind === "f") return null;
+  if (kind === "prod-int") return 0n;
+  return kind === "min" || kind === "max" ? BigInt(extremeOf(kind === "min" ? "max" : "min", dtype)) : null;
+}
+
+/** Piece by piece, until the value is settled; products go on from their slot. The order of what is left is free. */
+function reduceInTurns(
+  plan: ReducePlan,
+  slots: Slots,
+  reduce: Reducer,
+  most: number,
+  { row, n, into, spare }: LongRow,
+): void {
+  const settled = settledAt(plan);
+  const slot = slotKind(plan.dtype);
+  let count = 0;
+  let piece = settled === null ? most : FIRST_PIECE;
+  for (let first = 0; first < n; piece = Math.min(most, 4 * piece)) {
+    const size = Math.min(piece, n - first);
+    const joins = first > 0 && !isProduct(plan.kind);
+    reduce(row, 1, first, size, joins ? spare : into);
+    if (joins) joinSlot(plan.kind, slot, slots, into, slots, spare);
+    count += slots.f64[2 * (joins ? spare : into) + 1] as number;
+    first += size;
+    if (settled !== null && slot !== "f64" && slots[slot][2 * into] === settled) {
+      count += n - first;
+      break;
     }
-    slots.f64[2 * r + 1] = count;
   }
+  slots.f64[2 * into + 1] = count;
 }
 
 interface LongRow {
