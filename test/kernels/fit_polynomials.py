@@ -6,6 +6,8 @@ from decimal import Decimal, getcontext
 from fractions import Fraction
 from math import cos, pi
 
+import numpy as np
+
 getcontext().prec = 60
 LN2 = Decimal(2).ln()
 
@@ -42,9 +44,27 @@ def log_tail(z):  # (log((1+s)/(1-s)) - 2s) / s, z = s²
     return (((1 + s) / (1 - s)).ln() - 2 * s) / s
 
 
+def level(f, weight, n):
+    """Least weighted squares over (0, 1], the weights moved until the largest errors are level (Lawson 1961)."""
+    z = 0.5 - 0.5 * np.cos(np.pi * (2 * np.arange(2000) + 1) / 4000)
+    powers, y, share = np.stack([z**k for k in range(n)], 1), f(z), np.ones(z.size)
+    for _ in range(100):
+        scale = np.sqrt(share) * weight(z)
+        c = np.linalg.lstsq(powers * scale[:, None], y * scale, rcond=None)[0]
+        share *= np.abs((powers @ c - y) * weight(z))
+        share /= share.sum()
+    return c.tolist()
+
+
+def angle_tail(z):  # (atan(t) - t) / t³, z = t²
+    t = np.sqrt(z)
+    return np.where(z < 1e-4, -1 / 3 + z / 5 - z * z / 7, (np.arctan(t) - t) / (t * z))
+
+
 half = 0.34658
 show("EXP", fit(tail, -half, half, 11))
 show("EXP_SHORT", fit(tail, -half, half, 5))
 show("EXP2", fit(power, -0.5, 0.5, 13))
 show("EXP2_SHORT", fit(power, -0.5, 0.5, 7))
 show("LOG_SHORT / z", fit(lambda z: log_tail(z) / z, 1e-9, 0.02945, 4))
+show("ATAN of float32", level(angle_tail, lambda z: z**1.5 / np.arctan(np.sqrt(z)), 8))

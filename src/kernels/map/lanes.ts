@@ -4,9 +4,9 @@
  */
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import {
-  bitselect,
   type FunctionBuilder,
   type Local,
+  laneSelect,
   shuffle,
   type Vector,
   type Vector1Name,
@@ -56,12 +56,15 @@ export class LaneCode {
   /** Vectors that hold one element in every lane. */
   readonly splats: Set<V> = new Set<V>();
   /** Locals that are set once, before everything else. */
+  /** Index of the scratch memory; 0 where nothing needs it. */
+  readonly scratch: number;
   readonly #fixed = new Set<number>();
   #fixing = 0;
 
-  constructor(f: FunctionBuilder, elements: number) {
+  constructor(f: FunctionBuilder, elements: number, scratch = 0) {
     this.f = f;
     this.elements = elements;
+    this.scratch = scratch;
   }
 
   count(width: Width): number {
@@ -99,7 +102,7 @@ export class LaneCode {
   }
 
   select(mask: readonly V[], a: readonly Vector[], b: readonly Vector[]): V[] {
-    return mask.map((m, k) => this.let(bitselect(a[k] as Vector, b[k] as Vector, m))); // equal counts
+    return mask.map((m, k) => this.let(laneSelect(1, a[k] as Vector, b[k] as Vector, m))); // equal counts
   }
 
   /** A constant for every vector of a value. */

@@ -5,11 +5,11 @@ import { type BlockLayout, blockLayout } from "../block.ts";
 import { quietHalf } from "../math/half.ts";
 import {
   type Address,
-  bitselect,
   FunctionBuilder,
   type I32,
   i32,
   type Local,
+  laneSelect,
   loadScalar,
   loadVector,
   scalar2,
@@ -153,7 +153,7 @@ export class NodeCode {
     const dtype = x.dtype as "float32" | "float64"; // the floats that have lanes
     const quiet = code.f.constant(floatPattern(dtype, Number.NaN));
     const ne = `${shapeOf(dtype)}.ne` as "f32x4.ne" | "f64x2.ne";
-    return { ...x, v: x.v.map((v) => code.let(bitselect(quiet, v, vector2(ne, v, v)))) };
+    return { ...x, v: x.v.map((v) => code.let(laneSelect(x.width, quiet, v, vector2(ne, v, v)))) };
   }
 }
 
@@ -265,8 +265,8 @@ export function advance(code: LaneCode, { access, at, step }: Cursor): void {
 export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer> {
   const f = new FunctionBuilder(["i32", "i32", "i32"]);
   const [block, rows, count] = [f.param(0, "i32"), f.param(1, "i32"), f.param(2, "i32")];
-  const code = new LaneCode(f, iterationOf(kernel));
   const scratch = shape.memories - 1;
+  const code = new LaneCode(f, iterationOf(kernel), scratch);
   const layout = blockLayout(kernel, shape.outs.length + shape.inputs.length, shape.sets);
   const levels = levelsOf(kernel, shape.inputs);
   const used = (slot: number): boolean =>

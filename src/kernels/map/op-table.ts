@@ -9,6 +9,7 @@ import { demoteToOdd, narrowHalf, widenHalf } from "../math/half.ts";
 import { isApproximate, lowerHalfByLane, lowerMath1, lowerMath2 } from "../math/lower.ts";
 import {
   bitselect,
+  laneSelect,
   shiftRight,
   type Vector,
   type Vector1Name,
@@ -146,7 +147,7 @@ const sign: Lower1 = (code, a) => {
         vector2("v128.and", above.v[k] as V, one(1)),
         vector2("v128.and", below.v[k] as V, one(-1)),
       );
-      return code.let(bitselect(x, signs, vector2(`${shapeOf(dtype)}.ne` as Vector2Name, x, x)));
+      return code.let(laneSelect(a.width, x, signs, vector2(`${shapeOf(dtype)}.ne` as Vector2Name, x, x)));
     }),
   };
 };

@@ -1,21 +1,29 @@
 /** Vector arithmetic on floats of one dtype, as functions of elementary functions are written: every value has a name. */
 import { floatPattern, type LaneCode, pattern, type V, type Width } from "../map/lanes.ts";
 import {
+  type Address,
   anyTrue,
   bitselect,
   callHost,
-  extract,
   type F64,
   f64,
   type I32,
+  i32,
   type Local,
-  replace,
+  laneSelect,
+  loadScalar,
+  loadVector,
   scalar1,
+  scalar2,
   shift,
   type Vector,
   vector1,
   vector2,
 } from "../wasm/builder.ts";
+import { SCRATCH } from "../wasm/runtime.ts";
+
+/** Bytes of one list of vectors while the host computes lanes: 32 of float64. */
+const LANES_BYTES = 256;
 
 /** Float dtypes that have lanes. */
 export type LaneFloat = "float32" | "float64";
@@ -116,8 +124,9 @@ export class FloatCode {
   isNaN(a: V): V {
     return this.compare("ne", a, a);
   }
+  /** By a mask of whole lanes. */
   select(mask: Vector, a: Vector, b: Vector): V {
-    return this.let(bitselect(a, b, mask));
+    return this.let(laneSelect(this.width, a, b, mask));
   }
   and(a: Vector, b: Vector): V {
     return this.let(vector2("v128.and", a, b));
@@ -175,19 +184,23 @@ export class FloatCode {
    * c0 + c1·x + c2·x² + …; even and odd powers apart, so that two chains run side by side.
    */
   poly(x: V, coefficients: readonly number[]): V {
-    const horner = (y: V, list: readonly number[]): V =>
-      list.slice(0, -1).reduceRight<V>((sum, c) => this.mulAdd(sum, y, this.c(c)), this.c(list.at(-1) as number)); // not empty
-    if (coefficients.length < 5) return horner(x, coefficients);
+    if (coefficients.length < 5) return this.horner(x, coefficients);
     const x2 = this.mul(x, x);
-    const even = horner(
+    const even = this.horner(
       x2,
       coefficients.filter((_, k) => k % 2 === 0),
     );
-    const odd = horner(
+    const odd = this.horner(
       x2,
       coefficients.filter((_, k) => k % 2 === 1),
     );
     return this.mulAdd(odd, x, even);
+  }
+
+  /** The same in one chain, whose last rounding is of the smallest term. */
+  horner(x: V, coefficients: readonly number[]): V {
+    const last = this.c(coefficients.at(-1) as number); // not empty
+    return coefficients.slice(0, -1).reduceRight<V>((sum, c) => this.mulAdd(sum, x, this.c(c)), last);
   }
 
   /** The bit pattern of 1.5·2^52 (or 2^23): adding it rounds to an integer, which then stands in the low bits. */
@@ -231,47 +244,68 @@ export class FloatCode {
 
   /** Lanes of `out` where `bad` is set: computed one by one by the host. A mask's lanes are all ones or zeros. */
   patch(out: readonly Local<"v128">[], bad: readonly V[], operation: number, args: readonly (readonly V[])[]): void {
-    const { f } = this.code;
-    f.if(this.any(bad), () => {
-      for (const [k, target] of out.entries()) {
-        for (let lane = 0; lane < this.lanes; lane++) {
-          f.if(extract("i32x4.extract_lane", bad[k] as V, this.isSingle ? lane : 2 * lane), () =>
-            this.#callLane(target, operation, { k, lane, args }),
-          );
-        }
-      }
-    });
+    this.code.f.if(this.any(bad), () => this.#callLanes(out, bad, { operation, args }));
   }
 
   /** All lanes of `out`, computed one by one by the host. */
   all(out: readonly Local<"v128">[], operation: number, args: readonly (readonly V[])[]): void {
-    for (const [k, target] of out.entries())
-      for (let lane = 0; lane < this.lanes; lane++) this.#callLane(target, operation, { k, lane, args });
+    this.#callLanes(out, null, { operation, args });
   }
 
   get lanes(): 2 | 4 {
     return this.isSingle ? 4 : 2;
   }
 
-  #callLane(
-    target: Local<"v128">,
-    operation: number,
-    { k, lane, args }: { readonly k: number; readonly lane: number; readonly args: readonly (readonly V[])[] },
-  ): void {
-    const at = (list: readonly V[] | undefined): F64 => (list === undefined ? f64(0) : this.lane(list[k] as V, lane)); // k-th vector
-    const y = callHost(operation, at(args[0]), at(args[1]));
-    this.code.f.set(
-      target,
-      this.isSingle
-        ? replace("f32x4.replace_lane", target, lane, scalar1("f32.demote_f64", y))
-        : replace("f64x2.replace_lane", target, lane, y),
+  /** New values for locals, by way of memory: V8 widens what follows only where no shuffle or lane reaches it. */
+  replace(out: readonly Local<"v128">[], value: (k: number) => V): void {
+    this.#write(
+      0,
+      out.map((_, k) => value(k)),
     );
+    this.#readBack(out);
   }
 
-  /** One lane as float64. */
-  lane(x: V, lane: number): F64 {
-    return this.isSingle
-      ? scalar1("f64.promote_f32", extract("f32x4.extract_lane", x, lane))
-      : extract("f64x2.extract_lane", x, lane);
+  #place(place: number, base: I32, offset = 0): Address {
+    return { memory: this.code.scratch, base, offset: SCRATCH.lanes + place * LANES_BYTES + offset };
+  }
+
+  #write(place: number, list: readonly V[]): void {
+    for (const [k, x] of list.entries()) this.code.f.storeVector(this.#place(place, i32(0), 16 * k), x);
+  }
+
+  #readBack(out: readonly Local<"v128">[]): void {
+    for (const [k, x] of out.entries()) this.code.f.set(x, loadVector("v128.load", this.#place(0, i32(0), 16 * k)));
+  }
+
+  /** Through memory, in a loop: a call for each lane in line would be many times as much code. */
+  #callLanes(
+    out: readonly Local<"v128">[],
+    bad: readonly V[] | null,
+    { operation, args }: { readonly operation: number; readonly args: readonly (readonly V[])[] },
+  ): void {
+    const { f } = this.code;
+    [out, ...args, ...(bad === null ? [] : [bad])].forEach((list, place) => {
+      this.#write(place, list);
+    });
+    const left = f.let(i32(16 * out.length));
+    const operand = (place: number): F64 => {
+      if (place > args.length) return f64(0);
+      const at = this.#place(place, left);
+      return this.isSingle ? scalar1("f64.promote_f32", loadScalar("f32.load", at)) : loadScalar("f64.load", at);
+    };
+    const one = (): void => {
+      const y = callHost(operation, operand(1), operand(2));
+      if (this.isSingle) f.storeScalar("f32.store", this.#place(0, left), scalar1("f32.demote_f64", y));
+      else f.storeScalar("f64.store", this.#place(0, left), y);
+    };
+    f.doWhile(
+      () => left,
+      () => {
+        f.set(left, scalar2("i32.sub", left, i32(this.width)));
+        if (bad === null) one();
+        else f.if(loadScalar("i32.load", this.#place(args.length + 1, left)), one);
+      },
+    );
+    this.#readBack(out);
   }
 }

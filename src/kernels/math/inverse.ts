@@ -1,72 +1,65 @@
 /**
  * asin, acos, atan and atan2 over vectors: FreeBSD's msun (`e_asin.c`, `e_acos.c`, `s_atan.c`, `e_atan2.c` and their float
  * versions: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is preserved), with
- * selections where they branch; atan by three ranges instead of five, over which its polynomial holds as well.
+ * selections where they branch; atan by three ranges instead of five, over which its polynomial holds as well. float32 has
+ * forms with one division or root: `inverse-single.ts`.
  */
 import type { V } from "../map/lanes.ts";
 import type { Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
+import { acosSingle, asinSingle, atan2Single, atanSingle } from "./inverse-single.ts";
 
 const P: readonly number[] = [
   0.16666666666666666, -0.3255658186224009, 0.20121253213486293, -0.04005553450067941, 0.0007915349942898145,
   3.479331075960212e-5,
 ];
 const Q: readonly number[] = [1, -2.403394911734414, 2.0209457602335057, -0.6882839716054533, 0.07703815055590194];
-const P_SINGLE: readonly number[] = [1.6666586697e-1, -4.2743422091e-2, -8.656363003e-3];
-const Q_SINGLE: readonly number[] = [1, -7.066296339e-1];
 
-/** Polynomials of float32's precision. */
-function isShort(m: FloatCode, { short }: Precision): boolean {
-  return m.isSingle || short;
+function rational(m: FloatCode, z: V): V {
+  return m.div(m.mul(z, m.poly(z, P)), m.poly(z, Q));
 }
 
-function rational(m: FloatCode, z: V, precision: Precision): V {
-  const [p, q] = isShort(m, precision) ? [P_SINGLE, Q_SINGLE] : [P, Q];
-  return m.div(m.mul(z, m.poly(z, p)), m.poly(z, q));
-}
-
-/** A number as a sum of two of the dtype. */
-function pair(m: FloatCode, x: number, low: number): readonly [high: number, low: number] {
-  return m.isSingle ? [Math.fround(x), x - Math.fround(x) + low] : [x, low];
-}
+/** π/2, π/4 and π: what float64 has of them, and the rest. */
+const [HALF_HIGH, HALF_LOW] = [1.5707963267948966, 6.123233995736766e-17];
+const [QUARTER_HIGH, QUARTER_LOW] = [0.7853981633974483, 3.061616997868383e-17];
+const [PI_HIGH, PI_LOW] = [Math.PI, 1.2246467991473532e-16];
 
 function truncated(m: FloatCode, x: V): V {
-  return m.and(x, m.bits(m.isSingle ? 0xfffff000n : 0xffffffff00000000n));
+  return m.and(x, m.bits(0xffffffff00000000n));
 }
 
-export function asin(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
-  const quarter = m.isSingle ? Math.fround(Math.PI / 4) : 0.7853981633974483;
+export function asin(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => asinSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.abs(x);
     const isSmall = m.compare("lt", a, m.c(0.5));
     const far = m.mul(m.sub(m.c(1), a), m.c(0.5));
     const z = m.select(isSmall, m.mul(x, x), far);
-    const r = rational(m, z, precision);
+    const r = rational(m, z);
     const small = m.mulAdd(a, r, a);
     const s = m.sqrt(z);
     const head = truncated(m, s);
     const c = m.div(m.sub(z, m.mul(head, head)), m.add(s, head));
-    const first = m.sub(m.mul(m.add(s, s), r), m.sub(m.c(halfPiLow), m.add(c, c)));
-    const second = m.sub(m.c(quarter), m.add(head, head));
-    const general = m.sub(m.c(quarter), m.sub(first, second));
+    const first = m.sub(m.mul(m.add(s, s), r), m.sub(m.c(HALF_LOW), m.add(c, c)));
+    const second = m.sub(m.c(QUARTER_HIGH), m.add(head, head));
+    const general = m.sub(m.c(QUARTER_HIGH), m.sub(first, second));
     // at 1 the quotient is 0/0
-    const one = m.select(m.compare("eq", a, m.c(1)), m.c(halfPiHigh), general);
+    const one = m.select(m.compare("eq", a, m.c(1)), m.c(HALF_HIGH), general);
     return m.copySign(m.select(isSmall, small, one), x);
   });
 }
 
-export function acos(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  const [halfPiHigh, halfPiLow] = pair(m, 1.5707963267948966, 6.123233995736766e-17);
+export function acos(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => acosSingle(m, x));
   return m.each(xs, (x) => {
     const a = m.abs(x);
     const isSmall = m.compare("lt", a, m.c(0.5));
     const z = m.select(isSmall, m.mul(x, x), m.mul(m.sub(m.c(1), a), m.c(0.5)));
-    const r = rational(m, z, precision);
-    const small = m.sub(m.c(halfPiHigh), m.sub(x, m.sub(m.c(halfPiLow), m.mul(x, r))));
+    const r = rational(m, z);
+    const small = m.sub(m.c(HALF_HIGH), m.sub(x, m.sub(m.c(HALF_LOW), m.mul(x, r))));
     const s = m.sqrt(z);
-    const low = m.sub(m.mul(r, s), m.c(halfPiLow));
-    const below = m.sub(m.c(halfPiHigh), m.add(s, low));
+    const low = m.sub(m.mul(r, s), m.c(HALF_LOW));
+    const below = m.sub(m.c(HALF_HIGH), m.add(s, low));
     const head = truncated(m, s);
     const c = m.div(m.sub(z, m.mul(head, head)), m.add(s, head));
     const above = m.add(head, m.mulAdd(r, s, c));
@@ -81,40 +74,36 @@ const AT: readonly number[] = [
   -0.0769187620504483, 0.06661073137387531, -0.058335701337905735, 0.049768779946159324, -0.036531572744216916,
   0.016285820115365782,
 ];
-const AT_SINGLE: readonly number[] = [
-  3.3333328366e-1, -1.9999158382e-1, 1.4253635705e-1, -1.0648017377e-1, 6.1687607318e-2,
-];
 /** tan(π/8) and tan(3π/8): between them the angle is near π/4, above near π/2. */
 const BELOW = 0.41421356237309503;
 const ABOVE = 2.414213562373095;
 
 /** Angle of (x, y), both not negative, by one quotient of magnitude at most tan(π/8). */
-function angleOf(m: FloatCode, y: V, x: V, precision: Precision): V {
-  const [quarterHigh, quarterLow] = pair(m, 0.7853981633974483, 3.061616997868383e-17);
-  const [halfHigh, halfLow] = pair(m, Math.PI / 2, 6.123233995736766e-17);
+function angleOf(m: FloatCode, y: V, x: V): V {
   const middle = m.compare("gt", y, m.mul(x, m.c(BELOW)));
   const top = m.compare("gt", y, m.mul(x, m.c(ABOVE)));
   const over = m.select(top, m.neg(x), m.select(middle, m.sub(y, x), y));
   const under = m.select(top, y, m.select(middle, m.add(y, x), x));
   const t = m.div(over, under);
   const z = m.mul(t, t);
-  const series = m.mul(z, m.poly(z, isShort(m, precision) ? AT_SINGLE : AT));
-  const high = m.select(top, m.c(halfHigh), m.and(middle, m.c(quarterHigh)));
-  const low = m.select(top, m.c(halfLow), m.and(middle, m.c(quarterLow)));
+  const series = m.mul(z, m.poly(z, AT));
+  const high = m.select(top, m.c(HALF_HIGH), m.and(middle, m.c(QUARTER_HIGH)));
+  const low = m.select(top, m.c(HALF_LOW), m.and(middle, m.c(QUARTER_LOW)));
   return m.sub(high, m.sub(m.sub(m.mul(t, series), low), t));
 }
 
-export function atan(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
-  return m.each(xs, (x) => m.copySign(angleOf(m, m.abs(x), m.c(1), precision), x));
+export function atan(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
+  if (m.isSingle) return m.each(xs, (x) => atanSingle(m, x));
+  return m.each(xs, (x) => m.copySign(angleOf(m, m.abs(x), m.c(1)), x));
 }
 
 /** Angle of (x, y); origins, infinities and very large operands are the host's. */
-export function atan2(m: FloatCode, ys: readonly V[], xs: readonly V[], precision: Precision): V[] {
-  const [piHigh, piLow] = pair(m, Math.PI, 1.2246467991473532e-16);
+export function atan2(m: FloatCode, ys: readonly V[], xs: readonly V[]): V[] {
+  if (m.isSingle) return m.each(ys, (y, k) => atan2Single(m, y, xs[k] as V)); // as many
   return m.each(ys, (y, k) => {
     const x = xs[k] as V; // as many
-    const angle = angleOf(m, m.abs(y), m.abs(x), precision);
-    const left = m.sub(m.c(piHigh), m.sub(angle, m.c(piLow)));
+    const angle = angleOf(m, m.abs(y), m.abs(x));
+    const left = m.sub(m.c(PI_HIGH), m.sub(angle, m.c(PI_LOW)));
     return m.copySign(m.select(m.signMask(x), left, angle), y);
   });
 }

@@ -136,8 +136,8 @@ function beyondSingle(
       codeOf(op, "float64"),
       [xs],
     );
-    for (const [k, y] of narrowed(code, exact).entries())
-      code.f.set(out[k] as Local<"v128">, m.select(large[k] as V, y, out[k] as V)); // as many
+    const narrow = narrowed(code, exact);
+    m.replace(out, (k) => m.select(large[k] as V, narrow[k] as V, out[k] as V)); // as many
   });
   return { ...a, v: out };
 }
@@ -199,19 +199,31 @@ function lowerPowShort(
 }
 
 function lowerHypot(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  if (a.dtype === "float32") return lowerHypotSingle(code, a, b);
   const m = new FloatCode(code, "float64");
-  if (a.dtype === "float32")
-    return { ...a, v: narrowed(code, hypot(m, widened(code, a.v), widened(code, b.v), { short: true })) };
   const out = own(code, hypot(m, a.v, b.v, { short: false }));
   const rare = a.v.map((x, k) => hypotRare(m, x, b.v[k] as V)); // as many
   m.patch(out, rare, codeOf("hypot", "float64"), [a.v, b.v]);
   return { ...a, v: out };
 }
 
+/** float32 in its own lanes; iterations with squares that leave the normal range, infinities or NaN in float64 too. */
+function lowerHypotSingle(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const m = new FloatCode(code, "float32");
+  const out = own(code, hypot(m, a.v, b.v, { short: false }));
+  const rare = a.v.map((x, k) => hypotRare(m, x, b.v[k] as V)); // as many
+  code.f.if(m.any(rare), () => {
+    const wide = new FloatCode(code, "float64");
+    const exact = narrowed(code, hypot(wide, widened(code, a.v), widened(code, b.v), { short: true }));
+    m.replace(out, (k) => m.select(rare[k] as V, exact[k] as V, out[k] as V)); // as many
+  });
+  return { ...a, v: out };
+}
+
 function lowerAtan2(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const dtype = a.dtype as LaneFloat; // the table asks for floats that have lanes
   const m = new FloatCode(code, dtype);
-  const out = own(code, atan2(m, a.v, b.v, { short: false }));
+  const out = own(code, atan2(m, a.v, b.v));
   const rare = a.v.map((y, k) => atan2Rare(m, y, b.v[k] as V)); // as many
   m.patch(out, rare, codeOf("atan2", dtype), [a.v, b.v]);
   return { ...a, v: out };

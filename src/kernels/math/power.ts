@@ -185,9 +185,10 @@ export function hypot(m: FloatCode, xs: readonly V[], ys: readonly V[], { short 
 
 export function hypotRare(m: FloatCode, x: V, y: V): V {
   const [a, b] = [m.abs(x), m.abs(y)];
-  const top = m.c(2 ** 500);
+  const [most, least] = m.isSingle ? [2 ** 60, 2 ** -50] : [2 ** 500, 2 ** -480];
+  const top = m.c(most);
   const larger = m.select(m.compare("lt", a, b), b, a);
   const isLarge = m.or(m.compare("gt", a, top), m.compare("gt", b, top));
-  const isSmall = m.and(m.compare("lt", larger, m.c(2 ** -480)), m.compare("gt", larger, m.c(0)));
+  const isSmall = m.and(m.compare("lt", larger, m.c(least)), m.compare("gt", larger, m.c(0)));
   return m.or(isLarge, isSmall);
 }

@@ -3,8 +3,9 @@
  *
  * float64: x - n·π/2 in three parts with the exact error of the second, then the kernels of FreeBSD's msun (`k_sin.c`,
  * `k_cos.c`, `e_rem_pio2.c`: Copyright (C) 1993 by Sun Microsystems, Inc., freely granted provided that this notice is
- * preserved). float32: x - n·π/2 in four parts of few bits, polynomials of Cephes. Large arguments and, in float64, those very near a
- * multiple of π/2 are the host's.
+ * preserved). float32: x - n·π/2 in four parts of few bits, polynomials of Cephes: one is evaluated, with
+ * the coefficients of the function that n asks for. Large arguments and, in float64, those very near a multiple of π/2 are
+ * the host's.
  */
 import type { V } from "../map/lanes.ts";
 import type { FloatCode } from "./float-code.ts";
@@ -17,10 +18,11 @@ const COS: readonly number[] = [
   0.0416666666666666, -0.001388888888887411, 2.480158728947673e-5, -2.7557314351390663e-7, 2.087572321298175e-9,
   -1.1359647557788195e-11,
 ];
-/** Cephes `sinf.c` (S. Moshier). */
-const SIN_SINGLE: readonly number[] = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
-const COS_SINGLE: readonly number[] = [4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
+/** Cephes `sinf.c` (S. Moshier): (sin r - r)/r³ and (cos r - 1)/r². */
+const SIN_SINGLE: readonly number[] = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4, 0];
+const COS_SINGLE: readonly number[] = [-0.5, 4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
 
+/** Cephes `tanf.c` (S. Moshier). */
 const TAN_SINGLE: readonly number[] = [
   3.33331568548e-1, 1.33387994085e-1, 5.34112807005e-2, 2.44301354525e-2, 3.11992232697e-3, 9.38540185543e-3,
 ];
@@ -95,37 +97,40 @@ function sine(m: FloatCode, x: V, quarter: 0 | 1): V {
   return m.xor(y, m.and(bitMask(m, n, 1), m.signBit));
 }
 
-/** Remainder of float32 by π/2; n stands in the low bits. */
-function reduceSingle(m: FloatCode, x: V): { readonly low: V; readonly r: V } {
-  const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
-  const n = m.sub(low, m.magic);
+/** x - n·π/2 of float32. */
+function remainder(m: FloatCode, x: V, n: V): V {
   const [a, b, third, fourth] = HALF_PI_PARTS.map((part) => m.mul(n, m.c(part))) as [V, V, V, V];
   const near = m.sub(m.sub(x, a), b);
   const rough = m.sub(near, third);
   const rounded = m.sub(m.sub(near, rough), third);
-  return { low, r: m.sub(rough, m.sub(fourth, rounded)) };
+  return m.sub(rough, m.sub(fourth, rounded));
 }
 
 /** tan of float32. */
 function tanSingle(m: FloatCode, x: V): V {
-  const { low, r } = reduceSingle(m, x);
+  const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
+  const r = remainder(m, x, m.sub(low, m.magic));
   const z = m.mul(r, r);
   const y = m.mulAdd(m.mul(z, r), m.poly(z, TAN_SINGLE), r);
   const inverse = m.div(m.c(-1), y);
   return m.select(m.compare("eq", x, m.c(0)), x, m.select(bitMask(m, low, 0), inverse, y));
 }
 
-/** sin or cos of float32, by sine and cosine of x - n·π/2. */
+/** sin or cos of float32, by sine or cosine of x - n·π/2. */
 function single(m: FloatCode, x: V, quarter: 0 | 1): V {
-  const { low, r } = reduceSingle(m, x);
+  const low = m.mulAdd(x, m.c(2 / Math.PI), m.magic);
+  const r = remainder(m, x, m.sub(low, m.magic));
   const z = m.mul(r, r);
-  const s = m.mulAdd(m.mul(z, r), m.poly(z, SIN_SINGLE), r);
-  const half = m.mul(z, m.c(0.5));
-  const w = m.sub(m.c(1), half);
-  const lost = m.sub(m.sub(m.c(1), w), half);
-  const c = m.add(w, m.mulAdd(m.mul(z, z), m.poly(z, COS_SINGLE), lost));
   const turns = quarter === 0 ? low : m.addBits(low, m.bits(1n));
-  const y = m.select(bitMask(m, turns, 0), c, s);
+  const isOdd = bitMask(m, turns, 0);
+  const [c0, c1, c2, c3] = SIN_SINGLE.map((c, k) => m.select(isOdd, m.c(COS_SINGLE[k] as number), m.c(c))) as [
+    V,
+    V,
+    V,
+    V,
+  ];
+  const series = m.mulAdd(m.mulAdd(c3, z, c2), m.mul(z, z), m.mulAdd(c1, z, c0));
+  const y = m.mulAdd(m.select(isOdd, z, m.mul(z, r)), series, m.select(isOdd, m.c(1), r));
   return m.xor(y, m.and(m.shl(turns, 30), m.signBit));
 }
 

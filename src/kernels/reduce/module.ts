@@ -92,7 +92,7 @@ class Reader {
     this.f = f;
     this.#source = source;
     this.#block = f.param(0, "i32");
-    this.code = new LaneCode(f, elementsOf(plan));
+    this.code = new LaneCode(f, elementsOf(plan), this.scratch);
     const fixed = fixedSources(this.code, layout, this.#block, { sets: shape.sets, scratch: this.scratch });
     this.nodes = new NodeCode(this.code, plan.call.kernel, shape.inputs, fixed);
   }

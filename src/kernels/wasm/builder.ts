@@ -4,6 +4,7 @@ import {
   BITMASK,
   CONTROL,
   EXTRACT,
+  LANE_SELECT,
   LOAD_LANE,
   REPLACE,
   SCALAR_COMPARE,
@@ -169,6 +170,14 @@ export function shift(name: keyof typeof SHIFT, a: Vector, bits: number | I32): 
 /** Bits of `a` where the mask is 1, of `b` where it is 0. */
 export function bitselect(a: Vector, b: Vector, mask: Vector): Vector {
   return vector(VECTOR_SELECT, [a, b, mask]);
+}
+
+/**
+ * Lanes of `a` where the mask is all ones, of `b` where it is all zeros: one instruction, {@link bitselect} takes three.
+ * All bits of a lane of the mask must be equal: for others machines differ (relaxed SIMD).
+ */
+export function laneSelect(width: keyof typeof LANE_SELECT, a: Vector, b: Vector, mask: Vector): Vector {
+  return vector(LANE_SELECT[width], [a, b, mask]);
 }
 
 /** Bytes of `a` (0 … 15) and `b` (16 … 31) by index. */

@@ -212,6 +212,8 @@ export const VECTOR_STORE = 0x0b;
 export const VECTOR_CONST = 0x0c;
 export const VECTOR_SHUFFLE = 0x0d;
 export const VECTOR_SELECT = 0x52;
+/** Choices between lanes by masks of whole lanes, by bytes of a lane (relaxed SIMD). */
+export const LANE_SELECT = { 1: 0x109, 2: 0x10a, 4: 0x10b, 8: 0x10c } as const;
 export const VECTOR_ANY = 0x53;
 /** Sign bits of the lanes as a number, by shape. */
 export const BITMASK = { i8x16: 0x64, i16x8: 0x84, i32x4: 0xa4, i64x2: 0xc4 } as const;

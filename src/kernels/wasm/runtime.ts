@@ -179,18 +179,30 @@ export function kernelFor(
 }
 
 /**
- * The scratch memory, from front to back: parameter block, that of staging, tiles of copied operands, tiles of rows, of
+ * The scratch memory, from front to back: parameter block, that of staging, lanes that the host computes, tiles of copied operands, tiles of rows, of
  * accumulators, slots, means, a tile of a partial, all values of a narrow dtype and what a kernel makes of
  * them, lines that are added up.
  */
 export const SCRATCH: Readonly<
   Record<
-    "block" | "stage" | "copies" | "rows" | "accumulators" | "slots" | "means" | "partial" | "tables" | "lines" | "end",
+    | "block"
+    | "stage"
+    | "lanes"
+    | "copies"
+    | "rows"
+    | "accumulators"
+    | "slots"
+    | "means"
+    | "partial"
+    | "tables"
+    | "lines"
+    | "end",
     number
   >
 > = {
   block: 0,
   stage: 60 << 10,
+  lanes: 62 << 10,
   copies: 64 << 10,
   rows: 3 << 20,
   accumulators: (3 << 20) + (512 << 10),
