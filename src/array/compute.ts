@@ -20,7 +20,7 @@ import {
   shapeOfChunks,
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
-import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
+import { contiguousStride, copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 import { causeOfLoss } from "./holds.ts";
 import { placeholder } from "./planned.ts";
 import { type Call, Tick } from "./together.ts";
@@ -298,30 +298,55 @@ function unsetBlock(dtype: DType, shape: readonly number[]): NDArray {
   return NDArray.view(dtype, buffer, byteOffset, shape);
 }
 
-/** One block from an array's blocks. */
+/** One block from an array's blocks. Those that lie in one array already, each in its place, are that array. */
 export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
   const first = blocks[0];
   if (blocks.length === 1 && first !== undefined) return first;
-  const out = unsetBlock(dtype, shapeOfChunks(chunks));
-  const grid = chunks.map((c) => c.length);
-  const position = grid.map(() => 0);
-  const starts = chunks.map((sizes) => {
-    let at = 0;
-    return sizes.map((n) => {
-      at += n;
-      return at - n;
-    });
-  });
-  for (const block of blocks) {
-    const offset =
-      out.offset + position.reduce((sum, p, k) => sum + (starts[k]?.[p] as number) * (out.stride[k] as number), 0);
+  const shape = shapeOfChunks(chunks);
+  const whole =
+    first === undefined ? null : new NDArray(dtype, first.data, shape, contiguousStride(shape), first.offset);
+  if (whole !== null && liesIn(whole, chunks, blocks)) return whole;
+  const out = unsetBlock(dtype, shape);
+  forEachPlace(chunks, blocks, (block, starts) => {
+    const offset = starts.reduce((sum, start, k) => sum + start * (out.stride[k] as number), out.offset);
     invariant(block.dtype === dtype, `block of ${block.dtype} in an array of ${dtype}`);
     copyBlock(new NDArray(dtype, out.data, block.shape, out.stride, offset), block);
-    for (let k = grid.length - 1; k >= 0; k--) {
-      position[k] = (position[k] as number) + 1;
-      if ((position[k] as number) < (grid[k] as number)) break;
+  });
+  return out;
+}
+
+/** True when all blocks are parts of this array. */
+function liesIn(whole: NDArray, chunks: Chunks, blocks: readonly NDArray[]): boolean {
+  let isSo = true;
+  forEachPlace(chunks, blocks, ({ data, dtype, stride, offset }, starts) => {
+    const at = starts.reduce((sum, start, k) => sum + start * (whole.stride[k] as number), whole.offset);
+    isSo &&= data === whole.data && dtype === whole.dtype && offset === at && isSame(stride, whole.stride);
+  });
+  return isSo;
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((n, k) => n === b[k]));
+}
+
+/** Visit all blocks, each with its first element's place. */
+function forEachPlace(
+  chunks: Chunks,
+  blocks: readonly NDArray[],
+  visit: (block: NDArray, starts: readonly number[]) => void,
+): void {
+  const position = chunks.map(() => 0);
+  const starts = chunks.map(() => 0);
+  for (const block of blocks) {
+    visit(block, starts);
+    for (let k = chunks.length - 1; k >= 0; k--) {
+      const sizes = chunks[k] as readonly number[]; // k < length
+      const p = position[k] as number; // one per axis
+      starts[k] = (starts[k] as number) + (sizes[p] as number);
+      position[k] = p + 1;
+      if (p + 1 < sizes.length) break;
       position[k] = 0;
+      starts[k] = 0;
     }
   }
-  return out;
 }

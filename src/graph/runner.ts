@@ -82,7 +82,10 @@ export interface Runner {
   limits(): Promise<RunnerLimits>;
   /** Sums since its start; null where it cannot say. Absent where a runner keeps none. */
   figures?(): Promise<RunnerFigures | null>;
-  /** Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid. */
+  /**
+   * Compute the graph's outputs; blocks come back in output order, each output's blocks in C order of its chunk grid, in
+   * memory that is the caller's. Those of one output may be parts of one array.
+   */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
   /**
    * As {@link run} for several callers of one graph: a promise for each group, which fails by what it needs itself, or
