@@ -1,5 +1,5 @@
 /** What is said in columns: tasks of graphs that start, and that have ended. */
-import { type ColumnScalar, scalarParts } from "../../graph/index.ts";
+import { type ColumnScalar, scalarParts, type TaskId } from "../../graph/index.ts";
 import type { Ref, WorkerInstruction } from "./events.ts";
 import type { KnownGraph, WorkerTask } from "./task.ts";
 
@@ -18,6 +18,15 @@ export class Starts {
     this.#refs.push(task.ref);
     this.#tasks.push(task.taskId);
     for (const input of task.dependencies) this.#inputs.push(input.ref);
+    this.#inputStart.push(this.#inputs.length);
+  }
+
+  /** The same of a block without inputs that has no task object. */
+  addRow(known: KnownGraph, ref: number, taskId: TaskId, outbox: WorkerInstruction[]): void {
+    if (this.#graph !== known) this.flush(outbox);
+    this.#graph = known;
+    this.#refs.push(ref);
+    this.#tasks.push(taskId);
     this.#inputStart.push(this.#inputs.length);
   }
 

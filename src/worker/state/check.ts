@@ -1,16 +1,29 @@
 /** The invariants of docs/spec/worker.md, checked over the whole state; for tests and for `RSDAT_CHECK`. */
 import { InvariantError } from "../../base/index.ts";
 import { showKey } from "../../graph/index.ts";
+import { CELL } from "./cells.ts";
+import { rowOf } from "./columns.ts";
 import type { Core } from "./core.ts";
-import { isOrdered, type WorkerTask } from "./task.ts";
+import { isOrdered, type LayerTasks, TASK_STATES, type WorkerTask } from "./task.ts";
 
 /** @throws {InvariantError} the first broken invariant, with the story of the task */
 export function checkCore(core: Core): void {
   let managedBytes = 0;
+  const counts: Record<string, number> = {};
   for (const task of core.tasks.values()) {
     checkTask(core, task);
+    counts[task.state] = (counts[task.state] ?? 0) + 1;
     if (task.state === "memory") managedBytes += task.nbytes;
   }
+  for (const layer of core.tasks.layers())
+    for (const state of ["ready", "executing", "memory"] as const)
+      for (const index of layer.cells.of(CELL[state])) {
+        checkCell(core, layer, index);
+        counts[state] = (counts[state] ?? 0) + 1;
+        if (state === "memory") managedBytes += layer.cells.nbytes(index);
+      }
+  for (const state of TASK_STATES)
+    must(core, null, "W-I10", (counts[state] ?? 0) === core.stateCounts[state], `${counts[state]} tasks are ${state}`);
   must(
     core,
     null,
@@ -26,6 +39,20 @@ function must(core: Core, task: WorkerTask | null, number: string, holds: boolea
   if (holds) return;
   const who = task ? ` task ${showKey(task.key)} in ${task.state}` : "";
   throw new InvariantError(`${number}${who}: ${what}`, { details: { story: task ? core.story([task.key]) : [] } });
+}
+
+function checkCell(core: Core, layer: LayerTasks, index: number): void {
+  const holds = (isTrue: boolean, what: string): void =>
+    must(core, null, "W-I10", isTrue, `block ${index} of ${layer.name} ${what}`);
+  const { cells } = layer;
+  holds(!layer.tasks.has(index), "has a task object as well");
+  if (cells.state(index) === CELL.ready) {
+    const { order, row } = rowOf(core, layer, index);
+    holds(row >= order.next && order.standing > 0, "stands in its order");
+  } else if (cells.state(index) === CELL.executing) {
+    const row = core.rows.get(cells.number(index));
+    holds(row?.layer === layer && row.index === index, "occupies a thread under its number");
+  }
 }
 
 /** States in which an absent input of a waiting task is on its way. */
@@ -96,13 +123,27 @@ function checkPlaces(core: Core): void {
   }
   const { nthreads, aheadMax = 0 } = core.limits;
   const others = Array.from(core.executing).filter((task) => core.blocks.get(task.ref) !== task).length;
+  let [ready, executing] = [0, 0];
+  for (const { cells } of core.tasks.layers()) {
+    ready += Array.from(cells.of(CELL.ready)).length;
+    executing += Array.from(cells.of(CELL.executing)).length;
+  }
+  const standing = core.orders.all().reduce((sum, order) => sum + order.standing, 0);
+  must(
+    core,
+    null,
+    "W-I10",
+    ready === standing && ready === core.orders.ready,
+    `${ready} ready, ${standing} rows stand`,
+  );
+  must(core, null, "W-I10", executing === core.rows.size, `${executing} run, ${core.rows.size} rows do`);
   must(core, null, "W-I8", others <= nthreads + aheadMax, `${others} tasks on ${nthreads} threads`);
   must(
     core,
     null,
     "W-I8",
-    core.executing.size <= nthreads + aheadMax,
-    `${core.executing.size} tasks on ${nthreads} threads with ${aheadMax} ahead`,
+    core.running <= nthreads + aheadMax,
+    `${core.running} tasks on ${nthreads} threads with ${aheadMax} ahead`,
   );
   for (const task of core.blocks.values())
     must(core, task, "W-I8", core.executing.has(task), "was handed over and occupies no thread");

@@ -3,6 +3,7 @@ import { Heap } from "../../base/index.ts";
 import type { Key, TaskId } from "../../graph/index.ts";
 import type { WorkerToScheduler } from "../../protocol/index.ts";
 import { Ends, Starts } from "./blocks.ts";
+import { open } from "./columns.ts";
 import type {
   NeedOf,
   Ref,
@@ -14,7 +15,17 @@ import type {
 } from "./events.ts";
 import { TaskTable } from "./layers.ts";
 import { ReadyHeap } from "./ready-heap.ts";
-import { isBefore, type KnownGraph, TASK_STATES, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
+import { Orders, type RunningRow } from "./rows.ts";
+import {
+  isBefore,
+  type KnownGraph,
+  keyOfBlock,
+  type LayerTasks,
+  TASK_STATES,
+  type TaskState,
+  type TaskTarget,
+  type WorkerTask,
+} from "./task.ts";
 
 /** Transitions that are remembered. */
 export const STORY_LENGTH = 16_384;
@@ -38,10 +49,16 @@ export class Core {
   readonly limits: WorkerLimits;
   readonly needOf: NeedOf;
   readonly host: string;
-  readonly tasks: TaskTable = new TaskTable();
+  readonly tasks: TaskTable = new TaskTable((layer, index) => open(this, layer, index));
   readonly peers: Map<WorkerAddress, Peer> = new Map();
   readonly ready: ReadyHeap = new ReadyHeap();
   readonly constrained: Heap<WorkerTask> = new Heap(isBefore);
+  /** Orders in columns, of blocks that have no task object; and those of them that occupy a thread, by number. */
+  readonly orders: Orders = new Orders();
+  readonly rows: Map<Ref, RunningRow> = new Map();
+  orderCount = 0;
+  /** Tasks that may rest, at the end of this event. */
+  readonly touched: WorkerTask[] = [];
   /** Tasks that occupy a thread, in whatever state. */
   readonly executing: Set<WorkerTask> = new Set();
   /** Those of them that were ordered in columns, by what the shell calls them. */
@@ -81,7 +98,9 @@ export class Core {
   #dropped: Key[] = [];
   #droppedBlocks: number[] = [];
   #added: Key[] = [];
-  readonly #storyTasks: WorkerTask[] = [];
+  /** A task, or the layer of a block that had none. */
+  readonly #storyTasks: (WorkerTask | LayerTasks)[] = [];
+  readonly #storyIndexes: number[] = [];
   readonly #storyFrom: TaskState[] = [];
   readonly #storyTo: TaskState[] = [];
   readonly #storyStimulus: string[] = [];
@@ -126,10 +145,25 @@ export class Core {
     task.state = state;
   }
 
+  /** Whatever occupies a thread. */
+  get running(): number {
+    return this.executing.size + this.rows.size;
+  }
+
   /** One line of the story. */
   note(task: WorkerTask, from: TaskState, to: TaskState): void {
+    this.#note(task, from, to);
+  }
+
+  /** The same of a block that has no task object. */
+  noteCell(layer: LayerTasks, index: number, from: TaskState, to: TaskState): void {
+    this.#storyIndexes[this.#storyCount % STORY_LENGTH] = index;
+    this.#note(layer, from, to);
+  }
+
+  #note(whose: WorkerTask | LayerTasks, from: TaskState, to: TaskState): void {
     const at = this.#storyCount++ % STORY_LENGTH;
-    this.#storyTasks[at] = task;
+    this.#storyTasks[at] = whose;
     this.#storyFrom[at] = from;
     this.#storyTo[at] = to;
     this.#storyStimulus[at] = this.stimulusId;
@@ -141,9 +175,10 @@ export class Core {
     const out: StoryEntry[] = [];
     for (let i = Math.max(0, this.#storyCount - STORY_LENGTH); i < this.#storyCount; i++) {
       const at = i % STORY_LENGTH;
-      const key = this.#storyTasks[at]?.key;
-      if (key === undefined || !wanted.has(key)) continue;
-      // The five rings are written together.
+      // The rings are written together.
+      const whose = this.#storyTasks[at] as WorkerTask | LayerTasks;
+      const key = "ref" in whose ? whose.key : keyOfBlock(whose, this.#storyIndexes[at] as number);
+      if (!wanted.has(key)) continue;
       out.push({
         key,
         from: this.#storyFrom[at] as string,
@@ -199,6 +234,11 @@ export class Core {
   drop(task: WorkerTask): void {
     if (typeof task.ref === "number") this.#droppedBlocks.push(task.ref);
     else this.#dropped.push(task.ref);
+  }
+
+  /** The same of a block that has no task object. */
+  dropRef(ref: number): void {
+    this.#droppedBlocks.push(ref);
   }
 
   flushDropped(): void {

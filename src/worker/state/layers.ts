@@ -1,5 +1,7 @@
 /** All tasks of a worker machine: by key, and blocks of the layers of known graphs by their numbers. */
 import { type Graph, GraphEdges, type Key, keysOf, type TaskId } from "../../graph/index.ts";
+import { CELL, Cells } from "./cells.ts";
+import type { Ref } from "./events.ts";
 import { type KnownGraph, type LayerTasks, WorkerTask } from "./task.ts";
 
 /** Tasks by key and by block. A task's `ref` never changes; whether it has a layer may. */
@@ -10,21 +12,61 @@ export class TaskTable {
   #sequence = 0;
   #nextRef = 1;
   #size = 0;
+  /** Makes a task of a block that has a cell. */
+  readonly #open: (layer: LayerTasks, index: number) => WorkerTask;
+
+  constructor(open: (layer: LayerTasks, index: number) => WorkerTask) {
+    this.#open = open;
+  }
 
   get size(): number {
     return this.#size;
   }
 
+  /** Blocks that have a cell are not among them. */
   *values(): Generator<WorkerTask, void, undefined> {
     yield* this.#byKey.values();
-    for (const graph of this.#everyLayer()) yield* graph.tasks.values();
+    for (const layer of this.#layers.values()) yield* layer.tasks.values();
   }
 
   get(key: Key): WorkerTask | undefined {
     const known = this.#byKey.get(key);
     if (known !== undefined || this.#layers.size === 0) return known;
     const block = this.#blockOf(key);
-    return block?.layer.tasks.get(block.index);
+    return block ? this.#find(block.layer, block.index) : undefined;
+  }
+
+  #find(layer: LayerTasks, index: number): WorkerTask | undefined {
+    if (layer.cells.count > 0 && layer.cells.state(index) !== CELL.none) return this.#open(layer, index);
+    return layer.tasks.get(index);
+  }
+
+  /** What a value of this key is called here, without making a task of it. */
+  refOf(key: Key): Ref {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known.ref;
+    const block = this.#layers.size === 0 ? null : this.#blockOf(key);
+    if (!block) return key;
+    const { cells, tasks } = block.layer;
+    const state = cells.state(block.index);
+    if (state === CELL.executing || state === CELL.memory) return cells.number(block.index);
+    return tasks.get(block.index)?.ref ?? key;
+  }
+
+  /** A name for a block that was never given. */
+  newRef(): number {
+    return this.#nextRef++;
+  }
+
+  layers(): Iterable<LayerTasks> {
+    return this.#layers.values();
+  }
+
+  /** A task object for a block that had a cell until now. */
+  addOpened(layer: LayerTasks, index: number, ref: number): WorkerTask {
+    const task = new WorkerTask(ref, this.#sequence++, layer, index);
+    this.#put(task);
+    return task;
   }
 
   /** A new task; none of this key is known. */
@@ -45,26 +87,30 @@ export class TaskTable {
 
   /** A task of a known graph, if there is one. */
   block(known: KnownGraph, id: TaskId): WorkerTask | undefined {
-    const { layer, index } = known.graph.locate(id);
+    const layer = known.edges.layerOf(id);
+    const index = id - known.graph.base(layer);
     const tasks = known.layers[layer];
-    if (tasks) return tasks.tasks.get(index);
+    if (tasks) return this.#find(tasks, index);
     const key = keysOf(known.graph.layer(layer))?.[index];
     return key === undefined ? undefined : this.get(key);
   }
 
   /** A new task of a known graph; there is none yet. */
   addBlock(known: KnownGraph, id: TaskId): WorkerTask {
-    const { layer, index } = known.graph.locate(id);
+    const layer = known.edges.layerOf(id);
     const tasks = known.layers[layer];
     if (!tasks) return this.add(known.graph.key(id)); // its layer gives it a key of its own
-    const task = new WorkerTask(this.#nextRef++, this.#sequence++, tasks, index);
-    this.#put(task);
-    return task;
+    return this.addOpened(tasks, id - known.graph.base(layer), this.#nextRef++);
   }
 
   has(task: WorkerTask): boolean {
     const found = task.layer ? task.layer.tasks.get(task.index) : this.#byKey.get(task.key);
     return found === task;
+  }
+
+  /** A block goes on without its task object. */
+  rest({ layer, index }: WorkerTask): void {
+    if (layer?.tasks.delete(index)) this.#size--;
   }
 
   delete(task: WorkerTask): void {
@@ -75,7 +121,7 @@ export class TaskTable {
       return;
     }
     layer.tasks.delete(task.index);
-    this.#sweep(layer);
+    this.sweep(layer);
   }
 
   /** Know a graph. Tasks of its layers that are here already, under their keys or by another graph, are the same tasks. */
@@ -95,7 +141,7 @@ export class TaskTable {
     for (const layer of new Set(known?.layers)) {
       if (!layer) continue;
       layer.graphs--;
-      this.#sweep(layer);
+      this.sweep(layer);
     }
   }
 
@@ -109,7 +155,13 @@ export class TaskTable {
     const known = this.#layers.get(name);
     if (known && known.grid.join() === grid.join()) return known;
     // Names are made of what a layer computes: another grid under a name is a peer's mistake, and is kept apart.
-    const layer: LayerTasks = { name: known ? `${name}~${grid.join()}` : name, grid, tasks: new Map(), graphs: 0 };
+    const layer: LayerTasks = {
+      name: known ? `${name}~${grid.join()}` : name,
+      grid,
+      tasks: new Map(),
+      cells: new Cells(),
+      graphs: 0,
+    };
     const other = known ? this.#layers.get(layer.name) : undefined;
     if (other) return other;
     this.#layers.set(layer.name, layer);
@@ -124,12 +176,9 @@ export class TaskTable {
     return layer;
   }
 
-  #sweep(layer: LayerTasks): void {
-    if (layer.graphs === 0 && layer.tasks.size === 0) this.#layers.delete(layer.name);
-  }
-
-  #everyLayer(): Iterable<LayerTasks> {
-    return this.#layers.values();
+  /** Forget a layer of which nothing is known any more. */
+  sweep(layer: LayerTasks): void {
+    if (layer.graphs === 0 && layer.tasks.size === 0 && layer.cells.count === 0) this.#layers.delete(layer.name);
   }
 
   /** Layer and number of a key `(name, i, j, …)` of a known layer. */

@@ -2,7 +2,9 @@
 import { assertNever, InvariantError, invariant } from "../../base/index.ts";
 import { type Graph, type Key, showKey } from "../../graph/index.ts";
 import type { StartStop, WireFailure } from "../../protocol/index.ts";
+import { CELL } from "./cells.ts";
 import { checkCore } from "./check.ts";
+import { closeAll, open, openReady, rowEnded } from "./columns.ts";
 import { Core, type Peer } from "./core.ts";
 import type {
   NeedOf,
@@ -19,7 +21,7 @@ import type {
 } from "./events.ts";
 import { compute, freeTasks, runTasks } from "./orders.ts";
 import { start } from "./start.ts";
-import { isOrdered, isUnstarted, TASK_STATES, type WorkerTask } from "./task.ts";
+import { isOrdered, isUnstarted, keyOfBlock, TASK_STATES, type WorkerTask } from "./task.ts";
 import { settleAll } from "./transitions.ts";
 
 /** Priority of replicas fetched for the scheduler: after computations of normal and before those of low priority. Source: distributed. */
@@ -52,6 +54,7 @@ class Machine implements WorkerMachine {
     settleAll(core);
     askForMissing(core);
     core.ends.flush(outbox);
+    closeAll(core);
   }
 
   check(): void {
@@ -63,12 +66,12 @@ class Machine implements WorkerMachine {
   }
 
   get isDrained(): boolean {
-    const { executing, ready, constrained } = this.#core;
-    return executing.size <= 1 && ready.size === 0 && constrained.size === 0;
+    const { running, orders, ready, constrained } = this.#core;
+    return running <= 1 && orders.ready === 0 && ready.size === 0 && constrained.size === 0;
   }
 
   refOf(key: Key): Ref {
-    return this.#core.tasks.get(key)?.ref ?? key;
+    return this.#core.tasks.refOf(key);
   }
 
   graphs(): Iterable<Graph> {
@@ -78,6 +81,8 @@ class Machine implements WorkerMachine {
   held(): ReadonlyMap<Ref, Key> {
     const held = new Map<Ref, Key>();
     for (const task of this.#core.tasks.values()) if (task.state === "memory") held.set(task.ref, task.key);
+    for (const layer of this.#core.tasks.layers())
+      for (const index of layer.cells.of(CELL.memory)) held.set(layer.cells.number(index), keyOfBlock(layer, index));
     return held;
   }
 
@@ -90,7 +95,13 @@ class Machine implements WorkerMachine {
       managedBytes: core.managedBytes,
       incomingBytes: core.incomingBytes,
       incomingCount: core.incomingCount,
-      executing: Array.from(core.executing, (task) => ({ key: task.key, since: task.startedAt })),
+      executing: [
+        ...Array.from(core.executing, (task) => ({ key: task.key, since: task.startedAt })),
+        ...Array.from(core.rows.values(), ({ layer, index, startedAt }) => ({
+          key: keyOfBlock(layer, index),
+          since: startedAt,
+        })),
+      ],
     };
   }
 }
@@ -110,10 +121,12 @@ function react(core: Core, event: WorkerEvent): void {
       return failed(core, ended(core, known(core, event.key), event), event.failure);
     case "blocks-executed":
       for (let k = 0; k < event.refs.length; k++) {
-        const task = started(core, event.refs[k] as Ref);
-        task.seconds = event.seconds[k] as number; // columns of equal length
-        core.meanSeconds = averaged(core.meanSeconds, task.seconds);
-        succeeded(core, ended(core, task, NO_FIGURES), event.values[k] as ValueFacts);
+        // Columns of equal length.
+        const [ref, value, seconds] = [event.refs[k] as Ref, event.values[k] as ValueFacts, event.seconds[k] as number];
+        core.meanSeconds = averaged(core.meanSeconds, seconds);
+        const row = core.rows.get(ref);
+        if (row) rowEnded(core, row, value, seconds);
+        else blockEnded(core, started(core, ref), value, seconds);
       }
       return;
     case "block-failed":
@@ -197,6 +210,7 @@ function obey(core: Core, message: SchedulerWord): void {
 /** A worker that leaves starts nothing more: others run what waits here, and nobody waits for it. */
 function giveBackUnstarted(core: Core): void {
   if (core.status !== "closing_gracefully") return;
+  openReady(core);
   for (const task of core.tasks.values()) {
     // Also what was ordered again while its former run, or its value, is still under way.
     if (!isUnstarted(task) && !(task.state === "resumed" && task.next === "waiting")) continue;
@@ -280,9 +294,15 @@ function failed(core: Core, task: WorkerTask, failure: WireFailure): void {
   core.recommend(task, "error");
 }
 
+function blockEnded(core: Core, task: WorkerTask, value: ValueFacts, seconds: number): void {
+  task.seconds = seconds;
+  succeeded(core, ended(core, task, NO_FIGURES), value);
+}
+
 /** A task that was handed over in columns. */
 function started(core: Core, ref: Ref): WorkerTask {
-  const task = core.blocks.get(ref);
+  const row = core.rows.get(ref);
+  const task = row ? open(core, row.layer, row.index) : core.blocks.get(ref);
   invariant(task, `block ${ref} ended without having been started`);
   core.blocks.delete(ref);
   return task;

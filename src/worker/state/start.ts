@@ -1,7 +1,8 @@
 /** Which task starts next, and how many may be handed over. */
+import { firstOrder, startRow } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { fetchInputs } from "./gather.ts";
-import { isBefore, type WorkerTask } from "./task.ts";
+import { comparePriorities, isBefore, type WorkerTask } from "./task.ts";
 import { isInColumns, settleAll } from "./transitions.ts";
 
 /** Users' functions that took less on average lately are short. */
@@ -14,9 +15,17 @@ export function start(core: Core): void {
   if (core.status !== "running") return;
   const { nthreads } = core.limits;
   const ahead = aheadOf(core);
-  while (core.executing.size < nthreads + ahead) {
-    const task = nextTask(core, core.executing.size >= nthreads);
-    if (!task) break;
+  while (core.running < nthreads + ahead) {
+    const isAhead = core.running >= nthreads;
+    const task = mostUrgent(core);
+    const order = firstOrder(core);
+    if (order !== null && (task === undefined || comparePriorities(order.head, task.priority) < 0)) {
+      if (isAhead && !mayGoAhead(core, order.known)) break;
+      startRow(core, order);
+      continue;
+    }
+    if (task === undefined || (isAhead && !mayGoAhead(core, task.order)) || !hasRoom(core, task)) break;
+    take(core, task);
     core.reservedBytes += task.need ?? 0;
     core.executing.add(task);
     core.recommend(task, "executing");
@@ -33,28 +42,26 @@ function aheadOf({ limits, meanSeconds }: Core): number {
   return Math.min(aheadMax, Math.floor((nthreads * aheadMs) / (1000 * meanSeconds)));
 }
 
-/** The most urgent task that may run, off its heap and holding its resources; `isAhead`: before a thread is free for it. */
-function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
+/** The most urgent task object whose resources are free. */
+function mostUrgent(core: Core): WorkerTask | undefined {
   const ready = core.ready.peek();
   const constrained = core.constrained.peek();
-  if (constrained === undefined) {
-    if (ready === undefined || (isAhead && !mayGoAhead(core, ready)) || !hasRoom(core, ready)) return undefined;
-    core.ready.delete(ready);
-    return ready;
-  }
-  const order = constrained.order;
-  const wanted = order === null || isInColumns(order) ? null : order.resourceRestrictions;
-  const amounts = Array.from(wanted ?? []);
-  const hasResources = amounts.every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
-  const isConstrainedFirst = hasResources && (ready === undefined || isBefore(constrained, ready));
-  const task = isConstrainedFirst ? constrained : ready;
-  if (!task || (isAhead && !mayGoAhead(core, task)) || !hasRoom(core, task)) return undefined;
-  if (isConstrainedFirst) {
-    core.constrained.delete(task);
-    for (const [name, amount] of amounts) core.free.set(name, (core.free.get(name) ?? 0) - amount);
-    task.heldResources = wanted;
-  } else core.ready.delete(task);
-  return task;
+  if (constrained === undefined) return ready;
+  const hasResources = resourcesOf(constrained).every(([name, amount]) => (core.free.get(name) ?? 0) >= amount);
+  return hasResources && (ready === undefined || isBefore(constrained, ready)) ? constrained : ready;
+}
+
+function resourcesOf({ order }: WorkerTask): (readonly [string, number])[] {
+  return order === null || isInColumns(order) ? [] : Array.from(order.resourceRestrictions ?? []);
+}
+
+/** Off its heap, with its resources. */
+function take(core: Core, task: WorkerTask): void {
+  if (task.state !== "constrained") return core.ready.delete(task);
+  core.constrained.delete(task);
+  const amounts = resourcesOf(task);
+  for (const [name, amount] of amounts) core.free.set(name, (core.free.get(name) ?? 0) - amount);
+  task.heldResources = new Map(amounts);
 }
 
 /**
@@ -62,15 +69,15 @@ function nextTask(core: Core, isAhead: boolean): WorkerTask | undefined {
  * while tasks are so short that asking for the next one would take as long as running it, and only some: the next ones may
  * take long, and then it is well that others can have them.
  */
-function mayGoAhead({ meanSeconds, executing, limits }: Core, { order }: WorkerTask): boolean {
+function mayGoAhead({ meanSeconds, running, limits }: Core, order: WorkerTask["order"]): boolean {
   if (order === null || !isInColumns(order)) return false;
   if (order.isBounded) return true;
-  return meanSeconds !== null && meanSeconds < SHORT_SECONDS && executing.size < limits.nthreads * (1 + SHORT_AHEAD);
+  return meanSeconds !== null && meanSeconds < SHORT_SECONDS && running < limits.nthreads * (1 + SHORT_AHEAD);
 }
 
 /** Own admission, for schedulers that have none: by priority, within the budget; the first runs when nothing else does. */
 function hasRoom(core: Core, task: WorkerTask): boolean {
   const { budgetBytes } = core.limits;
-  if (budgetBytes === null || task.need === null || core.executing.size === 0) return true;
+  if (budgetBytes === null || task.need === null || core.running === 0) return true;
   return core.managedBytes + core.incomingBytes + core.reservedBytes + task.need <= budgetBytes;
 }

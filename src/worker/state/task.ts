@@ -1,6 +1,7 @@
 /** One task as the worker machine holds it, its states and its order. */
 import { blockKey, type Graph, type GraphEdges, type Key, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask, StartStop, WireFailure } from "../../protocol/index.ts";
+import type { Cells } from "./cells.ts";
 import type { Ref, ValueFacts, WorkerAddress } from "./events.ts";
 import { Few } from "./few.ts";
 
@@ -33,6 +34,8 @@ export interface LayerTasks {
   readonly name: string;
   readonly grid: readonly number[];
   readonly tasks: Map<number, WorkerTask>;
+  /** Blocks that have no task object: of which no more is to be known than numbers. */
+  readonly cells: Cells;
   /** Known graphs that have it. */
   graphs: number;
 }
@@ -168,14 +171,18 @@ const NO_TIMES: readonly StartStop[] = [];
 
 /** Order of execution and of fetching: priorities as tuples, then first come first served. */
 export function isBefore(a: WorkerTask, b: WorkerTask): boolean {
-  const [p, q] = [a.priority, b.priority];
+  const d = comparePriorities(a.priority, b.priority);
+  return d === 0 ? a.sequence < b.sequence : d < 0;
+}
+
+/** Negative where `p` is the more urgent. */
+export function comparePriorities(p: readonly number[], q: readonly number[]): number {
   const n = Math.min(p.length, q.length);
   for (let i = 0; i < n; i++) {
     const d = (p[i] as number) - (q[i] as number); // i < both lengths
-    if (d !== 0) return d < 0;
+    if (d !== 0) return d;
   }
-  if (p.length !== q.length) return p.length < q.length;
-  return a.sequence < b.sequence;
+  return p.length - q.length;
 }
 
 /** Ordered and not started. */

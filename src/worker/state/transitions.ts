@@ -259,7 +259,7 @@ function toMemory(core: Core, task: WorkerTask): void {
   task.failure = null;
   core.managedBytes += task.nbytes;
   core.forgetHolders(task);
-  if (!task.hasDependents) return;
+  if (!task.hasDependents) return void core.touched.push(task);
   for (const reader of task.dependents) {
     if (reader.state !== "waiting") continue;
     if (--reader.waitingFor === 0) core.recommend(reader, isConstrained(reader) ? "constrained" : "ready");
@@ -366,6 +366,7 @@ function unlink(core: Core, task: WorkerTask): void {
       core.recommend(input, "released");
     else if (input.state === "resumed" && input.next === "fetch") core.recommend(input, "released");
     else if (input.state === "released") core.orphans.add(input);
+    else if (input.state === "memory") core.touched.push(input);
   }
   task.dependencies = [];
 }

@@ -174,6 +174,61 @@ describe("W-C7 a graph is known until it is forgotten", () => {
   });
 });
 
+describe("W-I10 blocks of which nothing else is to be known are cells", () => {
+  const free = (...tasks: number[]) =>
+    ({ op: "free-tasks", submission: 1, tasks: Uint32Array.from(tasks), stimulusId: "s" }) as const;
+
+  test("rows that are called off, taken, or ordered anew stand no more; the others start by rank, across orders", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([5]), run([0, 1, 2], { ranks: [4, 6, 8] }), run([3, 4], { ranks: [5, 7] }));
+    d.scheduler(free(0), { op: "steal-request", key: keyA(3), stimulusId: "s" });
+    d.scheduler(run([2], { runIds: [900], ranks: [9] }), run([4], { runIds: [104], ranks: [1] }));
+    const started: number[] = [];
+    for (let left = 4; left > 0; left--) {
+      started.push(...tasksOf(d));
+      d.succeedBlocks();
+    }
+    expect(started).toEqual([5, 1, 4, 2]);
+    expect(d.finished.flatMap(({ runIds }) => Array.from(runIds))).toEqual([105, 101, 104, 900]);
+    expect(d.machine.counts().tasks).toEqual(new Map([["memory", 4]]));
+  });
+
+  test("a block at rest is its readers' input, goes back to rest, and is freed with its bytes", () => {
+    const d = new Driver({ nthreads: 2 });
+    d.scheduler(WITH_GRAPH, run([0, 1]));
+    d.succeedBlocks(undefined, 40);
+    d.scheduler(run([N]));
+    const [reader] = Array.from(d.blocks.values());
+    expect(reader?.task).toBe(N);
+    d.scheduler(free(0));
+    expect(d.machine.counts().tasks.get("memory")).toBe(1); // the value is gone, its reader has its own hold on it
+    d.succeedBlocks(undefined, 8);
+    expect(d.machine.counts()).toMatchObject({ managedBytes: 48, tasks: new Map([["memory", 2]]) });
+    expect(Array.from(d.machine.held().values()).sort()).toEqual([keyA(1), keyB(0)].sort());
+    d.scheduler(free(1, N));
+    expect(d.machine.counts()).toMatchObject({ managedBytes: 0, tasks: new Map() });
+  });
+
+  test("a value of another class, and a scalar, keep what they are", () => {
+    const d = new Driver({ nthreads: 2 });
+    d.scheduler(WITH_GRAPH, run([0, 1]));
+    const refs = Array.from(d.blocks.keys());
+    for (const ref of refs) {
+      d.blocks.delete(ref);
+      d.values.add(ref);
+    }
+    const values = [value(8), { ...value(8), typename: "int", scalar: 7 }];
+    d.event("blocks-executed", { refs, values, seconds: [0.001, 0.001] });
+    d.finished.length = 0;
+    d.scheduler(run([0, 1], { runIds: [7, 8] }));
+    const [told] = d.finished;
+    expect(told).toMatchObject({ tasks: Uint32Array.of(0, 1), seconds: Float32Array.of(0.001, 0.001) });
+    expect(told && [0, 1].map((i) => scalarIn(told, i))).toEqual([undefined, 7]);
+    d.scheduler({ ...order("y"), key: keyA(1), runId: 9 });
+    expect(d.sent).toMatchObject([{ op: "task-finished", key: keyA(1), typename: "int" }]);
+  });
+});
+
 describe("W-I8 W-C8 tasks ahead of the threads", () => {
   test("none until one was timed; then as many as take the given time, at most so many", () => {
     const d = new Driver({ nthreads: 1, aheadMs: 2, aheadMax: 3 });

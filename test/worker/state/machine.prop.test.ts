@@ -1,4 +1,4 @@
-/** W-I1…W-I9, W-C1, W-C5…W-C7 under random events, sensible or not: `check()` runs after each, see drive.ts. */
+/** W-I1…W-I10, W-C1, W-C5…W-C7 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import { A, B, Driver, k, ME, order } from "./drive.ts";
@@ -132,7 +132,7 @@ function act(driver: Driver, random: Random, runId: number): void {
 /** Seeds from 1; the long run has more. */
 const SEEDS = Number(process.env["RSDAT_EVENT_SEEDS"] ?? 150);
 
-test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9: random events leave no invariant broken, and an emptied worker holds nothing", {
+test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9 W-I10: random events leave no invariant broken, and an emptied worker holds nothing", {
   timeout: 60_000 + SEEDS * 500,
 }, () => {
   const reached = new Set<string>();
