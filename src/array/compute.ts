@@ -1,5 +1,13 @@
 /** The door from lazy to run: several objects become one graph, planned, run, and put together. */
-import { ArgumentError, CancelledError, invariant, isRsdatError, parseBytes } from "../base/index.ts";
+import {
+  ArgumentError,
+  CancelledError,
+  invariant,
+  isRsdatError,
+  type OptionNames,
+  parseBytes,
+  requireKnownOptions,
+} from "../base/index.ts";
 import { config } from "../config/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import {
@@ -54,6 +62,23 @@ export interface ComputeOptions extends Omit<RunOptions, "memoryBytes"> {
   readonly merge?: boolean;
 }
 
+const COMPUTE_OPTIONS: OptionNames<ComputeOptions> = {
+  signal: true,
+  onProgress: true,
+  retries: true,
+  priority: true,
+  workers: true,
+  allowOtherWorkers: true,
+  resources: true,
+  memory: true,
+  merge: true,
+};
+
+/** @throws {ArgumentError} an option that `call` does not take */
+export function checkComputeOptions(call: string, options: ComputeOptions): void {
+  requireKnownOptions(call, options, COMPUTE_OPTIONS);
+}
+
 /** Results of several computables, run as one graph. */
 export type Results<T extends readonly Computable<unknown>[]> = {
   -readonly [K in keyof T]: T[K] extends Computable<infer R> ? R : never;
@@ -73,6 +98,7 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
     if (typeof item !== "object" || item === null || !("outputs" in item))
       throw new ArgumentError(`compute of ${String(item)}: expected lazy arrays, datasets or writes`);
   }
+  checkComputeOptions("compute", options);
   const planner = currentPlanner();
   if (planner) {
     planner((await planAll(items, options)).plan);

@@ -1,7 +1,7 @@
 /** Results that stay where they were computed: on the threads' memory, or on a cluster's workers. */
 import { UnsupportedError } from "../base/index.ts";
 import { currentPlanner, currentRunner, heldNode, type LayerNode } from "../graph/index.ts";
-import { type Computable, type ComputeOptions, planAll, settleAll } from "./compute.ts";
+import { type Computable, type ComputeOptions, checkComputeOptions, planAll, settleAll } from "./compute.ts";
 import { keepFor } from "./holds.ts";
 
 /** Lazy objects that can say themselves over other layers. */
@@ -16,6 +16,7 @@ export interface Persistable<T> extends Computable<unknown> {
  * @throws {MemoryBudgetError} the plan cannot fit  @throws {UnsupportedError} the runner keeps nothing
  */
 export async function persistAll<T>(items: readonly Persistable<T>[], options: ComputeOptions = {}): Promise<T[]> {
+  checkComputeOptions("persist", options);
   const planner = currentPlanner();
   if (planner) {
     planner((await planAll(items, options)).plan);

@@ -1,6 +1,6 @@
 /** Calls of functions on the cluster: what `submit`, `map` and `delayed` send. */
 import { randomUUID } from "node:crypto";
-import { ArgumentError, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, UnsupportedError } from "../base/index.ts";
 import {
   type CallTask,
   functionText,
@@ -50,30 +50,27 @@ export interface Caller {
   readonly token: string | null;
 }
 
-const KNOWN: ReadonlySet<string> = new Set([
-  "key",
-  "pure",
-  "kwargs",
-  "signal",
-  "workers",
-  "allowOtherWorkers",
-  "retries",
-  "priority",
-  "resources",
-  "batchSize",
-]);
+const OPTIONS: OptionNames<SubmitOptions> = {
+  key: true,
+  pure: true,
+  kwargs: true,
+  signal: true,
+  workers: true,
+  allowOtherWorkers: true,
+  retries: true,
+  priority: true,
+  resources: true,
+};
+const MAP_OPTIONS: OptionNames<MapOptions> = { ...OPTIONS, batchSize: true };
 
 /** @throws {ArgumentError} an option that there is not  @throws {UnsupportedError} actors */
-function checkOptions(options: object): void {
-  for (const name of Object.keys(options)) {
-    if (KNOWN.has(name)) continue;
-    if (/^actors?$/.test(name))
-      throw new UnsupportedError(
-        "actors: this client runs tasks only; keep state in a Variable or Queue, or in one task that listens to them",
-      );
-    throw new ArgumentError(`there is no option ${name}; there are ${Array.from(KNOWN).join(", ")}`);
-  }
-  const { workers, allowOtherWorkers } = options as TaskOptions; // checked by name above
+function checkOptions<T extends TaskOptions>(call: string, options: T, names: OptionNames<T>): void {
+  if ("actor" in options || "actors" in options)
+    throw new UnsupportedError(
+      "actors: this client runs tasks only; keep state in a Variable or Queue, or in one task that listens to them",
+    );
+  requireKnownOptions(call, options, names);
+  const { workers, allowOtherWorkers } = options;
   if (allowOtherWorkers === true && workers === undefined)
     throw new ArgumentError("allowOtherWorkers means something only beside workers: give the ones that are preferred");
 }
@@ -84,6 +81,7 @@ export async function submitCall<R>(
   fn: Submittable,
   { args, options }: { readonly args: readonly unknown[]; readonly options: SubmitOptions },
 ): Promise<Future<R>> {
+  checkOptions("submit", options, OPTIONS);
   if (!Array.isArray(args))
     throw new ArgumentError("submit: give the arguments as one list, submit(fn, [a, b], options)");
   const keyFor = (token: string): KeyValue => options.key ?? `${functionName(fn)}-${token}`;
@@ -97,6 +95,7 @@ export async function mapCalls<R>(
   fn: Submittable,
   { lists, options }: { readonly lists: readonly (readonly unknown[])[]; readonly options: MapOptions },
 ): Promise<Future<R>[]> {
+  checkOptions("map", options, MAP_OPTIONS);
   const { batchSize, key, ...rest } = options;
   const count = Math.min(...lists.map((list) => list.length));
   const keys = typeof key === "string" || key === undefined ? null : key;
@@ -126,7 +125,6 @@ interface Calls {
 async function submitAll<R>(caller: Caller, fn: Submittable, { calls, options, keyFor }: Calls): Promise<Future<R>[]> {
   const { link } = caller;
   link.assertOpen();
-  checkOptions(options);
   options.signal?.throwIfAborted();
   if (!(fn instanceof PyFunction) && options.kwargs)
     throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");

@@ -1,5 +1,5 @@
 /** `cluster.adapt()`: a cluster follows its work. A thin loop around {@link AdaptivePolicy}. */
-import { ArgumentError, errorToRecord, parseDurationMs } from "../base/index.ts";
+import { ArgumentError, errorToRecord, type OptionNames, parseDurationMs, requireKnownOptions } from "../base/index.ts";
 import { Rpc } from "../comm/index.ts";
 import { type Config, config, createLogger, packageVersion, securityFor } from "../config/index.ts";
 import { AdaptivePolicy } from "./adaptive-policy.ts";
@@ -17,6 +17,14 @@ export interface AdaptOptions {
   /** Times in a row that a worker is superfluous before it goes. */
   readonly waitCount?: number;
 }
+
+const OPTIONS: OptionNames<AdaptOptions> = {
+  minimum: true,
+  maximum: true,
+  interval: true,
+  targetDuration: true,
+  waitCount: true,
+};
 
 /** The same, whole. */
 export interface ResolvedAdaptOptions {
@@ -47,6 +55,7 @@ export interface Scalable<W extends string> {
  * @throws {ArgumentError} numbers that make no sense
  */
 export function adaptiveOptions(given: AdaptOptions = {}, from: Config = config): ResolvedAdaptOptions {
+  requireKnownOptions("adapt", given, OPTIONS);
   const read = (value: number | undefined, name: string): number =>
     value ?? from.number(`distributed.adaptive.${name}`, { isInfinite: true }) ?? Number.NaN;
   const duration = (value: string | number | undefined, option: string, name: string): number =>

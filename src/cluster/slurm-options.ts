@@ -1,5 +1,12 @@
 /** Options of a SlurmCluster: arguments over `jobqueue.slurm` of the configuration over defaults. Pure. */
-import { ArgumentError, ConfigError, parseBytes, parseDurationMs } from "../base/index.ts";
+import {
+  ArgumentError,
+  ConfigError,
+  type OptionNames,
+  parseBytes,
+  parseDurationMs,
+  requireKnownOptions,
+} from "../base/index.ts";
 import type { ConfigTree, ConfigValue } from "../config/index.ts";
 import { walltimeSeconds } from "./slurm-text.ts";
 
@@ -116,43 +123,43 @@ export interface ResolvedSlurmOptions {
   readonly lifetimeStaggerSeconds: number;
 }
 
-const NAMES: readonly (keyof SlurmOptions)[] = [
-  "cores",
-  "memory",
-  "processes",
-  "partition",
-  "queue",
-  "account",
-  "project",
-  "walltime",
-  "jobs",
-  "nWorkers",
-  "jobCpu",
-  "jobMem",
-  "jobName",
-  "jobExtraDirectives",
-  "jobDirectivesSkip",
-  "jobScriptPrologue",
-  "jobScriptEpilogue",
-  "shebang",
-  "logDirectory",
-  "sharedTempDirectory",
-  "nodeCommand",
-  "workerExtraArgs",
-  "deathTimeout",
-  "localDirectory",
-  "interface",
-  "schedulerOptions",
-  "name",
-  "configName",
-  "useArrays",
-  "maxStartFailures",
-  "pollInterval",
-  "signalBefore",
-  "lifetime",
-  "lifetimeStagger",
-];
-const SCHEDULER_NAMES: readonly string[] = ["host", "port", "interface"];
+const NAMES: OptionNames<SlurmOptions> = {
+  cores: true,
+  memory: true,
+  processes: true,
+  partition: true,
+  queue: true,
+  account: true,
+  project: true,
+  walltime: true,
+  jobs: true,
+  nWorkers: true,
+  jobCpu: true,
+  jobMem: true,
+  jobName: true,
+  jobExtraDirectives: true,
+  jobDirectivesSkip: true,
+  jobScriptPrologue: true,
+  jobScriptEpilogue: true,
+  shebang: true,
+  logDirectory: true,
+  sharedTempDirectory: true,
+  nodeCommand: true,
+  workerExtraArgs: true,
+  deathTimeout: true,
+  localDirectory: true,
+  interface: true,
+  schedulerOptions: true,
+  name: true,
+  configName: true,
+  useArrays: true,
+  maxStartFailures: true,
+  pollInterval: true,
+  signalBefore: true,
+  lifetime: true,
+  lifetimeStagger: true,
+};
+const SCHEDULER_NAMES: OptionNames<SlurmSchedulerOptions> = { host: true, port: true, interface: true };
 
 /** Names in the configuration that are not the option's own with dashes. Source: dask-jobqueue's jobqueue.yaml. */
 const CONFIG_NAMES: Readonly<Record<string, string>> = { jobName: "name", partition: "queue" };
@@ -229,23 +236,14 @@ function signalBefore(limit: number | null): number {
 
 function refuseUnknown(given: SlurmOptions): void {
   for (const name of Object.keys(given)) {
-    if ((NAMES as readonly string[]).includes(name)) continue;
     if (name === "host" || name === "dashboardAddress" || name === "port") {
       throw new ArgumentError(
         `SlurmCluster has no option ${name}: it belongs to the scheduler, so give { schedulerOptions: { ${name}: … } }`,
       );
     }
-    throw new ArgumentError(
-      `SlurmCluster has no option ${JSON.stringify(name)}; did you mean ${JSON.stringify(nearestName(name, NAMES))}?`,
-      { details: { option: name } },
-    );
   }
-  for (const name of Object.keys(given.schedulerOptions ?? {})) {
-    if (SCHEDULER_NAMES.includes(name)) continue;
-    throw new ArgumentError(
-      `schedulerOptions of SlurmCluster have no ${JSON.stringify(name)}; did you mean ${JSON.stringify(nearestName(name, SCHEDULER_NAMES))}?`,
-    );
-  }
+  requireKnownOptions("SlurmCluster", given, NAMES);
+  requireKnownOptions("schedulerOptions of SlurmCluster", given.schedulerOptions ?? {}, SCHEDULER_NAMES);
 }
 
 /** The scheduler's options; of those in the configuration, written for Dask's scheduler, the ones that ours has. */
@@ -253,7 +251,7 @@ function schedulerOptions(given: SlurmOptions, section: ConfigTree): SlurmSchedu
   const configured = section["scheduler-options"] ?? section["scheduler_options"] ?? {};
   const known = typeof configured === "object" && configured !== null && !Array.isArray(configured) ? configured : {};
   const taken = Object.fromEntries(
-    Object.entries(known).filter(([name, value]) => SCHEDULER_NAMES.includes(name) && value !== null),
+    Object.entries(known).filter(([name, value]) => Object.hasOwn(SCHEDULER_NAMES, name) && value !== null),
   );
   return { ...taken, ...given.schedulerOptions };
 }
@@ -353,21 +351,4 @@ class Reader {
     if (n === 0) throw new ArgumentError(`${name} is 0; expected a whole number above 0`);
     return n;
   }
-}
-
-/** The known name that needs the fewest edits. */
-export function nearestName(name: string, known: readonly string[]): string {
-  const distance = (a: string, b: string): number => {
-    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= b.length; j++) {
-        const change = a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1;
-        next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + change)); // rows are complete
-      }
-      row = next;
-    }
-    return row[b.length] as number;
-  };
-  return known.reduce((best, candidate) => (distance(name, candidate) < distance(name, best) ? candidate : best));
 }

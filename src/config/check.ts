@@ -1,5 +1,5 @@
 /** What somebody who sets a configuration should hear: misspelt names of ours, and keys from which nothing follows. */
-import { nearestName } from "./nearest.ts";
+import { nearestName } from "../base/index.ts";
 import { SCHEMA } from "./schema.ts";
 import { type ConfigTree, isTree } from "./tree.ts";
 

@@ -1,7 +1,7 @@
 /** Writing COGs: encoded parts and overviews in one graph, assembled by its last task (io.md §6). */
 
 import { LazyWrite } from "../array/index.ts";
-import { ArgumentError, ShapeError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import { isGeographic } from "../geo/index.ts";
 import {
@@ -57,12 +57,29 @@ export interface CogOptions {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
+const OPTIONS: OptionNames<CogOptions> = {
+  dtype: true,
+  nodata: true,
+  scale: true,
+  offset: true,
+  compress: true,
+  level: true,
+  predictor: true,
+  blocksize: true,
+  overviews: true,
+  bigtiff: true,
+  mode: true,
+  compute: true,
+  tags: true,
+};
+
 /**
  * A COG to be written from an array of (y, x) or (band or time, y, x).
  * @throws {ShapeError} other dimensions  @throws {ExistsError | WriteError} the target
  * @throws {ArgumentError | DTypeError | NodataError | UnsupportedError} what cannot be written, named
  */
 export function lazyCog(l: Labelled, url: string | URL, options: CogOptions): LazyWrite {
+  requireKnownOptions("toCog", options, OPTIONS);
   checkDims(l);
   const { mode = "w-", overviews = l.data.dtype === "bool" ? "mode" : "average" } = options;
   if (mode !== "w" && mode !== "w-")

@@ -1,6 +1,6 @@
 /** Writing Zarr stores with CF metadata: coordinates, `spatial_ref`, nodata; one task per object (io.md §7). */
 import { cutChunks, LazyWrite, objectShape, regularChunks, writerOptions, zarrJob } from "../array/index.ts";
-import { ArgumentError, ShapeError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
 import { type DType, dtypeInfo, type Scalar } from "../dtype/index.ts";
 import { type Chunks, type LayerNode, rechunkNode, sameChunks, tokenize } from "../graph/index.ts";
 import {
@@ -51,14 +51,22 @@ export interface ZarrOptions {
   readonly compute?: boolean;
 }
 
-const ENCODING_KEYS: ReadonlySet<string> = new Set([
-  "dtype",
-  "chunks",
-  "_FillValue",
-  "scale_factor",
-  "add_offset",
-  "codecs",
-]);
+const OPTIONS: OptionNames<ZarrOptions> = {
+  mode: true,
+  encoding: true,
+  zarrFormat: true,
+  consolidated: true,
+  resume: true,
+  compute: true,
+};
+const ENCODING: OptionNames<VariableEncoding> = {
+  dtype: true,
+  chunks: true,
+  _FillValue: true,
+  scale_factor: true,
+  add_offset: true,
+  codecs: true,
+};
 
 /** Name of the variable of an array without a name. */
 export const UNNAMED = "data";
@@ -75,6 +83,7 @@ export async function lazyZarr(
   attrs: Attributes,
   options: ZarrOptions,
 ): Promise<LazyWrite> {
+  requireKnownOptions("toZarr", options, OPTIONS);
   if (options.zarrFormat !== undefined && options.zarrFormat !== 3)
     throw new ArgumentError(`zarrFormat ${String(options.zarrFormat)}: only 3 is written`);
   const { encoding = {} } = options;
@@ -119,11 +128,7 @@ function checkEncoding(name: string, given: VariableEncoding, variables: Readonl
     throw new ArgumentError(
       `encoding names ${JSON.stringify(name)}; the variables are ${[...variables.keys()].join(", ")}`,
     );
-  for (const key of Object.keys(given))
-    if (!ENCODING_KEYS.has(key))
-      throw new ArgumentError(
-        `encoding of ${name}: ${JSON.stringify(key)} is unknown; expected ${[...ENCODING_KEYS].join(", ")}`,
-      );
+  requireKnownOptions(`encoding of ${name}`, given, ENCODING);
 }
 
 interface PlannedVariable {

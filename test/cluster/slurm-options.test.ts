@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nearestName, resolveSlurmOptions, type SlurmOptions } from "../../src/cluster/slurm-options.ts";
+import { resolveSlurmOptions, type SlurmOptions } from "../../src/cluster/slurm-options.ts";
 import { Config, type ConfigTree } from "../../src/config/index.ts";
 
 const resolve = (given: object, section: ConfigTree = {}) => resolveSlurmOptions(given as SlurmOptions, section);
@@ -124,10 +124,5 @@ describe("refused", () => {
     [{ ...BASE, jobScriptPrologue: 3 }, "argument", "expected a list of texts"],
   ])("%j", (given, code, text) => {
     expect(() => resolve(given)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(text) }));
-  });
-
-  test("nearest names, by hand", () => {
-    expect(nearestName("memmory", ["cores", "memory", "walltime"])).toBe("memory");
-    expect(nearestName("patition", ["partition", "name", "interface"])).toBe("partition");
   });
 });

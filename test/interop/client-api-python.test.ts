@@ -142,7 +142,7 @@ with Client(sys.argv[1]) as client:
       });
       await expect(client.submit(py("numpy.sum"), [1], { worker: "a" } as never)).rejects.toMatchObject({
         code: "argument",
-        message: expect.stringContaining("no option worker"),
+        message: expect.stringContaining('no option "worker"'),
       });
       await expect(client.publishDataset({ block: NDArray.of(new Int8Array(2)) })).rejects.toMatchObject({
         code: "argument",

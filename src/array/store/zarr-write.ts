@@ -1,5 +1,5 @@
 /** Arrays as Zarr stores: how objects are cut, and the write of one array. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { dtypeInfo, type Scalar } from "../../dtype/index.ts";
 import { type ChunkSpec, type Chunks, rechunkNode, sameChunks, shapeOfChunks, tokenize } from "../../graph/index.ts";
 import { type CodecSpec, planZarr, toUrl, type ZarrWriteMode } from "../../io/index.ts";
@@ -84,11 +84,24 @@ export interface ArrayZarrOptions {
   readonly compute?: boolean;
 }
 
+const OPTIONS: OptionNames<ArrayZarrOptions> = {
+  component: true,
+  mode: true,
+  chunks: true,
+  fill: true,
+  dimensionNames: true,
+  attributes: true,
+  codecs: true,
+  resume: true,
+  compute: true,
+};
+
 /**
  * An array to be written as one array of a Zarr v3 group; nothing is, until it runs.
  * @throws {ExistsError} the store exists  @throws {ShapeError} chunks that are not of one size
  */
 export async function zarrWrite(x: LazyArray, url: string | URL, options: ArrayZarrOptions): Promise<LazyWrite> {
+  requireKnownOptions("toZarr", options, OPTIONS);
   const { component = "data", mode = "w-", resume = false, codecs, fill } = options;
   if (!/^[^/.][^/]*$/.test(component))
     throw new ArgumentError(`component ${JSON.stringify(component)}: expected the name of one array, without slashes`);
