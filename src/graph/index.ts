@@ -42,8 +42,8 @@ export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
 export { gridOf, keysOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
-export type { Peaks, PlannedGraph, PlanOptions } from "./make-plan.ts";
-export { planGraph, simulatePeaks } from "./make-plan.ts";
+export type { PlannedGraph, PlanOptions } from "./make-plan.ts";
+export { planGraph } from "./make-plan.ts";
 export type { ReduceLayout } from "./nodes.ts";
 export {
   applyNode,
@@ -70,6 +70,8 @@ export {
 } from "./nodes.ts";
 export type { TaskEdges } from "./order.ts";
 export { taskEdges, taskOrder } from "./order.ts";
+export type { Peaks } from "./peaks.ts";
+export { simulatePeaks } from "./peaks.ts";
 export { decodePlain, encodePlain } from "./plain.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";

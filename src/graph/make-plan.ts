@@ -2,6 +2,7 @@
 import { formatBytes, MemoryBudgetError } from "../base/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import { largestBlock } from "./chunks.ts";
+import { GraphEdges } from "./edges.ts";
 import { estimatePeaks, samples, TASKS_EXACT } from "./estimate.ts";
 import { buildGraph, type Recompute } from "./fuse.ts";
 import type { Graph, TaskId } from "./graph.ts";
@@ -10,11 +11,13 @@ import { type LayerNode, layerInputs, shapeOfChunks } from "./layer.ts";
 import { bytesMoved } from "./move-plan.ts";
 import { TaskNeeds } from "./needs.ts";
 import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
+import { peaksOf } from "./peaks.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
 import { stageRechunks } from "./rechunk-stages.ts";
 import { sharesRegion } from "./registers.ts";
 import { simulateSpill } from "./spill-plan.ts";
 import type { Interval, Plain, Step } from "./task.ts";
+import { TaskWalk } from "./walk.ts";
 
 /** What the caller knows of the place where the graph will run. */
 export interface PlanOptions {
@@ -44,14 +47,6 @@ export interface PlannedGraph {
   readonly edges: TaskEdges;
   /** Tasks in rank order. */
   readonly order: Uint32Array;
-}
-
-/** Peaks of a simulated run, in bytes. */
-export interface Peaks {
-  readonly least: number;
-  readonly withThreads: number;
-  readonly largestTask: number;
-  readonly largest: TaskId;
 }
 
 /**
@@ -138,20 +133,50 @@ function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): Tri
           `shared inputs are ${recompute === 1 ? "read" : "read and computed"} again by each consumer, because holding them does not fit ${formatBytes(options.memoryBytes)}`,
         ];
   if (graph.taskCount > TASKS_EXACT) return estimated(graph, options, again);
-  const edges = taskEdges(graph);
-  const order = taskOrder(graph);
-  const workspace = workspaces(graph, order);
-  const peaks = simulatePeaks(graph, order, edges, options.threads, workspace);
+  const edges = new GraphEdges(graph);
+  const walk = new TaskWalk(graph, graph.wanted().flat(), edges);
+  const all = new Uint32Array(graph.taskCount);
+  const users = new Uint32Array(graph.taskCount);
+  const order = all.subarray(0, walk.next(all, all.length + 1, users));
+  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs }, options.threads);
+  const workers = options.workers ?? 1;
+  const columns = lazily(() => edges.toColumns());
   const plan = planOf(graph, {
-    tasks: order.reduce((n, t) => n + (isHeld(graph, t) ? 0 : 1), 0),
+    tasks: order.length - heldIn(graph, order),
     ...costOf(graph, order, options),
-    bytesMoved: bytesMoved(graph, { order, edges }, options.workers ?? 1),
+    bytesMoved: workers > 1 ? bytesMoved(graph, { order, edges: columns() }, workers) : 0,
     peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
     leastBytes: peaks.least,
     largestTaskBytes: peaks.largestTask,
     warnings: again,
   });
-  return { graph, plan, edges, order, workspace, largest: peaks.largest };
+  const workspace = lazily(() => workspaces(graph, order));
+  return {
+    graph,
+    plan,
+    order,
+    largest: peaks.largest,
+    get edges() {
+      return columns();
+    },
+    get workspace() {
+      return workspace();
+    },
+  };
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** Tasks of an order that are no tasks, as their blocks exist already: whoever holds them counts their bytes. */
+function heldIn(graph: Graph, order: Uint32Array): number {
+  const isHeld = graph.layers.map(({ kind }) => kind === "held");
+  return isHeld.includes(true) ? order.reduce((n, t) => n + (isHeld[graph.locate(t).layer] ? 1 : 0), 0) : 0;
 }
 
 /** A plan from samples; what takes a look at every task is made when somebody asks for it. */
@@ -175,32 +200,36 @@ function estimated(graph: Graph, options: PlanOptions, warnings: readonly string
       `estimated: peaks from the first ${seen} of ${tasks} tasks, reads from samples; moves between workers are not foreseen`,
     ],
   });
-  let [edges, order, workspace]: [TaskEdges?, Uint32Array?, Float64Array?] = [];
+  const edges = lazily(() => taskEdges(graph));
+  const order = lazily(() => taskOrder(graph));
+  const workspace = lazily(() => workspaces(graph, order()));
   return {
     graph,
     plan,
     largest: null,
     get edges() {
-      edges ??= taskEdges(graph);
-      return edges;
+      return edges();
     },
     get order() {
-      order ??= taskOrder(graph);
-      return order;
+      return order();
     },
     get workspace() {
-      workspace ??= workspaces(graph, this.order);
-      return workspace;
+      return workspace();
     },
   };
 }
 
 function planOf(graph: Graph, figures: Omit<Plan, "bytesSpilled" | "kernels" | "layers" | "toString">): Plan {
+  const layers = lazily(() => describe(graph));
   const plan: Plan = {
     ...figures,
     bytesSpilled: 0,
-    kernels: new Set(graph.layers.flatMap((l) => ("call" in l ? [JSON.stringify(l.call.kernel)] : []))).size,
-    layers: describe(graph),
+    get kernels() {
+      return new Set(graph.layers.flatMap((l) => ("call" in l ? [JSON.stringify(l.call.kernel)] : []))).size;
+    },
+    get layers() {
+      return layers();
+    },
     toString: () => planText(plan),
   };
   return plan;
@@ -227,6 +256,7 @@ function costOf(
   const { readCost } = options;
   if (!readCost) return { bytesRead, requests };
   const reads = graph.layers.map((layer, index) => !layer.inline && layer.kind !== "held" && hasReads(graph, index));
+  if (!reads.includes(true)) return { bytesRead, requests };
   for (const t of tasks) {
     if (!reads[graph.locate(t).layer]) continue;
     let first: Step | null = null; // of the reads that are done at once
@@ -252,49 +282,6 @@ function hasReads(graph: Graph, index: number): boolean {
   return (
     layer.kind === "source" || layerInputs(layer).some((input) => graph.layer(input).inline && hasReads(graph, input))
   );
-}
-
-/** True for blocks that exist already: they are no task, and whoever holds them counts their bytes. */
-function isHeld(graph: Graph, task: TaskId): boolean {
-  return graph.layer(graph.locate(task).layer).kind === "held";
-}
-
-/**
- * Live bytes while tasks run in rank order: one at a time (`least`), and with the next `threads` under way at once.
- * Wanted results stay live to the end.
- */
-export function simulatePeaks(
-  graph: Graph,
-  order: Uint32Array,
-  edges: TaskEdges,
-  threads: number,
-  workspace: Float64Array,
-): Peaks {
-  const uses = new Uint32Array(graph.taskCount);
-  for (let t = 0; t < graph.taskCount; t++)
-    uses[t] = (edges.dependentsStart[t + 1] as number) - (edges.dependentsStart[t] as number);
-  for (const t of graph.wanted().flat()) uses[t] = (uses[t] as number) + 1;
-  const anyHeld = graph.layers.some((l) => l.kind === "held");
-  const nbytes = (t: TaskId): number => (anyHeld && isHeld(graph, t) ? 0 : graph.nbytes(t));
-  const need = Float64Array.from(order, (t) => nbytes(t) + (workspace[t] as number));
-  let [live, least, withThreads, largestTask, largest] = [0, 0, 0, 0, order[0] ?? 0];
-  let window = 0;
-  for (let i = 0; i < Math.min(threads, order.length); i++) window += need[i] as number;
-  order.forEach((t, i) => {
-    least = Math.max(least, live + (need[i] as number));
-    withThreads = Math.max(withThreads, live + window);
-    window += (need[i + threads] ?? 0) - (need[i] as number);
-    let inputs = 0;
-    live += nbytes(t);
-    for (let e = edges.start[t] as number; e < (edges.start[t + 1] as number); e++) {
-      const d = edges.dependencies[e] as number;
-      inputs += nbytes(d);
-      uses[d] = (uses[d] as number) - 1;
-      if (uses[d] === 0) live -= nbytes(d);
-    }
-    if ((need[i] as number) + inputs > largestTask) [largestTask, largest] = [(need[i] as number) + inputs, t];
-  });
-  return { least, withThreads, largestTask, largest };
 }
 
 /** What is too large, and how it would fit: of all that was tried, the plan that comes closest. */

@@ -19,11 +19,16 @@ const RANKED = 2;
 
 /** What is known of neighbouring tasks. */
 class Page {
-  readonly state: Uint8Array = new Uint8Array(PAGE);
+  readonly state: Uint8Array;
   /** Before its place is known: inputs that have none, plus one; 0: not counted yet. After: dependents that have none. */
-  readonly count: Uint32Array = new Uint32Array(PAGE);
+  readonly count: Uint32Array;
   /** Tasks that have their place, and all of whose dependents have theirs. */
   done = 0;
+
+  constructor(size: number) {
+    this.state = new Uint8Array(size);
+    this.count = new Uint32Array(size);
+  }
 }
 
 /** A walk over the tasks that some results need. */
@@ -208,7 +213,7 @@ export class TaskWalk {
   #page(task: TaskId): Page {
     let page = this.#pages[task >>> PAGE_BITS];
     if (!page) {
-      page = new Page();
+      page = new Page(this.#sizeOf(task >>> PAGE_BITS));
       this.#pages[task >>> PAGE_BITS] = page;
     }
     return page;
