@@ -87,6 +87,8 @@ export class Core {
   /** When the scheduler is to be asked (again) where missing inputs are. */
   missingAskAt: number = Number.POSITIVE_INFINITY;
   readonly orphans: Set<WorkerTask> = new Set();
+  /** Inputs that nobody was reading any more at some time since recommendations were last applied. */
+  readonly unread: Set<WorkerTask> = new Set();
   readonly refresh: Set<WorkerTask> = new Set();
 
   readonly starts: Starts = new Starts();

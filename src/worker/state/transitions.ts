@@ -90,6 +90,9 @@ export const TRANSITIONS: { readonly [F in TaskState]: Row } = {
 export function settleAll(core: Core): void {
   do {
     core.applyRecommendations(step);
+    // Only now: one that nobody reads any more may have been ordered, or may be read again, since.
+    for (const task of core.unread) if (task.dependents.size === 0 && isOnlyWanted(task)) step(core, task, "released");
+    core.unread.clear();
     for (const task of core.orphans)
       if (task.state === "released") step(core, task, task.hasDependents ? "fetch" : "forgotten");
     core.orphans.clear();
@@ -103,6 +106,7 @@ export function step(core: Core, task: WorkerTask, to: TaskTarget): void {
   // A recommendation can be overtaken: the task went on, or is gone, when its turn comes.
   if (task.state === to || task.state === "forgotten") return;
   if ((to === "ready" || to === "constrained") && task.state !== "waiting") return;
+  if (to === "waiting" && task.state === "released" && task.order === null) return; // freed since its input was
   if (to === "missing" && task.state !== "fetch") return;
   if (to === "fetch" && (task.state === "memory" || isOrdered(task))) return; // it is here, or will be
   const cell = TRANSITIONS[task.state][to];
@@ -115,9 +119,10 @@ export function step(core: Core, task: WorkerTask, to: TaskTarget): void {
 }
 
 function throughReleased(core: Core, task: WorkerTask, to: TaskTarget): void {
-  const { value } = task;
+  const { value, order } = task;
   step(core, task, "released");
   if (to === "memory") task.value = value;
+  if (to === "waiting") task.order = order;
   step(core, task, to);
 }
 
@@ -342,6 +347,7 @@ function release(core: Core, task: WorkerTask): void {
     }
   unlink(core, task);
   core.setState(task, "released");
+  task.order = null;
   task.reset();
   core.orphans.add(task);
   if (!wasInMemory) return;
@@ -362,13 +368,16 @@ function unlink(core: Core, task: WorkerTask): void {
   for (const input of task.dependencies) {
     input.dependents.delete(task);
     if (input.dependents.size > 0) continue;
-    if (input.state === "fetch" || input.state === "missing" || input.state === "flight")
-      core.recommend(input, "released");
-    else if (input.state === "resumed" && input.next === "fetch") core.recommend(input, "released");
+    if (isOnlyWanted(input)) core.unread.add(input);
     else if (input.state === "released") core.orphans.add(input);
     else if (input.state === "memory") core.touched.push(input);
   }
   task.dependencies = [];
+}
+
+/** Not here, nor ordered: on its way, or looked for. */
+function isOnlyWanted({ state, next }: WorkerTask): boolean {
+  return state === "fetch" || state === "missing" || state === "flight" || (state === "resumed" && next === "fetch");
 }
 
 /** What runs or flies is given up, but not at once: its end is awaited, and its result dropped. */

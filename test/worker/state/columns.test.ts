@@ -44,6 +44,32 @@ describe("W-C5 columns say what single messages say", () => {
     expect(d.sent).toMatchObject([{ op: "add-keys", keys: [keyA(1)] }]);
   });
 
+  test("an input that was looked for may be ordered with its reader, which is ordered again", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([N]));
+    expect(d.machine.counts().tasks).toEqual(
+      new Map([
+        ["waiting", 1],
+        ["missing", 1],
+      ]),
+    );
+    d.scheduler(run([0, N], { runIds: [7, 8] }));
+    expect(tasksOf(d)).toEqual([0]);
+    d.succeedBlocks();
+    expect(tasksOf(d)).toEqual([N]);
+  });
+
+  test("a block and what is ready to read it are freed together, in either order", () => {
+    for (const freed of [Uint32Array.of(0, N), Uint32Array.of(N, 0)]) {
+      const d = new Driver({ nthreads: 1 });
+      d.scheduler(WITH_GRAPH, run([0, 1, N]));
+      d.succeedBlocks();
+      expect([tasksOf(d), d.machine.counts().tasks.get("ready")]).toEqual([[1], 1]);
+      d.scheduler({ op: "free-tasks", submission: 1, tasks: freed, stimulusId: "s" });
+      expect(d.machine.counts().tasks).toEqual(new Map([["executing", 1]]));
+    }
+  });
+
   test("a failure is reported by key and run id", () => {
     const d = new Driver();
     d.scheduler(WITH_GRAPH, run([0]));
