@@ -94,7 +94,7 @@ export class Arena {
   readonly #touchable: number;
   readonly #onSegment: (id: number, segment: Segment) => void;
   readonly #segments: ArenaSegment[] = [];
-  readonly #blocks = new Map<number, Block>();
+  #blocks = 0;
   readonly #slabs: Slab[] = [];
   readonly #idle = new IdleExtents();
   #nextId = 1;
@@ -121,7 +121,7 @@ export class Arena {
   } {
     const touched = this.#segments.reduce((sum, s) => sum + s.allocator.touched, 0);
     const [live, peak, away] = [this.#live, this.#peak, this.#away];
-    return { live, peak, away, touched, blocks: this.#blocks.size, segments: this.#segments.length };
+    return { live, peak, away, touched, blocks: this.#blocks, segments: this.#segments.length };
   }
 
   /** Bytes of live blocks in memory. */
@@ -148,23 +148,23 @@ export class Arena {
     const nbytes = sizeOf(shape) * itemsize(dtype);
     this.#assertRoom(nbytes);
     const size = footprintOf(nbytes);
-    const at = near && this.#blocks.get(near.id)?.extent?.segment.id;
+    const at = near && this.#liveBlock(near)?.extent?.segment.id;
     const found = size <= SMALL_BYTES ? (this.#idle.take(size) ?? this.#small(size)) : this.#large(size, at);
     if (found === null) return null;
     const block = new Block(this.#nextId++, dtype, shape, nbytes, found.extent, found.inner);
-    this.#blocks.set(block.id, block);
+    this.#blocks++;
     this.#count(nbytes);
     return block;
   }
 
   /** True when the block can leave: it is in memory, in an extent of its own, and nobody has pinned it. */
   canEvict(handle: BlockHandle): boolean {
-    const extent = this.#blocks.get(handle.id)?.extent;
+    const extent = this.#liveBlock(handle)?.extent;
     return extent !== null && extent !== undefined && extent.slab === null && extent.pins === 0;
   }
 
   /** True when the block's bytes are in memory. */
-  isResident(handle: Pick<BlockHandle, "id">): boolean {
+  isResident(handle: BlockHandle): boolean {
     return this.#block(handle).extent !== null;
   }
 
@@ -196,7 +196,7 @@ export class Arena {
 
   /** True until the last reference is dropped. */
   isLive(handle: BlockHandle): boolean {
-    return this.#blocks.has(handle.id);
+    return this.#liveBlock(handle) !== undefined;
   }
 
   #assertRoom(nbytes: number): void {
@@ -232,7 +232,7 @@ export class Arena {
   release(handle: BlockHandle): void {
     const block = this.#block(handle);
     if (--block.references > 0) return;
-    this.#blocks.delete(block.id);
+    this.#blocks--;
     const { extent } = block;
     if (extent === null) {
       this.#away -= block.nbytes;
@@ -278,11 +278,15 @@ export class Arena {
     return extent;
   }
 
-  #block(handle: Pick<BlockHandle, "id">): Block {
-    if (handle instanceof Block && handle.references > 0) return handle;
-    const block = this.#blocks.get(handle.id);
+  #block(handle: BlockHandle): Block {
+    const block = this.#liveBlock(handle);
     invariant(block !== undefined, `block ${handle.id} is not live`);
     return block;
+  }
+
+  /** A handle is its block. */
+  #liveBlock(handle: BlockHandle): Block | undefined {
+    return handle instanceof Block && handle.references > 0 ? handle : undefined;
   }
 
   #small(size: number): { extent: Extent; inner: number } | null {

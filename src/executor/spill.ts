@@ -34,7 +34,7 @@ export class Spill {
   readonly #file: SpillFile;
   readonly #order: () => Iterable<BlockHandle>;
   readonly #onChange: () => void;
-  readonly #saved = new Map<number, SavedPlace>();
+  readonly #saved = new Map<number, SavedPlace & { readonly block: BlockHandle }>();
   readonly #writing = new Set<number>();
   readonly #reading = new Set<number>();
   /** Blocks that are copied from the file for somebody else, as often as they are. */
@@ -171,7 +171,7 @@ export class Spill {
       const saved =
         (await this.#file.write(bytes)) ?? (this.#dropCopies(block.nbytes) ? await this.#file.write(bytes) : null);
       if (saved) {
-        this.#saved.set(block.id, saved);
+        this.#saved.set(block.id, { ...saved, block });
         this.#bytesWritten += block.nbytes;
       } else this.#isFull = true;
     } catch (error) {
@@ -218,7 +218,7 @@ export class Spill {
     let left = nbytes;
     for (const [id, saved] of this.#saved) {
       if (left <= 0) break;
-      if (this.#reading.has(id) || this.#lending.includes(id) || !this.#arena.isResident({ id })) continue;
+      if (this.#reading.has(id) || this.#lending.includes(id) || !this.#arena.isResident(saved.block)) continue;
       this.#free(saved);
       this.#saved.delete(id);
       left -= saved.nbytes;

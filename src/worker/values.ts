@@ -1,5 +1,5 @@
 /** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
-import { errorToRecord, isRsdatError, UnsupportedError } from "../base/index.ts";
+import { errorToRecord, invariant, isRsdatError, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -13,6 +13,7 @@ import {
   serializeFailure,
   writePickle,
 } from "../protocol/index.ts";
+import { BlockPages } from "./block-pages.ts";
 import { BlockReceiver } from "./receive.ts";
 import type { Ref, ValueFacts } from "./state/index.ts";
 
@@ -43,9 +44,8 @@ export interface BlockName {
 export class Values {
   readonly #executor: Executor;
   readonly #refOf: (key: Key) => Ref;
-  readonly #values = new Map<Ref, Stored>();
-  /** Of blocks with numbers. */
-  readonly #names = new Map<number, Key | BlockName>();
+  readonly #byKey = new Map<Key, Stored>();
+  readonly #blocks = new BlockPages<BlockHandle | Stored, Key | Graph>();
 
   /** @param refOf the machine's name for a key */
   constructor(executor: Executor, refOf: (key: Key) => Ref) {
@@ -54,12 +54,13 @@ export class Values {
   }
 
   has(key: Key): boolean {
-    return this.#values.has(this.#refOf(key));
+    return this.#get(this.#refOf(key)) !== undefined;
   }
 
-  /** Blocks, in the order in which they came. */
+  /** Blocks: those with keys, then the others, each in the order in which they came. */
   *blocks(): Generator<readonly [Key, BlockHandle], void, undefined> {
-    for (const [ref, value] of this.#values) if (value.kind === "block") yield [this.#keyOf(ref), value.handle];
+    for (const [key, value] of this.#byKey) if (value.kind === "block") yield [key, value.handle];
+    for (const [ref, value] of this.#blocks) if (isHandle(value)) yield [this.#keyOf(ref), value];
   }
 
   /** Work towards `nbytes` free for what a peer will send. */
@@ -76,12 +77,14 @@ export class Values {
   }
 
   keys(): Key[] {
-    return Array.from(this.#values.keys(), (ref) => this.#keyOf(ref));
+    return [...this.#byKey.keys(), ...Array.from(this.#blocks, ([ref]) => this.#keyOf(ref))];
   }
 
   /** Facts of everything held. */
   facts(): Map<Key, ValueFacts> {
-    return new Map(Array.from(this.#values, ([ref, value]) => [this.#keyOf(ref), factsOf(value)] as const));
+    const facts = new Map(Array.from(this.#byKey, ([key, value]) => [key, factsOf(value)] as const));
+    for (const [ref, value] of this.#blocks) facts.set(this.#keyOf(ref), factsOf(storedOf(value)));
+    return facts;
   }
 
   /** Hold `value` under the machine's name for its key, and give its facts for the machine. */
@@ -92,39 +95,56 @@ export class Values {
   /** As {@link hold}, under a name that the machine has given. */
   set(ref: Ref, value: Stored, name: Key | BlockName): ValueFacts {
     this.drop(ref);
-    this.#values.set(ref, value);
-    if (typeof ref === "number") this.#names.set(ref, name);
+    if (typeof ref !== "number") this.#byKey.set(ref, value);
+    else {
+      const owned = typeof name === "string" ? { owner: name, task: 0 } : { owner: name.graph, task: name.task };
+      this.#blocks.set(ref, value.kind === "block" ? value.handle : value, owned);
+    }
     return factsOf(value);
   }
 
   drop(ref: Ref): void {
-    const value = this.#values.get(ref);
-    if (value === undefined) return;
-    this.#values.delete(ref);
-    if (typeof ref === "number") this.#names.delete(ref);
-    if (value.kind === "block") this.#executor.release(value.handle);
+    if (typeof ref === "number") {
+      const value = this.#blocks.delete(ref);
+      if (value === undefined) return;
+      const handle = isHandle(value) ? value : value.kind === "block" ? value.handle : null;
+      if (handle) this.#executor.release(handle);
+      return;
+    }
+    const value = this.#byKey.get(ref);
+    this.#byKey.delete(ref);
+    if (value?.kind === "block") this.#executor.release(value.handle);
   }
 
   /** Call everything by its key from now on: another machine knows nothing of numbers. */
   nameByKeys(): void {
-    for (const [ref, value] of Array.from(this.#values)) {
-      if (typeof ref !== "number") continue;
-      this.#values.delete(ref);
-      this.#values.set(this.#keyOf(ref), value);
-      this.#names.delete(ref);
+    for (const [ref, value] of this.#blocks) {
+      this.#byKey.set(this.#keyOf(ref), storedOf(value));
+      this.#blocks.delete(ref);
     }
   }
 
   /** A block in the arena; null for any other value. */
   block(ref: Ref): BlockHandle | null {
-    const value = this.#values.get(ref);
+    if (typeof ref === "number") {
+      const value = this.#blocks.get(ref);
+      return value !== undefined && isHandle(value) ? value : null;
+    }
+    const value = this.#byKey.get(ref);
     return value?.kind === "block" ? value.handle : null;
+  }
+
+  #get(ref: Ref): Stored | undefined {
+    if (typeof ref !== "number") return this.#byKey.get(ref);
+    const value = this.#blocks.get(ref);
+    return value === undefined ? undefined : storedOf(value);
   }
 
   #keyOf(ref: Ref): Key {
     if (typeof ref !== "number") return ref;
-    const name = this.#names.get(ref) as Key | BlockName; // every number has one
-    return typeof name === "string" ? name : name.graph.key(name.task);
+    const name = this.#blocks.name(ref);
+    invariant(name, `value ${ref} has no name`);
+    return typeof name.owner === "string" ? name.owner : name.owner.key(name.task);
   }
 
   /** For one answer of a peer: its blocks arrive in the arena. */
@@ -161,7 +181,7 @@ export class Values {
    * @throws {UnsupportedError} the value has no JavaScript form
    */
   input(ref: Ref): { readonly input: TaskInput; release(): void } {
-    const value = this.#values.get(ref);
+    const value = this.#get(ref);
     if (!value || value.kind === "opaque") {
       const why = value ? `: ${value.why}` : "";
       throw new UnsupportedError(`an input is a Python object without a JavaScript value${why}`, {
@@ -179,7 +199,7 @@ export class Values {
 
   /** The value as it travels; a block stays in place until `release`. One that lies on disk takes its time. */
   outgoing(key: Key): Outgoing | Promise<Outgoing | null> | null {
-    const value = this.#values.get(this.#refOf(key));
+    const value = this.#get(this.#refOf(key));
     if (!value) return null;
     if (value.kind === "opaque") return { serialized: value.serialized, release: () => undefined };
     if (value.kind === "plain") return { serialized: serializePlain(value.value), release: () => undefined };
@@ -228,12 +248,28 @@ function serializePlain(value: unknown): Serialized {
   }
 }
 
+function isHandle(value: BlockHandle | Stored): value is BlockHandle {
+  return "id" in value;
+}
+
+function storedOf(value: BlockHandle | Stored): Stored {
+  return isHandle(value) ? { kind: "block", handle: value } : value;
+}
+
+/** Facts of the last block: those of a layer are mostly alike. */
+let lastFacts: ValueFacts | null = null;
+
+function factsOfBlock(nbytes: number): ValueFacts {
+  if (lastFacts?.nbytes !== nbytes) lastFacts = { nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
+  return lastFacts;
+}
+
 const BLOCK_TYPE = writePickle(pyGlobal("numpy.ndarray"));
 const TYPES = new Map<string, Uint8Array>();
 
 /** Size and Python class of a held value. */
 export function factsOf(value: Stored): ValueFacts {
-  if (value.kind === "block") return { nbytes: value.handle.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
+  if (value.kind === "block") return factsOfBlock(value.handle.nbytes);
   if (value.kind === "opaque")
     return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
   if (value.value instanceof NDArray) return { nbytes: value.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
