@@ -1,0 +1,154 @@
+/** One block in memory from the blocks of layers: what `compute` hands over. */
+import { invariant } from "../base/index.ts";
+import { config } from "../config/index.ts";
+import { type DType, itemsize } from "../dtype/index.ts";
+import { type Chunks, type GatherPart, gridOf, type LayerNode, shapeOfChunks } from "../graph/index.ts";
+import { allowHugePages, inHugePages } from "../kernels/index.ts";
+import { contiguousStride, copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
+
+/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
+const UNSET_BYTES = 128 << 10;
+
+/** A block whose elements are about to be written, all of them: in memory that an earlier result left, where there is some. */
+function unsetBlock(dtype: DType, shape: readonly number[]): NDArray {
+  const nbytes = sizeOf(shape) * itemsize(dtype);
+  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
+  allowHugePages(config.boolean("rsdat.kernels.huge-pages") ?? true);
+  return NDArray.view(dtype, inHugePages(buffer), byteOffset, shape);
+}
+
+/** A layer's array as a part of a result: where its first element lies in the result, and how far its axes step there. */
+interface Leaf {
+  readonly node: LayerNode;
+  readonly offset: number;
+  readonly stride: readonly number[];
+}
+
+/** One block from an array's blocks. */
+export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
+  const first = blocks[0];
+  if (blocks.length === 1 && first !== undefined) return first;
+  const out = unsetBlock(dtype, shapeOfChunks(chunks));
+  put(out, { chunks, offset: 0, stride: out.stride }, blocks);
+  return out;
+}
+
+/** Blocks of a cut array, each to its place. */
+function put(
+  out: NDArray,
+  { chunks, offset, stride }: { readonly chunks: Chunks } & Omit<Leaf, "node">,
+  blocks: readonly NDArray[],
+): void {
+  const grid = gridOf(chunks);
+  const position = grid.map(() => 0);
+  const starts = chunks.map((sizes) => {
+    let at = 0;
+    return sizes.map((n) => {
+      at += n;
+      return at - n;
+    });
+  });
+  for (const block of blocks) {
+    const at = position.reduce((sum, p, k) => sum + (starts[k]?.[p] as number) * (stride[k] as number), offset);
+    invariant(block.dtype === out.dtype, `block of ${block.dtype} in an array of ${out.dtype}`);
+    copyBlock(new NDArray(out.dtype, out.data, block.shape, stride, out.offset + at), block);
+    for (let k = grid.length - 1; k >= 0; k--) {
+      position[k] = (position[k] as number) + 1;
+      if ((position[k] as number) < (grid[k] as number)) break;
+      position[k] = 0;
+    }
+  }
+}
+
+/** Layers whose blocks are the result's elements, each once or more, and how they become one block. */
+export interface Joined {
+  readonly outputs: readonly LayerNode[];
+  assemble(blocks: readonly (readonly NDArray[])[]): NDArray;
+}
+
+/**
+ * An array that only puts whole arrays side by side (concatenate, stack, block, tile, a rechunk of held blocks), as those
+ * arrays: a result in one piece is put together from their blocks once, without blocks of its own before. Null for others.
+ */
+export function joinedOf(node: LayerNode): Joined | null {
+  const { layer } = node;
+  if (layer.kind !== "gather") return null;
+  const [only] = layer.parts;
+  if (layer.parts.length < 2 && only?.layer.layer.kind !== "held") return null;
+  const shape = shapeOfChunks(layer.chunks);
+  const leaves = leavesOf({ node, offset: 0, stride: contiguousStride(shape) });
+  if (leaves === null) return null;
+  const outputs = [...new Set(leaves.map((leaf) => leaf.node))];
+  return {
+    outputs,
+    assemble(blocks) {
+      const out = unsetBlock(layer.dtype, shape);
+      for (const leaf of leaves)
+        put(out, { ...leaf, chunks: leaf.node.layer.chunks }, blocks[outputs.indexOf(leaf.node)] ?? []);
+      return out;
+    },
+  };
+}
+
+/** More parts are one task each way; so many copies need the threads. */
+const LEAVES_MAX = 1024;
+
+/** Null: some part is not a whole array. */
+function leavesOf(whole: Leaf): Leaf[] | null {
+  const done: Leaf[] = [];
+  const open: Leaf[] = [whole];
+  for (let leaf = open.pop(); leaf; leaf = open.pop()) {
+    const parts = leaf === whole || isJoin(leaf.node) ? partsOf(leaf) : null;
+    if (parts === null) {
+      if (leaf === whole) return null;
+      done.push(reshaped(leaf) ?? leaf);
+    } else open.push(...parts);
+    if (open.length + done.length > LEAVES_MAX) return null;
+  }
+  return done;
+}
+
+/** Whether a part's own parts are taken instead: not where its cut into blocks is a wish of its own. */
+function isJoin({ layer }: LayerNode): boolean {
+  if (layer.kind !== "gather") return false;
+  const [only] = layer.parts;
+  return layer.parts.length > 1 || only?.layer.layer.kind === "held";
+}
+
+/** A reshape that lies in one piece in the result, as the array that it reshapes: the elements are in the same order. */
+function reshaped({ node: { layer }, offset, stride }: Leaf): Leaf | null {
+  if (layer.kind !== "apply" || layer.kernel !== "reshape") return null;
+  const [input] = layer.inputs;
+  const shape = shapeOfChunks(layer.chunks);
+  const dense = contiguousStride(shape);
+  if (input === undefined || !shape.every((n, k) => n === 1 || stride[k] === dense[k])) return null;
+  return { node: input.layer, offset, stride: contiguousStride(shapeOfChunks(input.layer.layer.chunks)) };
+}
+
+/** The parts of a gather, all of them whole arrays in the result's order of axes; else null. */
+function partsOf({ node: { layer }, offset, stride }: Leaf): Leaf[] | null {
+  if (layer.kind !== "gather") return null;
+  const out: Leaf[] = [];
+  for (const part of layer.parts) {
+    if (!isWhole(part)) return null;
+    out.push({
+      node: part.layer,
+      offset: part.lo.reduce((sum, lo, k) => sum + lo * (stride[k] as number), offset),
+      stride: part.walk.map(({ axis }) => (axis === null ? 0 : (stride[axis] as number))),
+    });
+  }
+  return out;
+}
+
+function isWhole({ layer, lo, hi, walk }: GatherPart<LayerNode>): boolean {
+  const shape = shapeOfChunks(layer.layer.chunks);
+  const axes = walk.flatMap(({ axis }) => axis ?? []);
+  return (
+    walk.every(({ axis, start, step }, k) =>
+      axis === null ? shape[k] === 1 : start === 0 && step === 1 && hi[axis] === (lo[axis] as number) + (shape[k] ?? 0),
+    ) &&
+    axes.every((axis, k) => k === 0 || axis > (axes[k - 1] as number)) &&
+    hi.every((h, k) => axes.includes(k) || h === (lo[k] as number) + 1)
+  );
+}

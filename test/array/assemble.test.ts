@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import type { ChunkedArray } from "../../src/array/index.ts";
+import * as array from "../../src/array/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
+import { describeNumpy } from "../oracle/numpy-live.ts";
+import { useInlineRunner } from "../run-inline.ts";
+
+useInlineRunner();
+
+const block = new NDArray(
+  "int16",
+  Int16Array.from({ length: 24 }, (_, k) => 3 * k - 7),
+  [4, 6],
+);
+
+type Joins = readonly [name: string, make: (x: ChunkedArray) => ChunkedArray, numpy: string, tasks: number];
+
+/** With x in blocks of 3 x 4, which are four; `tasks` of a result that is asked for in one piece. */
+const JOINS: readonly Joins[] = [
+  ["concatenate", (x) => array.concatenate([x, x.mul(2)]), "np.concatenate([x, x * 2])", 8],
+  ["the same array twice", (x) => array.concatenate([x, x], 1), "np.concatenate([x, x], 1)", 4],
+  ["an empty part", (x) => array.concatenate([x, x.slice("0:0")]), "np.concatenate([x, x[:0]])", 4],
+  ["stack in the middle", (x) => array.stack([x, x.neg()], 1), "np.stack([x, -x], 1)", 8],
+  ["stack at the end", (x) => array.stack([x, x.neg()], -1), "np.stack([x, -x], -1)", 8],
+  [
+    "a block of blocks",
+    (x) =>
+      array.block([
+        [x, x.neg()],
+        [x.add(1), x],
+      ]),
+    "np.block([[x, -x], [x + 1, x]])",
+    12,
+  ],
+  ["tile", (x) => array.tile(x, [2, 3]), "np.tile(x, (2, 3))", 4],
+  ["append in flat order", (x) => array.append(x, x), "np.append(x, x)", 2],
+  [
+    "a stack of flat ones",
+    (x) => array.stack([array.ravel(x), array.ravel(x.neg())], 1),
+    "np.stack([x.ravel(), -x.ravel()], 1)",
+    -1,
+  ],
+  [
+    "slices beside each other",
+    (x) => array.concatenate([x.slice("1:", "::-1"), x.slice(":2")]),
+    "np.concatenate([x[1:, ::-1], x[:2]])",
+    -1,
+  ],
+  ["roll", (x) => array.roll(x, 2, 1), "np.roll(x, 2, 1)", -1],
+];
+
+describeNumpy("arrays that only put others side by side", (numpy) => {
+  test.each(JOINS)("%s", async (_, make, python, tasks) => {
+    const [want] = (await numpy.ask(`lambda x: [${python}]`, [block])) as NDArray[];
+    const joined = make(array.array(block, { chunks: [3, 4] }));
+    const got = await joined.compute();
+    expect(got.shape).toEqual(want?.shape);
+    expect(got.toArray()).toEqual(want?.toArray());
+    if (tasks >= 0) expect((await joined.explain()).tasks).toBe(tasks);
+    // Blocks that somebody needs are made as ever.
+    expect((await joined.astype("float64").compute()).toArray()).toEqual(want?.toArray());
+  });
+});
