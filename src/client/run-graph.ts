@@ -1,5 +1,5 @@
 /** Running a graph on a cluster: submit, fetch each wanted block when it is there, let the cluster forget it. */
-import { errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
+import { CancelledError, errorToRecord, RemoteProtocolError, RsdatError } from "../base/index.ts";
 import {
   type Graph,
   type Hold,
@@ -85,9 +85,12 @@ class Wanted {
   readonly #link: Link;
   readonly #layers: BlockWatches[] = [];
   readonly #watches: Watch[] = [];
+  /** Nobody hears of blocks that are wanted no more: whoever waits for them has to. */
+  readonly #released = Promise.withResolvers<never>();
 
   constructor(link: Link, graph: Graph) {
     this.#link = link;
+    this.#released.promise.catch(() => undefined); // whoever waits is told; perhaps nobody does
     const seen = new Set<string>();
     for (const output of graph.outputs) {
       const layer = graph.layer(output);
@@ -101,7 +104,12 @@ class Wanted {
     }
   }
 
-  async settled(): Promise<void> {
+  /** @throws the first task's error  @throws {CancelledError} they are, or get, released */
+  settled(): Promise<void> {
+    return Promise.race([this.#settled(), this.#released.promise]);
+  }
+
+  async #settled(): Promise<void> {
     await Promise.all(this.#layers.map((blocks) => this.#link.blocksSettled(blocks)));
     const watches = [...this.#watches, ...this.#layers.flatMap(({ byKey }) => Array.from(byKey.values()))];
     const keys = watches.map(({ key }) => key);
@@ -112,6 +120,7 @@ class Wanted {
   }
 
   release(): void {
+    this.#released.reject(new CancelledError("nobody uses the persisted array any more: its blocks were given up"));
     for (const blocks of this.#layers) this.#link.releaseBlocks(blocks);
     for (const watch of this.#watches) this.#link.release(watch.key, watch);
   }

@@ -1,6 +1,8 @@
 /** The client at a scheduler in this process: links, metadata, refusals that need no worker. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import "../../src/register.ts";
+import { planAll } from "../../src/array/compute.ts";
+import { arange } from "../../src/array/index.ts";
 import { silentLogger } from "../../src/base/index.ts";
 import { AsCompleted, Client, wait } from "../../src/client/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
@@ -99,4 +101,13 @@ test("a published array of more blocks than anybody has, or of blocks of no size
     });
     await expect(client.getDataset(name)).rejects.toMatchObject({ code: "remote-protocol" });
   }
+});
+
+test("waiting for persisted blocks ends when they are given up, before or meanwhile", async () => {
+  const { graph, plan } = await planAll([arange(4, { chunks: 2 })], {});
+  const hold = await client.hold(graph, plan, {});
+  const waiting = expect(hold.wait()).rejects.toMatchObject({ code: "cancelled" });
+  hold.release();
+  await waiting;
+  await expect(hold.wait()).rejects.toMatchObject({ code: "cancelled" });
 });
