@@ -2,7 +2,7 @@
 import { invariant } from "../base/index.ts";
 import { config } from "../config/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
-import { type Chunks, type GatherPart, gridOf, type LayerNode, shapeOfChunks } from "../graph/index.ts";
+import { type Chunks, type GatherPart, type LayerNode, shapeOfChunks } from "../graph/index.ts";
 import { allowHugePages, inHugePages } from "../kernels/index.ts";
 import { contiguousStride, copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
 
@@ -25,11 +25,15 @@ interface Leaf {
   readonly stride: readonly number[];
 }
 
-/** One block from an array's blocks. */
+/** One block from an array's blocks. Those that lie in one array already, each in its place, are that array. */
 export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
   const first = blocks[0];
   if (blocks.length === 1 && first !== undefined) return first;
-  const out = unsetBlock(dtype, shapeOfChunks(chunks));
+  const shape = shapeOfChunks(chunks);
+  const whole =
+    first === undefined ? null : new NDArray(dtype, first.data, shape, contiguousStride(shape), first.offset);
+  if (whole !== null && liesIn(whole, chunks, blocks)) return whole;
+  const out = unsetBlock(dtype, shape);
   put(out, { chunks, offset: 0, stride: out.stride }, blocks);
   return out;
 }
@@ -40,23 +44,45 @@ function put(
   { chunks, offset, stride }: { readonly chunks: Chunks } & Omit<Leaf, "node">,
   blocks: readonly NDArray[],
 ): void {
-  const grid = gridOf(chunks);
-  const position = grid.map(() => 0);
-  const starts = chunks.map((sizes) => {
-    let at = 0;
-    return sizes.map((n) => {
-      at += n;
-      return at - n;
-    });
-  });
-  for (const block of blocks) {
-    const at = position.reduce((sum, p, k) => sum + (starts[k]?.[p] as number) * (stride[k] as number), offset);
+  forEachPlace(chunks, blocks, (block, starts) => {
+    const at = starts.reduce((sum, start, k) => sum + start * (stride[k] as number), out.offset + offset);
     invariant(block.dtype === out.dtype, `block of ${block.dtype} in an array of ${out.dtype}`);
-    copyBlock(new NDArray(out.dtype, out.data, block.shape, stride, out.offset + at), block);
-    for (let k = grid.length - 1; k >= 0; k--) {
-      position[k] = (position[k] as number) + 1;
-      if ((position[k] as number) < (grid[k] as number)) break;
+    copyBlock(new NDArray(out.dtype, out.data, block.shape, stride, at), block);
+  });
+}
+
+/** True when all blocks are parts of this array. */
+function liesIn(whole: NDArray, chunks: Chunks, blocks: readonly NDArray[]): boolean {
+  let isSo = true;
+  forEachPlace(chunks, blocks, ({ data, dtype, stride, offset }, starts) => {
+    const at = starts.reduce((sum, start, k) => sum + start * (whole.stride[k] as number), whole.offset);
+    isSo &&= data === whole.data && dtype === whole.dtype && offset === at && isSame(stride, whole.stride);
+  });
+  return isSo;
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((n, k) => n === b[k]));
+}
+
+/** Visit all blocks, each with its first element's place. */
+function forEachPlace(
+  chunks: Chunks,
+  blocks: readonly NDArray[],
+  visit: (block: NDArray, starts: readonly number[]) => void,
+): void {
+  const position = chunks.map(() => 0);
+  const starts = chunks.map(() => 0);
+  for (const block of blocks) {
+    visit(block, starts);
+    for (let k = chunks.length - 1; k >= 0; k--) {
+      const sizes = chunks[k] as readonly number[]; // k < length
+      const p = position[k] as number; // one per axis
+      starts[k] = (starts[k] as number) + (sizes[p] as number);
+      position[k] = p + 1;
+      if (p + 1 < sizes.length) break;
       position[k] = 0;
+      starts[k] = 0;
     }
   }
 }

@@ -12,18 +12,11 @@ import {
   transposeNode,
 } from "../graph/index.ts";
 import { type NDArray, normalizeAxes, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
+import { assembleBlocks, type Joined, joinedOf } from "./assemble.ts";
 import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./blocks/map-layer.ts";
 import { type MapOverlapOptions, mapOverlapNode } from "./blocks/overlap-map.ts";
 import type { ArgumentValue } from "./blocks/travel.ts";
-import {
-  assembleBlocks,
-  type Computable,
-  type ComputeOptions,
-  computeAll,
-  explainAll,
-  settleAll,
-  type Unsettled,
-} from "./compute.ts";
+import { type Computable, type ComputeOptions, computeAll, explainAll, settleAll, type Unsettled } from "./compute.ts";
 import { conjNode, imagNode, realNode } from "./elementwise/complex-terms.ts";
 import { elementwise, type Operand } from "./elementwise/layer.ts";
 import {
@@ -144,6 +137,10 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
           new ChunkedArray(compressedNode(selected, () => (blocks[0] ?? []).map((b) => Number(b.item())))),
       }
     );
+  }
+
+  get joined(): Joined | null {
+    return this.selected ? null : joinedOf(this.#node);
   }
 
   assemble(blocks: readonly (readonly NDArray[])[]): NDArray {

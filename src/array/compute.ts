@@ -2,17 +2,14 @@
 import {
   ArgumentError,
   CancelledError,
-  invariant,
   isRsdatError,
   type OptionNames,
   parseBytes,
   requireKnownOptions,
 } from "../base/index.ts";
 import { config } from "../config/index.ts";
-import { type DType, itemsize } from "../dtype/index.ts";
 import {
   beginAccounting,
-  type Chunks,
   currentPlanner,
   currentRunner,
   type Interval,
@@ -25,10 +22,10 @@ import {
   progressOf,
   type Runner,
   type RunOptions,
-  shapeOfChunks,
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
-import { contiguousStride, copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
+import type { NDArray } from "../ndarray/index.ts";
+import type { Joined } from "./assemble.ts";
 import { causeOfLoss } from "./holds.ts";
 import { placeholder } from "./planned.ts";
 import { type Call, Tick } from "./together.ts";
@@ -42,6 +39,8 @@ export interface Computable<T> {
   prepare?(): Promise<void>;
   /** Blocks per output, each in C order of its grid. */
   assemble(blocks: readonly (readonly NDArray[])[]): T | Promise<T>;
+  /** Other layers that make the same result with less work, where it is wanted in one piece; null or none: no. */
+  readonly joined?: Joined | null;
   /** Undo what was prepared, when the run failed (a store that was begun); nothing when nothing was. */
   abandon?(): Promise<void>;
 }
@@ -101,15 +100,20 @@ export async function computeAll<const T extends readonly Computable<unknown>[]>
   checkComputeOptions("compute", options);
   const planner = currentPlanner();
   if (planner) {
-    planner((await planAll(items, options)).plan);
+    planner((await planAll(inOnePiece(items), options)).plan);
     return (await Promise.all(items.map(placeholder))) as Results<T>; // one result per item, as far as there are any
   }
   const runner = currentRunner();
   const isApart = options.merge === false || items.some((i) => i.before);
   const results = isApart
-    ? await runAll(await runner, await settleAll(items, options), options)
-    : await TICK.add({ value: { items, options }, runner, kind: kindOf(options) });
+    ? await runAll(await runner, inOnePiece(await settleAll(items, options)), options)
+    : await TICK.add({ value: { items: inOnePiece(items), options }, runner, kind: kindOf(options) });
   return results as Results<T>; // one result per item, of its type
+}
+
+/** The items, those that are put together from other layers' blocks over these. */
+function inOnePiece(items: readonly Computable<unknown>[]): readonly Computable<unknown>[] {
+  return items.map((item) => item.joined ?? item);
 }
 
 /** What one call of {@link computeAll} asks for. */
@@ -268,7 +272,7 @@ async function undone({ items, options }: Asked, error: unknown): Promise<unknow
 
 /** What running several lazy objects as one graph would cost; at most, where sizes depend on values. @throws {MemoryBudgetError} it cannot fit */
 export async function explainAll(items: readonly Computable<unknown>[], options: ComputeOptions = {}): Promise<Plan> {
-  return (await planAll(items, options)).plan;
+  return (await planAll(inOnePiece(items), options)).plan;
 }
 
 /** Graph and plan of several lazy objects. @throws {MemoryBudgetError} it cannot fit */
@@ -311,68 +315,4 @@ function readCost(source: Plain, region: readonly Interval[]): { bytes: number; 
 
 function memoryBytes(options: ComputeOptions): { memoryBytes?: number } {
   return options.memory === undefined ? {} : { memoryBytes: parseBytes(options.memory, "memory") };
-}
-
-/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
-const UNSET_BYTES = 128 << 10;
-
-/** A block whose elements are about to be written, all of them: in memory that an earlier result left, where there is some. */
-function unsetBlock(dtype: DType, shape: readonly number[]): NDArray {
-  const nbytes = sizeOf(shape) * itemsize(dtype);
-  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
-  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
-  return NDArray.view(dtype, buffer, byteOffset, shape);
-}
-
-/** One block from an array's blocks. Those that lie in one array already, each in its place, are that array. */
-export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
-  const first = blocks[0];
-  if (blocks.length === 1 && first !== undefined) return first;
-  const shape = shapeOfChunks(chunks);
-  const whole =
-    first === undefined ? null : new NDArray(dtype, first.data, shape, contiguousStride(shape), first.offset);
-  if (whole !== null && liesIn(whole, chunks, blocks)) return whole;
-  const out = unsetBlock(dtype, shape);
-  forEachPlace(chunks, blocks, (block, starts) => {
-    const offset = starts.reduce((sum, start, k) => sum + start * (out.stride[k] as number), out.offset);
-    invariant(block.dtype === dtype, `block of ${block.dtype} in an array of ${dtype}`);
-    copyBlock(new NDArray(dtype, out.data, block.shape, out.stride, offset), block);
-  });
-  return out;
-}
-
-/** True when all blocks are parts of this array. */
-function liesIn(whole: NDArray, chunks: Chunks, blocks: readonly NDArray[]): boolean {
-  let isSo = true;
-  forEachPlace(chunks, blocks, ({ data, dtype, stride, offset }, starts) => {
-    const at = starts.reduce((sum, start, k) => sum + start * (whole.stride[k] as number), whole.offset);
-    isSo &&= data === whole.data && dtype === whole.dtype && offset === at && isSame(stride, whole.stride);
-  });
-  return isSo;
-}
-
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((n, k) => n === b[k]));
-}
-
-/** Visit all blocks, each with its first element's place. */
-function forEachPlace(
-  chunks: Chunks,
-  blocks: readonly NDArray[],
-  visit: (block: NDArray, starts: readonly number[]) => void,
-): void {
-  const position = chunks.map(() => 0);
-  const starts = chunks.map(() => 0);
-  for (const block of blocks) {
-    visit(block, starts);
-    for (let k = chunks.length - 1; k >= 0; k--) {
-      const sizes = chunks[k] as readonly number[]; // k < length
-      const p = position[k] as number; // one per axis
-      starts[k] = (starts[k] as number) + (sizes[p] as number);
-      position[k] = p + 1;
-      if (p + 1 < sizes.length) break;
-      position[k] = 0;
-      starts[k] = 0;
-    }
-  }
 }

@@ -4,6 +4,7 @@
  * Imports: base, config, dtype, ndarray, kernels, graph, io.
  * @module
  */
+export { assembleBlocks } from "./assemble.ts";
 export { chunkSizeBytes } from "./auto.ts";
 export * from "./blocks/blockwise.ts";
 export type {
@@ -26,7 +27,7 @@ export * from "./blocks/unify.ts";
 export type { UnknownArray } from "./chunked-array.ts";
 export { ChunkedArray, isChunkedArray } from "./chunked-array.ts";
 export type { Computable, ComputeOptions, Results, Unsettled } from "./compute.ts";
-export { assembleBlocks, computeAll, explainAll } from "./compute.ts";
+export { computeAll, explainAll } from "./compute.ts";
 export * from "./elementwise/choices.ts";
 export * from "./elementwise/complex.ts";
 export { EXPR_OPERATORS, type ExprScope, evaluateExpr, exprArray, parsedExpr } from "./elementwise/expr.ts";
