@@ -6,7 +6,7 @@ import type { CoordinatorOptions, ToCoordinator } from "./messages.ts";
 
 const port = parentPort;
 invariant(port, "a coordinator's thread has a parent");
-const coordinator = new Coordinator(workerData as CoordinatorOptions, (message, transfer) =>
-  port.postMessage(message, transfer),
+const coordinator = new Coordinator(workerData as CoordinatorOptions, (messages, transfer) =>
+  port.postMessage(messages, transfer),
 ); // given by the runner
 port.on("message", (message: ToCoordinator) => coordinator.handle(message));

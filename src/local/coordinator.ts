@@ -44,10 +44,15 @@ function asFailure(record: ErrorRecord): Failure {
   } as unknown as Failure;
 }
 
-/** Runs graphs on threads. `post` tells the caller; buffers in `transfer` are handed over. */
+/** Tells the caller; buffers in `transfer` are handed over. */
+type Post = (messages: readonly FromCoordinator[], transfer: readonly ArrayBuffer[]) => void;
+
+/** Runs graphs on threads. What is said in one turn is posted together. */
 export class Coordinator implements AsyncDisposable {
   readonly #options: CoordinatorOptions;
-  readonly #post: (message: FromCoordinator, transfer?: readonly ArrayBuffer[]) => void;
+  readonly #post: Post;
+  #said: FromCoordinator[] = [];
+  #transfer: ArrayBuffer[] = [];
   readonly #executor: Executor;
   readonly #scheduler: Scheduler;
   readonly #blocks: LocalBlocks;
@@ -68,10 +73,7 @@ export class Coordinator implements AsyncDisposable {
   /** Requests that wait because the runs under way have another bound on memory. */
   #waiting: RunRequest[] = [];
 
-  constructor(
-    options: CoordinatorOptions,
-    post: (message: FromCoordinator, transfer?: readonly ArrayBuffer[]) => void,
-  ) {
+  constructor(options: CoordinatorOptions, post: Post) {
     this.#options = options;
     this.#post = post;
     const { threads, budgetBytes, spill, admission, wide = false, hugePages = true } = options;
@@ -83,10 +85,10 @@ export class Coordinator implements AsyncDisposable {
       wide,
       hugePages,
       logger: createLogger("rsdat.local"),
-      onSegment: (id, buffer) => post({ type: "segment", id, buffer }),
+      onSegment: (id, buffer) => this.#say({ type: "segment", id, buffer }),
     });
     this.#blocks = new LocalBlocks(this.#executor);
-    this.#delivery = new Delivery(this.#executor, post);
+    this.#delivery = new Delivery(this.#executor, (message, buffers) => this.#say(message, buffers));
     this.#tasks = new ThreadTasks(this.#executor, this.#blocks, {
       left: (order, outcome) => this.#left(order, outcome),
       finished: (columns) => this.#tell({ type: "tasks-finished", worker: ADDRESS, ...columns }),
@@ -105,6 +107,19 @@ export class Coordinator implements AsyncDisposable {
     this.#tell({ type: "client-joined", client: KEEPER, isColumnar: true });
   }
 
+  #say(message: FromCoordinator, transfer: readonly ArrayBuffer[] = []): void {
+    this.#transfer.push(...transfer);
+    if (this.#said.push(message) === 1) queueMicrotask(() => this.#postSaid());
+  }
+
+  #postSaid(): void {
+    if (this.#said.length === 0) return;
+    const [said, transfer] = [this.#said, this.#transfer];
+    this.#said = [];
+    this.#transfer = [];
+    this.#post(said, transfer);
+  }
+
   /** Something from the caller. */
   handle(message: ToCoordinator): void {
     switch (message.type) {
@@ -116,7 +131,7 @@ export class Coordinator implements AsyncDisposable {
       case "release":
         return this.#forget(message.id);
       case "figures":
-        return this.#post({ type: "figures", id: message.id, figures: localFigures(this.#executor) });
+        return this.#say({ type: "figures", id: message.id, figures: localFigures(this.#executor) });
       case "cancel":
         return this.#cancel(message.id);
       default:
@@ -135,7 +150,7 @@ export class Coordinator implements AsyncDisposable {
       const groups = request.groups.filter((group) => group.id !== id);
       return groups.length > 0 ? [{ ...request, groups }] : [];
     });
-    this.#post({ type: "failed", id, error: cancelled });
+    this.#say({ type: "failed", id, error: cancelled });
   }
 
   /** What a run kept is wanted no more; one that is still under way is cancelled. */
@@ -196,7 +211,7 @@ export class Coordinator implements AsyncDisposable {
     try {
       run = new Run(request, (name) => this.#runOf.has(name));
     } catch (error) {
-      for (const { id } of request.groups) this.#post({ type: "failed", id, error: errorToRecord(error) });
+      for (const { id } of request.groups) this.#say({ type: "failed", id, error: errorToRecord(error) });
       return;
     }
     this.#runs.add(run);
@@ -294,6 +309,7 @@ export class Coordinator implements AsyncDisposable {
   }
 
   #progress(run: Run, isLast: boolean): void {
+    if (!run.groups.some(({ isLive, listens }) => isLive && listens)) return;
     const now = systemClock.now();
     if (!isLast && now - run.lastProgressMs < PROGRESS_MS) return;
     run.lastProgressMs = now;
@@ -301,7 +317,8 @@ export class Coordinator implements AsyncDisposable {
     const { kernels, bytesPeak, spill } = this.#executor.stats();
     const memory = { peakBytes: bytesPeak, spilledBytes: spill.bytesWritten };
     const progress = { done, total: run.total, bytesRead, bytesWritten, kernels, memory };
-    for (const { id, isLive } of run.groups) if (isLive) this.#post({ type: "progress", id, progress });
+    for (const { id, isLive, listens } of run.groups)
+      if (isLive && listens) this.#say({ type: "progress", id, progress });
   }
 
   /** What the scheduler says to the clients that we are. */
@@ -419,10 +436,11 @@ export class Coordinator implements AsyncDisposable {
     const { id, failure } = group;
     if (failure === null) this.#progress(run, true);
     group.isEnded = true;
-    if (failure !== null) return this.#post({ type: "failed", id, error: failure });
+    if (failure !== null) return this.#say({ type: "failed", id, error: failure });
+    this.#say({ type: "done", id });
+    this.#postSaid(); // nobody waits for what follows
     if (run.request.keeps) this.#kept.set(id, run);
     else this.#release(run, group);
-    this.#post({ type: "done", id });
   }
 }
 

@@ -38,16 +38,18 @@ export interface RunRequest {
 export interface RunGroup {
   readonly id: number;
   readonly outputs: readonly number[];
+  /** It listens for progress. */
+  readonly listens: boolean;
 }
 
 /** To the coordinator. */
 export type ToCoordinator =
   | RunRequest
   | { readonly type: "cancel" | "release" | "figures"; readonly id: number }
-  /** The blocks of this parcel have been copied. */
+  /** The blocks of this parcel have been copied; not said of one without a number. */
   | { readonly type: "taken"; readonly parcel: number };
 
-/** One wanted block, in C order: the elements themselves, whose buffer is handed over, or where they lie in shared memory. */
+/** One wanted block, in C order: the elements themselves, which are the caller's now, or where they lie in shared memory. */
 export interface WantedBlock {
   readonly id: number;
   /** Outputs of its group, and its index in C order of their grid. */
@@ -58,13 +60,13 @@ export interface WantedBlock {
   readonly from: TypedArray | { readonly segment: number; readonly offset: number };
 }
 
-/** From the coordinator. */
+/** From the coordinator; it posts lists of these. */
 export type FromCoordinator =
   | { readonly type: "progress"; readonly id: number; readonly progress: RunProgress }
   /** Shared memory in which blocks lie. */
   | { readonly type: "segment"; readonly id: number; readonly buffer: SharedArrayBuffer }
-  /** Blocks stay where they are until the parcel is `taken`. */
-  | { readonly type: "blocks"; readonly parcel: number; readonly blocks: readonly WantedBlock[] }
+  /** Blocks stay where they are until the parcel is `taken`; without a number the elements themselves are here. */
+  | { readonly type: "blocks"; readonly parcel: number | null; readonly blocks: readonly WantedBlock[] }
   | { readonly type: "figures"; readonly id: number; readonly figures: RunnerFigures }
   | { readonly type: "done"; readonly id: number }
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord };

@@ -14,6 +14,12 @@ function unset(dtype: DType, shape: readonly number[]): NDArray {
   return NDArray.view(dtype, buffer, byteOffset, shape);
 }
 
+function copied(block: NDArray, to: NDArray | null): NDArray {
+  const copy = to ?? unset(block.dtype, block.shape);
+  copyBlock(copy, block);
+  return copy;
+}
+
 /** An array of several blocks, in one piece. */
 class Whole {
   readonly #array: NDArray;
@@ -60,11 +66,10 @@ class Output {
     this.#layer = layer;
   }
 
-  /** A copy of a block in shared memory. */
-  copy(index: number, block: NDArray): void {
-    const to = this.#placeOf(index, block) ?? unset(block.dtype, block.shape);
-    copyBlock(to, block);
-    this.blocks[index] = to;
+  /** A block; `isOwn`: in memory that is the caller's already. */
+  add(index: number, block: NDArray, isOwn: boolean): void {
+    const place = this.#placeOf(index, block);
+    this.blocks[index] = place === null && isOwn ? block : copied(block, place);
   }
 
   #placeOf(index: number, { dtype, shape }: NDArray): NDArray | null {
@@ -84,17 +89,11 @@ export class Received {
     this.#outputs = outputs.map((layer) => new Output(graph, layer));
   }
 
-  /** A block that lies in shared memory. */
-  copy(outputs: readonly number[], index: number, block: NDArray): void {
-    for (const output of outputs) this.#outputs[output]?.copy(index, block);
-  }
-
-  /** A block that is the caller's own. */
-  keep(outputs: readonly number[], index: number, block: NDArray): void {
-    for (const output of outputs) {
-      const blocks = this.#outputs[output]?.blocks;
-      if (blocks) blocks[index] = block;
-    }
+  /** A block of these outputs; `isOwn`: in memory that is the caller's already, shared otherwise. */
+  add(outputs: readonly number[], index: number, block: NDArray, isOwn: boolean): void {
+    outputs.forEach((output, k) => {
+      this.#outputs[output]?.add(index, block, isOwn && k === 0);
+    });
   }
 
   blocks(): readonly (readonly NDArray[])[] {

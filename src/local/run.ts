@@ -1,7 +1,7 @@
 /** One run at the coordinator: which blocks its callers want, how far it is. */
 import type { ErrorRecord } from "../base/index.ts";
 import { Graph, type Layer, type TaskId, TaskWalk } from "../graph/index.ts";
-import type { RunRequest } from "./messages.ts";
+import type { RunGroup, RunRequest } from "./messages.ts";
 import type { Order } from "./order.ts";
 
 /** The blocks of one layer that a caller wants: all of them. */
@@ -29,6 +29,8 @@ export class Wish {
 /** What one caller has of a run, and still waits for. */
 export class Group {
   readonly id: number;
+  /** Its caller listens for progress. */
+  readonly listens: boolean;
   /** By the layer's name. */
   readonly wishes: ReadonlyMap<string, Wish>;
   /** Blocks that have not been handed over. */
@@ -41,8 +43,9 @@ export class Group {
   loading = 0;
   isEnded = false;
 
-  constructor(id: number, wishes: ReadonlyMap<string, Wish>) {
+  constructor({ id, listens }: Pick<RunGroup, "id" | "listens">, wishes: ReadonlyMap<string, Wish>) {
     this.id = id;
+    this.listens = listens;
     this.wishes = wishes;
     this.left = wishes.values().reduce((sum, { count }) => sum + count, 0);
   }
@@ -92,7 +95,7 @@ export class Run {
     this.wanted = wantedOnce(this.graph);
     this.walk = new TaskWalk(this.graph, this.wanted);
     this.total = this.walk.total - neededHeld(this.graph, this.walk);
-    this.groups = request.groups.map(({ id, outputs }) => new Group(id, wishesOf(this.graph, outputs)));
+    this.groups = request.groups.map((group) => new Group(group, wishesOf(this.graph, group.outputs)));
   }
 
   /** Names of the layers that have tasks. */

@@ -109,7 +109,11 @@ export class LocalRunner implements Runner, AsyncDisposable {
     this.#begin(
       graph,
       plan,
-      ids.map((id, k) => ({ id, outputs: groups[k]?.outputs ?? [] })),
+      groups.map(({ outputs, onProgress }, k) => ({
+        id: ids[k] as number,
+        outputs,
+        listens: onProgress !== undefined,
+      })), // as many
       { ...options, keeps: false },
     );
     return promises;
@@ -137,7 +141,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const { signal, onProgress, ...rest } = options;
     const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
     const ended = this.#await(id, kept, group).then(() => undefined);
-    this.#begin(kept, plan, [{ id, outputs }], { ...rest, keeps: true });
+    this.#begin(kept, plan, [{ id, outputs, listens: onProgress !== undefined }], { ...rest, keeps: true });
     ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
     return { names: kept.outputs.map((output) => kept.layer(output).name), wait: () => ended, release };
   }
@@ -248,7 +252,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     this.#worker = worker;
-    worker.on("message", (message: FromCoordinator) => this.#receive(message));
+    worker.on("message", (messages: readonly FromCoordinator[]) => {
+      for (const message of messages) this.#receive(message);
+    });
     worker.on("error", (error: unknown) => this.#lost(worker, error));
     worker.on("exit", (code) =>
       this.#lost(worker, new RsdatError("coordinator", `the coordinator's thread ended with code ${code}`)),
@@ -281,10 +287,12 @@ export class LocalRunner implements Runner, AsyncDisposable {
       case "segment":
         this.#segments.set(message.id, message.buffer);
         break;
-      case "blocks":
-        for (const block of message.blocks) this.#take(block);
-        if (this.#worker) this.#send(this.#worker, { type: "taken", parcel: message.parcel });
+      case "blocks": {
+        const { blocks, parcel } = message;
+        for (const block of blocks) this.#take(block);
+        if (this.#worker && parcel !== null) this.#send(this.#worker, { type: "taken", parcel });
         break;
+      }
       case "figures":
         this.#asked.get(message.id)?.(message.figures);
         this.#asked.delete(message.id);
@@ -306,10 +314,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
   #take({ id, outputs, index, dtype, shape, from }: WantedBlock): void {
     const received = this.#pending.get(id)?.received;
     if (!received) return;
-    if (ArrayBuffer.isView(from)) return received.keep(outputs, index, new NDArray(dtype, from, shape));
+    if (ArrayBuffer.isView(from)) return received.add(outputs, index, new NDArray(dtype, from, shape), true);
     const buffer = this.#segments.get(from.segment);
     invariant(buffer, `segment ${from.segment} was told of before its blocks`);
-    received.copy(outputs, index, NDArray.view(dtype, buffer, from.offset, shape));
+    received.add(outputs, index, NDArray.view(dtype, buffer, from.offset, shape), false);
   }
 }
 
