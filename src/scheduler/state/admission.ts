@@ -70,18 +70,23 @@ export function addedBytes(core: Core, slot: Slot, worker: WorkerState): number 
 
 /** A task goes to `worker`: count it and the inputs it will fetch. */
 export function reserve(core: Core, slot: Slot, worker: WorkerState): void {
-  const bytes = isHead(core, slot) ? 0 : needOf(core, slot);
-  core.columns.reserved[slot] = bytes;
-  worker.extraBytes += bytes;
+  reserveNeed(core, slot, worker);
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {
-    expect(core, scratch[i] as Slot, worker); // i < count
+    const input = scratch[i] as Slot; // i < count
+    if (!worker.has.has(input)) expect(core, input, worker);
   }
 }
 
-/** One more reason for a block to come to a worker. */
-function expect(core: Core, slot: Slot, worker: WorkerState): void {
-  if (worker.has.has(slot)) return;
+/** Count what the task itself takes. */
+export function reserveNeed(core: Core, slot: Slot, worker: WorkerState): void {
+  const bytes = isHead(core, slot) ? 0 : needOf(core, slot);
+  core.columns.reserved[slot] = bytes;
+  worker.extraBytes += bytes;
+}
+
+/** One more reason for a block that is not there to come to a worker. */
+export function expect(core: Core, slot: Slot, worker: WorkerState): void {
   if (!core.arrivals.add(slot, worker.index)) return;
   worker.arriving++;
   if (isExtra(core, slot)) worker.extraBytes += core.columns.nbytes[slot] as number; // a slot given out
@@ -97,7 +102,7 @@ export function unexpect(core: Core, slot: Slot, worker: WorkerState): void {
 /** A copy of a block is sent for, because its holder is to go: its bytes count from now on. */
 export function startMove(core: Core, slot: Slot, worker: WorkerState): void {
   core.moving.set(slot, [...(core.moving.get(slot) ?? []), worker]);
-  expect(core, slot, worker);
+  if (!worker.has.has(slot)) expect(core, slot, worker);
 }
 
 /** A block is about to be released: copies that are under way will be dropped where they arrive. */

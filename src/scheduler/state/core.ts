@@ -186,8 +186,8 @@ export class Core {
   }
 
   /** Send a task, which is as `processing` there, to a columnar worker; sent together at the end of a round of placement. */
-  run(worker: WorkerState, batch: LayerBatch, slot: Slot): void {
-    this.#outgoing.runOf(worker, batch).add(this, slot);
+  run(worker: WorkerState, slot: Slot): void {
+    this.#outgoing.run(this, worker, slot);
   }
 
   flushRuns(): void {

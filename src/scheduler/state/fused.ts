@@ -4,10 +4,12 @@
  * the table.
  */
 import type { TaskId } from "../../graph/index.ts";
-import { endArrival, removeHolder, unexpect } from "./admission.ts";
+import { endArrival, removeHolder, reserveNeed, unexpect } from "./admission.ts";
+import { leaveBacklog } from "./backlog.ts";
 import { type LayerBatch, retriesOf } from "./batches.ts";
 import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { refreshWorker } from "./load.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import { tellMemory } from "./tell.ts";
@@ -20,6 +22,7 @@ const users: TaskId[] = [];
 const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
 const RELEASED_WAITING = moveOf(RELEASED, WAITING);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
+const QUEUED_PROCESSING = moveOf(QUEUED, PROCESSING);
 const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
 const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
 
@@ -45,6 +48,22 @@ function count(core: Core, from: number, to: number): void {
 /** Slot of a task of which something is known. */
 function slotAt(batch: LayerBatch, task: TaskId): Slot {
   return (batch.pages[task >>> PAGE_BITS] as number) + (task & (PAGE - 1)); // a page that is there
+}
+
+/** A ready task goes to a columnar worker, with whatever else goes there in this round. */
+export function send(core: Core, worker: WorkerState, slot: Slot): void {
+  const { columns } = core;
+  const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
+  reserveNeed(core, slot, worker);
+  columns.state[slot] = PROCESSING;
+  count(core, QUEUED, PROCESSING);
+  core.story.open(batch);
+  core.story.note(columns.task[slot] as number, QUEUED_PROCESSING); // a slot given out
+  batch.queue.remove(slot);
+  if (core.waitsFor.size > 0) leaveBacklog(core, slot);
+  worker.processing.add(slot);
+  refreshWorker(core, worker);
+  core.run(worker, slot);
 }
 
 /** A task is done: its claims end, and what waited for it alone is ready. Its worker is to be refreshed when all are. */

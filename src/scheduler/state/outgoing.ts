@@ -1,9 +1,14 @@
-/** What goes to workers together at the end of a round: results to drop, and columns of tasks to run. */
+/**
+ * What goes to workers together at the end of a round: results to drop, and columns of tasks to run. While a round lasts the
+ * rows of all workers stand in one set of columns, linked by worker; each gets its own when they go.
+ */
 import type { Key, TaskId } from "../../graph/index.ts";
+import { expect } from "./admission.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
+import { FetchRows, type RowList, RunRows, rowList, TaskRows } from "./rows.ts";
 import type { WorkerState } from "./workers.ts";
 
 /** True when tasks of the batch go to the worker in columns. */
@@ -11,145 +16,220 @@ export function goesAsColumn(worker: WorkerState, batch: LayerBatch): boolean {
   return worker.facts.isColumnar && batch.taskClass.resources === null;
 }
 
-interface Frees {
-  readonly keys: Key[];
-  readonly tasks: Map<LayerBatch, number[]>;
-}
-
-/** Rows of a {@link TaskRun} that is being filled. */
-export class OpenRun {
+/** Tasks of one batch that one worker is to run. */
+export interface OpenRun {
   readonly worker: WorkerState;
   readonly batch: LayerBatch;
-  readonly tasks: number[] = [];
-  readonly runIds: number[] = [];
-  readonly ranks: number[] = [];
-  readonly fetchStart: number[] = [0];
-  readonly fetchTasks: number[] = [];
-  readonly fetchFrom: number[] = [];
-  /** Filled where the graph does not say them. */
-  readonly fetchBytes: number[] = [];
-  readonly addresses: WorkerAddress[] = [];
-
-  constructor(worker: WorkerState, batch: LayerBatch) {
-    this.worker = worker;
-    this.batch = batch;
-  }
-
-  add(core: Core, slot: Slot): void {
-    const { columns } = core;
-    const task = columns.task[slot] as number; // a slot given out
-    this.tasks.push(task);
-    this.runIds.push(columns.runId[slot] as number);
-    this.ranks.push(columns.rank[slot] as number);
-    addFetches(core, this, task);
-    this.fetchStart.push(this.fetchTasks.length);
-  }
+  readonly rows: RowList;
+  /** Inputs that it has to fetch for them. */
+  fetches: number;
 }
 
+/** What one worker is to drop. */
+export interface OpenFrees {
+  readonly worker: WorkerState;
+  readonly keys: Key[];
+  readonly tasks: { readonly batch: LayerBatch; readonly rows: RowList }[];
+}
+
+const NO_ADDRESSES: readonly WorkerAddress[] = [];
 const inputs: TaskId[] = [];
 
-/** Collected while one event is handled. */
+/** Collected while events are handled. */
 export class Outgoing {
-  readonly #frees = new Map<WorkerState, Frees>();
-  /** By worker; a worker that gets tasks of another batch in between has several. */
-  readonly #open = new Map<WorkerState, OpenRun>();
+  readonly #frees: OpenFrees[] = [];
+  readonly #freeRows = new TaskRows();
   readonly #runs: OpenRun[] = [];
+  readonly #runRows = new RunRows();
+  readonly #fetchRows = new FetchRows();
+  /** While a run is made: place of each worker's address in it, plus one. */
+  #places: Uint32Array = new Uint32Array(64);
+  readonly #holders: number[] = [];
 
   freeKey(worker: WorkerState, key: Key): void {
     this.#freesOf(worker).keys.push(key);
   }
 
-  freeTask(worker: WorkerState, batch: LayerBatch, task: number): void {
+  freeTask(worker: WorkerState, batch: LayerBatch, task: TaskId): void {
     const { tasks } = this.#freesOf(worker);
-    const known = tasks.get(batch);
-    if (known) known.push(task);
-    else tasks.set(batch, [task]);
+    let open = tasks[0];
+    if (open?.batch !== batch) {
+      open = tasks.find((each) => each.batch === batch);
+      if (!open) {
+        open = { batch, rows: rowList() };
+        tasks.push(open);
+      }
+    }
+    this.#freeRows.add(open.rows, task);
   }
 
   flushFrees(core: Core): void {
-    if (this.#frees.size === 0) return;
+    if (this.#frees.length === 0) return;
     const { stimulusId } = core;
-    for (const [worker, { keys, tasks }] of this.#frees) {
-      if (!core.workers.has(worker.index)) continue;
+    const buffer = new ArrayBuffer(4 * this.#freeRows.count);
+    let at = 0;
+    for (const { worker, keys, tasks } of this.#frees) {
+      worker.openFrees = null;
+      if (!worker.isHere) continue;
       if (keys.length > 0) core.sendWorker(worker, { op: "free-keys", keys, stimulusId });
-      for (const [batch, numbers] of tasks) {
+      for (const { batch, rows } of tasks) {
+        const numbers = new Uint32Array(buffer, at, rows.count);
+        at += 4 * rows.count;
+        this.#freeRows.fill(rows, numbers);
         core.emit({
           type: "free-tasks",
           worker: worker.facts.address,
           submission: batch.generation,
           graph: batch.graph,
-          tasks: Uint32Array.from(numbers),
+          tasks: numbers,
           stimulusId,
         });
       }
     }
-    this.#frees.clear();
+    this.#frees.length = 0;
+    this.#freeRows.clear();
   }
 
-  /** The run of a columnar worker that tasks of the batch may join. */
-  runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
-    const last = this.#runs.at(-1);
-    if (last?.worker === worker && last.batch === batch) return last;
-    const known = this.#open.get(worker);
-    if (known?.batch === batch) return known;
-    const run = new OpenRun(worker, batch);
-    this.#open.set(worker, run);
+  /** Send a task, which is being given to a columnar worker, and count the blocks that will come to it for that. */
+  run(core: Core, worker: WorkerState, slot: Slot): void {
+    const { columns } = core;
+    const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
+    const run = this.#runOf(worker, batch);
+    const task = columns.task[slot] as number; // a slot given out
+    const row = this.#runRows.add(run.rows, task);
+    this.#runRows.runId[row] = columns.runId[slot] as number;
+    this.#runRows.rank[row] = columns.rank[slot] as number;
+    const count = batch.edges.dependencies(task, inputs);
+    const before = this.#fetchRows.count;
+    for (let i = 0; i < count; i++) {
+      const input = slotOf(columns, batch, inputs[i] as TaskId); // i < count
+      if (worker.has.has(input)) continue;
+      expect(core, input, worker);
+      const holder = columns.holder[input] as number;
+      // An input of a task that is sent has a holder (S-I1, S-I6).
+      if (holder >= 0) this.#fetchRows.add(inputs[i] as TaskId, holder, columns.nbytes[input] as number);
+    }
+    this.#runRows.fetch[row] = before;
+    const fetches = this.#fetchRows.count - before;
+    this.#runRows.fetches[row] = fetches;
+    run.fetches += fetches;
+  }
+
+  flushRuns(core: Core): void {
+    if (this.#runs.length === 0) return;
+    let words = 0;
+    for (const { rows, fetches } of this.#runs) words += 4 * rows.count + 1 + 2 * fetches;
+    const buffer = new ArrayBuffer(4 * words);
+    let at = 0;
+    for (const run of this.#runs) {
+      run.worker.openRun = null;
+      this.#emit(core, run, { buffer, at });
+      at += 4 * (4 * run.rows.count + 1 + 2 * run.fetches);
+    }
+    this.#runs.length = 0;
+    this.#runRows.clear();
+    this.#fetchRows.clear();
+  }
+
+  /** The run of a columnar worker that tasks of the batch may join; one that gets tasks of another batch in between has several. */
+  #runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
+    const last = worker.openRun;
+    if (last?.batch === batch) return last;
+    const run: OpenRun = { worker, batch, rows: rowList(), fetches: 0 };
+    worker.openRun = run;
     this.#runs.push(run);
     batch.wasSent = true;
     return run;
   }
 
-  flushRuns(core: Core): void {
-    if (this.#runs.length === 0) return;
-    for (const rows of this.#runs) {
-      const { worker, batch, addresses } = rows;
-      core.emit({
-        type: "run-tasks",
-        worker: worker.facts.address,
-        run: {
-          submission: batch.generation,
-          graph: batch.graph,
-          tasks: Uint32Array.from(rows.tasks),
-          runIds: Uint32Array.from(rows.runIds),
-          ranks: Uint32Array.from(rows.ranks),
-          priority: batch.priority,
-          generation: batch.generation,
-          fetchStart: Uint32Array.from(rows.fetchStart),
-          fetchTasks: Uint32Array.from(rows.fetchTasks),
-          fetchFrom: Uint32Array.from(rows.fetchFrom),
-          ...(batch.taskClass.language === "js" ? { fetchBytes: Float64Array.from(rows.fetchBytes) } : {}),
-          addresses,
-          stimulusId: core.stimulusId,
-        },
-      });
-    }
-    this.#open.clear();
-    this.#runs.length = 0;
+  #emit(core: Core, run: OpenRun, { buffer, at }: { readonly buffer: ArrayBuffer; readonly at: number }): void {
+    const { worker, batch, rows, fetches } = run;
+    const n = rows.count;
+    const tasks = new Uint32Array(buffer, at, n);
+    const runIds = new Uint32Array(buffer, at + 4 * n, n);
+    const ranks = new Uint32Array(buffer, at + 8 * n, n);
+    const fetchStart = new Uint32Array(buffer, at + 12 * n, n + 1);
+    const fetchTasks = new Uint32Array(buffer, at + 16 * n + 4, fetches);
+    const fetchFrom = new Uint32Array(buffer, at + 16 * n + 4 + 4 * fetches, fetches);
+    const fetchBytes = batch.taskClass.language === "js" ? new Float64Array(fetches) : null;
+    this.#runRows.fillRun(rows, { tasks, runIds, ranks, fetchStart });
+    if (fetches > 0) this.#fillFetches(rows, { fetchTasks, fetchFrom, fetchBytes });
+    const addresses = fetches > 0 ? this.#takeAddresses(core) : NO_ADDRESSES;
+    core.emit({
+      type: "run-tasks",
+      worker: worker.facts.address,
+      run: {
+        submission: batch.generation,
+        graph: batch.graph,
+        tasks,
+        runIds,
+        ranks,
+        priority: batch.priority,
+        generation: batch.generation,
+        fetchStart,
+        fetchTasks,
+        fetchFrom,
+        ...(fetchBytes ? { fetchBytes } : {}),
+        addresses,
+        stimulusId: core.stimulusId,
+      },
+    });
   }
 
-  #freesOf(worker: WorkerState): Frees {
-    let frees = this.#frees.get(worker);
+  #fillFetches(rows: RowList, out: FetchColumns): void {
+    const { task, holder, bytes } = this.#fetchRows;
+    let at = 0;
+    let row = rows.first;
+    for (let k = 0; k < rows.count; k++) {
+      const from = this.#runRows.fetch[row] as number; // a row
+      const to = from + (this.#runRows.fetches[row] as number);
+      for (let e = from; e < to; e++) {
+        out.fetchTasks[at] = task[e] as number; // a row
+        if (out.fetchBytes) out.fetchBytes[at] = bytes[e] as number;
+        out.fetchFrom[at++] = this.#placeOf(holder[e] as number);
+      }
+      row = this.#runRows.next[row] as number;
+    }
+  }
+
+  /** Place of a worker among the addresses of the run that is made. */
+  #placeOf(holder: number): number {
+    if (holder >= this.#places.length) {
+      const larger = new Uint32Array(2 ** Math.ceil(Math.log2(holder + 1)));
+      larger.set(this.#places);
+      this.#places = larger;
+    }
+    const known = this.#places[holder] as number; // within the column
+    if (known > 0) return known - 1;
+    this.#places[holder] = this.#holders.push(holder);
+    return this.#holders.length - 1;
+  }
+
+  #takeAddresses(core: Core): WorkerAddress[] {
+    const addresses = new Array<WorkerAddress>(this.#holders.length);
+    for (let k = 0; k < addresses.length; k++) {
+      const holder = this.#holders[k] as number; // k < length
+      this.#places[holder] = 0;
+      // Holders are there (S-I6).
+      addresses[k] = (core.workers.get(holder) as WorkerState).facts.address;
+    }
+    this.#holders.length = 0;
+    return addresses;
+  }
+
+  #freesOf(worker: WorkerState): OpenFrees {
+    let frees = worker.openFrees;
     if (!frees) {
-      frees = { keys: [], tasks: new Map() };
-      this.#frees.set(worker, frees);
+      frees = { worker, keys: [], tasks: [] };
+      worker.openFrees = frees;
+      this.#frees.push(frees);
     }
     return frees;
   }
 }
 
-/** The inputs of a task that its worker must fetch. */
-function addFetches(core: Core, run: OpenRun, task: TaskId): void {
-  const count = run.batch.edges.dependencies(task, inputs);
-  for (let i = 0; i < count; i++) {
-    const input = slotOf(core.columns, run.batch, inputs[i] as TaskId); // i < count
-    if (run.worker.has.has(input)) continue;
-    const holder = core.workers.get(core.columns.holder[input] as number); // a slot given out
-    if (!holder) continue; // an input of a task that is sent has a holder (S-I1, S-I6)
-    const { address } = holder.facts;
-    let from = run.addresses.indexOf(address);
-    if (from < 0) from = run.addresses.push(address) - 1;
-    run.fetchTasks.push(inputs[i] as TaskId);
-    run.fetchFrom.push(from);
-    if (run.batch.taskClass.language === "js") run.fetchBytes.push(core.columns.nbytes[input] as number); // a slot given out
-  }
+interface FetchColumns {
+  readonly fetchTasks: Uint32Array;
+  readonly fetchFrom: Uint32Array;
+  readonly fetchBytes: Float64Array | null;
 }

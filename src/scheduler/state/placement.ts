@@ -120,8 +120,9 @@ function readyQueues(core: Core): TaskQueue[] {
   return queues;
 }
 
-/** Index of the queue with the most urgent task; queues that ran empty are removed. */
+/** Index of the queue with the most urgent task, -1 if there is none; queues that ran empty are removed. */
 function mostUrgent(core: Core, queues: TaskQueue[]): number {
+  if (queues.length === 1 && queues[0]?.peek() !== undefined) return 0;
   let best = -1;
   let bestSlot = -1;
   for (let i = queues.length - 1; i >= 0; i--) {
@@ -129,7 +130,10 @@ function mostUrgent(core: Core, queues: TaskQueue[]): number {
     if (slot === undefined) {
       queues.splice(i, 1);
       if (best > i) best--;
-    } else if (best < 0 || isBefore(core.columns, slot, bestSlot)) [best, bestSlot] = [i, slot];
+    } else if (best < 0 || isBefore(core.columns, slot, bestSlot)) {
+      best = i;
+      bestSlot = slot;
+    }
   }
   return best;
 }
@@ -144,11 +148,14 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   const eligible = core.eligible(taskClass);
   if (eligible.length === 0) return "blocked";
   const batch = core.batchOf(slot);
-  const thief = core.workers.get(core.stolenFor.get(slot) ?? -1);
-  core.stolenFor.delete(slot);
-  if (thief && isIdle(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
+  if (core.stolenFor.size > 0) {
+    const thief = core.workers.get(core.stolenFor.get(slot) ?? -1);
+    core.stolenFor.delete(slot);
+    if (thief && isIdle(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
+  }
   const near = nearest(core, slot, batch);
-  for (const [i, worker] of near.entries()) {
+  for (let i = 0; i < near.length; i++) {
+    const worker = near[i] as WorkerState; // i < length
     const isOpen = i === 0 ? hasPlace(worker) : isIdle(worker);
     if (isOpen && mayRun(core, worker, taskClass) && admits(core, slot, worker)) return worker;
   }
@@ -160,11 +167,11 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
     }
   }
   // Elsewhere than near its inputs a task goes only to a thread that is free now.
-  const isTied = !isHead(core, slot, batch) && near.some((worker) => mayRun(core, worker, taskClass));
+  const isTied = first !== undefined && !isHead(core, slot, batch) && mayAny(core, near, taskClass);
   const other = firstAdmitting(core, core.idle, slot) ?? (isTied ? undefined : firstAdmitting(core, core.roomy, slot));
   if (other) return other;
   if (!isHead(core, slot, batch) && !isAllIdle(core)) {
-    if (taskClass.resources || isAny(core, core.idle, taskClass) || isAny(core, core.roomy, taskClass)) return "skip";
+    if (taskClass.resources || mayAny(core, core.idle, taskClass) || mayAny(core, core.roomy, taskClass)) return "skip";
     return "blocked";
   }
   const open = [...core.idle, ...core.roomy].filter((worker) => mayRun(core, worker, taskClass));
@@ -172,7 +179,7 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   return taskClass.resources ? "skip" : "blocked";
 }
 
-function isAny(core: Core, workers: ReadonlySet<WorkerState>, taskClass: TaskClass): boolean {
+function mayAny(core: Core, workers: Iterable<WorkerState>, taskClass: TaskClass): boolean {
   for (const worker of workers) if (mayRun(core, worker, taskClass)) return true;
   return false;
 }
@@ -202,54 +209,79 @@ function firstAdmitting(core: Core, workers: ReadonlySet<WorkerState>, slot: Slo
   return undefined;
 }
 
+/** Workers near a task, and bytes of its inputs there; made anew by {@link nearest}. */
+const near: WorkerState[] = [];
+const nearBytes: number[] = [];
+
 /** Workers that hold inputs, most bytes first; for a task without inputs, where its siblings are. */
 function nearest(core: Core, slot: Slot, batch: LayerBatch | null): readonly WorkerState[] {
+  near.length = 0;
   const count = core.dependencies(slot, inputs);
-  if (count === 0) return siblingWorkers(core, slot, batch);
-  const near: WorkerState[] = [];
-  const bytes: number[] = [];
+  if (count === 0) {
+    const worker = siblingWorker(core, slot, batch);
+    if (worker) near.push(worker);
+    return near;
+  }
+  const { holder, nbytes, replicas } = core.columns;
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    for (const index of core.columns.holdersOf(input)) {
-      const worker = core.workers.get(index);
-      if (!worker) continue;
-      const at = near.indexOf(worker);
-      const nbytes = (core.columns.nbytes[input] as number) + 1;
-      if (at >= 0) bytes[at] = (bytes[at] as number) + nbytes;
-      else {
-        near.push(worker);
-        bytes.push(nbytes);
-      }
-    }
+    const first = holder[input] as number;
+    if (first < 0) continue;
+    const bytes = (nbytes[input] as number) + 1;
+    addNear(core, first, bytes);
+    if (replicas.size > 0) for (const index of replicas.get(input) ?? []) addNear(core, index, bytes);
   }
-  if (near.length < 2) return near;
-  const order = near.map((_, i) => i).sort((a, b) => (bytes[b] as number) - (bytes[a] as number) || a - b);
-  return order.map((i) => near[i] as WorkerState); // i indexes near
+  if (near.length > 1) sortNear();
+  return near;
+}
+
+function addNear(core: Core, index: number, bytes: number): void {
+  for (let i = 0; i < near.length; i++)
+    if ((near[i] as WorkerState).index === index) {
+      nearBytes[i] = (nearBytes[i] as number) + bytes; // as long as `near`
+      return;
+    }
+  const worker = core.workers.get(index);
+  if (worker) nearBytes[near.push(worker) - 1] = bytes;
+}
+
+/** By insertion: they are few, and mostly in order. Those with as many bytes stay in the order of their inputs. */
+function sortNear(): void {
+  for (let i = 1; i < near.length; i++) {
+    const [worker, bytes] = [near[i] as WorkerState, nearBytes[i] as number]; // i < length
+    let at = i;
+    for (; at > 0 && (nearBytes[at - 1] as number) < bytes; at--) {
+      near[at] = near[at - 1] as WorkerState; // at > 0
+      nearBytes[at] = nearBytes[at - 1] as number;
+    }
+    near[at] = worker;
+    nearBytes[at] = bytes;
+  }
 }
 
 /**
  * Where the group of a source is: the worker that has, or was sent, something that feeds the same consumer. The consumer
  * is the first task up the graph that has more inputs than this one.
  */
-function siblingWorkers(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState[] {
-  if (!batch) return [];
+function siblingWorker(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState | undefined {
+  if (!batch) return undefined;
   let below = core.columns.task[slot] as number; // a slot given out
   for (let hop = 0; hop < GROUP_HOPS; hop++) {
     const consumer = batch.edges.dependents(below, numbers) === 0 ? undefined : numbers[0];
-    if (consumer === undefined || !owns(batch, consumer)) return [];
+    if (consumer === undefined || !owns(batch, consumer)) return undefined;
     const count = batch.edges.dependencies(consumer, numbers);
-    if (count > GROUP_MAX) return [];
+    if (count > GROUP_MAX) return undefined;
     if (count > 1) {
       for (let i = 0; i < count; i++) {
         const sibling = numbers[i] === below ? -1 : slotIfAny(batch, numbers[i] as TaskId); // i < count
         const worker = sibling < 0 ? undefined : workerBelow(core, sibling);
-        if (worker) return [worker];
+        if (worker) return worker;
       }
-      return [];
+      return undefined;
     }
     below = consumer;
   }
-  return [];
+  return undefined;
 }
 
 /** Worker of a task, or of what feeds it first. */

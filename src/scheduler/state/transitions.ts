@@ -10,7 +10,7 @@ import { rankLate } from "./batches.ts";
 import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
-import { release } from "./fused.ts";
+import { release, send } from "./fused.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -146,14 +146,14 @@ function queuedToProcessing(core: Core, slot: Slot): void {
   if (!worker) throw impossible(core, slot, PROCESSING);
   const runId = core.nextRunId++;
   columns.runId[slot] = runId;
+  core.totals.sent++;
+  const batch = core.batchOf(slot);
+  if (batch && goesAsColumn(worker, batch)) return send(core, worker, slot);
   reserve(core, slot, worker);
   core.enter(slot, PROCESSING);
   worker.processing.add(slot);
   useResources(worker, core.classOf(slot).resources, 1);
   refreshWorker(core, worker);
-  core.totals.sent++;
-  const batch = core.batchOf(slot);
-  if (batch && goesAsColumn(worker, batch)) return core.run(worker, batch, slot);
   core.runs.set(runId, slot);
   sendComputeTask(core, slot, worker);
 }

@@ -1,6 +1,7 @@
 /** What the machine knows of each worker, of each client, and of each class of tasks that may run in the same places. */
 import type { Columns, Slot } from "./columns.ts";
 import type { ClientId, Language, Placement, WorkerFacts, WorkerStatus } from "./events.ts";
+import type { OpenFrees, OpenRun } from "./outgoing.ts";
 import { HeldSlots, SlotList } from "./slot-list.ts";
 
 /** One worker. */
@@ -32,6 +33,9 @@ export interface WorkerState {
   memberOf: number;
   /** Tasks it was asked to give back. */
   stealsOut: number;
+  /** What it is to be sent at the end of the round. */
+  openRun: OpenRun | null;
+  openFrees: OpenFrees | null;
   /** Ready tasks that wait for it, most urgent first; see `backlog.ts`. */
   readonly backlog: Slot[];
   /** Blocks that it does not get from their holders: since when it has asked, and when last. */
@@ -80,6 +84,8 @@ export function newWorker(
     places: 0,
     memberOf: 0,
     stealsOut: 0,
+    openRun: null,
+    openFrees: null,
     backlog: [],
     seeking: new Map(),
   };

@@ -1,0 +1,126 @@
+/** Growing columns in which rows of many workers stand while a round lasts, linked by worker. */
+import type { TaskId } from "../../graph/index.ts";
+
+const FIRST = 256;
+
+/** A list of rows. */
+export interface RowList {
+  count: number;
+  first: number;
+  last: number;
+}
+
+/** An empty list. */
+export function rowList(): RowList {
+  return { count: 0, first: -1, last: -1 };
+}
+
+function wider(column: Uint32Array): Uint32Array {
+  const larger = new Uint32Array(column.length * 2);
+  larger.set(column);
+  return larger;
+}
+
+/** Tasks, in lists. */
+export class TaskRows {
+  task: Uint32Array = new Uint32Array(FIRST);
+  /** Row that follows in the list; of the last one: anything. */
+  next: Uint32Array = new Uint32Array(FIRST);
+  /** Rows of all lists. */
+  count = 0;
+
+  /** One more at the end of a list; gives its row. */
+  add(list: RowList, task: TaskId): number {
+    const row = this.count++;
+    if (row === this.task.length) this.grow();
+    this.task[row] = task;
+    if (list.count++ === 0) list.first = row;
+    else this.next[list.last] = row;
+    list.last = row;
+    return row;
+  }
+
+  /** Tasks of a list, in the order in which they came. */
+  fill(list: RowList, out: Uint32Array): void {
+    let row = list.first;
+    for (let k = 0; k < list.count; k++) {
+      out[k] = this.task[row] as number; // a row of the list
+      row = this.next[row] as number;
+    }
+  }
+
+  /** Everything went. */
+  clear(): void {
+    this.count = 0;
+  }
+
+  protected grow(): void {
+    this.task = wider(this.task);
+    this.next = wider(this.next);
+  }
+}
+
+/** Tasks that are to run. */
+export class RunRows extends TaskRows {
+  runId: Uint32Array = new Uint32Array(FIRST);
+  rank: Uint32Array = new Uint32Array(FIRST);
+  /** First of its rows among those that are to be fetched, and their number. */
+  fetch: Uint32Array = new Uint32Array(FIRST);
+  fetches: Uint32Array = new Uint32Array(FIRST);
+
+  /** Columns of a list. */
+  fillRun(list: RowList, { tasks, runIds, ranks, fetchStart }: RunColumns): void {
+    let row = list.first;
+    let fetches = 0;
+    for (let k = 0; k < list.count; k++) {
+      tasks[k] = this.task[row] as number; // a row of the list
+      runIds[k] = this.runId[row] as number;
+      ranks[k] = this.rank[row] as number;
+      fetches += this.fetches[row] as number;
+      fetchStart[k + 1] = fetches;
+      row = this.next[row] as number;
+    }
+  }
+
+  protected override grow(): void {
+    super.grow();
+    this.runId = wider(this.runId);
+    this.rank = wider(this.rank);
+    this.fetch = wider(this.fetch);
+    this.fetches = wider(this.fetches);
+  }
+}
+
+interface RunColumns {
+  readonly tasks: Uint32Array;
+  readonly runIds: Uint32Array;
+  readonly ranks: Uint32Array;
+  readonly fetchStart: Uint32Array;
+}
+
+/** Inputs that are to be fetched. */
+export class FetchRows {
+  task: Uint32Array = new Uint32Array(FIRST);
+  /** Index of the worker that has it. */
+  holder: Uint32Array = new Uint32Array(FIRST);
+  bytes: Float64Array = new Float64Array(FIRST);
+  count = 0;
+
+  add(task: TaskId, holder: number, bytes: number): void {
+    const row = this.count++;
+    if (row === this.task.length) {
+      this.task = wider(this.task);
+      this.holder = wider(this.holder);
+      const larger = new Float64Array(row * 2);
+      larger.set(this.bytes);
+      this.bytes = larger;
+    }
+    this.task[row] = task;
+    this.holder[row] = holder;
+    this.bytes[row] = bytes;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+}
