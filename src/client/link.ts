@@ -12,13 +12,14 @@ import {
   type Security,
 } from "../base/index.ts";
 import { BatchedStream, type Comm, type ConnectOptions, connect, Rpc, readStream } from "../comm/index.ts";
-import { type Key, showKey } from "../graph/index.ts";
+import { type Key, scalarIn, showKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
   type HandshakeOptions,
   IDENTITY,
   type Identity,
+  type KeysInMemory,
   type LayerProgress,
   PROGRESS_TOPIC,
   REGISTER_CLIENT,
@@ -458,6 +459,7 @@ export class Link {
       return;
     }
     if (message.op === "tasks-in-memory") return this.#hearColumns(message);
+    if (message.op === "keys-in-memory") return this.#hearKeys(message);
     if (message.op === "restart") {
       for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
       return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
@@ -506,6 +508,18 @@ export class Link {
       if (!watch) continue;
       watch.workers = workers;
       watch.scalar = null;
+      this.#settle(watch, "finished");
+    }
+  }
+
+  #hearKeys(message: KeysInMemory): void {
+    const workers = [message.worker];
+    for (let i = 0; i < message.keys.length; i++) {
+      const watch = this.#known(message.keys[i] as Key); // i < length
+      if (!watch) continue;
+      const scalar = scalarIn(message, i);
+      watch.workers = workers;
+      watch.scalar = scalar === undefined ? null : [scalar];
       this.#settle(watch, "finished");
     }
   }

@@ -21,7 +21,7 @@ import {
   setOf,
   TEXT,
 } from "./codec.ts";
-import { TASKS_IN_MEMORY, type TasksInMemory } from "./column-messages.ts";
+import { KEYS_IN_MEMORY, type KeysInMemory, TASKS_IN_MEMORY, type TasksInMemory } from "./column-messages.ts";
 import { Pickled, type Serialized } from "./msgpack.ts";
 import { FAILURE_FIELDS, LOOSE_MAP, type WorkerAddress } from "./worker-messages.ts";
 
@@ -209,6 +209,7 @@ export type SchedulerToClient =
   | StreamStart
   | KeyInMemory
   | TasksInMemory
+  | KeysInMemory
   | ClientTaskErred
   | LostData
   | CancelledKeys
@@ -285,6 +286,7 @@ export const SCHEDULER_TO_CLIENT: Family<SchedulerToClient> = family<SchedulerTo
     scalar: optional(listOf(SCALAR)),
   }),
   "tasks-in-memory": TASKS_IN_MEMORY,
+  "keys-in-memory": KEYS_IN_MEMORY,
   "task-erred": op<ClientTaskErred>({ key: KEY, ...FAILURE_FIELDS }),
   "lost-data": op<LostData>({ key: KEY }),
   "cancelled-keys": op<CancelledKeys>({ keys: KEYS, reason: nullable(TEXT), msg: nullable(TEXT) }),

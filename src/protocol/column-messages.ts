@@ -4,12 +4,14 @@
  * Only peers that both said `rsdat` in the handshake send them.
  */
 import { RemoteProtocolError } from "../base/index.ts";
+import type { Key } from "../graph/index.ts";
 import {
   BYTES,
   type Codec,
   type Family,
   family,
   INTEGER,
+  KEY,
   listOf,
   NUMBER,
   type Op,
@@ -103,6 +105,16 @@ export interface TasksInMemory {
   readonly worker: string;
 }
 
+/** Results with keys of their own that are wanted by a client and have got into memory at one worker. */
+export interface KeysInMemory {
+  readonly op: "keys-in-memory";
+  readonly keys: readonly Key[];
+  /** Those that are scalars, so that nobody has to ask for them: columns as in {@link TasksFinished}. */
+  readonly kinds: Uint8Array;
+  readonly scalars: Float64Array;
+  readonly worker: string;
+}
+
 /** What a scheduler of ours sends beside Dask's ops. */
 export type ColumnsToWorker = GraphMessage | RunTasks | FreeTasks | ForgetGraph;
 
@@ -187,6 +199,18 @@ function brokenNews({ grid, blocks }: Omit<TasksInMemory, "op">): string | null 
 export const TASKS_IN_MEMORY: Op<TasksInMemory> = checked(
   op<TasksInMemory>({ layer: TEXT, grid: listOf(INTEGER), blocks: TASK_IDS, worker: TEXT }),
   brokenNews,
+);
+
+/** For the stream to a client: see {@link KeysInMemory}. */
+export const KEYS_IN_MEMORY: Op<KeysInMemory> = checked(
+  op<KeysInMemory>({
+    keys: listOf(KEY),
+    kinds: column<Uint8Array>(Uint8Array, TASKS_MAX),
+    scalars: column<Float64Array>(Float64Array, TASKS_MAX),
+    worker: TEXT,
+  }),
+  ({ keys, kinds, scalars }) =>
+    keys.length === kinds.length && keys.length === scalars.length ? null : "columns of different lengths",
 );
 
 const COLUMN_OPS: Ops<ColumnsToWorker> = {

@@ -55,6 +55,7 @@ export type {
   ForgetGraph,
   FreeTasks,
   GraphMessage,
+  KeysInMemory,
   RunTasks,
   SchedulerToColumnar,
   TasksFinished,

@@ -1,10 +1,12 @@
 /** Columns on the wire: what is sent arrives, and what does not fit together is refused. */
 import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
+import { keyOfValue } from "../../src/graph/index.ts";
 import {
   COLUMNAR_TO_SCHEDULER,
   decodeMessage,
   encodeMessage,
+  type KeysInMemory,
   type RunTasks,
   SCHEDULER_TO_CLIENT,
   SCHEDULER_TO_COLUMNAR,
@@ -47,6 +49,14 @@ const NEWS: TasksInMemory = {
   worker: "tcp://a:1",
 };
 
+const KEYED: KeysInMemory = {
+  op: "keys-in-memory",
+  keys: [keyOfValue("inc-1"), keyOfValue(["x", 2])],
+  kinds: Uint8Array.of(1, 0),
+  scalars: Float64Array.of(0.5, 0),
+  worker: "tcp://a:1",
+};
+
 /** What a peer reads of what stands on the socket. */
 function across(fields: Record<string, unknown>): ReadonlyMap<unknown, unknown> {
   const [message] = decodeMessage(encodeMessage([fields]).frames) as ReadonlyMap<unknown, unknown>[];
@@ -75,6 +85,7 @@ test("what a scheduler and a worker say in columns arrives as it was sent", () =
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(forget)))).toEqual(forget);
   expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(FINISHED)))).toEqual(FINISHED);
   expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(NEWS)))).toEqual(NEWS);
+  expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(KEYED)))).toEqual(KEYED);
   const sized = { ...RUN, fetchBytes: Float64Array.of(8, 2 ** 40, 0) };
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(sized)))).toEqual(sized);
   const told = { ...FINISHED, kinds: Uint8Array.of(1, 0), scalars: Float64Array.of(1.5, 0) };
@@ -137,6 +148,13 @@ describe("refused with a typed error", () => {
   test.each(brokenNews)("news with %s", (_, change) => {
     const sent = across(SCHEDULER_TO_CLIENT.encode({ ...NEWS, ...change }));
     expect(codeOf(() => SCHEDULER_TO_CLIENT.parse(sent))).toBe("remote-protocol");
+  });
+
+  test("news of keys with scalars of another number", () => {
+    for (const change of [{ kinds: Uint8Array.of(1) }, { scalars: Float64Array.of(1, 2, 3) }, { keys: [] }]) {
+      const sent = across(SCHEDULER_TO_CLIENT.encode({ ...KEYED, ...change }));
+      expect(codeOf(() => SCHEDULER_TO_CLIENT.parse(sent))).toBe("remote-protocol");
+    }
   });
 
   test("a column of half an element, or of more tasks than a message may hold", () => {

@@ -150,8 +150,10 @@ export class Core {
   }
 
   /** Tell a client that a task of a layer is in memory at a worker; sent together, before anything else that it is told. */
-  tellByNumber(client: ClientId, of: NewsOf, slot: Slot): void {
-    this.#news.add(client, of, this.columns.task[slot] as number); // a slot given out
+  tellInColumns(client: ClientId, of: NewsOf, slot: Slot): void {
+    if (of.batch.isKeyed || this.scalar !== undefined)
+      this.#news.addKey(client, of.worker, this.keyOf(slot), this.scalar);
+    else this.#news.add(client, of, this.columns.task[slot] as number); // a slot given out
   }
 
   flushNews(): void {

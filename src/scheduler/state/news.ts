@@ -1,5 +1,5 @@
 /** What clients that take columns are told of results, together at the end of an event. */
-import type { TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, type Key, scalarParts, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { ClientId, SchedulerInstruction } from "./events.ts";
 import type { WorkerState } from "./workers.ts";
@@ -21,14 +21,43 @@ interface OpenNews extends NewsOf {
   readonly blocks: number[];
 }
 
+/** Results of one worker with keys of their own. */
+interface OpenKeys {
+  readonly worker: WorkerState;
+  readonly keys: Key[];
+  readonly kinds: number[];
+  readonly scalars: number[];
+}
+
+const NO_SCALAR = [0, 0] as const;
+
 /** Collected while one event is handled. */
 export class News {
   /** In the order in which the first of each came. */
   readonly #open = new Map<ClientId, OpenNews[]>();
+  readonly #keys = new Map<ClientId, OpenKeys[]>();
 
   /** Nothing is to be told. */
   get isEmpty(): boolean {
-    return this.#open.size === 0;
+    return this.#open.size + this.#keys.size === 0;
+  }
+
+  /** A result with a key of its own, and perhaps the result itself. */
+  addKey(client: ClientId, worker: WorkerState, key: Key, scalar: ColumnScalar | undefined): void {
+    let open = this.#keys.get(client);
+    if (!open) {
+      open = [];
+      this.#keys.set(client, open);
+    }
+    let news = open.findLast((each) => each.worker === worker && each.keys.length < BLOCKS_MAX);
+    if (!news) {
+      news = { worker, keys: [], kinds: [], scalars: [] };
+      open.push(news);
+    }
+    const [kind, number] = scalar === undefined ? NO_SCALAR : scalarParts(scalar);
+    news.keys.push(key);
+    news.kinds.push(kind);
+    news.scalars.push(number);
   }
 
   add(client: ClientId, { batch, worker }: NewsOf, task: TaskId): void {
@@ -65,9 +94,23 @@ export class News {
       });
     }
     this.#open.delete(client);
+    for (const { worker, keys, kinds, scalars } of this.#keys.get(client) ?? [])
+      outbox.push({
+        type: "send-client",
+        client,
+        message: {
+          op: "keys-in-memory",
+          keys,
+          kinds: Uint8Array.from(kinds),
+          scalars: Float64Array.from(scalars),
+          worker: worker.facts.address,
+        },
+      });
+    this.#keys.delete(client);
   }
 
   flushAll(outbox: SchedulerInstruction[]): void {
     for (const client of this.#open.keys()) this.flush(client, outbox);
+    for (const client of this.#keys.keys()) this.flush(client, outbox);
   }
 }

@@ -13,16 +13,17 @@ export function addresses(core: Core, slot: Slot): WorkerAddress[] {
   return core.columns.holdersOf(slot).flatMap((index) => core.workers.get(index)?.facts.address ?? []);
 }
 
-/** Tell who wants it: by number whom that suits, if all there is to tell is which worker has it. */
+/** Tell who wants it: in columns whom that suits, if all there is to tell is which worker has it, and which scalar it is. */
 export function tellMemory(core: Core, slot: Slot): void {
-  const batch = core.scalar === undefined ? core.batchOf(slot) : null;
+  const batch = core.batchOf(slot);
   const holder = core.columns.replicas.has(slot) ? undefined : core.workers.get(core.columns.holder[slot] as number); // a slot given out
   // Workers that take no columns may have told the class of the result.
-  const isPlain = batch !== null && !batch.isKeyed && holder?.facts.isColumnar;
+  // Of graphs that mix keys of both kinds, each task is told by itself.
+  const isPlain = batch !== null && (!batch.isKeyed || batch.taskClass.language === "js") && holder?.facts.isColumnar;
   let message: SchedulerToClient | undefined;
   for (const client of core.clients.values()) {
     if (!client.wants.has(slot)) continue;
-    if (isPlain && client.isColumnar) core.tellByNumber(client.id, { batch, worker: holder }, slot);
+    if (isPlain && client.isColumnar) core.tellInColumns(client.id, { batch, worker: holder }, slot);
     else {
       message ??= {
         op: "key-in-memory",

@@ -106,6 +106,42 @@ describe("S-C15 calls", () => {
     expect(driver.views.isEmpty()).toBe(true);
   });
 
+  test("S-C25 are told in columns to a client that takes them, with their scalars", () => {
+    const driver = started();
+    driver.feed({ type: "client-joined", client: "alice", isColumnar: true });
+    const [{ run, worker } = { run: null, worker: "" }] = runsOf(
+      submit(
+        driver,
+        callsOf([
+          ["a", []],
+          ["b", []],
+          ["c", []],
+        ]),
+        ["a", "c"],
+      ),
+    );
+    driver.feed({
+      type: "tasks-finished",
+      worker,
+      submission: run?.submission as number,
+      tasks: run?.tasks as Uint32Array,
+      runIds: run?.runIds as Uint32Array,
+      nbytes: new Float64Array(2),
+      seconds: new Float32Array(2),
+      kinds: Uint8Array.of(1, 0),
+      scalars: Float64Array.of(42, 0),
+    });
+    expect(driver.toClients.map(({ message }) => message)).toEqual([
+      {
+        op: "keys-in-memory",
+        keys: [k("a"), k("c")],
+        kinds: Uint8Array.of(1, 0),
+        scalars: Float64Array.of(42, 0),
+        worker: "w",
+      },
+    ]);
+  });
+
   test("over calls of earlier graphs and over materialised tasks; what is known is not computed again", () => {
     const driver = started();
     driver.feed({ type: "submit-tasks", client: "alice", tasks: [task("m")], wanted: [k("m")] });

@@ -205,7 +205,7 @@ test("S-I18: news that was left is found", () => {
   const slot = driver.core.find(graph.key(0)) as number;
   const [batch, worker] = [driver.core.batchOf(slot), driver.core.workerAt.get("w")];
   if (!batch || !worker) throw new Error("the graph and its worker are known");
-  driver.core.tellByNumber("alice", { batch, worker }, slot);
+  driver.core.tellInColumns("alice", { batch, worker }, slot);
   expect(() => checkCore(driver.core)).toThrow("S-I18");
 });
 
