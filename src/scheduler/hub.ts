@@ -47,6 +47,9 @@ export interface ConnectedClient {
   readonly isNative: boolean;
 }
 
+/** Workers from which on it happens that several answer in one turn of the event loop. */
+const MANY_WORKERS = 8;
+
 /** Client in whose name results are wanted until they are there, by nobody in particular. Dask's name. */
 export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
 
@@ -96,6 +99,8 @@ export class Hub {
   #wake: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #isDead = false;
+  /** Results that are taken in at the end of this turn of the event loop. */
+  readonly #soon: SchedulerEvent[] = [];
   /** What the event that is being obeyed came from, and the classes of results in it. */
   #heard: readonly WorkerToScheduler[] = [];
   #classes: Map<Key, Uint8Array> | null = null;
@@ -115,22 +120,42 @@ export class Hub {
     });
   }
 
-  /** Give the machine one event and send all it says. */
+  /**
+   * Take in what a worker finished, with what others finish in this turn of the event loop: the machine gives out work once
+   * for all of them. With few workers there is nothing to wait for.
+   */
+  feedSoon(event: Extract<BareEvent, { readonly type: "tasks-finished" }>): void {
+    if (this.workers.size < MANY_WORKERS) return this.feed(event);
+    if (this.#isDead) return;
+    if (this.#soon.length === 0) setImmediate(() => this.#handle([]));
+    this.#soon.push(this.#dated(event));
+  }
+
+  /** Give the machine one event, after what was to come soon, and send all it says. */
   feed(event: BareEvent): void {
     if (this.#isDead) return;
+    this.#handle([this.#dated(event)], event);
+  }
+
+  /** An event with its time; it is noted. */
+  #dated(event: BareEvent): SchedulerEvent {
     const now = this.clock.now();
     if (event.type !== "tick" && event.type !== "worker-heartbeat") this.lastActiveMs = now;
     if (event.type === "restart") this.restoration?.note({ kind: "restart" });
     else if (event.type === "data-placed" && event.client !== null && this.clients.get(event.client)?.isNative)
       this.restoration?.note({ kind: "placed", client: event.client, keys: Array.from(event.whoHas.keys()) });
     this.figures.note(event, this.machine.views);
+    // `now` and `stimulusId` are what BareEvent leaves out.
+    return { ...event, now, stimulusId: event.stimulusId ?? `${event.type}-${this.#nextStimulus++}` } as SchedulerEvent;
+  }
+
+  /** What was to come soon, then these. */
+  #handle(events: readonly SchedulerEvent[], heard?: BareEvent): void {
+    const all = this.#soon.length === 0 ? events : [...this.#soon.splice(0), ...events];
+    if (all.length === 0 || this.#isDead) return;
     const outbox: SchedulerInstruction[] = [];
     try {
-      // `now` and `stimulusId` are what BareEvent leaves out.
-      this.machine.handle(
-        { ...event, now, stimulusId: event.stimulusId ?? `${event.type}-${this.#nextStimulus++}` } as SchedulerEvent,
-        outbox,
-      );
+      this.machine.handleAll(all, outbox);
     } catch (error) {
       this.#isDead = true;
       this.logger.error(
@@ -141,7 +166,7 @@ export class Hub {
       return;
     }
     this.#classes = null;
-    this.#heard = event.type === "worker-messages" ? event.messages : [];
+    this.#heard = heard?.type === "worker-messages" ? heard.messages : [];
     for (const instruction of outbox) this.#obey(instruction);
     this.#heard = [];
   }

@@ -124,7 +124,7 @@ async function hearColumns(hub: Hub, worker: ConnectedWorker, message: TasksFini
       ...(kinds && scalars ? { kinds: kinds.subarray(from, to), scalars: scalars.subarray(from, to) } : {}),
     };
     hub.onTasksFinished?.(worker.address, ends);
-    hub.feed({ type: "tasks-finished", worker: worker.address, ...ends });
+    hub.feedSoon({ type: "tasks-finished", worker: worker.address, ...ends });
     if (hub.turn.spend(ends.tasks.length)) await hub.turn.next();
   }
 }

@@ -19,7 +19,7 @@ import type {
   SubmittedTask,
   TaskRun,
 } from "../../../src/scheduler/state/index.ts";
-import { handleEvent } from "../../../src/scheduler/state/machine.ts";
+import { handleEvent, handleEvents } from "../../../src/scheduler/state/machine.ts";
 import { SchedulerViews } from "../../../src/scheduler/state/views.ts";
 import { SimColumns } from "./columns.ts";
 
@@ -88,8 +88,27 @@ export class Driver {
 
   feed(event: Bare): SchedulerInstruction[] {
     const outbox: SchedulerInstruction[] = [];
+    handleEvent(this.core, this.#dated(event), outbox);
+    return this.#note(outbox);
+  }
+
+  /** Events of one turn. */
+  feedAll(events: readonly Bare[]): SchedulerInstruction[] {
+    const outbox: SchedulerInstruction[] = [];
+    handleEvents(
+      this.core,
+      events.map((event) => this.#dated(event)),
+      outbox,
+    );
+    return this.#note(outbox);
+  }
+
+  #dated(event: Bare): SchedulerEvent {
     // The two fields left out are added here.
-    handleEvent(this.core, { ...event, now: this.now, stimulusId: event.type } as SchedulerEvent, outbox);
+    return { ...event, now: this.now, stimulusId: event.type } as SchedulerEvent;
+  }
+
+  #note(outbox: SchedulerInstruction[]): SchedulerInstruction[] {
     checkCore(this.core);
     for (const instruction of outbox) {
       this.sent.push(instruction);

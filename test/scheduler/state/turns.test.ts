@@ -1,0 +1,96 @@
+/** What several workers say in one turn is taken in whole before anything is given out. */
+import { expect, test } from "vitest";
+import { type Random, seededRandom } from "../../../src/base/index.ts";
+import type { Graph } from "../../../src/graph/index.ts";
+import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
+import { leastBytes } from "../../../src/testing/index.ts";
+import { randomGraph } from "../../sim/random-graph.ts";
+import { type Bare, Driver } from "./drive.ts";
+
+function submit(d: Driver, client: string, graph: Graph): void {
+  d.client(client);
+  d.feed({
+    type: "submit-layers",
+    client,
+    graph,
+    wanted: graph.wanted().flat(),
+    leastBytes: leastBytes(graph),
+    placement: ANYWHERE,
+    retries: 0,
+    priority: 0,
+  });
+}
+
+/** All that workers have answered, a worker's orders together; some of them later, and some workers leave meanwhile. */
+function answers(d: Driver, random: Random): Bare[] {
+  const events: Bare[] = [];
+  for (const order of d.orders.splice(0)) {
+    if (random.below(4) === 0) {
+      d.orders.push(order);
+      continue;
+    }
+    const { column, message, worker } = order;
+    if (!column) continue;
+    events.push({
+      type: "tasks-finished",
+      worker,
+      submission: column.submission,
+      tasks: Uint32Array.of(column.task),
+      runIds: Uint32Array.of(message.runId),
+      nbytes: Float64Array.of(8 + random.below(8)),
+      seconds: Float32Array.of(1e-4),
+    });
+  }
+  return events;
+}
+
+test("S-C27: graphs end, and no invariant is broken, when many workers answer in one turn", () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const random = seededRandom(seed);
+    const d = new Driver({ orderAhead: [1, 64][seed % 2]! });
+    const names = ["u", "v", "w", "x"];
+    const graphs = [randomGraph(random, { label: "a" }), randomGraph(random, { label: "b" })];
+    const budgetBytes = Math.max(...graphs.map((graph) => leastBytes(graph))) * 2;
+    for (const name of names) d.worker(name, { isColumnar: true, budgetBytes, nthreads: 1 + random.below(2) });
+    graphs.forEach((graph, i) => {
+      submit(d, ["alice", "bob"][i]!, graph);
+    });
+    for (let turn = 0; d.orders.length > 0; turn++) {
+      const events = answers(d, random);
+      if (turn === 2)
+        events.splice(random.below(events.length + 1), 0, { type: "worker-left", worker: "u", isExpected: false });
+      d.now += 1;
+      d.feedAll(events);
+      expect(turn, `seed ${seed}`).toBeLessThan(2000);
+    }
+    for (const client of ["alice", "bob"]) {
+      const told = d.toClients.flatMap(({ client: to, message }) =>
+        to === client && message.op === "key-in-memory" ? [message.key] : [],
+      );
+      const graph = graphs[client === "alice" ? 0 : 1]!;
+      expect(new Set(told), `seed ${seed}`).toEqual(
+        new Set(
+          graph
+            .wanted()
+            .flat()
+            .map((task) => graph.key(task)),
+        ),
+      );
+    }
+    for (const client of ["alice", "bob"]) d.feed({ type: "client-left", client });
+    expect(d.views.isEmpty(), `seed ${seed}`).toBe(true);
+  }
+});
+
+test("S-C27: what became ready in a turn is given out once, after all of it", () => {
+  const d = new Driver();
+  for (const name of ["u", "v", "w"]) d.worker(name, { isColumnar: true });
+  submit(d, "alice", randomGraph(seededRandom(3)));
+  const before = d.sent.length;
+  const events = answers(d, seededRandom(1));
+  expect(new Set(events.map((event) => "worker" in event && event.worker)).size).toBeGreaterThan(1);
+  d.feedAll(events);
+  const runs = d.sent.slice(before).flatMap((said) => (said.type === "run-tasks" ? [said.worker] : []));
+  expect(runs.length).toBeGreaterThan(0);
+  expect(new Set(runs).size).toBe(runs.length);
+});
