@@ -4,12 +4,13 @@
  * The workloads of coiled/benchmarks (`workloads.ts`) on two threads of one process and on a LocalCluster of two processes
  * of one thread, every process under the same limit; `peer.py` beside it on dask.distributed's LocalCluster. Random inputs
  * are the same on both sides and are made on the way, so no file bounds the speed; results are compared. `--quick` compares
- * results with dask.array on its threads and looks at our memory alone.
+ * results with dask.array on its threads and looks at our memory alone. `RSDAT_BENCH_KEEP=FILE` keeps rows for a further run.
  */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { type Bench, type BenchRow, OutputsDifferError, row } from "../contract.ts";
 import { measure } from "../measure.ts";
+import { KeptRows, type Told } from "./kept.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 const HERE = import.meta.dirname;
@@ -27,18 +28,6 @@ const TIMEOUT_MS = 300_000;
 const RESIDENT_SHARE = 1.15;
 /** Sums of random numbers, in other orders. */
 const TOLERANCE = 1e-9;
-
-/** What a side printed. */
-interface Told {
-  readonly results?: readonly number[];
-  readonly error?: string;
-  readonly seconds: number;
-  readonly peaks?: Readonly<Record<string, number>>;
-  readonly spilledBytes?: number;
-  readonly restarts?: number;
-  readonly plan?: { readonly leastBytes: number; readonly bytesSpilled: number };
-  readonly memory?: { readonly peakBytes: number; readonly spilledBytes: number } | null;
-}
 
 async function told(program: string, args: readonly string[]): Promise<Told> {
   const limit = String(args[3] ?? "");
@@ -68,7 +57,11 @@ function text(side: Told, limit: number): string {
   const spilled = side.spilledBytes ?? side.memory?.spilledBytes ?? side.plan?.bytesSpilled ?? 0;
   const end = side.results ? `finished in ${side.seconds.toFixed(1)} s` : `failed: ${side.error}`;
   const more = side.restarts ? `, ${side.restarts} workers killed` : "";
-  return `${end}, peak ${mib(peakOf(side))} (${(peakOf(side) / limit).toFixed(2)} of the limit), spilled ${mib(spilled)}${more}`;
+  const blocks =
+    side.memory && side.plan
+      ? `, blocks ${mib(side.memory.peakBytes)} of ${mib(side.plan.peakWorkerBytes)} planned for one worker`
+      : "";
+  return `${end}, peak ${mib(peakOf(side))} (${(peakOf(side) / limit).toFixed(2)} of the limit)${blocks}, spilled ${mib(spilled)}${more}`;
 }
 
 function assertAgree(name: string, a: Told, b: Told): void {
@@ -119,6 +112,7 @@ export const bench: Bench = async ({ quick, rows, say }) => {
   say(
     `ours: 2 threads of one process within ${mib(LIMIT)}, and a LocalCluster of 2 processes of 1 thread within ${mib(LIMIT)} each; inputs are so many times the memory of all processes; everything else as by default`,
   );
+  const kept = new KeptRows(process.env["RSDAT_BENCH_KEEP"]);
   for (const name of Object.keys(WORKLOADS)) {
     for (const times of TIMES) {
       for (const [place, processes] of [
@@ -128,8 +122,10 @@ export const bench: Bench = async ({ quick, rows, say }) => {
         const id = `${name} ${times}x ${place}`;
         if (!chosen(id)) continue;
         const bytes = times * processes * LIMIT;
-        const side = await ours(name, bytes, LIMIT, place);
-        const beside = place === "cluster" ? await peer(name, bytes, LIMIT, processes) : null;
+        const { side, beside } = await kept.take(id, async () => ({
+          side: await ours(name, bytes, LIMIT, place),
+          beside: place === "cluster" ? await peer(name, bytes, LIMIT, processes) : null,
+        }));
         assertAgree(id, side, beside ?? side);
         say(`${id} (${mib(bytes)}): ours ${text(side, LIMIT)}${beside ? `; distributed ${text(beside, LIMIT)}` : ""}`);
         out.push(...rowsOf(id, side, beside, LIMIT));
