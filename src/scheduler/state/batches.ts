@@ -6,6 +6,7 @@ import {
   type GraphEdges,
   type Key,
   keysOf,
+  type Layer,
   type TaskId,
   TaskWalk,
 } from "../../graph/index.ts";
@@ -248,13 +249,14 @@ export class LayerNames {
       if (this.#byName.get(layer.name)?.batch === batch) this.#byName.delete(layer.name);
   }
 
-  /** Name of a held layer that nobody here knows (any more); null when all are known. */
-  missingOf(graph: Graph): string | null {
-    const lost = graph.layers.find((layer, index) => {
-      const known = layer.kind === "held" && keysOf(layer) === null ? this.#byName.get(layer.name) : null;
-      return known === undefined || (known !== null && known.batch.graph.count(known.layer) !== graph.count(index));
+  /** Numbers of held layers that are no layers here (any more). */
+  missingIn(graph: Graph): number[] {
+    return Array.from(graph.layers.keys()).filter((index) => {
+      const layer = graph.layers[index] as Layer; // a key of the list
+      if (layer.kind !== "held" || keysOf(layer) !== null) return false;
+      const known = this.#byName.get(layer.name);
+      return known === undefined || known.batch.graph.count(known.layer) !== graph.count(index);
     });
-    return lost?.name ?? null;
   }
 
   /** Batch and number of a key `(name, i, j, …)` of a known layer. */

@@ -21,6 +21,14 @@ export function isKnownBySingles(core: Core, graph: Graph): boolean {
   return false;
 }
 
+/** True when all blocks of a held layer are known as single tasks, or as data: somebody else's client persisted them. */
+export function isHeldOneByOne(core: Core, graph: Graph, layer: number): boolean {
+  if (core.keys.size < graph.count(layer)) return false;
+  for (let index = 0; index < graph.count(layer); index++)
+    if (!core.keys.has(graph.key(graph.base(layer) + index))) return false;
+  return true;
+}
+
 /** Name in a key `(name, i, j, …)`. */
 function layerOf(key: Key): string {
   return key.slice(3, key.indexOf('"', 3));

@@ -4,7 +4,7 @@ import type { Key } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
 import { isPlanned, type LayerBatch, slotOf } from "./batches.ts";
-import { asSingles, isKnownBySingles } from "./clash.ts";
+import { asSingles, isHeldOneByOne, isKnownBySingles } from "./clash.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, SchedulerEvent } from "./events.ts";
@@ -90,10 +90,12 @@ function tell(core: Core, client: ClientId, slot: Slot): void {
 export function submitLayers(core: Core, event: Event<"submit-layers">): void {
   const client = core.clients.get(event.client);
   if (!client) return;
-  const lost = core.layerNames.missingOf(event.graph);
-  if (lost !== null) {
+  const missing = core.layerNames.missingIn(event.graph);
+  const lost = missing.find((layer) => !isHeldOneByOne(core, event.graph, layer));
+  if (lost !== undefined) {
+    const { name } = event.graph.layer(lost);
     const failure = core.config.failureOf(
-      new TaskError("lost-data", `${lost} was held by this scheduler, and is no more; persist it again`),
+      new TaskError("lost-data", `${name} was held by this scheduler, and is no more; persist it again`),
     );
     for (const task of event.wanted)
       core.sendClient(client.id, {
@@ -104,7 +106,7 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
       });
     return;
   }
-  if (isKnownBySingles(core, event.graph)) return submitTasks(core, asSingles(core, event));
+  if (missing.length > 0 || isKnownBySingles(core, event.graph)) return submitTasks(core, asSingles(core, event));
   const made: Slot[] = [];
   const batch = addBatch(core, event, made);
   core.emptied.add(batch); // dropped after the event if all its layers were known
