@@ -222,7 +222,8 @@ export class ThreadedExecutor implements Executor {
     const job: Job = {
       task,
       done,
-      stop: new AbortController(),
+      isStopped: false,
+      stop: null,
       onAbort: () => this.#cancel(job),
       inputs: [...task.inputs],
       pinned: new Set(),
@@ -326,15 +327,16 @@ export class ThreadedExecutor implements Executor {
   }
 
   async #prefetch(job: Job, hold: Hold, fetched: BlockHandle): Promise<void> {
+    job.stop = new AbortController();
     try {
       const slots = this.#arena.view(fetched).data as Uint8Array; // allocated as uint8
       job.bytesFetched = await fetchReads(hold.reads, slots, job.stop.signal);
     } catch (error) {
-      this.#fail(job, job.stop.signal.aborted ? new CancelledError("cancelled while reading") : error);
+      this.#fail(job, job.isStopped ? new CancelledError("cancelled while reading") : error);
       this.#pump();
       return;
     }
-    if (job.stop.signal.aborted) this.#fail(job, new CancelledError("cancelled after reading"));
+    if (job.isStopped) this.#fail(job, new CancelledError("cancelled after reading"));
     else this.#launch(job, hold);
   }
 
@@ -474,7 +476,8 @@ export class ThreadedExecutor implements Executor {
   }
 
   #cancel(job: Job): void {
-    job.stop.abort();
+    job.isStopped = true;
+    job.stop?.abort();
     if (job.hold?.message) {
       const { slot, spec } = job.hold;
       this.#ring.cancel(slot); // its thread answers, or is ended
@@ -533,7 +536,7 @@ export class ThreadedExecutor implements Executor {
     for (const job of doomed) {
       if (!job) continue;
       const failed = taskErrorRecord(errorFromRecord(error), job.task.key);
-      this.#finish(job, job.stop.signal.aborted ? CANCELLED : { status: "error", error: failed, ...NOT_RUN });
+      this.#finish(job, job.isStopped ? CANCELLED : { status: "error", error: failed, ...NOT_RUN });
     }
     this.#drain();
   }

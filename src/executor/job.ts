@@ -13,7 +13,10 @@ import type { BlockHandle, ExecutorTask, TaskInput, TaskOutcome } from "./types.
 export interface Job {
   readonly task: ExecutorTask;
   readonly done: (outcome: TaskOutcome) => void;
-  readonly stop: AbortController;
+  /** It was told to stop. */
+  isStopped: boolean;
+  /** Of what it waits for outside its thread; null until there is such a thing. */
+  stop: AbortController | null;
   readonly onAbort: () => void;
   /** The task's inputs; arrays that came without a place in the arena become blocks once there is room for them. */
   readonly inputs: TaskInput[];
@@ -75,9 +78,23 @@ export interface Needs {
   readonly bytes: number;
 }
 
+/** Needs and bytes of the last spec that came as an object: calls of one function share theirs. */
+let last: { readonly spec: TaskSpec; readonly needs: Needs; bytes: Uint8Array | null } | null = null;
+
 /** The needs of a task. */
-export function needsOf(task: ExecutorTask): Needs {
-  const spec = task.spec instanceof Uint8Array ? decodeTaskSpec(task.spec) : task.spec;
+export function needsOf({ spec }: ExecutorTask): Needs {
+  if (spec instanceof Uint8Array) return needsOfSpec(decodeTaskSpec(spec));
+  if (last?.spec !== spec) last = { spec, needs: needsOfSpec(spec), bytes: null };
+  return last.needs;
+}
+
+function bytesOf(spec: TaskSpec): Uint8Array {
+  if (last?.spec !== spec) return encodeTaskSpec(spec);
+  last.bytes ??= encodeTaskSpec(spec);
+  return last.bytes;
+}
+
+function needsOfSpec(spec: TaskSpec): Needs {
   const reads = remoteReads(spec);
   const slotBytes = reads.reduce((sum, r) => sum + slotBytesOf(r.plan), 0);
   // The scratch of a task's reads was made to hold the compressed bytes as well.
@@ -104,7 +121,7 @@ export function packJob({ task, inputs }: Job, hold: Hold, arena: Arena): Packed
     work: work ? { ...arena.place(work), length: work.nbytes } : { segment: 0, offset: 0, length: 0 },
     fetched: fetchedPlaces(hold, arena),
     trusted: task.trusted ?? false,
-    spec: task.spec instanceof Uint8Array ? task.spec : encodeTaskSpec(hold.spec),
+    spec: task.spec instanceof Uint8Array ? task.spec : bytesOf(hold.spec),
   });
 }
 

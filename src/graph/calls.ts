@@ -9,7 +9,7 @@ import type { ExpandedTask, TaskId } from "./graph.ts";
 import type { Key } from "./keys.ts";
 import type { Chunks, Layer, LayerOf } from "./layer.ts";
 import { decodePlain, encodePlain, plainText } from "./plain.ts";
-import type { Plain } from "./task.ts";
+import type { Plain, TaskSpec } from "./task.ts";
 
 /** A layer of calls. */
 export type CallsLayer = Extract<LayerOf<number>, { readonly kind: "calls" }>;
@@ -39,6 +39,8 @@ interface Columns {
   readonly argStart: Uint32Array;
   readonly inputStart: Uint32Array;
   readonly inputs: Uint32Array;
+  /** Program of the last call that was expanded: calls of one function with the same arguments share it. */
+  last: { readonly fn: number; readonly text: number; readonly spec: TaskSpec } | null;
 }
 
 const COLUMNS = new WeakMap<object, Columns>();
@@ -52,6 +54,7 @@ function columnsOf(layer: CallsLayer): Columns {
     argStart: words(layer.argStart),
     inputStart: words(layer.inputStart),
     inputs: words(layer.inputs),
+    last: null,
   };
   COLUMNS.set(layer.args, columns);
   return columns;
@@ -191,30 +194,38 @@ export function callRows(
 
 /** Inputs and program of call `index`. */
 export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
-  const { fn, arg, argStart } = columnsOf(layer);
+  const columns = columnsOf(layer);
   const dependencies = callInputs(layer, index);
-  const text = arg ? (arg[index] as number) : index; // a call of the layer
-  const bytes = layer.args.subarray(argStart[text], argStart[text + 1]);
+  const fn = columns.fn ? (columns.fn[index] as number) : 0; // a call of the layer
+  const text = columns.arg ? (columns.arg[index] as number) : index;
+  const { last } = columns;
+  if (last === null || last.fn !== fn || last.text !== text || last.spec.inputs !== dependencies.length)
+    columns.last = { fn, text, spec: specOf(layer, { fn, text, inputs: dependencies.length }) };
+  return { dependencies, spec: (columns.last as NonNullable<typeof last>).spec }; // set above
+}
+
+function specOf(
+  layer: CallsLayer,
+  { fn, text, inputs }: { readonly fn: number; readonly text: number; readonly inputs: number },
+): TaskSpec {
+  const { argStart } = columnsOf(layer);
   return {
-    dependencies,
-    spec: {
-      v: 1,
-      inputs: dependencies.length,
-      steps: [
-        {
-          do: "call",
-          dtype: "float64",
-          shape: [],
-          text: layer.functions[fn ? (fn[index] as number) : 0] as string, // checked when the layer was read
-          inputs: dependencies.map((_, k) => k),
-          args: decodePlain(bytes, "arguments") as Plain, // written by `encodePlain`
-          mac: layer.mac,
-        },
-      ],
-      out: { dtype: "float64", shape: [], nbytes: CALL_BYTES },
-      workspace: 0,
-      scratch: 0,
-    },
+    v: 1,
+    inputs,
+    steps: [
+      {
+        do: "call",
+        dtype: "float64",
+        shape: [],
+        text: layer.functions[fn] as string, // checked when the layer was read
+        inputs: Array.from({ length: inputs }, (_, k) => k),
+        args: decodePlain(layer.args.subarray(argStart[text], argStart[text + 1]), "arguments") as Plain, // written by `encodePlain`
+        mac: layer.mac,
+      },
+    ],
+    out: { dtype: "float64", shape: [], nbytes: CALL_BYTES },
+    workspace: 0,
+    scratch: 0,
   };
 }
 

@@ -225,7 +225,10 @@ export class Values {
 
   /** Null when the arena is full, as it can be under a scheduler that does not count bytes. */
   #place(block: NDArray): BlockHandle | null {
-    return this.#executor.putIfRoom(block);
+    if (!block.isContiguous || block.nbytes > SMALL_BYTES) return this.#executor.putIfRoom(block);
+    const handle = this.#executor.allocateIfRoom(block.dtype, block.shape);
+    if (handle) bytesOf(this.#executor.view(handle)).set(bytesOf(block));
+    return handle;
   }
 }
 
@@ -246,6 +249,14 @@ function serializePlain(value: unknown): Serialized {
     if (!isRsdatError(error)) throw error;
     return serializeFailure(error.message);
   }
+}
+
+/** Blocks up to this many bytes are copied as bytes: to begin with a kernel takes longer. */
+const SMALL_BYTES = 16 * 1024;
+
+/** Bytes of a contiguous block. */
+function bytesOf({ data, offset, nbytes, size }: NDArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset + (size > 0 ? offset * (nbytes / size) : 0), nbytes);
 }
 
 function isHandle(value: BlockHandle | Stored): value is BlockHandle {

@@ -8,7 +8,7 @@ import { isInColumns, settleAll } from "./transitions.ts";
 /** Users' functions that took less on average lately are short. */
 const SHORT_SECONDS = 0.0005;
 /** Such functions ahead of one thread. */
-const SHORT_AHEAD = 32;
+const SHORT_AHEAD = 128;
 
 /** Start what may start: tasks on free threads, some of a graph beyond these, requests to peers. */
 export function start(core: Core): void {

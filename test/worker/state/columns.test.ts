@@ -296,13 +296,13 @@ describe("W-I8 W-C8 tasks ahead of the threads", () => {
     d.event("blocks-executed", { refs: [ref as number], values: [value(8)], seconds: [0.0001] });
     expect(d.blocks.size).toBe(3);
     const many = new Driver({ nthreads: 1, aheadMs: 100, aheadMax: 500 });
-    const wide = new Graph([{ ...call, dtype: "float64", chunks: [new Array(40).fill(1)], inline: false }], [0]);
-    many.scheduler({ op: "graph", submission: 1, graph: wide }, run(Array.from({ length: 40 }, (_, i) => i)));
+    const wide = new Graph([{ ...call, dtype: "float64", chunks: [new Array(200).fill(1)], inline: false }], [0]);
+    many.scheduler({ op: "graph", submission: 1, graph: wide }, run(Array.from({ length: 200 }, (_, i) => i)));
     const [first] = Array.from(many.blocks.keys());
     many.blocks.clear();
     many.values.add(first as number);
     many.event("blocks-executed", { refs: [first as number], values: [value(8)], seconds: [0.0001] });
-    expect(many.blocks.size).toBe(33);
+    expect(many.blocks.size).toBe(129);
   });
 
   test("functions of users and single tasks wait for a thread", () => {
