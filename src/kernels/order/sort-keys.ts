@@ -3,6 +3,7 @@
  * first. NaN (and NaT) is above all numbers, -0 equals 0.
  */
 import { DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
+import { FEW } from "./leading.ts";
 
 /** Words of the keys: `low`, and above it `high` for 64-bit types. */
 export interface Keys {
@@ -66,8 +67,6 @@ function wideKeys(kind: string, words: Uint32Array, low: Uint32Array, high: Uint
 
 const DIGIT = 11;
 const DIGITS = 1 << DIGIT;
-/** So many smallest are kept in order while a line is read. */
-const FEW = 64;
 /** Runs shorter than this are sorted by insertion. */
 const INSERT = 48;
 

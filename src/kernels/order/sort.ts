@@ -9,6 +9,7 @@ import { convert, copyStrided } from "../copy.ts";
 import { isCompiled } from "../map/engine.ts";
 import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
+import { FEW, leadingOf } from "./leading.ts";
 import { complexOrder, IndexSorter, keysOf, sortByDigits, sortBytes } from "./sort-keys.ts";
 import { emitRowSort, SORT_WORD, type SortDType } from "./sort-module.ts";
 
@@ -193,11 +194,30 @@ function orderOf(
   return count === null ? sorter.sort(keys) : sorter.smallest(keys, count);
 }
 
+/** True for dtypes whose elements JavaScript compares as they are. */
+function isOfNumbers(dtype: DType): boolean {
+  const { kind, big } = DTYPES[dtype];
+  return !big && kind !== "M" && kind !== "m";
+}
+
 interface Ordering {
   readonly axis: number;
   readonly descending: boolean;
   /** So many elements of the order are wanted; all when absent. */
   readonly count?: number;
+}
+
+/** Gives the order of a line, or of its first `count`, until it is asked again. */
+function ordererOf(own: NDArray, { axis, descending, count }: Ordering): (line: TypedArray) => Uint32Array {
+  const { dtype } = own;
+  const n = own.shape[axis] as number; // axis < rank
+  if (count !== undefined && count <= FEW && 4 * count <= n && count > 0 && isOfNumbers(dtype)) {
+    const take = leadingOf({ dtype, descending, buffer: own.data.buffer });
+    const best = new Uint32Array(count);
+    return (line) => take(line, best);
+  }
+  const sorter = new IndexSorter(n);
+  return (line) => orderOf(dtype, line, { descending, count: count ?? null }, sorter);
 }
 
 /** Calls `visit(line number, its elements, their order)` for every line of `x`. */
@@ -209,11 +229,13 @@ function forEachOrder(
   const own = x.isContiguous && x.offset === 0 ? x : new NDArray(x.dtype, allocate(x.dtype, x.size), x.shape);
   if (own !== x) copyStrided(own, x);
   const lines = linesOf(own, axis);
-  const line = allocate(x.dtype, lines.n);
-  const sorter = new IndexSorter(lines.n);
+  const copy = allocate(x.dtype, lines.n);
+  const isStretch = lines.step === 1 && DTYPES[x.dtype].components === 1;
+  const orderLine = ordererOf(own, { axis, descending, ...(count === undefined ? {} : { count }) });
   for (let i = 0; i < lines.count; i++) {
-    readLine(own, lines, i, line);
-    visit(i, line, orderOf(x.dtype, line, { descending, count: count ?? null }, sorter));
+    const line = isStretch ? own.data.subarray(lines.first(i), lines.first(i) + lines.n) : copy;
+    if (!isStretch) readLine(own, lines, i, line);
+    visit(i, line, orderLine(line));
   }
 }
 
