@@ -15,6 +15,7 @@ import {
   i32,
   i64,
   type Local,
+  laneSelect,
   replace,
   scalar1,
   scalar2,
@@ -208,32 +209,60 @@ function clampedAmount(code: LaneCode, x: I64): I64 {
   return select<"i64">(scalarCompare("i64.lt_u", y, i64(64n)), y, i64(64n));
 }
 
-/** 2^n of i32 lanes with 0 <= n <= 31; 0 for others. */
-function powersOfTwo(code: LaneCode, n: readonly V[]): V[] {
-  const bias = code.f.constant(pattern(4, 127n));
-  const limit = code.f.constant(pattern(4, 32n));
-  return n.map((x) => {
-    const float = shift("i32x4.shl", vector2("i32x4.add", x, bias), 23);
-    const power = vector1("i32x4.trunc_sat_f32x4_u", float);
-    return code.let(vector2("v128.and", power, vector2("i32x4.lt_u", x, limit)));
-  });
+/** 2^n of lanes of 16 or 32 bits; 0 of n beyond them, which must be at most 2^width. Each byte is looked up: bit n - 8·k. */
+function powersOfTwo(code: LaneCode, n: readonly V[], width: 2 | 4): V[] {
+  const shape = width === 2 ? "i16x8" : "i32x4";
+  const bits = code.f.constant(Uint8Array.from({ length: 16 }, (_, k) => (k < 8 ? 1 << k : 0)));
+  const every = code.f.constant(new Uint8Array(16).fill(1));
+  const below = code.f.constant(Uint8Array.from({ length: 16 }, (_, k) => 8 * (k % width)));
+  return n.map((x) =>
+    code.let(vector2("i8x16.swizzle", bits, vector2("i8x16.sub", vector2(`${shape}.mul`, x, every), below))),
+  );
 }
 
-/** Left: a·2^b. Right, of n bits: (a·2^(n-b)) >> n, which 32-bit lanes hold for n up to 16. */
-function shiftByProduct(code: LaneCode, direction: "shl" | "shr", a: Lanes, b: Lanes): Lanes {
-  const signed = isSigned(a.dtype);
-  const bits = code.f.constant(pattern(4, BigInt(8 * a.width)));
-  const value = code.resize(a.v, a.width, 4, signed);
-  // A negative amount is a large one.
-  const amount = code.resize(b.v, b.width, 4, isSigned(b.dtype)).map((x) => code.let(vector2("i32x4.min_u", x, bits)));
-  const exponent = direction === "shl" ? amount : amount.map((x) => code.let(vector2("i32x4.sub", bits, x)));
-  const product = code.map2("i32x4.mul", value, powersOfTwo(code, exponent));
-  const shifted =
-    direction === "shl"
-      ? product
-      : product.map((x) => code.let(shift(signed ? "i32x4.shr_s" : "i32x4.shr_u", x, 8 * a.width)));
-  return { ...a, v: code.resize(shifted, 4, a.width, false) };
+/** Amounts as lanes of 16 or 32 bits, at most their number; a negative one is a large one. */
+function amountsOf(code: LaneCode, b: Lanes, width: 2 | 4): V[] {
+  const most = (of: 2 | 4): V => code.f.constant(pattern(of, BigInt(8 * width)));
+  const clamped = (v: readonly V[], of: 2 | 4): V[] =>
+    v.map((x) => code.let(vector2(of === 2 ? "i16x8.min_u" : "i32x4.min_u", x, most(of))));
+  const signed = isSigned(b.dtype);
+  if (b.width <= width) return clamped(code.resize(b.v, b.width, width, signed), width);
+  return [...code.resize(clamped(code.resize(b.v, b.width, 4, signed), 4), 4, width, false)];
 }
+
+/** Left: a·2^b. Right, of 16 bits: the upper half of a·2^(16 - b); of negative numbers the complement of the complement's. */
+function shiftByProduct(code: LaneCode, direction: "shl" | "shr", a: Lanes, b: Lanes): Lanes {
+  const width = a.width === 4 ? 4 : 2;
+  const signed = isSigned(a.dtype);
+  const value = code.resize(a.v, a.width, width, signed);
+  const amount = amountsOf(code, b, width);
+  if (direction === "shl") {
+    const product = code.map2(width === 4 ? "i32x4.mul" : "i16x8.mul", value, powersOfTwo(code, amount, width));
+    return { ...a, v: code.resize(product, width, a.width, false) };
+  }
+  const zero = code.f.constant(new Uint8Array(16));
+  const sixteen = code.f.constant(pattern(2, 16n));
+  const powers = powersOfTwo(
+    code,
+    amount.map((x) => code.let(vector2("i16x8.sub", sixteen, x))),
+    2,
+  );
+  const shifted = value.map((x, k) => {
+    const sign = signed ? code.let(shift("i16x8.shr_s", x, 15)) : zero;
+    const size = signed ? code.let(vector2("v128.xor", x, sign)) : x;
+    const power = powers[k] as V; // one per vector
+    const [low, high] = (["low", "high"] as const).map((half) =>
+      code.let(vector2(`i32x4.extmul_${half}_i16x8_u`, size, power)),
+    ) as [V, V]; // two for two
+    const upper = code.let(shuffle(low, high, UPPER_HALVES));
+    const moved = code.let(laneSelect(2, size, upper, vector2("i16x8.eq", amount[k] as V, zero))); // 2^16 is no power of 16 bits
+    return signed ? code.let(vector2("v128.xor", moved, sign)) : moved;
+  });
+  return { ...a, v: code.resize(shifted, 2, a.width, false) };
+}
+
+/** The upper halves of the eight 32-bit lanes of two vectors. */
+const UPPER_HALVES: readonly number[] = Array.from({ length: 8 }, (_, k) => [4 * k + 2, 4 * k + 3]).flat();
 
 /** Right shifts of 32-bit lanes, one by one. */
 function shiftEach(code: LaneCode, a: Lanes, b: Lanes): Lanes {

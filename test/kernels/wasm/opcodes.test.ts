@@ -4,6 +4,7 @@ import {
   bitselect,
   FunctionBuilder,
   i32,
+  laneSelect,
   loadVector,
   shiftRight,
   shuffle,
@@ -96,6 +97,15 @@ function expected2(name: Vector2Name, x: Uint8Array, y: Uint8Array): Uint8Array 
       [...lanes(from, x), ...lanes(from, y)].map((v) => Math.min(Math.max(Number(v), low), high)),
     );
   }
+  if (rest.startsWith("extmul")) {
+    const half = (data: Uint8Array): Lane[] =>
+      lanes("i16x8", data, false).slice(...(rest.includes("low") ? [0, 4] : [4]));
+    const q = half(y);
+    return pack(
+      shape,
+      half(x).map((p, k) => BigInt(p) * BigInt(q[k] as Lane)),
+    );
+  }
   const [op, sign] = rest.split("_") as [string, string | undefined];
   const [a, b] = [lanes(shape, x, sign !== "u"), lanes(shape, y, sign !== "u")];
   const compare = COMPARE[op];
@@ -152,11 +162,6 @@ function expected1(name: Vector1Name, x: Uint8Array): Uint8Array {
   if (rest.startsWith("extend_high")) return pack(shape, from.slice(half));
   if (rest.startsWith("convert")) return pack(shape, from);
   if (rest.startsWith("demote")) return pack(shape, [...from, 0, 0]);
-  if (rest === "trunc_sat_f32x4_u")
-    return pack(
-      shape,
-      from.map((x) => (Number.isNaN(x) ? 0 : Math.min(2 ** 32 - 1, Math.max(0, Math.trunc(Number(x)))))),
-    );
   if (rest.startsWith("trunc_sat")) return pack(shape, [...from.map(saturate), ...(from.length === 2 ? [0, 0] : [])]);
   const f: Readonly<Record<string, (v: Lane) => Lane>> = {
     abs: (v) => (v < 0 || Object.is(v, -0) ? -(v as number) : v),
@@ -239,6 +244,13 @@ test("bitselect, shuffle and shifts", () => {
   expect(run(x, y, (a, b) => bitselect(a, b, b))).toEqual(
     x.map((v, k) => (v & (y[k] as number)) | ((y[k] as number) & ~(y[k] as number))),
   );
+  for (const width of [1, 2, 4, 8] as const) {
+    const mask = Uint8Array.from({ length: 16 }, (_, k) => (Math.floor(k / width) % 2 === 0 ? 255 : 0));
+    const inverse = (m: Vector): Vector => vector1("v128.not", m);
+    expect(run(x, mask, (a, m) => laneSelect(width, a, inverse(a), m))).toEqual(
+      x.map((v, k) => (mask[k] === 255 ? v : ~v)),
+    );
+  }
   const order = Array.from({ length: 16 }, (_, k) => (k * 7) % 32);
   const both = [...x, ...y];
   expect([...run(x, y, (a, b) => shuffle(a, b, order))]).toEqual(order.map((k) => both[k]));
