@@ -46,17 +46,30 @@ export function conj(x: Operand): ChunkedArray {
 
 export { conj as conjugate };
 
+/** atan2(0, x): π where the sign is minus, else 0, and NaN where x is. */
+function realAngle(b: KernelBuilder, id: NodeId): NodeId {
+  const given = b.dtype(id);
+  const dtype = given === "bool" ? "float64" : floatType(given);
+  const { kind } = dtypeInfo(given);
+  const zero = b.param(0, dtype);
+  if (kind === "b" || kind === "u") return zero;
+  const sided = b.where(
+    kind === "f" ? b.unary("signbit", id) : b.binary("lt", id, b.param(0, given)),
+    b.param(Math.PI, dtype),
+    zero,
+  );
+  return kind === "f" ? b.where(b.unary("isnan", id), id, sided) : sided;
+}
+
 /**
  * Angle with the positive real axis, in (−π, π], or in degrees. Real arrays give 0 or π. NumPy `angle`.
  */
 export function angle(z: Operand, options: { readonly deg?: boolean } = {}): ChunkedArray {
   return onNode("angle", z, (b, id) => {
-    const isComplex = isComplexNode(b, id);
-    const dtype = b.dtype(id);
-    const re = isComplex ? b.complexUnary("real", id) : b.cast(id, dtype === "bool" ? "float64" : floatType(dtype));
-    const im = isComplex ? b.complexUnary("imag", id) : b.param(0, b.dtype(re));
-    const radians = b.binary("atan2", im, re);
-    return options.deg ? b.binary("mul", radians, b.param(180 / Math.PI, b.dtype(re))) : radians;
+    const radians = isComplexNode(b, id)
+      ? b.binary("atan2", b.complexUnary("imag", id), b.complexUnary("real", id))
+      : realAngle(b, id);
+    return options.deg ? b.binary("mul", radians, b.param(180 / Math.PI, b.dtype(radians))) : radians;
   });
 }
 
