@@ -5,6 +5,7 @@ import {
   type BinaryOp,
   type CompareOp,
   type ComplexOp,
+  type Kernel,
   type KernelCall,
   type KernelNode,
   type NodeId,
@@ -124,8 +125,21 @@ export class KernelBuilder {
     }
   }
 
-  /** The finished kernel; nodes that no output needs are dropped, input slots stay. */
+  /**
+   * The finished kernel; nodes that no output needs are dropped, input slots stay. Equal kernels, and equal calls without
+   * sets, are the same object, so that what was found out about one (its text, its module) is found again.
+   */
   build(outputs: readonly NodeId[]): KernelCall {
+    const types = [this.#inputs, this.#params.map((p) => p.dtype), this.#sets.map((s) => s.dtype), outputs];
+    const key = `${types.join(";")};${[...this.#known.keys()].join()}`;
+    const kernel = kernels.get(key) ?? kernels.add(key, this.#kernel(outputs));
+    const params = this.#params.map((p) => p.value);
+    if (this.#sets.length > 0) return { kernel, params, sets: this.#sets.map((s) => s.values) };
+    const callKey = `${params.map((v) => (Object.is(v, -0) ? "-0" : v)).join()};${key}`;
+    return calls.get(callKey) ?? calls.add(callKey, { kernel, params, sets: [] });
+  }
+
+  #kernel(outputs: readonly NodeId[]): Kernel {
     const used = new Set<NodeId>();
     const visit = (id: NodeId): void => {
       if (used.has(id)) return;
@@ -135,22 +149,17 @@ export class KernelBuilder {
     outputs.forEach(visit);
     const kept = [...used].sort((a, b) => a - b);
     const place = new Map(kept.map((id, k) => [id, k]));
-    const nodes = kept.map((id) => renumber(this.node(id), (x) => place.get(x) as NodeId)); // operands are kept
     return {
-      kernel: {
-        inputs: this.#inputs,
-        params: this.#params.map((p) => p.dtype),
-        sets: this.#sets.map((s) => s.dtype),
-        nodes,
-        outputs: outputs.map((o) => place.get(o) as NodeId),
-      },
-      params: this.#params.map((p) => p.value),
-      sets: this.#sets.map((s) => s.values),
+      inputs: [...this.#inputs],
+      params: this.#params.map((p) => p.dtype),
+      sets: this.#sets.map((s) => s.dtype),
+      nodes: kept.map((id) => renumber(this.node(id), (x) => place.get(x) as NodeId)), // operands are kept
+      outputs: outputs.map((o) => place.get(o) as NodeId),
     };
   }
 
   #add(node: KernelNode): NodeId {
-    const key = JSON.stringify(node);
+    const key = keyOf(node);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const id = this.#nodes.push(node) - 1;
@@ -158,6 +167,39 @@ export class KernelBuilder {
     return id;
   }
 }
+
+/** Text that only equal nodes have. */
+function keyOf(n: KernelNode): string {
+  const own = `${n.op} ${n.dtype}`;
+  if ("slot" in n) return `${own} ${n.slot}`;
+  if ("c" in n) return `${own} ${n.c} ${n.a} ${n.b}`;
+  if ("set" in n) return `${own} ${n.a} of ${n.set}`;
+  return "b" in n ? `${own} ${n.a} ${n.b}` : `${own} ${n.a}`;
+}
+
+/** The last things of a kind, by key. */
+class Recent<T> {
+  readonly #most: number;
+  readonly #known = new Map<string, T>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get(key: string): T | undefined {
+    return this.#known.get(key);
+  }
+
+  /** Remembers it and gives it back; the oldest is forgotten when there are too many. */
+  add(key: string, made: T): T {
+    this.#known.set(key, made);
+    if (this.#known.size > this.#most) this.#known.delete(this.#known.keys().next().value ?? "");
+    return made;
+  }
+}
+
+const kernels = new Recent<Kernel>(1024);
+const calls = new Recent<KernelCall>(1024);
 
 /** Operands of a node. */
 export function operands(n: KernelNode): NodeId[] {

@@ -1,9 +1,9 @@
 /** Graphs and task specs as bytes, and who vouches for the code in them. */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { Graph } from "./graph.ts";
 import type { Chunks, Layer } from "./layer.ts";
-import { decodePlain, encodePlain } from "./plain.ts";
+import { decodePlain, encodePlain, plainText } from "./plain.ts";
 import type { Plain, TaskSpec } from "./task.ts";
 import { validateLayer } from "./validate.ts";
 
@@ -127,7 +127,7 @@ export function decodeTaskSpec(bytes: Uint8Array): TaskSpec {
 
 /** Hexadecimal SHA-256 of a plain value, cut to `digits`. */
 export function tokenize(value: unknown, digits = 32): string {
-  return createHash("sha256").update(encodePlain(value)).digest("hex").slice(0, digits);
+  return hash("sha256", plainText(value), "hex").slice(0, digits);
 }
 
 /**
