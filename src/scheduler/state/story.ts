@@ -1,5 +1,6 @@
 /** The last transitions, in a ring: a few stores each, read when somebody asks. */
-import type { Key, TaskId } from "../../graph/index.ts";
+import { invariant } from "../../base/index.ts";
+import { blockKey, type Graph, type Key, keysOf, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -11,10 +12,52 @@ const LENGTH = 16_384;
 const STATE_BITS = 4;
 const STATE_MASK = (1 << STATE_BITS) - 1;
 
+/** Keys of a graph's tasks, and nothing else of it: transitions are remembered for longer than graphs. */
+class TaskNames {
+  readonly #layers: readonly {
+    readonly base: TaskId;
+    readonly name: string;
+    readonly grid: readonly number[];
+    readonly keys: readonly Key[] | null;
+  }[];
+
+  constructor(graph: Graph) {
+    this.#layers = graph.layers.flatMap((layer, k) =>
+      layer.inline ? [] : [{ base: graph.base(k), name: layer.name, grid: graph.grid(k), keys: keysOf(layer) }],
+    );
+  }
+
+  key(task: TaskId): Key {
+    const layer = this.#layers.findLast(({ base }) => base <= task);
+    invariant(layer, `task ${task} of a graph`);
+    let rest = task - layer.base;
+    const own = layer.keys?.[rest];
+    if (own !== undefined) return own;
+    const position = layer.grid.map(() => 0);
+    for (let k = position.length - 1; k >= 0; k--) {
+      const n = layer.grid[k] as number; // k < length
+      position[k] = rest % n;
+      rest = Math.floor(rest / n);
+    }
+    return blockKey(layer.name, position);
+  }
+}
+
+const NAMES = new WeakMap<LayerBatch, TaskNames>();
+
+function namesOf(batch: LayerBatch): TaskNames {
+  let names = NAMES.get(batch);
+  if (names === undefined) {
+    names = new TaskNames(batch.graph);
+    NAMES.set(batch, names);
+  }
+  return names;
+}
+
 /** What many transitions in a row have in common. */
 interface Scene {
   /** Whose task it was: a batch's, or the one with this key. */
-  readonly owner: LayerBatch | Key;
+  readonly owner: TaskNames | Key;
   readonly now: number;
   readonly stimulusId: string;
 }
@@ -23,11 +66,12 @@ interface Scene {
 export class Story {
   readonly #scenes: (Scene | undefined)[] = new Array<Scene | undefined>(LENGTH).fill(undefined);
   #nextScene = 0;
-  #last: Scene | undefined;
   readonly #scene = new Uint32Array(LENGTH);
   readonly #task = new Uint32Array(LENGTH);
   readonly #move = new Uint8Array(LENGTH);
   #next = 0;
+  /** Of the scene that began last in this event, and of what is noted next. */
+  #lastOwner: LayerBatch | Key | undefined;
   #owner: LayerBatch | Key = "" as Key; // nobody's yet
   #now = 0;
   #stimulusId = "";
@@ -36,7 +80,7 @@ export class Story {
   begin(now: number, stimulusId: string): void {
     this.#now = now;
     this.#stimulusId = stimulusId;
-    this.#last = undefined;
+    this.#lastOwner = undefined;
   }
 
   add(core: Core, slot: Slot, from: number, to: number): void {
@@ -51,9 +95,10 @@ export class Story {
 
   /** A transition of a task of the batch that {@link open} told. */
   note(task: TaskId, move: number): void {
-    if (this.#last === undefined || this.#last.owner !== this.#owner) {
-      this.#last = { owner: this.#owner, now: this.#now, stimulusId: this.#stimulusId };
-      this.#scenes[this.#nextScene++ % LENGTH] = this.#last;
+    if (this.#lastOwner !== this.#owner) {
+      this.#lastOwner = this.#owner;
+      const owner = typeof this.#owner === "string" ? this.#owner : namesOf(this.#owner);
+      this.#scenes[this.#nextScene++ % LENGTH] = { owner, now: this.#now, stimulusId: this.#stimulusId };
     }
     const i = this.#next++ % LENGTH;
     this.#task[i] = task;
@@ -69,7 +114,7 @@ export class Story {
       const i = n % LENGTH;
       // Entries are no more than scenes, so the scene of one that is here is here.
       const { owner, now, stimulusId } = this.#scenes[(this.#scene[i] as number) % LENGTH] as Scene;
-      const key = typeof owner === "string" ? owner : owner.graph.key(this.#task[i] as number);
+      const key = typeof owner === "string" ? owner : owner.key(this.#task[i] as number);
       if (!wanted.has(key)) continue;
       const move = this.#move[i] as number;
       const [from, to] = [STATES[move >>> STATE_BITS] as string, STATES[move & STATE_MASK] as string];
