@@ -8,11 +8,11 @@ import { floatPattern, LaneCode, pattern, shapeOf, type V } from "../map/lanes.t
 import { largest, SortCode } from "../select/network.ts";
 import {
   type Address,
-  bitselect,
   FunctionBuilder,
   type I32,
   i32,
   type Local,
+  laneSelect,
   loadLane,
   loadScalar,
   loadVector,
@@ -94,7 +94,7 @@ class RowSortCode {
     const f = this.#f;
     const number = f.let(vector2(`${shapeOf(this.#dtype)}.eq` as Vector2Name, x, x)); // every shape has it
     f.set(count, vector2(this.#width === 4 ? "i32x4.sub" : "i64x2.sub", count, number));
-    return f.let(bitselect(x, f.constant(largest(this.#dtype)), number));
+    return f.let(laneSelect(this.#width, x, f.constant(largest(this.#dtype)), number));
   }
 
   #gather(n: I32, end: I32, count: V): void {
@@ -133,7 +133,7 @@ class RowSortCode {
     const isNumber = f.let(vector2(less, index, count));
     f.set(index, vector2(add, index, f.constant(pattern(this.#width, 1n))));
     const nan = f.constant(floatPattern(this.#dtype as "float32" | "float64", Number.NaN)); // of kind f
-    return f.let(bitselect(x, nan, isNumber));
+    return f.let(laneSelect(this.#width, x, nan, isNumber));
   }
 
   #scatter(n: I32, count: V): void {

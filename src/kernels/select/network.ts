@@ -11,11 +11,11 @@ import { loadContiguous } from "../map/access.ts";
 import { floatPattern, LaneCode, pattern, shapeOf, type V, type Width, widthOf } from "../map/lanes.ts";
 import {
   type Address,
-  bitselect,
   FunctionBuilder,
   type I32,
   i32,
   type Local,
+  laneSelect,
   loadScalar,
   loadVector,
   scalar2,
@@ -58,7 +58,7 @@ function comparatorOf(code: LaneCode, dtype: DType): Comparator {
   if (widthOf(dtype) === 8) {
     return (a, b) => {
       const swap = f.let(vector2("i64x2.gt_s", a, b));
-      return [f.let(bitselect(b, a, swap)), f.let(bitselect(a, b, swap))];
+      return [f.let(laneSelect(8, b, a, swap)), f.let(laneSelect(8, a, b, swap))];
     };
   }
   const sign = DTYPES[dtype].kind === "u" ? "u" : "s";
@@ -317,7 +317,7 @@ function emitGather(
       if (top !== null) x = x.map((v) => f.let(vector2("v128.xor", v, top)));
       valid?.forEach((m, k) => {
         f.set(counts[k] as V, vector2(sub, counts[k] as V, m));
-        x[k] = f.let(bitselect(x[k] as V, fills[k] as V, m));
+        x[k] = f.let(laneSelect(width, x[k] as V, fills[k] as V, m));
         if (turn !== null) f.set(fills[k] as V, vector2("v128.xor", fills[k] as V, vector2("v128.andnot", turn, m)));
       });
       x.forEach((v, k) => {

@@ -3,9 +3,9 @@ import type { DType } from "../../dtype/index.ts";
 import { floatPattern, pattern, shapeOf } from "../map/lanes.ts";
 import {
   anyTrue,
-  bitselect,
   type FunctionBuilder,
   type Local,
+  laneSelect,
   type Vector,
   type Vector2Name,
   vector2,
@@ -37,7 +37,7 @@ export function ordered(f: FunctionBuilder, dtype: DType, which: "min" | "max", 
   }
   if (dtype === "int64" || dtype === "uint64") {
     const less = lessBig(f, dtype, b, a);
-    return which === "min" ? bitselect(b, a, less) : bitselect(a, b, less);
+    return which === "min" ? laneSelect(1, b, a, less) : laneSelect(1, a, b, less);
   }
   return vector2(integerName(dtype, which), a, b);
 }
@@ -57,14 +57,14 @@ export function extreme(
   const shape = shapeOf(dtype) as "f32x4" | "f64x2";
   // the first operand when one of them is NaN
   if (!skipna) return vector2("v128.or", vector2(`${shape}.p${which}`, b, a), vector2(`${shape}.ne`, a, a));
-  return bitselect(vector2(`${shape}.p${which}`, a, b), b, vector2(`${shape}.eq`, a, a));
+  return laneSelect(1, vector2(`${shape}.p${which}`, a, b), b, vector2(`${shape}.eq`, a, a));
 }
 
 /** The one quiet NaN in place of any NaN. */
 export function quieted(f: FunctionBuilder, dtype: DType, x: V): Vector {
   if (dtype !== "float32" && dtype !== "float64") return x;
   const shape = shapeOf(dtype) as "f32x4" | "f64x2";
-  return bitselect(x, f.constant(floatPattern(dtype, Number.NaN)), vector2(`${shape}.eq`, x, x));
+  return laneSelect(1, x, f.constant(floatPattern(dtype, Number.NaN)), vector2(`${shape}.eq`, x, x));
 }
 
 /** Run `body` where a lane of the vectors is NaN, or their sum is: rare, so one test stands for all. */

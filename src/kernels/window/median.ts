@@ -11,7 +11,7 @@ import { UnsupportedError } from "../../base/index.ts";
 import { DTYPES, type DType } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { floatPattern, shapeOf } from "../map/lanes.ts";
-import { bitselect, type Local, loadVector, scalar2, type Vector, vector1, vector2 } from "../wasm/builder.ts";
+import { type Local, laneSelect, loadVector, scalar2, type Vector, vector1, vector2 } from "../wasm/builder.ts";
 import { WORK } from "../work.ts";
 import { ordered, rankDType } from "./lanes.ts";
 import { selectionNetwork } from "./network.ts";
@@ -90,7 +90,7 @@ function plain(i: Iteration, dtype: DType, window: Size): void {
   const median = x[rank] as V; // in range
   store(
     i,
-    nan !== null && isFloat(dtype) ? bitselect(i.f.constant(floatPattern(dtype, Number.NaN)), median, nan) : median,
+    nan !== null && isFloat(dtype) ? laneSelect(1, i.f.constant(floatPattern(dtype, Number.NaN)), median, nan) : median,
   );
 }
 
@@ -104,7 +104,7 @@ function valid(i: Iteration, dtype: "float32" | "float64", window: Size): void {
   const x = loadWindow(i, dtype, window).map((v) => {
     const ok = f.let(vector2(`${shape}.eq`, v, v));
     missing = f.let(vector2(`${ints}.sub`, missing, vector1("v128.not", ok)));
-    return f.let(bitselect(v, infinity, ok));
+    return f.let(laneSelect(1, v, infinity, ok));
   });
   applyNetwork(
     i,
@@ -117,14 +117,14 @@ function valid(i: Iteration, dtype: "float32" | "float64", window: Size): void {
   for (let k = 1; k < x.length; k++) {
     const most = (rank: number): V => f.constant(integers(dtype, rank));
     const le = (rank: number): Vector => vector2(`${ints}.le_s`, missing, most(rank));
-    f.set(low, bitselect(x[k] as V, low, le(x.length - 1 - 2 * k)));
-    f.set(high, bitselect(x[k] as V, high, le(x.length - 2 * k)));
+    f.set(low, laneSelect(1, x[k] as V, low, le(x.length - 1 - 2 * k)));
+    f.set(high, laneSelect(1, x[k] as V, high, le(x.length - 2 * k)));
   }
   const half = f.constant(floatPattern(dtype, 0.5));
   const mean = f.let(vector2(`${shape}.mul`, vector2(`${shape}.add`, low, high), half));
-  const equal = f.let(bitselect(low, mean, vector2(`${shape}.eq`, low, high))); // their sum may overflow
+  const equal = f.let(laneSelect(1, low, mean, vector2(`${shape}.eq`, low, high))); // their sum may overflow
   const none = vector2(`${ints}.eq`, missing, f.constant(integers(dtype, x.length)));
-  store(i, bitselect(f.constant(floatPattern(dtype, Number.NaN)), equal, none));
+  store(i, laneSelect(1, f.constant(floatPattern(dtype, Number.NaN)), equal, none));
 }
 
 /** An integer in every lane of a float's width. */
@@ -174,7 +174,7 @@ function joinColumns(i: Iteration, dtype: DType): void {
   const result = median(low, middle, high);
   store(
     i,
-    nan !== null && isFloat(dtype) ? bitselect(f.constant(floatPattern(dtype, Number.NaN)), result, nan) : result,
+    nan !== null && isFloat(dtype) ? laneSelect(1, f.constant(floatPattern(dtype, Number.NaN)), result, nan) : result,
   );
 }
 

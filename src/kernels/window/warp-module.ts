@@ -2,12 +2,12 @@
 import { floatPattern, pattern, shapeOf } from "../map/lanes.ts";
 import {
   anyTrue,
-  bitselect,
   extract,
   type FunctionBuilder,
   type I32,
   i32,
   type Local,
+  laneSelect,
   loadLane,
   loadScalar,
   loadVector,
@@ -224,7 +224,7 @@ function renormalised(c: WarpCode, k: number, four: Four, p: V, q: V): V {
   }
   const [s, t] = [sum as V, total as V]; // there were four
   const enough = c.op("ge", t, f.constant(floatPattern(c.dtype, 0.5)));
-  return c.let(bitselect(c.op("div", s, t), f.constant(floatPattern(c.dtype, Number.NaN)), enough));
+  return c.let(laneSelect(1, c.op("div", s, t), f.constant(floatPattern(c.dtype, Number.NaN)), enough));
 }
 
 function bilinear(c: WarpCode): void {
@@ -269,7 +269,7 @@ function bilinear(c: WarpCode): void {
     ];
     for (const [k, result] of results.entries()) {
       const whole = blend(c, k, four, p[k] as V, q[k] as V);
-      f.set(result, bitselect(whole, renormalised(c, k, four, p[k] as V, q[k] as V), c.op("eq", whole, whole)));
+      f.set(result, laneSelect(1, whole, renormalised(c, k, four, p[k] as V, q[k] as V), c.op("eq", whole, whole)));
     }
   });
   c.store(results);
