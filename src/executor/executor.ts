@@ -20,6 +20,7 @@ import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
+import { ProgramStore } from "./program-store.ts";
 import { type Program, Programs, type Trust } from "./programs.ts";
 import { Reaper } from "./reaper.ts";
 import { type Reservation, reserve } from "./reserve.ts";
@@ -116,7 +117,7 @@ export class ThreadedExecutor implements Executor {
     this.#lane = new Lane({
       arena: this.#arena,
       ring: this.#ring,
-      messages: this.#messages,
+      programs: new ProgramStore(this.#messages),
       freeSlots: this.#freeSlots,
       isReady: (block) => this.isResident(block),
       free: (block) => this.#free(block),

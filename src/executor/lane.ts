@@ -5,12 +5,12 @@
 import type { TaskId } from "../graph/index.ts";
 import type { Arena, Place } from "./arena.ts";
 import { callsFunction } from "./job.ts";
-import type { MessageStore } from "./message-store.ts";
 import { THREAD_BYTES } from "./prepared.ts";
-import { type BlockFacts, encodeProgram, type Program, type Programs } from "./programs.ts";
+import type { ProgramStore } from "./program-store.ts";
+import type { BlockFacts, Program, Programs } from "./programs.ts";
 import type { Reaper } from "./reaper.ts";
 import { OWN, RECORD_INPUTS_MAX, writeRecord } from "./record.ts";
-import { type MessagePlace, type Ring, SLOTS } from "./ring.ts";
+import { type Ring, SLOTS } from "./ring.ts";
 import type { BlockHandle, TaskInput, TaskOutcome } from "./types.ts";
 
 /** One task of a graph. */
@@ -39,7 +39,7 @@ const OWN_PLACE: Place = { segment: OWN, offset: 0 };
 export interface LaneOptions {
   readonly arena: Arena;
   readonly ring: Ring;
-  readonly messages: MessageStore;
+  readonly programs: ProgramStore;
   /** Slots that nothing uses; the lane takes and gives back. */
   readonly freeSlots: number[];
   /** The block's bytes can be used. */
@@ -53,7 +53,6 @@ export interface LaneOptions {
 export class Lane {
   readonly #options: LaneOptions;
   readonly #jobs: (LaneJob | null)[] = new Array<LaneJob | null>(SLOTS).fill(null);
-  readonly #bytes = new Map<Program, MessagePlace>();
   /** Jobs in the ring. */
   count = 0;
 
@@ -69,7 +68,7 @@ export class Lane {
   start(task: LaneTask, program: Program): boolean {
     const { arena, ring, freeSlots } = this.#options;
     const slot = freeSlots.at(-1);
-    if (slot === undefined || program.number === 0 || !this.#fits(task.inputs, program)) return false;
+    if (slot === undefined || !program.isShared || !this.#fits(task.inputs, program)) return false;
     const { spec, registerBytes } = program;
     const workBytes = registerBytes > THREAD_BYTES ? registerBytes : 0;
     if (!arena.hasRoom(spec.out.nbytes + workBytes)) return false;
@@ -91,12 +90,13 @@ export class Lane {
     this.#jobs[slot] = { task, inputs, output, work };
     this.count++;
     task.programs.underWay++;
+    const stored = this.#options.programs.get(program);
     writeRecord(
       ring.records,
       slot,
       {
-        program: program.number,
-        bytes: this.#bytesOf(program),
+        program: stored.number,
+        bytes: stored.place,
         output: arena.place(output),
         work: work ? arena.place(work) : OWN_PLACE,
       },
@@ -154,11 +154,7 @@ export class Lane {
 
   #sweep(programs: Programs): void {
     if (!programs.isClosed || programs.underWay > 0) return;
-    for (const program of programs.made) {
-      const place = this.#bytes.get(program);
-      if (place) this.#options.messages.free(place);
-      this.#bytes.delete(program);
-    }
+    for (const program of programs.made) this.#options.programs.drop(program);
     programs.made.clear();
   }
 
@@ -171,18 +167,6 @@ export class Lane {
         return false;
     }
     return true;
-  }
-
-  #bytesOf(program: Program): MessagePlace {
-    let place = this.#bytes.get(program);
-    if (place === undefined) {
-      const bytes = encodeProgram(program);
-      place = this.#options.messages.put(bytes.length, (buffer, offset) =>
-        new Uint8Array(buffer, offset, bytes.length).set(bytes),
-      );
-      this.#bytes.set(program, place);
-    }
-    return place;
   }
 
   #drop(block: BlockHandle): void {

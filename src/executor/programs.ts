@@ -19,8 +19,8 @@ export interface BlockFacts {
 
 /** The program of one task, or of many. */
 export interface Program {
-  /** Never used again in this process; 0 for the program of a single task. */
-  readonly number: number;
+  /** Many tasks may have it. */
+  readonly isShared: boolean;
   readonly spec: TaskSpec;
   /** Blocks it reads, in register order; for shared programs only. */
   readonly inputs: readonly BlockFacts[];
@@ -43,7 +43,6 @@ export function encodeProgram({ spec, inputs }: Program): Uint8Array {
 
 /** Shared programs of one layer; layers of odd chunks have one per combination of sizes. */
 const SHARED_MAX = 256;
-let nextNumber = 1;
 
 /** Says whether a program with user code may run; the layer is the one that it was made from. */
 export type Trust = (spec: TaskSpec, layer: Layer) => boolean;
@@ -92,7 +91,7 @@ export class Programs {
   #single({ spec }: ExpandedTask, layer: number): Program {
     const hasCode = spec.steps.some((step) => step.do === "call");
     const isTrusted = hasCode && this.#trust(spec, this.graph.layer(layer));
-    return { number: 0, spec, inputs: [], registerBytes: bytesOf(spec), isTrusted };
+    return { isShared: false, spec, inputs: [], registerBytes: bytesOf(spec), isTrusted };
   }
 
   #shared({ spec, dependencies }: ExpandedTask): Program {
@@ -103,7 +102,7 @@ export class Programs {
         shape: this.graph.blockShape(layer, this.graph.position(layer, index)),
       };
     });
-    return { number: nextNumber++, spec, inputs, registerBytes: bytesOf(spec), isTrusted: false };
+    return { isShared: true, spec, inputs, registerBytes: bytesOf(spec), isTrusted: false };
   }
 }
 
