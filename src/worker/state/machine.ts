@@ -21,7 +21,7 @@ import type {
 } from "./events.ts";
 import { compute, freeTasks, runTasks } from "./orders.ts";
 import { start } from "./start.ts";
-import { isOrdered, isUnstarted, keyOfBlock, TASK_STATES, type WorkerTask } from "./task.ts";
+import { isExpected, isUnstarted, keyOfBlock, TASK_STATES, type WorkerTask } from "./task.ts";
 import { settleAll } from "./transitions.ts";
 
 /** Priority of replicas fetched for the scheduler: after computations of normal and before those of low priority. Source: distributed. */
@@ -239,7 +239,7 @@ function acquire(
 ): void {
   const task = core.ensure(key, REPLICA_PRIORITY);
   if (task.state === "memory") return core.added(key);
-  if (isOrdered(task)) return; // it will be here anyway
+  if (isExpected(task)) return; // it will be here anyway
   task.nbytes = Math.max(0, nbytes);
   core.setWhoHas(task, workers);
   core.recommend(task, "fetch");

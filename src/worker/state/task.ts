@@ -194,3 +194,8 @@ export function isUnstarted(task: WorkerTask): boolean {
 export function isOrdered(task: WorkerTask): boolean {
   return isUnstarted(task) || task.state === "executing" || task.state === "long-running";
 }
+
+/** The same, or it will be so when what was called off has ended: a former run, or a transfer. */
+export function isExpected(task: WorkerTask): boolean {
+  return isOrdered(task) || (task.state === "resumed" && task.next === "waiting");
+}

@@ -8,7 +8,7 @@ import { InvariantError } from "../../base/index.ts";
 import { showKey, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask } from "../../protocol/index.ts";
 import type { Core } from "./core.ts";
-import { isOrdered, type KnownGraph, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
+import { isExpected, isOrdered, type KnownGraph, type TaskState, type TaskTarget, type WorkerTask } from "./task.ts";
 
 /** Applies one transition: writes the state, recommends more, adds messages. */
 export type Transition = (core: Core, task: WorkerTask, to: TaskTarget) => void;
@@ -160,7 +160,7 @@ function countInputs(core: Core, task: WorkerTask): void {
   for (const input of task.dependencies) {
     if (input.state === "memory") continue;
     task.waitingFor++;
-    if (!isOrdered(input)) core.recommend(input, "fetch");
+    if (!isExpected(input)) core.recommend(input, "fetch");
   }
   if (task.waitingFor === 0) core.recommend(task, isConstrained(task) ? "constrained" : "ready");
 }

@@ -59,6 +59,18 @@ describe("W-C5 columns say what single messages say", () => {
     expect(tasksOf(d)).toEqual([N]);
   });
 
+  test("an input that is on its way, and is ordered with its reader, is made here when the transfer has ended", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([N], { fetch: { 0: [[0, A]] } }));
+    d.scheduler({ op: "free-tasks", submission: 1, tasks: Uint32Array.of(0, N), stimulusId: "s" });
+    d.scheduler(run([0, N], { runIds: [7, 8] }));
+    expect(tasksOf(d)).toEqual([]);
+    d.deliver(A);
+    expect(tasksOf(d)).toEqual([0]);
+    d.succeedBlocks();
+    expect(tasksOf(d)).toEqual([N]);
+  });
+
   test("a block and what is ready to read it are freed together, in either order", () => {
     for (const freed of [Uint32Array.of(0, N), Uint32Array.of(N, 0)]) {
       const d = new Driver({ nthreads: 1 });
