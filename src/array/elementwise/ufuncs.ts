@@ -4,7 +4,7 @@
  * All are lazy and fuse with what is elementwise around them. Operands are lazy arrays, blocks in memory and numbers;
  * shapes broadcast; blocks are cut like the operand with the most bytes. dtypes follow NumPy 2 (NEP 50). "Float rule":
  * floats stay; bool and 8-bit integers give float16, 16-bit float32, wider integers float64. Transcendental functions
- * are within 2 ulp of the true value (float32 tan, asin, acos, sinh, cosh and pow 4, the inverse hyperbolic ones 4 and in
+ * are within 2 ulp of the true value (float32 tan, asin, acos, sinh, cosh, pow and logaddexp 4, the inverse hyperbolic ones 4 and in
  * float64 2.5), whatever stands beside them in a block.
  */
 import { ChunkedArray } from "../chunked-array.ts";

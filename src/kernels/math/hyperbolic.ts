@@ -76,6 +76,12 @@ export function logAddExp(
   };
 }
 
+/** Lanes whose larger operand is negative and no larger than what is added to it: up to log 2, or 1. */
+export function logAddExpCancels(m: FloatCode, x: V, y: V): V {
+  const larger = m.select(m.compare("gt", x, y), x, y);
+  return m.and(m.compare("lt", larger, m.c(0)), m.compare("gt", larger, m.c(-3)));
+}
+
 /** The next float from a towards b: one more or less in the bits. */
 export function nextAfter(m: FloatCode, xs: readonly V[], ys: readonly V[]): V[] {
   return m.each(xs, (a, k) => {

@@ -10,10 +10,10 @@ import { i0 } from "./bessel.ts";
 import { exponent, frexpRare, mantissa, spacing, spacingRare } from "./bits.ts";
 import { cosh, exp, exp2, expm1, hyperbolicMax, type Precision, sinh, tanh } from "./exponential.ts";
 import { FloatCode, type LaneFloat } from "./float-code.ts";
-import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, nextAfter } from "./hyperbolic.ts";
+import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, logAddExpCancels, nextAfter } from "./hyperbolic.ts";
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
-import { cbrt, cbrtRare, hypot, hypotRare, pow, powShort, powShortRare, signedPowers } from "./power.ts";
+import { cbrt, cbrtRare, hypot, hypotRare, pow, powFar, powShort, powShortRare, signedPowers } from "./power.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
 import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
 
@@ -156,7 +156,7 @@ export function lowerMath2(op: string): ((code: LaneCode, a: Lanes, b: Lanes) =>
   if (op === "atan2") return lowerAtan2;
   if (op === "logaddexp" || op === "logaddexp2") {
     const form = logAddExp(op === "logaddexp" ? "e" : "2");
-    return (code, a, b) => lowerThroughDouble2(code, a, b, form);
+    return (code, a, b) => lowerLogAddExp(code, a, b, form);
   }
   if (op === "nextafter")
     return (code, a, b) => ({ ...a, v: nextAfter(new FloatCode(code, a.dtype as LaneFloat), a.v, b.v) }); // floats that have lanes
@@ -170,9 +170,16 @@ function lowerPow(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const single = a.dtype === "float32";
   const [xs, ys] = single ? [widened(code, a.v), widened(code, b.v)] : [a.v, b.v];
   if (single) return lowerPowShort(code, a, b, { xs, ys });
-  const { out, rare } = pow(m, xs, ys);
+  const { out, rare, exponents } = pow(m, xs, ys);
   const patched = own(code, out);
-  m.patch(patched, rare, codeOf("pow", "float64"), [xs, ys]);
+  code.f.if(m.any(rare), () => {
+    const unknown = rare.map((mask, k) => {
+      const far = powFar(m, xs[k] as V, ys[k] as V, exponents[k] as V); // as many
+      code.f.set(patched[k] as Local<"v128">, m.select(far.known, far.value, patched[k] as V));
+      return m.andNot(mask, far.known);
+    });
+    m.patch(patched, unknown, codeOf("pow", "float64"), [xs, ys]);
+  });
   return { ...a, v: patched };
 }
 
@@ -229,16 +236,18 @@ function lowerAtan2(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   return { ...a, v: out };
 }
 
-function lowerThroughDouble2(
-  code: LaneCode,
-  a: Lanes,
-  b: Lanes,
-  form: (m: FloatCode, xs: readonly V[], ys: readonly V[], precision: Precision) => V[],
-): Lanes {
-  const m = new FloatCode(code, "float64");
-  // Sums that cancel need all of float64's precision even for float32.
-  if (a.dtype === "float64") return { ...a, v: form(m, a.v, b.v, { short: false }) };
-  return { ...a, v: narrowed(code, form(m, widened(code, a.v), widened(code, b.v), { short: false })) };
+/** float32 in its own lanes; iterations in which a sum may cancel in float64 too, with all of its precision. */
+function lowerLogAddExp(code: LaneCode, a: Lanes, b: Lanes, form: ReturnType<typeof logAddExp>): Lanes {
+  const m = new FloatCode(code, a.dtype as LaneFloat); // the table asks for floats that have lanes
+  const out = own(code, form(m, a.v, b.v, { short: false }));
+  if (!m.isSingle) return { ...a, v: out };
+  const cancels = a.v.map((x, k) => logAddExpCancels(m, x, b.v[k] as V)); // as many
+  code.f.if(m.any(cancels), () => {
+    const wide = new FloatCode(code, "float64");
+    const exact = narrowed(code, form(wide, widened(code, a.v), widened(code, b.v), { short: false }));
+    m.replace(out, (k) => m.select(cancels[k] as V, exact[k] as V, out[k] as V)); // as many
+  });
+  return { ...a, v: out };
 }
 
 function lowerRemainder(code: LaneCode, op: "fmod" | "mod" | "floordiv", a: Lanes, b: Lanes): Lanes {

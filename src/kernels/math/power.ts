@@ -87,19 +87,45 @@ function signed(m: FloatCode, x: V, y: V, value: V): V {
   return m.select(m.or(m.compare("eq", y, m.c(0)), m.compare("eq", x, m.c(1))), m.c(1), real);
 }
 
-/** Values, and the lanes that are the host's: zeros, infinities, subnormal numbers, results that leave the normal range. */
-export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): { readonly out: V[]; readonly rare: V[] } {
+/** Powers; `rare` ones are {@link powFar}'s or the host's: zeros, infinities, results that leave the normal range. */
+export interface Powers {
+  readonly out: V[];
+  readonly rare: V[];
+  /** y·log2|x| of ordinary x. */
+  readonly exponents: V[];
+}
+
+export function pow(m: FloatCode, xs: readonly V[], ys: readonly V[]): Powers {
   const rare: V[] = [];
+  const exponents: V[] = [];
   const out = m.each(xs, (x, k) => {
     const y = ys[k] as V; // as many
     const a = m.abs(x);
     const { value, z } = magnitude(m, a, y);
-    const ordinary = m.and(m.compare("ge", a, m.c(2 ** -1022)), m.compare("le", a, m.c(Number.MAX_VALUE)));
+    exponents.push(z);
+    const ordinary = isOrdinary(m, x);
     const inRange = m.and(m.compare("lt", m.abs(z), m.c(1019)), m.compare("lt", m.abs(y), m.c(2 ** 60)));
     rare.push(m.andNot(m.not(m.and(ordinary, inRange)), m.or(m.isNaN(x), m.isNaN(y))));
     return signed(m, x, y, m.select(m.isNaN(x), x, value));
   });
-  return { out, rare };
+  return { out, rare, exponents };
+}
+
+/** Normal numbers. */
+function isOrdinary(m: FloatCode, x: V): V {
+  const a = m.abs(x);
+  return m.and(m.compare("ge", a, m.c(2 ** -1022)), m.compare("le", a, m.c(Number.MAX_VALUE)));
+}
+
+/** Powers that are infinite or 0 for certain, with their signs: of 0, and of ordinary numbers far outside the range. */
+export function powFar(m: FloatCode, x: V, y: V, z: V): { readonly value: V; readonly known: V } {
+  const infinite = m.c(Number.POSITIVE_INFINITY);
+  const isZero = m.compare("eq", x, m.c(0));
+  const isPlus = m.andNot(isZero, m.signMask(x));
+  const far = m.and(isOrdinary(m, x), m.compare("gt", m.abs(z), m.c(1100)));
+  const some = m.compare("lt", m.abs(y), m.c(2 ** 60));
+  const grows = m.select(isPlus, m.compare("lt", y, m.c(0)), m.compare("gt", z, m.c(0)));
+  return { value: signed(m, x, y, m.and(grows, infinite)), known: m.and(some, m.or(far, isPlus)) };
 }
 
 /** |x|^y for float32 in float64, NaN where x or y is; no argument is out of range but {@link powShortRare}'s. */
