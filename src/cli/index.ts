@@ -1,5 +1,5 @@
 /**
- * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `plan`, `spec`, `config`, `info`.
+ * Room: cli. The command line: `rsdat scheduler`, `worker`, `submit`, `plan`, `spec`, `config`, `info`, `doctor`.
  * In: arguments. Out: processes that run, lines that are printed, exit codes.
  * Imports: all but testing.
  * @module
@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { isRsdatError } from "../base/index.ts";
 import { packageVersion } from "../config/index.ts";
 import { configCommand } from "./config.ts";
+import { doctorCommand } from "./doctor.ts";
 import { infoCommand } from "./info.ts";
 import { planCommand } from "./plan.ts";
 import { schedulerCommand } from "./scheduler.ts";
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
     specCommand(),
     configCommand(),
     infoCommand(),
+    doctorCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   try {

@@ -218,7 +218,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "cli",
-    holds: "`rsdat scheduler`, `worker`, `submit`, `spec`, `plan`, `config`, `info`",
+    holds: "`rsdat scheduler`, `worker`, `submit`, `spec`, `plan`, `config`, `info`, `doctor`",
     imports: ALL_BUT_TESTING,
     ambient: ["process", "console", "env", "timers", "clock"],
     node: ["child_process", "fs", "os", "path", "url"],
