@@ -4,6 +4,7 @@ import { type DType, itemsize } from "../dtype/index.ts";
 import { createSegment, type Segment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { footprintOf, SegmentAllocator, TAIL_BYTES } from "./allocator.ts";
+import { SlabAllocator } from "./slab.ts";
 import type { BlockHandle } from "./types.ts";
 
 /** Blocks up to this many bytes share slabs, so that small long-lived ones do not lie scattered between large ones. */
@@ -41,7 +42,7 @@ interface Extent {
 
 interface Slab {
   readonly extent: Extent;
-  readonly allocator: SegmentAllocator;
+  readonly allocator: SlabAllocator;
   /** The extent of all its blocks. */
   part: Extent | null;
 }
@@ -297,7 +298,7 @@ export class Arena {
     }
     const found = this.#large(SLAB_BYTES);
     if (found === null) return null;
-    const slab = { extent: found.extent, allocator: new SegmentAllocator(SLAB_BYTES), part: null };
+    const slab = { extent: found.extent, allocator: new SlabAllocator(SLAB_BYTES), part: null };
     this.#slabs.push(slab);
     return { extent: partOf(slab), inner: slab.allocator.allocate(size) };
   }

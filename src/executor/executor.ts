@@ -267,13 +267,12 @@ export class ThreadedExecutor implements Executor {
   submitOf(task: LaneTask): void {
     invariant(!this.#isClosed, "the executor is closed");
     const { programs, inputs } = task;
-    const done = (outcome: TaskOutcome): void => task.done(outcome);
     let program: Program;
     try {
       program = programs.of(task.task);
     } catch (error) {
       const record = taskErrorRecord(error, programs.graph.key(task.task));
-      queueMicrotask(() => done({ status: "error", error: record, ...NOT_RUN }));
+      queueMicrotask(() => task.done({ status: "error", error: record, ...NOT_RUN }));
       return;
     }
     const isQuick = this.#waiting.length === 0 && this.#dead === null && !programs.signal?.aborted;
@@ -285,7 +284,7 @@ export class ThreadedExecutor implements Executor {
     const { spec, isTrusted } = program;
     const key = programs.graph.key(task.task);
     const signal = programs.signal ? { signal: programs.signal } : {};
-    this.submit({ key, spec, inputs, trusted: isTrusted, ...signal }, done);
+    this.submit({ key, spec, inputs, trusted: isTrusted, ...signal }, (outcome) => task.done(outcome));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,12 @@
 /** Runs what the machine says: single tasks and tasks of graphs. Tells the machine how they ended, and whoever listens how far they are. */
 import { type Clock, errorFromRecord, RemoteProtocolError, TaskError } from "../base/index.ts";
-import type { Executor, Programs, TaskInput, TaskOutcome } from "../executor/index.ts";
+import type { Executor, LaneTask, Programs, TaskInput, TaskOutcome } from "../executor/index.ts";
 import { decodeGraph, type Graph, showKey, type TaskId } from "../graph/index.ts";
 import { failureOf, type SchedulerToColumnar, type WorkerToScheduler } from "../protocol/index.ts";
 import { Progress } from "./progress.ts";
 import { type Ended, isTrustedSpec, type Moved, runTask, type Trust } from "./run-task.ts";
 import type { Ref, SchedulerWord, ValueFacts, WorkerEvent, WorkerInstruction } from "./state/index.ts";
-import type { BlockName, Stored, Values } from "./values.ts";
+import type { Stored, Values } from "./values.ts";
 
 type Of<T extends WorkerInstruction["type"]> = Extract<WorkerInstruction, { readonly type: T }>;
 type Unstamped<E> = E extends WorkerEvent ? Omit<E, "now" | "stimulusId"> : never;
@@ -25,9 +25,46 @@ export interface TasksContext {
   send(message: WorkerToScheduler): void;
 }
 
-/** A task of a graph that is at the executor. */
-interface RunningBlock extends BlockName {
+/** What a task of a graph that is at the executor is made of. */
+interface BlockFields extends Pick<LaneTask, "programs" | "task" | "inputs"> {
   readonly ref: Ref;
+  /** Gives back inputs that are no blocks. */
+  readonly held: readonly (() => void)[];
+  readonly life: number;
+}
+
+/** A task of a graph that is at the executor: one object for each. */
+class RunningBlock implements LaneTask {
+  readonly programs: Programs;
+  readonly task: TaskId;
+  readonly inputs: readonly TaskInput[];
+  readonly ref: Ref;
+  readonly held: readonly (() => void)[];
+  readonly life: number;
+  isCancelled = false;
+  readonly #ended: (block: RunningBlock, outcome: TaskOutcome) => void;
+
+  constructor(
+    { programs, task, inputs, ref, held, life }: BlockFields,
+    ended: (block: RunningBlock, outcome: TaskOutcome) => void,
+  ) {
+    this.programs = programs;
+    this.task = task;
+    this.inputs = inputs;
+    this.ref = ref;
+    this.held = held;
+    this.life = life;
+    this.#ended = ended;
+  }
+
+  get graph(): Graph {
+    return this.programs.graph;
+  }
+
+  done(outcome: TaskOutcome): void {
+    for (const release of this.held) release();
+    this.#ended(this, outcome);
+  }
 }
 
 const NONE: readonly Ref[] = [];
@@ -46,6 +83,7 @@ export class Tasks {
   #refs: Ref[] = [];
   #facts: ValueFacts[] = [];
   #seconds: number[] = [];
+  readonly #blockEnded = (block: RunningBlock, outcome: TaskOutcome): void => this.#endedBlock(block, outcome);
   /** Rises when the machine is made anew: what was started before is nobody's any more. */
   #life = 0;
 
@@ -78,11 +116,10 @@ export class Tasks {
   /** Run tasks of a graph. */
   executeBlocks({ submission, refs, tasks, inputStart, inputs }: Of<"execute-blocks">): void {
     const programs = this.#known(submission, "execute");
-    const { graph } = programs;
     for (let k = 0; k < refs.length; k++) {
       const own = inputStart[k] === inputStart[k + 1] ? NONE : inputs.slice(inputStart[k], inputStart[k + 1]);
       // Columns of equal length.
-      this.#run(programs, { ref: refs[k] as Ref, task: tasks[k] as TaskId, graph }, own);
+      this.#run(programs, refs[k] as Ref, tasks[k] as TaskId, own);
     }
   }
 
@@ -118,25 +155,21 @@ export class Tasks {
     return programs;
   }
 
-  #run(programs: Programs, block: RunningBlock, inputs: readonly Ref[]): void {
+  #run(programs: Programs, ref: Ref, task: TaskId, inputs: readonly Ref[]): void {
     const { executor, values, worker } = this.#context;
     const life = this.#life;
     const held: (() => void)[] = inputs.length === 0 ? NO_RELEASES : [];
-    const done = (outcome: TaskOutcome): void => {
-      for (const release of held) release();
-      this.#endedBlock(block, outcome, life);
-    };
     let given: readonly TaskInput[] = NO_INPUTS;
     try {
       if (inputs.length > 0) given = inputs.map((input) => values.block(input) ?? taken(values, input, held));
     } catch (error) {
       for (const release of held) release();
       const failure = failureOf(error, { worker });
-      const event = { type: "block-failed", ref: block.ref, failure, thread: null, startstops: [] } as const;
+      const event = { type: "block-failed", ref, failure, thread: null, startstops: [] } as const;
       queueMicrotask(() => this.#fail(event, life));
       return;
     }
-    executor.submitOf({ programs, task: block.task, inputs: given, done });
+    executor.submitOf(new RunningBlock({ programs, task, inputs: given, ref, held, life }, this.#blockEnded));
   }
 
   #ended(ended: Ended, moved: Moved, life: number): void {
@@ -155,8 +188,8 @@ export class Tasks {
   }
 
   /** Results are told together, at the end of the turn. */
-  #endedBlock(block: RunningBlock, outcome: TaskOutcome, life: number): void {
-    const { ref, task, graph } = block;
+  #endedBlock(block: RunningBlock, outcome: TaskOutcome): void {
+    const { ref, task, graph, life } = block;
     const { executor, values, worker } = this.#context;
     if (life !== this.#life) {
       if (outcome.status === "ok") executor.release(outcome.output);
