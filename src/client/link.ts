@@ -12,7 +12,7 @@ import {
   type Security,
 } from "../base/index.ts";
 import { BatchedStream, type Comm, type ConnectOptions, connect, Rpc, readStream } from "../comm/index.ts";
-import { type Key, scalarIn, showKey } from "../graph/index.ts";
+import { blockKeyAt, type Key, scalarIn, showKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
@@ -33,7 +33,7 @@ import {
 } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { Unfinished } from "./unfinished.ts";
-import { BlockWatches, type FutureStatus, keyAt, newWatch, type Watch, WatchedLayers } from "./watch.ts";
+import { BlockWatches, type FutureStatus, newWatch, type Watch, WatchedLayers } from "./watch.ts";
 
 export type { FutureStatus, Watch };
 
@@ -51,12 +51,15 @@ const HEARTBEAT_MS = 5_000;
 /** Time that a scheduler with a journal has to be started again, and between two tries. */
 const COME_BACK_MS = 60_000;
 const RETRY_MS = 200;
+/** Blocks in one message. */
+const RELEASED_MAX = 2 ** 20;
 /** Messages that need not be kept while the scheduler is away: they are said again anyway, or mean nothing any more. */
 const SAID_AGAIN: ReadonlySet<string> = new Set([
   "heartbeat-client",
   "update-graph",
   "update-layers",
   "client-releases-keys",
+  "client-releases-blocks",
   "subscribe-topic",
 ]);
 
@@ -247,7 +250,7 @@ export class Link {
    */
   retainBlocks(name: string, grid: readonly number[]): BlockWatches | null {
     if (this.#end || this.#layers.get(name)) return null;
-    const prefix = keyAt(name, [], 0).slice(0, -1); // without the bracket
+    const prefix = blockKeyAt(name, [], 0).slice(0, -1); // without the bracket
     for (const key of this.#watches.keys()) if (key.startsWith(prefix)) return null;
     this.#flushReleased();
     const blocks = new BlockWatches(name, grid);
@@ -259,7 +262,16 @@ export class Link {
   releaseBlocks(blocks: BlockWatches): void {
     this.#layers.delete(blocks);
     for (const watch of blocks.byKey.values()) this.release(watch.key, watch);
-    for (const index of blocks.unwatched()) this.#noteReleased(blocks.key(index));
+    const gone = Uint32Array.from(blocks.unwatched());
+    const { name, grid } = blocks;
+    for (let at = 0; at < gone.length; at += RELEASED_MAX)
+      this.send({
+        op: "client-releases-blocks",
+        layer: name,
+        grid,
+        blocks: gone.subarray(at, at + RELEASED_MAX),
+        client: this.id,
+      });
   }
 
   /** Until all of them are in memory. @throws the first one's error */
@@ -504,7 +516,7 @@ export class Link {
     const workers = [worker];
     for (const index of blocks) {
       if (wanted?.inMemory(index)) continue;
-      const watch = this.#watches.get(keyAt(layer, grid, index));
+      const watch = this.#watches.get(blockKeyAt(layer, grid, index));
       if (!watch) continue;
       watch.workers = workers;
       watch.scalar = null;

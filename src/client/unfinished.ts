@@ -1,6 +1,6 @@
 /** What a client has to say again to a scheduler that was started again from its journal. */
 import type { Key } from "../graph/index.ts";
-import { type ClientToScheduler, wantedKeys, wantingOnly } from "../protocol/index.ts";
+import { blockKeys, type ClientToScheduler, wantedKeys, wantingOnly } from "../protocol/index.ts";
 
 /** Submissions after which those that nobody waits for any more are looked for. */
 const SUBMISSIONS_MIN = 64;
@@ -16,8 +16,9 @@ export class Unfinished {
   /** A message goes out. */
   sent(message: ClientToScheduler, isWanted: (key: Key) => boolean): void {
     if (message.op === "client-releases-keys") {
-      this.#released.push(...message.keys.slice(-RELEASES_MAX));
-      if (this.#released.length > 2 * RELEASES_MAX) this.#released = this.#released.slice(-RELEASES_MAX);
+      this.#noteReleased(message.keys.slice(-RELEASES_MAX));
+    } else if (message.op === "client-releases-blocks") {
+      this.#noteReleased(blockKeys({ ...message, blocks: message.blocks.slice(-RELEASES_MAX) }));
     } else if (message.op === "update-graph" || message.op === "update-layers") {
       this.#submissions.push(message);
       if (this.#submissions.length > this.#pruneAt) this.#prune(isWanted);
@@ -32,6 +33,11 @@ export class Unfinished {
       ...(keys.length > 0 ? [{ op: "client-releases-keys" as const, keys, client }] : []),
       ...this.#submissions.map((message) => leftOf(message, isWanted)),
     ];
+  }
+
+  #noteReleased(keys: readonly Key[]): void {
+    this.#released.push(...keys);
+    if (this.#released.length > 2 * RELEASES_MAX) this.#released = this.#released.slice(-RELEASES_MAX);
   }
 
   #prune(isWanted: (key: Key) => boolean): void {

@@ -1,6 +1,6 @@
 /** What a client knows of what it wants: key by key, and of all the blocks of an array that is kept. */
 import type { RsdatError } from "../base/index.ts";
-import { blockKey, type Key, valueOfKey } from "../graph/index.ts";
+import { blockKeyAt, type Key, valueOfKey } from "../graph/index.ts";
 
 /** State of a key, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "lost" | "cancelled";
@@ -83,7 +83,7 @@ export class BlockWatches {
   }
 
   key(index: number): Key {
-    return keyAt(this.name, this.grid, index);
+    return blockKeyAt(this.name, this.grid, index);
   }
 
   /** A block got into memory; false where its watch has to hear of it. */
@@ -140,18 +140,6 @@ export class BlockWatches {
     for (const { reject } of this.#waiting) reject(error);
     this.#waiting.clear();
   }
-}
-
-/** Key of a block by its number in C order. */
-export function keyAt(name: string, grid: readonly number[], index: number): Key {
-  const position: number[] = new Array(grid.length);
-  let rest = index;
-  for (let axis = grid.length - 1; axis >= 0; axis--) {
-    const n = grid[axis] as number; // axis < length
-    position[axis] = rest % n;
-    rest = Math.floor(rest / n);
-  }
-  return blockKey(name, position);
 }
 
 /** Layers whose blocks are wanted together, by name. */

@@ -39,7 +39,7 @@ export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
 export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";
 export type { Key, KeyValue } from "./keys.ts";
-export { blockKey, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
+export { blockKey, blockKeyAt, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
 export { gridOf, keysOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
 export type { PlannedGraph, PlanOptions } from "./make-plan.ts";

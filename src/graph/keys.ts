@@ -56,6 +56,18 @@ export function blockKey(name: string, index: readonly number[]): Key {
   return `\0[${JSON.stringify(name)}${index.length > 0 ? "," : ""}${index.join(",")}]` as Key;
 }
 
+/** Key of a block by its number in C order of the grid. */
+export function blockKeyAt(name: string, grid: readonly number[], index: number): Key {
+  const position: number[] = new Array(grid.length);
+  let rest = index;
+  for (let axis = grid.length - 1; axis >= 0; axis--) {
+    const n = grid[axis] as number; // axis < length
+    position[axis] = rest % n;
+    rest = Math.floor(rest / n);
+  }
+  return blockKey(name, position);
+}
+
 /** Readable form for people and logs: Python's tuple notation. */
 export function showKey(key: Key): string {
   const show = (v: KeyValue): string =>

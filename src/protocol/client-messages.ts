@@ -21,7 +21,14 @@ import {
   setOf,
   TEXT,
 } from "./codec.ts";
-import { KEYS_IN_MEMORY, type KeysInMemory, TASKS_IN_MEMORY, type TasksInMemory } from "./column-messages.ts";
+import {
+  KEYS_IN_MEMORY,
+  type KeysInMemory,
+  RELEASES_BLOCKS,
+  type ReleasesBlocks,
+  TASKS_IN_MEMORY,
+  type TasksInMemory,
+} from "./column-messages.ts";
 import { Pickled, type Serialized } from "./msgpack.ts";
 import { FAILURE_FIELDS, LOOSE_MAP, type WorkerAddress } from "./worker-messages.ts";
 
@@ -133,6 +140,7 @@ export type ClientToScheduler =
   | UpdateLayers
   | ClientDesiresKeys
   | ClientReleasesKeys
+  | ReleasesBlocks
   | ReportKey
   | CancelKeys
   | HeartbeatClient
@@ -263,6 +271,7 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
   }),
   "client-desires-keys": op<ClientDesiresKeys>({ keys: KEYS, client: optional(TEXT) }),
   "client-releases-keys": op<ClientReleasesKeys>(CLIENT_KEYS),
+  "client-releases-blocks": RELEASES_BLOCKS,
   "report-key": op<ReportKey>({ key: KEY }),
   "cancel-keys": op<CancelKeys>({ keys: KEYS, force: FLAG, reason: nullable(TEXT), msg: nullable(TEXT) }),
   "heartbeat-client": op<HeartbeatClient>({}),

@@ -115,6 +115,15 @@ export interface KeysInMemory {
   readonly worker: string;
 }
 
+/** A client wants blocks of one layer no more: many keys of `client-releases-keys` in one. */
+export interface ReleasesBlocks {
+  readonly op: "client-releases-blocks";
+  readonly layer: string;
+  readonly grid: readonly number[];
+  readonly blocks: Uint32Array;
+  readonly client: string;
+}
+
 /** What a scheduler of ours sends beside Dask's ops. */
 export type ColumnsToWorker = GraphMessage | RunTasks | FreeTasks | ForgetGraph;
 
@@ -187,7 +196,7 @@ function brokenEnds({ tasks, runIds, nbytes, seconds, kinds, scalars }: Omit<Tas
   return null;
 }
 
-function brokenNews({ grid, blocks }: Omit<TasksInMemory, "op">): string | null {
+function brokenBlocks({ grid, blocks }: Pick<TasksInMemory, "grid" | "blocks">): string | null {
   if (grid.length > AXES_MAX) return `${grid.length} axes; the limit is ${AXES_MAX}`;
   const count = grid.reduce((product, n) => product * n, 1);
   if (grid.some((n) => n < 0) || count > 2 ** 32) return `a grid of ${grid.join(" x ")} blocks`;
@@ -198,7 +207,13 @@ function brokenNews({ grid, blocks }: Omit<TasksInMemory, "op">): string | null 
 /** For the stream to a client: see {@link TasksInMemory}. */
 export const TASKS_IN_MEMORY: Op<TasksInMemory> = checked(
   op<TasksInMemory>({ layer: TEXT, grid: listOf(INTEGER), blocks: TASK_IDS, worker: TEXT }),
-  brokenNews,
+  brokenBlocks,
+);
+
+/** For the stream of a client: see {@link ReleasesBlocks}. */
+export const RELEASES_BLOCKS: Op<ReleasesBlocks> = checked(
+  op<ReleasesBlocks>({ layer: TEXT, grid: listOf(INTEGER), blocks: TASK_IDS, client: TEXT }),
+  brokenBlocks,
 );
 
 /** For the stream to a client: see {@link KeysInMemory}. */

@@ -56,6 +56,7 @@ export type {
   FreeTasks,
   GraphMessage,
   KeysInMemory,
+  ReleasesBlocks,
   RunTasks,
   SchedulerToColumnar,
   TasksFinished,
@@ -161,7 +162,7 @@ export {
   serializeTaskSpec,
   valueOfPickle,
 } from "./serialize.ts";
-export { wantedKeys, wantingOnly } from "./wanted.ts";
+export { blockKeys, wantedKeys, wantingOnly } from "./wanted.ts";
 export type {
   AcquireReplicas,
   AddKeys,

@@ -1,6 +1,7 @@
 /** Which results a submission is about. */
-import { decodeGraph, type Key } from "../graph/index.ts";
+import { blockKeyAt, decodeGraph, type Key } from "../graph/index.ts";
 import type { UpdateLayers } from "./client-messages.ts";
+import type { ReleasesBlocks } from "./column-messages.ts";
 
 /** The same submission, wanting only those of its keys that `isWanted`. @throws {RemoteProtocolError} its layers make no sense */
 export function wantingOnly(message: UpdateLayers, isWanted: (key: Key) => boolean): UpdateLayers {
@@ -26,4 +27,9 @@ export function wantedKeys({ layers, wanted }: Pick<UpdateLayers, "layers" | "wa
     const base = graph.base(layer);
     return Array.from({ length: stop - start }, (_, i) => graph.key(base + start + i));
   });
+}
+
+/** Keys of blocks that a message names by layer and number. */
+export function blockKeys(of: Pick<ReleasesBlocks, "layer" | "grid" | "blocks">): Key[] {
+  return Array.from(of.blocks, (block) => blockKeyAt(of.layer, of.grid, block));
 }

@@ -5,6 +5,7 @@
 import { type Logger, RemoteProtocolError, WriteError } from "../base/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
+  blockKeys,
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
   decodeMessage,
@@ -38,11 +39,12 @@ const REMEMBERED: ReadonlySet<string> = new Set([
   "update-layers",
   "client-desires-keys",
   "client-releases-keys",
+  "client-releases-blocks",
   "cancel-keys",
 ]);
 
 /** Those of them with which a client gives results up. */
-const GIVEN_UP: ReadonlySet<string> = new Set(["client-releases-keys", "cancel-keys"]);
+const GIVEN_UP: ReadonlySet<string> = new Set(["client-releases-keys", "client-releases-blocks", "cancel-keys"]);
 
 /** Growth since it was last compacted after which it is compacted again. */
 const GROWTH_BYTES_MAX = 2 ** 28;
@@ -153,6 +155,7 @@ function keysOf(entry: JournalEntry): readonly Key[] {
   if (message.op === "update-graph")
     return [...message.keys, ...(plainGraphTasks(message.exprSer) ?? []).map((task) => task.key)];
   if (message.op === "update-layers") return wantedKeys(message);
+  if (message.op === "client-releases-blocks") return blockKeys(message);
   return "keys" in message ? message.keys : [];
 }
 

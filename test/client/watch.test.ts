@@ -1,8 +1,8 @@
 /** Blocks that are wanted by their layer: counted, and watched one by one where that is asked for. */
 import { expect, test } from "vitest";
 import { CancelledError, type RsdatError } from "../../src/base/index.ts";
-import { BlockWatches, keyAt, type Watch, WatchedLayers } from "../../src/client/watch.ts";
-import { blockKey } from "../../src/graph/index.ts";
+import { BlockWatches, type Watch, WatchedLayers } from "../../src/client/watch.ts";
+import { blockKey, blockKeyAt } from "../../src/graph/index.ts";
 
 function settle(watch: Watch, error?: RsdatError): void {
   watch.status = error ? "cancelled" : "finished";
@@ -27,7 +27,7 @@ test("numbers of blocks are those of C order, and keys lead back to them", () =>
   }
   for (const key of [blockKey('a "name"', [2, 0]), blockKey('a "name"', [0]), blockKey("another", [0, 0])])
     expect(layers.find(key)).toBeUndefined();
-  expect(keyAt("scalar", [], 0)).toBe(blockKey("scalar", []));
+  expect(blockKeyAt("scalar", [], 0)).toBe(blockKey("scalar", []));
   layers.delete(blocks);
   expect(layers.find(blocks.key(0))).toBeUndefined();
 });

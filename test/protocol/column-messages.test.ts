@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
 import { keyOfValue } from "../../src/graph/index.ts";
 import {
+  CLIENT_TO_SCHEDULER,
   COLUMNAR_TO_SCHEDULER,
   decodeMessage,
   encodeMessage,
@@ -86,6 +87,9 @@ test("what a scheduler and a worker say in columns arrives as it was sent", () =
   expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(FINISHED)))).toEqual(FINISHED);
   expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(NEWS)))).toEqual(NEWS);
   expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(KEYED)))).toEqual(KEYED);
+  const release = { ...NEWS, op: "client-releases-blocks", client: "c" } as const;
+  const { worker: _, ...released } = release;
+  expect(CLIENT_TO_SCHEDULER.parse(across(CLIENT_TO_SCHEDULER.encode(released)))).toEqual(released);
   const sized = { ...RUN, fetchBytes: Float64Array.of(8, 2 ** 40, 0) };
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(sized)))).toEqual(sized);
   const told = { ...FINISHED, kinds: Uint8Array.of(1, 0), scalars: Float64Array.of(1.5, 0) };
@@ -148,6 +152,11 @@ describe("refused with a typed error", () => {
   test.each(brokenNews)("news with %s", (_, change) => {
     const sent = across(SCHEDULER_TO_CLIENT.encode({ ...NEWS, ...change }));
     expect(codeOf(() => SCHEDULER_TO_CLIENT.parse(sent))).toBe("remote-protocol");
+    const { layer, grid, blocks } = { ...NEWS, ...change };
+    const release = across(
+      CLIENT_TO_SCHEDULER.encode({ op: "client-releases-blocks", client: "c", layer, grid, blocks }),
+    );
+    expect(codeOf(() => CLIENT_TO_SCHEDULER.parse(release))).toBe("remote-protocol");
   });
 
   test("news of keys with scalars of another number", () => {

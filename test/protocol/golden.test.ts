@@ -148,6 +148,7 @@ describe("C-I7 stream messages: parsed and written again, every field has its na
     );
     // Three are our own words, one is no longer sent, the others end a cluster that the recording still needs.
     expect(missing.sort()).toEqual([
+      "client-client-releases-blocks",
       "client-update-layers",
       "to-client-close",
       "to-client-error",

@@ -197,6 +197,9 @@ test("S-J3: compaction keeps what is about known tasks, in order, and who is her
   const [old, current] = [blocks("old"), blocks("current")];
   for (const graph of [old, current]) journal.hear("alice", true, submission(graph));
   journal.hear("alice", true, { op: "client-releases-keys", keys: keysOf(old), client: "alice" });
+  const release = { op: "client-releases-blocks", grid: [2], blocks: Uint32Array.of(1), client: "alice" } as const;
+  journal.hear("alice", true, { ...release, layer: old.layer(0).name });
+  journal.hear("alice", true, { ...release, layer: current.layer(0).name });
   journal.hear("alice", true, { op: "client-releases-keys", keys: keysOf(current).slice(1), client: "alice" });
   journal.hear("alice", true, { op: "heartbeat-client" });
   journal.note({ kind: "left", client: "nobody" });
@@ -208,6 +211,7 @@ test("S-J3: compaction keeps what is about known tasks, in order, and who is her
   expect(statSync(path).size).toBeLessThan(before);
   const expected = [
     { kind: "message", client: "alice", message: submission(current) },
+    { kind: "message", client: "alice", message: { ...release, layer: current.layer(0).name } },
     {
       kind: "message",
       client: "alice",

@@ -259,6 +259,11 @@ export class LayerNames {
     });
   }
 
+  /** Who owns a layer of this name. */
+  get(name: string): LayerAlias | undefined {
+    return this.#byName.get(name);
+  }
+
   /** Batch and number of a key `(name, i, j, …)` of a known layer. */
   find(key: Key): { readonly batch: LayerBatch; readonly task: TaskId } | undefined {
     const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d+)*)\]$/.exec(key);

@@ -1,9 +1,9 @@
 /** What clients do: submit, want, release, cancel, retry, put data. */
 import { TaskError } from "../../base/index.ts";
-import type { Key } from "../../graph/index.ts";
+import { blockKeyAt, type Key } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
-import { isPlanned, type LayerBatch, slotOf } from "./batches.ts";
+import { isPlanned, type LayerBatch, slotIfAny, slotOf } from "./batches.ts";
 import { asSingles, isHeldOneByOne, isKnownBySingles } from "./clash.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -193,6 +193,26 @@ export function releaseKeys(core: Core, id: ClientId, keys: readonly Key[]): voi
   for (const key of keys) {
     const slot = core.find(key);
     if (slot !== undefined) unwant(core, client, slot);
+  }
+}
+
+/** The same by numbers of blocks of a layer. */
+export function releaseBlocks(core: Core, { client: id, layer, grid, blocks }: Event<"client-releases-blocks">): void {
+  const client = core.clients.get(id);
+  const found = core.layerNames.get(layer);
+  if (!client) return;
+  const own = found?.batch.graph.grid(found.layer);
+  // Its tasks may have been taken one by one (S-C18).
+  if (!found || own?.length !== grid.length || own.some((n, axis) => n !== grid[axis]))
+    return releaseKeys(
+      core,
+      id,
+      Array.from(blocks, (block) => blockKeyAt(layer, grid, block)),
+    );
+  const base = found.batch.graph.base(found.layer);
+  for (const block of blocks) {
+    const slot = slotIfAny(found.batch, base + block);
+    if (slot >= 0 && core.columns.state[slot] !== FORGOTTEN) unwant(core, client, slot);
   }
 }
 

@@ -172,6 +172,14 @@ export type SchedulerEvent =
       readonly client: ClientId;
       readonly keys: readonly Key[];
     })
+  /** Blocks of a layer, by their numbers in C order of its grid, which is said to be this. */
+  | (EventBase & {
+      readonly type: "client-releases-blocks";
+      readonly client: ClientId;
+      readonly layer: string;
+      readonly grid: readonly number[];
+      readonly blocks: Uint32Array;
+    })
   | (EventBase & { readonly type: "report-key"; readonly client: ClientId; readonly key: Key })
   | (EventBase & {
       readonly type: "cancel-keys";

@@ -11,6 +11,7 @@ import {
   dataPlaced,
   desireKeys,
   failSubmission,
+  releaseBlocks,
   releaseKeys,
   reportKey,
   restart,
@@ -139,6 +140,8 @@ function applyEvent(core: Core, event: SchedulerEvent): void {
       return desireKeys(core, event.client, event.keys);
     case "client-releases-keys":
       return releaseKeys(core, event.client, event.keys);
+    case "client-releases-blocks":
+      return releaseBlocks(core, event);
     case "report-key":
       return reportKey(core, event.client, event.key);
     case "cancel-keys":

@@ -1,10 +1,10 @@
 /** S-C14: tasks of symbolic graphs go to columnar workers in columns, and come back in columns. */
 import { expect, test } from "vitest";
-import { blockwiseNode, type Graph, reduceNode, sourceNode } from "../../../src/graph/index.ts";
+import { blockwiseNode, type Graph, type Key, reduceNode, sourceNode } from "../../../src/graph/index.ts";
 import { checkCore } from "../../../src/scheduler/state/check.ts";
 import { ANYWHERE, type SchedulerInstruction, type TaskRun } from "../../../src/scheduler/state/index.ts";
 import { graphOf, sumCall } from "../../sim/random-graph.ts";
-import { Driver } from "./drive.ts";
+import { Driver, task } from "./drive.ts";
 
 /** `blocks` sources, copied, and one sum over all. */
 function sumGraph(blocks: number, label = "s"): Graph {
@@ -195,6 +195,38 @@ test("S-C25: who takes columns is told of blocks by number, others by key", () =
   driver.worker("v", { isColumnar: true });
   const lost = told(driver.feed({ type: "worker-left", worker: "w", isExpected: false }), "alice");
   expect(new Set(lost)).toEqual(new Set(keys.map((key) => ({ op: "lost-data", key }))));
+});
+
+test("S-C25: blocks of a layer are given up by number, also where its tasks were taken one by one", () => {
+  const graph = copies(3);
+  const [wanted] = graph.outputs;
+  const { name } = graph.layer(wanted as number);
+  const giveUp = (driver: Driver, grid: readonly number[], ...blocks: number[]): void =>
+    void driver.feed({
+      type: "client-releases-blocks",
+      client: "alice",
+      layer: name,
+      grid,
+      blocks: Uint32Array.from(blocks),
+    });
+  const keys = graph.wanted().flatMap((tasks) => tasks.map((task) => graph.key(task)));
+  const states = (driver: Driver): string[] => keys.map((key) => driver.views.stateOf(key));
+  for (const isSingle of [false, true]) {
+    const driver = new Driver({ sendAhead: 8 });
+    driver.worker("w", { isColumnar: true });
+    driver.client();
+    // A task that stands by itself makes the graph one of single tasks.
+    if (isSingle) driver.submit([task(keys[1] as Key)], [keys[1] as Key]);
+    submit(driver, graph);
+    while (driver.orders.length > 0) for (const order of driver.orders.splice(0)) driver.answer(order, 8);
+    expect(driver.core.layerNames.get(name) === undefined).toBe(isSingle);
+    giveUp(driver, [3, 1], 0); // no key of the layer
+    giveUp(driver, [3], 1);
+    expect(states(driver)).toEqual(["memory", "forgotten", "memory"]);
+    giveUp(driver, [3], 0, 2, 1);
+    expect(driver.views.isEmpty()).toBe(true);
+    giveUp(driver, [3], 0); // nothing is left of it
+  }
 });
 
 test("S-I18: news that was left is found", () => {
