@@ -16,7 +16,7 @@ export function i0(m: FloatCode, xs: readonly V[], { short }: Precision): V[] {
   const powers = exp(
     m,
     xs.map((x) => m.abs(x)),
-    { short },
+    { short: false }, // as infinities need
   );
   return m.each(xs, (x, k) => {
     const a = m.abs(x);
