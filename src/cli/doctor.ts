@@ -1,8 +1,7 @@
 /** `rsdat doctor`: what this machine, or this node of a cluster, offers to a run, and what would go wrong; nothing is changed. */
-import { execFile } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { promisify } from "node:util";
 import { Command } from "commander";
 import { ones } from "../array/index.ts";
 import { errorToRecord, formatBytes } from "../base/index.ts";
@@ -178,11 +177,11 @@ async function network(): Promise<Finding> {
   return reached.every(({ isReached }) => isReached) ? ok(text) : bad(text);
 }
 
-async function slurm(): Promise<Finding> {
+function slurm(): Finding {
   try {
-    const { stdout } = await promisify(execFile)("sbatch", ["--version"], { timeout: REACHED_MS });
+    const said = execFileSync("sbatch", ["--version"], { timeout: REACHED_MS, encoding: "utf8", stdio: "pipe" });
     const job = process.env["SLURM_JOB_ID"];
-    return ok(`${stdout.trim()}${job === undefined ? "" : `, inside job ${job}`}`);
+    return ok(`${said.trim()}${job === undefined ? "" : `, inside job ${job}`}`);
   } catch {
     return note("no sbatch here: SlurmCluster and rsdat submit need it"); // a laptop has none
   }
