@@ -36,6 +36,8 @@ export interface PendingCall {
   readonly key: Key;
   readonly text: string;
   readonly args: Plain;
+  /** What graph's `plainText` makes of them, if that is known. */
+  readonly argsText?: string;
   readonly dependencies: readonly Key[];
   readonly isWanted: boolean;
 }
@@ -92,21 +94,21 @@ class Turn {
   /** A layer of results that are read and come from elsewhere, and one of the calls. */
   #graphOf(calls: readonly PendingCall[]): Graph {
     const known = new Map<Key, number>();
-    for (const [number, { dependencies }] of calls.entries()) {
+    calls.forEach(({ dependencies }, number) => {
       for (const key of dependencies) {
         const own = this.#numbers.get(key);
         if ((own === undefined || own >= number) && !known.has(key)) known.set(key, known.size);
       }
-    }
+    });
     const builder = new CallsBuilder();
-    for (const [number, { key, text, args, dependencies }] of calls.entries()) {
-      const inputs = dependencies.map((input): TaskId => {
+    calls.forEach((call, number) => {
+      const inputs = call.dependencies.map((input): TaskId => {
         const own = this.#numbers.get(input);
         // What is no earlier call of this turn was entered above.
         return own !== undefined && own < number ? known.size + own : (known.get(input) as number);
       });
-      builder.add({ key, text, args, inputs });
-    }
+      builder.add({ ...call, inputs });
+    });
     const { link, token } = this.#caller;
     const name = `${keyPrefix(calls[0]?.key as Key)}-${link.id}-${++this.#count}`; // not empty
     const held: Layer = {
@@ -142,6 +144,35 @@ export function placeCalls(calls: readonly CallTask[], wanted: ReadonlySet<Key>)
     placed.push({ key, text: fn, args: call.args, dependencies: call.dependencies, isWanted: wanted.has(key) });
   }
   return binaryBytes > BINARY_BYTES_MAX ? null : placed;
+}
+
+/** Calls of one text with numbers, texts and truth values only, which say themselves what they are. */
+export interface PlainCalls {
+  readonly text: string;
+  readonly calls: readonly (readonly unknown[])[];
+  /** Key of a call, from the text of its arguments. */
+  keyOf(argsText: string, index: number): Key;
+}
+
+/** As {@link placeCalls}, all of them wanted; null where some arguments are more than that. */
+export function placePlain({ text, calls, keyOf }: PlainCalls): readonly PendingCall[] | null {
+  const placed: PendingCall[] = [];
+  for (let i = 0; i < calls.length; i++) {
+    const args = calls[i] as readonly unknown[]; // i < length
+    if (!args.every(isScalar)) return null;
+    const argsText = JSON.stringify(args);
+    const key = keyOf(argsText, i);
+    placed.push({ key, text, args: args as Plain, argsText, dependencies: NO_KEYS, isWanted: true }); // scalars are plain
+  }
+  return placed;
+}
+
+const NO_KEYS: readonly Key[] = [];
+
+/** What JSON says as it is. */
+function isScalar(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  return typeof value === "string" || typeof value === "boolean" || value === null;
 }
 
 /** Send them at the end of the turn, or before whatever else is said in it. */

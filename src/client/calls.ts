@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { ArgumentError, type OptionNames, requireKnownOptions, UnsupportedError } from "../base/index.ts";
 import {
   type CallTask,
+  callTokens,
   functionText,
   type KernelModule,
   type Key,
@@ -15,7 +16,7 @@ import {
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
-import { placeCalls, sendColumns, takesColumns } from "./call-columns.ts";
+import { placeCalls, placePlain, sendColumns, takesColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
 import { Future } from "./future.ts";
@@ -75,6 +76,10 @@ function checkOptions<T extends TaskOptions>(call: string, options: T, names: Op
     throw new ArgumentError("allowOtherWorkers means something only beside workers: give the ones that are preferred");
 }
 
+/** Calls of the first message of `map`, and of the largest. */
+const FIRST_CALLS = 256;
+const MOST_CALLS = 4096;
+
 /** As `Client.submit`. */
 export async function submitCall<R>(
   caller: Caller,
@@ -104,14 +109,23 @@ export async function mapCalls<R>(
     throw new ArgumentError(`batchSize ${batchSize}: expected 1 or more`);
   const prefix = typeof key === "string" ? key : functionName(fn);
   const uid = options.pure === false ? randomUUID() : null;
-  const size = batchSize ?? Math.max(1, count);
   const futures: Future<R>[] = [];
-  for (let from = 0; from < count; from += size) {
+  let size = batchSize ?? FIRST_CALLS;
+  for (let from = 0; from < count; from = futures.length) {
     const indices = Array.from({ length: Math.min(size, count - from) }, (_, i) => from + i);
     const calls = indices.map((i) => lists.map((list) => list[i]));
     const keyFor = (token: string, i: number): KeyValue =>
       keys?.[from + i] ?? (uid === null ? `${prefix}-${token}` : `${prefix}-${uid}-${from + i}`);
-    futures.push(...(await submitAll<R>(caller, fn, { calls, options: rest, keyFor })));
+    try {
+      for (const future of await submitAll<R>(caller, fn, { calls, options: rest, keyFor })) futures.push(future);
+    } catch (error) {
+      for (const future of futures) future.release();
+      throw error;
+    }
+    if (futures.length === count) break;
+    // Others work on these while the next ones are made.
+    caller.link.sayNow();
+    size = batchSize ?? Math.min(2 * size, MOST_CALLS);
   }
   return futures;
 }
@@ -179,6 +193,12 @@ function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, { cal
   // The text of a module goes along once, as a task of its own that every call reads.
   const module = origin ? moduleCall(origin.module) : null;
   const calling = origin ? callOf(origin.module.hash, origin.name) : text;
+  const placement = placementOf(options, true);
+  if (!module && takesColumns(caller.link, placement)) {
+    const tokenOf = options.pure === false ? () => randomUUID() : callTokens(text);
+    const placed = placePlain({ text, calls, keyOf: (args, i) => keyOfValue(keyFor(tokenOf(args), i)) });
+    if (placed) return { keys: placed.map(({ key }) => key), send: () => sendColumns(caller, placed, placement) };
+  }
   const built = calls.map((args, i): CallTask => {
     const token = tokenFor(options, () => ({ text, args: argumentToken(args), kwargs: null }));
     const key = keyOfValue(keyFor(token, i));

@@ -242,8 +242,8 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /**
-   * `submit(fn, [item])` for every item, or `submit(fn, [a, b])` for every pair of two lists, as one message; the shortest
-   * list ends it. Options come last. dask `map`.
+   * `submit(fn, [item])` for every item, or `submit(fn, [a, b])` for every pair of two lists, in a few messages; the
+   * shortest list ends it. Options come last. dask `map`.
    */
   async map<A extends readonly unknown[], R>(
     fn: Submittable<A, R> | Submittable,

@@ -3,7 +3,7 @@ import { CommError, isRsdatError } from "../base/index.ts";
 import { getData } from "../comm/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import { deserialize, GATHER, type Serialized, WHO_HAS_REQUEST } from "../protocol/index.ts";
-import type { Link } from "./link.ts";
+import type { Link, Watch } from "./link.ts";
 
 /** Times a result is looked for again after it was not where it was said to be. */
 const ATTEMPTS_MAX = 5;
@@ -62,17 +62,20 @@ function withoutTold(link: Link, keys: readonly Key[], found: Map<Key, unknown>)
 /** Wait until all of these are in memory. @throws the first one's error */
 export async function settled(link: Link, keys: readonly Key[]): Promise<void> {
   using _held = link.hold();
-  await Promise.all(keys.map((key) => settledOne(link, key)));
-}
-
-async function settledOne(link: Link, key: Key): Promise<void> {
-  const watch = link.watch(key);
-  if (watch.status === "pending") {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    link.whenSettled(watch, resolve);
-    await promise;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let left = 1;
+  const ended = (watch: Watch): void => {
+    if (watch.error) reject(watch.error);
+    else if (--left === 0) resolve();
+  };
+  for (const key of keys) {
+    const watch = link.watch(key);
+    left++;
+    if (watch.status === "pending") link.whenSettled(watch, () => ended(watch));
+    else ended(watch);
   }
-  if (watch.error) throw watch.error;
+  if (--left === 0) resolve();
+  await promise;
 }
 
 async function fetchOnce(link: Link, keys: readonly Key[], attempt: number): Promise<ReadonlyMap<Key, Serialized>> {

@@ -26,11 +26,19 @@ export type Gathered<T> =
 export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip"): Promise<Gathered<T>> {
   if (errors !== "raise" && errors !== "skip")
     throw new ArgumentError(`errors ${String(errors)}: expected raise or skip`);
-  const futures = futuresOf(items);
+  const flat = Array.isArray(items) ? onlyFutures(items) : null;
+  const futures = flat ?? futuresOf(items);
   if (errors === "skip") await Promise.all(futures.map((future) => future.wait()));
   const wanted = errors === "skip" ? futures.filter((future) => future.status === "finished") : futures;
   const values = await fetchValues(link, Array.from(new Set(wanted.map((future) => future.key))));
+  if (flat && errors === "raise") return flat.map(({ key }) => values.get(key) ?? null) as Gathered<T>; // the same form
   return valuesIn(items, values) as Gathered<T>; // the same form
+}
+
+/** A list of futures, if it is one. */
+function onlyFutures(items: readonly unknown[]): readonly Future[] | null {
+  for (const item of items) if (!(item instanceof Future)) return null;
+  return items as readonly Future[]; // looked at just now
 }
 
 function valuesIn(item: unknown, values: ReadonlyMap<Key, unknown>): unknown {

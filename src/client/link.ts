@@ -181,11 +181,14 @@ export class Link {
   holdBack(send: () => void): void {
     if (this.#heldBack) return;
     this.#heldBack = send;
-    setImmediate(() => {
-      this.#sayHeldBack();
-      // The turn is over: nothing else will join this batch. A slow scheduler, or none, is the stream's business.
-      if (!this.#away && !this.#comm.isClosed && !this.#comm.isCongested) void this.#stream.flush();
-    });
+    // The turn is over then: nothing else will join this batch. A slow scheduler, or none, is the stream's business.
+    setImmediate(() => this.sayNow());
+  }
+
+  /** Say what was held back, now: there is more to come that takes a while to make. */
+  sayNow(): void {
+    this.#sayHeldBack();
+    if (!this.#away && !this.#comm.isClosed && !this.#comm.isCongested) void this.#stream.flush();
   }
 
   #sayHeldBack(): void {
@@ -331,8 +334,10 @@ export class Link {
 
   /** Call `listener` as soon as the key is no longer pending; at the latest when the link ends. */
   whenSettled(watch: Watch, listener: () => void): void {
-    if (watch.status === "pending") watch.listeners.add(listener);
-    else queueMicrotask(listener);
+    if (watch.status === "pending") {
+      watch.listeners ??= [];
+      watch.listeners.push(listener);
+    } else queueMicrotask(listener);
   }
 
   /** The key is to be computed (again). */
@@ -544,9 +549,9 @@ export class Link {
   #settle(watch: Watch, status: FutureStatus, error?: RsdatError): void {
     watch.status = status;
     watch.error = error;
-    const listeners = Array.from(watch.listeners);
-    watch.listeners.clear();
-    for (const listener of listeners) listener();
+    const { listeners } = watch;
+    watch.listeners = null;
+    if (listeners) for (const listener of listeners) listener();
   }
 }
 

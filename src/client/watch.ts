@@ -21,7 +21,7 @@ export interface Watch {
   /** Futures and runs that want it. */
   references: number;
   /** Called, once each, when the status is no longer `pending`. */
-  readonly listeners: Set<() => void>;
+  listeners: (() => void)[] | null;
 }
 
 /** A key that somebody begins to want. */
@@ -34,7 +34,7 @@ export function newWatch(key: Key): Watch {
     scalar: null,
     isScattered: false,
     references: 0,
-    listeners: new Set(),
+    listeners: null,
   };
 }
 
@@ -112,10 +112,12 @@ export class BlockWatches {
     watch.references = 1;
     if (this.#state[index] === IN_MEMORY) watch.status = "finished";
     else
-      watch.listeners.add(() => {
-        if (watch.error) this.#fail(watch.error);
-        this.#ended();
-      });
+      watch.listeners = [
+        () => {
+          if (watch.error) this.#fail(watch.error);
+          this.#ended();
+        },
+      ];
     this.#state[index] = BY_KEY;
     this.byKey.set(index, watch);
     return watch;

@@ -28,6 +28,8 @@ export interface Call {
   readonly text: string;
   /** Arguments in the form of a `call` step: `{ input: k }` stands for input k. */
   readonly args: Plain;
+  /** What `plainText` makes of them, if that is known. */
+  readonly argsText?: string;
   /** Tasks of the graph, lower ones. */
   readonly inputs: readonly TaskId[];
 }
@@ -109,7 +111,7 @@ export class CallsBuilder {
     return this.#keys.length;
   }
 
-  add({ key, text, args: call, inputs }: Call): void {
+  add({ key, text, args: call, argsText, inputs }: Call): void {
     let fn = this.#functions.get(text);
     if (fn === undefined) {
       fn = this.#functions.size;
@@ -117,7 +119,7 @@ export class CallsBuilder {
     }
     this.#keys.push(key);
     this.#fn.push(fn);
-    const args = plainText(call);
+    const args = argsText ?? plainText(call);
     let arg = this.#texts.get(args);
     if (arg === undefined) {
       arg = this.#texts.size;

@@ -106,6 +106,7 @@ export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task
 export { functionText } from "./travel.ts";
 export { TaskWalk } from "./walk.ts";
 export {
+  callTokens,
   decodeGraph,
   decodeTaskSpec,
   encodeGraph,

@@ -130,6 +130,12 @@ export function tokenize(value: unknown, digits = 32): string {
   return hash("sha256", plainText(value), "hex").slice(0, digits);
 }
 
+/** {@link tokenize} of `{ text, args, kwargs: null }` for one `text` and many `args`, each as {@link plainText} gives it. */
+export function callTokens(text: string): (argsText: string) => string {
+  const before = `{"text":${plainText(text)},"args":`;
+  return (argsText) => hash("sha256", `${before}${argsText},"kwargs":null}`, "hex").slice(0, 32);
+}
+
 /**
  * A spec whose user functions carry `mac`: HMAC-SHA-256 under the cluster's token of the whole spec, texts, arguments and
  * literals included. A worker runs no text without it.

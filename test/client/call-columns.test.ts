@@ -1,11 +1,21 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
-import { placeCalls, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
+import { placeCalls, placePlain, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
+import { mapCalls } from "../../src/client/calls.ts";
 import { Link } from "../../src/client/link.ts";
 import type { TaskOptions } from "../../src/client/submit.ts";
 import { type Comm, listen, NO_REPLY, readStream, serveRequests } from "../../src/comm/index.ts";
 import { securityFor } from "../../src/config/index.ts";
-import { decodeGraph, type Graph, type Key, KeyRef, keyOfValue, verifyCalls } from "../../src/graph/index.ts";
+import {
+  callTokens,
+  decodeGraph,
+  type Graph,
+  type Key,
+  KeyRef,
+  keyOfValue,
+  tokenize,
+  verifyCalls,
+} from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler } from "../../src/protocol/index.ts";
 
@@ -83,6 +93,48 @@ function graphOf(message: ClientToScheduler | undefined): { readonly graph: Grap
 }
 
 const names = (graph: Graph): string[] => Array.from({ length: graph.taskCount }, (_, task) => graph.key(task));
+
+describe("calls of plain arguments", () => {
+  const text = "(...xs) => xs";
+  const lists = [[1, "a", true, null], [], [0.5], ['quo"te'], [1e300], ["$n"], ["ü"]];
+
+  test("are placed as others are, with the key that their arguments as data give", () => {
+    const tokenOf = callTokens(text);
+    const keyOf = (args: string): Key => keyOfValue(`f-${tokenOf(args)}`);
+    const plain = placePlain({ text, calls: lists, keyOf });
+    const keys = lists.map((args) => keyOfValue(`f-${tokenize({ text, args, kwargs: null })}`));
+    const others = placeCalls(
+      lists.map((args, i) => ({ key: keys[i] as Key, fn: text, args })),
+      new Set(keys),
+    );
+    expect(plain?.map(({ argsText, ...rest }) => ({ ...rest, text: JSON.parse(String(argsText)) }))).toEqual(
+      others?.map((each) => ({ ...each, text: each.args })),
+    );
+  });
+
+  test("are nothing else: not minus zero, NaN, lists, objects, bytes, nor what is missing", () => {
+    for (const odd of [-0, Number.NaN, Number.POSITIVE_INFINITY, 1n, undefined, [1], { a: 1 }, new Uint8Array(1)])
+      expect(placePlain({ text, calls: [[1], [odd]], keyOf: () => keyOfValue("k") })).toBeNull();
+  });
+
+  test("go out in messages that grow, the first while the next is made; one that cannot travel takes back the others", async () => {
+    const { link, heard } = await linked({ dialect: true });
+    const caller = { link, token: null };
+    const numbers = Array.from({ length: 1000 }, (_, i) => i);
+    const futures = await mapCalls(caller, (x: number) => x, { lists: [numbers], options: {} });
+    expect(futures.length).toBe(1000);
+    const sent = (await until(heard, 3)).flat();
+    expect(sent.map((message) => graphOf(message).graph.taskCount)).toEqual([256, 512, 232]);
+    expect(sent.flatMap((message) => names(graphOf(message).graph))).toEqual(futures.map((future) => future.key));
+    const bad = [...numbers.map((i) => 1000 + i), () => 0];
+    await expect(mapCalls(caller, (x: unknown) => x, { lists: [bad], options: {} })).rejects.toMatchObject({
+      code: "closure",
+    });
+    expect(futures.every(({ key }) => link.isWatched(key))).toBe(true);
+    const last = (await until(heard, 6)).flat().at(-1);
+    expect(last?.op === "client-releases-keys" && last.keys.length).toBe(768);
+  });
+});
 
 describe("calls of one turn", () => {
   test("are one layer, with edges among them and to results from elsewhere; the mac is the cluster's", async () => {

@@ -7,8 +7,8 @@ import { blockKey, blockKeyAt } from "../../src/graph/index.ts";
 function settle(watch: Watch, error?: RsdatError): void {
   watch.status = error ? "cancelled" : "finished";
   watch.error = error;
-  for (const listener of watch.listeners) listener();
-  watch.listeners.clear();
+  for (const listener of watch.listeners ?? []) listener();
+  watch.listeners = null;
 }
 
 /** Whether it has resolved by now. */
