@@ -53,8 +53,16 @@ export function doctorCommand(): Command {
     });
 }
 
-/** All findings, in the order in which they are printed. */
-export async function examine(scheduler?: string): Promise<readonly (readonly [what: string, Finding])[]> {
+/**
+ * All findings, in the order in which they are printed.
+ *
+ * @param scheduler an address that should be reached too
+ * @param reachedMs time in which addresses have to answer
+ */
+export async function examine(
+  scheduler?: string,
+  reachedMs: number = REACHED_MS,
+): Promise<readonly (readonly [what: string, Finding])[]> {
   const checks: Record<string, Check> = {
     versions,
     "CPUs and memory": limits,
@@ -66,9 +74,9 @@ export async function examine(scheduler?: string): Promise<readonly (readonly [w
     configuration,
     certificates,
     token,
-    network,
+    network: () => network(reachedMs),
     Slurm: slurm,
-    ...(scheduler === undefined ? {} : { scheduler: () => reach(scheduler) }),
+    ...(scheduler === undefined ? {} : { scheduler: () => reach(scheduler, reachedMs) }),
   };
   const out: (readonly [string, Finding])[] = [];
   for (const [what, check] of Object.entries(checks)) out.push([what, await findingOf(check)]);
@@ -154,7 +162,7 @@ function token(): Finding {
 }
 
 /** Every address of this machine, and whether a listener on all of them is reached by it. */
-async function network(): Promise<Finding> {
+async function network(timeoutMs: number): Promise<Finding> {
   const logger = createLogger("rsdat.doctor", "error");
   const hosts = Object.entries(networkInterfaces()).flatMap(([name, all]) =>
     (all ?? []).filter(({ family }) => family === "IPv4").map(({ address }) => [name, address] as const),
@@ -165,7 +173,7 @@ async function network(): Promise<Finding> {
   const reached = await Promise.all(
     hosts.map(async ([name, address]) => {
       try {
-        const comm = await connect(`tcp://${address}:${port}`, { timeoutMs: REACHED_MS, ...handshake });
+        const comm = await connect(`tcp://${address}:${port}`, { timeoutMs, ...handshake });
         await comm.close();
         return { text: `${name} ${address}`, isReached: true };
       } catch {
@@ -187,9 +195,9 @@ function slurm(): Finding {
   }
 }
 
-async function reach(address: string): Promise<Finding> {
+async function reach(address: string, timeoutMs: number): Promise<Finding> {
   const security = securityFor("client");
-  await using rpc = new Rpc({ version: packageVersion(), dialect: speaksDialect(), timeoutMs: REACHED_MS, security });
+  await using rpc = new Rpc({ version: packageVersion(), dialect: speaksDialect(), timeoutMs, security });
   const [identity, said] = await Promise.all([
     rpc.call(address, { op: "identity" }),
     rpc.call(address, { op: "versions" }),
