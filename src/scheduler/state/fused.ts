@@ -38,6 +38,11 @@ export function isFused(core: Core, batch: LayerBatch): boolean {
   );
 }
 
+/** True when nothing but tasks of its batch waits for the task, and nobody has asked for it back. */
+export function isUsual(core: Core, slot: Slot): boolean {
+  return core.columns.flags[slot] === 0 && core.columns.dependents[slot] === 0;
+}
+
 /** Count a move that {@link Core.enter} would make. */
 function count(core: Core, from: number, to: number): void {
   core.counts[from] = (core.counts[from] as number) - 1; // one per state
@@ -133,8 +138,7 @@ export function release(core: Core, slot: Slot): boolean {
   const { columns } = core;
   const batch = core.batchOf(slot);
   if (batch === null || !isFused(core, batch) || core.isNeeded(slot)) return false;
-  const isPlain = columns.flags[slot] === 0 && columns.dependents[slot] === 0;
-  if (!isPlain || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
+  if (!isUsual(core, slot) || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
   const worker = core.workers.get(columns.holder[slot] as number); // a slot given out
   if (!worker) return false;
   const task = columns.task[slot] as number;

@@ -8,7 +8,7 @@ import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
-import { finish, isFused } from "./fused.ts";
+import { finish, isFused, isUsual } from "./fused.ts";
 import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
@@ -201,7 +201,7 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
     const spent = seconds[i] as number;
     if (spent >= 0) timeTask(core, worker, spent * 1000);
     core.scalar = event.kinds ? scalarIn(event, i) : undefined;
-    if (canFuse && core.scalar === undefined && core.columns.flags[slot] === 0) finish(core, worker, slot);
+    if (canFuse && isUsual(core, slot)) finish(core, worker, slot);
     else transition(core, slot, MEMORY);
   }
   core.scalar = undefined;

@@ -5,7 +5,7 @@ import type { Graph } from "../../../src/graph/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { leastBytes } from "../../../src/testing/index.ts";
 import { randomGraph } from "../../sim/random-graph.ts";
-import { type Bare, Driver } from "./drive.ts";
+import { type Bare, Driver, k, task } from "./drive.ts";
 
 function submit(d: Driver, client: string, graph: Graph): void {
   d.client(client);
@@ -93,4 +93,20 @@ test("S-C27: what became ready in a turn is given out once, after all of it", ()
   const runs = d.sent.slice(before).flatMap((said) => (said.type === "run-tasks" ? [said.worker] : []));
   expect(runs.length).toBeGreaterThan(0);
   expect(new Set(runs).size).toBe(runs.length);
+});
+
+test("S-I1: a single task that waits for a task of a layer runs when that ends, in a column as well", () => {
+  const graph = randomGraph(seededRandom(3));
+  const d = new Driver();
+  d.worker("w", { isColumnar: true });
+  submit(d, "alice", graph);
+  const key = graph.key(graph.wanted().flat()[0]!);
+  d.submit([{ ...task("single"), dependencies: [key] }], ["single"], "bob");
+  expect(d.state("single")).toBe("waiting");
+  for (let turn = 0; d.orders.length > 0 && turn < 1000; turn++)
+    for (const order of d.orders.splice(0)) d.answer(order, 8);
+  expect(d.state("single")).toBe("memory");
+  expect(d.toClients.filter(({ client }) => client === "bob").map(({ message }) => message)).toContainEqual(
+    expect.objectContaining({ op: "key-in-memory", key: k("single") }),
+  );
 });
