@@ -1,17 +1,19 @@
 /** Fetching results from a worker: a request in two steps (dask-protocol §9). */
 import { RemoteProtocolError } from "../base/index.ts";
-import { type FramePlacer, GET_DATA, type GetDataReply } from "../protocol/index.ts";
+import { type BlockPack, type FramePlacer, GET_DATA, type GetDataReply } from "../protocol/index.ts";
 import type { CallOptions, Rpc } from "./rpc.ts";
 
 /** What a worker answered: the data it has (absent keys are left out), or that it is busy. */
 export type Fetched =
-  | { readonly status: "OK"; readonly data: GetDataReply["data"] & object }
+  | { readonly status: "OK"; readonly data: GetDataReply["data"] & object; readonly packs?: readonly BlockPack[] }
   | { readonly status: "busy" };
 
 /** Options of {@link getData}. */
 export interface GetDataOptions extends CallOptions {
   /** Memory for large frames of the answer. */
   readonly place?: FramePlacer;
+  /** Small blocks may come in packs, if the peer speaks the dialect; places in these are those of `keys`. */
+  readonly packed?: boolean;
 }
 
 /**
@@ -31,14 +33,18 @@ export function getData(
     address,
     async (comm, signal) => {
       if (options.place) comm.place(options.place);
-      comm.send({ ...GET_DATA.ask(request), reply: true });
+      const isPacked = options.packed === true && comm.handshake.rsdat !== undefined;
+      comm.send({ ...GET_DATA.ask(isPacked ? { ...request, packed: true } : request), reply: true });
       const reply = GET_DATA.parseAnswer(await comm.next(signal));
       comm.place(null);
       if (reply.status === "busy") return { status: "busy" };
       if (reply.status !== "OK" || !reply.data)
         throw new RemoteProtocolError(`reply to get_data from ${address}: status ${reply.status}; expected OK or busy`);
       comm.send("OK");
-      return { status: "OK", data: reply.data };
+      if (!reply.packs) return { status: "OK", data: reply.data };
+      if (reply.packs.some(({ places }) => places.some((place) => place >= request.keys.length)))
+        throw new RemoteProtocolError(`reply to get_data from ${address}: a block that was not asked for`);
+      return { status: "OK", data: reply.data, packs: reply.packs };
     },
     options,
     "get_data",

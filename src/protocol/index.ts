@@ -19,6 +19,8 @@ export type { Address, Scheme } from "./addresses.ts";
 export { formatAddress, normalizeAddress, parseAddress } from "./addresses.ts";
 export type { PlainBlock } from "./block-header.ts";
 export { plainBlockOf } from "./block-header.ts";
+export type { BlockPack } from "./block-packs.ts";
+export { BlockPacker, PACKED_BYTES_MAX, packedNbytes } from "./block-packs.ts";
 export type {
   AdjustHeartbeatInterval,
   CancelKeys,
@@ -108,6 +110,7 @@ export type {
   Broadcast,
   DataPlaced,
   GatherReply,
+  GetData,
   GetDataReply,
   HeartbeatReply,
   HeartbeatWorker,

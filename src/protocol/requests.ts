@@ -1,5 +1,6 @@
 /** Requests and their answers on rpc connections (dask-protocol §§8–10). */
 import type { Key } from "../graph/index.ts";
+import { type BlockPack, PACKS } from "./block-packs.ts";
 import {
   ANYTHING,
   BYTES,
@@ -422,15 +423,23 @@ export const RETIRE_WORKERS: Request<RetireWorkers, Loose> = request<RetireWorke
 export interface GetDataReply {
   readonly status: string;
   readonly data?: ReadonlyMap<Key, Serialized>;
+  /** Small blocks, where they were asked for together. */
+  readonly packs?: readonly BlockPack[];
+}
+/** A question for results. */
+export interface GetData {
+  readonly keys: readonly Key[];
+  readonly who: WorkerAddress | null;
+  /** Small blocks may come together: only rsdat peers say and hear this. */
+  readonly packed?: boolean;
 }
 /** A peer asks a worker for results it holds. */
-export const GET_DATA: Request<{ readonly keys: readonly Key[]; readonly who: WorkerAddress | null }, GetDataReply> =
-  request<{ readonly keys: readonly Key[]; readonly who: WorkerAddress | null }, GetDataReply>(
-    "get_data",
-    { keys: setOf(KEY), who: nullable(TEXT) },
-    record<GetDataReply>({ status: TEXT, data: optional(DATA) }),
-    checkReply,
-  );
+export const GET_DATA: Request<GetData, GetDataReply> = request<GetData, GetDataReply>(
+  "get_data",
+  { keys: setOf(KEY), who: nullable(TEXT), packed: optional(FLAG) },
+  record<GetDataReply>({ status: TEXT, data: optional(DATA), packs: optional(PACKS) }),
+  checkReply,
+);
 
 /** Place values on a worker. */
 export const UPDATE_DATA: Request<

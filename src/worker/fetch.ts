@@ -39,7 +39,12 @@ export async function fetchFrom(
   let answer: Awaited<ReturnType<typeof getData>>;
   try {
     await values.makeRoom(nbytes);
-    answer = await getData(rpc, worker, { keys, who: me }, { timeoutMs: TRANSFER_MS, signal, place: receiver.place });
+    answer = await getData(
+      rpc,
+      worker,
+      { keys, who: me },
+      { timeoutMs: TRANSFER_MS, signal, place: receiver.place, packed: true },
+    );
   } catch {
     // Whatever went wrong on the way, the peer cannot be used: the machine looks elsewhere and asks the scheduler.
     return { type: "gather-network-failure", worker };
@@ -47,10 +52,13 @@ export async function fetchFrom(
   if (answer.status === "busy") return { type: "gather-busy", worker };
   try {
     const received = new Map<Key, Stored>();
-    for (const key of keys) {
-      const serialized = answer.data.get(key);
-      if (serialized) received.set(key, await values.settle(values.receive(serialized, receiver)));
-    }
+    for (const pack of answer.packs ?? [])
+      for (const [at, stored] of values.unpack(pack)) received.set(keys[at] as Key, await values.settle(stored)); // places of keys
+    if (answer.data.size > 0)
+      for (const key of keys) {
+        const serialized = answer.data.get(key);
+        if (serialized) received.set(key, await values.settle(values.receive(serialized, receiver)));
+      }
     return {
       type: "gather-success",
       worker,

@@ -4,8 +4,10 @@ import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
 import { type LogRecord, packageVersion } from "../config/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
+  BlockPacker,
   FREE_KEYS_REQUEST,
   GET_DATA,
+  type GetData,
   type Serialized,
   UPDATE_DATA,
   VERSIONS,
@@ -44,7 +46,7 @@ export function workerHandlers(context: RequestContext): Handlers {
     throw new UnsupportedError(`${what} on an rsdat worker: it runs native tasks and JavaScript, not Python`);
   };
   return {
-    get_data: (request, comm) => sendData(context, GET_DATA.parse(request).keys, comm),
+    get_data: (request, comm) => sendData(context, GET_DATA.parse(request), comm),
     update_data: (request) => {
       const { data } = UPDATE_DATA.parse(request);
       const stored = new Map(Array.from(data, ([key, value]) => [key, context.values.receive(value)] as const));
@@ -82,27 +84,32 @@ export function workerHandlers(context: RequestContext): Handlers {
 /** Two steps: the values, then the requester's "OK"; blocks stay in place until they have left. */
 async function sendData(
   context: RequestContext,
-  keys: readonly Key[],
+  { keys, packed = false }: GetData,
   comm: Comm,
 ): Promise<typeof NO_REPLY | { status: string }> {
   const { transfers } = context;
   if (transfers.outgoingCount >= (context.isPaused() ? 1 : context.outgoingCountMax)) return { status: "busy" };
   const outgoing: Outgoing[] = [];
   const data = new Map<Key, Serialized>();
-  for (const key of keys) {
+  const packer = packed ? new BlockPacker(keys.length) : null;
+  for (const [place, key] of keys.entries()) {
+    if (packer !== null && context.values.pack(key, place, packer)) continue;
     const found = context.values.outgoing(key);
     const value = found instanceof Promise ? await found : found;
     if (!value) continue;
     outgoing.push(value);
     data.set(key, value.serialized);
   }
-  const nbytes = outgoing.reduce((sum, value) => sum + value.serialized.nbytes, 0);
+  const packs = packer?.packs() ?? [];
+  const nbytes =
+    outgoing.reduce((sum, value) => sum + value.serialized.nbytes, 0) +
+    packs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   transfers.outgoingCount++;
   transfers.outgoingCountTotal++;
   transfers.outgoingBytes += nbytes;
   transfers.outgoingBytesTotal += nbytes;
   try {
-    comm.send(GET_DATA.answer({ status: "OK", data }));
+    comm.send(GET_DATA.answer({ status: "OK", data, ...(packs.length > 0 ? { packs } : {}) }));
     await comm.flushed();
     await comm.next(context.signal);
     return NO_REPLY;

@@ -4,7 +4,11 @@ import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import {
+  type BlockPack,
+  type BlockPacker,
   deserialize,
+  PACKED_BYTES_MAX,
+  packedNbytes,
   plainBlockOf,
   pyGlobal,
   pyTypeName,
@@ -169,6 +173,26 @@ export class Values {
     if (!(value instanceof NDArray)) return { kind: "plain", value, nbytes: serialized.nbytes };
     const handle = this.#place(value);
     return handle ? { kind: "block", handle } : { kind: "plain", value, nbytes: value.nbytes };
+  }
+
+  /** Blocks that a peer sent together, with their places, as this worker holds them. */
+  *unpack(pack: BlockPack): Generator<readonly [place: number, Stored], void, undefined> {
+    const { dtype, shape, places, bytes } = pack;
+    const nbytes = packedNbytes(pack);
+    for (let k = 0; k < places.length; k++) {
+      const elements = bytes.subarray(k * nbytes, (k + 1) * nbytes);
+      const handle = this.#executor.allocateIfRoom(dtype, shape);
+      if (handle) bytesOf(this.#executor.view(handle)).set(elements);
+      const value = handle ? null : NDArray.view(dtype, new Uint8Array(elements).buffer, 0, shape);
+      yield [places[k] as number, handle ? { kind: "block", handle } : { kind: "plain", value, nbytes }]; // k < length
+    }
+  }
+
+  /** Add a value to what is sent together, if it is a small block that is in memory. */
+  pack(key: Key, place: number, packer: BlockPacker): boolean {
+    const handle = this.block(this.#refOf(key));
+    if (!handle || handle.nbytes > PACKED_BYTES_MAX || !this.#executor.isResident(handle)) return false;
+    return packer.add(place, handle, bytesOf(this.#executor.view(handle)));
   }
 
   /** As {@link input}, by its key. */

@@ -6,6 +6,7 @@ import { createExecutor, type Executor } from "../../src/executor/index.ts";
 import { type Key, keyOfValue } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import {
+  BlockPacker,
   deserialize,
   encodeFrames,
   encodeMessage,
@@ -93,6 +94,59 @@ describe("blocks of a peer's answer", () => {
     expect(blocks).toHaveLength(3);
     for (const block of blocks) me.executor.release(block);
     expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+  });
+
+  test("C-I18 small ones come together between rsdat peers, by themselves to others, and also where the arena is full", async () => {
+    const there = worker();
+    const small = Array.from({ length: 40 }, (_, i) => ramp(10 + (i % 2)));
+    for (const [i, block] of small.entries())
+      there.values.hold(key(`${i}`), { kind: "block", handle: there.executor.put(block) });
+    there.values.hold(key("seven"), { kind: "plain", value: 7, nbytes: 8 });
+    const packs: number[] = [];
+    const serve = async (request: ReadonlyMap<unknown, unknown>, comm: Comm): Promise<typeof NO_REPLY> => {
+      const { keys, packed } = GET_DATA.parse(request);
+      const packer = new BlockPacker(keys.length);
+      const data = new Map<Key, Serialized>();
+      for (const [place, each] of keys.entries()) {
+        if (packed && there.values.pack(each, place, packer)) continue;
+        const outgoing = await there.values.outgoing(each);
+        if (outgoing) data.set(each, outgoing.serialized);
+        outgoing?.release();
+      }
+      packs.push(packer.packs().length);
+      comm.send(GET_DATA.answer({ status: "OK", data, packs: packer.packs() }));
+      await comm.next();
+      return NO_REPLY;
+    };
+    const peer = keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: serve }, quiet)));
+    const keys = [...small.keys(), "seven", "absent"].map((name) => key(`${name}`));
+    const full = worker();
+    full.executor.allocate("uint8", [BUDGET]);
+    const python = { ...worker(), rpc: keep(new Rpc({ dialect: false })) };
+    for (const me of [worker(), python, full]) {
+      const end = await fetchAll(me, peer.address, keys);
+      if (end.type !== "gather-success") throw new Error(end.type);
+      expect(end.received.size).toBe(41);
+      expect(end.received.get(key("seven"))).toMatchObject({ kind: "plain", value: 7 });
+      for (const [i, block] of small.entries()) {
+        const got = end.received.get(key(`${i}`));
+        const array = got?.kind === "block" ? me.executor.view(got.handle) : got?.kind === "plain" ? got.value : null;
+        expect([got?.kind, (array as NDArray).toArray()]).toEqual([me === full ? "plain" : "block", block.toArray()]);
+      }
+    }
+    expect(packs).toEqual([2, 0, 2]);
+  });
+
+  test("C-I18 a block that was not asked for ends the exchange", async () => {
+    const me = worker();
+    const pack = { dtype: "uint8", shape: [1], places: Uint32Array.of(1), bytes: Uint8Array.of(5) } as const;
+    const serve = (_: unknown, comm: Comm): typeof NO_REPLY => {
+      comm.send(GET_DATA.answer({ status: "OK", data: new Map(), packs: [pack] }));
+      return NO_REPLY;
+    };
+    const peer = keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: serve }, quiet)));
+    expect(await fetchAll(me, peer.address, [key("a")])).toMatchObject({ type: "gather-network-failure" });
+    expect(me.executor.stats().blocks).toBe(0);
   });
 
   test("typed arrays stay such, and what cannot travel fails alone, where it is read", async () => {
