@@ -3,7 +3,7 @@ import { CancelledError, type ErrorRecord, errorToRecord, invariant, Unsupported
 import { type Key, lastUses, type Register, type Step, showKey, type TaskSpec, valueOfKey } from "../graph/index.ts";
 import { type ByteKernels, plainByteKernels } from "../io/index.ts";
 import { copyStrided } from "../kernels/index.ts";
-import { NDArray } from "../ndarray/index.ts";
+import { contiguousStride, NDArray } from "../ndarray/index.ts";
 import { callArguments, callText, compactBlock, storeResult } from "./steps-call.ts";
 import { computeStep } from "./steps-compute.ts";
 import {
@@ -93,14 +93,18 @@ function* steps(
   const placeOf = (k: number, step: Step): NDArray =>
     (k === last ? context.output : context.place?.(k, step)) ?? NDArray.zeros(step.dtype, step.shape);
   let ahead: readonly NDArray[] = []; // blocks of the next steps that were read along
+  const views = new Set<Register>(); // registers that show a dependency's block
+  const isShown = (register: Register): boolean => register < spec.inputs || views.has(register);
   for (const [k, step] of spec.steps.entries()) {
     if (context.isCancelled?.()) throw new CancelledError("cancelled between steps");
-    const view = k < last ? inputView(step, spec.inputs, block) : null;
+    const view = k < last ? inputView(step, isShown, block) : null;
     if (ahead[0] !== undefined) {
       registers.push(ahead[0]);
       ahead = ahead.slice(1);
-    } else if (view !== null) registers.push(view);
-    else if (step.do === "call") {
+    } else if (view !== null) {
+      views.add(registers.length);
+      registers.push(view);
+    } else if (step.do === "call") {
       const values = step.inputs.map((register) => registers[register]);
       const args = callArguments(step.args, step.block ? values.map(compactBlock) : values);
       const given = callText(step.text, args, context.trusted ?? false);
@@ -162,12 +166,23 @@ function blockOf(registers: readonly unknown[], register: Register): NDArray {
 }
 
 /**
- * A gather of one whole piece of a dependency is a view of it, where only later steps read it. (Views of other
- * registers would outlive the places that the static plan gives them.)
+ * A gather of one whole piece of a dependency, or a dependency under another shape, is a view of it, where only later
+ * steps read it. (Views of blocks made here would outlive the places that the static plan gives them.)
+ * @param isShown true for registers that show a dependency's block
  */
-function inputView(step: Step, inputs: number, block: (register: Register) => NDArray): NDArray | null {
+function inputView(
+  step: Step,
+  isShown: (register: Register) => boolean,
+  block: (register: Register) => NDArray,
+): NDArray | null {
+  if (step.do === "apply" && step.kernel === "reshape") {
+    const from = step.inputs[0] as Register; // a reshape has one
+    if (!isShown(from)) return null;
+    const { dtype, data, offset, isContiguous } = block(from);
+    return isContiguous ? new NDArray(dtype, data, step.shape, contiguousStride(step.shape), offset) : null;
+  }
   const piece = step.do === "gather" && step.pieces.length === 1 ? step.pieces[0] : undefined;
-  if (piece === undefined || piece.from >= inputs || !piece.count.every((n, k) => n === step.shape[k])) return null;
+  if (piece === undefined || !isShown(piece.from) || !piece.count.every((n, k) => n === step.shape[k])) return null;
   return walkView(block(piece.from), piece.walk, piece.count);
 }
 

@@ -450,11 +450,16 @@ function markInline(
             ? once && (inputsSelfMade || (!smallTasks && !shrinks(layer)))
             : layer.kind === "blockwise"
               ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
-              : false;
+              : layer.kind === "apply" && layer.kernel === "reshape" && isShown(layer, users, inline);
     if (goes) inline.add(node);
     if (goes && inputsSelfMade) selfMade.add(node);
   }
   return inline;
+}
+
+/** True for a reshape of blocks that tasks give: where it is used, it is those blocks under another shape. */
+function isShown(layer: Of<"apply">, users: readonly LayerNode[], inline: ReadonlySet<LayerNode>): boolean {
+  return !layer.inputs.some((i) => inline.has(i.layer)) && users.every((u) => u.layer.kind !== "combine");
 }
 
 /** True when a reduction's partials have fewer bytes than what they are made of; else their group's inputs are held at less cost. */
