@@ -6,13 +6,14 @@
  */
 import { ArgumentError, AxisError, ChunkError, DTypeError, ShapeError } from "../base/index.ts";
 import { dtypeInfo } from "../dtype/index.ts";
-import { applyNode, type ChunkSpec, concatenateNode, sliceNode } from "../graph/index.ts";
+import { applyNode, type ChunkSpec, concatenateNode } from "../graph/index.ts";
 import { blockScratch, fftTypes } from "../kernels/index.ts";
-import { type AxisIndex, normalizeAxes, normalizeAxis } from "../ndarray/index.ts";
+import { normalizeAxes, normalizeAxis } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
 import { castTo } from "./linalg/contract.ts";
 import { type ProductOperand, toLazy } from "./linalg/products.ts";
 import { arange } from "./shape/ranges.ts";
+import { rolledNode } from "./shape/rearranging.ts";
 
 /** Which direction carries the factor 1/n: the inverse, each half (1/√n), or the forward one. */
 export type FftNorm = "backward" | "ortho" | "forward";
@@ -240,21 +241,9 @@ function rotated(
   by: (n: number) => number,
 ): ChunkedArray {
   const lazy = toLazy(x);
-  return normalizeAxes(axes, lazy.ndim).reduce((y, axis) => {
-    const n = y.shape[axis] as number; // an axis of y
-    const cut = n === 0 ? 0 : by(n) % n;
-    if (cut === 0) return y;
-    const part = (start: number, count: number): AxisIndex[] =>
-      y.shape.map((size, k) => ({
-        kind: "range",
-        start: k === axis ? start : 0,
-        step: 1,
-        count: k === axis ? count : size,
-      }));
-    const parts = [sliceNode(y.node, part(n - cut, cut)), sliceNode(y.node, part(0, n - cut))];
-    const joined = new ChunkedArray(concatenateNode(parts, axis));
-    return joined.rechunk(y.chunks);
-  }, lazy);
+  const turned = normalizeAxes(axes, lazy.ndim);
+  const shifts = lazy.shape.map((n, axis) => (turned.includes(axis) && n > 0 ? by(n) % n : 0));
+  return new ChunkedArray(rolledNode(lazy, shifts));
 }
 
 /** Frequency 0 moved to the middle of `axes` (all unless told). Chunks: as before. NumPy `fft.fftshift`. */

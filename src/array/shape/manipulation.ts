@@ -10,7 +10,7 @@ import type { LazyArray } from "../lazy.ts";
 import type { Axis } from "../reduce/layer.ts";
 import { broadcastLayer } from "./broadcasting.ts";
 import { type ArrayLike, array } from "./create.ts";
-import { reversedIndex, rollFlatLayer, rollLayer, shuffleLayer } from "./rearranging.ts";
+import { reversedIndex, rolledNode, rollFlatLayer, shuffleLayer } from "./rearranging.ts";
 
 /** NumPy `astype`. @throws {DTypeError} unknown dtype */
 export function astype(x: ArrayLike, dtype: DType): ChunkedArray {
@@ -265,7 +265,7 @@ export function roll(
     const k = axes[axes.length === 1 ? 0 : i] as number;
     by[k] = (by[k] as number) + (shifts[shifts.length === 1 ? 0 : i] as number);
   }
-  return new ChunkedArray(by.reduce((node, n, k) => rollLayer(node, n, k), lazy.node));
+  return new ChunkedArray(rolledNode(lazy, by));
 }
 
 /**

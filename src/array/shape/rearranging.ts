@@ -37,15 +37,36 @@ export function sliceAxis(node: LayerNode, axis: number, start: number, stop: nu
   );
 }
 
-/** Elements shifted along an axis, cut as before. */
-export function rollLayer(node: LayerNode, by: number, axis: number): LayerNode {
-  if (!Number.isSafeInteger(by)) throw new ArgumentError(`roll by ${by}: expected an integer`);
-  const { chunks } = node.layer;
-  const n = shapeOfChunks(chunks)[axis] as number; // an axis of the node
-  const shift = n === 0 ? 0 : ((by % n) + n) % n;
-  if (shift === 0) return node;
-  const joined = concatenateNode([sliceAxis(node, axis, n - shift, n), sliceAxis(node, axis, 0, n - shift)], axis);
-  return rechunkNode(joined, chunks);
+/** Elements shifted along axes by so much each, cut as before: the boxes of all axes at once, so each moves once. */
+export function rolledNode(x: LazyArray, shifts: readonly number[]): LayerNode {
+  const { node, shape, chunks, dtype } = x;
+  for (const by of shifts) if (!Number.isSafeInteger(by)) throw new ArgumentError(`roll by ${by}: expected an integer`);
+  const forward = shifts.map((by, k) => positiveModulo(by, shape[k] as number)); // one per axis
+  if (forward.every((shift) => shift === 0)) return node;
+  interface Box {
+    readonly lo: readonly number[];
+    readonly hi: readonly number[];
+    readonly start: readonly number[];
+  }
+  let boxes: readonly Box[] = [{ lo: [], hi: [], start: [] }];
+  for (const [k, n] of shape.entries()) {
+    const shift = forward[k] as number; // one per axis
+    const ends = shift === 0 ? [[0, n, 0] as const] : [[0, shift, n - shift] as const, [shift, n, 0] as const];
+    boxes = boxes.flatMap(({ lo, hi, start }) =>
+      ends.map(([from, to, at]) => ({ lo: [...lo, from], hi: [...hi, to], start: [...start, at] })),
+    );
+  }
+  const parts = boxes.map(({ lo, hi, start }) => ({
+    layer: node,
+    lo,
+    hi,
+    walk: start.map((s, axis) => ({ axis, start: s, step: 1 })),
+  }));
+  return makeNode("roll", { kind: "gather", dtype, chunks, parts });
+}
+
+function positiveModulo(value: number, n: number): number {
+  return n === 0 ? 0 : ((value % n) + n) % n;
 }
 
 /**
