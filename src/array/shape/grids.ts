@@ -32,7 +32,7 @@ function rowsAndColumns(
   n: number,
   m: number,
   cut: readonly (readonly number[])[],
-  dtype: "int32" | "int64",
+  dtype: "int16" | "int32" | "int64",
 ): [ChunkedArray, ChunkedArray] {
   return [indexAlong([n, m], 0, cut, dtype), indexAlong([n, m], 1, cut, dtype)];
 }
@@ -73,7 +73,8 @@ function diagonalMask(
   chunks: ChunkSpec | undefined,
   dtype: DType,
 ): ChunkedArray {
-  const narrow = n + m + Math.abs(k) < 2 ** 31 ? "int32" : "int64";
+  const most = n + m + Math.abs(k);
+  const narrow = most < 2 ** 15 ? "int16" : most < 2 ** 31 ? "int32" : "int64";
   const [rows, columns] = rowsAndColumns(n, m, cutChunks([n, m], dtype, chunks), narrow);
   return new ChunkedArray(
     elementwise("diagonal-mask", [rows, columns], (b, [i, j]) => {
