@@ -19,8 +19,11 @@ class AxisClasses {
   /** By place, one more than the number; 0: not asked yet. Null: all but the last are alike. */
   readonly #known: Uint16Array | null;
   readonly #last: number;
+  /** All but the last are alike. */
+  readonly isRegular: boolean;
 
   constructor(count: number, isRegular: boolean, describe: (place: number) => string) {
+    this.isRegular = isRegular;
     this.#describe = describe;
     this.#known = isRegular ? null : new Uint16Array(count);
     this.#last = count - 1;
@@ -41,7 +44,14 @@ class AxisClasses {
 interface LayerClasses {
   readonly axes: readonly AxisClasses[];
   readonly bytes: Map<number, TaskBytes>;
+  /** Along all axes the blocks but the last are alike: by a bit for each axis, set at its last place. */
+  readonly byEnds: (TaskBytes | undefined)[] | null;
+  readonly grid: readonly number[];
+  readonly base: TaskId;
 }
+
+/** Axes of layers whose blocks are told apart by their being the last ones. */
+const ENDS_MAX = 8;
 
 /** Bytes of all tasks of a graph; programs are expanded once per kind of block. */
 export class TaskNeeds {
@@ -60,23 +70,45 @@ export class TaskNeeds {
       this.#layers[layer] = classes;
     }
     if (classes === null) return bytesOf(this.#graph, layer, task);
-    const grid = this.#graph.grid(layer);
-    let rest = task - this.#graph.base(layer);
+    if (classes.byEnds === null) return this.#byClass(layer, task, classes);
+    const ends = endsOf(classes, task);
+    const known = classes.byEnds[ends];
+    if (known !== undefined) return known;
+    const bytes = bytesOf(this.#graph, layer, task);
+    classes.byEnds[ends] = bytes;
+    return bytes;
+  }
+
+  #byClass(layer: number, task: TaskId, { grid, base, axes, bytes: byNumber }: LayerClasses): TaskBytes {
+    let rest = task - base;
     let number = 0;
     for (let k = grid.length - 1; k >= 0; k--) {
       const n = grid[k] as number; // k < length
       const next = k === 0 ? 0 : Math.floor(rest / n);
       // 2^16 kinds along an axis at the most; three axes of many kinds are beyond what arrays have.
-      number = number * 65_536 + (classes.axes[k] as AxisClasses).of(rest - next * n);
+      number = number * 65_536 + (axes[k] as AxisClasses).of(rest - next * n);
       rest = next;
     }
     const isExact = number <= Number.MAX_SAFE_INTEGER;
-    const known = isExact ? classes.bytes.get(number) : undefined;
+    const known = isExact ? byNumber.get(number) : undefined;
     if (known) return known;
     const bytes = bytesOf(this.#graph, layer, task);
-    if (isExact) classes.bytes.set(number, bytes);
+    if (isExact) byNumber.set(number, bytes);
     return bytes;
   }
+}
+
+/** A bit for each axis along which the task is the last. */
+function endsOf({ grid, base }: LayerClasses, task: TaskId): number {
+  let rest = task - base;
+  let ends = 0;
+  for (let k = grid.length - 1; k > 0; k--) {
+    const n = grid[k] as number; // k < length
+    const next = (rest / n) >>> 0;
+    if (rest - next * n === n - 1) ends |= 1 << k;
+    rest = next;
+  }
+  return rest === (grid[0] as number) - 1 ? ends | 1 : ends;
 }
 
 function bytesOf(graph: Graph, layer: number, task: TaskId): TaskBytes {
@@ -99,7 +131,9 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
       const isRegular = facts.every(({ isRegular: each }) => each);
       return new AxisClasses(count, isRegular, (place) => facts.map(({ at }) => at(place)).join(";"));
     });
-    return { axes, bytes: new Map() };
+    const grid = graph.grid(index);
+    const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && axes.every(({ isRegular }) => isRegular) ? [] : null;
+    return { axes, bytes: new Map(), byEnds, grid, base: graph.base(index) };
   } catch (error) {
     if (error instanceof NoFormula) return null;
     throw error;
