@@ -64,7 +64,7 @@ export interface LayerBatch {
   readonly order: RankOrder;
   /** Ranks of the active tasks. */
   readonly activeRanks: RankSet;
-  /** Layers owned by earlier batches, or twice in the graph. Null: none, and no tasks with keys of their own. */
+  /** Layers owned by earlier batches, or twice in the graph. Null: none, and no tasks that stand elsewhere by their keys. */
   readonly aliases: ReadonlyMap<number, LayerAlias> | null;
   /** Tasks that stand elsewhere by their keys. */
   readonly singles: ReadonlyMap<TaskId, Single>;

@@ -297,6 +297,14 @@ export class Core {
     return slot === undefined || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
   }
 
+  /** Batch and number of a task of a graph, known or not. */
+  numberOf(key: Key): { readonly batch: LayerBatch; readonly task: TaskId } | undefined {
+    const slot = this.keys.get(key);
+    if (slot === undefined) return this.layerNames.find(key);
+    const batch = this.batchOf(slot);
+    return batch ? { batch, task: this.columns.task[slot] as number } : undefined; // a slot given out
+  }
+
   /** Slot of a task of a layer, if it has one. */
   findInLayers(key: Key): Slot | undefined {
     const found = this.layerNames.find(key);

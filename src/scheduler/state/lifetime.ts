@@ -92,7 +92,7 @@ export function addBatch(
     ranks: null,
     order,
     activeRanks: new RankSet(),
-    aliases: known || aliases.size + twins.size > 0 ? aliases : null,
+    aliases: aliases.size + twins.size + singles.size + (known?.twins.size ?? 0) > 0 ? aliases : null,
     singles,
     isKeyed: known !== null,
     taskClass: useClass(core, languageOf(graph), event.placement),

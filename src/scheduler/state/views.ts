@@ -67,7 +67,7 @@ export class SchedulerViews {
   stateOf(key: Key): TaskState {
     const slot = this.#core.find(key);
     if (slot === undefined) {
-      const found = this.#core.layerNames.find(key);
+      const found = this.#core.numberOf(key);
       if (found && isPlanned(found.batch, found.task)) return "released";
     }
     return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
