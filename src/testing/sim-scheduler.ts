@@ -36,6 +36,8 @@ export interface SimTotals {
   readonly recomputed: number;
   readonly stolen: number;
   readonly evicted: number;
+  /** Sent before their inputs were there. */
+  readonly ahead: number;
 }
 
 interface Arrival {
@@ -60,7 +62,7 @@ export class SimScheduler {
   #life = 0;
   #events = 0;
   #retirements = 0;
-  #former: SimTotals = { forced: 0, recomputed: 0, stolen: 0, evicted: 0 };
+  #former: SimTotals = { forced: 0, recomputed: 0, stolen: 0, evicted: 0, ahead: 0 };
   isDown = false;
   isGathering = false;
 
@@ -76,12 +78,13 @@ export class SimScheduler {
   /** Counted in all its lives. */
   totals(): SimTotals {
     if (this.isDown) return this.#former;
-    const { forced, recomputed, stolen, evicted } = this.#machine.views.counts();
+    const { forced, recomputed, stolen, evicted, ahead } = this.#machine.views.counts();
     return {
       forced: this.#former.forced + forced,
       recomputed: this.#former.recomputed + recomputed,
       stolen: this.#former.stolen + stolen,
       evicted: this.#former.evicted + evicted,
+      ahead: this.#former.ahead + ahead,
     };
   }
 

@@ -15,9 +15,9 @@ function seeds(): number[] {
 }
 
 /** A failure names the one command that replays it. */
-function replayable(seed: number): Life {
+function replayable(seed: number, options: { readonly chains?: boolean } = {}): Life {
   try {
-    return live(seed);
+    return live(seed, options);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`seed ${seed}: npm run test:sim -- --seed ${seed} --runs 1 life\n${why}`, { cause: error });
@@ -27,7 +27,7 @@ function replayable(seed: number): Life {
 test("S-P1 S-P2 S-P3 S-P4 S-P5: whatever goes wrong, every wanted result arrives once, within the budget, and nothing is left", {
   timeout: 60_000 + RUNS * 1_000,
 }, () => {
-  const all = seeds().map(replayable);
+  const all = seeds().map((seed) => replayable(seed));
   if (all.length < FIXED) return;
   for (const fault of FAULTS)
     expect(
@@ -42,6 +42,18 @@ test("S-P1 S-P2 S-P3 S-P4 S-P5: whatever goes wrong, every wanted result arrives
     all.reduce((sum, life) => sum + life.stolen, 0),
     "stolen",
   ).toBeGreaterThan(0);
+});
+
+test("S-P1 S-P4 S-P5: the same of chains of short calls, which go ahead of their inputs", {
+  timeout: 60_000 + RUNS * 300,
+}, () => {
+  const all = seeds()
+    .filter((_, i) => i % 15 === 0)
+    .map((seed) => replayable(seed, { chains: true }));
+  if (all.length < FIXED / 15) return;
+  expect(all.filter(({ ahead }) => ahead > 0).length, "lives in which calls went ahead").toBeGreaterThan(
+    all.length / 2,
+  );
 });
 
 test("S-P6: the same seed gives the same life, another seed another one", () => {

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { type Random, seededRandom } from "../../src/base/index.ts";
 import type { Key } from "../../src/graph/index.ts";
 import { leastBytes, SimCluster, type SimReport, type SimRun, simDoomed, simValue } from "../../src/testing/index.ts";
-import { randomGraph } from "./random-graph.ts";
+import { randomChains, randomGraph } from "./random-graph.ts";
 
 /** What happened in a life. */
 export interface Life extends SimReport {
@@ -26,8 +26,11 @@ interface Plan {
   readonly runs: SimRun[];
 }
 
-/** Live it, and look at every promise. @throws what is broken */
-export function live(seed: number): Life {
+/**
+ * Live it, and look at every promise; with `chains`, of short calls that read each other on workers that take columns.
+ * @throws what is broken
+ */
+export function live(seed: number, { chains = false }: { readonly chains?: boolean } = {}): Life {
   const random = seededRandom(seed * 2_654_435_761);
   // All alike: a simulated value depends on what a task reads, and fused tasks read something else.
   const fuse = random.below(2) === 0;
@@ -35,6 +38,7 @@ export function live(seed: number): Life {
     const isPlain = random.below(5) === 0;
     // Several clients share layers, also where one sends them task by task.
     const own = random.below(3) === 0 ? 0 : i;
+    if (chains) return { isPlain: false, graph: randomChains(seededRandom(seed + i), `${seed}-${i}`) };
     return { isPlain, graph: randomGraph(seededRandom(seed + own), { fuse }) };
   });
   // Down to what all together need at the least; mostly the clients compete for it.
@@ -55,7 +59,8 @@ export function live(seed: number): Life {
     budgetBytes,
     comesBack: true,
     heartbeatMs: 20,
-    taskMs: [1, 10, 40][random.below(3)]!,
+    taskMs: chains ? 0.4 : [1, 10, 40][random.below(3)]!,
+    ...(chains ? { columnar: () => true } : {}),
     ...(random.below(3) === 0 ? { bytesPerMs: 40 } : {}),
     ...(failing === null ? {} : { fails: (key: Key) => key === failing }),
     scheduler: { allowedFailures: 1000, workerTtlMs: 100 },
@@ -83,6 +88,7 @@ export function live(seed: number): Life {
   // plan, and results of one graph that its client has not taken yet can be in the way of another.
   const together = graphs.reduce((sum, { graph }) => sum + leastBytes(graph), 0);
   const fits = graphs.length === 1 || together <= budgetBytes;
+  if (chains) return { ...report, faults, delivered: plan.runs.filter((run) => !run.isCancelled).length };
   if (fits && !graphs.some(({ isPlain }) => isPlain)) expect(forced, "tasks sent beyond the budget").toBe(0);
   if (forced === 0) expect(report.peakBytes, "live bytes").toBeLessThanOrEqual(budgetBytes);
   return { ...report, faults, delivered: plan.runs.filter((run) => !run.isCancelled).length };

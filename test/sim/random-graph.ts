@@ -3,10 +3,12 @@ import type { Random } from "../../src/base/index.ts";
 import {
   blockwiseNode,
   buildGraph,
+  CallsBuilder,
   type Chunks,
   concatenateNode,
   Graph,
   type KernelCall,
+  keyOfValue,
   type Layer,
   type LayerNode,
   layerInputs,
@@ -106,6 +108,24 @@ export function randomGraph(random: Random, options: { readonly label?: string; 
     );
   }
   return options.fuse ? buildGraph(outputs, 0) : graphOf(outputs);
+}
+
+/** Some chains of calls, with a branch and a call over two of them here and there. */
+export function randomChains(random: Random, label: string): Graph {
+  const builder = new CallsBuilder();
+  const ends: number[] = [];
+  const add = (inputs: readonly number[]): number => {
+    const number = builder.count;
+    builder.add({ key: keyOfValue(`${label}-${number}`), text: "(...xs) => xs", args: null, inputs });
+    return number;
+  };
+  for (let chain = 1 + random.below(4); chain > 0; chain--) {
+    let end = add([]);
+    for (let link = 1 + random.below(50); link > 0; link--)
+      end = add(random.below(12) === 0 && ends.length > 0 && ends[0] !== end ? [ends[0] as number, end] : [end]);
+    ends.push(end);
+  }
+  return new Graph([{ ...builder.build(`chains-${label}`, null), inline: false }], [0]);
 }
 
 function sameChunks(a: LayerNode, b: LayerNode): boolean {

@@ -56,8 +56,14 @@ export function roomOf(core: Core, worker: WorkerState): number {
     : capacityOf(core, worker.facts) - core.openLeastBytes - worker.extraBytes;
 }
 
+/** True when the task's bytes fit there. */
+export function admits(core: Core, slot: Slot, worker: WorkerState): boolean {
+  const room = roomOf(core, worker);
+  return room === Number.POSITIVE_INFINITY || (room >= 0 && addedBytes(core, slot, worker) <= room);
+}
+
 /** Bytes that sending the task adds to the worker's `extraBytes`. */
-export function addedBytes(core: Core, slot: Slot, worker: WorkerState): number {
+function addedBytes(core: Core, slot: Slot, worker: WorkerState): number {
   let bytes = isHead(core, slot) ? 0 : needOf(core, slot);
   const count = core.dependencies(slot, scratch);
   for (let i = 0; i < count; i++) {

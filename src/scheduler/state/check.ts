@@ -3,7 +3,7 @@ import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import { isPlanned, type LayerBatch } from "./batches.ts";
-import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -146,6 +146,42 @@ function checkTask(core: Core, slot: Slot): void {
     expect(core, slot, core.unrunnable.has(slot) === (state === NO_WORKER), "S-C24: it is noted since when it waits");
 }
 
+/** S-I19. */
+function checkChains(core: Core): void {
+  const { columns } = core;
+  const counts = new Map<WorkerState, number>();
+  const inputs: Slot[] = [];
+  const isAhead = (slot: Slot): boolean => ((columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0; // a slot given out
+  for (let slot = 0; slot < columns.top; slot++) {
+    if (columns.state[slot] === FORGOTTEN || !isAhead(slot)) continue;
+    const worker = core.workers.get(columns.worker[slot] as number);
+    expect(
+      core,
+      slot,
+      columns.state[slot] === WAITING && worker !== undefined,
+      "S-I19: what follows waits at a worker",
+    );
+    if (!worker) continue;
+    counts.set(worker, (counts.get(worker) ?? 0) + 1);
+    const [input = -1] = core.knownDependencies(slot, inputs) === 1 ? inputs : [];
+    const isThere = columns.state[input] === PROCESSING || (columns.state[input] === WAITING && isAhead(input));
+    expect(
+      core,
+      slot,
+      isThere && columns.worker[input] === worker.index,
+      "S-I19: what follows a task waits where that task is, for it alone",
+    );
+  }
+  const total = Array.from(counts.values()).reduce((sum, n) => sum + n, 0);
+  expectThat(total === core.following, `S-I19: ${core.following} tasks follow, there are ${total}`);
+  for (const worker of core.workers.values())
+    expectThat(
+      worker.following === (counts.get(worker) ?? 0),
+      `S-I19: ${worker.facts.address} counts what follows there`,
+    );
+  expectThat(core.drawing.length === 0, "S-I19: after an event no chain is to be drawn");
+}
+
 /** S-I17. */
 function checkBacklogs(core: Core): void {
   let waiting = 0;
@@ -164,11 +200,12 @@ function checkWorkers(core: Core): void {
   let runs = 0;
   const pairs = Array.from(core.arrivals.pairs());
   checkBacklogs(core);
+  checkChains(core);
   for (const worker of core.workers.values()) {
     const { facts } = worker;
     for (const slot of worker.processing) if (!isColumn(core, slot, worker)) runs++;
     expectThat(
-      loadOf(worker) <= facts.nthreads + worker.aheadMost || worker.longRunning.size > 0,
+      loadOf(worker) + worker.following <= facts.nthreads + worker.aheadMost || worker.longRunning.size > 0,
       `S-I11: ${facts.address} has at most threads + ${worker.aheadMost} tasks`,
     );
     let extra = 0;

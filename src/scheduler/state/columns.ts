@@ -38,7 +38,7 @@ export class Columns {
   dependents: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Clients that want the result. */
   wants: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Processing: index of the worker. Otherwise -1. */
+  /** Processing, or waiting with FLAG_FOLLOWS: index of the worker. Otherwise -1. */
   worker: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Memory: index of the first holder; further ones stand in `replicas`. Otherwise -1. */
   holder: Int32Array = new Int32Array(FIRST_CAPACITY);
@@ -50,7 +50,7 @@ export class Columns {
   need: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Processing: bytes counted in the worker's `extra`. */
   reserved: Float64Array = new Float64Array(FIRST_CAPACITY);
-  /** Processing: number of the attempt. */
+  /** Processing or following: number of the attempt. */
   runId: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   deaths: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   retries: Uint8Array = new Uint8Array(FIRST_CAPACITY);
@@ -191,6 +191,10 @@ export const FLAG_ENQUEUED = 1;
 export const FLAG_STEALING = 2;
 /** The result is dropped although it is needed: bytes are wanted for a task at the head. */
 export const FLAG_EVICT = 4;
+/** Waiting: the task was sent to `worker`, where its one input is computed. */
+export const FLAG_FOLLOWS = 32;
+/** Following: when its input is there, more of the chain is sent. */
+export const FLAG_DRAWS = 64;
 /** The worker said that it runs the task already, so it is not asked to give it back again. */
 export const FLAG_STARTED = 8;
 

@@ -8,6 +8,7 @@ import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
+import { leaveChain } from "./follow.ts";
 import { News, type NewsOf } from "./news.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
@@ -74,6 +75,10 @@ export class Core {
   readonly retiring: Map<number, Retirement> = new Map();
   /** Blocks of which copies are under way to workers that are to keep them. */
   readonly moving: Map<Slot, readonly WorkerState[]> = new Map();
+  /** Tasks sent ahead of their input. */
+  following = 0;
+  /** Tasks of calls that went to a worker in this event: more of their chains may follow. */
+  readonly drawing: Slot[] = [];
   readonly story: Story = new Story();
   nextRunId = 1;
   nextWorkerIndex = 0;
@@ -94,7 +99,7 @@ export class Core {
   /** Batches of which a client gave up a result that their order has not come to. */
   readonly disturbed: Set<LayerBatch> = new Set();
   /** Counters since the start. */
-  readonly totals = { transitions: 0, sent: 0, recomputed: 0, stolen: 0, evicted: 0, forced: 0 };
+  readonly totals = { transitions: 0, sent: 0, recomputed: 0, stolen: 0, evicted: 0, forced: 0, ahead: 0 };
   #outbox: SchedulerInstruction[] = [];
   /** A task that is recommended to move, its state when it was, and where to. */
   recommended: Slot = -1;
@@ -242,6 +247,7 @@ export class Core {
     this.story.add(this, slot, from, state);
     if (this.config.noWorkersTimeoutMs !== null) this.#noteUnrunnable(slot, state);
     const batch = this.batchOf(slot);
+    if (this.following > 0) leaveChain(this, slot, from, state);
     if (from === QUEUED && batch) batch.queue.remove(slot);
     if (from === QUEUED && this.waitsFor.size > 0) leaveBacklog(this, slot);
     if (!batch || isActive(from) === isActive(state)) return;

@@ -7,7 +7,7 @@ import type { TaskId } from "../../graph/index.ts";
 import { endArrival, removeHolder, reserveNeed, unexpect } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { type LayerBatch, retriesOf } from "./batches.ts";
-import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
@@ -69,6 +69,7 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   worker.processing.add(slot);
   refreshWorker(core, worker);
   core.run(worker, slot);
+  if (batch.taskClass.language === "js") core.drawing.push(slot);
 }
 
 /** A task is done: its claims end, and what waited for it alone is ready. Its worker is to be refreshed when all are. */
@@ -121,7 +122,8 @@ function supply(core: Core, batch: LayerBatch, task: TaskId): void {
     const missing = (columns.missing[slot] as number) - 1;
     columns.missing[slot] = missing;
     if (missing > 0) continue;
-    if (canRun) becomeReady(core, batch, slot);
+    if (((columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
+    else if (canRun) becomeReady(core, batch, slot);
     else core.recommend(slot, NO_WORKER);
   }
 }

@@ -25,7 +25,8 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const { nthreads } = worker.facts;
   worker.ahead = leastAhead(core, worker);
   if (worker.ahead > worker.aheadMost) worker.aheadMost = worker.ahead;
-  const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - load));
+  const taken = load + worker.following;
+  const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - taken));
   core.places += places - worker.places;
   worker.places = places;
   const spare = load - worker.stealsOut - nthreads;
@@ -33,7 +34,7 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const waits = worker.backlog.length > 0;
   const memberOf =
     (load < nthreads ? IDLE : 0) |
-    (load >= nthreads && load < nthreads + worker.ahead ? ROOMY : 0) |
+    (load >= nthreads && taken < nthreads + worker.ahead ? ROOMY : 0) |
     (waits ? BACKLOGGED : 0) |
     (waits && places > 0 ? SERVED : 0) |
     (isRunning && spare > 0 && isWorthIt ? BUSY : 0);

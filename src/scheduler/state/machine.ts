@@ -21,6 +21,7 @@ import {
 } from "./client-events.ts";
 import { Core } from "./core.ts";
 import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry } from "./events.ts";
+import { drawChains } from "./follow.ts";
 import { dropBatchIfEmpty } from "./lifetime.ts";
 import { dispatch, steal } from "./placement.ts";
 import { planAhead, settleDisturbed } from "./plan.ts";
@@ -92,6 +93,7 @@ function endTurn(core: Core): void {
     if (planAhead(core)) settleAll(core);
     core.flushFrees();
     dispatch(core);
+    drawChains(core);
     core.flushRuns();
     retireProgress(core);
   } while (core.isUnsettled);

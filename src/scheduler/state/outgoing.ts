@@ -104,10 +104,10 @@ export class Outgoing {
     for (let i = 0; i < count; i++) {
       const input = slotOf(columns, batch, inputs[i] as TaskId); // i < count
       if (worker.has.has(input)) continue;
-      expect(core, input, worker);
       const holder = columns.holder[input] as number;
-      // An input of a task that is sent has a holder (S-I1, S-I6).
-      if (holder >= 0) this.#fetchRows.add(inputs[i] as TaskId, holder, columns.nbytes[input] as number);
+      if (holder < 0) continue; // it is made there, and the task was sent ahead of it (S-I1, S-I19)
+      expect(core, input, worker);
+      this.#fetchRows.add(inputs[i] as TaskId, holder, columns.nbytes[input] as number);
     }
     this.#runRows.fetch[row] = before;
     const fetches = this.#fetchRows.count - before;

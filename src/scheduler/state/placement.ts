@@ -1,7 +1,7 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
 import { RemoteProtocolError } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
-import { addedBytes, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
+import { admits, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
 import { isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
@@ -190,12 +190,6 @@ function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean 
       ? speaks(worker, taskClass.language)
       : core.eligible(taskClass).includes(worker);
   return isEligible && hasFree(worker, taskClass.resources);
-}
-
-/** True when the task's bytes fit there. */
-function admits(core: Core, slot: Slot, worker: WorkerState): boolean {
-  const room = roomOf(core, worker);
-  return room === Number.POSITIVE_INFINITY || (room >= 0 && addedBytes(core, slot, worker) <= room);
 }
 
 function firstAdmitting(core: Core, workers: ReadonlySet<WorkerState>, slot: Slot): WorkerState | undefined {

@@ -7,9 +7,10 @@ import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
 import { addHolder, endMoves, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
 import { rankLate } from "./batches.ts";
-import { FLAG_EVICT, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
+import { FLAG_EVICT, FLAG_FOLLOWS, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
+import { arriveInChain, callOff } from "./follow.ts";
 import { release, send } from "./fused.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
@@ -105,9 +106,10 @@ function startInput(core: Core, slot: Slot, input: Slot): void {
   else if (state === ERRED) core.recommend(slot, ERRED);
 }
 
-/** All inputs of a waiting task are there: it waits for a thread, or for a worker that may run it. */
+/** All inputs of a waiting task are there: it is sent already, or waits for a thread, or for a worker that may run it. */
 function recommendReady(core: Core, slot: Slot): void {
-  core.recommend(slot, core.eligible(core.classOf(slot)).length === 0 ? NO_WORKER : QUEUED);
+  if (((core.columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
+  else core.recommend(slot, core.eligible(core.classOf(slot)).length === 0 ? NO_WORKER : QUEUED);
 }
 
 function waitingToQueued(core: Core, slot: Slot): void {
@@ -133,6 +135,16 @@ function queuedToNoWorker(core: Core, slot: Slot): void {
   if (core.eligible(core.classOf(slot)).length === 0) core.enter(slot, NO_WORKER);
 }
 
+/** The input of a task that was sent ahead of it is there: its worker runs it by now. */
+function waitingToProcessing(core: Core, slot: Slot): void {
+  const isAhead = ((core.columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0;
+  if (!isAhead || (core.columns.missing[slot] as number) > 0) return;
+  const worker = arriveInChain(core, slot);
+  if (worker) return begin(core, slot, worker);
+  callOff(core, slot);
+  recommendReady(core, slot);
+}
+
 /** An input got lost before the task was sent. */
 function readyToWaiting(core: Core, slot: Slot): void {
   core.enter(slot, WAITING);
@@ -146,16 +158,24 @@ function queuedToProcessing(core: Core, slot: Slot): void {
   if (!worker) throw impossible(core, slot, PROCESSING);
   const runId = core.nextRunId++;
   columns.runId[slot] = runId;
-  core.totals.sent++;
   const batch = core.batchOf(slot);
-  if (batch && goesAsColumn(worker, batch)) return send(core, worker, slot);
+  if (batch && goesAsColumn(worker, batch)) {
+    core.totals.sent++;
+    return send(core, worker, slot);
+  }
+  begin(core, slot, worker);
+  useResources(worker, core.classOf(slot).resources, 1);
+  core.runs.set(runId, slot);
+  sendComputeTask(core, slot, worker);
+}
+
+/** A task is at its worker from now on. */
+function begin(core: Core, slot: Slot, worker: WorkerState): void {
   reserve(core, slot, worker);
   core.enter(slot, PROCESSING);
   worker.processing.add(slot);
-  useResources(worker, core.classOf(slot).resources, 1);
   refreshWorker(core, worker);
-  core.runs.set(runId, slot);
-  sendComputeTask(core, slot, worker);
+  core.totals.sent++;
 }
 
 function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
@@ -466,6 +486,7 @@ export const TRANSITIONS: TransitionTable = {
     released: activeToReleased,
     "no-worker": waitingToNoWorker,
     queued: waitingToQueued,
+    processing: waitingToProcessing,
     memory: placedToMemory,
     erred: waitingToErred,
   },

@@ -39,6 +39,8 @@ export interface SchedulerCounts {
   readonly stolen: number;
   readonly evicted: number;
   readonly forced: number;
+  /** Tasks that were sent before their input was there. */
+  readonly ahead: number;
   readonly openLeastBytes: number;
 }
 

@@ -8,11 +8,12 @@ import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
+import { callOff } from "./follow.ts";
 import { finish, isFused, isUsual } from "./fused.ts";
 import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
-import { transition } from "./transitions.ts";
+import { settle, transition } from "./transitions.ts";
 import { newWorker, type WorkerState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
@@ -175,7 +176,11 @@ function currentRun(
 }
 
 function isCurrent(core: Core, worker: WorkerState, slot: Slot, runId: number): boolean {
-  return core.columns.worker[slot] === worker.index && core.columns.runId[slot] === runId;
+  const { columns } = core;
+  if (columns.worker[slot] !== worker.index || columns.runId[slot] !== runId) return false;
+  // It was sent ahead of its input, whose end may have been told just now.
+  if (columns.state[slot] === WAITING) settle(core);
+  return columns.state[slot] === PROCESSING;
 }
 
 /** Columns of results. What does not fit together, or names no task, is passed over: workers are not trusted. */
@@ -203,8 +208,8 @@ export function tasksFinished(core: Core, event: Event<"tasks-finished">): void 
     core.scalar = event.kinds ? scalarIn(event, i) : undefined;
     if (canFuse && isUsual(core, slot)) finish(core, worker, slot);
     else transition(core, slot, MEMORY);
+    core.scalar = undefined;
   }
-  core.scalar = undefined;
   if (canFuse) refreshWorker(core, worker);
 }
 
@@ -269,7 +274,9 @@ export function dataMissing(core: Core, event: Event<"data-missing">): void {
 
 function giveBack(core: Core, worker: WorkerState, key: Key): void {
   const slot = core.find(key);
-  if (slot !== undefined && core.columns.worker[slot] === worker.index) transition(core, slot, WAITING);
+  if (slot === undefined || core.columns.worker[slot] !== worker.index) return;
+  if (core.columns.state[slot] === WAITING) callOff(core, slot);
+  else transition(core, slot, WAITING);
 }
 
 function longRunning(core: Core, worker: WorkerState, message: LongRunning): void {

@@ -27,6 +27,8 @@ export interface WorkerState {
   /** Tasks that it is sent beyond its threads, and the most that it ever was. */
   ahead: number;
   aheadMost: number;
+  /** Tasks that were sent and wait there for their input. */
+  following: number;
   /** Tasks that it can be given now. */
   places: number;
   /** Sets of workers that it is in, as bits; see `load.ts`. */
@@ -81,6 +83,7 @@ export function newWorker(
     meanTaskMs: Number.NaN,
     ahead: 0,
     aheadMost: 0,
+    following: 0,
     places: 0,
     memberOf: 0,
     stealsOut: 0,

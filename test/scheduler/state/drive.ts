@@ -177,7 +177,7 @@ export class Driver {
   }
 
   /** The worker says that the attempt succeeded. */
-  answer({ worker, message, column }: Order, nbytes: number): SchedulerInstruction[] {
+  answer({ worker, message, column }: Order, nbytes: number, seconds: number = Number.NaN): SchedulerInstruction[] {
     if (!column) return this.say(worker, finished(message, nbytes));
     return this.feed({
       type: "tasks-finished",
@@ -186,7 +186,7 @@ export class Driver {
       tasks: Uint32Array.of(column.task),
       runIds: Uint32Array.of(message.runId),
       nbytes: Float64Array.of(nbytes),
-      seconds: Float32Array.of(Number.NaN),
+      seconds: Float32Array.of(seconds),
     });
   }
 

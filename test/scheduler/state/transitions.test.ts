@@ -1,7 +1,7 @@
 /** Every cell of the transition table (S-C1): moves that happen, each by what causes it, and moves that cannot. */
 import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../../src/base/index.ts";
-import { Graph, type Layer } from "../../../src/graph/index.ts";
+import { CallsBuilder, Graph, type Layer } from "../../../src/graph/index.ts";
 import { ANYWHERE, STATES, type TaskState, TRANSITIONS } from "../../../src/scheduler/state/index.ts";
 import { transition } from "../../../src/scheduler/state/transitions.ts";
 import { Driver, k, task } from "./drive.ts";
@@ -58,6 +58,19 @@ const CAUSES: Readonly<Record<string, (d: Driver) => string>> = {
   "waiting→no-worker": (d) => {
     d.submit([task("a")], ["a"]);
     return "a";
+  },
+  "waiting→processing": (d) => {
+    d.worker("w", { isColumnar: true });
+    d.client();
+    // What reads the third is sent ahead with it: by then tasks are known to be short.
+    const builder = new CallsBuilder();
+    for (const [i, name] of ["a", "b", "c", "d"].entries())
+      builder.add({ key: k(name), text: "() => 0", args: null, inputs: i === 0 ? [] : [i - 1] });
+    const graph = new Graph([{ ...builder.build("calls", null), inline: false }], [0]);
+    const submission = { client: "alice", graph, wanted: [0, 1, 2, 3], leastBytes: 0, placement: ANYWHERE } as const;
+    d.feed({ type: "submit-layers", ...submission, retries: 0, priority: 0 });
+    for (const name of ["a", "b", "c"]) d.answer(d.order(name), 8, 1e-5);
+    return "d";
   },
   "waiting→queued": (d) => {
     d.worker("w");
