@@ -9,6 +9,8 @@ export class TaskTable {
   readonly #byKey = new Map<Key, WorkerTask>();
   readonly #layers = new Map<string, LayerTasks>();
   readonly #graphs = new Map<number, KnownGraph>();
+  /** The layer that was named last, and how keys of it begin. */
+  #lastNamed: { readonly prefix: string; readonly layer: LayerTasks } | null = null;
   #sequence = 0;
   #nextRef = 1;
   #size = 0;
@@ -183,20 +185,49 @@ export class TaskTable {
 
   /** Layer and number of a key `(name, i, j, …)` of a known layer. */
   #blockOf(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
-    const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d{1,10})*)\]$/.exec(key);
-    if (!found) return null;
-    // The first group is a JSON text by the pattern.
-    const layer = this.#layers.get(JSON.parse(found[1] as string) as string);
-    if (!layer) return null;
-    const position = (found[2] as string).split(",").slice(1).map(Number); // matched, perhaps empty
-    const { grid } = layer;
-    if (position.length !== grid.length) return null;
-    let index = 0;
-    for (const [axis, p] of position.entries()) {
-      const n = grid[axis] as number; // as many axes as positions
-      if (p >= n) return null;
-      index = index * n + p;
-    }
-    return { layer, index };
+    const named = this.#layerNamed(key);
+    if (!named) return null;
+    const index = indexAt(key, named.prefix.length, named.layer.grid);
+    return index < 0 ? null : { layer: named.layer, index };
   }
+
+  /** The layer whose name a key begins with, mostly that of the key before. */
+  #layerNamed(key: Key): { readonly prefix: string; readonly layer: LayerTasks } | null {
+    const last = this.#lastNamed;
+    if (last && key.startsWith(last.prefix) && this.#layers.get(last.layer.name) === last.layer) return last;
+    const found = /^\0\[("(?:[^"\\]|\\.)*")/.exec(key);
+    if (!found) return null;
+    // The first group is a JSON text, or the key is none of ours.
+    const layer = this.#layers.get(textOf(found[1] as string));
+    if (!layer) return null;
+    this.#lastNamed = { prefix: found[0], layer };
+    return this.#lastNamed;
+  }
+}
+
+function textOf(json: string): string {
+  try {
+    return String(JSON.parse(json));
+  } catch {
+    return ""; // nothing is called so
+  }
+}
+
+const [COMMA, ZERO, NINE, BRACKET] = [44, 48, 57, 93];
+const DIGITS_MAX = 10;
+
+/** Number in its grid of the block whose position a key says from `start` on, as `,i,j]`; -1 where there is none. */
+function indexAt(key: string, start: number, grid: readonly number[]): number {
+  let at = start;
+  let index = 0;
+  for (let axis = 0; axis < grid.length; axis++) {
+    if (key.charCodeAt(at++) !== COMMA) return -1;
+    const first = at;
+    let p = 0;
+    for (let c = key.charCodeAt(at); c >= ZERO && c <= NINE; c = key.charCodeAt(++at)) p = 10 * p + c - ZERO;
+    const n = grid[axis] as number; // axis < length
+    if (at === first || at - first > DIGITS_MAX || p >= n) return -1;
+    index = index * n + p;
+  }
+  return key.charCodeAt(at) === BRACKET && at === key.length - 1 ? index : -1;
 }

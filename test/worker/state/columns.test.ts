@@ -186,6 +186,35 @@ describe("W-C6 a block is one task, whatever names it", () => {
     expect(Array.from(d.running.keys())).toEqual([beyond, other, k("p-a")]);
   });
 
+  test("keys that are nearly those of a block are none of its layer's, whatever was asked before", () => {
+    const d = new Driver({ nthreads: 20 });
+    d.scheduler(WITH_GRAPH);
+    const good = keyA(3);
+    const near = [
+      good.replace("]", ""),
+      `${good} `,
+      good.replace("3", ""),
+      good.replace("3", "-3"),
+      good.replace("3", "3,0"),
+      good.replace("3", "3.0"),
+      good.replace("3", "00000000003"),
+      good.replace("p-a", "p-aa"),
+      good.replace('"p-a"', '"p-a'),
+      good.replace('"p-a"', '"\\q"'),
+    ];
+    // Nonsense of a peer: keys that the codec would have refused among them.
+    for (const text of near)
+      d.scheduler({ ...order("x"), key: good as typeof good }, { ...order("x"), key: text as typeof good });
+    expect(Array.from(d.running.keys())).toEqual([good, ...near]);
+    d.scheduler({ op: "free-tasks", submission: 1, tasks: Uint32Array.of(3), stimulusId: "s" });
+    expect(d.machine.counts().tasks).toEqual(
+      new Map([
+        ["executing", near.length],
+        ["cancelled", 1],
+      ]),
+    );
+  });
+
   test("compute-task by key and columns name one task", () => {
     const d = new Driver({ nthreads: 1 });
     d.scheduler(WITH_GRAPH, { ...order("x"), key: keyB(0), whoHas: new Map([[keyA(0), [A]]]) });
