@@ -155,7 +155,8 @@ export class SegmentAllocator {
   }
 
   #giveBack(given: number, length: number): void {
-    let [start, size] = [given, length];
+    let start = given;
+    let size = length;
     const before = this.#freeEnds.get(start);
     if (before !== undefined) {
       const n = start - before;

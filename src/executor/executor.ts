@@ -294,7 +294,7 @@ export class ThreadedExecutor implements Executor {
     await this.#pool.close();
     this.#spill?.close();
     for (const job of [...this.#waiting, ...this.#jobs]) if (job) this.#finish(job, CANCELLED);
-    for (const slot of this.#lane.slots()) this.#finishLane(slot, CANCELLED);
+    for (const slot of this.#lane.slots()) this.#failLane(slot, CANCELLED);
   }
 
   /** Bytes or a gap came free; not now, since a caller may be in the middle of an outcome. */
@@ -393,28 +393,33 @@ export class ThreadedExecutor implements Executor {
 
   /** A task of the lane has ended; its output is the caller's. */
   #endedLane(slot: number, state: number): void {
-    const figures = this.#ring.figures(slot);
+    const ms = this.#ring.msOf(slot);
+    const thread = this.#ring.threadOf(slot);
     this.#pool.noteEnd();
-    this.#busyMs[figures.thread] = (this.#busyMs[figures.thread] ?? 0) + figures.stopMs - figures.startMs;
-    if (state === SLOT_STATE.ok || state === SLOT_STATE.cancelled) {
-      this.#finishLane(slot, state === SLOT_STATE.ok ? figures : { status: "cancelled", ...figures });
-      return;
+    this.#busyMs[thread] = (this.#busyMs[thread] ?? 0) + ms;
+    const task = this.#lane.job(slot) as LaneTask; // by the caller
+    if (state === SLOT_STATE.ok && task.made) {
+      const { output } = this.#endLane(slot);
+      return task.made(output, ms / 1000);
     }
-    const { programs, task } = this.#lane.job(slot) as LaneTask; // by the caller
-    const error = taskErrorRecord(errorFromRecord(this.#postedError(slot, figures)), programs.graph.key(task));
-    this.#finishLane(slot, { status: "error", error, ...figures });
+    const figures = this.#ring.figures(slot);
+    if (state === SLOT_STATE.ok) task.done({ status: "ok", output: this.#endLane(slot).output, ...figures });
+    else if (state === SLOT_STATE.cancelled) this.#failLane(slot, { status: "cancelled", ...figures });
+    else {
+      const key = task.programs.graph.key(task.task);
+      const error = taskErrorRecord(errorFromRecord(this.#postedError(slot, figures)), key);
+      this.#failLane(slot, { status: "error", error, ...figures });
+    }
   }
 
-  /** Figures alone: it went well. */
-  #finishLane(slot: number, outcome: SlotFigures | Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
-    const { task, output } = this.#lane.end(slot);
+  #endLane(slot: number): ReturnType<Lane["end"]> {
     this.#tasksDone++;
     if (--this.#inFlight === 0) this.#awake.unref();
-    if (!("status" in outcome)) {
-      const { startMs, stopMs, thread, bytesRead, bytesWritten } = outcome;
-      task.done({ status: "ok", output, startMs, stopMs, thread, bytesRead, bytesWritten });
-      return;
-    }
+    return this.#lane.end(slot);
+  }
+
+  #failLane(slot: number, outcome: Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
+    const { task, output } = this.#endLane(slot);
     this.#free(output);
     task.done(outcome);
   }
@@ -530,7 +535,7 @@ export class ThreadedExecutor implements Executor {
     for (const doomed of isLast ? this.#lane.slots() : slot >= 0 && this.#lane.job(slot) ? [slot] : []) {
       const { programs, task, isCancelled } = this.#lane.job(doomed) as LaneTask; // one of its slots
       const record = taskErrorRecord(errorFromRecord(error), programs.graph.key(task));
-      this.#finishLane(doomed, isCancelled ? CANCELLED : { status: "error", error: record, ...NOT_RUN });
+      this.#failLane(doomed, isCancelled ? CANCELLED : { status: "error", error: record, ...NOT_RUN });
     }
     const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
     for (const job of doomed) {

@@ -9,7 +9,7 @@ import { THREAD_BYTES } from "./prepared.ts";
 import type { ProgramStore } from "./program-store.ts";
 import type { BlockFacts, Program, Programs } from "./programs.ts";
 import type { Reaper } from "./reaper.ts";
-import { OWN, RECORD_INPUTS_MAX, writeRecord } from "./record.ts";
+import { INPUTS, OUTPUT, OWN, placeAt, RECORD_INPUTS_MAX, WORK, writePlace, writeProgram } from "./record.ts";
 import { type Ring, SLOTS } from "./ring.ts";
 import type { BlockHandle, TaskInput, TaskOutcome } from "./types.ts";
 
@@ -19,6 +19,8 @@ export interface LaneTask {
   readonly task: TaskId;
   readonly inputs: readonly TaskInput[];
   readonly done: (outcome: TaskOutcome) => void;
+  /** As `done`, of a task that gave a block and moved no bytes; who has it gets no outcome of such tasks. */
+  readonly made?: (output: BlockHandle, seconds: number) => void;
   /** It was told to stop. */
   isCancelled?: boolean;
 }
@@ -91,17 +93,11 @@ export class Lane {
     this.count++;
     task.programs.underWay++;
     const stored = this.#options.programs.get(program);
-    writeRecord(
-      ring.records,
-      slot,
-      {
-        program: stored.number,
-        bytes: stored.place,
-        output: arena.place(output),
-        work: work ? arena.place(work) : OWN_PLACE,
-      },
-      inputs.map((input) => arena.place(input)),
-    );
+    writeProgram(ring.records, slot, stored);
+    writePlace(ring.records, placeAt(slot, OUTPUT), arena.place(output));
+    writePlace(ring.records, placeAt(slot, WORK), work ? arena.place(work) : OWN_PLACE);
+    for (let k = 0; k < inputs.length; k++)
+      writePlace(ring.records, placeAt(slot, INPUTS + k), arena.place(inputs[k] as BlockHandle)); // k < length
     ring.pushRecord(slot);
     return true;
   }

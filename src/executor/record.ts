@@ -1,45 +1,39 @@
 /** What a task of a shared program has of its own, as numbers of its slot's record. */
 import type { Place } from "./arena.ts";
+import type { StoredProgram } from "./program-store.ts";
 import { type MessagePlace, RECORD_NUMBERS } from "./ring.ts";
 
 /** In the place of a segment: the thread's own bytes. */
 export const OWN = -1;
 
-const HEAD = 9;
+const PLACES = 4;
+const HEAD = PLACES + 4;
 /** Most inputs of a task that a record tells. */
 export const RECORD_INPUTS_MAX: number = (RECORD_NUMBERS - HEAD) >> 1;
 
-/** Everything but the inputs. */
-export interface RecordHead {
-  readonly program: number;
-  /** Where the program's bytes lie. */
-  readonly bytes: MessagePlace;
-  readonly output: Place;
-  /** Registers; segment {@link OWN}: the thread's own. */
-  readonly work: Place;
+/** Write which program a slot's task has; its output, registers and inputs follow by {@link writePlace}. */
+export function writeProgram(records: Float64Array, slot: number, { number, place }: StoredProgram): void {
+  const at = slot * RECORD_NUMBERS;
+  records[at] = number;
+  records[at + 1] = place.buffer;
+  records[at + 2] = place.offset;
+  records[at + 3] = place.length;
 }
 
-/** Write a slot's record. */
-export function writeRecord(
-  records: Float64Array,
-  slot: number,
-  { program, bytes, output, work }: RecordHead,
-  inputs: readonly Place[],
-): void {
-  let at = slot * RECORD_NUMBERS;
-  records[at++] = program;
-  records[at++] = bytes.buffer;
-  records[at++] = bytes.offset;
-  records[at++] = bytes.length;
-  records[at++] = output.segment;
-  records[at++] = output.offset;
-  records[at++] = work.segment;
-  records[at++] = work.offset;
-  records[at++] = inputs.length;
-  for (const { segment, offset } of inputs) {
-    records[at++] = segment;
-    records[at++] = offset;
-  }
+/** Numbers of the places in a slot's record: of its output, of its registers and of its first input. */
+export const OUTPUT = 0;
+export const WORK = 1;
+export const INPUTS = 2;
+
+/** Write where a block lies: {@link OUTPUT}, {@link WORK} (segment {@link OWN}: the thread's own), or an input from {@link INPUTS} on. */
+export function writePlace(records: Float64Array, at: number, { segment, offset }: Place): void {
+  records[at] = segment;
+  records[at + 1] = offset;
+}
+
+/** Where {@link writePlace} has to write. */
+export function placeAt(slot: number, which: number): number {
+  return slot * RECORD_NUMBERS + PLACES + 2 * which;
 }
 
 /** A slot's record, to be read at once: one object serves all. */

@@ -134,6 +134,16 @@ export class Ring {
     };
   }
 
+  /** Of these: the thread, and milliseconds on it. */
+  threadOf(slot: number): number {
+    return this.#numbers[slot * FIELDS + 5] as number; // within a slot's numbers
+  }
+
+  msOf(slot: number): number {
+    const at = slot * FIELDS + 3;
+    return (this.#numbers[at + 1] as number) - (this.#numbers[at] as number); // within a slot's numbers
+  }
+
   /** The next slot that has ended, or whose thread wants something; -1: none. */
   nextEnding(): number {
     const at = ENDINGS + (this.#seen & (SLOTS - 1));

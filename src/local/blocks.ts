@@ -1,6 +1,7 @@
 /** What is on the threads, by layer and number: blocks, and tasks that will give some; and the graphs that they belong to. */
 import type { BlockHandle, Executor, Programs } from "../executor/index.ts";
 import { blockKey, type Graph, type GraphEdges, type Key, type TaskId } from "../graph/index.ts";
+import { sizeOf } from "../ndarray/index.ts";
 import { Order } from "./order.ts";
 import type { Run } from "./run.ts";
 
@@ -42,7 +43,7 @@ export class LayerBlocks {
     const at = index >>> PAGE_BITS;
     let page = this.#pages[at];
     if (page === undefined) {
-      page = new Array<Cell>(PAGE).fill(undefined);
+      page = new Array<Cell>(Math.min(PAGE, sizeOf(this.grid) - (at << PAGE_BITS))).fill(undefined);
       this.#pages[at] = page;
       this.#counts[at] = 0;
     }

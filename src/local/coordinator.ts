@@ -22,6 +22,8 @@ const ADDRESS = "local://threads";
 const CLIENT = "local";
 /** Wants what is kept between runs. */
 const KEEPER = "local-keeper";
+/** Keys of blocks that are given up at once: their texts are to die young. */
+const RELEASED_KEYS = 1024;
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
 
@@ -274,17 +276,17 @@ export class Coordinator implements AsyncDisposable {
   }
 
   /** A task has left its thread. */
-  #left(order: Order, outcome: TaskOutcome): void {
+  #left(order: Order, outcome: TaskOutcome | null): void {
     const { run } = order.open;
     run.underWay--;
     for (const group of run.groups) if (group.draining.size > 0) group.draining.delete(order);
-    run.bytesRead += outcome.bytesRead;
-    run.bytesWritten += outcome.bytesWritten;
-    if (outcome.status === "ok") run.done++;
+    if (outcome === null || outcome.status === "ok") run.done++;
+    run.bytesRead += outcome?.bytesRead ?? 0;
+    run.bytesWritten += outcome?.bytesWritten ?? 0;
   }
 
   #failed({ order, error, outcome }: Failed): void {
-    const { open, task, attempt } = order;
+    const { open, task, runId } = order;
     this.#tell({
       type: "worker-messages",
       worker: ADDRESS,
@@ -292,7 +294,7 @@ export class Coordinator implements AsyncDisposable {
         {
           op: "task-erred",
           key: open.graph.key(task),
-          runId: attempt.runId,
+          runId,
           ...asFailure(error),
           thread: outcome.thread,
           startstops: [{ action: "compute", start: outcome.startMs / 1e3, stop: outcome.stopMs / 1e3 }],
@@ -407,9 +409,12 @@ export class Coordinator implements AsyncDisposable {
     const client = run.request.keeps ? KEEPER : CLIENT;
     for (const [name, { layer }] of group.wishes) {
       if (others.some((each) => each.wishes.has(name))) continue;
-      const base = run.graph.base(layer);
-      const keys = Array.from({ length: run.graph.count(layer) }, (_, i) => run.graph.key(base + i));
-      this.#tell({ type: "client-releases-keys", client, keys });
+      const [base, count] = [run.graph.base(layer), run.graph.count(layer)];
+      for (let from = 0; from < count; from += RELEASED_KEYS) {
+        const most = Math.min(RELEASED_KEYS, count - from);
+        const keys = Array.from({ length: most }, (_, i) => run.graph.key(base + from + i));
+        this.#tell({ type: "client-releases-keys", client, keys });
+      }
     }
   }
 

@@ -3,24 +3,39 @@ import type { BlockHandle, LaneTask, Programs, TaskOutcome } from "../executor/i
 import type { TaskId } from "../graph/index.ts";
 import type { OpenGraph } from "./blocks.ts";
 
-/** Which attempt it is, and how urgent: priority, then submission, then rank. */
-export interface Attempt {
-  readonly runId: number;
-  readonly rank: number;
+/** How urgent tasks of one word of the scheduler are among others: by priority, then by submission, then by rank. */
+export interface Urgency {
   readonly priority: number;
   readonly generation: number;
+}
+
+/** Which attempt it is, and how urgent. */
+export interface Attempt {
+  readonly urgency: Urgency;
+  readonly runId: number;
+  readonly rank: number;
 }
 
 /** `waiting`: for an input that another task gives; `gone`: it will not start. */
 export type OrderState = "waiting" | "ready" | "running" | "gone";
 
 const NO_INPUTS: readonly BlockHandle[] = [];
+const NOT_URGENT: Urgency = { priority: 0, generation: 0 };
+
+/** Who hears how a task ended. */
+export interface OrderListener {
+  /** It gave a block, and moved no bytes. */
+  made(order: Order, output: BlockHandle, seconds: number): void;
+  ended(order: Order, outcome: TaskOutcome): void;
+}
 
 /** A task from the word of the scheduler to its end. */
 export class Order implements LaneTask {
   readonly open: OpenGraph;
   readonly task: TaskId;
-  attempt: Attempt;
+  urgency: Urgency = NOT_URGENT;
+  runId = 0;
+  rank = 0;
   state: OrderState = "ready";
   inputs: readonly BlockHandle[] = NO_INPUTS;
   /** Inputs that are not here yet; those that wait for this one. */
@@ -33,13 +48,19 @@ export class Order implements LaneTask {
   again: Attempt | null = null;
   /** The executor's: it was told to stop. */
   isCancelled = false;
-  readonly #ended: (order: Order, outcome: TaskOutcome) => void;
+  readonly #listener: OrderListener;
 
-  constructor(open: OpenGraph, task: TaskId, attempt: Attempt, ended: (order: Order, outcome: TaskOutcome) => void) {
+  constructor(open: OpenGraph, task: TaskId, listener: OrderListener) {
     this.open = open;
     this.task = task;
-    this.attempt = attempt;
-    this.#ended = ended;
+    this.#listener = listener;
+  }
+
+  /** It is this attempt from now on. */
+  become({ urgency, runId, rank }: Attempt): void {
+    this.urgency = urgency;
+    this.runId = runId;
+    this.rank = rank;
   }
 
   get programs(): Programs {
@@ -47,13 +68,18 @@ export class Order implements LaneTask {
   }
 
   done(outcome: TaskOutcome): void {
-    this.#ended(this, outcome);
+    this.#listener.ended(this, outcome);
+  }
+
+  made(output: BlockHandle, seconds: number): void {
+    this.#listener.made(this, output, seconds);
   }
 }
 
-function isBefore({ attempt: a }: Order, { attempt: b }: Order): boolean {
-  if (a.priority !== b.priority) return a.priority > b.priority;
-  return a.generation === b.generation ? a.rank < b.rank : a.generation < b.generation;
+function isBefore(a: Order, b: Order): boolean {
+  const [own, other] = [a.urgency, b.urgency];
+  if (own.priority !== other.priority) return own.priority > other.priority;
+  return own.generation === other.generation ? a.rank < b.rank : own.generation < other.generation;
 }
 
 /** Tasks that may start, the most urgent first: a binary heap. Those that are gone are passed over. */

@@ -6,8 +6,9 @@ import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invari
 import type { BlockHandle, Executor, TaskOutcome } from "../executor/index.ts";
 import { type Graph, showKey, type TaskId } from "../graph/index.ts";
 import type { TaskRun } from "../scheduler/state/index.ts";
-import { blockIn, type LocalBlocks, type OpenGraph } from "./blocks.ts";
-import { type Attempt, Order, OrderQueue } from "./order.ts";
+import { blockIn, type LocalBlocks } from "./blocks.ts";
+import { Ends, type Finished } from "./ends.ts";
+import { type Attempt, Order, type OrderListener, OrderQueue } from "./order.ts";
 
 /** Work that threads find without asking, and the most tasks of it. */
 const AHEAD_MS = 2;
@@ -15,15 +16,6 @@ const AHEAD_MAX = 512;
 /** Functions of users that took less on average lately are short; such functions ahead of one thread. */
 const SHORT_SECONDS = 0.0005;
 const SHORT_AHEAD = 32;
-
-/** What has ended well, of one graph: columns of equal length. */
-export interface Finished {
-  readonly submission: number;
-  readonly tasks: Uint32Array;
-  readonly runIds: Uint32Array;
-  readonly nbytes: Float64Array;
-  readonly seconds: Float32Array;
-}
 
 /** What a task failed by. */
 export interface Failed {
@@ -34,8 +26,8 @@ export interface Failed {
 
 /** Who hears of ends. */
 export interface TasksListener {
-  /** A task has left its thread, however it ended; its run's count is the listener's. */
-  left(order: Order, outcome: TaskOutcome): void;
+  /** A task has left its thread; null: it went well, and moved no bytes. Its run's counts are the listener's. */
+  left(order: Order, outcome: TaskOutcome | null): void;
   finished(columns: Finished): void;
   failed(failed: Failed): void;
   /** Everything that ended in this turn was told. */
@@ -52,13 +44,15 @@ export class ThreadTasks {
   readonly #queue = new OrderQueue();
   /** Tasks at the executor, in no order. */
   readonly #running: Order[] = [];
-  /** Tasks that have ended, not told yet, with what they gave. */
-  #ended: Order[] = [];
-  #given: BlockHandle[] = [];
-  #seconds: number[] = [];
+  /** Tasks that have ended and are not told yet; while they are told, the next ones go to the other. */
+  #ends: Ends = new Ends();
+  #otherEnds: Ends = new Ends();
   #isTurning = false;
   #meanSeconds: number | null = null;
-  readonly #end = (order: Order, outcome: TaskOutcome): void => this.#left(order, outcome);
+  readonly #hear: OrderListener = {
+    made: (order, output, seconds) => this.#made(order, output, seconds),
+    ended: (order, outcome) => this.#left(order, outcome),
+  };
 
   constructor(executor: Executor, blocks: LocalBlocks, listener: TasksListener) {
     this.#executor = executor;
@@ -74,13 +68,20 @@ export class ThreadTasks {
   /** Tasks of a graph are to run. */
   run({ submission, graph, tasks, runIds, ranks, priority, generation }: TaskRun): void {
     const open = this.#blocks.open(submission, graph);
+    const urgency = { priority, generation };
     for (let k = 0; k < tasks.length; k++) {
       const task = tasks[k] as TaskId; // columns of equal length
-      const attempt = { runId: runIds[k] as number, rank: ranks[k] as number, priority, generation };
       const cell = open.get(task);
-      if (cell === undefined) this.#enter(open, task, attempt);
-      else if (cell instanceof Order) this.#again(cell, attempt);
-      else this.#tellAgain(open, task, { attempt, block: blockIn(cell) });
+      if (cell instanceof Order) {
+        this.#again(cell, { urgency, runId: runIds[k] as number, rank: ranks[k] as number });
+        continue;
+      }
+      const order = new Order(open, task, this.#hear);
+      order.urgency = urgency;
+      order.runId = runIds[k] as number;
+      order.rank = ranks[k] as number;
+      if (cell === undefined) this.#enter(order);
+      else this.#tellAgain(order, blockIn(cell));
     }
   }
 
@@ -121,30 +122,27 @@ export class ThreadTasks {
     this.#executor.cancel(order);
   }
 
-  #enter(open: OpenGraph, task: TaskId, attempt: Attempt, readers: Order[] | null = null): void {
-    const order = new Order(open, task, attempt, this.#end);
-    order.readers = readers;
-    open.set(task, order);
+  #enter(order: Order): void {
+    order.open.set(order.task, order);
     this.#queue.push(order);
   }
 
   /** Ordered while it is ordered: the same word twice, or another attempt. One that runs ends first. */
   #again(order: Order, attempt: Attempt): void {
-    if (order.state !== "running") order.attempt = attempt;
-    else if (order.isUnwanted || order.attempt.runId !== attempt.runId) {
+    if (order.state !== "running") order.become(attempt);
+    else if (order.isUnwanted || order.runId !== attempt.runId) {
       order.again = attempt;
       if (!order.isUnwanted) this.#giveUp(order);
     }
   }
 
   /** Ordered while its block is here. */
-  #tellAgain(
-    open: OpenGraph,
-    task: TaskId,
-    { attempt, block }: { readonly attempt: Attempt; readonly block: BlockHandle | null },
-  ): void {
-    invariant(block, `${showKey(open.graph.key(task))} is to run again, but its block was handed over`);
-    this.#tell(new Order(open, task, attempt, this.#end), block, 0);
+  #tellAgain(order: Order, block: BlockHandle | null): void {
+    if (!block) {
+      const key = order.open.graph.key(order.task);
+      throw new InvariantError(`${showKey(key)} is to run again, but its block was handed over`);
+    }
+    this.#tell(order, block, 0);
   }
 
   /** Tasks that may be handed over beyond the threads. */
@@ -190,18 +188,12 @@ export class ThreadTasks {
 
   /** The executor is done with a task. */
   #left(order: Order, outcome: TaskOutcome): void {
-    const last = this.#running.pop() as Order; // the task itself is among them
-    if (last !== order) {
-      this.#running[order.at] = last;
-      last.at = order.at;
-    }
     const seconds = (outcome.stopMs - outcome.startMs) / 1000;
-    this.#meanSeconds = this.#meanSeconds === null ? seconds : this.#meanSeconds + (seconds - this.#meanSeconds) / 32;
+    this.#leave(order, seconds);
     this.#listener.left(order, outcome);
     // A graph's tasks give blocks; the executor sees to it.
     invariant(outcome.status !== "value", "a task gave no block");
-    order.state = "gone";
-    if (order.isUnwanted) this.#dropped(order, outcome);
+    if (order.isUnwanted) this.#dropped(order, outcome.status === "ok" ? outcome.output : null);
     else if (outcome.status === "ok") {
       order.open.set(order.task, outcome.output);
       this.#tell(order, outcome.output, seconds);
@@ -209,10 +201,37 @@ export class ThreadTasks {
     this.#turnSoon();
   }
 
-  #dropped({ open, task, again, readers }: Order, outcome: TaskOutcome): void {
-    if (outcome.status === "ok") this.#executor.release(outcome.output);
+  /** The same of a task that gave a block and moved no bytes. */
+  #made(order: Order, output: BlockHandle, seconds: number): void {
+    this.#leave(order, seconds);
+    this.#listener.left(order, null);
+    if (order.isUnwanted) {
+      this.#dropped(order, output);
+      this.#turnSoon();
+    } else {
+      order.open.set(order.task, output);
+      this.#tell(order, output, seconds);
+    }
+  }
+
+  #leave(order: Order, seconds: number): void {
+    const last = this.#running.pop() as Order; // the task itself is among them
+    if (last !== order) {
+      this.#running[order.at] = last;
+      last.at = order.at;
+    }
+    order.state = "gone";
+    this.#meanSeconds = this.#meanSeconds === null ? seconds : this.#meanSeconds + (seconds - this.#meanSeconds) / 32;
+  }
+
+  #dropped({ open, task, again, readers }: Order, output: BlockHandle | null): void {
+    if (output) this.#executor.release(output);
     open.clear(task);
-    if (again) this.#enter(open, task, again, readers);
+    if (!again) return;
+    const order = new Order(open, task, this.#hear);
+    order.become(again);
+    order.readers = readers;
+    this.#enter(order);
   }
 
   #fail(order: Order, outcome: Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
@@ -228,15 +247,17 @@ export class ThreadTasks {
 
   /** A block is here; the scheduler hears of it at the end of the turn. */
   #tell(order: Order, block: BlockHandle, seconds: number): void {
-    this.#ended.push(order);
-    this.#given.push(block);
-    this.#seconds.push(seconds);
-    for (const reader of order.readers ?? []) {
+    this.#ends.add(order, block, seconds);
+    if (order.readers !== null) this.#wake(order.readers);
+    this.#turnSoon();
+  }
+
+  #wake(readers: readonly Order[]): void {
+    for (const reader of readers) {
       if (--reader.missing > 0 || reader.state !== "waiting") continue;
       reader.state = "ready";
       this.#queue.push(reader);
     }
-    this.#turnSoon();
   }
 
   #turnSoon(): void {
@@ -251,29 +272,15 @@ export class ThreadTasks {
 
   /** Tell what has ended, graph by graph. */
   #flush(): void {
-    if (this.#ended.length === 0) return;
-    const [ended, given, seconds] = [this.#ended, this.#given, this.#seconds];
-    this.#ended = [];
-    this.#given = [];
-    this.#seconds = [];
-    for (let from = 0, to = 0; from < ended.length; from = to) {
-      const { submission } = (ended[from] as Order).open; // from < length
-      while (to < ended.length && (ended[to] as Order).open.submission === submission) to++; // to < length
-      const finished: Finished = {
-        submission,
-        tasks: new Uint32Array(to - from),
-        runIds: new Uint32Array(to - from),
-        nbytes: new Float64Array(to - from),
-        seconds: new Float32Array(to - from),
-      };
-      for (let k = from; k < to; k++) {
-        const { task, attempt } = ended[k] as Order; // columns of equal length
-        finished.tasks[k - from] = task;
-        finished.runIds[k - from] = attempt.runId;
-        finished.nbytes[k - from] = (given[k] as BlockHandle).nbytes;
-        finished.seconds[k - from] = seconds[k] as number;
-      }
+    const ends = this.#ends;
+    if (ends.count === 0) return;
+    this.#ends = this.#otherEnds;
+    this.#otherEnds = ends;
+    for (let from = 0; from < ends.count; ) {
+      const finished = ends.from(from);
+      from += finished.tasks.length;
       this.#listener.finished(finished);
     }
+    ends.clear();
   }
 }
