@@ -1,21 +1,15 @@
 /** One block in memory from the blocks of layers: what `compute` hands over. */
 import { invariant } from "../base/index.ts";
 import { config } from "../config/index.ts";
-import { type DType, itemsize } from "../dtype/index.ts";
+import type { DType } from "../dtype/index.ts";
 import { type Chunks, type GatherPart, type LayerNode, shapeOfChunks } from "../graph/index.ts";
-import { allowHugePages, inHugePages } from "../kernels/index.ts";
-import { contiguousStride, copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
+import { allowHugePages, unsetBlock } from "../kernels/index.ts";
+import { contiguousStride, copyBlock, NDArray } from "../ndarray/index.ts";
 
-/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
-const UNSET_BYTES = 128 << 10;
-
-/** A block whose elements are about to be written, all of them: in memory that an earlier result left, where there is some. */
-function unsetBlock(dtype: DType, shape: readonly number[]): NDArray {
-  const nbytes = sizeOf(shape) * itemsize(dtype);
-  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
-  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
+/** Memory for a result, after the configuration's wish. */
+function resultBlock(dtype: DType, shape: readonly number[]): NDArray {
   allowHugePages(config.boolean("rsdat.kernels.huge-pages") ?? true);
-  return NDArray.view(dtype, inHugePages(buffer), byteOffset, shape);
+  return unsetBlock(dtype, shape);
 }
 
 /** A layer's array as a part of a result: where its first element lies in the result, and how far its axes step there. */
@@ -33,7 +27,7 @@ export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly ND
   const whole =
     first === undefined ? null : new NDArray(dtype, first.data, shape, contiguousStride(shape), first.offset);
   if (whole !== null && liesIn(whole, chunks, blocks)) return whole;
-  const out = unsetBlock(dtype, shape);
+  const out = resultBlock(dtype, shape);
   put(out, { chunks, offset: 0, stride: out.stride }, blocks);
   return out;
 }
@@ -109,7 +103,7 @@ export function joinedOf(node: LayerNode): Joined | null {
   return {
     outputs,
     assemble(blocks) {
-      const out = unsetBlock(layer.dtype, shape);
+      const out = resultBlock(layer.dtype, shape);
       for (const leaf of leaves)
         put(out, { ...leaf, chunks: leaf.node.layer.chunks }, blocks[outputs.indexOf(leaf.node)] ?? []);
       return out;

@@ -26,6 +26,7 @@ export { digitsOf, levelsOfKey } from "./select/keys.ts";
 export { DISCRETE_METHODS } from "./select/quantile.ts";
 export { runSelect } from "./select/select.ts";
 export { branchesOf } from "./select/spread.ts";
+export { unsetBlock } from "./unset.ts";
 export {
   exchangeModules,
   importModule,

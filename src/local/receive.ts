@@ -1,21 +1,11 @@
 /** Blocks of one run on the caller's thread: copied from shared memory into memory of the caller's own. */
-import { type DType, itemsize } from "../dtype/index.ts";
+import type { DType } from "../dtype/index.ts";
 import { type Graph, shapeOfChunks } from "../graph/index.ts";
-import { copyBlock, NDArray, sizeOf } from "../ndarray/index.ts";
-
-/** From so many bytes on memory comes from the system, which zeroes it a page at a time when it is first touched. */
-const UNSET_BYTES = 128 << 10;
-
-/** Memory whose elements are about to be written, all of them: where an earlier result lay, if there was one. */
-function unset(dtype: DType, shape: readonly number[]): NDArray {
-  const nbytes = sizeOf(shape) * itemsize(dtype);
-  if (nbytes < UNSET_BYTES) return NDArray.zeros(dtype, shape);
-  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(nbytes);
-  return NDArray.view(dtype, buffer, byteOffset, shape);
-}
+import { unsetBlock } from "../kernels/index.ts";
+import { copyBlock, NDArray } from "../ndarray/index.ts";
 
 function copied(block: NDArray, to: NDArray | null): NDArray {
-  const copy = to ?? unset(block.dtype, block.shape);
+  const copy = to ?? unsetBlock(block.dtype, block.shape);
   copyBlock(copy, block);
   return copy;
 }
@@ -28,7 +18,7 @@ class Whole {
   readonly #starts: readonly Float64Array[];
 
   constructor(dtype: DType, sizes: readonly (readonly number[])[]) {
-    this.#array = unset(dtype, shapeOfChunks(sizes));
+    this.#array = unsetBlock(dtype, shapeOfChunks(sizes));
     this.#sizes = sizes;
     this.#starts = sizes.map((axis) => {
       let at = 0;

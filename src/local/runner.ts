@@ -19,6 +19,7 @@ import {
   type RunProgress,
   shapeOfChunks,
 } from "../graph/index.ts";
+import { allowHugePages } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { runCallsOn } from "./calls.ts";
 import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
@@ -239,6 +240,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const budgetBytes = budgetBytesWithin(limit, threads);
     const wide = config.boolean("rsdat.kernels.wide") ?? false;
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
+    allowHugePages(hugePages); // here for results
     const spill = this.#options.spill === false ? null : spillSetting();
     this.#settings = { threads, budgetBytes, spill, admission: this.#options.admission ?? true, wide, hugePages };
     return this.#settings;
