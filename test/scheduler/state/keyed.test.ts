@@ -106,6 +106,24 @@ describe("S-C15 calls", () => {
     expect(driver.views.isEmpty()).toBe(true);
   });
 
+  test("S-C19 are come to as places appear, until somebody reads one of them", () => {
+    const driver = started();
+    const names = Array.from({ length: 300 }, (_, i) => `c${i}`);
+    const graph = callsOf([...names.map((name) => [name, []] as const), ["last", names]]);
+    const first = submit(driver, graph, ["last"]);
+    const [batch] = driver.core.batches;
+    expect(batch?.walk.isDone).toBe(false);
+    expect(driver.core.find(k("c299"))).toBeUndefined();
+    expect([driver.state("c299"), driver.state("last")]).toEqual(["released", "released"]);
+    const second = submit(driver, callsOf([["reader", ["c299"]]]), ["reader"]);
+    expect(batch?.walk.isDone).toBe(true);
+    const ran = [...finishAll(driver, first), ...finishAll(driver, second)];
+    expect(ran.length).toBe(302);
+    expect([driver.state("last"), driver.state("reader")]).toEqual(["memory", "memory"]);
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: ["last", "reader"].map(k) });
+    expect(driver.views.isEmpty()).toBe(true);
+  });
+
   test("S-C25 are told in columns to a client that takes them, with their scalars", () => {
     const driver = started();
     driver.feed({ type: "client-joined", client: "alice", isColumnar: true });
