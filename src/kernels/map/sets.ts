@@ -1,9 +1,12 @@
 /** Runs of equal elements in a sorted line: where they begin, how long they are, which of them each element is in. */
 import { DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
+import type { KernelCall } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import type { BlockKernel } from "../blocks.ts";
 import { copyStrided } from "../copy.ts";
 import { indexWords } from "../order/sort.ts";
+import { CallBuilder } from "./ir.ts";
+import { runMap } from "./map.ts";
 import type { Element } from "./scalar-ops.ts";
 
 /** Parameters: NaN equals NaN, or each is a run of its own. */
@@ -40,6 +43,29 @@ function writeIndex(words: Int32Array, at: number, value: number): void {
   words[2 * at + 1] = Math.floor(value / 2 ** 32);
 }
 
+const STARTS = new Map<string, KernelCall>();
+
+/** True where an element differs from the one before; compared by a kernel. */
+function markStarts(sorted: NDArray, out: NDArray, equalNaN: boolean): void {
+  const { dtype } = sorted;
+  const n = out.size;
+  if (n === 0) return;
+  let call = STARTS.get(`${dtype} ${equalNaN}`);
+  if (call === undefined) {
+    const b = new CallBuilder();
+    const [x, y] = [b.input(dtype), b.input(dtype)];
+    const differs = b.compare("ne", x, y);
+    const isNumber =
+      equalNaN && DTYPES[dtype].kind === "f" ? b.binary("or", b.compare("eq", x, x), b.compare("eq", y, y)) : null;
+    call = b.build([isNumber === null ? differs : b.binary("and", differs, isNumber)]);
+    STARTS.set(`${dtype} ${equalNaN}`, call);
+  }
+  const from = (x: NDArray, k: number): NDArray =>
+    new NDArray(x.dtype, x.data, [n - 1], x.stride, x.offset + k * (x.stride[0] as number)); // of one axis
+  out.data[out.offset] = 1 as never; // bool
+  if (n > 1) runMap(call, [from(sorted, 1), from(sorted, 0)], [from(out, 1)], [n - 1]);
+}
+
 function lineBytes(x: { readonly dtype: DType; readonly shape: readonly number[] } | undefined): number {
   return x === undefined ? 0 : (x.shape[0] ?? 1) * (DTYPES[x.dtype].itemsize + 8);
 }
@@ -49,8 +75,11 @@ export const setKernels: Readonly<Record<string, BlockKernel>> = {
     run: ([x], out, params) => {
       const sorted = x as NDArray; // one input
       const { equalNaN } = params as unknown as RunParams; // the array room makes them
-      const same = sameAsBefore(sorted.dtype, lineOf(sorted), equalNaN);
-      for (let i = 0; i < out.size; i++) out.data[out.offset + i] = (i === 0 || !same(i) ? 1 : 0) as never; // bool
+      if (DTYPES[sorted.dtype].components === 1) markStarts(sorted, out, equalNaN);
+      else {
+        const same = sameAsBefore(sorted.dtype, lineOf(sorted), equalNaN);
+        for (let i = 0, n = out.size; i < n; i++) out.data[out.offset + i] = (i === 0 || !same(i) ? 1 : 0) as never; // bool
+      }
     },
     scratch: ([x]) => lineBytes(x),
   },

@@ -9,6 +9,7 @@ import { convert, copyStrided } from "../copy.ts";
 import { isCompiled } from "../map/engine.ts";
 import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
+import { orderByDigitCode, sortByDigitCode } from "./digits.ts";
 import { FEW, leadingOf } from "./leading.ts";
 import { complexOrder, IndexSorter, keysOf, sortByDigits, sortBytes } from "./sort-keys.ts";
 import { emitRowSort, SORT_WORD, type SortDType } from "./sort-module.ts";
@@ -137,8 +138,8 @@ function sortPlainly(out: NDArray, lines: Lines): void {
     readLine(out, lines, i, line);
     if (sorter === null) {
       if (itemsize === 1) sortBytes(out.dtype, line);
-      else if (isLong) sortByDigits(out.dtype, line);
-      else line.sort();
+      else if (!isLong) line.sort();
+      else if (!sortByDigitCode(out.dtype, line)) sortByDigits(out.dtype, line);
       writeLine(out, lines, i, line);
     } else {
       const order = orderOf(out.dtype, line, { descending: false, count: null }, sorter);
@@ -203,40 +204,47 @@ function isOfNumbers(dtype: DType): boolean {
 interface Ordering {
   readonly axis: number;
   readonly descending: boolean;
-  /** So many elements of the order are wanted; all when absent. */
-  readonly count?: number;
+  /** So many elements of the order are wanted. */
+  readonly count: number;
 }
 
-/** Gives the order of a line, or of its first `count`, until it is asked again. */
-function ordererOf(own: NDArray, { axis, descending, count }: Ordering): (line: TypedArray) => Uint32Array {
-  const { dtype } = own;
-  const n = own.shape[axis] as number; // axis < rank
-  if (count !== undefined && count <= FEW && 4 * count <= n && count > 0 && isOfNumbers(dtype)) {
-    const take = leadingOf({ dtype, descending, buffer: own.data.buffer });
+/** Gives the first `count` of the order of a line like `like`, until it is asked again. */
+function ordererOf(dtype: DType, like: TypedArray, { descending, count }: Ordering): (line: TypedArray) => Uint32Array {
+  const n = like.length / DTYPES[dtype].components;
+  if (count <= FEW && 4 * count <= n && count > 0 && isOfNumbers(dtype)) {
+    const take = leadingOf({ dtype, descending, buffer: like.buffer });
     const best = new Uint32Array(count);
     return (line) => take(line, best);
   }
   const sorter = new IndexSorter(n);
-  return (line) => orderOf(dtype, line, { descending, count: count ?? null }, sorter);
+  return (line) => orderOf(dtype, line, { descending, count }, sorter);
 }
 
-/** Calls `visit(line number, its elements, their order)` for every line of `x`. */
-function forEachOrder(
-  x: NDArray,
-  { axis, descending, count }: Ordering,
-  visit: (i: number, line: TypedArray, order: Uint32Array) => void,
-): void {
+/** Calls `visit(line number, its elements)` for every line of `x`; the elements are there until the next line. */
+function forEachLine(x: NDArray, axis: number, visit: (i: number, line: TypedArray) => void): void {
   const own = x.isContiguous && x.offset === 0 ? x : new NDArray(x.dtype, allocate(x.dtype, x.size), x.shape);
   if (own !== x) copyStrided(own, x);
   const lines = linesOf(own, axis);
   const copy = allocate(x.dtype, lines.n);
   const isStretch = lines.step === 1 && DTYPES[x.dtype].components === 1;
-  const orderLine = ordererOf(own, { axis, descending, ...(count === undefined ? {} : { count }) });
   for (let i = 0; i < lines.count; i++) {
     const line = isStretch ? own.data.subarray(lines.first(i), lines.first(i) + lines.n) : copy;
     if (!isStretch) readLine(own, lines, i, line);
-    visit(i, line, orderLine(line));
+    visit(i, line);
   }
+}
+
+/** Calls `visit(line number, its elements, the first of their order)` for every line of `x`. */
+function forEachOrder(
+  x: NDArray,
+  ordering: Ordering,
+  visit: (i: number, line: TypedArray, order: Uint32Array) => void,
+): void {
+  let orderLine: ((line: TypedArray) => Uint32Array) | null = null;
+  forEachLine(x, ordering.axis, (i, line) => {
+    orderLine ??= ordererOf(x.dtype, line, ordering);
+    visit(i, line, orderLine(line));
+  });
 }
 
 /** The words of an int64 block: indices are written without a bigint each. */
@@ -247,11 +255,17 @@ export function indexWords(out: NDArray): Int32Array {
 function argsort(x: NDArray, out: NDArray, { axis, descending }: SortParams): void {
   const words = indexWords(out);
   const lines = linesOf(new NDArray(out.dtype, out.data, out.shape), axis);
-  forEachOrder(x, { axis, descending }, (i, _line, order) => {
+  let sorter: IndexSorter | null = null;
+  forEachLine(x, axis, (i, line) => {
     const first = lines.first(i);
+    const places = orderByDigitCode(x.dtype, line, descending);
+    if (places !== null && lines.step === 1) return void words.set(places, 2 * first);
+    sorter ??= places === null ? new IndexSorter(lines.n) : null;
+    const order = places ?? orderOf(x.dtype, line, { descending, count: null }, sorter as IndexSorter); // made where it is needed
+    const step = places === null ? 1 : 2;
     for (let k = 0; k < lines.n; k++) {
       const at = 2 * (first + k * lines.step);
-      words[at] = order[k] as number;
+      words[at] = order[k * step] as number;
       words[at + 1] = 0;
     }
   });

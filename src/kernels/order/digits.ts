@@ -1,0 +1,71 @@
+/** Lines sorted by digits in compiled code: in a workspace of their own, so that they may lie anywhere and have any length. */
+import { DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
+import { isCompiled } from "../map/engine.ts";
+import { createSegment, type Segment, singleMemory } from "../segment.ts";
+import { countRun, kernelOf } from "../wasm/runtime.ts";
+import { DIGIT_HEAD_BYTES, DIGIT_WORD, type DigitDType, type DigitSort, emitDigitSort } from "./digits-module.ts";
+
+/** Shorter lines are not worth counting digits. */
+const LINE_MIN = 256;
+/** Longest line: its keys and places fill 2 GiB. */
+const LINE_MAX = 1 << 26;
+/** A workspace of up to so many bytes is kept for the next line. */
+const KEPT_BYTES = 4 << 20;
+
+const WITH_DIGITS: ReadonlySet<DType> = new Set(["float32", "int32", "uint32", "int16", "uint16"]);
+
+let kept: Segment | null = null;
+
+function workspace(bytes: number): Segment {
+  if (kept !== null && kept.buffer.byteLength >= bytes) return kept;
+  const made = createSegment(bytes <= KEPT_BYTES ? KEPT_BYTES : bytes);
+  if (bytes <= KEPT_BYTES) kept = made;
+  return made;
+}
+
+/** Bytes of the words of `n` elements, with room to whole cache lines. */
+function area(n: number, itemsize: number): number {
+  return (n * itemsize + 63) & ~63;
+}
+
+/** The workspace with the sorted result, and its address; null where the line is left to other ways. */
+function sortLine(
+  given: DigitSort,
+  line: TypedArray,
+): { readonly buffer: ArrayBufferLike; readonly at: number } | null {
+  const n = line.length;
+  const key = `digits ${given.dtype} ${given.wants} ${given.descending}`;
+  if (n < LINE_MIN || n > LINE_MAX || singleMemory() !== undefined || !isCompiled(key, n)) return null;
+  const item = given.wants === "order" ? 8 : 4;
+  const lineBytes = given.wants === "order" ? area(n, DTYPES[given.dtype].itemsize) : 0;
+  const from = DIGIT_HEAD_BYTES + lineBytes;
+  const { memory, buffer } = workspace(from + 2 * area(n, item));
+  const head = new Int32Array(buffer, 0, DIGIT_HEAD_BYTES / 4).fill(0);
+  head[DIGIT_WORD.line / 4] = DIGIT_HEAD_BYTES; // values are made keys where they lie
+  head[DIGIT_WORD.from / 4] = from;
+  head[DIGIT_WORD.to / 4] = from + area(n, item);
+  new Uint8Array(buffer, DIGIT_HEAD_BYTES, line.byteLength).set(
+    new Uint8Array(line.buffer, line.byteOffset, line.byteLength),
+  );
+  countRun("wasm");
+  kernelOf(key, [memory], () => emitDigitSort(given))(0, 1, n);
+  return { buffer, at: head[DIGIT_WORD.result / 4] as number };
+}
+
+/** Sort a line of 32-bit elements in place; false where it is left to other ways. */
+export function sortByDigitCode(dtype: DType, line: TypedArray): boolean {
+  if (!WITH_DIGITS.has(dtype) || DTYPES[dtype].itemsize !== 4) return false;
+  const sorted = sortLine({ dtype: dtype as DigitDType, wants: "values", descending: false }, line); // of the set
+  if (sorted === null) return false;
+  new Uint8Array(line.buffer, line.byteOffset, line.byteLength).set(
+    new Uint8Array(sorted.buffer, sorted.at, line.byteLength),
+  );
+  return true;
+}
+
+/** The stable order of a line as int64 words, valid until the next line; null where it is left to other ways. */
+export function orderByDigitCode(dtype: DType, line: TypedArray, descending: boolean): Int32Array | null {
+  if (!WITH_DIGITS.has(dtype)) return null;
+  const sorted = sortLine({ dtype: dtype as DigitDType, wants: "order", descending }, line); // of the set
+  return sorted && new Int32Array(sorted.buffer, sorted.at, 2 * line.length);
+}
