@@ -157,8 +157,8 @@ export function errorFromRecord(record: ErrorRecord): RsdatError {
  * Assert a promise of our own.
  * @throws {InvariantError} when `condition` is false
  */
-export function invariant(condition: unknown, message: string, details: ErrorDetails = {}): asserts condition {
-  if (!condition) throw new InvariantError(message, { details });
+export function invariant(condition: unknown, message: string, details?: ErrorDetails): asserts condition {
+  if (!condition) throw new InvariantError(message, { details: details ?? {} });
 }
 
 /** End of an exhaustive `switch`. */

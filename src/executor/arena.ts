@@ -275,13 +275,13 @@ export class Arena {
 
   #extentOf(handle: BlockHandle): Extent {
     const { extent } = this.#block(handle);
-    invariant(extent !== null, `block ${handle.id} is not in memory`);
+    if (extent === null) throw new InvariantError(`block ${handle.id} is not in memory`);
     return extent;
   }
 
   #block(handle: BlockHandle): Block {
     const block = this.#liveBlock(handle);
-    invariant(block !== undefined, `block ${handle.id} is not live`);
+    if (block === undefined) throw new InvariantError(`block ${handle.id} is not live`);
     return block;
   }
 

@@ -1,5 +1,5 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
-import { ArgumentError, invariant } from "../../base/index.ts";
+import { ArgumentError, InvariantError, invariant } from "../../base/index.ts";
 import { castScalar, type DType, givesIndex, viewOf } from "../../dtype/index.ts";
 import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
@@ -58,13 +58,21 @@ function componentDTypes(spec: ReduceSpec): readonly DType[] {
 }
 const DTYPES_OF = new WeakMap<ReduceSpec, readonly DType[]>();
 
+/** Called for many small blocks: texts are made for errors only. */
+function notPartial({ op }: ReduceSpec, { dtype, shape }: NDArray): Error {
+  return new InvariantError(`partial of ${op} is ${dtype} (${shape.join(", ")})`);
+}
+
+function isSameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
+  return true;
+}
+
 /** Components of a partial block as blocks of their own, each in its dtype. */
 function componentsOf(block: NDArray, spec: ReduceSpec): NDArray[] {
   const dtypes = componentDTypes(spec);
-  invariant(
-    block.dtype === "float64" && block.shape[0] === dtypes.length,
-    `partial of ${spec.op} is ${block.dtype} (${block.shape.join(", ")})`,
-  );
+  if (block.dtype !== "float64" || block.shape[0] !== dtypes.length) throw notPartial(spec, block);
   const { data } = block;
   const [shape, stride, step] = [block.shape.slice(1), block.stride.slice(1), block.stride[0] as number]; // rank 1 at least
   return dtypes.map((dtype, k) => {
@@ -207,10 +215,7 @@ export function joinValues(
  */
 export function combinePartials(spec: ReduceSpec, parts: readonly NDArray[], out: NDArray): void {
   const [first, ...rest] = parts;
-  invariant(
-    first && parts.every((p) => p.shape.join() === out.shape.join()),
-    "partials of one reduction have one shape",
-  );
+  invariant(first && parts.every((p) => isSameShape(p.shape, out.shape)), "partials of one reduction have one shape");
   const target = componentsOf(out, spec);
   if (first.data !== out.data || first.offset !== out.offset) {
     for (const [k, x] of componentsOf(first, spec).entries()) copyStrided(target[k] as NDArray, x);
@@ -271,7 +276,8 @@ function resultOf(
 
 /** A block in C order seen at another shape of its size. */
 export function reshaped(block: NDArray, shape: readonly number[]): NDArray {
-  invariant(block.isContiguous, `a block of strides (${block.stride.join(", ")}) has no shape (${shape.join(", ")})`);
+  if (!block.isContiguous)
+    throw new InvariantError(`a block of strides (${block.stride.join(", ")}) has no shape (${shape.join(", ")})`);
   return new NDArray(block.dtype, block.data, shape, contiguousStride(shape), block.offset);
 }
 
@@ -300,11 +306,11 @@ function checkIndices(spec: ReduceSpec, partial: NDArray): void {
  */
 export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray): void {
   const cells = partial.shape.slice(1);
-  invariant(
-    out.dtype === spec.dtype && sizeOf(cells) === out.size,
-    `result is ${out.dtype} (${out.shape.join(", ")}), expected ${spec.dtype} (${cells.join(", ")})`,
-  );
-  const target = out.shape.join() === cells.join() ? out : reshaped(out, cells);
+  if (out.dtype !== spec.dtype || sizeOf(cells) !== out.size)
+    throw new InvariantError(
+      `result is ${out.dtype} (${out.shape.join(", ")}), expected ${spec.dtype} (${cells.join(", ")})`,
+    );
+  const target = isSameShape(out.shape, cells) ? out : reshaped(out, cells);
   if (givesIndex(spec.op) && spec.empty === null) checkIndices(spec, partial);
   runMap(finalCall(spec), componentsOf(partial, spec), [target], cells);
 }

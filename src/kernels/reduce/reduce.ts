@@ -5,7 +5,7 @@
  * pairwise as NumPy does; other reduced axes are added one after the other in C order. A contiguous float64 block thus
  * gives NumPy's bits. Axes of size 1 do not count.
  */
-import { invariant } from "../../base/index.ts";
+import { InvariantError } from "../../base/index.ts";
 import { DTYPES, type DType, givesIndex } from "../../dtype/index.ts";
 import type { KernelCall, ReducePlace, ReduceSpec } from "../../graph/index.ts";
 import { copyBlock, NDArray, sizeOf } from "../../ndarray/index.ts";
@@ -66,10 +66,8 @@ export function runReduce(
   out: NDArray,
   place?: ReducePlace,
 ): void {
-  invariant(
-    out.dtype === "float64" && out.shape[0] === componentCount(spec.op),
-    `partial of ${spec.op} is ${out.dtype} (${out.shape.join(", ")})`,
-  );
+  if (out.dtype !== "float64" || out.shape[0] !== componentCount(spec.op))
+    throw new InvariantError(`partial of ${spec.op} is ${out.dtype} (${out.shape.join(", ")})`);
   const split = splitCall(call);
   if (split) return runReduce(split, spec, splitBlocks(inputs), shape, reduced, out, place);
   const keptAxes = shape.flatMap((_, k) => (reduced.includes(k) ? [] : [k]));
