@@ -70,6 +70,12 @@ export class GraphEdges {
     return found.length;
   }
 
+  /** True when the task needs no other. */
+  isRoot(task: TaskId): boolean {
+    if (this.columns) return this.columns.start[task] === this.columns.start[task + 1];
+    return (this.#inputs[this.layerOf(task)] as Side).links.length === 0; // one per layer
+  }
+
   /** The same in the order of the layer's formula: each once, always by arithmetic. */
   inputs(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOfColumn(this.columns.start, this.columns.dependencies, task, out);

@@ -70,6 +70,7 @@ export {
 } from "./nodes.ts";
 export type { TaskEdges } from "./order.ts";
 export { taskEdges, taskOrder } from "./order.ts";
+export { OrderCuts } from "./order-cuts.ts";
 export type { Peaks } from "./peaks.ts";
 export { simulatePeaks } from "./peaks.ts";
 export { decodePlain, encodePlain } from "./plain.ts";

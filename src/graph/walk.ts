@@ -5,6 +5,7 @@
 import { GraphEdges } from "./edges.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { TaskNeeds } from "./needs.ts";
+import type { OrderCuts } from "./order-cuts.ts";
 
 const PAGE_BITS = 9;
 const PAGE = 1 << PAGE_BITS;
@@ -16,6 +17,9 @@ const NEW = 0;
 const OPEN = 1;
 /** It has its place in the order. */
 const RANKED = 2;
+
+/** What a task costs beside its bytes, in bytes: about what is made in the time it takes to start one. */
+const TASK_BYTES = 65_536;
 
 /** What is known of neighbouring tasks. */
 class Page {
@@ -43,6 +47,8 @@ export class TaskWalk {
   isDone = false;
   /** Peak of live bytes while the tasks so far run one at a time, results kept; NaN: the programs cannot be made. */
   leastBytes = 0;
+  /** Where the order may be cut; noted from when this is set. */
+  cuts: OrderCuts | null = null;
   readonly #wanted: readonly TaskId[];
   readonly #isWanted: (task: TaskId) => boolean;
   /** Tasks that the results need; null: all that depend on one that they need. */
@@ -53,6 +59,9 @@ export class TaskWalk {
   readonly #ready: TaskId[] = [];
   #nextWanted = 0;
   #liveBytes = 0;
+  /** Bytes that tasks without a place will read of those that have one; bytes made by all that have one. */
+  #openBytes = 0;
+  #madeBytes = 0;
   readonly #inputs: TaskId[] = [];
   readonly #users: TaskId[] = [];
 
@@ -101,7 +110,7 @@ export class TaskWalk {
       } else if (!this.#descend()) {
         this.isDone = true;
         break;
-      }
+      } else this.cuts?.push(this.ranked, this.#openBytes, this.#madeBytes + this.ranked * TASK_BYTES);
     }
     return count;
   }
@@ -176,6 +185,8 @@ export class TaskWalk {
     const { nbytes, need } = this.bytesOf(task);
     this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
     this.#liveBytes += nbytes;
+    this.#openBytes += nbytes;
+    this.#madeBytes += nbytes;
     const count = this.edges.inputs(task, this.#inputs);
     for (let i = 0; i < count; i++) {
       const input = this.#inputs[i] as TaskId; // i < count
@@ -187,7 +198,9 @@ export class TaskWalk {
   }
 
   #finish(task: TaskId, page: Page): void {
-    if (!this.#isWanted(task)) this.#liveBytes -= this.bytesOf(task).nbytes;
+    const { nbytes } = this.bytesOf(task);
+    this.#openBytes -= nbytes;
+    if (!this.#isWanted(task)) this.#liveBytes -= nbytes;
     if (++page.done === this.#sizeOf(task >>> PAGE_BITS)) this.#pages[task >>> PAGE_BITS] = null;
   }
 

@@ -122,6 +122,8 @@ export function figuresOf({ workload, workers, isFused }: PolicyCase): PolicyFig
     columnar: () => true,
     check: false,
   });
+  // The queue of roots has all its workers from the start.
+  while (sim.scheduler.views.workers().filter(({ status }) => status === "running").length < workers) sim.step();
   sim.submit("alice", graph);
   const report = sim.finish();
   const queued = rootQueue(graph, ms, workers);

@@ -16,6 +16,8 @@ const BACKLOG_MAX = 64;
 const BYTES_PER_MS = 1e5;
 /** Time of a task while none of the worker has been timed. */
 const GUESS_MS = 1;
+/** Time that sharing a piece must win at the least. */
+const LEAST_MS = 2;
 /** Workers that are asked in vain for something to take over. */
 const TRIES = 8;
 
@@ -26,6 +28,17 @@ export function isWorthWaiting(core: Core, slot: Slot, worker: WorkerState): boo
   if (worker.status !== "running" || !core.workers.has(worker.index)) return false;
   if (worker.backlog.length >= BACKLOG_MAX || isHead(core, slot)) return false;
   return waitMs(worker, worker.backlog.length) <= bytesAt(core, slot, worker) / BYTES_PER_MS;
+}
+
+/** True when a task that was sent ahead to a worker would wait there longer than it takes to move. */
+export function isWorthMoving(core: Core, slot: Slot, worker: WorkerState): boolean {
+  return waitMs(worker, -1) >= bytesAt(core, slot, worker) / BYTES_PER_MS;
+}
+
+/** True when it is worth it that so many tasks of a worker run elsewhere, and so many bytes move. */
+export function isWorthSharing(worker: WorkerState, tasks: number, bytes: number): boolean {
+  const mean = Number.isNaN(worker.meanTaskMs) ? GUESS_MS : worker.meanTaskMs;
+  return (tasks * mean) / worker.facts.nthreads >= LEAST_MS + bytes / BYTES_PER_MS;
 }
 
 /** Bytes that would move if the task ran elsewhere: its inputs that are there, or its result where siblings are. */
@@ -68,6 +81,7 @@ export function leaveBacklog(core: Core, slot: Slot): void {
 
 /** The worker takes no more: what waits for it is anybody's. */
 export function disperse(core: Core, worker: WorkerState): void {
+  for (const batch of core.batches) batch?.pieces?.release(worker.index);
   for (const slot of worker.backlog.splice(0)) {
     core.waitsFor.delete(slot);
     core.queueOf(slot).push(slot);

@@ -13,6 +13,7 @@ import {
 import { type Columns, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
+import type { Pieces } from "./pieces.ts";
 import type { RankOrder, RankSet } from "./rank-set.ts";
 import type { RankQueue } from "./ready-queue.ts";
 import type { TaskClass } from "./workers.ts";
@@ -72,6 +73,8 @@ export interface LayerBatch {
   readonly isKeyed: boolean;
   readonly taskClass: TaskClass;
   readonly queue: RankQueue;
+  /** Null: workers do not begin its roots from pieces. */
+  readonly pieces: Pieces | null;
   readonly priority: number;
   readonly generation: number;
   readonly urgency: number;

@@ -3,10 +3,11 @@ import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import { isPlanned, type LayerBatch } from "./batches.ts";
-import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { FLAG_FOLLOWS, FLAG_ROOT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
 import { goesAsColumn } from "./outgoing.ts";
+import type { Piece } from "./pieces.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, STATES, WAITING } from "./states.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
@@ -256,6 +257,7 @@ function checkBatches(core: Core): void {
       `S-I13: head of batch ${batch.index} is ${batch.head}, its first active rank is ${first}`,
     );
     checkPages(core, batch);
+    checkPieces(core, batch);
   }
   expectThat(
     least === core.openLeastBytes,
@@ -309,6 +311,26 @@ function checkProgress(core: Core): void {
     !isPending || core.batches.some((batch) => batch?.state === "open"),
     "S-I14: while all workers are idle no batch waits for bytes",
   );
+}
+
+/** S-I20. */
+function checkPieces(core: Core, batch: LayerBatch): void {
+  const { pieces, queue } = batch;
+  if (!pieces) return;
+  const all = [...pieces.claims.values(), ...pieces.free].sort((a, b) => a.from - b.from || a.to - b.to);
+  const isApart = all.every(
+    (piece, i) => piece.from <= piece.to && (i === 0 || (all[i - 1] as Piece).to <= piece.from),
+  ); // i > 0
+  expectThat(isApart, `S-I20: pieces of batch ${batch.index} do not overlap`);
+  for (const worker of pieces.claims.keys())
+    expectThat(core.workers.get(worker)?.status === "running", "S-I20: who has a piece is running");
+  for (const slot of slotsOf(batch)) {
+    const isRoot = ((core.columns.flags[slot] as number) & FLAG_ROOT) !== 0 && core.columns.state[slot] === QUEUED;
+    const rank = core.columns.rank[slot] as number; // a slot given out
+    expect(core, slot, isRoot === queue.roots.has(rank), "S-I20: a root that is ready waits among the roots");
+    const isPlaced = rank >= pieces.covered || all.some(({ from, to }) => rank >= from && rank < to);
+    expect(core, slot, !isRoot || isPlaced, "S-I20: a root that waits lies in a piece, or in none as yet");
+  }
 }
 
 function expect(core: Core, slot: Slot, condition: boolean, message: string): void {

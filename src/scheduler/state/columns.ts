@@ -183,6 +183,8 @@ export class Columns {
   }
 }
 
+/** Needs nothing, and is to be begun from a piece of its graph's order; see `pieces.ts`. Until it leaves the state `queued`. */
+export const FLAG_ROOT = 128;
 /** The order has come to the task, and its dependents' claims stand; it has not claimed its own inputs yet. */
 export const FLAG_NEXT = 16;
 /** The task stands in its ready queue, perhaps from an earlier time. */

@@ -50,6 +50,8 @@ export class Core {
   readonly waitsFor: Map<Slot, WorkerState> = new Map();
   readonly backlogged: Set<WorkerState> = new Set();
   readonly served: Set<WorkerState> = new Set();
+  /** Workers that got places in this event. */
+  readonly opened: Set<WorkerState> = new Set();
   /** Running workers with more tasks than threads, those asked back not counted. */
   readonly busy: Set<WorkerState> = new Set();
   readonly clients: Map<ClientId, ClientState> = new Map();

@@ -1,6 +1,6 @@
 /** Coming and going of tasks, batches and classes: everything that is not a state of a task. */
 import { invariant } from "../../base/index.ts";
-import { type Key, type TaskId, TaskWalk } from "../../graph/index.ts";
+import { type Key, OrderCuts, type TaskId, TaskWalk } from "../../graph/index.ts";
 import {
   isPlanned,
   type LayerBatch,
@@ -15,6 +15,7 @@ import { FLAG_ENQUEUED, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language, Placement, SchedulerEvent, SubmittedTask } from "./events.ts";
 import { enterKeys, findKeys, isKeyed, languageOf, leaveKeys } from "./keyed.ts";
+import { Pieces } from "./pieces.ts";
 import { RankOrder, RankSet } from "./rank-set.ts";
 import { RankQueue } from "./ready-queue.ts";
 import { FORGOTTEN, RELEASED } from "./states.ts";
@@ -78,6 +79,9 @@ export function addBatch(
   const walk = event.walk ?? new TaskWalk(graph, wanted);
   const pageCount = Math.ceil(graph.taskCount / PAGE);
   const order = new RankOrder();
+  const taskClass = useClass(core, languageOf(graph), event.placement);
+  const hasAliases = aliases.size + twins.size + singles.size + (known?.twins.size ?? 0) > 0;
+  const queue = new RankQueue(columns, (rank) => slotOf(columns, batch, order.task(rank)));
   const batch: LayerBatch = {
     index: free < 0 ? core.batches.length : free,
     graph,
@@ -92,11 +96,12 @@ export function addBatch(
     ranks: null,
     order,
     activeRanks: new RankSet(),
-    aliases: aliases.size + twins.size + singles.size + (known?.twins.size ?? 0) > 0 ? aliases : null,
+    aliases: hasAliases ? aliases : null,
     singles,
     isKeyed: known !== null,
-    taskClass: useClass(core, languageOf(graph), event.placement),
-    queue: new RankQueue(columns, (rank) => slotOf(columns, batch, order.task(rank))),
+    taskClass,
+    queue,
+    pieces: hasAliases || known || taskClass.resources ? null : newPieces(walk, queue),
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
     leastBytes: event.leastBytes,
@@ -120,6 +125,11 @@ export function addBatch(
   if (batch.aliases) rankAll(batch);
   if (known) enterKeys(core, batch, known);
   return batch;
+}
+
+function newPieces(walk: TaskWalk, queue: RankQueue): Pieces {
+  walk.cuts ??= new OrderCuts();
+  return new Pieces(queue.roots, walk.cuts);
 }
 
 /**

@@ -28,6 +28,7 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const taken = load + worker.following;
   const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - taken));
   core.places += places - worker.places;
+  if (places > worker.places) core.opened.add(worker);
   worker.places = places;
   const spare = load - worker.stealsOut - nthreads;
   const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;

@@ -24,7 +24,7 @@ import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMa
 import { drawChains } from "./follow.ts";
 import { dropBatchIfEmpty } from "./lifetime.ts";
 import { dispatch, steal } from "./placement.ts";
-import { planAhead, settleDisturbed } from "./plan.ts";
+import { isHungry, planAhead, settleDisturbed } from "./plan.ts";
 import { retireProgress, retireWorkers } from "./retire.ts";
 import { settle } from "./transitions.ts";
 import { SchedulerViews } from "./views.ts";
@@ -96,7 +96,8 @@ function endTurn(core: Core): void {
     drawChains(core);
     core.flushRuns();
     retireProgress(core);
-  } while (core.isUnsettled);
+  } while (core.isUnsettled || isHungry(core));
+  core.opened.clear();
   if (core.config.stealing) steal(core);
   for (const { batch, task } of core.quietPages) dropPageIfDone(core.columns, batch, task);
   core.quietPages.length = 0;

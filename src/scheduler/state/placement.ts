@@ -1,16 +1,16 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
-import { RemoteProtocolError } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
-import { admits, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
-import { isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
+import { admits, evictable, isAllIdle, isHead, roomOf } from "./admission.ts";
+import { isWorthMoving, isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { isReadable, mayRun, send } from "./fit.ts";
 import { hasPlace, isIdle, refreshWorker } from "./load.ts";
 import { isBefore, type TaskQueue } from "./ready-queue.ts";
+import { beginRoots } from "./roots.ts";
 import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
-import { transition } from "./transitions.ts";
-import { hasFree, speaks, type TaskClass, type WorkerState } from "./workers.ts";
+import type { TaskClass, WorkerState } from "./workers.ts";
 
 /** Tasks of one queue that are looked at behind one that cannot be sent now. */
 const LOOK_BEHIND = 8;
@@ -29,13 +29,22 @@ const numbers: TaskId[] = [];
 export function dispatch(core: Core): void {
   if (core.idle.size === 0 && core.roomy.size === 0) return;
   const queues = readyQueues(core);
+  const rooted = batchesWithRoots(core);
   const touched = new Set<TaskQueue>();
-  while (queues.length > 0 && core.idle.size + core.roomy.size > 0) {
+  while (core.idle.size + core.roomy.size > 0) {
     const at = mostUrgent(core, queues);
     const queue = queues[at];
     const slot = queue?.peek();
+    const next = rooted[0];
+    if (next && (slot === undefined || (core.columns.urgency[slot] as number) > next.urgency)) {
+      if (core.served.size > 0 && serve(core, next.urgency, Number.POSITIVE_INFINITY)) continue;
+      rooted.shift();
+      if (beginRoots(core, next) && !queues.includes(next.queue)) queues.push(next.queue);
+      continue;
+    }
     if (!queue || slot === undefined) break;
-    if (core.served.size > 0 && serve(core, slot)) continue;
+    if (core.served.size > 0 && serve(core, core.columns.urgency[slot] as number, core.columns.rank[slot] as number))
+      continue;
     if (!isReadable(core, slot)) {
       queue.take();
       core.recommend(slot, ERRED);
@@ -54,25 +63,29 @@ export function dispatch(core: Core): void {
       send(core, slot, place);
     }
   }
-  serve(core, undefined);
+  serve(core, Number.POSITIVE_INFINITY, 0);
   for (const queue of touched) queue.restore();
   if (core.idle.size > 0 && core.backlogged.size > 0) takeOverForIdle(core);
 }
 
-function send(core: Core, slot: Slot, worker: WorkerState): void {
-  core.columns.worker[slot] = worker.index;
-  transition(core, slot, PROCESSING);
+/** Open batches with roots that are ready, the most urgent first. */
+function batchesWithRoots(core: Core): LayerBatch[] {
+  const batches: LayerBatch[] = [];
+  for (const batch of core.active) if (batch.state === "open" && batch.queue.roots.size > 0) batches.push(batch);
+  return batches.length < 2 ? batches : batches.sort((a, b) => a.urgency - b.urgency);
 }
 
 /**
- * Give workers that have a place what waits for them, as far as it is more urgent than `before`. What finds no room there
+ * Give workers that have a place what waits for them, as far as it is more urgent than that. What finds no room there
  * goes back to the common queue; true when something did, or was sent.
  */
-function serve(core: Core, before: Slot | undefined): boolean {
+function serve(core: Core, urgency: number, rank: number): boolean {
+  const { columns } = core;
   let hasServed = false;
   for (const worker of core.served) {
     for (let slot = worker.backlog[0]; slot !== undefined && hasPlace(worker); slot = worker.backlog[0]) {
-      if (before !== undefined && !isBefore(core.columns, slot, before)) break;
+      const own = columns.urgency[slot] as number; // a slot given out
+      if (own > urgency || (own === urgency && (columns.rank[slot] as number) > rank)) break;
       hasServed = true;
       leaveBacklog(core, slot);
       if (mayRun(core, worker, core.classOf(slot)) && admits(core, slot, worker)) send(core, slot, worker);
@@ -92,23 +105,6 @@ function takeOverForIdle(core: Core): void {
     if (slot === undefined) return;
     leaveBacklog(core, slot);
     send(core, slot, worker);
-  }
-}
-
-/** The task's program can be made. Graphs come from clients: a formula that fails is that task's failure, not ours. */
-function isReadable(core: Core, slot: Slot): boolean {
-  try {
-    needOf(core, slot);
-    const batch = core.batchOf(slot);
-    // It may go to a worker that cannot make its program itself.
-    if (batch && (core.plainWorkers > 0 || batch.taskClass.resources))
-      core.expander.expand(batch, core.columns.task[slot] as number); // a slot given out
-    return true;
-  } catch (cause) {
-    const text = `task ${core.show(slot)} cannot be made from its layer: ${cause instanceof Error ? cause.message : String(cause)}`;
-    const error = new RemoteProtocolError(text, { cause, details: { key: core.keyOf(slot) } });
-    core.failures.set(slot, core.config.failureOf(error));
-    return false;
   }
 }
 
@@ -182,14 +178,6 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
 function mayAny(core: Core, workers: Iterable<WorkerState>, taskClass: TaskClass): boolean {
   for (const worker of workers) if (mayRun(core, worker, taskClass)) return true;
   return false;
-}
-
-function mayRun(core: Core, worker: WorkerState, taskClass: TaskClass): boolean {
-  const isEligible =
-    taskClass.workers === null && taskClass.resources === null
-      ? speaks(worker, taskClass.language)
-      : core.eligible(taskClass).includes(worker);
-  return isEligible && hasFree(worker, taskClass.resources);
 }
 
 function firstAdmitting(core: Core, workers: ReadonlySet<WorkerState>, slot: Slot): WorkerState | undefined {
@@ -340,7 +328,12 @@ function stealable(core: Core, thief: WorkerState): { readonly slot: Slot; reado
         continue;
       if (best === undefined || isBefore(core.columns, best, slot)) best = slot;
     }
-    if (best !== undefined && mayRun(core, thief, core.classOf(best)) && admits(core, best, thief))
+    if (
+      best !== undefined &&
+      isWorthMoving(core, best, victim) &&
+      mayRun(core, thief, core.classOf(best)) &&
+      admits(core, best, thief)
+    )
       return { slot: best, victim };
   }
   return undefined;

@@ -5,11 +5,13 @@
  */
 import type { TaskId } from "../../graph/index.ts";
 import { dropPageIfDone, isPlanned, type LayerBatch, slotOf } from "./batches.ts";
-import { FLAG_NEXT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { FLAG_NEXT, FLAG_ROOT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { begin, isFused } from "./fused.ts";
+import type { Pieces } from "./pieces.ts";
 import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED, WAITING } from "./states.ts";
 import { dropClaims, settle, transition } from "./transitions.ts";
+import type { WorkerState } from "./workers.ts";
 
 /** Ready tasks wanted for each free place, so that those behind one that cannot be sent are looked at as well. */
 const READY_PER_PLACE = 2;
@@ -18,6 +20,13 @@ const PIECE_MOST = 4096;
 /** Tasks that orders come to in one turn, if anything is ready by then; the next turn follows at once. */
 const TURN_MOST = 16_384;
 
+/** Tasks that an order comes to at once where it is cut into pieces, in times `orderAhead`: for each worker, and in all. */
+const WINDOW_PER_WORKER = 4;
+const WINDOW_LEAST = 64;
+const WINDOW_MOST = 512;
+/** A piece has so many tasks at the least. */
+const TASKS_PER_PIECE = 8;
+
 const pieceTasks = new Uint32Array(PIECE_MOST);
 const pieceUsers = new Uint32Array(PIECE_MOST);
 
@@ -25,29 +34,88 @@ const pieceUsers = new Uint32Array(PIECE_MOST);
 export function planAhead(core: Core): boolean {
   if (core.places === 0) return false;
   const enough = core.places * READY_PER_PLACE;
+  const turn = { left: TURN_MOST };
   let ready = 0;
-  let left = TURN_MOST;
   for (const batch of byUrgency(core)) {
-    while (ready + batch.queue.size < enough && !batch.walk.isDone) {
-      if (left <= 0 && ready + batch.queue.size + (core.counts[PROCESSING] as number) > 0) {
-        core.emit({ type: "wake-at", at: core.now });
-        return true;
-      }
-      const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - ready - batch.queue.size));
-      left -= planPiece(core, batch, wish);
-      settle(core);
+    if (ready >= enough && !batch.pieces?.isHungry) continue;
+    const workers = isShared(core, batch) ? core.eligible(batch.taskClass) : [];
+    if (workers.length > 0 ? !planPieces(core, batch, workers, turn) : !planSome(core, batch, enough - ready, turn)) {
+      core.emit({ type: "wake-at", at: core.now });
+      return true;
     }
-    ready += batch.queue.size;
-    if (ready >= enough) break;
+    // Roots of pieces that somebody has are for nobody else.
+    ready += batch.queue.size + (batch.pieces && batch.pieces.free.length > 0 ? batch.queue.roots.size : 0);
   }
-  return left < TURN_MOST;
+  return turn.left < TURN_MOST;
+}
+
+/** Tasks that orders may come to in this turn. */
+interface Turn {
+  left: number;
+}
+
+/** True when a turn has come to enough tasks, and something is ready or under way. */
+function isOver(core: Core, batch: LayerBatch, turn: Turn): boolean {
+  return turn.left <= 0 && batch.queue.size + batch.queue.roots.size + (core.counts[PROCESSING] as number) > 0;
+}
+
+/** True when the order of a batch is cut into pieces for several workers. */
+function isShared(core: Core, batch: LayerBatch): boolean {
+  if (!batch.pieces) return false;
+  return batch.pieces.covered > 0 || core.eligible(batch.taskClass).length > 1;
+}
+
+/** True when an order is to go on, because a worker has nothing to begin. */
+export function isHungry(core: Core): boolean {
+  for (const batch of core.active) if (batch.pieces?.isHungry && batch.state === "open") return true;
+  return false;
+}
+
+/** Come to tasks until so many are ready; false when the turn is over before. */
+function planSome(core: Core, batch: LayerBatch, enough: number, turn: Turn): boolean {
+  while (batch.queue.size < enough && !batch.walk.isDone) {
+    if (isOver(core, batch, turn)) return false;
+    const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - batch.queue.size));
+    turn.left -= planPiece(core, batch, wish);
+    settle(core);
+  }
+  return true;
+}
+
+/** Come to as many tasks as make good pieces, when nobody's are left, and cut them; false when the turn is over before. */
+function planPieces(core: Core, batch: LayerBatch, workers: readonly WorkerState[], turn: Turn): boolean {
+  const { order, walk } = batch;
+  const pieces = batch.pieces as Pieces; // callers have looked
+  const isUsedUp = pieces.isHungry || batch.queue.roots.size === 0;
+  if (pieces.goal <= pieces.covered && !walk.isDone && isUsedUp) {
+    const whole = Math.max(WINDOW_LEAST, Math.min(WINDOW_MOST, workers.length * WINDOW_PER_WORKER));
+    const window = whole * core.config.orderAhead;
+    pieces.goal = pieces.covered + (walk.total - walk.ranked > window ? window >> 1 : window);
+  }
+  pieces.isHungry = false;
+  while (order.count < pieces.goal && !walk.isDone) {
+    if (isOver(core, batch, turn)) return false;
+    turn.left -= planPiece(core, batch, Math.min(PIECE_MOST, pieces.goal - order.count), true);
+    settle(core);
+  }
+  if (order.count === pieces.covered) return true;
+  pieces.workers = Math.max(pieces.workers, workers.length);
+  pieces.cuts.drop(batch.head);
+  const { nthreads } = (workers[0] as WorkerState).facts; // there is one
+  const most = Math.min(batch.queue.roots.size / nthreads, (order.count - pieces.covered) / TASKS_PER_PIECE);
+  pieces.cut(order.count, Math.min(workers.length, Math.ceil(most)));
+  return true;
 }
 
 function byUrgency(core: Core): LayerBatch[] {
   const open: LayerBatch[] = [];
-  for (const batch of core.active)
-    if (batch.state === "open" && !(batch.walk.isDone && batch.queue.size === 0)) open.push(batch);
+  for (const batch of core.active) if (batch.state === "open" && !isPlannedOut(batch)) open.push(batch);
   return open.length < 2 ? open : open.sort((a, b) => a.urgency - b.urgency);
+}
+
+/** True when there is nothing to plan, nor to count. */
+function isPlannedOut({ walk, queue, pieces, order }: LayerBatch): boolean {
+  return walk.isDone && queue.size === 0 && (!pieces || pieces.covered === order.count || pieces.covered === 0);
 }
 
 /** A new batch waits to be opened; where no plan says what it needs at the least, its first tasks do. */
@@ -58,7 +126,7 @@ export function openPlan(core: Core, batch: LayerBatch): void {
 }
 
 /** Come to some more tasks; gives their number. What follows is recommended. */
-export function planPiece(core: Core, batch: LayerBatch, most: number): number {
+export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): number {
   const { walk } = batch;
   const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
   const canFuse = isFused(core, batch);
@@ -67,6 +135,7 @@ export function planPiece(core: Core, batch: LayerBatch, most: number): number {
     const slot = rankNext(core, batch, task);
     const users = pieceUsers[i] as number;
     core.columns.waiters[slot] = (core.columns.waiters[slot] as number) + users;
+    if (isCut && batch.edges.isRoot(task)) markRoot(core, slot);
     if (!canFuse || !begin(core, batch, slot)) comeTo(core, batch, slot);
     if (users === 0 && !core.isNeeded(slot)) core.recommend(slot, RELEASED);
   }
@@ -76,6 +145,13 @@ export function planPiece(core: Core, batch: LayerBatch, most: number): number {
   }
   if (walk.isDone) core.emptied.add(batch);
   return count;
+}
+
+/** A task without inputs is begun from a piece, if it is not there already. */
+function markRoot(core: Core, slot: Slot): void {
+  const state = core.columns.state[slot] as number; // a slot given out
+  if (state !== FORGOTTEN && state !== RELEASED) return;
+  core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_ROOT;
 }
 
 /** Give a task its rank; gives its slot. */

@@ -74,6 +74,27 @@ export class RankSet {
       at++;
     }
   }
+
+  /** The smallest member from `from` on and before `to`; -1: there is none. */
+  next(from: number, to: number): number {
+    if (this.size === 0) return -1;
+    let at = from >>> 5;
+    let mask = -1 << (from & 31);
+    while (at * 32 < to) {
+      const page = this.#pages[at >>> (PAGE_BITS - 5)];
+      if (!page) at = ((at >>> (PAGE_BITS - 5)) + 1) << (PAGE_BITS - 5);
+      else {
+        const word = (page[at & WORD_MASK] as number) & mask; // within the page
+        if (word !== 0) {
+          const rank = at * 32 + 31 - Math.clz32(word & -word);
+          return rank < to ? rank : -1;
+        }
+        at++;
+      }
+      mask = -1;
+    }
+    return -1;
+  }
 }
 
 const ORDER_BITS = 10;

@@ -2,7 +2,7 @@
  * Ready tasks by priority. Of a symbolic graph: bits over its ranks. Of materialised tasks: a 4-ary heap of slots over
  * the priority columns, whose stale entries are dropped when they surface.
  */
-import { type Columns, FLAG_ENQUEUED, type Slot } from "./columns.ts";
+import { type Columns, FLAG_ENQUEUED, FLAG_ROOT, type Slot } from "./columns.ts";
 import { RankSet } from "./rank-set.ts";
 import { FORGOTTEN, QUEUED } from "./states.ts";
 
@@ -27,6 +27,8 @@ export class RankQueue implements TaskQueue {
   readonly #columns: Columns;
   readonly #slotOf: (rank: number) => Slot;
   readonly #ranks = new RankSet();
+  /** Ready roots, which workers begin from their pieces; `peek` gives none of them. */
+  readonly roots: RankSet = new RankSet();
   readonly #held: Slot[] = [];
 
   constructor(columns: Columns, slotOf: (rank: number) => Slot) {
@@ -34,7 +36,7 @@ export class RankQueue implements TaskQueue {
     this.#slotOf = slotOf;
   }
 
-  /** Ready tasks that are not held back. */
+  /** Ready tasks that are not held back, roots aside. */
   get size(): number {
     return this.#ranks.size;
   }
@@ -44,11 +46,21 @@ export class RankQueue implements TaskQueue {
   }
 
   push(slot: Slot): void {
-    this.#ranks.add(this.#columns.rank[slot] as number); // a slot given out
+    const isRoot = ((this.#columns.flags[slot] as number) & FLAG_ROOT) !== 0; // a slot given out
+    (isRoot ? this.roots : this.#ranks).add(this.#columns.rank[slot] as number);
   }
 
   remove(slot: Slot): void {
-    this.#ranks.delete(this.#columns.rank[slot] as number); // a slot given out
+    const flags = this.#columns.flags[slot] as number; // a slot given out
+    if ((flags & FLAG_ROOT) === 0) return this.#ranks.delete(this.#columns.rank[slot] as number);
+    this.#columns.flags[slot] = flags & ~FLAG_ROOT;
+    this.roots.delete(this.#columns.rank[slot] as number);
+  }
+
+  /** A root is to be placed as any other task is. */
+  release(slot: Slot): void {
+    this.remove(slot);
+    this.push(slot);
   }
 
   peek(): Slot | undefined {

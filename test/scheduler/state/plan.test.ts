@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../src/base/index.ts";
 import { blockwiseNode, type Graph, reduceNode, sourceNode, TaskWalk } from "../../../src/graph/index.ts";
-import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { RankOrder, RankSet } from "../../../src/scheduler/state/rank-set.ts";
 import { graphOf, sumCall } from "../../sim/random-graph.ts";
-import { Driver, type Order } from "./drive.ts";
+import { Driver } from "./drive.ts";
+import { finishAll, release, submit } from "./layers.ts";
 
 const SUM = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
 
@@ -31,35 +31,6 @@ function twoResults(count: number): Graph {
   return graphOf([copy, blockwiseNode("again", sumCall(1), [{ layer: copy, axes: [0] }], chunks)]);
 }
 
-function submit(driver: Driver, graph: Graph, wanted: readonly number[] = graph.wanted().flat()): void {
-  driver.client();
-  driver.feed({
-    type: "submit-layers",
-    client: "alice",
-    graph,
-    wanted,
-    leastBytes: 1,
-    placement: ANYWHERE,
-    retries: 0,
-    priority: 0,
-  });
-}
-
-function release(driver: Driver, graph: Graph, tasks: readonly number[] = graph.wanted().flat()): void {
-  driver.feed({ type: "client-releases-keys", client: "alice", keys: tasks.map((task) => graph.key(task)) });
-}
-
-/** Answer orders until none is left; gives their number. */
-function finishAll(driver: Driver, each?: (order: Order) => void): number {
-  let count = 0;
-  for (let order = driver.orders.shift(); order; order = driver.orders.shift()) {
-    count++;
-    each?.(order);
-    driver.answer(order, 8);
-  }
-  return count;
-}
-
 test("S-C19: what the order has not come to has no columns, is counted as released, and is busy", () => {
   const driver = new Driver({ orderAhead: 8 });
   driver.worker("w", { isColumnar: true });
@@ -74,7 +45,7 @@ test("S-C19: what the order has not come to has no columns, is counted as releas
 });
 
 test("S-C19: columns are taken as the order goes on and given back behind it; every task runs once", () => {
-  const driver = new Driver({ orderAhead: 8 });
+  const driver = new Driver({ orderAhead: 2 });
   driver.worker("w", { isColumnar: true });
   driver.worker("x");
   const graph = tree(24);
@@ -128,7 +99,7 @@ test("S-C19: results given up before their turn: the order ends with the last, a
 });
 
 test("S-C19: tasks whose columns were given back keep their ranks when they are needed again", () => {
-  const driver = new Driver({ orderAhead: 8 });
+  const driver = new Driver({ orderAhead: 2 });
   driver.worker("u", { isColumnar: true });
   driver.worker("v", { isColumnar: true });
   const graph = tree(24);
