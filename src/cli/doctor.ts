@@ -19,6 +19,8 @@ import {
   speaksDialect,
   spillSetting,
 } from "../config/index.ts";
+import { pushRunner } from "../graph/index.ts";
+import { LocalRunner } from "../local/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 
 /** What was found: as it should be, worth knowing, or a run would fail. */
@@ -125,14 +127,13 @@ function hugePages(): Finding {
 async function runOnThreads(): Promise<Finding> {
   const side = 512;
   const started = performance.now();
-  const sum = Number(
-    (
-      await ones([side, side], { chunks: side / 2 })
-        .mul(2)
-        .sum()
-        .compute()
-    ).item(),
-  );
+  await using runner = new LocalRunner({ threads: 2 });
+  const leave = pushRunner(runner);
+  const result = ones([side, side], { chunks: side / 2 })
+    .mul(2)
+    .sum()
+    .compute();
+  const sum = Number((await result.finally(leave)).item());
   const ms = Math.round(performance.now() - started);
   return sum === 2 * side * side ? ok(`right, after ${ms} ms`) : bad(`gave ${sum} in place of ${2 * side * side}`);
 }

@@ -1,6 +1,5 @@
 /** `rsdat doctor`: findings about this machine, and a scheduler that is asked. */
 import { afterEach, expect, test } from "vitest";
-import "../../src/register.ts";
 import { silentLogger } from "../../src/base/index.ts";
 import { examine } from "../../src/cli/doctor.ts";
 import { startScheduler } from "../../src/scheduler/index.ts";
