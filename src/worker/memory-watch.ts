@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { config } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
+import { CollectionTimes, collectGarbage } from "./collect.ts";
 
 /** What a process takes, in bytes. */
 export interface MemoryFigures {
@@ -39,35 +40,65 @@ const SLACK = 0.15;
 export function mustPause(figures: MemoryFigures, bounds: MemoryBounds): boolean {
   const { limitBytes, budgetBytes, pauseFraction, isForeign } = bounds;
   if (isForeign) return figures.heapBytes + figures.liveBytes > pauseFraction * limitBytes;
-  const unplanned = Math.max(figures.heapBytes, figures.residentBytes - figures.touchedBytes);
+  const unplanned = unplannedBytes(figures);
   return (
     unplanned + figures.liveBytes > pauseFraction * limitBytes &&
     unplanned > limitBytes - budgetBytes + SLACK * limitBytes
   );
 }
 
-/** Look at this process's memory until `signal` is aborted, and say when nothing new may start and when it may again. */
+/** True while garbage may be what is in the way: what nobody planned takes all that is left to it, or more. */
+export function isShort(figures: MemoryFigures, bounds: MemoryBounds): boolean {
+  if (bounds.isForeign) return mustPause(figures, bounds);
+  return unplannedBytes(figures) > bounds.limitBytes - bounds.budgetBytes;
+}
+
+/** Bytes that are in no block: the runtime's, messages on their way, values of users' functions. */
+function unplannedBytes({ heapBytes, residentBytes, touchedBytes }: MemoryFigures): number {
+  return Math.max(heapBytes, residentBytes - touchedBytes);
+}
+
+/** What {@link watchMemory} tells, and by what it looks and collects: this process, unless others are given. */
+export interface MemoryWatch {
+  readonly signal: AbortSignal;
+  onChange(isFull: boolean, figures: MemoryFigures): void;
+  look?(executor: Pick<Executor, "stats">): MemoryFigures;
+  collect?(): void;
+}
+
+function figuresOf(executor: Pick<Executor, "stats">): MemoryFigures {
+  const { heapUsed, external, rss } = process.memoryUsage();
+  const { bytesTouched, bytesLive } = executor.stats();
+  return { residentBytes: rss, touchedBytes: bytesTouched, liveBytes: bytesLive, heapBytes: heapUsed + external };
+}
+
+/**
+ * Look at this process's memory until `signal` is aborted, and say when nothing new may start and when it may again. Where
+ * memory is short, garbage is collected first.
+ */
 export async function watchMemory(
-  executor: Executor,
+  executor: Pick<Executor, "budgetBytes" | "stats">,
   { limitBytes, isForeign }: Pick<MemoryBounds, "limitBytes" | "isForeign">,
-  { signal, onChange }: { readonly signal: AbortSignal; onChange(isFull: boolean, figures: MemoryFigures): void },
+  { signal, onChange, look = figuresOf, collect = collectGarbage }: MemoryWatch,
 ): Promise<void> {
   const pauseFraction = config.fraction("distributed.worker.memory.pause");
   const intervalMs = config.durationMs("distributed.worker.memory.monitor-interval");
   if (pauseFraction === null || !intervalMs) return;
   const bounds = { limitBytes, budgetBytes: executor.budgetBytes, isForeign, pauseFraction };
+  const times = new CollectionTimes();
   let wasFull = false;
   for (;;) {
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
     if (signal.aborted) return;
-    const { heapUsed, external, rss } = process.memoryUsage();
-    const { bytesTouched, bytesLive } = executor.stats();
-    const figures = {
-      residentBytes: rss,
-      touchedBytes: bytesTouched,
-      liveBytes: bytesLive,
-      heapBytes: heapUsed + external,
-    };
+    let figures = look(executor);
+    if (isShort(figures, bounds) && times.isTime(performance.now())) {
+      const [before, started] = [unplannedBytes(figures), performance.now()];
+      collect();
+      const ended = performance.now();
+      figures = look(executor);
+      const freed = { freedBytes: before - unplannedBytes(figures), unplannedBytes: before };
+      times.made(ended, ended - started, freed);
+    }
     const isFull = mustPause(figures, bounds);
     if (isFull !== wasFull) onChange(isFull, figures);
     wasFull = isFull;

@@ -1,6 +1,8 @@
-/** When a worker pauses: by hand-made figures. */
+/** When a worker pauses, and collects garbage: by hand-made figures. */
 import { expect, test } from "vitest";
-import { mustPause } from "../../src/worker/memory-watch.ts";
+import { config } from "../../src/config/index.ts";
+import { CollectionTimes, collectGarbage } from "../../src/worker/collect.ts";
+import { isShort, mustPause, watchMemory } from "../../src/worker/memory-watch.ts";
 
 const MiB = 2 ** 20;
 const LIMIT = { limitBytes: 1000 * MiB, budgetBytes: 700 * MiB, pauseFraction: 0.8 };
@@ -31,4 +33,68 @@ test("where bytes are admitted, planned blocks alone never pause a worker", () =
   expect(mustPause(figures(950, 100, 700), bounds)).toBe(false);
   // One user's heap fills the process.
   expect(mustPause(figures(900, 10), bounds)).toBe(true);
+});
+
+test("garbage is collected before a worker pauses: where what nobody planned takes all that is left to it", () => {
+  const bounds = { ...LIMIT, isForeign: false };
+  expect(isShort(figures(990, 700), bounds)).toBe(false); // 290 of 300
+  expect(isShort(figures(1010, 700), bounds)).toBe(true);
+  expect(isShort(figures(950, 100, 700), bounds)).toBe(false);
+  expect(isShort(figures(900, 760), { ...LIMIT, isForeign: true })).toBe(true); // Dask's rule is all there is
+});
+
+/** What a worker hears of `count` looks at figures in which a collection leaves `afterMiB` of residence. */
+async function watched(afterMiB: number, count: number): Promise<{ changes: boolean[]; collections: number }> {
+  using _set = config.set({
+    "distributed.worker.memory.monitor-interval": "1ms",
+    "distributed.worker.memory.pause": 0.8,
+  });
+  const stop = new AbortController();
+  const changes: boolean[] = [];
+  let [looks, collections] = [0, 0];
+  const stats = (): never => undefined as never; // figures are given
+  await watchMemory(
+    { budgetBytes: LIMIT.budgetBytes, stats },
+    { limitBytes: LIMIT.limitBytes, isForeign: false },
+    {
+      signal: stop.signal,
+      onChange: (isFull) => void changes.push(isFull),
+      look: () => {
+        if (++looks >= count) stop.abort();
+        return figures(collections > 0 ? afterMiB : 1160, 700);
+      },
+      collect: () => void collections++,
+    },
+  );
+  return { changes, collections };
+}
+
+test("a collection that helps spares the pause; one that does not is not made again at once", async () => {
+  expect(await watched(900, 5)).toEqual({ changes: [], collections: 1 });
+  expect(await watched(1160, 5)).toEqual({ changes: [true], collections: 1 });
+});
+
+test("collections are rare: fifty times as long as one takes, and further apart where they free nothing", () => {
+  const times = new CollectionTimes();
+  expect(times.isTime(0)).toBe(true);
+  times.made(100, 100, { freedBytes: 10, unplannedBytes: 100 });
+  expect([times.isTime(5_099), times.isTime(5_100)]).toEqual([false, true]);
+  times.made(6_000, 1, { freedBytes: 10, unplannedBytes: 100 });
+  expect([times.isTime(6_999), times.isTime(7_000)]).toEqual([false, true]);
+  let [now, gaps] = [7_000, [] as number[]];
+  for (let i = 0; i < 8; i++) {
+    times.made(now, 1, { freedBytes: 1, unplannedBytes: 100 });
+    const began = now;
+    while (!times.isTime(now)) now += 1_000;
+    gaps = [...gaps, now - began];
+  }
+  expect(gaps).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+});
+
+test("what nobody refers to any more is collected", () => {
+  const gone = new WeakRef(new Float64Array(1e6));
+  return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    collectGarbage();
+    expect(gone.deref()).toBe(undefined);
+  });
 });
