@@ -4,7 +4,8 @@
  * and computing in this thread, whose memory holds the input, as a persisted array's, and keeps the result, as NumPy's
  * memory does; "N threads" is what users get by default: all threads, the input persisted, the result handed over.
  * Results are compared before timing. RSDAT_BENCH_WRITE=1 writes the committed table and picture of all; rows name
- * functions (`npm run bench -- array median sort`), `--cpu` counts processor time of one thread on both sides, for a
+ * functions (`npm run bench -- array median sort`), `--wide` lets V8 join vectors to 256 bits, `--cpu` counts processor
+ * time of one thread on both sides, for a
  * machine that has other things to do.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as namespace from "../../src/array/index.ts";
 import { isDType, viewOf } from "../../src/dtype/index.ts";
+import { enableWide, wideMode } from "../../src/kernels/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { difference } from "../../test/array/grid/compare.ts";
 import type { Given, Namespace } from "../../test/array/grid/row.ts";
@@ -168,7 +170,8 @@ function summary(all: readonly (readonly BenchRow[])[], sides: readonly Side[]):
   return `${all.length} measured, geometric mean of ours / NumPy ${means.join(", ")}; aim ${MEAN_AIM}`;
 }
 
-export const bench: Bench = async ({ quick, rows: only, cpu, say }) => {
+export const bench: Bench = async ({ quick, rows: only, cpu, wide, say }) => {
+  const mode = wide ? enableWide() : wideMode();
   const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
   const peer = new Peer(folder);
   const values = makeValues(folder, quick ? 256 : 2048);
@@ -177,7 +180,7 @@ export const bench: Bench = async ({ quick, rows: only, cpu, say }) => {
   if (!cpu) sides.push(await allThreads(values));
   try {
     const { numpy } = (await peer.read()) as { readonly numpy: string };
-    say(`${quick ? "small inputs" : "16 MB"}, NumPy ${numpy}, Node ${process.version}, ${HUGE}`);
+    say(`${quick ? "small inputs" : "16 MB"}, NumPy ${numpy}, Node ${process.version}, wide ${mode.state}, ${HUGE}`);
     const measurement = new Measurement(folder, peer, sides, cpu);
     const all: BenchRow[][] = [];
     const wrong: string[] = [];
