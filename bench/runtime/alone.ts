@@ -5,7 +5,7 @@ import { type BenchRow, median, row } from "../contract.ts";
 import { coreFigures, measureSubmit } from "./core.ts";
 import { graphFigures } from "./graph.ts";
 import type { DaskSide } from "./sides.ts";
-import { threadsFigure } from "./trivial.ts";
+import { threadsFigures } from "./trivial.ts";
 import { zeroFigure } from "./zero-worker.ts";
 
 /** A process of its own, whose memory holds nothing else, and which can collect before state is counted. */
@@ -82,8 +82,12 @@ async function submitGraph(dask: DaskSide, quick: boolean): Promise<BenchRow[]> 
 
 async function threads(quick: boolean): Promise<BenchRow[]> {
   const n = quick ? 2_000 : 100_000;
-  const us = await threadsFigure(n, quick ? 1 : 5);
-  return [one("threads", `${n} fused trivial tasks on threads of this process, us a task`, us, [3, 1])];
+  const { kept, summed } = await threadsFigures(n, quick ? 1 : 5);
+  const where = "on threads of this process, planning included, us";
+  return [
+    one("threads", `the sum of ${n} trivial blocks ${where} a fused task`, summed, [3, 1]),
+    one("threads-kept", `${n} trivial blocks kept ${where} a block`, kept, [3, 1]),
+  ];
 }
 
 /** The scheduler's process under workers that answer at once. */
