@@ -11,7 +11,13 @@ export interface StreamOptions {
   readonly backlogMax?: number;
   /** Written after the streams that are not: what somebody waits for goes before what he only hears of. */
   readonly isLate?: boolean;
+  /** More is about to be said, within fewer turns of the event loop than it takes to write: wait for it, a little. */
+  readonly lingers?: () => boolean;
 }
+
+/** Turns of the event loop, and messages, for which a stream lingers at the most. */
+const LINGER_TURNS = 32;
+const LINGER_MESSAGES = 16;
 
 /**
  * Sender of a stream. Collects what is sent during one turn of the event loop and writes it as one batch at its end;
@@ -22,6 +28,8 @@ export class BatchedStream<M extends object> {
   readonly #encode: (message: M) => unknown;
   readonly #backlogMax: number;
   readonly #isLate: boolean;
+  readonly #lingers: () => boolean;
+  #turns = 0;
   #pending: unknown[] = [];
   #isScheduled = false;
 
@@ -31,6 +39,7 @@ export class BatchedStream<M extends object> {
     this.#encode = encode;
     this.#backlogMax = options.backlogMax ?? BACKLOG_MAX;
     this.#isLate = options.isLate ?? false;
+    this.#lingers = options.lingers ?? never;
   }
 
   /** Messages not yet written. */
@@ -73,6 +82,11 @@ export class BatchedStream<M extends object> {
   }
 
   #turn(): void {
+    if (this.#turns++ < LINGER_TURNS && this.#pending.length < LINGER_MESSAGES && this.#lingers()) {
+      setImmediate(() => this.#turn());
+      return;
+    }
+    this.#turns = 0;
     this.#isScheduled = false;
     if (!this.comm.isCongested) this.#write();
     else if (!this.#isScheduled) {
@@ -88,6 +102,10 @@ export class BatchedStream<M extends object> {
     this.#pending = [];
     if (!this.comm.isClosed) this.comm.send(batch);
   }
+}
+
+function never(): boolean {
+  return false;
 }
 
 /**

@@ -151,7 +151,7 @@ export class Worker implements AsyncDisposable {
     this.#metrics = new MetricsSource(this.#clock, this.#executor);
     const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
     this.#rpc = new Rpc({ retryRefused: false, timeoutMs, ...handshakeOf(options) });
-    this.#stream = new BatchedStream<ColumnarToScheduler>(comm, COLUMNAR_TO_SCHEDULER.encode);
+    this.#stream = this.#streamOn(comm);
     this.#machine = this.#newMachine();
     this.#tasks = new Tasks({
       executor: this.#executor,
@@ -329,6 +329,11 @@ export class Worker implements AsyncDisposable {
     this.#run(comm, reply);
   }
 
+  /** To write costs as much as some of the shortest tasks: while such run, their ends are told together. */
+  #streamOn(comm: Comm): BatchedStream<ColumnarToScheduler> {
+    return new BatchedStream(comm, COLUMNAR_TO_SCHEDULER.encode, { lingers: () => this.#machine.isBrisk });
+  }
+
   /** What our scheduler and clusters want to know, beyond Dask's fields. */
   #facts(): Map<string, unknown> {
     return new Map<string, unknown>([
@@ -398,7 +403,7 @@ export class Worker implements AsyncDisposable {
       await reconnect(
         { ...handshakeOf(this.#options), ...this.#options, signal, logger: this.#logger },
         async (comm) => {
-          this.#stream = new BatchedStream<ColumnarToScheduler>(comm, COLUMNAR_TO_SCHEDULER.encode);
+          this.#stream = this.#streamOn(comm);
           await this.#register(comm);
         },
       );

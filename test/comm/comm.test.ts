@@ -511,3 +511,33 @@ test("C-I12 a late stream is written after the others of the turn, as one batch"
   const op = (batch: unknown): unknown[] => (batch as Map<string, unknown>[]).map((message) => message.get("op"));
   expect(written.map(([, batch]) => op(batch))).toEqual([["early"], ["late", "late"]]);
 });
+
+test("C-I12 a stream that lingers waits some turns for more, not for ever, and not when there is enough", async () => {
+  const batches: unknown[][] = [];
+  const listener = await server("inproc", async (comm) => {
+    for (let batch = await comm.next(); ; batch = await comm.next()) batches.push(batch as unknown[]);
+  });
+  let isBrisk = true;
+  let asked = 0;
+  const stream = new BatchedStream<{ readonly n: number }>(
+    await client(listener.address),
+    ({ n }) => ({ op: "number", n }),
+    { lingers: () => ++asked > 0 && isBrisk },
+  );
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const until = async (count: number): Promise<void> => {
+    while (batches.length < count) await turn();
+  };
+  stream.send({ n: 1 });
+  for (let i = 0; i < 5; i++) await turn();
+  stream.send({ n: 2 });
+  await until(1);
+  expect([batches[0]?.length, asked]).toEqual([2, 32]); // as many turns as it lingers
+  for (let n = 0; n < 16; n++) stream.send({ n });
+  await until(2);
+  expect([batches[1]?.length, asked]).toEqual([16, 32]);
+  isBrisk = false;
+  stream.send({ n: 3 });
+  await until(3);
+  expect([batches[2]?.length, asked]).toEqual([1, 33]);
+});

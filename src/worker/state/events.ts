@@ -220,4 +220,6 @@ export interface WorkerMachine {
   held(): ReadonlyMap<Ref, Key>;
   /** True when at most one task runs and none is ready to follow it. */
   readonly isDrained: boolean;
+  /** Tasks run whose like took less than a tenth of a millisecond. */
+  readonly isBrisk: boolean;
 }

@@ -36,6 +36,9 @@ export function createWorkerMachine(limits: WorkerLimits, needOf: NeedOf = () =>
   return new Machine(new Core(limits, needOf));
 }
 
+/** Tasks of this length end before a message would have been written. */
+const BRISK_SECONDS = 0.0001;
+
 class Machine implements WorkerMachine {
   readonly #core: Core;
 
@@ -68,6 +71,11 @@ class Machine implements WorkerMachine {
   get isDrained(): boolean {
     const { running, orders, ready, constrained } = this.#core;
     return running <= 1 && orders.ready === 0 && ready.size === 0 && constrained.size === 0;
+  }
+
+  get isBrisk(): boolean {
+    const { running, meanSeconds } = this.#core;
+    return running > 0 && meanSeconds !== null && meanSeconds < BRISK_SECONDS;
   }
 
   refOf(key: Key): Ref {
