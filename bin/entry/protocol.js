@@ -5,6 +5,7 @@ await load("register");
 const door = await load("protocol/index");
 export const {
   BROADCAST,
+  BlockPacker,
   CLIENT_TO_SCHEDULER,
   COLUMNAR_TO_SCHEDULER,
   DATA_PLACED,
@@ -24,6 +25,7 @@ export const {
   NATIVE_RESOURCE,
   NBYTES_REQUEST,
   NCORES,
+  PACKED_BYTES_MAX,
   PICKLE_PROTOCOL,
   PING,
   PLUGIN_ADD,
@@ -57,6 +59,7 @@ export const {
   WORKER_GATHER,
   WORKER_TO_SCHEDULER,
   WireEnum,
+  blockKeys,
   checkReply,
   decodeMessage,
   decompressFrame,
@@ -78,6 +81,7 @@ export const {
   nameOf,
   normalizeAddress,
   pack,
+  packedNbytes,
   parseAddress,
   parseHandshake,
   pickledName,
