@@ -50,7 +50,9 @@ export class TaskWalk {
   /** Where the order may be cut; noted from when this is set. */
   cuts: OrderCuts | null = null;
   readonly #wanted: readonly TaskId[];
-  readonly #isWanted: (task: TaskId) => boolean;
+  /** The results: all tasks of these layers, by a bit for each, or these. */
+  readonly #wantedLayers: Uint8Array;
+  readonly #wantedTasks: ReadonlySet<TaskId> | null;
   /** Tasks that the results need; null: all that depend on one that they need. */
   readonly #needed: Uint8Array | null;
   /** Null: all its tasks are done with. */
@@ -70,9 +72,8 @@ export class TaskWalk {
     this.needs = new TaskNeeds(graph);
     this.#wanted = wanted;
     const whole = edges.isWhole(wanted);
-    const layers = new Set(whole ? graph.outputs : []);
-    const set = whole ? null : new Set(wanted);
-    this.#isWanted = (task) => (set ? set.has(task) : layers.has(edges.layerOf(task)));
+    this.#wantedLayers = Uint8Array.from(graph.layers, (_, index) => Number(graph.outputs.includes(index)));
+    this.#wantedTasks = whole ? null : new Set(wanted);
     this.#needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
     this.total = this.#needed?.reduce((count, bit) => count + bit, 0) ?? graph.taskCount;
   }
@@ -169,11 +170,13 @@ export class TaskWalk {
     let needed = 0;
     for (let i = users - 1; i >= 0; i--) {
       const user = this.#users[i] as TaskId; // i < users
-      if (!this.isNeeded(user)) continue;
+      if (this.#needed !== null && this.#needed[user] !== 1) continue;
       needed++;
-      const missing = this.#missing(user) - 1;
-      this.#page(user).count[user & MASK] = missing + 1;
-      if (missing === 0) this.#ready.push(user);
+      const { count } = this.#page(user);
+      let missing = (count[user & MASK] as number) - 1; // within the page
+      if (missing < 0) missing = this.edges.inputs(user, this.#inputs);
+      count[user & MASK] = missing;
+      if (missing === 1) this.#ready.push(user);
     }
     page.count[task & MASK] = needed;
     if (needed === 0) this.#finish(task, page);
@@ -202,6 +205,10 @@ export class TaskWalk {
     this.#openBytes -= nbytes;
     if (!this.#isWanted(task)) this.#liveBytes -= nbytes;
     if (++page.done === this.#sizeOf(task >>> PAGE_BITS)) this.#pages[task >>> PAGE_BITS] = null;
+  }
+
+  #isWanted(task: TaskId): boolean {
+    return this.#wantedTasks ? this.#wantedTasks.has(task) : this.#wantedLayers[this.edges.layerOf(task)] === 1;
   }
 
   /** Bytes of a task; none where its program cannot be made. */
