@@ -76,7 +76,7 @@ function checkOptions<T extends TaskOptions>(call: string, options: T, names: Op
     throw new ArgumentError("allowOtherWorkers means something only beside workers: give the ones that are preferred");
 }
 
-/** Calls of the first message of `map`, and of the largest. */
+/** Calls of the first message of `map`, and of the largest; Dask's schedulers get one message, as from Dask's clients. */
 const FIRST_CALLS = 256;
 const MOST_CALLS = 4096;
 
@@ -110,7 +110,8 @@ export async function mapCalls<R>(
   const prefix = typeof key === "string" ? key : functionName(fn);
   const uid = options.pure === false ? randomUUID() : null;
   const futures: Future<R>[] = [];
-  let size = batchSize ?? FIRST_CALLS;
+  const isGrowing = !(fn instanceof PyFunction) && takesColumns(caller.link, placementOf(rest, true));
+  let size = batchSize ?? (isGrowing ? FIRST_CALLS : Math.max(1, count));
   for (let from = 0; from < count; from = futures.length) {
     const indices = Array.from({ length: Math.min(size, count - from) }, (_, i) => from + i);
     const calls = indices.map((i) => lists.map((list) => list[i]));

@@ -242,7 +242,7 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /**
-   * `submit(fn, [item])` for every item, or `submit(fn, [a, b])` for every pair of two lists, in a few messages; the
+   * `submit(fn, [item])` for every item, or `submit(fn, [a, b])` for every pair of two lists, in few messages; the
    * shortest list ends it. Options come last. dask `map`.
    */
   async map<A extends readonly unknown[], R>(
