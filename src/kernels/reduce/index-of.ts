@@ -29,7 +29,7 @@ import {
   rowsOf,
 } from "./job.ts";
 import { excludes, indexCall, planReduce, planSearch, type ReducePlan, type SearchPlan } from "./plan.ts";
-import { ROW_BATCH, reduceRows, slotsOfBatch, TILE } from "./rows.ts";
+import { ROW_BATCH, reduceRows, settledAt, slotsOfBatch, TILE } from "./rows.ts";
 
 /** Rows per pass of the running form. */
 const GROUP = 4;
@@ -199,6 +199,8 @@ class RowSearch {
   #best(cell: readonly number[], rows: RowNest): Best {
     let best: Best = { value: null, count: 0, offsets: cell, ordinal: 0, n: 0 };
     let [ordinal, count] = [0, 0];
+    const settled = settledAt(this.#plan);
+    const isSettled = (): boolean => settled !== null && best.value === settled; // nothing is better, and all count
     const pieces = (from: readonly number[], n: number, number: number): void => {
       const rowSteps = rows.steps.map((s) => s * n);
       const batch = batchOf(this.#job, rows, { n, rows: number }, { rowSteps, offsets: from });
@@ -213,14 +215,18 @@ class RowSearch {
     forEachOuter(rows.outer, rows.outer.shape.length, (at) => {
       let from: readonly number[] = joinOffsets(this.#job, cell, at);
       const whole = Math.floor(rows.n / TILE);
-      for (let w = 0; w < whole; w += ROW_BATCH) {
-        const number = Math.min(ROW_BATCH, whole - w);
-        pieces(from, TILE, number);
-        from = from.map((offset, k) => offset + number * TILE * (rows.steps[k] as number));
+      let most = settled === null ? ROW_BATCH : 1;
+      for (let w = 0; w < whole && !isSettled(); ) {
+        const number = Math.min(most, whole - w);
+        const start = from;
+        pieces(start, TILE, number);
+        from = start.map((offset, k) => offset + number * TILE * (rows.steps[k] as number));
+        w += number;
+        most = Math.min(ROW_BATCH, 8 * most);
       }
-      if (rows.n % TILE > 0) pieces(from, rows.n % TILE, 1);
+      if (rows.n % TILE > 0 && !isSettled()) pieces(from, rows.n % TILE, 1);
     });
-    return { ...best, count };
+    return { ...best, count: isSettled() ? this.#job.size : count };
   }
 
   /** The extreme of slot `r` if it is the first or better than `best`, else null. */

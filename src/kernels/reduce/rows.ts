@@ -59,7 +59,7 @@ export function reduceRows(plan: ReducePlan, batch: RowBatch, inputs: readonly N
 const FIRST_PIECE = 4096;
 
 /** The value that no further element changes: a product of integers that is 0, an extreme that nothing is beyond. */
-function settledAt({ kind, dtype, counted }: ReducePlan): bigint | null {
+export function settledAt({ kind, dtype, counted }: ReducePlan): bigint | null {
   if (counted || DTYPES[dtype].kind === "f") return null;
   if (kind === "prod-int") return 0n;
   return kind === "min" || kind === "max" ? BigInt(extremeOf(kind === "min" ? "max" : "min", dtype)) : null;
