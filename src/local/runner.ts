@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, invariant, RsdatError } from "../base/index.ts";
 import { computeThreads, config, memoryLimitBytes, spillSetting } from "../config/index.ts";
 import { itemsize } from "../dtype/index.ts";
-import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
+import { budgetBytesWithin, createExecutor, type Executor, relieveAbove } from "../executor/index.ts";
 import {
   type CallTask,
   Graph,
@@ -254,6 +254,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     this.#worker = worker;
+    // What the making of plans has left in this thread, which only waits now, is in the way of blocks.
+    const limitBytes = this.#options.memoryLimitBytes ?? memoryLimitBytes();
+    const relieved = relieveAbove(limitBytes, () => this.#pending.size > 0);
+    worker.on("exit", relieved);
     worker.on("message", (messages: readonly FromCoordinator[]) => {
       for (const message of messages) this.#receive(message);
     });

@@ -2,8 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { config } from "../config/index.ts";
-import type { Executor } from "../executor/index.ts";
-import { CollectionTimes, collectGarbage } from "./collect.ts";
+import { CollectionTimes, collectGarbage, type Executor } from "../executor/index.ts";
 
 /** What a process takes, in bytes. */
 export interface MemoryFigures {

@@ -128,7 +128,7 @@ export const ROOMS: readonly Room[] = [
       "the chunk arena (allocator, reference counts), compute and data threads, rings; runs native task specs within a byte budget",
     imports: ["base", "dtype", "geo", "ndarray", "kernels", "graph", "io"],
     ambient: ["timers", "clock", "process"],
-    node: ["worker_threads", "fs", "os", "path", "url"],
+    node: ["worker_threads", "fs", "os", "path", "url", "v8", "vm"],
   },
   {
     name: "array",
@@ -172,7 +172,7 @@ export const ROOMS: readonly Room[] = [
     holds: "the shell around its machine: registers, gathers, hands tasks to the executor",
     imports: ["base", "dtype", "ndarray", "graph", "worker/state", "config", "protocol", "comm", "executor"],
     ambient: ["timers", "clock", "env", "process"],
-    node: ["child_process", "os", "fs", "path", "url", "crypto", "http", "v8", "vm"],
+    node: ["child_process", "os", "fs", "path", "url", "crypto", "http"],
   },
   {
     name: "local",

@@ -1,7 +1,7 @@
 /** When a worker pauses, and collects garbage: by hand-made figures. */
 import { expect, test } from "vitest";
 import { config } from "../../src/config/index.ts";
-import { CollectionTimes, collectGarbage } from "../../src/worker/collect.ts";
+import { CollectionTimes, collectGarbage, relieveAbove } from "../../src/executor/index.ts";
 import { isShort, mustPause, watchMemory } from "../../src/worker/memory-watch.ts";
 
 const MiB = 2 ** 20;
@@ -97,4 +97,11 @@ test("what nobody refers to any more is collected", () => {
     collectGarbage();
     expect(gone.deref()).toBe(undefined);
   });
+});
+
+test("a thread that waits while its process takes more than its limit collects", async () => {
+  const gone = new WeakRef(new Float64Array(1e6));
+  const end = relieveAbove(1, () => true);
+  await expect.poll(() => gone.deref() === undefined, { timeout: 10_000, interval: 50 }).toBe(true);
+  end();
 });

@@ -1,7 +1,7 @@
 /**
- * Collecting garbage when memory is short. V8 does so when it allocates, and a worker that has paused allocates next to
- * nothing: what the blocks on their way have left would stay for minutes, and the pause with it. distributed's memory
- * monitor calls Python's collector for the same reason.
+ * Collecting garbage when memory is short. V8 does so when it allocates, and a thread that waits allocates next to nothing:
+ * what blocks on their way, or the making of a plan, have left would stay for minutes. distributed's memory monitor calls
+ * Python's collector for the same reason.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -41,4 +41,22 @@ export class CollectionTimes {
     this.#waitMs = isWorth ? Math.max(LEAST_MS, REST * tookMs) : Math.min(LONGEST_MS, 2 * this.#waitMs);
     this.#nextMs = nowMs + this.#waitMs;
   }
+}
+
+/**
+ * Every second in which `isBusy` and the process takes more than `limitBytes`, collect this thread's garbage. Keeps no process
+ * alive; the returned function ends it.
+ */
+export function relieveAbove(limitBytes: number, isBusy: () => boolean): () => void {
+  const times = new CollectionTimes();
+  const timer = setInterval(() => {
+    const started = performance.now();
+    if (!isBusy() || !times.isTime(started)) return;
+    const before = process.memoryUsage.rss();
+    if (before <= limitBytes) return;
+    collectGarbage();
+    const ended = performance.now();
+    times.made(ended, ended - started, { freedBytes: before - process.memoryUsage.rss(), unplannedBytes: before });
+  }, LEAST_MS).unref();
+  return () => clearInterval(timer);
 }
