@@ -166,7 +166,9 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   const isTied = first !== undefined && !isHead(core, slot, batch) && mayAny(core, near, taskClass);
   const other = firstAdmitting(core, core.idle, slot) ?? (isTied ? undefined : firstAdmitting(core, core.roomy, slot));
   if (other) return other;
-  if (!isHead(core, slot, batch) && !isAllIdle(core)) {
+  // Where the head is a root, its turn comes after that of tasks with inputs: nothing is forced before it was tried.
+  const isBeforeHead = batch?.state === "open" && batch.queue.roots.has(batch.head);
+  if (!isHead(core, slot, batch) && (isBeforeHead || !isAllIdle(core))) {
     if (taskClass.resources || mayAny(core, core.idle, taskClass) || mayAny(core, core.roomy, taskClass)) return "skip";
     return "blocked";
   }
