@@ -266,22 +266,23 @@ export class ThreadedExecutor implements Executor {
 
   submitOf(task: LaneTask): void {
     invariant(!this.#isClosed, "the executor is closed");
-    const { programs, inputs } = task;
+    const { programs } = task;
     let program: Program;
     try {
       program = programs.of(task.task);
     } catch (error) {
-      const record = taskErrorRecord(error, programs.graph.key(task.task));
-      queueMicrotask(() => task.done({ status: "error", error: record, ...NOT_RUN }));
+      failSoon(task, error);
       return;
     }
     const isQuick = this.#waiting.length === 0 && this.#dead === null && !programs.signal?.aborted;
     if (isQuick && this.#lane.start(task, program)) {
       if (this.#inFlight++ === 0) this.#awake.ref();
       this.#wakeSoon();
-      return;
-    }
-    const { spec, isTrusted } = program;
+    } else this.#submitSlow(task, program);
+  }
+
+  #submitSlow(task: LaneTask, { spec, isTrusted }: Program): void {
+    const { programs, inputs } = task;
     const key = programs.graph.key(task.task);
     const signal = programs.signal ? { signal: programs.signal } : {};
     this.submit({ key, spec, inputs, trusted: isTrusted, ...signal }, (outcome) => task.done(outcome));
@@ -299,8 +300,10 @@ export class ThreadedExecutor implements Executor {
 
   /** Bytes or a gap came free; not now, since a caller may be in the middle of an outcome. */
   #pumpSoon(): void {
-    if (this.#waiting.length > 0) queueMicrotask(() => this.#pump());
+    if (this.#waiting.length > 0) queueMicrotask(this.#pumpNow);
   }
+
+  readonly #pumpNow = (): void => this.#pump();
 
   /** True while something holds blocks that it will give back: tasks under way, or blocks pinned from outside (being sent). */
   get #isHolding(): boolean {
@@ -350,15 +353,16 @@ export class ThreadedExecutor implements Executor {
 
   /** Whatever else is handed over in this turn is woken for at once. */
   #wakeSoon(): void {
-    if (this.#pushed++ === 0) queueMicrotask(() => this.#wake());
+    if (this.#pushed++ === 0) queueMicrotask(this.#wakeNow);
     this.#watch();
   }
 
-  #wake(): void {
+  /** Made once: a function that is made here costs every call of {@link #wakeSoon}. */
+  readonly #wakeNow = (): void => {
     const pushed = this.#pushed;
     this.#pushed = 0;
     if (!this.#isClosed) this.#ring.wake(pushed);
-  }
+  };
 
   /** See what ended, then sleep until something does; as long as anything is in the ring. */
   #watch(): void {
@@ -545,4 +549,10 @@ export class ThreadedExecutor implements Executor {
     }
     this.#drain();
   }
+}
+
+/** A task whose program cannot be made. */
+function failSoon(task: LaneTask, error: unknown): void {
+  const record = taskErrorRecord(error, task.programs.graph.key(task.task));
+  queueMicrotask(() => task.done({ status: "error", error: record, ...NOT_RUN }));
 }

@@ -1,5 +1,5 @@
 /** A graph: layers in topological order, their tasks numbered, and the formulas that expand one task at a time. */
-import { invariant } from "../base/index.ts";
+import { InvariantError, invariant } from "../base/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { expandTask } from "./expand.ts";
@@ -63,7 +63,7 @@ export class Graph {
 
   layer(index: number): Layer {
     const layer = this.layers[index];
-    invariant(layer !== undefined, `layer ${index} of ${this.layers.length}`);
+    if (layer === undefined) throw new InvariantError(`layer ${index} of ${this.layers.length}`); // asked for often
     return layer;
   }
 

@@ -77,7 +77,9 @@ export class Order implements LaneTask {
 }
 
 function isBefore(a: Order, b: Order): boolean {
-  const [own, other] = [a.urgency, b.urgency];
+  const own = a.urgency;
+  const other = b.urgency;
+  if (own === other) return a.rank < b.rank;
   if (own.priority !== other.priority) return own.priority > other.priority;
   return own.generation === other.generation ? a.rank < b.rank : own.generation < other.generation;
 }

@@ -263,12 +263,15 @@ export class ThreadTasks {
   #turnSoon(): void {
     if (this.#isTurning) return;
     this.#isTurning = true;
-    queueMicrotask(() => {
-      this.#isTurning = false;
-      this.#flush();
-      this.#listener.turned();
-    });
+    queueMicrotask(this.#turn);
   }
+
+  /** Made once: a function that is made there costs every call. */
+  readonly #turn = (): void => {
+    this.#isTurning = false;
+    this.#flush();
+    this.#listener.turned();
+  };
 
   /** Tell what has ended, graph by graph. */
   #flush(): void {

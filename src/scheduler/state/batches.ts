@@ -1,5 +1,5 @@
 /** Where task definitions live: symbolic layers with formulas, and single materialised tasks. */
-import { invariant } from "../../base/index.ts";
+import { InvariantError } from "../../base/index.ts";
 import {
   type ExpandedTask,
   type Graph,
@@ -285,6 +285,6 @@ export class LayerNames {
 /** The batch of a slot that is known to lie in a layer. */
 export function batchAt(batches: readonly (LayerBatch | undefined)[], index: number): LayerBatch {
   const batch = batches[index];
-  invariant(batch, `batch ${index} is gone`);
+  if (!batch) throw new InvariantError(`batch ${index} is gone`); // asked for with every task
   return batch;
 }
