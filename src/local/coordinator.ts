@@ -22,8 +22,6 @@ const ADDRESS = "local://threads";
 const CLIENT = "local";
 /** Wants what is kept between runs. */
 const KEEPER = "local-keeper";
-/** Keys of blocks that are given up at once: their texts are to die young. */
-const RELEASED_KEYS = 1024;
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
 
@@ -407,14 +405,10 @@ export class Coordinator implements AsyncDisposable {
   #release(run: Run, group: Group): void {
     const others = run.groups.filter((each) => each !== group && each.isLive);
     const client = run.request.keeps ? KEEPER : CLIENT;
-    for (const [name, { layer }] of group.wishes) {
+    for (const [name, { count, layer }] of group.wishes) {
       if (others.some((each) => each.wishes.has(name))) continue;
-      const [base, count] = [run.graph.base(layer), run.graph.count(layer)];
-      for (let from = 0; from < count; from += RELEASED_KEYS) {
-        const most = Math.min(RELEASED_KEYS, count - from);
-        const keys = Array.from({ length: most }, (_, i) => run.graph.key(base + from + i));
-        this.#tell({ type: "client-releases-keys", client, keys });
-      }
+      const blocks = Uint32Array.from({ length: count }, (_, index) => index);
+      this.#tell({ type: "client-releases-blocks", client, layer: name, grid: run.graph.grid(layer), blocks });
     }
   }
 
