@@ -51,6 +51,8 @@ const FIELDS = 8;
 export const RECORD_NUMBERS = 64;
 /** In the place of a message: the task is told by its slot's record. */
 const BY_RECORD = -1;
+/** An idle thread looks at its event loop so often: what it must hear of may come that way only. */
+const IDLE_MS = 500;
 
 /** How a task went, as its thread tells. */
 export interface SlotFigures {
@@ -199,16 +201,17 @@ export class Ring {
 
   // A thread's end.
 
-  /** The next task's slot, in order; blocks until there is one. */
-  take(thread: number): number {
+  /** The next task's slot, in order; blocks until there is one. Null when none came for a while. */
+  take(thread: number): number | null {
     const words = this.#words;
     for (;;) {
       const head = Atomics.load(words, HEAD);
       const tail = Atomics.load(words, TAIL);
       if (head === tail) {
         Atomics.add(words, IDLE, 1);
-        Atomics.wait(words, TAIL, tail);
+        const outcome = Atomics.wait(words, TAIL, tail, IDLE_MS);
         Atomics.sub(words, IDLE, 1);
+        if (outcome === "timed-out") return null;
         continue;
       }
       // Read before the exchange: once the head has moved on, the owner may write this entry anew.

@@ -246,10 +246,17 @@ function post(message: FromThread): void {
   port.postMessage(message);
 }
 
+/** One turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 async function main(): Promise<never> {
   while (receive()); // all that was known before this thread
   for (;;) {
-    const waiting = serve(ring.take(thread));
+    const slot = ring.take(thread);
+    // A thread that is told to end while it starts may miss it: its event loop knows.
+    const waiting = slot === null ? turn() : serve(slot);
     if (waiting !== undefined) await waiting;
   }
 }
