@@ -23,11 +23,15 @@ const TRIES = 8;
 
 const inputs: Slot[] = [];
 
-/** True when a task had better wait for a worker that has no place than run elsewhere, where bytes would have to move. */
-export function isWorthWaiting(core: Core, slot: Slot, worker: WorkerState): boolean {
+/**
+ * True when a task had better wait for a worker that has no place than run elsewhere, where bytes would have to move: at
+ * `other`, which may have some of them, or where none are.
+ */
+export function isWorthWaiting(core: Core, slot: Slot, worker: WorkerState, other?: WorkerState): boolean {
   if (worker.status !== "running" || !core.workers.has(worker.index)) return false;
   if (worker.backlog.length >= BACKLOG_MAX || isHead(core, slot)) return false;
-  return waitMs(worker, worker.backlog.length) <= bytesAt(core, slot, worker) / BYTES_PER_MS;
+  const bytes = bytesAt(core, slot, worker) - (other ? bytesAt(core, slot, other) : 0);
+  return waitMs(worker, worker.backlog.length) <= bytes / BYTES_PER_MS;
 }
 
 /** True when a task that was sent ahead to a worker would wait there longer than it takes to move. */

@@ -150,13 +150,15 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
     if (thief && isIdle(thief) && mayRun(core, thief, taskClass) && admits(core, slot, thief)) return thief;
   }
   const near = nearest(core, slot, batch);
+  const first = near[0];
+  const isFull = first !== undefined && !hasPlace(first) && mayRun(core, first, taskClass);
   for (let i = 0; i < near.length; i++) {
     const worker = near[i] as WorkerState; // i < length
     const isOpen = i === 0 ? hasPlace(worker) : isIdle(worker);
-    if (isOpen && mayRun(core, worker, taskClass) && admits(core, slot, worker)) return worker;
+    if (!isOpen || !mayRun(core, worker, taskClass) || !admits(core, slot, worker)) continue;
+    if (!isFull || !isWorthWaiting(core, slot, first, worker)) return worker;
   }
-  const first = near[0];
-  if (first && !hasPlace(first) && mayRun(core, first, taskClass)) {
+  if (isFull) {
     if (isWorthWaiting(core, slot, first)) {
       waiting = slot;
       return first;

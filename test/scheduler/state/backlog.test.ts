@@ -50,6 +50,29 @@ test("S-C10: an idle worker takes over the last that wait, once the wait is long
   expect(Object.values(at).filter((worker) => worker === "v").length).toBeGreaterThan(0);
 });
 
+test("S-C10: having a little of what a task needs is no reason to take it from where most of it is", () => {
+  const driver = new Driver();
+  driver.worker("w");
+  driver.submit([task("large")], ["large"]);
+  const { worker, message } = driver.order("large");
+  const startstops = [{ action: "compute" as const, start: 1, stop: 1.02 }];
+  driver.say(worker, { ...finished(message, 100 * MIB), startstops });
+  driver.submit(
+    NAMES.slice(0, 2).map((name, rank) => task(name, ["large"], { rank })),
+    NAMES.slice(0, 2),
+  );
+  driver.worker("v");
+  driver.submit([task("small")], ["small"]);
+  expect(places(driver)).toMatchObject({ t0: "w", t1: "w", small: "v" });
+  driver.submit([task("both", ["large", "small"])], ["both"]);
+  driver.finish("small", 1000);
+  // v is idle and holds a thousand bytes, w is full and holds the rest; its wait is shorter than the move.
+  expect(driver.state("both")).toBe("queued");
+  driver.finish("t0");
+  driver.finish("t1");
+  expect(places(driver)).toMatchObject({ both: "w" });
+});
+
 test("S-I17: a worker that pauses, or goes, gives back what waits for it; released tasks wait no more", () => {
   for (const end of ["paused", "gone", "released"] as const) {
     const driver = busy(100 * MIB, 20);
