@@ -136,9 +136,9 @@ function isJoin({ layer }: LayerNode): boolean {
   return layer.parts.length > 1 || only?.layer.layer.kind === "held";
 }
 
-/** A reshape that lies in one piece in the result, as the array that it reshapes: the elements are in the same order. */
+/** A reshape that lies in one piece in the result, as the array that it reshapes: the elements are in the same order (parameters: in another). */
 function reshaped({ node: { layer }, offset, stride }: Leaf): Leaf | null {
-  if (layer.kind !== "apply" || layer.kernel !== "reshape") return null;
+  if (layer.kind !== "apply" || layer.kernel !== "reshape" || layer.params !== null) return null;
   const [input] = layer.inputs;
   const shape = shapeOfChunks(layer.chunks);
   const dense = contiguousStride(shape);

@@ -29,11 +29,15 @@ export async function persistAll<T>(items: readonly Persistable<T>[], options: C
   )) as readonly Computable<unknown>[] as readonly Persistable<T>[];
   const runner = await currentRunner();
   if (!runner.hold) throw new UnsupportedError(`persist: runner ${runner.name} keeps no results; use compute`);
-  const { graph, plan } = await planAll(known, options);
+  // What is held already stays with the hold that it has.
+  const open = known.flatMap(({ outputs }) => outputs.filter(({ layer }) => layer.kind !== "held"));
+  if (open.length === 0) return known.map((item) => item.over(item.outputs));
+  const { graph, plan } = await planAll([{ outputs: open, assemble: () => null }], options);
   const { memory: _, ...run } = options;
   const hold = await runner.hold(graph, plan, run);
-  const names = [...hold.names];
-  const held = known.map((item) => item.outputs.map((output) => heldNode(output, names.shift() as string))); // one per output
-  keepFor(held.flat(), hold);
-  return known.map((item, i) => item.over(held[i] as LayerNode[])); // one list per item
+  const kept = hold.names.map((name, k) => heldNode(open[k] as LayerNode, name)); // one per open output
+  keepFor(kept, hold);
+  let at = 0;
+  const place = (node: LayerNode): LayerNode => (node.layer.kind === "held" ? node : (kept[at++] as LayerNode)); // in order
+  return known.map((item) => item.over(item.outputs.map(place)));
 }

@@ -95,8 +95,13 @@ export class OpenGraph {
   readonly isBounded: boolean;
   /** By layer; null: it has no tasks. */
   readonly layers: readonly (LayerBlocks | null)[];
+  readonly #emptied: (layer: LayerBlocks) => void;
 
-  constructor(submission: number, run: Run, programs: Programs, layers: readonly (LayerBlocks | null)[]) {
+  constructor(
+    submission: number,
+    run: Run,
+    { programs, layers, emptied }: Pick<OpenGraph, "programs" | "layers"> & { emptied: (layer: LayerBlocks) => void },
+  ) {
     this.submission = submission;
     this.run = run;
     this.graph = run.graph;
@@ -104,6 +109,7 @@ export class OpenGraph {
     this.edges = run.walk.edges;
     this.isBounded = run.graph.layers.every(({ kind }) => kind !== "call" && kind !== "calls");
     this.layers = layers;
+    this.#emptied = emptied;
   }
 
   get(task: TaskId): Cell {
@@ -118,7 +124,9 @@ export class OpenGraph {
 
   clear(task: TaskId): void {
     const layer = this.edges.layerOf(task);
-    (this.layers[layer] as LayerBlocks).clear(task - this.graph.base(layer)); // its layer has tasks
+    const blocks = this.layers[layer] as LayerBlocks; // its layer has tasks
+    blocks.clear(task - this.graph.base(layer));
+    if (blocks.size === 0 && blocks.graphs === 0) this.#emptied(blocks); // a task that outlived its graph
   }
 }
 
@@ -145,12 +153,8 @@ export class LocalBlocks {
     const run = this.#runs.get(graph) as Run; // every submission is a run's
     const layers = graph.layers.map((layer, k) => (layer.inline ? null : this.#layerOf(layer.name, graph.grid(k))));
     for (const layer of new Set(layers)) if (layer) layer.graphs++;
-    const open = new OpenGraph(
-      submission,
-      run,
-      this.#executor.open(graph, () => true, run.stop.signal),
-      layers,
-    );
+    const programs = this.#executor.open(graph, () => true, run.stop.signal);
+    const open = new OpenGraph(submission, run, { programs, layers, emptied: (layer) => this.#drop(layer) });
     this.#graphs.set(submission, open);
     return open;
   }
@@ -164,8 +168,12 @@ export class LocalBlocks {
     for (const layer of new Set(open.layers)) {
       if (!layer) continue;
       layer.graphs--;
-      if (layer.graphs === 0 && layer.size === 0) this.#layers.delete(layer.name);
+      if (layer.graphs === 0 && layer.size === 0) this.#drop(layer);
     }
+  }
+
+  #drop(layer: LayerBlocks): void {
+    if (this.#layers.get(layer.name) === layer) this.#layers.delete(layer.name);
   }
 
   layer(name: string): LayerBlocks | undefined {

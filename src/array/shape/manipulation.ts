@@ -90,7 +90,7 @@ function reshapeBlocks(x: LazyArray, to: readonly number[], given: ReshapeBlockw
   if (sizes(cuts) !== sizes(x.chunks)) fail("blocks that do not pair in size and number");
   return applyNode("reshape-blockwise", {
     kernel: "reshape",
-    params: null,
+    params: { order: "blocks" },
     inputs: [{ layer: x.node, axes: x.shape.map(() => null) }],
     byNumber: true,
     dtype: x.dtype,

@@ -76,10 +76,10 @@ export function logAddExp(
   };
 }
 
-/** Lanes whose larger operand is negative and no larger than what is added to it: up to log 2, or 1. */
+/** Lanes whose larger operand is small beside what is added to it (log 2 or 1 at the most), or cancels it. */
 export function logAddExpCancels(m: FloatCode, x: V, y: V): V {
   const larger = m.select(m.compare("gt", x, y), x, y);
-  return m.and(m.compare("lt", larger, m.c(0)), m.compare("gt", larger, m.c(-3)));
+  return m.and(m.compare("lt", larger, m.c(2 ** -6)), m.compare("gt", larger, m.c(-3)));
 }
 
 /** The next float from a towards b: one more or less in the bits. */

@@ -7,20 +7,16 @@ import { DIGIT_HEAD_BYTES, DIGIT_WORD, type DigitDType, type DigitSort, emitDigi
 
 /** Shorter lines are not worth counting digits. */
 const LINE_MIN = 256;
-/** Longest line: its keys and places fill 2 GiB. */
-const LINE_MAX = 1 << 26;
-/** A workspace of up to so many bytes is kept for the next line. */
-const KEPT_BYTES = 4 << 20;
+/** The one workspace of a thread, of which what lines touch is resident. A memory for each longer line would live as long as instances are kept. */
+const KEPT_BYTES = 16 << 20;
 
 const WITH_DIGITS: ReadonlySet<DType> = new Set(["float32", "int32", "uint32", "int16", "uint16"]);
 
 let kept: Segment | null = null;
 
-function workspace(bytes: number): Segment {
-  if (kept !== null && kept.buffer.byteLength >= bytes) return kept;
-  const made = createSegment(bytes <= KEPT_BYTES ? KEPT_BYTES : bytes);
-  if (bytes <= KEPT_BYTES) kept = made;
-  return made;
+function workspace(): Segment {
+  kept ??= createSegment(KEPT_BYTES);
+  return kept;
 }
 
 /** Bytes of the words of `n` elements, with room to whole cache lines. */
@@ -35,11 +31,12 @@ function sortLine(
 ): { readonly buffer: ArrayBufferLike; readonly at: number } | null {
   const n = line.length;
   const key = `digits ${given.dtype} ${given.wants} ${given.descending}`;
-  if (n < LINE_MIN || n > LINE_MAX || singleMemory() !== undefined || !isCompiled(key, n)) return null;
+  if (n < LINE_MIN || singleMemory() !== undefined || !isCompiled(key, n)) return null;
   const item = given.wants === "order" ? 8 : 4;
   const lineBytes = given.wants === "order" ? area(n, DTYPES[given.dtype].itemsize) : 0;
   const from = DIGIT_HEAD_BYTES + lineBytes;
-  const { memory, buffer } = workspace(from + 2 * area(n, item));
+  if (from + 2 * area(n, item) > KEPT_BYTES) return null;
+  const { memory, buffer } = workspace();
   const head = new Int32Array(buffer, 0, DIGIT_HEAD_BYTES / 4).fill(0);
   head[DIGIT_WORD.line / 4] = DIGIT_HEAD_BYTES; // values are made keys where they lie
   head[DIGIT_WORD.from / 4] = from;

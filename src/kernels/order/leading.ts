@@ -113,7 +113,7 @@ function searchInSegment({ dtype, descending, buffer }: Leading): Search | null 
     own.i32[word + WORD.end / 4] = at + groups * GROUP_BYTES;
     lastCell[0] = last;
     run(SCRATCH.block, 1, 1);
-    return i + ((own.i32[word + WORD.found / 4] as number) - at) / width;
+    return i + (((own.i32[word + WORD.found / 4] as number) >>> 0) - at) / width;
   };
 }
 

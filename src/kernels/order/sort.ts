@@ -197,8 +197,8 @@ function orderOf(
 
 /** True for dtypes whose elements JavaScript compares as they are. */
 function isOfNumbers(dtype: DType): boolean {
-  const { kind, big } = DTYPES[dtype];
-  return !big && kind !== "M" && kind !== "m";
+  const { kind, big, components } = DTYPES[dtype];
+  return components === 1 && !big && kind !== "M" && kind !== "m";
 }
 
 interface Ordering {
