@@ -42,11 +42,24 @@ export function getData(
         throw new RemoteProtocolError(`reply to get_data from ${address}: status ${reply.status}; expected OK or busy`);
       comm.send("OK");
       if (!reply.packs) return { status: "OK", data: reply.data };
-      if (reply.packs.some(({ places }) => places.some((place) => place >= request.keys.length)))
-        throw new RemoteProtocolError(`reply to get_data from ${address}: a block that was not asked for`);
+      if (!areApart(reply.packs, request.keys.length))
+        throw new RemoteProtocolError(
+          `reply to get_data from ${address}: a block that was not asked for, or one twice`,
+        );
       return { status: "OK", data: reply.data, packs: reply.packs };
     },
     options,
     "get_data",
   );
+}
+
+/** Each place is one of a key that was asked for, and stands once: whoever takes the blocks in owns one for each key. */
+function areApart(packs: readonly BlockPack[], count: number): boolean {
+  const seen = new Uint8Array(count);
+  for (const { places } of packs)
+    for (const place of places) {
+      if (place >= count || seen[place] === 1) return false;
+      seen[place] = 1;
+    }
+  return true;
 }

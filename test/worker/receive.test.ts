@@ -137,16 +137,18 @@ describe("blocks of a peer's answer", () => {
     expect(packs).toEqual([2, 0, 2]);
   });
 
-  test("C-I18 a block that was not asked for ends the exchange", async () => {
+  test("C-I18 a block that was not asked for, or that comes twice, ends the exchange", async () => {
     const me = worker();
-    const pack = { dtype: "uint8", shape: [1], places: Uint32Array.of(1), bytes: Uint8Array.of(5) } as const;
-    const serve = (_: unknown, comm: Comm): typeof NO_REPLY => {
-      comm.send(GET_DATA.answer({ status: "OK", data: new Map(), packs: [pack] }));
-      return NO_REPLY;
-    };
-    const peer = keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: serve }, quiet)));
-    expect(await fetchAll(me, peer.address, [key("a")])).toMatchObject({ type: "gather-network-failure" });
-    expect(me.executor.stats().blocks).toBe(0);
+    for (const places of [Uint32Array.of(1), Uint32Array.of(0, 0)]) {
+      const pack = { dtype: "uint8", shape: [1], places, bytes: new Uint8Array(places.length) } as const;
+      const serve = (_: unknown, comm: Comm): typeof NO_REPLY => {
+        comm.send(GET_DATA.answer({ status: "OK", data: new Map(), packs: [pack] }));
+        return NO_REPLY;
+      };
+      const peer = keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: serve }, quiet)));
+      expect(await fetchAll(me, peer.address, [key("a")])).toMatchObject({ type: "gather-network-failure" });
+      expect(me.executor.stats().blocks).toBe(0);
+    }
   });
 
   test("typed arrays stay such, and what cannot travel fails alone, where it is read", async () => {

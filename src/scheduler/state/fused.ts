@@ -80,6 +80,7 @@ export function finish(core: Core, worker: WorkerState, slot: Slot): void {
   const rank = columns.rank[slot] as number;
   columns.worker[slot] = -1;
   worker.processing.delete(slot);
+  if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
   worker.extraBytes -= columns.reserved[slot] as number;
   columns.reserved[slot] = 0;
   const isFetching = worker.arriving > 0;

@@ -87,6 +87,7 @@ export function handleEvents(core: Core, events: readonly SchedulerEvent[], outb
 
 /** What follows from what happened: bytes and places are given, and everybody is told. */
 function endTurn(core: Core): void {
+  let hasMore: boolean;
   do {
     settleAll(core);
     openBatches(core);
@@ -95,8 +96,10 @@ function endTurn(core: Core): void {
     dispatch(core);
     drawChains(core);
     core.flushRuns();
-    retireProgress(core);
-  } while (core.isUnsettled || isHungry(core));
+    // A worker that stays after all can run what nobody could.
+    const isReinstated = retireProgress(core);
+    hasMore = isReinstated || core.isUnsettled || isHungry(core);
+  } while (hasMore);
   core.opened.clear();
   if (core.config.stealing) steal(core);
   for (const { batch, task } of core.quietPages) dropPageIfDone(core.columns, batch, task);

@@ -32,7 +32,11 @@ const pieceUsers = new Uint32Array(PIECE_MOST);
 
 /** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks; true when one did. */
 export function planAhead(core: Core): boolean {
-  if (core.places === 0) return false;
+  if (core.places === 0) {
+    // Who had nothing to begin has got something else meanwhile.
+    for (const { pieces } of core.active) if (pieces) pieces.isHungry = false;
+    return false;
+  }
   const enough = core.places * READY_PER_PLACE;
   const turn = { left: TURN_MOST };
   let ready = 0;
@@ -77,6 +81,7 @@ function planSome(core: Core, batch: LayerBatch, enough: number, turn: Turn): bo
     if (isOver(core, batch, turn)) return false;
     const wish = Math.min(PIECE_MOST, Math.max(core.config.orderAhead, enough - batch.queue.size));
     turn.left -= planPiece(core, batch, wish);
+    batch.pieces?.cuts.drop(batch.head);
     settle(core);
   }
   return true;

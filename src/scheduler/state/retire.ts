@@ -18,16 +18,19 @@ export function retireWorkers(core: Core, event: Extract<SchedulerEvent, { type:
   }
 }
 
-/** Look at the retirements under way; called after every event. */
-export function retireProgress(core: Core): void {
+/** Look at the retirements under way; called after every event. True when a worker runs tasks again. */
+export function retireProgress(core: Core): boolean {
+  let isReinstated = false;
   for (const [request, retirement] of core.retiring) {
     for (const worker of retirement.workers) {
       if (worker.processing.size > 0 && core.workers.has(worker.index)) continue;
       const state = core.workers.has(worker.index) ? drain(core, worker) : "empty";
       if (state === "waiting") continue;
       retirement.workers.delete(worker);
-      if (state === "stuck") reinstate(core, worker);
-      else retirement.done.push(worker.facts.address);
+      if (state === "stuck") {
+        reinstate(core, worker);
+        isReinstated = true;
+      } else retirement.done.push(worker.facts.address);
       if (state === "empty" && retirement.close && core.workers.has(worker.index))
         core.sendWorker(worker, { op: "close", reason: "retired" });
     }
@@ -35,6 +38,7 @@ export function retireProgress(core: Core): void {
     core.retiring.delete(request);
     core.emit({ type: "retired", request, workers: retirement.done });
   }
+  return isReinstated;
 }
 
 /** Nobody can take what it holds: it stays. */

@@ -5,15 +5,15 @@ import { Pieces } from "../../../src/scheduler/state/pieces.ts";
 import { RankSet } from "../../../src/scheduler/state/rank-set.ts";
 import { SimCluster } from "../../../src/testing/index.ts";
 import { graphOf, sumCall } from "../../sim/random-graph.ts";
-import { Driver } from "./drive.ts";
+import { Driver, finished } from "./drive.ts";
 import { finishAll, release, submit } from "./layers.ts";
 
 const SUM = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
 
 /** Rows of sources of 8 bytes a column, each row summed by fours. */
-function rows(count: number, width: number, columns = 1000): Graph {
+function rows(count: number, width: number, columns = 1000, name = "s"): Graph {
   const chunks = [new Array<number>(count).fill(2), new Array<number>(width).fill(columns)];
-  const source = sourceNode({ source: "s", dtype: "float32", chunks, scratchBytes: 0 });
+  const source = sourceNode({ source: name, dtype: "float32", chunks, scratchBytes: 0 });
   const row = reduceNode("row", sumCall(1), SUM, [{ layer: source, axes: [0, 1] }], chunks, {
     reduced: [1],
     keepdims: false,
@@ -155,6 +155,24 @@ test("S-C28 S-I20 S-C19: an order longer than its window goes on when the pieces
   expect(finishAll(driver)).toBe(graph.taskCount);
   expect(driver.views.counts()).toMatchObject({ recomputed: 0, evicted: 0, forced: 0 });
   release(driver, graph);
+  expect(driver.views.isEmpty()).toBe(true);
+});
+
+test("S-C28 S-C19: a turn ends when a worker that had nothing to begin in one graph has got tasks of another", () => {
+  const driver = new Driver({ orderAhead: 1 });
+  for (const name of ["u", "v"]) driver.worker(name);
+  const graphs = ["s", "t"].map((name) => rows(24, 8, 1000, name));
+  for (const graph of graphs) submit(driver, graph);
+  // The piece of u is used up before that of v, and both of its tasks end in one turn.
+  for (let turn = 0; turn < 100; turn++) {
+    const mine = driver.orders.filter(({ worker }) => worker === "u");
+    for (const order of mine) driver.orders.splice(driver.orders.indexOf(order), 1);
+    driver.feedAll(
+      mine.map(({ message }) => ({ type: "worker-messages", worker: "u", messages: [finished(message, 8)] })),
+    );
+  }
+  finishAll(driver);
+  for (const graph of graphs) release(driver, graph);
   expect(driver.views.isEmpty()).toBe(true);
 });
 

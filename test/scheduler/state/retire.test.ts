@@ -1,6 +1,9 @@
 /** Workers that are to go: what exists only there moves first, within the budgets of those that stay. */
 import { expect, test } from "vitest";
+import { sourceNode } from "../../../src/graph/index.ts";
+import { graphOf } from "../../sim/random-graph.ts";
 import { Driver, k, task } from "./drive.ts";
+import { submit } from "./layers.ts";
 
 /** Asks for copies that a worker got: their keys. */
 function copies(driver: Driver, worker: string): string[] {
@@ -68,4 +71,17 @@ test("S-C16: a block that is released on its way counts no more, nor one whose r
   expect(driver.sent.at(-1)).toEqual({ type: "retired", request: 1, workers: [] });
   driver.release("b");
   expect(driver.views.isEmpty()).toBe(true);
+});
+
+test("S-C16 S-I14: a worker that stays after all is given at once what waited for somebody to run it", () => {
+  const driver = new Driver();
+  driver.worker("old");
+  driver.submit([task("a"), task("busy")], ["a", "busy"]);
+  driver.finish("a", 60);
+  retire(driver, "old");
+  const graph = graphOf([sourceNode({ source: "s", dtype: "float32", chunks: [[2, 2]], scratchBytes: 0 })]);
+  submit(driver, graph);
+  driver.finish("busy");
+  expect(driver.sent).toContainEqual({ type: "retired", request: 1, workers: [] });
+  expect(driver.views.counts().tasks).toMatchObject({ processing: 2, queued: 0, released: 0 });
 });
