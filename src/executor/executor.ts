@@ -125,6 +125,10 @@ export class ThreadedExecutor implements Executor {
     });
   }
 
+  get isShort(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   stats(): ExecutorStats {
     const { live, peak, touched, blocks, segments } = this.#arena.stats();
     return {

@@ -88,6 +88,8 @@ export interface Executor extends AsyncDisposable {
   readonly budgetBytes: number;
   /** Bytes that may lie on disk beside that; 0: nothing is spilled. */
   readonly spillBytes: number;
+  /** True while a task waits for bytes or a gap: whoever pins blocks for later should not wait. */
+  readonly isShort: boolean;
   stats(): ExecutorStats;
   /**
    * A block with undefined contents and reference count 1, to be filled at once.

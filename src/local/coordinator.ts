@@ -254,6 +254,8 @@ export class Coordinator implements AsyncDisposable {
       this.#isPumping = false;
     }
     for (const run of [...this.#runs]) this.#endWhatIsDone(run);
+    // What stays pinned until its parcel is full may be what the waiting task waits for.
+    if (this.#executor.isShort) this.#delivery.flush();
   }
 
   #obey(outbox: readonly SchedulerInstruction[]): void {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { arange, type ChunkedArray, stack } from "../../src/array/index.ts";
+import { arange, type ChunkedArray, random, stack } from "../../src/array/index.ts";
 import { type Random, seededRandom } from "../../src/base/index.ts";
-import { runTask } from "../../src/executor/index.ts";
+import { runTask, runtimeReserveBytes } from "../../src/executor/index.ts";
 import {
   callNode,
   type LayerNode,
@@ -206,6 +206,20 @@ describe("runs that fail", () => {
     await rejected;
     const after = good();
     expect(plain(await own.run(after.graph, after.plan, {}))).toEqual(await oracle(after));
+    await own[Symbol.asyncDispose]();
+  });
+
+  it("do not wait for room that a small result keeps which waits for others to go with", async () => {
+    // x fills half of the memory, its sums lie behind it, and y fits only where both were.
+    const memoryBytes = 56 * MIB;
+    const own = localRunner({ threads: 1, memoryLimitBytes: runtimeReserveBytes(1) + 64 * MIB });
+    const numbers = (seed: number, mib: number): ChunkedArray =>
+      random.defaultRng(seed).random([(mib * MIB) / 8], { chunks: -1 });
+    const [x, y] = [numbers(1, 26), numbers(2, 45)];
+    const nodes = [x.sub(1).sum().node, x.max().node, y.sub(1).sum().node, y.max().node];
+    const graph = planGraph(nodes, { threads: 1, memoryBytes });
+    const got = await own.run(graph.graph, graph.plan, { memoryBytes });
+    expect(plain(got)).toEqual(await oracle(graph));
     await own[Symbol.asyncDispose]();
   });
 
