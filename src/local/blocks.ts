@@ -1,6 +1,6 @@
 /** What is on the threads, by layer and number: blocks, and tasks that will give some; and the graphs that they belong to. */
 import type { BlockHandle, Executor, Programs } from "../executor/index.ts";
-import { blockKey, type Graph, type GraphEdges, type Key, type TaskId } from "../graph/index.ts";
+import { blockKeyAt, type Graph, type GraphEdges, type Key, type TaskId } from "../graph/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { Order } from "./order.ts";
 import type { Run } from "./run.ts";
@@ -67,14 +67,7 @@ export class LayerBlocks {
 
   /** Key of a block. */
   key(index: number): Key {
-    const position = this.grid.map(() => 0);
-    let rest = index;
-    for (let k = this.grid.length - 1; k >= 0; k--) {
-      const n = this.grid[k] as number; // k < length
-      position[k] = rest % n;
-      rest = Math.floor(rest / n);
-    }
-    return blockKey(this.name, position);
+    return blockKeyAt(this.name, this.grid, index);
   }
 
   /** Every cell that holds something. */

@@ -1,5 +1,5 @@
 /** One task as the worker machine holds it, its states and its order. */
-import { blockKey, type Graph, type GraphEdges, type Key, type TaskId } from "../../graph/index.ts";
+import { blockKeyAt, type Graph, type GraphEdges, type Key, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask, StartStop, WireFailure } from "../../protocol/index.ts";
 import type { Cells } from "./cells.ts";
 import type { Ref, ValueFacts, WorkerAddress } from "./events.ts";
@@ -53,14 +53,7 @@ export interface KnownGraph {
 
 /** The key of a block. */
 export function keyOfBlock({ name, grid }: LayerTasks, index: number): Key {
-  const position = new Array<number>(grid.length);
-  let rest = index;
-  for (let k = grid.length - 1; k >= 0; k--) {
-    const n = grid[k] as number; // k < length
-    position[k] = rest % n;
-    rest = Math.floor(rest / n);
-  }
-  return blockKey(name, position);
+  return blockKeyAt(name, grid, index);
 }
 
 /** What the machine knows of a task; new ones are `released`. */
