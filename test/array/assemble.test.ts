@@ -46,6 +46,12 @@ const JOINS: readonly Joins[] = [
     "np.concatenate([x[1:, ::-1], x[:2]])",
     -1,
   ],
+  [
+    "reshapes by blocks, whose elements are in the order of blocks",
+    (x) => array.concatenate([array.reshapeBlockwise(x, [24]), array.reshapeBlockwise(x.neg(), [24])]),
+    "np.concatenate([s * x[i:i + 3, j:j + 4].ravel() for s in (1, -1) for i in (0, 3) for j in (0, 4)])",
+    -1,
+  ],
   ["roll", (x) => array.roll(x, 2, 1), "np.roll(x, 2, 1)", -1],
 ];
 

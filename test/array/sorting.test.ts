@@ -114,6 +114,13 @@ describeDask("largest as Dask finds them", (dask) => {
     }
   });
 
+  test("topk of complex numbers, by their real parts first", async () => {
+    const x = block("complex64", [32]);
+    const [want] = (await dask.ask("lambda x: [np.sort(x)[::-1][:3]]", [x])) as NDArray[];
+    const got = await rs.topk(rs.fromArray(x), 3).compute();
+    expect(difference(got, want as NDArray, "either-zero")).toBeNull();
+  });
+
   test("of equal elements the first", async () => {
     const x = rs.fromArray(NDArray.of(Int32Array.of(1, 5, 5, 0, 5, 1)), { chunks: 2 });
     expect((await rs.argtopk(x, 4).compute()).toArray()).toEqual([1n, 2n, 4n, 0n]);

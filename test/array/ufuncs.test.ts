@@ -4,6 +4,7 @@ import * as namespace from "../../src/array/index.ts";
 import { onWarning } from "../../src/base/index.ts";
 import type { DType } from "../../src/dtype/index.ts";
 import { type ChunkedArray, expr } from "../../src/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
 import { useInlineRunner } from "../run-inline.ts";
 
 const { array, where } = namespace;
@@ -353,4 +354,28 @@ test("functions that change nothing make no layer", () => {
   const broken = whole.astype("float32");
   expect(floor(broken).node).not.toBe(broken.node);
   expect(abs(whole.astype("int16")).node.layer).toMatchObject({ kind: "blockwise" });
+});
+
+describe("logarithms of sums of float32", () => {
+  // float64 has 29 bits more, and nothing cancels there that has not cancelled in the float32 operands.
+  const rows = [
+    ["logaddexp", f.logaddexp, (x: number, y: number) => x + Math.log1p(Math.exp(y - x))],
+    ["logaddexp2", f.logaddexp2, (x: number, y: number) => x + Math.log1p(2 ** (y - x)) / Math.LN2],
+  ] as const;
+  test.each(rows)(
+    "%s is within 4 units in the last place where one operand is just above 0",
+    async (_, ours, exact) => {
+      const n = 20_000;
+      const x = Float32Array.from({ length: n }, (_, i) => ((i * 7919) % n) / n / 10 ** (i % 9));
+      const y = Float32Array.from({ length: n }, (_, i) => (-25 * ((i * 104_729) % n)) / n);
+      const got = await ours(array(NDArray.of(x)), array(NDArray.of(y))).compute();
+      const worst = Math.max(
+        ...Array.from(got.data as Float32Array, (value, i) => {
+          const want = exact(x[i] ?? NAN, y[i] ?? NAN);
+          return Math.abs(value - want) / 2 ** (Math.floor(Math.log2(Math.abs(want))) - 23);
+        }),
+      );
+      expect(worst).toBeLessThan(4);
+    },
+  );
 });

@@ -43,6 +43,9 @@ test.each(DTYPES)("orders of lines of %s are stable, values sorted", (dtype) => 
 
 test("short lines and other dtypes are left to other ways", () => {
   expect(sortByDigitCode("float32", new Float32Array(20))).toBe(false);
+  // Their workspace would be larger than the one that a thread keeps.
+  expect(orderByDigitCode("float32", new Float32Array(1 << 20), false)).toBe(null);
+  expect(sortByDigitCode("float32", new Float32Array(1 << 22))).toBe(false);
   expect(sortByDigitCode("float64", new Float64Array(2000))).toBe(false);
   expect(orderByDigitCode("int64", new BigInt64Array(2000), false)).toBe(null);
 });

@@ -37,3 +37,14 @@ test.each(DTYPES)("the first of lines of %s, in segments and elsewhere", (dtype)
   }
   expect(kernelStats().wasm).toBeGreaterThan(before);
 });
+
+test("lines on both sides of 2 GiB, of which only their own pages are touched", () => {
+  const far = createSegment(2 ** 31 + 2 ** 20).buffer;
+  for (const at of [2 ** 31 - 8192, 2 ** 31 + 64]) {
+    const line = new Float32Array(far, at, 4096).map((_, i) => (i * 40503) % 4093);
+    new Float32Array(far, at, 4096).set(line);
+    const take = leadingOf({ dtype: "float32", descending: true, buffer: far });
+    const got = take(new Float32Array(far, at, 4096) as never, new Uint32Array(5)); // elements are numbers
+    expect(Array.from(got), `at ${at}`).toEqual(sorted(line, true).slice(0, 5));
+  }
+});

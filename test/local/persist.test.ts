@@ -1,6 +1,6 @@
 /** Arrays whose blocks stay on the threads: computed once, counted against the limit, gone when nobody names them. */
 import { afterAll, describe, expect, test } from "vitest";
-import { arange, type ChunkedArray, ones } from "../../src/array/index.ts";
+import { arange, type ChunkedArray, floor, ones, real } from "../../src/array/index.ts";
 import { pushRunner } from "../../src/graph/index.ts";
 import { localRunner } from "../../src/local/index.ts";
 import { dataArray, dataset, persist } from "../../src/xr/index.ts";
@@ -40,6 +40,17 @@ describe("a persisted array", () => {
     const plan = await x.mul(3).sub(1).explain();
     expect(plan.layers.map((l) => l.kind)).toEqual(["held", "blockwise"]);
     expect(await values(x.mul(3).sub(1))).toEqual(new Array(40).fill(5));
+  });
+
+  test("persisted again, as it is or by a call that changes nothing, is what it was", async () => {
+    const x = await noisy(arange(40, { chunks: 10 })).persist();
+    const first = await values(x);
+    const integers = await arange(12, { chunks: 3 }).mul(2).persist(); // of which floor and real make no layer
+    const [again, whole, more] = await persist([x, floor(integers), x.add(0)] as const);
+    expect(await values(again)).toEqual(first);
+    expect(await values(more)).toEqual(first);
+    expect(await values(whole)).toEqual(await values(integers));
+    expect(await values(await real(integers).persist())).toEqual(await values(integers));
   });
 
   test("counts against the memory limit until it is released", async () => {

@@ -192,3 +192,16 @@ test("that fail are told by their attempt, after what ended before them, and lea
   const layer = blocks.layer(graph.layer(0).name);
   expect([blockIn(layer?.get(0)) !== null, layer?.get(1)]).toEqual([true, undefined]);
 });
+
+test("a layer is gone with its last task, also when that outlives its graph", () => {
+  const { fake, tasks, blocks, graph, order } = setUp();
+  order([0], [10]);
+  const { name } = graph.layer(0);
+  expect(blocks.layer(name)?.size).toBe(1);
+  const open = blocks.open(7, graph);
+  blocks.forget(7);
+  expect(blocks.layer(name)?.size).toBe(1);
+  open.clear(0);
+  expect(blocks.layer(name)).toBeUndefined();
+  void [fake, tasks];
+});
