@@ -270,8 +270,12 @@ async function undone({ items, options }: Asked, error: unknown): Promise<unknow
   );
 }
 
-/** What running several lazy objects as one graph would cost; at most, where sizes depend on values. @throws {MemoryBudgetError} it cannot fit */
+/**
+ * What running several lazy objects as one graph would cost; at most, where sizes depend on values.
+ * @throws {MemoryBudgetError} it cannot fit  @throws {ArgumentError} an option that there is not
+ */
 export async function explainAll(items: readonly Computable<unknown>[], options: ComputeOptions = {}): Promise<Plan> {
+  checkComputeOptions("explain", options);
   return (await planAll(inOnePiece(items), options)).plan;
 }
 

@@ -9,11 +9,12 @@ export type OptionNames<T> = { readonly [K in keyof T]-?: true };
  * Refuse names of options that `call` does not take.
  *
  * @param call who takes them, for the message: "toZarr"
- * @throws {ArgumentError} a name that is not in `names`: it is told, with the nearest one and all that there are
+ * @throws {ArgumentError} `given` is no object, or has a name that is not in `names`: it is told, with the nearest one and all that there are
  */
 export function requireKnownOptions<T extends object>(call: string, given: T, names: OptionNames<T>): void {
-  // Nothing is given where a caller in plain JavaScript gives null.
-  for (const name of Object.keys(given ?? {})) {
+  if (typeof given !== "object" || given === null)
+    throw new ArgumentError(`${call}: options are an object, not ${String(given)}`);
+  for (const name of Object.keys(given)) {
     if (Object.hasOwn(names, name)) continue;
     const accepted = Object.keys(names);
     const nearest = nearestName(name, accepted);

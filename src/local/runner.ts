@@ -259,7 +259,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const relieved = relieveAbove(limitBytes, () => this.#pending.size > 0);
     worker.on("exit", relieved);
     worker.on("message", (messages: readonly FromCoordinator[]) => {
-      for (const message of messages) this.#receive(message);
+      // A thread that was ended may still have said something: its numbers are not those of the next one.
+      if (this.#worker === worker) for (const message of messages) this.#receive(message);
     });
     worker.on("error", (error: unknown) => this.#lost(worker, error));
     worker.on("exit", (code) =>
@@ -295,7 +296,13 @@ export class LocalRunner implements Runner, AsyncDisposable {
         break;
       case "blocks": {
         const { blocks, parcel } = message;
-        for (const block of blocks) this.#take(block);
+        for (const block of blocks) {
+          try {
+            this.#take(block);
+          } catch (error) {
+            this.#refuse(block.id, error);
+          }
+        }
         if (this.#worker && parcel !== null) this.#send(this.#worker, { type: "taken", parcel });
         break;
       }
@@ -314,6 +321,12 @@ export class LocalRunner implements Runner, AsyncDisposable {
       default:
         assertNever(message);
     }
+  }
+
+  /** There is no room for a result here: nobody needs the rest. */
+  #refuse(id: number, error: unknown): void {
+    if (this.#worker) this.#send(this.#worker, { type: "cancel", id });
+    this.#pending.get(id)?.reject(error instanceof Error ? error : new Error(String(error)));
   }
 
   /** A copy of a block, in the caller's memory. */

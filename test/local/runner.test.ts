@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { arange, type ChunkedArray, random, stack } from "../../src/array/index.ts";
+import { arange, type ChunkedArray, random, stack, zeros } from "../../src/array/index.ts";
 import { type Random, seededRandom } from "../../src/base/index.ts";
 import { runTask, runtimeReserveBytes } from "../../src/executor/index.ts";
 import {
@@ -221,6 +221,14 @@ describe("runs that fail", () => {
     const got = await own.run(graph.graph, graph.plan, { memoryBytes });
     expect(plain(got)).toEqual(await oracle(graph));
     await own[Symbol.asyncDispose]();
+  });
+
+  it("whose result is larger than any memory are refused, and others go on", async () => {
+    const huge = planned([zeros([2 ** 47], { dtype: "int8", chunks: 2 ** 26 }).add(1).node], 2 ** 50); // 128 TiB
+    const refused = runner.run(huge.graph, huge.plan, {});
+    await expect(refused).rejects.toMatchObject({ code: "memory-budget", details: { needed: 2 ** 47 } });
+    const after = good();
+    expect(plain(await runner.run(after.graph, after.plan, {}))).toEqual(await oracle(after));
   });
 
   it("do not start under a limit that the runtime itself would pass", async () => {
