@@ -57,7 +57,7 @@ export class RankQueue implements TaskQueue {
     this.roots.delete(this.#columns.rank[slot] as number);
   }
 
-  /** A root is to be placed as any other task is. */
+  /** A root goes the way of all other tasks. */
   release(slot: Slot): void {
     this.remove(slot);
     this.push(slot);
