@@ -1,6 +1,5 @@
 /** The worker's shell: connections, timers and values around the machine. One event, drain the outbox, next event. */
 
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Clock,
@@ -9,7 +8,6 @@ import {
   isRsdatError,
   type Logger,
   RemoteProtocolError,
-  WorkerStartError,
 } from "../base/index.ts";
 import {
   BatchedStream,
@@ -29,7 +27,6 @@ import {
   type KeptLogs,
   keepLogs,
   memoryLimitBytes,
-  packageVersion,
   securityFor,
   spillSetting,
   systemClock,
@@ -43,7 +40,6 @@ import {
   HEARTBEAT_WORKER,
   normalizeAddress,
   parseAddress,
-  REGISTER_WORKER,
   RETIRE_WORKERS,
   SCHEDULER_TO_COLUMNAR,
   SCHEDULER_TO_WORKER,
@@ -52,12 +48,13 @@ import {
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { figuresOf, type WorkerFigures } from "./figures.ts";
-import { workerLimits, workerResources } from "./limits.ts";
+import { workerLimits } from "./limits.ts";
 import { watchMemory } from "./memory-watch.ts";
-import { jobFacts, MetricsSource, newTransfers, noteIncoming, versionsOf } from "./metrics.ts";
+import { MetricsSource, newTransfers, noteIncoming } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
 import { WorkerPlugins } from "./plugins.ts";
 import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
+import { register } from "./register.ts";
 import { workerHandlers } from "./requests.ts";
 import { needOf } from "./run-task.ts";
 import { SpillOrder } from "./spill.ts";
@@ -295,36 +292,18 @@ export class Worker implements AsyncDisposable {
   }
 
   async #register(comm: Comm): Promise<void> {
-    const options = this.#options;
-    const me = REGISTER_WORKER.ask({
+    const reply = await register(comm, {
+      options: this.#options,
+      executor: this.#executor,
       address: this.address,
-      status: "init",
-      nthreads: this.#executor.threads,
       name: this.name,
-      now: this.#clock.wall() / 1000,
-      resources: new Map(workerResources(options.resources)),
-      memoryLimit: this.#memoryLimitBytes,
-      localDirectory: options.localDirectory ?? "",
-      services: new Map(),
-      nanny: options.nanny ?? null,
-      pid: process.pid,
-      versions: versionsOf(packageVersion()),
+      wallMs: this.#clock.wall(),
+      memoryLimitBytes: this.#memoryLimitBytes,
       metrics: this.#readMetrics(),
-      extra: this.#facts(),
+      inventory: this.#isAway ? inventoryOf(this.#values) : null,
       stimulusId: this.#nextStimulus("worker-connect"),
-      serverId: `Worker-${randomUUID()}`,
+      timeoutMs: this.#options.deathTimeoutMs ?? DEATH_TIMEOUT_MS,
     });
-    comm.send({ ...me, reply: false });
-    const reply = REGISTER_WORKER.parseAnswer(
-      await comm.next(AbortSignal.timeout(options.deathTimeoutMs ?? DEATH_TIMEOUT_MS)),
-    );
-    if (reply.status !== "OK") {
-      throw new WorkerStartError(
-        `scheduler ${options.scheduler} refused this worker: ${reply.message ?? reply.error ?? reply.status}`,
-        { details: { scheduler: options.scheduler } },
-      );
-    }
-    if (reply.error) throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reply.error}`);
     this.#keepsJournal = reply.keepsJournal ?? false;
     this.#run(comm, reply);
   }
@@ -332,22 +311,6 @@ export class Worker implements AsyncDisposable {
   /** To write costs as much as some of the shortest tasks: while such run, their ends are told together. */
   #streamOn(comm: Comm): BatchedStream<ColumnarToScheduler> {
     return new BatchedStream(comm, COLUMNAR_TO_SCHEDULER.encode, { lingers: () => this.#machine.isBrisk });
-  }
-
-  /** What our scheduler and clusters want to know, beyond Dask's fields. */
-  #facts(): Map<string, unknown> {
-    return new Map<string, unknown>([
-      ["language", "rsdat"],
-      ["version", packageVersion()],
-      ["columns", true],
-      ["budget_bytes", this.#executor.budgetBytes],
-      ["spill_bytes", this.#executor.spillBytes],
-      ["has_token", this.#options.token !== null && this.#options.token !== undefined],
-      ["allows_insecure", this.#options.allowInsecure ?? false],
-      ...jobFacts(process.env),
-      ...(this.#options.extra ?? []),
-      ...(this.#isAway ? [["inventory", inventoryOf(this.#values)] as const] : []),
-    ]);
   }
 
   #run(comm: Comm, registered: WorkerRegistered): void {
