@@ -92,8 +92,11 @@ export async function startDaskWorker(scheduler: string): Promise<Running> {
 }
 
 /** The command line of this clone. */
-export function startRsdat(args: readonly string[], options?: Parameters<typeof start>[2]): Running {
-  return start(process.execPath, [join(ROOT, "test", "rsdat-cli.ts"), ...args], options);
+export function startRsdat(
+  args: readonly string[],
+  { nodeArgs = [], ...options }: Parameters<typeof start>[2] & { readonly nodeArgs?: readonly string[] } = {},
+): Running {
+  return start(process.execPath, [...nodeArgs, join(ROOT, "test", "rsdat-cli.ts"), ...args], options);
 }
 
 /** True while the process exists and is no zombie. */
