@@ -9,6 +9,7 @@ import {
   encodeGraph,
   Graph,
   type Key,
+  KeyColumn,
   keyPrefix,
   type Layer,
   type PlacedCall,
@@ -116,7 +117,7 @@ class Turn {
       name: `known-${link.id}-${this.#count}`,
       dtype: "float64",
       chunks: chunksOfCalls(known.size),
-      keys: Array.from(known.keys()),
+      keys: KeyColumn.of(Array.from(known.keys())),
       inline: false,
     };
     return new Graph([held, { ...builder.build(name, token), inline: false }], [1]);

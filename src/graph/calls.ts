@@ -6,6 +6,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import type { ExpandedTask, TaskId } from "./graph.ts";
+import { KeyColumn } from "./key-column.ts";
 import type { Key } from "./keys.ts";
 import type { Chunks, Layer, LayerOf } from "./layer.ts";
 import { decodePlain, encodePlain, plainText } from "./plain.ts";
@@ -138,7 +139,7 @@ export class CallsBuilder {
       name,
       dtype: "float64",
       chunks: chunksOfCalls(this.count),
-      keys: this.#keys,
+      keys: KeyColumn.of(this.#keys),
       functions: Array.from(this.#functions.keys()),
       fn: this.#functions.size < 2 ? null : this.#fn.bytes(),
       arg: this.#texts.size === this.count ? null : this.#arg.bytes(),
@@ -286,9 +287,9 @@ function checkRow(inputs: Uint32Array, from: number, to: number, task: TaskId): 
   for (let i = from; i < to; i++) for (let j = i + 1; j < to; j++) demand(inputs[i] !== inputs[j], "each input once");
 }
 
-/** True for a list of `count` keys. */
-export function areKeys(keys: unknown, count: number): keys is readonly Key[] {
-  return Array.isArray(keys) && keys.length === count && keys.every(isText);
+/** True for a column of `count` keys. */
+export function areKeys(keys: unknown, count: number): keys is KeyColumn {
+  return keys instanceof KeyColumn && keys.length === count;
 }
 
 function isText(value: unknown): value is string {

@@ -131,8 +131,8 @@ export class Graph {
   /** Key of a task: `(name, i, j, …)`, or the one that its layer gives it. */
   key(task: TaskId): Key {
     const { layer, index } = this.locate(task);
-    // A task of the layer.
-    return keysOf(this.layer(layer))?.[index] ?? blockKey(this.layer(layer).name, this.position(layer, index));
+    const own = keysOf(this.layer(layer));
+    return own ? own.at(index) : blockKey(this.layer(layer).name, this.position(layer, index));
   }
 
   /** Dependencies and program of one task. */

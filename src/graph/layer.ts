@@ -4,7 +4,7 @@
  */
 import type { DType } from "../dtype/index.ts";
 import type { KernelCall, ReduceSpec, SelectSpec } from "./kernel.ts";
-import type { Key } from "./keys.ts";
+import type { KeyColumn } from "./key-column.ts";
 import type { AxisWalk, Plain } from "./task.ts";
 
 /** Sizes of the blocks along each axis. */
@@ -129,11 +129,11 @@ export type LayerOf<R> =
    * Blocks that the runner holds since an earlier run of the layer of this name (`persist`); nothing computes them here.
    * With `keys` they are results of any tasks that the runner knows by these.
    */
-  | (LayerBase & { readonly kind: "held"; readonly keys?: readonly Key[] })
+  | (LayerBase & { readonly kind: "held"; readonly keys?: KeyColumn })
   /** Calls of users' functions, each a task, in columns: see `calls.ts`. Keys of the tasks; null: those of blocks. */
   | (LayerBase & {
       readonly kind: "calls";
-      readonly keys: readonly Key[] | null;
+      readonly keys: KeyColumn | null;
       readonly functions: readonly string[];
       /** Which function each task calls; null: all the first. */
       readonly fn: Uint8Array | null;
@@ -174,7 +174,7 @@ export function gridOf(chunks: Chunks): number[] {
 }
 
 /** Keys of a layer's tasks, where they are not those of its blocks. */
-export function keysOf(layer: LayerOf<unknown>): readonly Key[] | null {
+export function keysOf(layer: LayerOf<unknown>): KeyColumn | null {
   return (layer.kind === "calls" || layer.kind === "held" ? layer.keys : null) ?? null;
 }
 

@@ -2,7 +2,8 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { Graph } from "./graph.ts";
-import type { Chunks, Layer } from "./layer.ts";
+import { KeyColumn } from "./key-column.ts";
+import { type Chunks, keysOf, type Layer } from "./layer.ts";
 import { decodePlain, encodePlain, plainText } from "./plain.ts";
 import type { Plain, TaskSpec } from "./task.ts";
 import { validateLayer } from "./validate.ts";
@@ -75,6 +76,7 @@ export function encodeGraph(graph: Graph): Uint8Array {
     ...l,
     chunks: pack(l.chunks),
     ...(l.kind === "reduce" || l.kind === "select" ? { loop: pack(l.loop) } : {}),
+    ...(keysOf(l) ? { keys: keysOf(l)?.toPlain() } : {}),
   }));
   return encodePlain({ v: 1, layers, outputs: graph.outputs });
 }
@@ -96,6 +98,7 @@ export function decodeGraph(bytes: Uint8Array): Graph {
       ...fields,
       chunks: sizes.chunks(fields["chunks"]),
       ...(fields["kind"] === "reduce" || fields["kind"] === "select" ? { loop: sizes.chunks(fields["loop"]) } : {}),
+      ...(fields["keys"] ? { keys: KeyColumn.fromPlain(fields["keys"]) } : {}),
     } as unknown as Layer;
   });
   for (let k = 0; k < layers.length; k++) validateLayer(layers, k);

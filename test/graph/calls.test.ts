@@ -10,6 +10,7 @@ import {
   encodeGraph,
   Graph,
   type Key,
+  KeyColumn,
   KeyRef,
   keyOfValue,
   type Layer,
@@ -39,7 +40,7 @@ function example(token: string | null = TOKEN): { readonly graph: Graph; readonl
     name: "known-1",
     dtype: "float64",
     chunks: chunksOfCalls(known.length),
-    keys: known,
+    keys: KeyColumn.of(known),
     inline: false,
   };
   return { graph: new Graph([held, { ...layer, inline: false }], [1]), layer };
@@ -104,7 +105,8 @@ describe("a layer of calls", () => {
     ["an input that comes later", { inputs: new Uint8Array(new Uint32Array([0, 3, 2, 4, 5, 7]).buffer) }],
     ["an input twice", { inputs: new Uint8Array(new Uint32Array([0, 3, 2, 2, 5, 6]).buffer) }],
     ["functions that are no texts", { functions: [1, 2] }],
-    ["keys for some", { keys: ["one"] }],
+    ["keys for some", { keys: KeyColumn.of([key("one")]) }],
+    ["keys that are no column", { keys: { toPlain: () => ["one", "two", "three", "four", "five"] } }],
     ["no columns", { inputs: null }],
   ])("refuses %s", (_, change) => {
     const { graph } = example();

@@ -10,6 +10,7 @@ import {
   type TaskId,
   TaskWalk,
 } from "../../graph/index.ts";
+import type { KeyRange } from "./call-keys.ts";
 import { type Columns, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
@@ -69,8 +70,10 @@ export interface LayerBatch {
   readonly aliases: ReadonlyMap<number, LayerAlias> | null;
   /** Tasks that stand elsewhere by their keys. */
   readonly singles: ReadonlyMap<TaskId, Single>;
-  /** Its tasks keep their slots as long as it is there: keys lead to them. */
+  /** Some of its tasks have keys of their own. */
   readonly isKeyed: boolean;
+  /** Those of its layers of calls. */
+  readonly keyRanges: readonly KeyRange[];
   readonly taskClass: TaskClass;
   readonly queue: RankQueue;
   /** Null: workers do not begin its roots from pieces. */
@@ -175,8 +178,8 @@ function ranksOf(batch: LayerBatch): Uint32Array {
 export function dropPageIfDone(columns: Columns, batch: LayerBatch, task: TaskId): void {
   const page = task >>> PAGE_BITS;
   const size = Math.min(PAGE, batch.count - (page << PAGE_BITS));
-  if (batch.isKeyed || (batch.pageKnown[page] as number) > 0 || (!batch.walk.isDone && batch.pageRanked[page] !== size))
-    return; // one per page
+  // One per page.
+  if ((batch.pageKnown[page] as number) > 0 || (!batch.walk.isDone && batch.pageRanked[page] !== size)) return;
   const first = batch.pages[page] as number;
   if (first < 0) return;
   columns.releasePage(first);

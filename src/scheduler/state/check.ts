@@ -2,7 +2,7 @@
 import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
-import { isPlanned, type LayerBatch } from "./batches.ts";
+import { isPlanned, type LayerBatch, owns } from "./batches.ts";
 import { FLAG_FOLLOWS, FLAG_ROOT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
@@ -80,6 +80,11 @@ function plannedUsers(batch: LayerBatch, task: TaskId): number {
 function checkKeys(core: Core): void {
   for (const [key, slot] of core.keys)
     expect(core, slot, core.keyOf(slot) === key, "S-I15: a key leads to its own task");
+  for (const { key, batch, task } of core.callKeys.all()) {
+    const found = core.callKeys.find(key);
+    const isOwn = owns(batch, task) && batch.graph.key(task) === key && core.batches[batch.index] === batch;
+    expectThat(isOwn && found?.batch === batch && found.task === task, "S-I15: a key leads to its own task");
+  }
   for (const [slot, { key }] of core.records)
     expect(core, slot, core.keys.get(key) === slot, "S-I15: a materialised task is found by its key");
 }

@@ -23,9 +23,11 @@ export function isKnownBySingles(core: Core, graph: Graph): boolean {
 
 /** True when all blocks of a held layer are known as single tasks, or as data: somebody else's client persisted them. */
 export function isHeldOneByOne(core: Core, graph: Graph, layer: number): boolean {
-  if (core.keys.size < graph.count(layer)) return false;
-  for (let index = 0; index < graph.count(layer); index++)
-    if (!core.keys.has(graph.key(graph.base(layer) + index))) return false;
+  if (core.keys.size + core.callKeys.size < graph.count(layer)) return false;
+  for (let index = 0; index < graph.count(layer); index++) {
+    const key = graph.key(graph.base(layer) + index);
+    if (!core.keys.has(key) && !core.callKeys.find(key)) return false;
+  }
   return true;
 }
 

@@ -151,11 +151,8 @@ function forgetUnneeded(core: Core, entered: readonly Slot[]): void {
 /** Slot of a key, also of a layer's task that is not known yet. */
 function slotFor(core: Core, key: Key): Slot | undefined {
   const slot = core.keys.get(key);
-  if (slot !== undefined) {
-    const batch = core.batchOf(slot);
-    return batch ? reachTask(core, batch, core.columns.task[slot] as number) : slot; // a slot given out
-  }
-  const found = core.layerNames.find(key);
+  if (slot !== undefined) return slot;
+  const found = core.numberOf(key);
   return found && reachTask(core, found.batch, found.task);
 }
 

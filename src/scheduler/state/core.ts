@@ -5,6 +5,7 @@ import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../pr
 import { Arrivals } from "./arrivals.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
+import { type BatchTask, CallKeys } from "./call-keys.ts";
 import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
@@ -38,7 +39,10 @@ export class Core {
   readonly layerNames: LayerNames = new LayerNames();
   readonly expander: Expander = new Expander();
   readonly records: Map<Slot, TaskRecord> = new Map();
+  /** Materialised tasks. */
   readonly keys: Map<Key, Slot> = new Map();
+  /** Tasks of layers with keys of their own. */
+  readonly callKeys: CallKeys = new CallKeys();
   readonly edges: EdgeLists = new EdgeLists();
   /** By index; an index is not used again, so that a late answer names nobody else. */
   readonly workers: Map<number, WorkerState> = new Map();
@@ -306,16 +310,13 @@ export class Core {
   }
 
   /** Batch and number of a task of a graph, known or not. */
-  numberOf(key: Key): { readonly batch: LayerBatch; readonly task: TaskId } | undefined {
-    const slot = this.keys.get(key);
-    if (slot === undefined) return this.layerNames.find(key);
-    const batch = this.batchOf(slot);
-    return batch ? { batch, task: this.columns.task[slot] as number } : undefined; // a slot given out
+  numberOf(key: Key): BatchTask | undefined {
+    return this.keys.has(key) ? undefined : (this.callKeys.find(key) ?? this.layerNames.find(key));
   }
 
   /** Slot of a task of a layer, if it has one. */
   findInLayers(key: Key): Slot | undefined {
-    const found = this.layerNames.find(key);
+    const found = this.numberOf(key);
     const slot = found ? slotIfAny(found.batch, found.task) : -1;
     return slot < 0 ? undefined : slot;
   }

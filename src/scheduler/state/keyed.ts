@@ -1,6 +1,7 @@
 /** Tasks of layers that have keys of their own: calls of users' functions, and results that a graph reads by key. */
-import { type Graph, type Key, keysOf, type TaskId } from "../../graph/index.ts";
-import { type LayerBatch, type Single, slotIfAny, slotOf } from "./batches.ts";
+import { type Graph, type Key, type KeyColumn, keysOf, type TaskId } from "../../graph/index.ts";
+import type { LayerBatch, Single } from "./batches.ts";
+import type { KeyRange } from "./call-keys.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language } from "./events.ts";
@@ -23,66 +24,77 @@ export interface KnownKeys {
   readonly owners: ReadonlySet<LayerBatch>;
   /** Slots made for results that nobody here knows. */
   readonly made: readonly Slot[];
-  /** Tasks of the graph's own with their keys. */
-  readonly own: ReadonlyMap<Key, TaskId>;
+  /** Keys of the graph's layers of calls, of which those are entered that lead to its own tasks. */
+  readonly ranges: readonly KeyRange[];
   /** Tasks whose key stands before them in the graph: the task of that. */
   readonly twins: ReadonlyMap<TaskId, TaskId>;
 }
 
-/** Look the keys of a graph up. `addData` makes a slot for a result that is read and not known. */
+/**
+ * Look the keys of a graph up, and enter those that are new; {@link enterKeys} says whose they are. `addData` makes a slot for
+ * a result that is read and not known.
+ */
 export function findKeys(core: Core, graph: Graph, addData: (key: Key) => Slot): KnownKeys {
-  const singles = new Map<TaskId, Single>();
-  const owners = new Set<LayerBatch>();
-  const made: Slot[] = [];
-  const own = new Map<Key, TaskId>();
-  const twins = new Map<TaskId, TaskId>();
-  const make = (key: Key): Single => {
-    const at = addData(key);
-    made.push(at);
-    return { batch: null, at };
+  const found = {
+    singles: new Map<TaskId, Single>(),
+    owners: new Set<LayerBatch>(),
+    made: [] as Slot[],
+    ranges: [] as KeyRange[],
+    twins: new Map<TaskId, TaskId>(),
+  };
+  const { singles, owners, made, twins } = found;
+  const stands = (task: TaskId, single: Single): void => {
+    if (single.batch) owners.add(single.batch);
+    singles.set(task, single);
   };
   graph.layers.forEach((layer, index) => {
+    const keys = keysOf(layer);
+    if (!keys) return;
     const first = graph.base(index);
-    for (const [i, key] of keysOf(layer)?.entries() ?? []) {
-      const twin = own.get(key);
-      const known = twin === undefined ? singleOf(core, key) : undefined;
-      if (twin !== undefined) twins.set(first + i, twin);
-      else if (!known && layer.kind === "calls") own.set(key, first + i);
+    const range = layer.kind === "calls" ? core.callKeys.open(keys, first) : null;
+    if (range) found.ranges.push(range);
+    for (let i = 0; i < keys.length; i++) {
+      const hash = keys.hashAt(i);
+      const known = core.callKeys.findIn(keys, i, hash);
+      if (known) {
+        const at = known.range.task + known.index;
+        if (known.range.batch) stands(first + i, { batch: known.range.batch, at });
+        else twins.set(first + i, at);
+        continue;
+      }
+      const single = singleOf(core, keys, i);
+      if (single) stands(first + i, single);
+      else if (range) core.callKeys.enter(range, i, hash);
       else {
-        const single = known ?? make(key);
-        if (single.batch) owners.add(single.batch);
-        singles.set(first + i, single);
+        const at = addData(keys.at(i));
+        made.push(at);
+        singles.set(first + i, { batch: null, at });
       }
     }
   });
-  return { singles, owners, made, own, twins };
+  return found;
 }
 
-/** Where a key stands. */
-function singleOf(core: Core, key: Key): Single | undefined {
+/** Where a key stands that no layer of calls has. */
+function singleOf(core: Core, keys: KeyColumn, index: number): Single | undefined {
+  // Keys of blocks are tuples, which are no texts with digits at their end.
+  if (core.keys.size === 0 && !keys.hasTexts) return undefined;
+  const key = keys.at(index);
   const slot = core.keys.get(key);
-  if (slot === undefined) {
-    const found = core.layerNames.find(key);
-    return found && { batch: found.batch, at: found.task };
-  }
-  const batch = core.batchOf(slot);
-  return batch ? { batch, at: core.columns.task[slot] as number } : { batch: null, at: slot }; // a slot given out
+  if (slot !== undefined) return { batch: null, at: slot };
+  const found = core.layerNames.find(key);
+  return found && { batch: found.batch, at: found.task };
 }
 
-/** Enter the keys of a batch: they lead to its tasks, and hold the materialised ones that it reads. */
-export function enterKeys(core: Core, batch: LayerBatch, { own, singles }: KnownKeys): void {
-  for (const [key, task] of own) core.keys.set(key, slotOf(core.columns, batch, task));
+/** The keys of a batch lead to its tasks from here on, and hold the materialised ones that it reads. */
+export function enterKeys(core: Core, batch: LayerBatch, { ranges, singles }: KnownKeys): void {
+  for (const range of ranges) range.batch = batch;
   for (const slot of recordsOf(singles)) core.columns.dependents[slot] = (core.columns.dependents[slot] as number) + 1;
 }
 
 /** Forget the keys that a batch has entered, and let go what it read; gives slots that nobody may need any more. */
 export function leaveKeys(core: Core, batch: LayerBatch): Slot[] {
-  batch.graph.layers.forEach((layer, index) => {
-    const first = batch.graph.base(index);
-    keysOf(layer)?.forEach((key, i) => {
-      if (!batch.singles.has(first + i) && core.keys.get(key) === slotIfAny(batch, first + i)) core.keys.delete(key);
-    });
-  });
+  core.callKeys.close(batch.keyRanges);
   const slots = recordsOf(batch.singles);
   for (const slot of slots) core.columns.dependents[slot] = (core.columns.dependents[slot] as number) - 1;
   return slots;

@@ -99,6 +99,7 @@ export function addBatch(
     aliases: hasAliases ? aliases : null,
     singles,
     isKeyed: known !== null,
+    keyRanges: known?.ranges ?? [],
     taskClass,
     queue,
     pieces: hasAliases || known || taskClass.resources ? null : newPieces(walk, queue),

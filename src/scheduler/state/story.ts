@@ -1,6 +1,6 @@
 /** The last transitions, in a ring: a few stores each, read when somebody asks. */
 import { invariant } from "../../base/index.ts";
-import { blockKey, type Graph, type Key, keysOf, type TaskId } from "../../graph/index.ts";
+import { blockKey, type Graph, type Key, type KeyColumn, keysOf, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -18,7 +18,7 @@ class TaskNames {
     readonly base: TaskId;
     readonly name: string;
     readonly grid: readonly number[];
-    readonly keys: readonly Key[] | null;
+    readonly keys: KeyColumn | null;
   }[];
 
   constructor(graph: Graph) {
@@ -31,8 +31,7 @@ class TaskNames {
     const layer = this.#layers.findLast(({ base }) => base <= task);
     invariant(layer, `task ${task} of a graph`);
     let rest = task - layer.base;
-    const own = layer.keys?.[rest];
-    if (own !== undefined) return own;
+    if (layer.keys) return layer.keys.at(rest);
     const position = layer.grid.map(() => 0);
     for (let k = position.length - 1; k >= 0; k--) {
       const n = layer.grid[k] as number; // k < length

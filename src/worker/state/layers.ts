@@ -93,7 +93,7 @@ export class TaskTable {
     const index = id - known.graph.base(layer);
     const tasks = known.layers[layer];
     if (tasks) return this.#find(tasks, index);
-    const key = keysOf(known.graph.layer(layer))?.[index];
+    const key = keysOf(known.graph.layer(layer))?.at(index);
     return key === undefined ? undefined : this.get(key);
   }
 

@@ -1,7 +1,7 @@
 /** S-I1…S-I16 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
-import { CallsBuilder, chunksOfCalls, Graph, type Layer } from "../../../src/graph/index.ts";
+import { CallsBuilder, chunksOfCalls, Graph, KeyColumn, type Layer } from "../../../src/graph/index.ts";
 import type { SubmittedTask } from "../../../src/scheduler/state/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { leastBytes } from "../../../src/testing/index.ts";
@@ -60,7 +60,7 @@ function submitCalls(d: Driver, random: Random, client: string): void {
     name: `known-${n}`,
     dtype: "float64",
     chunks: chunksOfCalls(held.length),
-    keys: held.map(k),
+    keys: KeyColumn.of(held.map(k)),
     inline: false,
   };
   const graph = new Graph([layer, { ...builder.build(`calls-${n}`, null), inline: false }], [1]);
