@@ -120,11 +120,12 @@ function stored(code: LaneCode, x: Lanes): readonly V[] {
   return code.map2("v128.and", code.mask(x, 1), one);
 }
 
-/** Store E elements upwards from `at`. */
+/** Store E elements upwards from `at`, the last ones first: V8 widens pairs of stores, and in the other order repeats the lower one. */
 export function storeContiguous(code: LaneCode, x: Lanes, at: Address): void {
   const v = stored(code, x);
   if (code.elements * widthOf(x.dtype) < 16) code.f.storeLane(8, at, v[0] as V, 0);
-  else for (const [k, part] of v.entries()) code.f.storeVector({ ...at, offset: at.offset + 16 * k }, part);
+  else
+    for (const [k, part] of [...v.entries()].reverse()) code.f.storeVector({ ...at, offset: at.offset + 16 * k }, part);
 }
 
 /** Store E elements `step` bytes apart. */

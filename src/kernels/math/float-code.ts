@@ -237,9 +237,18 @@ export class FloatCode {
     return this.let(vector2(`${this.#ints}.gt_s`, a, b));
   }
 
-  /** 1 when any lane of any mask is set. */
+  /**
+   * 1 when any lane of any mask is set. Masks of neighbours meet in a sum, which is not zero where one of them is not:
+   * V8 widens the operands of an integer sum, but not those of a disjunction.
+   */
   any(masks: readonly Vector[]): I32 {
-    return anyTrue(masks.reduce((m, x) => vector2("v128.or", m, x)));
+    const either = (parity: 0 | 1): Vector | undefined =>
+      masks.reduce<Vector | undefined>(
+        (m, x, k) => (k % 2 !== parity ? m : m ? vector2("v128.or", m, x) : x),
+        undefined,
+      );
+    const [even, odd] = [either(0), either(1)];
+    return anyTrue(odd === undefined ? (even as Vector) : vector2("i32x4.add", even as Vector, odd)); // there is one mask at least
   }
 
   /** Lanes of `out` where `bad` is set: computed one by one by the host. A mask's lanes are all ones or zeros. */
