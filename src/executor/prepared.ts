@@ -1,11 +1,11 @@
 /** Shared programs on a compute thread: made ready once, then run for task after task with other blocks. */
 import { invariant, RemoteProtocolError } from "../base/index.ts";
-import { DTYPES, type DType, itemsize, viewOf } from "../dtype/index.ts";
 import { decodePlain, planRegisters, type Register } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { BlockFacts, EncodedProgram } from "./programs.ts";
 import type { RecordReader } from "./record.ts";
 import { type ComputeStep, computeStep } from "./steps-compute.ts";
+import { elementOf, type Whole, wholeProgram } from "./whole.ts";
 
 /** Programs that a thread keeps ready. */
 const KEPT_MAX = 1024;
@@ -21,6 +21,8 @@ export interface Bytes {
 
 /** A program that is ready to run. */
 export interface Prepared {
+  /** The way of programs over a few cells; null: step by step. */
+  readonly whole: Whole | null;
   /** Blocks that it reads. */
   readonly inputs: EncodedProgram["inputs"];
   /** Run it over the blocks that a record tells; `work` holds the registers. */
@@ -44,12 +46,6 @@ export class PreparedPrograms {
     this.#known.set(number, made);
     return made;
   }
-}
-
-/** The one element of a literal; null for a literal of more, or of complex numbers. */
-function elementOf(bytes: Uint8Array, dtype: DType): number | bigint | null {
-  if (bytes.length !== itemsize(dtype) || DTYPES[dtype].components > 1) return null;
-  return viewOf(dtype, bytes.slice().buffer, 0, 1)[0] ?? null;
 }
 
 function prepare(bytes: Uint8Array): Prepared {
@@ -80,6 +76,7 @@ function prepare(bytes: Uint8Array): Prepared {
     placed = work;
   };
   return {
+    whole: wholeProgram(spec, inputs),
     inputs,
     run: (record, bufferOf, { output, work }) => {
       if (steps.length > 1) place(work);

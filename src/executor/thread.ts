@@ -1,6 +1,7 @@
 /** Entry of a compute thread: takes tasks from the ring until it is ended. */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { CancelledError, type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
+import { type DType, itemsize, type TypedArray, viewOf } from "../dtype/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
 import {
   adoptSegment,
@@ -222,12 +223,36 @@ function runRecord(slot: number): void {
   if (ring.isCancelled(slot)) throw new CancelledError("cancelled before the start");
   const record = recordAt(ring.records, slot);
   const prepared = programs.get(record.program, () => programBytes(record.bytes));
+  if (prepared.whole !== null) {
+    prepared.whole.run(record, cellsOf);
+    return;
+  }
   const { outputSegment, workSegment } = record;
   const work = workSegment === OWN ? own : { buffer: known(segments, workSegment), offset: record.workOffset };
   prepared.run(record, (segment) => known(segments, segment), {
     output: { buffer: known(segments, outputSegment), offset: record.outputOffset },
     work,
   });
+}
+
+/** Segments as elements, by dtype. */
+const elements = new Map<DType, TypedArray[]>();
+
+function cellsOf(segment: number, dtype: DType): TypedArray {
+  let views = elements.get(dtype);
+  if (views === undefined) {
+    views = [];
+    elements.set(dtype, views);
+  }
+  const known = views[segment];
+  return known === undefined ? addView(views, segment, dtype) : known;
+}
+
+function addView(views: TypedArray[], segment: number, dtype: DType): TypedArray {
+  const buffer = known(segments, segment);
+  const view = viewOf(dtype, buffer, 0, buffer.byteLength / itemsize(dtype));
+  views[segment] = view;
+  return view;
 }
 
 /** A copy, as text decoders take no shared memory. */

@@ -6,17 +6,19 @@
  */
 
 export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBlock } from "./blocks.ts";
-export { copyStrided, fill } from "./copy.ts";
+export { copyParts, copyStrided, fill } from "./copy.ts";
 export { fftTypes } from "./fft/fft.ts";
 export { allowHugePages, inHugePages } from "./huge-pages.ts";
 export type { AccessKind } from "./map/access.ts";
 export { compileKernel, type Support, supports } from "./map/engine.ts";
 export { interpretMap } from "./map/interpret.ts";
 export { runMap } from "./map/map.ts";
+export { TINY as TINY_CELLS, type TinyProgram, tinyProgram } from "./map/tiny.ts";
 export { fillRange } from "./pick/range.ts";
 export { takePicks } from "./pick/take.ts";
 export { type Distribution, isDistribution, type RandomParams, shuffled } from "./random/kernels.ts";
 export { BitStream, pcgState } from "./random/pcg64.ts";
+export { type Cell, CellsBuilder, isCellwise } from "./reduce/cells.ts";
 export { type OntoBlocks, runReduceOnto } from "./reduce/onto.ts";
 export { combinePartials, finalizePartial } from "./reduce/partial.ts";
 export { runReduce } from "./reduce/reduce.ts";

@@ -60,15 +60,15 @@ export class CallBuilder {
   }
 
   /**
-   * Copy `call` into this one: its inputs become new slots, in order; parameters are shared between copies.
-   * Gives the nodes of its outputs.
+   * Copy `call` into this one: its inputs are `given`, or become new slots, in order; parameters are shared between
+   * copies. Gives the nodes of its outputs.
    */
-  import(call: KernelCall): NodeId[] {
+  import(call: KernelCall, given?: readonly NodeId[]): NodeId[] {
     const { kernel } = call;
     const params =
       this.#paramsOf.get(call) ?? kernel.params.map((dtype, k) => this.param(call.params[k] as number | bigint, dtype));
     this.#paramsOf.set(call, params);
-    const inputs = kernel.inputs.map((dtype) => this.input(dtype));
+    const inputs = given ?? kernel.inputs.map((dtype) => this.input(dtype));
     const at: NodeId[] = [];
     const now = (id: NodeId): NodeId => at[id] as NodeId; // operands precede users
     for (const node of kernel.nodes) at.push(this.#importNode(node, call, { inputs, params, now }));

@@ -10,7 +10,10 @@ import { compileFrom, isNeverInterpreted } from "./engine.ts";
 import { type Program, prepareProgram } from "./interpret.ts";
 
 /** Elements up to which a map goes this way; of more, compiled code is sooner done once a process has seen many kernels. */
-const TINY = 16;
+export const TINY = 16;
+
+/** A map made ready for up to {@link TINY} elements. */
+export type TinyProgram = Program;
 
 type Cells = { [index: number]: number | bigint };
 
@@ -26,11 +29,7 @@ export function runTiny(
   let size = 1;
   for (const n of shape) size *= n;
   if (size > TINY || compileFrom.elements <= TINY) return false;
-  let program = programs.get(call);
-  if (program === undefined) {
-    program = isSimple(call) ? prepareProgram(call, TINY) : null;
-    programs.set(call, program);
-  }
+  const program = tinyProgram(call);
   if (program === null) return false;
   for (let k = 0; k < inputs.length; k++) {
     const tile = program.inputs[k];
@@ -41,6 +40,16 @@ export function runTiny(
     scatter(outs[k] as NDArray, program.outputs[k] as unknown as Cells, shape, size); // as above
   countRun("interpreted");
   return true;
+}
+
+/** The map as a program for up to {@link TINY} elements; null: it is not one for this way. */
+export function tinyProgram(call: KernelCall): Program | null {
+  let program = programs.get(call);
+  if (program === undefined) {
+    program = isSimple(call) && compileFrom.elements > TINY ? prepareProgram(call, TINY) : null;
+    programs.set(call, program);
+  }
+  return program;
 }
 
 /** Real numbers only, and no function whose vector code differs from the interpreter. */

@@ -46,7 +46,7 @@ export type SlotDType = "float64" | "int64" | "uint64";
 export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64", i64: "int64", u64: "uint64" };
 
 /** dtypes of a partial's components. */
-function componentDTypes(spec: ReduceSpec): readonly DType[] {
+export function componentDTypes(spec: ReduceSpec): readonly DType[] {
   let dtypes = DTYPES_OF.get(spec);
   if (dtypes === undefined) {
     dtypes = Array.from({ length: componentCount(spec.op) }, (_, k) =>
@@ -123,7 +123,7 @@ function joinIndices(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: 
 const joins = new Map<string, KernelCall>();
 
 /** Kernel that joins the components of one partial with those of the next. */
-function joinCall(spec: ReduceSpec): KernelCall {
+export function joinCall(spec: ReduceSpec): KernelCall {
   const key = `${spec.op} ${spec.from}`;
   let call = joins.get(key);
   if (call === undefined) {
@@ -173,20 +173,24 @@ function single(b: CallBuilder, call: KernelCall, spec: ReduceSpec): NodeId[] {
   return [plan.kind === "sum-float" ? b.binary("add", b.param(0, "float64"), y) : y, n]; // a sum of -0 is +0
 }
 
-/** The values of a fused kernel, one per cell, as the partial `out`, which has a cell per element. */
-export function firstValues(call: KernelCall, spec: ReduceSpec, inputs: readonly NDArray[], out: NDArray): void {
-  const kernel = firsts.get(call, `${spec.op} ${spec.from}`, () => {
+/** Kernel that gives the components of the partial of single elements. Not for moments and indices. */
+export function firstCall(call: KernelCall, spec: ReduceSpec): KernelCall {
+  return firsts.get(call, `${spec.op} ${spec.from}`, () => {
     const b = new CallBuilder();
     return b.build(single(b, call, spec));
   });
-  runMap(kernel, inputs, componentsOf(out, spec), out.shape.slice(1));
+}
+
+/** The values of a fused kernel, one per cell, as the partial `out`, which has a cell per element. */
+export function firstValues(call: KernelCall, spec: ReduceSpec, inputs: readonly NDArray[], out: NDArray): void {
+  runMap(firstCall(call, spec), inputs, componentsOf(out, spec), out.shape.slice(1));
 }
 
 /**
  * Kernel that joins single elements onto a partial: what reducing blocks of one element per cell and then joining gives.
  * Inputs: the partial's components, then those of `call`.
  */
-function ontoCall(call: KernelCall, spec: ReduceSpec): KernelCall {
+export function ontoCall(call: KernelCall, spec: ReduceSpec): KernelCall {
   return ontos.get(call, `${spec.op} ${spec.from}`, () => {
     const b = new CallBuilder();
     const x = componentDTypes(spec).map((dtype) => b.input(dtype));
@@ -316,7 +320,7 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
 }
 
 /** Kernel that turns the components of a partial into the result. */
-function finalCall(spec: ReduceSpec): KernelCall {
+export function finalCall(spec: ReduceSpec): KernelCall {
   const known = FINAL_CALLS.get(spec);
   if (known !== undefined) return known;
   const b = new CallBuilder();
