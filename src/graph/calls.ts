@@ -1,7 +1,7 @@
 /**
  * Layers of single calls of users' functions: many tasks as columns. Task k calls function `fn[k]` (0, without `fn`) with the arguments whose
  * text is number a = `arg[k]` (k, where there is no `arg`): `args[argStart[a] … argStart[a + 1])`. It reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
- * which come before it. Numbers are uint32, little-endian.
+ * which come before it. Numbers are uint32, little-endian; those of functions and of texts are bytes where there are no more than 256 of them.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
@@ -35,10 +35,13 @@ export interface Call {
   readonly inputs: readonly TaskId[];
 }
 
+/** Numbers of functions or texts, as wide as they need to be. */
+type Numbers = Uint8Array | Uint32Array;
+
 /** The columns of a layer, to be read. */
 interface Columns {
-  readonly fn: Uint32Array | null;
-  readonly arg: Uint32Array | null;
+  readonly fn: Numbers | null;
+  readonly arg: Numbers | null;
   readonly argStart: Uint32Array;
   readonly inputStart: Uint32Array;
   readonly inputs: Uint32Array;
@@ -52,8 +55,8 @@ function columnsOf(layer: CallsLayer): Columns {
   const known = COLUMNS.get(layer.args);
   if (known) return known;
   const columns = {
-    fn: layer.fn && words(layer.fn),
-    arg: layer.arg && words(layer.arg),
+    fn: layer.fn && numbers(layer.fn, layer.functions.length),
+    arg: layer.arg && numbers(layer.arg, (layer.argStart.byteLength >> 2) - 1),
     argStart: words(layer.argStart),
     inputStart: words(layer.inputStart),
     inputs: words(layer.inputs),
@@ -68,9 +71,23 @@ function words(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 2);
 }
 
+/** Numbers below `count`, in bytes where these can say them. */
+function numbers(bytes: Uint8Array, count: number): Numbers {
+  return count <= BYTE_NUMBERS ? bytes : words(bytes);
+}
+
+/** Numbers that a byte can say. */
+const BYTE_NUMBERS = 256;
+
 /** Chunks of a layer of `count` results, each a task. */
 export function chunksOfCalls(count: number): Chunks {
-  return [new Array<number>(count).fill(1)];
+  return [sizesOfOne(count)];
+}
+
+/** A list of so many ones, a byte each. */
+export function sizesOfOne(count: number): readonly number[] {
+  // Nobody asks a list of sizes for more than both have: places, a length, a walk.
+  return new Uint8Array(count).fill(1) as unknown as readonly number[];
 }
 
 /** A growing column of uint32. */
@@ -89,6 +106,11 @@ class Column {
 
   bytes(): Uint8Array {
     return new Uint8Array(this.#words.slice(0, this.#length).buffer);
+  }
+
+  /** The same of numbers below `count`. */
+  numbers(count: number): Uint8Array {
+    return count <= BYTE_NUMBERS ? Uint8Array.from(this.#words.subarray(0, this.#length)) : this.bytes();
   }
 }
 
@@ -141,8 +163,8 @@ export class CallsBuilder {
       chunks: chunksOfCalls(this.count),
       keys: KeyColumn.of(this.#keys),
       functions: Array.from(this.#functions.keys()),
-      fn: this.#functions.size < 2 ? null : this.#fn.bytes(),
-      arg: this.#texts.size === this.count ? null : this.#arg.bytes(),
+      fn: this.#functions.size < 2 ? null : this.#fn.numbers(this.#functions.size),
+      arg: this.#texts.size === this.count ? null : this.#arg.numbers(this.#texts.size),
       ...packTexts(Array.from(this.#texts.keys())),
       inputs: this.#inputs.bytes(),
       inputStart: this.#inputStart.bytes(),
@@ -259,22 +281,21 @@ export function checkCalls(
   { base, count }: { readonly base: TaskId; readonly count: number },
 ): void {
   const { keys, functions, mac } = fields;
-  const fn = fields["fn"] === null ? null : wordsIn(fields, "fn", count);
+  demand(Array.isArray(functions) && functions.length <= FUNCTIONS_MAX && functions.every(isText), "functions");
+  const known = functions.length;
+  const fn = fields["fn"] === null ? null : numbersIn(fields, "fn", { count, below: known });
   const args = fields["args"];
-  const arg = fields["arg"] === null ? null : wordsIn(fields, "arg", count);
   const starts = fields["argStart"];
-  const texts = arg && starts instanceof Uint8Array ? Math.min(count, (starts.byteLength >> 2) - 1) : count;
+  const hasOwn = fields["arg"] === null || !(starts instanceof Uint8Array);
+  const texts = hasOwn ? count : Math.max(0, Math.min(count, (starts.byteLength >> 2) - 1));
+  if (fields["arg"] !== null) numbersIn(fields, "arg", { count, below: texts });
   const [argStart, inputStart] = [wordsIn(fields, "argStart", texts + 1), wordsIn(fields, "inputStart", count + 1)];
   const inputs = wordsIn(fields, "inputs", inputStart[count] as number);
   demand(args instanceof Uint8Array && ascends(argStart, args.length, ARGS_BYTES_MAX), "arguments");
   demand(ascends(inputStart, inputs.length, inputs.length), "inputs");
-  demand(Array.isArray(functions) && functions.length <= FUNCTIONS_MAX && functions.every(isText), "functions");
   demand(keys === null || areKeys(keys, count), "a key for each");
   demand(mac === null || isText(mac), "a mac");
-  const known = (functions as readonly string[]).length; // checked above
   demand(fn !== null || known > 0 || count === 0, "a function");
-  for (const f of fn ?? []) demand(f < known, "functions of its own");
-  for (const a of arg ?? []) demand(a < texts, "arguments of its own");
   for (let k = 0; k < count; k++) checkRow(inputs, inputStart[k] as number, inputStart[k + 1] as number, base + k); // k < count
 }
 
@@ -298,6 +319,20 @@ function isText(value: unknown): value is string {
 
 function demand(holds: boolean, what: string): asserts holds {
   if (!holds) throw new RemoteProtocolError(`a layer of calls: expected ${what}`);
+}
+
+/** A number below `below` for each. */
+function numbersIn(
+  fields: Readonly<Record<string, unknown>>,
+  name: string,
+  { count, below }: { readonly count: number; readonly below: number },
+): Numbers {
+  const bytes = fields[name];
+  const size = below <= BYTE_NUMBERS ? 1 : 4;
+  demand(bytes instanceof Uint8Array && bytes.byteLength === size * count, `${count} numbers as ${name}`);
+  const found = numbers(bytes, below);
+  for (const number of found) demand(number < below, `numbers below ${below} as ${name}`);
+  return found;
 }
 
 function wordsIn(fields: Readonly<Record<string, unknown>>, name: string, count: number): Uint32Array {

@@ -18,6 +18,9 @@ const OPEN = 1;
 /** It has its place in the order. */
 const RANKED = 2;
 
+/** Inputs of a task that are looked at again when one has its place, at the most; more are all noted at once. */
+const LOOKED_AT_AGAIN = 2;
+
 /** What a task costs beside its bytes, in bytes: about what is made in the time it takes to start one. */
 const TASK_BYTES = 65_536;
 
@@ -57,7 +60,9 @@ export class TaskWalk {
   readonly #needed: Uint8Array | null;
   /** Null: all its tasks are done with. */
   readonly #pages: (Page | null | undefined)[] = [];
-  readonly #stack: TaskId[] = [];
+  /** Tasks whose inputs are being made, each before one of its inputs. */
+  #stack = new Uint32Array(64);
+  #depth = 0;
   readonly #ready: TaskId[] = [];
   #nextWanted = 0;
   #liveBytes = 0;
@@ -74,8 +79,9 @@ export class TaskWalk {
     const whole = edges.isWhole(wanted);
     this.#wantedLayers = Uint8Array.from(graph.layers, (_, index) => Number(graph.outputs.includes(index)));
     this.#wantedTasks = whole ? null : new Set(wanted);
-    this.#needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
-    this.total = this.#needed?.reduce((count, bit) => count + bit, 0) ?? graph.taskCount;
+    const needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
+    this.total = needed?.reduce((count, bit) => count + bit, 0) ?? graph.taskCount;
+    this.#needed = this.total === graph.taskCount ? null : needed;
   }
 
   /** True when the task has its place. */
@@ -119,18 +125,17 @@ export class TaskWalk {
   /** Go on to the next task whose inputs all have their place; false at the end. */
   #descend(): boolean {
     for (;;) {
-      const task = this.#stack.at(-1);
-      if (task === undefined) {
+      if (this.#depth === 0) {
         const root = this.#wanted[this.#nextWanted++];
         if (root === undefined) return false;
-        if (this.#stateOf(root) !== RANKED) this.#stack.push(root);
+        if (this.#stateOf(root) !== RANKED) this.#push(root);
         continue;
       }
+      const task = this.#stack[this.#depth - 1] as TaskId; // not empty
       const state = this.#stateOf(task);
-      if (state === RANKED) this.#stack.pop();
-      else if (state === NEW) this.#open(task);
-      else {
-        this.#stack.pop();
+      if (state === RANKED) this.#depth--;
+      else if (!this.#open(task, state === NEW)) {
+        this.#depth--;
         if (this.#missing(task) === 0) {
           this.#ready.push(task);
           return true;
@@ -139,15 +144,36 @@ export class TaskWalk {
     }
   }
 
-  #open(task: TaskId): void {
+  /** Go on to inputs of a task that have no place, the first first; false when there is none (any more). */
+  #open(task: TaskId, isNew: boolean): boolean {
     const page = this.#page(task);
-    page.state[task & MASK] = OPEN;
+    const { columns } = this.edges;
+    if (!isNew && columns === null) return false; // all were noted
     const count = this.edges.dependencies(task, this.#inputs);
-    if (page.count[task & MASK] === 0) page.count[task & MASK] = count + 1;
-    for (let i = count - 1; i >= 0; i--) {
-      const input = this.#inputs[i] as TaskId; // i < count
-      if (this.#stateOf(input) !== RANKED) this.#stack.push(input);
+    if (isNew) {
+      page.state[task & MASK] = OPEN;
+      if (page.count[task & MASK] === 0) page.count[task & MASK] = count + 1;
     }
+    // Where anything may need anything, ways are as long as the graph: each of their tasks is noted once.
+    const isAlone = columns !== null && count <= LOOKED_AT_AGAIN;
+    if (!isNew && !isAlone) return false;
+    const before = this.#depth;
+    for (let i = isAlone ? 0 : count - 1; i >= 0 && i < count; i += isAlone ? 1 : -1) {
+      const input = this.#inputs[i] as TaskId; // i < count
+      if (this.#stateOf(input) === RANKED) continue;
+      this.#push(input);
+      if (isAlone) break;
+    }
+    return this.#depth > before;
+  }
+
+  #push(task: TaskId): void {
+    if (this.#depth === this.#stack.length) {
+      const larger = new Uint32Array(2 * this.#depth);
+      larger.set(this.#stack);
+      this.#stack = larger;
+    }
+    this.#stack[this.#depth++] = task;
   }
 
   /** Inputs of a task that have no place yet. */

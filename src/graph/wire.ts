@@ -1,6 +1,7 @@
 /** Graphs and task specs as bytes, and who vouches for the code in them. */
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
+import { chunksOfCalls } from "./calls.ts";
 import { Graph } from "./graph.ts";
 import { KeyColumn } from "./key-column.ts";
 import { type Chunks, keysOf, type Layer } from "./layer.ts";
@@ -36,6 +37,18 @@ class SizeReader {
     const tasks = chunks.reduce((n, sizes) => n * sizes.length, 1);
     if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a layer of ${tasks} blocks; the limit is ${TASKS_MAX}`);
     return chunks;
+  }
+
+  /** Those of single calls: one axis, on which all are 1. */
+  ones(packed: unknown): Chunks {
+    const runs: unknown = Array.isArray(packed) && packed.length === 1 ? packed[0] : null;
+    if (!Array.isArray(runs) || runs.length !== 2 || runs[0] !== 1 || !isCount(runs[1])) {
+      if (Array.isArray(runs) && runs.length === 0) return [[]];
+      throw new RemoteProtocolError("a layer of calls has one axis of ones");
+    }
+    if (runs[1] > this.#left) throw new RemoteProtocolError(`a graph of more than ${BLOCK_SIZES_MAX} block sizes`);
+    this.#left -= runs[1];
+    return chunksOfCalls(runs[1]);
   }
 
   #axis(runs: unknown): readonly number[] {
@@ -96,7 +109,7 @@ export function decodeGraph(bytes: Uint8Array): Graph {
     // Checked below, layer by layer.
     return {
       ...fields,
-      chunks: sizes.chunks(fields["chunks"]),
+      chunks: fields["kind"] === "calls" ? sizes.ones(fields["chunks"]) : sizes.chunks(fields["chunks"]),
       ...(fields["kind"] === "reduce" || fields["kind"] === "select" ? { loop: sizes.chunks(fields["loop"]) } : {}),
       ...(fields["keys"] ? { keys: KeyColumn.fromPlain(fields["keys"]) } : {}),
     } as unknown as Layer;

@@ -95,10 +95,10 @@ describe("a layer of calls", () => {
   });
 
   test.each([
-    ["numbers that are too few", { fn: new Uint8Array(16) }],
+    ["numbers that are too few", { fn: new Uint8Array(4) }],
     ["no function", { functions: [], fn: null }],
-    ["a function that there is not", { fn: new Uint8Array(20).fill(9) }],
-    ["arguments that there are not", { arg: new Uint8Array(20).fill(9) }],
+    ["a function that there is not", { fn: new Uint8Array(5).fill(9) }],
+    ["arguments that there are not", { arg: new Uint8Array(5).fill(9) }],
     ["fewer arguments than calls", { arg: null }],
     ["arguments that go on", { args: new Uint8Array(3) }],
     ["starts that go back", { argStart: new Uint8Array(new Uint32Array([0, 90, 1, 2, 3, 4]).buffer) }],
