@@ -10,6 +10,11 @@ import { programEdges, type TaskEdges } from "./program-edges.ts";
 /** Tasks in a page of which it is noted in which layer it begins. */
 const PAGE_BITS = 8;
 
+/** Of a layer that has no neighbours on one side. */
+export const NO_LINKS = 0x7fff_ffff;
+/** Of one whose neighbours are not told by one number. */
+export const MANY_LINKS = 0;
+
 /** Answers without allocation. One instance is asked by one caller at a time: the answers' scratch space is shared. */
 export class GraphEdges {
   readonly graph: Graph;
@@ -17,6 +22,12 @@ export class GraphEdges {
   readonly columns: TaskEdges | null;
   /** Links of each layer to what it needs, and to what needs it. */
   readonly #inputs: readonly Side[];
+  /**
+   * By layer: its tasks need, or are needed by, exactly the task that is so many before them; {@link NO_LINKS}, or
+   * {@link MANY_LINKS}. For loops over many tasks.
+   */
+  readonly inputAway: Int32Array;
+  readonly userAway: Int32Array;
   readonly #users: readonly Side[];
   readonly #places: readonly Places[];
   /** First task of each layer that has tasks, ascending; and these layers. */
@@ -43,6 +54,8 @@ export class GraphEdges {
     this.#places = graph.layers.map((_, index) => new Places(graph.grid(index), graph.base(index)));
     this.#inputs = graph.layers.map((_, index) => sideOf(graph, links?.filter((link) => link.from === index) ?? [], 1));
     this.#users = graph.layers.map((_, index) => sideOf(graph, links?.filter((link) => link.to === index) ?? [], -1));
+    this.inputAway = Int32Array.from(this.#inputs, (side) => awayOf(side, this.columns !== null));
+    this.userAway = Int32Array.from(this.#users, (side) => awayOf(side, this.columns !== null));
   }
 
   /** Layer of a task. */
@@ -190,6 +203,11 @@ export class GraphEdges {
     }
     place[0] = rest;
   }
+}
+
+function awayOf({ isAlike, away, links }: Side, isInColumns: boolean): number {
+  if (isInColumns) return MANY_LINKS;
+  return isAlike ? away : links.length === 0 ? NO_LINKS : MANY_LINKS;
 }
 
 function pagesOf(bases: Uint32Array, count: number): Uint32Array {

@@ -15,7 +15,7 @@ export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
 export type { ArrayMaker, LocalClusterWish, StartedCluster } from "./doors.ts";
 export { arrayMaker, registerArrays, registerLocalCluster, startLocalCluster } from "./doors.ts";
-export { GraphEdges } from "./edges.ts";
+export { GraphEdges, MANY_LINKS, NO_LINKS } from "./edges.ts";
 export type { Recompute } from "./fuse.ts";
 export { buildGraph, topological } from "./fuse.ts";
 export type { ExpandedTask, TaskId } from "./graph.ts";

@@ -21,9 +21,12 @@ class AxisClasses {
   readonly #last: number;
   /** All but the last are alike. */
   readonly isRegular: boolean;
+  /** The last is as well. */
+  readonly isUniform: boolean;
 
   constructor(count: number, isRegular: boolean, describe: (place: number) => string) {
     this.isRegular = isRegular;
+    this.isUniform = isRegular && describe(0) === describe(count - 1);
     this.#describe = describe;
     this.#known = isRegular ? null : new Uint16Array(count);
     this.#last = count - 1;
@@ -77,6 +80,14 @@ export class TaskNeeds {
     const bytes = bytesOf(this.#graph, layer, task);
     classes.byEnds[ends] = bytes;
     return bytes;
+  }
+
+  /** Those of all tasks of a layer where they are the same; else null. */
+  ofAll(layer: number): TaskBytes | null {
+    const graph = this.#graph;
+    if (graph.count(layer) === 0) return null;
+    const bytes = this.of(layer, graph.base(layer));
+    return this.#layers[layer]?.axes.every(({ isUniform }) => isUniform) ? bytes : null;
   }
 
   #byClass(layer: number, task: TaskId, { grid, base, axes, bytes: byNumber }: LayerClasses): TaskBytes {

@@ -2,9 +2,9 @@
  * The order in which one thread should run a graph's tasks, made piece by piece: depth first, and whatever becomes ready
  * runs at once, so that blocks die young. What has been passed and is of no use any more takes no memory.
  */
-import { GraphEdges } from "./edges.ts";
+import { GraphEdges, MANY_LINKS, NO_LINKS } from "./edges.ts";
 import type { Graph, TaskId } from "./graph.ts";
-import { TaskNeeds } from "./needs.ts";
+import { type TaskBytes, TaskNeeds } from "./needs.ts";
 import type { OrderCuts } from "./order-cuts.ts";
 
 const PAGE_BITS = 9;
@@ -71,6 +71,8 @@ export class TaskWalk {
   #madeBytes = 0;
   readonly #inputs: TaskId[] = [];
   readonly #users: TaskId[] = [];
+  /** Bytes of the tasks of a layer; null: they are not all the same. */
+  readonly #alike: (TaskBytes | null | undefined)[] = [];
 
   constructor(graph: Graph, wanted: readonly TaskId[], edges: GraphEdges = new GraphEdges(graph)) {
     this.edges = edges;
@@ -181,7 +183,7 @@ export class TaskWalk {
     const page = this.#page(task);
     const known = page.count[task & MASK] as number; // within the page
     if (known > 0) return known - 1;
-    const count = this.edges.inputs(task, this.#inputs);
+    const count = this.#countInputs(task);
     page.count[task & MASK] = count + 1;
     return count;
   }
@@ -189,58 +191,93 @@ export class TaskWalk {
   /** The task is next: what it releases runs now, before anything new is produced. */
   #rank(task: TaskId): number {
     const page = this.#page(task);
+    const layer = this.edges.layerOf(task);
     this.ranked++;
     page.state[task & MASK] = RANKED;
-    this.#use(task);
-    const users = this.edges.dependents(task, this.#users);
+    this.#use(task, layer);
+    const away = this.edges.userAway[layer] as number; // one per layer
     let needed = 0;
-    for (let i = users - 1; i >= 0; i--) {
-      const user = this.#users[i] as TaskId; // i < users
-      if (this.#needed !== null && this.#needed[user] !== 1) continue;
-      needed++;
-      const { count } = this.#page(user);
-      let missing = (count[user & MASK] as number) - 1; // within the page
-      if (missing < 0) missing = this.edges.inputs(user, this.#inputs);
-      count[user & MASK] = missing;
-      if (missing === 1) this.#ready.push(user);
-    }
+    if (away === MANY_LINKS) {
+      const users = this.edges.dependents(task, this.#users);
+      for (let i = users - 1; i >= 0; i--) needed += this.#supply(this.#users[i] as TaskId); // i < users
+    } else if (away !== NO_LINKS) needed = this.#supply(task - away);
     page.count[task & MASK] = needed;
-    if (needed === 0) this.#finish(task, page);
+    if (needed === 0) this.#finish(task, layer, page);
     return needed;
   }
 
+  /** An input of the task has its place; 0 when the task is not needed. */
+  #supply(user: TaskId): number {
+    if (this.#needed !== null && this.#needed[user] !== 1) return 0;
+    const { count } = this.#page(user);
+    let missing = (count[user & MASK] as number) - 1; // within the page
+    if (missing < 0) missing = this.#countInputs(user);
+    count[user & MASK] = missing;
+    if (missing === 1) this.#ready.push(user);
+    return 1;
+  }
+
+  #countInputs(task: TaskId): number {
+    const away = this.edges.inputAway[this.edges.layerOf(task)] as number; // one per layer
+    if (away === MANY_LINKS) return this.edges.inputs(task, this.#inputs);
+    return away === NO_LINKS ? 0 : 1;
+  }
+
   /** Account for the bytes of a task that has just got its place, and of inputs that nobody else needs. */
-  #use(task: TaskId): void {
-    const { nbytes, need } = this.bytesOf(task);
-    this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
+  #use(task: TaskId, layer: number): void {
+    const { nbytes, need } = this.#bytes(task, layer);
+    const most = this.#liveBytes + need;
+    if (most > this.leastBytes || Number.isNaN(most)) this.leastBytes = most;
     this.#liveBytes += nbytes;
     this.#openBytes += nbytes;
     this.#madeBytes += nbytes;
-    const count = this.edges.inputs(task, this.#inputs);
-    for (let i = 0; i < count; i++) {
-      const input = this.#inputs[i] as TaskId; // i < count
-      const page = this.#page(input);
-      const left = (page.count[input & MASK] as number) - 1; // within the page
-      page.count[input & MASK] = left;
-      if (left === 0) this.#finish(input, page);
-    }
+    const away = this.edges.inputAway[layer] as number; // one per layer
+    if (away === MANY_LINKS) {
+      const count = this.edges.inputs(task, this.#inputs);
+      for (let i = 0; i < count; i++) this.#spend(this.#inputs[i] as TaskId); // i < count
+    } else if (away !== NO_LINKS) this.#spend(task - away);
   }
 
-  #finish(task: TaskId, page: Page): void {
-    const { nbytes } = this.bytesOf(task);
+  /** One of those that need a task has its place. */
+  #spend(task: TaskId): void {
+    const page = this.#page(task);
+    const left = (page.count[task & MASK] as number) - 1; // within the page
+    page.count[task & MASK] = left;
+    if (left === 0) this.#finish(task, this.edges.layerOf(task), page);
+  }
+
+  #finish(task: TaskId, layer: number, page: Page): void {
+    const { nbytes } = this.#bytes(task, layer);
     this.#openBytes -= nbytes;
-    if (!this.#isWanted(task)) this.#liveBytes -= nbytes;
-    if (++page.done === this.#sizeOf(task >>> PAGE_BITS)) this.#pages[task >>> PAGE_BITS] = null;
-  }
-
-  #isWanted(task: TaskId): boolean {
-    return this.#wantedTasks ? this.#wantedTasks.has(task) : this.#wantedLayers[this.edges.layerOf(task)] === 1;
+    if (!(this.#wantedTasks ? this.#wantedTasks.has(task) : this.#wantedLayers[layer] === 1)) this.#liveBytes -= nbytes;
+    if (++page.done === page.state.length) this.#pages[task >>> PAGE_BITS] = null;
   }
 
   /** Bytes of a task; none where its program cannot be made. */
-  bytesOf(task: TaskId): { readonly nbytes: number; readonly need: number } {
+  bytesOf(task: TaskId): TaskBytes {
+    return this.#bytes(task, this.edges.layerOf(task));
+  }
+
+  #bytes(task: TaskId, layer: number): TaskBytes {
+    let alike = this.#alike[layer];
+    if (alike === undefined) {
+      alike = this.#readAll(layer);
+      this.#alike[layer] = alike;
+    }
+    return alike ?? this.#readBytes(task, layer);
+  }
+
+  #readAll(layer: number): TaskBytes | null {
     try {
-      return this.needs.of(this.edges.layerOf(task), task);
+      return this.needs.ofAll(layer);
+    } catch {
+      return null;
+    }
+  }
+
+  #readBytes(task: TaskId, layer: number): TaskBytes {
+    try {
+      return this.needs.of(layer, task);
     } catch {
       // Graphs come from peers: the task will fail when it is to be sent, and says why then.
       return NOTHING;

@@ -46,6 +46,8 @@ export class Core {
   readonly edges: EdgeLists = new EdgeLists();
   /** By index; an index is not used again, so that a late answer names nobody else. */
   readonly workers: Map<number, WorkerState> = new Map();
+  /** The same as a list, with gaps. */
+  readonly workerOf: (WorkerState | undefined)[] = [];
   readonly workerAt: Map<WorkerAddress, WorkerState> = new Map();
   /** Running workers with a free thread, and with room for a task sent ahead; in the order in which they got free. */
   readonly idle: Set<WorkerState> = new Set();
@@ -201,6 +203,11 @@ export class Core {
   /** Send a task, which is as `processing` there, to a columnar worker; sent together at the end of a round of placement. */
   run(worker: WorkerState, slot: Slot): void {
     this.#outgoing.run(this, worker, slot);
+  }
+
+  /** The same of a task all of whose inputs are there. */
+  runHere(worker: WorkerState, batch: LayerBatch, slot: Slot): void {
+    this.#outgoing.runHere(this.columns, this.#outgoing.runOf(worker, batch), slot);
   }
 
   flushRuns(): void {

@@ -4,26 +4,23 @@
  * the table.
  */
 import type { TaskId } from "../../graph/index.ts";
-import { endArrival, removeHolder, reserveNeed, unexpect } from "./admission.ts";
+import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { type LayerBatch, retriesOf } from "./batches.ts";
-import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
-import { tellMemory } from "./tell.ts";
 import type { WorkerState } from "./workers.ts";
 
 /** Filled and read within one function. */
 const inputs: TaskId[] = [];
-const users: TaskId[] = [];
 
 const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
 const RELEASED_WAITING = moveOf(RELEASED, WAITING);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
 const QUEUED_PROCESSING = moveOf(QUEUED, PROCESSING);
-const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
 const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
 
 /** True when tasks of the batch can be moved here: all they have to do with is the batch's own, and nothing unusual is under way. */
@@ -43,15 +40,19 @@ export function isUsual(core: Core, slot: Slot): boolean {
   return core.columns.flags[slot] === 0 && core.columns.dependents[slot] === 0;
 }
 
-/** Count a move that {@link Core.enter} would make. */
+/** Count moves that {@link Core.enter} would make. */
+export function countMoves(core: Core, from: number, to: number, moves: number): void {
+  core.counts[from] = (core.counts[from] as number) - moves; // one per state
+  core.counts[to] = (core.counts[to] as number) + moves;
+  core.totals.transitions += moves;
+}
+
 function count(core: Core, from: number, to: number): void {
-  core.counts[from] = (core.counts[from] as number) - 1; // one per state
-  core.counts[to] = (core.counts[to] as number) + 1;
-  core.totals.transitions++;
+  countMoves(core, from, to, 1);
 }
 
 /** Slot of a task of which something is known. */
-function slotAt(batch: LayerBatch, task: TaskId): Slot {
+export function slotAt(batch: LayerBatch, task: TaskId): Slot {
   return (batch.pages[task >>> PAGE_BITS] as number) + (task & (PAGE - 1)); // a page that is there
 }
 
@@ -72,64 +73,29 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   if (batch.taskClass.language === "js") core.drawing.push(slot);
 }
 
-/** A task is done: its claims end, and what waited for it alone is ready. Its worker is to be refreshed when all are. */
-export function finish(core: Core, worker: WorkerState, slot: Slot): void {
+/** The same of a task of a batch that is moved here, all of whose inputs are there. */
+export function sendHere(core: Core, worker: WorkerState, slot: Slot): void {
   const { columns } = core;
-  const batch = core.batchOf(slot) as LayerBatch; // of tasks that are moved here
-  const task = columns.task[slot] as number; // a slot given out
-  const rank = columns.rank[slot] as number;
-  columns.worker[slot] = -1;
-  worker.processing.delete(slot);
-  if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
-  worker.extraBytes -= columns.reserved[slot] as number;
-  columns.reserved[slot] = 0;
-  const isFetching = worker.arriving > 0;
-  const n = batch.edges.dependencies(task, inputs);
-  for (let i = 0; i < n; i++) {
-    const input = slotAt(batch, inputs[i] as TaskId); // i < n, and it has claimed it
-    if (isFetching) unexpect(core, input, worker);
-    const waiters = (columns.waiters[input] as number) - 1;
-    columns.waiters[input] = waiters;
-    if (waiters === 0 && columns.wants[input] === 0) core.recommend(input, RELEASED);
-  }
-  worker.has.add(slot);
-  columns.holder[slot] = worker.index;
-  if (worker.seeking.size > 0) worker.seeking.delete(slot);
-  // No finished prefix has it: it was active until now.
-  if (!isFetching || !endArrival(core, slot, worker)) worker.extraBytes += columns.nbytes[slot] as number;
-  columns.state[slot] = MEMORY;
-  columns.deaths[slot] = 0;
-  count(core, PROCESSING, MEMORY);
+  const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
+  columns.worker[slot] = worker.index;
+  columns.runId[slot] = core.nextRunId++;
+  core.totals.sent++;
+  const rank = columns.rank[slot] as number; // a slot given out
+  const bytes = rank === batch.head ? 0 : needOf(core, slot);
+  columns.reserved[slot] = bytes;
+  worker.extraBytes += bytes;
+  columns.state[slot] = PROCESSING;
+  countMoves(core, QUEUED, PROCESSING, 1);
   core.story.open(batch);
-  core.story.note(task, PROCESSING_MEMORY);
-  batch.activeRanks.delete(rank);
-  batch.order.settle(rank);
-  const isClaimed = (columns.waiters[slot] as number) > 0;
-  if (isClaimed) supply(core, batch, task);
-  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
-  else if (!isClaimed) core.recommend(slot, RELEASED);
+  core.story.note(columns.task[slot] as number, QUEUED_PROCESSING);
+  batch.queue.remove(slot);
+  worker.processing.add(slot);
+  refreshWorker(core, worker);
+  core.runHere(worker, batch, slot);
 }
 
-/** Tasks that waited for this one miss an input less; those that miss none are ready. */
-function supply(core: Core, batch: LayerBatch, task: TaskId): void {
-  const { columns } = core;
-  const canRun = core.eligible(batch.taskClass).length > 0;
-  const n = batch.edges.dependents(task, users);
-  for (let i = 0; i < n; i++) {
-    const user = users[i] as TaskId; // i < n
-    const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
-    const slot = page + (user & (PAGE - 1));
-    if (page < 0 || columns.state[slot] !== WAITING) continue;
-    const missing = (columns.missing[slot] as number) - 1;
-    columns.missing[slot] = missing;
-    if (missing > 0) continue;
-    if (((columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
-    else if (canRun) becomeReady(core, batch, slot);
-    else core.recommend(slot, NO_WORKER);
-  }
-}
-
-function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
+/** Its last input is there. */
+export function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
   core.columns.state[slot] = QUEUED;
   count(core, WAITING, QUEUED);
   core.story.note(core.columns.task[slot] as number, WAITING_QUEUED); // a slot given out
@@ -142,7 +108,7 @@ export function release(core: Core, slot: Slot): boolean {
   const batch = core.batchOf(slot);
   if (batch === null || !isFused(core, batch) || core.isNeeded(slot)) return false;
   if (!isUsual(core, slot) || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
-  const worker = core.workers.get(columns.holder[slot] as number); // a slot given out
+  const worker = core.workerOf[columns.holder[slot] as number]; // a slot given out
   if (!worker) return false;
   const task = columns.task[slot] as number;
   removeHolder(core, slot, worker);

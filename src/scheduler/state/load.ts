@@ -11,11 +11,20 @@ const STEAL_MS = 2;
 
 /** A task took so long at this worker: the shorter its tasks are, the more of them it is sent ahead. */
 export function timeTask(core: Core, worker: WorkerState, ms: number): void {
-  const { nthreads } = worker.facts;
-  worker.meanTaskMs = Number.isNaN(worker.meanTaskMs) ? ms : worker.meanTaskMs * (1 - NEWEST) + ms * NEWEST;
+  setMean(core, worker, meanWith(worker.meanTaskMs, ms));
+}
+
+/** A mean with one time more. */
+export function meanWith(mean: number, ms: number): number {
+  return Number.isNaN(mean) ? ms : mean * (1 - NEWEST) + ms * NEWEST;
+}
+
+/** The mean of a worker is another. */
+export function setMean(core: Core, worker: WorkerState, mean: number): void {
+  worker.meanTaskMs = mean;
   if (core.config.saturation !== null) return;
-  const perThread = Math.min(AHEAD_MAX, core.config.sendAheadMs / Math.max(worker.meanTaskMs, 1e-3));
-  worker.ahead = Math.max(core.config.sendAhead, Math.round(nthreads * perThread));
+  const perThread = Math.min(AHEAD_MAX, core.config.sendAheadMs / Math.max(mean, 1e-3));
+  worker.ahead = Math.max(core.config.sendAhead, Math.round(worker.facts.nthreads * perThread));
 }
 
 /** Put a worker where its load and status say; a worker that turns idle goes to the end of the line. */

@@ -5,7 +5,7 @@
 import type { Key, TaskId } from "../../graph/index.ts";
 import { expect } from "./admission.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
-import type { Slot } from "./columns.ts";
+import type { Columns, Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { FetchRows, type RowList, RunRows, rowList, TaskRows } from "./rows.ts";
@@ -94,7 +94,7 @@ export class Outgoing {
   run(core: Core, worker: WorkerState, slot: Slot): void {
     const { columns } = core;
     const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
-    const run = this.#runOf(worker, batch);
+    const run = this.runOf(worker, batch);
     const task = columns.task[slot] as number; // a slot given out
     const row = this.#runRows.add(run.rows, task);
     this.#runRows.runId[row] = columns.runId[slot] as number;
@@ -115,6 +115,16 @@ export class Outgoing {
     run.fetches += fetches;
   }
 
+  /** The same of a task that finds all its inputs there. */
+  runHere(columns: Columns, run: OpenRun, slot: Slot): void {
+    const rows = this.#runRows;
+    const row = rows.add(run.rows, columns.task[slot] as number); // a slot given out
+    rows.runId[row] = columns.runId[slot] as number;
+    rows.rank[row] = columns.rank[slot] as number;
+    rows.fetch[row] = 0;
+    rows.fetches[row] = 0;
+  }
+
   flushRuns(core: Core): void {
     if (this.#runs.length === 0) return;
     let words = 0;
@@ -132,7 +142,7 @@ export class Outgoing {
   }
 
   /** The run of a columnar worker that tasks of the batch may join; one that gets tasks of another batch in between has several. */
-  #runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
+  runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
     const last = worker.openRun;
     if (last?.batch === batch) return last;
     const run: OpenRun = { worker, batch, rows: rowList(), fetches: 0 };

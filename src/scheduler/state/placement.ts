@@ -7,6 +7,7 @@ import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
 import { hasPlace, isIdle, refreshWorker } from "./load.ts";
+import { sendNear } from "./near.ts";
 import { isBefore, type TaskQueue } from "./ready-queue.ts";
 import { beginRoots } from "./roots.ts";
 import { ERRED, MEMORY, PROCESSING, RELEASED } from "./states.ts";
@@ -45,6 +46,8 @@ export function dispatch(core: Core): void {
     if (!queue || slot === undefined) break;
     if (core.served.size > 0 && serve(core, core.columns.urgency[slot] as number, core.columns.rank[slot] as number))
       continue;
+    const batch = queues.length === 1 ? core.batchOf(slot) : null;
+    if (batch && sendNear(core, batch)) continue;
     if (!isReadable(core, slot)) {
       queue.take();
       core.recommend(slot, ERRED);
@@ -227,7 +230,7 @@ function addNear(core: Core, index: number, bytes: number): void {
       nearBytes[i] = (nearBytes[i] as number) + bytes; // as long as `near`
       return;
     }
-  const worker = core.workers.get(index);
+  const worker = core.workerOf[index];
   if (worker) nearBytes[near.push(worker) - 1] = bytes;
 }
 

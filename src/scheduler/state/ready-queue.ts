@@ -68,6 +68,11 @@ export class RankQueue implements TaskQueue {
     return rank < 0 ? undefined : this.#slotOf(rank);
   }
 
+  /** Rank of the task that `peek` gives; -1: there is none. */
+  min(): number {
+    return this.#ranks.min();
+  }
+
   take(): void {
     const rank = this.#ranks.min();
     if (rank >= 0) this.#ranks.delete(rank);

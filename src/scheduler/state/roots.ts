@@ -4,7 +4,10 @@ import { isWorthSharing } from "./backlog.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
+import { sendHere } from "./fused.ts";
 import { hasPlace } from "./load.ts";
+import { fits, isFree } from "./near.ts";
+import { goesAsColumn } from "./outgoing.ts";
 import type { Pieces } from "./pieces.ts";
 import { ERRED } from "./states.ts";
 import type { WorkerState } from "./workers.ts";
@@ -32,6 +35,7 @@ export function beginRoots(core: Core, batch: LayerBatch): boolean {
 function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
   const pieces = batch.pieces as Pieces; // callers have looked
   if (!mayRun(core, worker, batch.taskClass)) return false;
+  const isPlain = isFree(core, batch) && goesAsColumn(worker, batch);
   let hasSent = false;
   while (hasPlace(worker)) {
     const rank = pieces.next(worker.index);
@@ -45,11 +49,12 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
       core.recommend(slot, ERRED);
       continue;
     }
-    if (!admits(core, slot, worker)) {
+    if (isPlain ? !fits(core, batch, worker, slot) : !admits(core, slot, worker)) {
       pieces.cramped.add(worker.index);
       return hasSent;
     }
-    send(core, slot, worker);
+    if (isPlain) sendHere(core, worker, slot);
+    else send(core, slot, worker);
     hasSent = true;
   }
   pieces.cramped.delete(worker.index);

@@ -66,6 +66,11 @@ export class HeldSlots implements Iterable<Slot> {
     else this.#copies.add(slot);
   }
 
+  /** The same for one that nobody holds. */
+  addOwn(slot: Slot): void {
+    this.#own.add(slot);
+  }
+
   delete(slot: Slot): boolean {
     return this.#own.delete(slot) || this.#copies.delete(slot);
   }

@@ -7,10 +7,12 @@ import { disperse } from "./backlog.ts";
 import { slotIfAny } from "./batches.ts";
 import { FLAG_STARTED, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
+import { bytesIn, type Finished, finishRows } from "./ends.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
 import { callOff } from "./follow.ts";
-import { finish, isFused, isUsual } from "./fused.ts";
+import { isFused } from "./fused.ts";
 import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
+import type { NewsOf } from "./news.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
 import { settle, transition } from "./transitions.ts";
@@ -36,6 +38,7 @@ export function workerJoined(core: Core, event: Event<"worker-joined">): void {
   if (core.workerAt.has(event.worker.address)) workerLeft(core, event.worker.address, false);
   const worker = newWorker(core.columns, { index: core.nextWorkerIndex++, facts: event.worker, now: core.now });
   core.workers.set(worker.index, worker);
+  core.workerOf[worker.index] = worker;
   core.workerAt.set(worker.facts.address, worker);
   if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers++;
   workersChanged(core, worker);
@@ -58,6 +61,7 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
   const worker = core.workerAt.get(address);
   if (!worker) return;
   core.workers.delete(worker.index);
+  core.workerOf[worker.index] = undefined;
   worker.isHere = false;
   core.workerAt.delete(address);
   if (!worker.facts.isColumnar && worker.facts.kind === "rsdat") core.plainWorkers--;
@@ -184,33 +188,37 @@ function isCurrent(core: Core, worker: WorkerState, slot: Slot, runId: number): 
 }
 
 /** Columns of results. What does not fit together, or names no task, is passed over: workers are not trusted. */
-export function tasksFinished(core: Core, event: Event<"tasks-finished">): void {
+export function tasksFinished(core: Core, event: Finished): void {
   const batch = core.submissions.get(event.submission);
-  const { tasks, runIds, nbytes, seconds } = event;
-  const count = Math.min(tasks.length, runIds.length, nbytes.length, seconds.length);
+  const count = Math.min(event.tasks.length, event.runIds.length, event.nbytes.length, event.seconds.length);
   const worker = core.workerAt.get(event.worker);
   if (worker) worker.lastSeenMs = core.now;
   if (!batch || !worker) return;
   const canFuse = isFused(core, batch);
-  for (let i = 0; i < count; i++) {
-    const task = tasks[i] as number; // i < count
-    if (task >= batch.count) continue;
-    const slot = slotIfAny(batch, task);
-    if (slot < 0 || !isCurrent(core, worker, slot, runIds[i] as number)) {
-      if (slot < 0) core.freeTask(worker, batch, task);
-      else if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
-      continue;
-    }
-    const bytes = nbytes[i] as number;
-    setBytes(core, slot, bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0);
-    const spent = seconds[i] as number;
-    if (spent >= 0) timeTask(core, worker, spent * 1000);
-    core.scalar = event.kinds ? scalarIn(event, i) : undefined;
-    if (canFuse && isUsual(core, slot)) finish(core, worker, slot);
-    else transition(core, slot, MEMORY);
-    core.scalar = undefined;
+  const of = { worker, batch };
+  for (let row = 0; row < count; row++) {
+    if (canFuse) row = finishRows(core, of, event, { from: row, to: count });
+    if (row < count) finishOne(core, of, event, row);
   }
   if (canFuse) refreshWorker(core, worker);
+}
+
+/** One result, by the table. */
+function finishOne(core: Core, { worker, batch }: NewsOf, event: Finished, row: number): void {
+  const task = event.tasks[row] as number; // a row of the event
+  if (task >= batch.count) return;
+  const slot = slotIfAny(batch, task);
+  if (slot < 0 || !isCurrent(core, worker, slot, event.runIds[row] as number)) {
+    if (slot < 0) core.freeTask(worker, batch, task);
+    else if (!isTheirs(core, worker, slot)) core.freeSlot(worker, slot);
+    return;
+  }
+  setBytes(core, slot, bytesIn(event, row));
+  const spent = event.seconds[row] as number;
+  if (spent >= 0) timeTask(core, worker, spent * 1000);
+  core.scalar = event.kinds ? scalarIn(event, row) : undefined;
+  transition(core, slot, MEMORY);
+  core.scalar = undefined;
 }
 
 function taskFinished(core: Core, worker: WorkerState, message: TaskFinished): void {
