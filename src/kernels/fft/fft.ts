@@ -8,18 +8,7 @@ import { contiguousStride, type NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
 import { type Lines, loadLines, loadPairs, storeLines, storePairs } from "./lines.ts";
 import { circle, type Parts, planOf, transform } from "./plan.ts";
-
-/** What is transformed to what: complex (or real) to complex, real to half a spectrum, half a spectrum to real. */
-export type FftKind = "c2c" | "r2c" | "c2r";
-
-interface FftParams {
-  readonly kind: FftKind;
-  readonly axis: number;
-  /** Length of the transform; the axis is cut or filled with 0. */
-  readonly n: number;
-  readonly inverse: boolean;
-  readonly scale: number;
-}
+import { type FftParams, fitsTiles, isHalved, runTiles } from "./tiles.ts";
 
 /** Values per tile that stay in the second-level cache. */
 const TILE_VALUES = 65536;
@@ -80,6 +69,7 @@ function run(x: NDArray, out: NDArray, params: FftParams): void {
   if (out.size === 0) return;
   const { axis } = params;
   const total = sizeOf(out.shape) / (out.shape[axis] as number);
+  if (runTiles(x, out, params, { total, offsets: laneOffsets })) return;
   const tile = Math.min(lanesOf(rowsOf(x.dtype, params)), total);
   const way = isHalved(x.dtype, params) ? halfWay(x, out, params, tile) : wholeWay(x, out, params, tile);
   const [from, to] = [new Float64Array(tile), new Float64Array(tile)];
@@ -89,11 +79,6 @@ function run(x: NDArray, out: NDArray, params: FftParams): void {
     laneOffsets(out, axis, first, to, lanes);
     way.run(from, to, lanes);
   }
-}
-
-/** Real values of an even number go by a transform of half the length: even ones as real parts, odd ones as imaginary. */
-function isHalved(dtype: DType, { kind, n }: FftParams): boolean {
-  return n % 2 === 0 && (kind === "c2r" || DTYPES[dtype].components === 1);
 }
 
 /** Rows that the arrays of a tile have. */
@@ -225,7 +210,10 @@ function completeSpectrum({ re, im }: Parts, n: number, lanes: number): void {
 }
 
 function scratch([x]: readonly BlockFacts[], out: BlockFacts, params: FftParams): number {
-  const rows = rowsOf(x?.dtype ?? out.dtype, params);
+  const dtype = x?.dtype ?? out.dtype;
+  const rows = rowsOf(dtype, params);
+  // factors on their way to the thread's scratch, and a plan
+  if (fitsTiles(dtype, params)) return 64 * rows + 64 * params.n;
   const total = sizeOf(out.shape) / Math.max(1, out.shape[params.axis] as number);
   const lanes = Math.min(lanesOf(rows), Math.max(1, total));
   // Two tiles, a spectrum, and the plan's twiddles.

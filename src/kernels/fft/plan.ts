@@ -12,7 +12,8 @@ export interface Parts {
   im: Float64Array;
 }
 
-interface Stage {
+/** A stage of a plan. */
+export interface Stage {
   readonly radix: number;
   /** Sub-transforms of this stage: n / (what came before) / radix. */
   readonly m: number;
@@ -40,8 +41,11 @@ interface Chirp {
   readonly inner: FftPlan;
 }
 
-/** Beyond this a prime factor's own sum costs more than a chirp. */
+/** Beyond this a prime factor's own sum costs more than a chirp; lengths that kernels transform have the larger one. */
 const PRIME_MAX = 31;
+const PRIME_MAX_SHORT = 127;
+/** Lengths up to this are transformed by kernels, whatever their factors. */
+const SHORT_MAX = 32768;
 /** Sum of the lengths of plans that are kept, most recently used last: about 32 MiB of twiddles. */
 const KEPT_MAX = 2 ** 20;
 const plans = new Map<number, FftPlan>();
@@ -79,7 +83,8 @@ function factorize(n: number): number[] | null {
   const out: number[] = [];
   let rest = n;
   for (const radix of [4, 2, 3, 5]) for (; rest % radix === 0; rest /= radix) out.push(radix);
-  for (let p = 7; p <= PRIME_MAX; p += 2) for (; rest % p === 0; rest /= p) out.push(p);
+  const most = n <= SHORT_MAX ? PRIME_MAX_SHORT : PRIME_MAX;
+  for (let p = 7; p <= most; p += 2) for (; rest % p === 0; rest /= p) out.push(p);
   return rest === 1 ? out : null;
 }
 
