@@ -44,9 +44,9 @@ def log_tail(z):  # (log((1+s)/(1-s)) - 2s) / s, z = s²
     return (((1 + s) / (1 - s)).ln() - 2 * s) / s
 
 
-def level(f, weight, n):
-    """Least weighted squares over (0, 1], the weights moved until the largest errors are level (Lawson 1961)."""
-    z = 0.5 - 0.5 * np.cos(np.pi * (2 * np.arange(2000) + 1) / 4000)
+def level(f, weight, n, low=0.0, high=1.0):
+    """Least weighted squares over (low, high), the weights moved until the largest errors are level (Lawson 1961)."""
+    z = (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * (2 * np.arange(2000) + 1) / 4000)
     powers, y, share = np.stack([z**k for k in range(n)], 1), f(z), np.ones(z.size)
     for _ in range(100):
         scale = np.sqrt(share) * weight(z)
@@ -61,6 +61,15 @@ def angle_tail(z):  # (atan(t) - t) / t³, z = t²
     return np.where(z < 1e-4, -1 / 3 + z / 5 - z * z / 7, (np.arctan(t) - t) / (t * z))
 
 
+def log2_ratio(z):  # log2((1+s)/(1-s)) / s, z = s²
+    s = np.sqrt(z)
+    return np.where(z < 1e-6, 2 / np.log(2) * (1 + z / 3 + z * z / 5), 2 * np.arctanh(s) / (s * np.log(2)))
+
+
+def power_tail(x):  # (2^x - 1) / x
+    return np.where(np.abs(x) < 1e-8, np.log(2), np.expm1(x * np.log(2)) / x)
+
+
 half = 0.34658
 show("EXP", fit(tail, -half, half, 11))
 show("EXP_SHORT", fit(tail, -half, half, 5))
@@ -68,3 +77,6 @@ show("EXP2", fit(power, -0.5, 0.5, 13))
 show("EXP2_SHORT", fit(power, -0.5, 0.5, 7))
 show("LOG_SHORT / z", fit(lambda z: log_tail(z) / z, 1e-9, 0.02945, 4))
 show("ATAN of float32", level(angle_tail, lambda z: z**1.5 / np.arctan(np.sqrt(z)), 8))
+TOP = (3 - 2 * 2**0.5) ** 2  # s² at the ends of [√½, √2]
+show("LOG2 of powers", level(log2_ratio, np.ones_like, 4, 0.0, TOP * 1.0001))
+show("EXP2 of float32", level(power_tail, lambda x: np.abs(x) / 2**x, 6, -0.5001, 0.5001))

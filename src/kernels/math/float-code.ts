@@ -24,6 +24,8 @@ import { SCRATCH } from "../wasm/runtime.ts";
 
 /** Bytes of one list of vectors while the host computes lanes: 32 of float64. */
 const LANES_BYTES = 256;
+/** A place that no list of vectors has: there are at most four. */
+const UNUSED = 7;
 
 /** Float dtypes that have lanes. */
 export type LaneFloat = "float32" | "float64";
@@ -98,8 +100,9 @@ export class FloatCode {
   sqrt(a: Vector): V {
     return this.let(vector1(`${this.#shape}.sqrt`, a));
   }
+  /** By a mask that is at hand: V8's own `abs` makes one each time. */
   abs(a: Vector): V {
-    return this.let(vector1(`${this.#shape}.abs`, a));
+    return this.and(a, this.bits(this.isSingle ? 0x7fffffffn : (1n << 63n) - 1n));
   }
   neg(a: Vector): V {
     return this.let(vector1(`${this.#shape}.neg`, a));
@@ -274,12 +277,25 @@ export class FloatCode {
     this.#readBack(out);
   }
 
+  /**
+   * The same values for code that V8 does not widen, inside the condition that leads there: widened vectors would be
+   * taken apart before it. What is widened here (operands of an integer sum) is taken apart here; the sum is of no use.
+   */
+  apart(list: readonly V[]): V[] {
+    const same = list.map((x) => this.or(x, this.bits(0n)));
+    for (let k = 0; k + 1 < same.length; k += 2) {
+      const sum = vector2("i32x4.add", same[k] as V, same[k + 1] as V); // both are there
+      this.code.f.storeVector(this.#place(UNUSED, i32(0)), sum);
+    }
+    return same;
+  }
+
   #place(place: number, base: I32, offset = 0): Address {
     return { memory: this.code.scratch, base, offset: SCRATCH.lanes + place * LANES_BYTES + offset };
   }
 
   #write(place: number, list: readonly V[]): void {
-    for (const [k, x] of list.entries()) this.code.f.storeVector(this.#place(place, i32(0), 16 * k), x);
+    for (const [k, x] of [...list.entries()].reverse()) this.code.f.storeVector(this.#place(place, i32(0), 16 * k), x);
   }
 
   #readBack(out: readonly Local<"v128">[]): void {
@@ -294,7 +310,7 @@ export class FloatCode {
   ): void {
     const { f } = this.code;
     [out, ...args, ...(bad === null ? [] : [bad])].forEach((list, place) => {
-      this.#write(place, list);
+      this.#write(place, bad === null ? list : this.apart(list));
     });
     const left = f.let(i32(16 * out.length));
     const operand = (place: number): F64 => {

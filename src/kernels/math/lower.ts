@@ -14,6 +14,7 @@ import { acosh, asinh, atanh, INVERSE_MAX, logAddExp, logAddExpCancels, nextAfte
 import { acos, asin, atan, atan2, atan2Rare } from "./inverse.ts";
 import { log, log1p, log2, log10 } from "./logarithm.ts";
 import { cbrt, cbrtRare, hypot, hypotRare, pow, powFar, powShort, powShortRare, signedPowers } from "./power.ts";
+import { powSingle } from "./power-single.ts";
 import { floorOf, fmodDouble, fmodShort, modOf } from "./remainder.ts";
 import { cos, sin, TRIG_MAX, tan, trigRare } from "./trigonometric.ts";
 
@@ -128,7 +129,7 @@ function beyondSingle(
   const large = a.v.map((x) => trigRare(m, x));
   code.f.if(m.any(large), () => {
     const wide = new FloatCode(code, "float64");
-    const xs = widened(code, a.v);
+    const xs = widened(code, m.apart(a.v));
     const exact = own(code, form.of(wide, xs, { short: false }));
     wide.patch(
       exact,
@@ -166,10 +167,9 @@ export function lowerMath2(op: string): ((code: LaneCode, a: Lanes, b: Lanes) =>
 }
 
 function lowerPow(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  if (a.dtype === "float32") return lowerPowSingle(code, a, b);
   const m = new FloatCode(code, "float64");
-  const single = a.dtype === "float32";
-  const [xs, ys] = single ? [widened(code, a.v), widened(code, b.v)] : [a.v, b.v];
-  if (single) return lowerPowShort(code, a, b, { xs, ys });
+  const [xs, ys] = [a.v, b.v];
   const { out, rare, exponents } = pow(m, xs, ys);
   const patched = own(code, out);
   code.f.if(m.any(rare), () => {
@@ -183,26 +183,33 @@ function lowerPow(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   return { ...a, v: patched };
 }
 
-/** float32: signs are seen to where an iteration has a negative base, the host's lanes where it has one. */
-function lowerPowShort(
-  code: LaneCode,
-  a: Lanes,
-  b: Lanes,
-  { xs, ys }: { readonly xs: readonly V[]; readonly ys: readonly V[] },
-): Lanes {
+/**
+ * float32: signs are seen to where an iteration has a negative base; where one has what is no normal number, or powers
+ * near the end of the range, those are computed in float64, infinities and zeros by the host.
+ */
+function lowerPowSingle(code: LaneCode, a: Lanes, b: Lanes): Lanes {
+  const m = new FloatCode(code, "float32");
+  const { values, rare } = powSingle(m, a.v, b.v);
+  const out = own(code, values);
+  const isNegative = a.v.map((x) => m.compare("lt", x, m.c(0)));
+  code.f.if(m.any(isNegative), () => {
+    const signs = signedPowers(m, m.apart(a.v), m.apart(b.v), m.apart(out));
+    m.replace(out, (k) => signs[k] as V); // as many
+  });
+  code.f.if(m.any(rare), () => {
+    const exact = powWidened(code, { ...a, v: m.apart(a.v) }, { ...b, v: m.apart(b.v) });
+    m.replace(out, (k) => m.select(rare[k] as V, exact[k] as V, out[k] as V)); // as many
+  });
+  return { ...a, v: out };
+}
+
+/** float32 through float64. */
+function powWidened(code: LaneCode, a: Lanes, b: Lanes): V[] {
   const m = new FloatCode(code, "float64");
-  const s = new FloatCode(code, "float32");
-  const out = own(code, powShort(m, xs, ys));
-  code.f.if(s.any(a.v.map((x) => s.compare("lt", x, s.c(0)))), () => {
-    for (const [k, y] of signedPowers(m, xs, ys, out).entries()) code.f.set(out[k] as Local<"v128">, y); // as many
-  });
-  const infinite = s.c(Number.POSITIVE_INFINITY);
-  const rare = a.v.map((x, k) => {
-    const [p, q] = [s.abs(x), s.abs(b.v[k] as V)]; // as many
-    return s.or(s.or(s.compare("eq", p, s.c(0)), s.compare("eq", p, infinite)), s.compare("eq", q, infinite));
-  });
-  code.f.if(s.any(rare), () => m.patch(out, powShortRare(m, xs, ys), codeOf("pow", "float64"), [xs, ys]));
-  return { ...a, v: narrowed(code, out) };
+  const [xs, ys] = [widened(code, a.v), widened(code, b.v)];
+  const out = own(code, signedPowers(m, xs, ys, powShort(m, xs, ys)));
+  m.patch(out, powShortRare(m, xs, ys), codeOf("pow", "float64"), [xs, ys]);
+  return narrowed(code, out);
 }
 
 function lowerHypot(code: LaneCode, a: Lanes, b: Lanes): Lanes {
@@ -221,7 +228,8 @@ function lowerHypotSingle(code: LaneCode, a: Lanes, b: Lanes): Lanes {
   const rare = a.v.map((x, k) => hypotRare(m, x, b.v[k] as V)); // as many
   code.f.if(m.any(rare), () => {
     const wide = new FloatCode(code, "float64");
-    const exact = narrowed(code, hypot(wide, widened(code, a.v), widened(code, b.v), { short: true }));
+    const [xs, ys] = [widened(code, m.apart(a.v)), widened(code, m.apart(b.v))];
+    const exact = narrowed(code, hypot(wide, xs, ys, { short: true }));
     m.replace(out, (k) => m.select(rare[k] as V, exact[k] as V, out[k] as V)); // as many
   });
   return { ...a, v: out };
@@ -244,7 +252,8 @@ function lowerLogAddExp(code: LaneCode, a: Lanes, b: Lanes, form: ReturnType<typ
   const cancels = a.v.map((x, k) => logAddExpCancels(m, x, b.v[k] as V)); // as many
   code.f.if(m.any(cancels), () => {
     const wide = new FloatCode(code, "float64");
-    const exact = narrowed(code, form(wide, widened(code, a.v), widened(code, b.v), { short: false }));
+    const [xs, ys] = [widened(code, m.apart(a.v)), widened(code, m.apart(b.v))];
+    const exact = narrowed(code, form(wide, xs, ys, { short: false }));
     m.replace(out, (k) => m.select(cancels[k] as V, exact[k] as V, out[k] as V)); // as many
   });
   return { ...a, v: out };
