@@ -26,6 +26,7 @@ export class OneThread {
     name: "one thread",
     limits: () => Promise.resolve({ threads: 1, memoryBytes: SEGMENT_BYTES, workers: 1 }),
     run: (graph) => this.#run(graph),
+    resultBlock: (dtype, shape) => this.#allocate(dtype, shape),
   };
 
   /** A lazy array whose one block lies in the segment. */

@@ -3,14 +3,17 @@ import { invariant } from "../base/index.ts";
 import { config } from "../config/index.ts";
 import type { DType } from "../dtype/index.ts";
 import { type Chunks, type GatherPart, type LayerNode, shapeOfChunks } from "../graph/index.ts";
-import { allowHugePages, unsetBlock } from "../kernels/index.ts";
-import { contiguousStride, copyBlock, NDArray } from "../ndarray/index.ts";
+import { allowHugePages, copyParts, unsetBlock } from "../kernels/index.ts";
+import { contiguousStride, NDArray } from "../ndarray/index.ts";
 
-/** Memory for a result, after the configuration's wish. */
-function resultBlock(dtype: DType, shape: readonly number[]): NDArray {
+/** Gives memory for a result, every element of which is written then. */
+export type ResultMemory = (dtype: DType, shape: readonly number[]) => NDArray;
+
+/** Memory for a result on the caller's side, after the configuration's wish. */
+const ordinaryMemory: ResultMemory = (dtype, shape) => {
   allowHugePages(config.boolean("rsdat.kernels.huge-pages") ?? true);
   return unsetBlock(dtype, shape);
-}
+};
 
 /** A layer's array as a part of a result: where its first element lies in the result, and how far its axes step there. */
 interface Leaf {
@@ -20,29 +23,36 @@ interface Leaf {
 }
 
 /** One block from an array's blocks. Those that lie in one array already, each in its place, are that array. */
-export function assembleBlocks(dtype: DType, chunks: Chunks, blocks: readonly NDArray[]): NDArray {
+export function assembleBlocks(
+  dtype: DType,
+  chunks: Chunks,
+  blocks: readonly NDArray[],
+  memory: ResultMemory = ordinaryMemory,
+): NDArray {
   const first = blocks[0];
   if (blocks.length === 1 && first !== undefined) return first;
   const shape = shapeOfChunks(chunks);
   const whole =
     first === undefined ? null : new NDArray(dtype, first.data, shape, contiguousStride(shape), first.offset);
   if (whole !== null && liesIn(whole, chunks, blocks)) return whole;
-  const out = resultBlock(dtype, shape);
-  put(out, { chunks, offset: 0, stride: out.stride }, blocks);
+  const out = memory(dtype, shape);
+  copyParts(partsIn(out, { chunks, offset: 0, stride: out.stride }, blocks));
   return out;
 }
 
-/** Blocks of a cut array, each to its place. */
-function put(
+/** Blocks of a cut array, each with its place. */
+function partsIn(
   out: NDArray,
   { chunks, offset, stride }: { readonly chunks: Chunks } & Omit<Leaf, "node">,
   blocks: readonly NDArray[],
-): void {
+): { readonly to: NDArray; readonly from: NDArray }[] {
+  const parts: { readonly to: NDArray; readonly from: NDArray }[] = [];
   forEachPlace(chunks, blocks, (block, starts) => {
     const at = starts.reduce((sum, start, k) => sum + start * (stride[k] as number), out.offset + offset);
     invariant(block.dtype === out.dtype, `block of ${block.dtype} in an array of ${out.dtype}`);
-    copyBlock(new NDArray(out.dtype, out.data, block.shape, stride, at), block);
+    parts.push({ to: new NDArray(out.dtype, out.data, block.shape, stride, at), from: block });
   });
+  return parts;
 }
 
 /** True when all blocks are parts of this array. */
@@ -84,7 +94,7 @@ function forEachPlace(
 /** Layers whose blocks are the result's elements, each once or more, and how they become one block. */
 export interface Joined {
   readonly outputs: readonly LayerNode[];
-  assemble(blocks: readonly (readonly NDArray[])[]): NDArray;
+  assemble(blocks: readonly (readonly NDArray[])[], memory?: ResultMemory): NDArray;
 }
 
 /**
@@ -102,10 +112,13 @@ export function joinedOf(node: LayerNode): Joined | null {
   const outputs = [...new Set(leaves.map((leaf) => leaf.node))];
   return {
     outputs,
-    assemble(blocks) {
-      const out = resultBlock(layer.dtype, shape);
-      for (const leaf of leaves)
-        put(out, { ...leaf, chunks: leaf.node.layer.chunks }, blocks[outputs.indexOf(leaf.node)] ?? []);
+    assemble(blocks, memory = ordinaryMemory) {
+      const out = memory(layer.dtype, shape);
+      copyParts(
+        leaves.flatMap((leaf) =>
+          partsIn(out, { ...leaf, chunks: leaf.node.layer.chunks }, blocks[outputs.indexOf(leaf.node)] ?? []),
+        ),
+      );
       return out;
     },
   };

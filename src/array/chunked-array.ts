@@ -12,7 +12,7 @@ import {
   transposeNode,
 } from "../graph/index.ts";
 import { type NDArray, normalizeAxes, normalizeAxis, type SliceArg, sizeOf } from "../ndarray/index.ts";
-import { assembleBlocks, type Joined, joinedOf } from "./assemble.ts";
+import { assembleBlocks, type Joined, joinedOf, type ResultMemory } from "./assemble.ts";
 import { type BlockFunction, type MapBlocksOptions, mapBlocksNode } from "./blocks/map-layer.ts";
 import { type MapOverlapOptions, mapOverlapNode } from "./blocks/overlap-map.ts";
 import type { ArgumentValue } from "./blocks/travel.ts";
@@ -143,8 +143,8 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
     return this.selected ? null : joinedOf(this.#node);
   }
 
-  assemble(blocks: readonly (readonly NDArray[])[]): NDArray {
-    return assembleBlocks(this.dtype, this.chunks, blocks[0] ?? []);
+  assemble(blocks: readonly (readonly NDArray[])[], memory?: ResultMemory): NDArray {
+    return assembleBlocks(this.dtype, this.chunks, blocks[0] ?? [], memory);
   }
 
   add(other: Operand): ChunkedArray {

@@ -25,7 +25,7 @@ import {
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import type { Joined } from "./assemble.ts";
+import type { Joined, ResultMemory } from "./assemble.ts";
 import { causeOfLoss } from "./holds.ts";
 import { placeholder } from "./planned.ts";
 import { type Call, Tick } from "./together.ts";
@@ -37,8 +37,8 @@ export interface Computable<T> {
   readonly outputs: readonly LayerNode[];
   /** Make ready what tasks need (a store to write to): called when the plan is known to fit, right before it runs. */
   prepare?(): Promise<void>;
-  /** Blocks per output, each in C order of its grid. */
-  assemble(blocks: readonly (readonly NDArray[])[]): T | Promise<T>;
+  /** Blocks per output, each in C order of its grid; `memory` gives memory for what is put together, if not ordinary memory. */
+  assemble(blocks: readonly (readonly NDArray[])[], memory?: ResultMemory): T | Promise<T>;
   /** Other layers that make the same result with less work, where it is wanted in one piece; null or none: no. */
   readonly joined?: Joined | null;
   /** Undo what was prepared, when the run failed (a store that was begun); nothing when nothing was. */
@@ -183,7 +183,7 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
   await Promise.all(
     ready.map(async ({ value, resolve, reject }, k) => {
       try {
-        resolve(await assembleAll(value.items, await (promises[k] as (typeof promises)[number]))); // one per group
+        resolve(await assembleAll(runner, value.items, await (promises[k] as (typeof promises)[number]))); // one per group
       } catch (error) {
         reject(await undone(value, error));
       }
@@ -219,7 +219,7 @@ async function runAll(
     const blocks = await accounted(runner, plan, () =>
       runner.run(graph, plan, { ...run, ...told, ...memoryBytes(options) }),
     );
-    return await assembleAll(items, blocks);
+    return await assembleAll(runner, items, blocks);
   } catch (error) {
     throw await undone({ items, options }, error);
   }
@@ -247,13 +247,14 @@ function withProgress(own: ComputeOptions["onProgress"]): { onProgress?: NonNull
 
 /** Results from the blocks of all outputs. */
 async function assembleAll(
+  { resultBlock }: Runner,
   items: readonly Computable<unknown>[],
   blocks: readonly (readonly NDArray[])[],
 ): Promise<unknown[]> {
   let at = 0;
   const results: unknown[] = [];
   for (const item of items) {
-    results.push(await item.assemble(blocks.slice(at, at + item.outputs.length)));
+    results.push(await item.assemble(blocks.slice(at, at + item.outputs.length), resultBlock));
     at += item.outputs.length;
   }
   return results;

@@ -5,6 +5,7 @@ import { REDUCE_COMPONENTS, type ReduceSpec, type Register, type Step } from "..
 import {
   coarsen,
   combinePartials,
+  copyParts,
   copyStrided,
   fill,
   fillRange,
@@ -69,9 +70,12 @@ export function computeStep(step: ComputeStep, block: (register: Register) => ND
       else combinePartials(step.spec, step.inputs.map(block), out);
       break;
     case "gather":
-      for (const piece of step.pieces) {
-        copyStrided(boxView(out, piece.at, piece.count), walkView(block(piece.from), piece.walk, piece.count));
-      }
+      copyParts(
+        step.pieces.map(({ at, count, from, walk }) => ({
+          to: boxView(out, at, count),
+          from: walkView(block(from), walk, count),
+        })),
+      );
       break;
     case "coarsen":
       coarsen(block(step.from), out, step.method, step.nodata);

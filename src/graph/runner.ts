@@ -1,5 +1,6 @@
 /** The door between what is lazy and what runs: a runner takes a graph and gives blocks. */
 import { UsageError } from "../base/index.ts";
+import type { DType } from "../dtype/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { RunnerFigures } from "./accounting.ts";
 import type { CallTask } from "./call-spec.ts";
@@ -87,6 +88,8 @@ export interface Runner {
    * memory that is the caller's. Those of one output may be parts of one array.
    */
   run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]>;
+  /** Memory for a result that is put together of several blocks, where this runner keeps results; absent: ordinary memory. */
+  readonly resultBlock?: (dtype: DType, shape: readonly number[]) => NDArray;
   /**
    * As {@link run} for several callers of one graph: a promise for each group, which fails by what it needs itself, or
    * by its own signal, and not by what others need. Absent where a runner cannot.
