@@ -1,5 +1,4 @@
 /** Blocks of one run on the caller's thread: copied from shared memory into memory of the caller's own. */
-import type { DType } from "../dtype/index.ts";
 import { type Graph, shapeOfChunks } from "../graph/index.ts";
 import { unsetBlock } from "../kernels/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
@@ -11,14 +10,15 @@ function copied(block: NDArray, to: NDArray | null): NDArray {
 }
 
 /** An array of several blocks, in one piece. */
-class Whole {
+export class Whole {
   readonly #array: NDArray;
   readonly #sizes: readonly (readonly number[])[];
   /** First element of each block, by axis. */
   readonly #starts: readonly Float64Array[];
 
-  constructor(dtype: DType, sizes: readonly (readonly number[])[]) {
-    this.#array = unsetBlock(dtype, shapeOfChunks(sizes));
+  /** @param array in C order, cut into blocks of `sizes` */
+  constructor(array: NDArray, sizes: readonly (readonly number[])[]) {
+    this.#array = array;
     this.#sizes = sizes;
     this.#starts = sizes.map((axis) => {
       let at = 0;
@@ -65,7 +65,7 @@ class Output {
   #placeOf(index: number, { dtype, shape }: NDArray): NDArray | null {
     const layer = this.#graph.layer(this.#layer);
     if (layer.dtype !== dtype || this.#graph.count(this.#layer) === 1) return null;
-    this.#whole ??= new Whole(dtype, layer.chunks);
+    this.#whole ??= new Whole(unsetBlock(dtype, shapeOfChunks(layer.chunks)), layer.chunks);
     return this.#whole.place(index, shape);
   }
 }

@@ -22,6 +22,7 @@ import {
 import { allowHugePages } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { runCallsOn } from "./calls.ts";
+import { constantResults } from "./constants.ts";
 import type { CoordinatorOptions, FromCoordinator, RunGroup, ToCoordinator, WantedBlock } from "./messages.ts";
 import { Received } from "./receive.ts";
 
@@ -88,8 +89,10 @@ export class LocalRunner implements Runner, AsyncDisposable {
    * Compute the graph's outputs.
    * @throws the first failing task's error  @throws {CancelledError} the signal was aborted
    */
-  run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]> {
+  async run(graph: Graph, plan: Plan, options: RunOptions): Promise<readonly (readonly NDArray[])[]> {
     const { signal, onProgress, ...rest } = options;
+    const constant = onProgress || signal?.aborted ? null : constantResults(graph);
+    if (constant) return constant;
     const group: OutputGroup = {
       outputs: graph.outputs.map((_, k) => k),
       ...(signal ? { signal } : {}),
