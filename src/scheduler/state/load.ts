@@ -8,6 +8,8 @@ const AHEAD_MAX = 256;
 const NEWEST = 0.2;
 /** Work queued at a worker that is worth asking back. */
 const STEAL_MS = 2;
+/** Tasks that take less on average are not worth it: asking for one takes longer than running it. */
+const STEAL_TASK_MS = 0.1;
 
 /** A task took so long at this worker: the shorter its tasks are, the more of them it is sent ahead. */
 export function timeTask(core: Core, worker: WorkerState, ms: number): void {
@@ -40,7 +42,8 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   if (places > worker.places) core.opened.add(worker);
   worker.places = places;
   const spare = load - worker.stealsOut - nthreads;
-  const isWorthIt = Number.isNaN(worker.meanTaskMs) || spare * worker.meanTaskMs >= STEAL_MS;
+  const mean = worker.meanTaskMs;
+  const isWorthIt = Number.isNaN(mean) || (mean >= STEAL_TASK_MS && spare * mean >= STEAL_MS);
   const waits = worker.backlog.length > 0;
   const memberOf =
     (load < nthreads ? IDLE : 0) |

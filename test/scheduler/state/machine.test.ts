@@ -324,6 +324,25 @@ test("S-C13: the shorter the tasks of a worker, the more it is sent ahead", () =
   expect([100, 5, 1, 0.001].map(sentAhead)).toEqual([1, 2, 10, 512]);
 });
 
+test("S-C13: tasks so short that asking for one takes longer are not asked back", () => {
+  const isAskedBack = (ms: number, count: number) => {
+    const driver = new Driver();
+    driver.worker("w");
+    const names = Array.from({ length: count }, (_, i) => `t${i}`);
+    driver.submit(
+      names.map((name, rank) => task(name, [], { rank })),
+      names,
+    );
+    const { worker, message } = driver.order("t0");
+    driver.say(worker, { ...finished(message, 8), startstops: [{ action: "compute", start: 1, stop: 1 + ms / 1000 }] });
+    expect(driver.views.processing(["w"]).get("w")).toHaveLength(count - 1);
+    driver.worker("v");
+    return driver.sent.some((i) => i.type === "send-worker" && i.message.op === "steal-request");
+  };
+  // Three milliseconds of work wait each time.
+  expect([isAskedBack(0.5, 8), isAskedBack(0.05, 62)]).toEqual([true, false]);
+});
+
 test("a client that leaves takes its interest along; a restart takes everybody's", () => {
   const driver = new Driver();
   driver.worker("w");
