@@ -129,8 +129,13 @@ function layered(tasks: number): LayerNode {
   return sum(node, node.layer.chunks, 8);
 }
 
-/** The shapes that are measured. */
-export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = { independent, tree, layered };
+/** The shapes that are measured. "Keys": for a client that takes no columns, as Dask's; it is told, and gives up, key by key. */
+export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = {
+  independent,
+  tree,
+  layered,
+  "independent-keys": independent,
+};
 
 /** Processor time of this thread: other work on the machine does not count. */
 function threadUs(): number {
@@ -145,7 +150,7 @@ class Loop {
   readonly #runs: { readonly worker: string; readonly run: TaskRun }[] = [];
   #now = 0;
 
-  constructor(workers: number) {
+  constructor(workers: number, isColumnar: boolean) {
     this.scheduler = new Scheduler({
       runSpecOf: (spec) => spec as never, // nobody reads it
       failureOf,
@@ -165,7 +170,7 @@ class Loop {
           status: "running",
         },
       });
-    this.feed({ type: "client-joined", client: "bench" });
+    this.feed({ type: "client-joined", client: "bench", isColumnar });
   }
 
   feed(...events: Bare[]): void {
@@ -214,6 +219,23 @@ function submission(graph: Graph): Bare {
   };
 }
 
+/** As our client gives up what it wanted: blocks of layers. */
+function blocksGivenUp(graph: Graph): Bare[] {
+  return graph.outputs.map((layer) => ({
+    type: "client-releases-blocks",
+    client: "bench",
+    layer: graph.layer(layer).name,
+    grid: graph.grid(layer),
+    blocks: Uint32Array.from({ length: graph.count(layer) }, (_, block) => block),
+  }));
+}
+
+/** As Dask's does. */
+function keysGivenUp(graph: Graph): Bare[] {
+  const keys = graph.wanted().flatMap((wanted) => wanted.map((task) => graph.key(task)));
+  return [{ type: "client-releases-keys", client: "bench", keys }];
+}
+
 function stateBytes(): number {
   if (!globalThis.gc) return Number.NaN;
   globalThis.gc();
@@ -226,7 +248,8 @@ export function measureCore(id: string, tasks: number, workers: number, looks = 
   const make = SHAPES[id];
   if (!make) throw new Error(`no shape ${id}; there are ${Object.keys(SHAPES).join(", ")}`);
   const graph = graphOf(make(tasks));
-  const loop = new Loop(workers);
+  const isColumnar = !id.endsWith("-keys");
+  const loop = new Loop(workers, isColumnar);
   const before = looks > 0 ? stateBytes() : Number.NaN;
   let most = Number.NaN;
   loop.handleUs = 0;
@@ -239,8 +262,7 @@ export function measureCore(id: string, tasks: number, workers: number, looks = 
     most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
     next += step;
   }
-  const keys = graph.wanted().flatMap((wanted) => wanted.map((task) => graph.key(task)));
-  loop.feed({ type: "client-releases-keys", client: "bench", keys });
+  loop.feed(...(isColumnar ? blocksGivenUp(graph) : keysGivenUp(graph)));
   if (!loop.scheduler.views.isEmpty()) throw new Error(`${id}: state is left`);
   const { sent } = loop.scheduler.views.counts();
   if (sent !== graph.taskCount) throw new Error(`${id}: ${sent} of ${graph.taskCount} tasks were sent`);
@@ -255,7 +277,7 @@ export function measureCore(id: string, tasks: number, workers: number, looks = 
 
 /** Client's graph, wire, and machine, until the first tasks are sent. */
 export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
-  const loop = new Loop(workers);
+  const loop = new Loop(workers, true);
   const before = stateBytes();
   const times = [threadUs()];
   const lap = (): void => void times.push(threadUs());
