@@ -222,14 +222,15 @@ function coverRanks(
   { from, to, sign }: { readonly from: number; readonly to: number; readonly sign: 1 | -1 },
 ): void {
   if (from >= to || !isPlanned(batch)) return;
+  for (const worker of core.workers.values())
+    if (worker.has.size > 0) worker.extraBytes += sign * worker.has.bytesOf(batch.index, { from, to });
+  if (core.arrivals.size === 0) return;
   const { columns } = core;
-  const add = (slot: Slot, worker: WorkerState | undefined): void => {
+  for (const { slot, worker } of core.arrivals.pairs()) {
     const rank = columns.rank[slot] as number; // a slot given out
-    if (worker && columns.batch[slot] === batch.index && rank >= from && rank < to)
-      worker.extraBytes += sign * (columns.nbytes[slot] as number);
-  };
-  for (const worker of core.workers.values()) for (const slot of worker.has) add(slot, worker);
-  if (core.arrivals.size > 0) for (const { slot, worker } of core.arrivals.pairs()) add(slot, core.workers.get(worker));
+    if (columns.batch[slot] === batch.index && rank >= from && rank < to)
+      addExtra(core, worker, sign * (columns.nbytes[slot] as number));
+  }
 }
 
 /** Count (1) or stop counting (-1) a block, as the head of its batch has moved over it. */

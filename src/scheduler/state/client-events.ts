@@ -8,8 +8,10 @@ import { asSingles, isHeldOneByOne, isKnownBySingles } from "./clash.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, SchedulerEvent } from "./events.ts";
+import { isAlone, knowAll } from "./fused.ts";
 import { addBatch, addData, addDependencies, addTask } from "./lifetime.ts";
 import { openPlan, reach, reachTask } from "./plan.ts";
+import { RankSet } from "./rank-set.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
 import { transition } from "./transitions.ts";
@@ -19,7 +21,7 @@ type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T
 
 export function clientJoined(core: Core, id: ClientId, isColumnar?: boolean): void {
   const known = core.clients.get(id);
-  if (!known) core.clients.set(id, { id, wants: new Set(), isColumnar: isColumnar ?? false });
+  if (!known) core.clients.set(id, { id, wants: new RankSet(), isColumnar: isColumnar ?? false });
   else known.isColumnar = isColumnar ?? known.isColumnar;
 }
 
@@ -39,7 +41,8 @@ function want(core: Core, client: ClientState, slot: Slot): void {
 }
 
 function unwant(core: Core, client: ClientState, slot: Slot): void {
-  if (!client.wants.delete(slot)) return;
+  if (!client.wants.has(slot)) return;
+  client.wants.delete(slot);
   core.columns.wants[slot] = (core.columns.wants[slot] as number) - 1; // a slot given out
   const batch = core.batchOf(slot);
   if (batch) batch.wants--;
@@ -113,7 +116,8 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
   if (batch.aliases) for (const owner of batch.owners) reach(core, owner);
   else openPlan(core, batch);
   const wanted = event.wanted.map((task) => slotOf(core.columns, batch, task));
-  know(core, wanted);
+  if (isAlone(core, batch)) knowAll(core, batch, wanted);
+  else know(core, wanted);
   start(core, client, wanted);
   forgetUnneeded(core, made);
 }

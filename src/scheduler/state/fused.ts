@@ -6,7 +6,7 @@
 import type { TaskId } from "../../graph/index.ts";
 import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
-import { type LayerBatch, retriesOf } from "./batches.ts";
+import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
 import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
@@ -17,6 +17,7 @@ import type { WorkerState } from "./workers.ts";
 /** Filled and read within one function. */
 const inputs: TaskId[] = [];
 
+const FORGOTTEN_RELEASED = moveOf(FORGOTTEN, RELEASED);
 const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
 const RELEASED_WAITING = moveOf(RELEASED, WAITING);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
@@ -25,11 +26,15 @@ const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
 
 /** True when tasks of the batch can be moved here: all they have to do with is the batch's own, and nothing unusual is under way. */
 export function isFused(core: Core, batch: LayerBatch): boolean {
+  return batch.state === "open" && isAlone(core, batch);
+}
+
+/** The same but for being open. */
+export function isAlone(core: Core, batch: LayerBatch): boolean {
   return (
     core.config.fused &&
     batch.aliases === null &&
     batch.users === 0 &&
-    batch.state === "open" &&
     core.moving.size === 0 &&
     core.config.noWorkersTimeoutMs === null
   );
@@ -106,7 +111,7 @@ export function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
 export function release(core: Core, slot: Slot): boolean {
   const { columns } = core;
   const batch = core.batchOf(slot);
-  if (batch === null || !isFused(core, batch) || core.isNeeded(slot)) return false;
+  if (batch === null || !isAlone(core, batch) || core.isNeeded(slot)) return false;
   if (!isUsual(core, slot) || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
   const worker = core.workerOf[columns.holder[slot] as number]; // a slot given out
   if (!worker) return false;
@@ -123,6 +128,23 @@ export function release(core: Core, slot: Slot): boolean {
   if (know(batch, task, -1) === 0) core.quietPages.push({ batch, task });
   if (batch.live === 0) core.emptied.add(batch);
   return true;
+}
+
+/** Tasks that are wanted become known, the last first; the order has not come to them. */
+export function knowAll(core: Core, batch: LayerBatch, slots: readonly Slot[]): void {
+  const { state, task } = core.columns;
+  const before = batch.live;
+  core.story.open(batch);
+  for (let i = slots.length - 1; i >= 0; i--) {
+    const slot = slots[i] as Slot; // i < length
+    if (state[slot] !== FORGOTTEN) continue;
+    state[slot] = RELEASED;
+    core.story.note(task[slot] as number, FORGOTTEN_RELEASED); // a slot given out
+    know(batch, task[slot] as number, 1);
+    if (isPlanned(batch, task[slot] as number)) batch.early++;
+    if (core.isNeeded(slot)) core.recommend(slot, WAITING);
+  }
+  countMoves(core, FORGOTTEN, RELEASED, batch.live - before);
 }
 
 /** One more (1) or one less (-1) is known of the batch; gives how many are of the task's page. */

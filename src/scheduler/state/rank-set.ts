@@ -4,7 +4,7 @@ const PAGE_BITS = 12;
 const PAGE_WORDS = 1 << (PAGE_BITS - 5);
 const WORD_MASK = PAGE_WORDS - 1;
 
-/** Ranks of one graph. */
+/** Ranks of one graph, or slots. */
 export class RankSet {
   readonly #pages: (Uint32Array | undefined)[] = [];
   readonly #counts: number[] = [];
@@ -54,6 +54,14 @@ export class RankSet {
     if (left > 0) return;
     this.#pages[p] = undefined;
     this.#spare = page; // all zero
+  }
+
+  /** All members, ascending. */
+  *[Symbol.iterator](): Generator<number> {
+    for (const [p, page] of this.#pages.entries())
+      for (const [w, word] of page?.entries() ?? [])
+        for (let left = word; left !== 0; left &= left - 1)
+          yield (p << PAGE_BITS) + (w << 5) + 31 - Math.clz32(left & -left);
   }
 
   /** The smallest member; -1: there is none. */

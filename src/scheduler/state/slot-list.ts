@@ -35,6 +35,11 @@ export class SlotList implements Iterable<Slot> {
     return true;
   }
 
+  /** Call for each. */
+  each(take: (slot: Slot) => void): void {
+    for (let i = 0; i < this.#slots.length; i++) take(this.#slots[i] as Slot); // i < length
+  }
+
   [Symbol.iterator](): ArrayIterator<Slot> {
     return this.#slots[Symbol.iterator]();
   }
@@ -73,6 +78,19 @@ export class HeldSlots implements Iterable<Slot> {
 
   delete(slot: Slot): boolean {
     return this.#own.delete(slot) || this.#copies.delete(slot);
+  }
+
+  /** Bytes of those of a batch with ranks from `from` on and before `to`. */
+  bytesOf(batch: number, { from, to }: { readonly from: number; readonly to: number }): number {
+    const { rank, nbytes, batch: batches } = this.#columns;
+    let bytes = 0;
+    const add = (slot: Slot): void => {
+      const own = rank[slot] as number; // a slot given out
+      if (batches[slot] === batch && own >= from && own < to) bytes += nbytes[slot] as number;
+    };
+    this.#own.each(add);
+    for (const slot of this.#copies) add(slot);
+    return bytes;
   }
 
   *[Symbol.iterator](): Generator<Slot> {

@@ -2,6 +2,7 @@
 import type { Columns, Slot } from "./columns.ts";
 import type { ClientId, Language, Placement, WorkerFacts, WorkerStatus } from "./events.ts";
 import type { OpenFrees, OpenRun } from "./outgoing.ts";
+import type { RankSet } from "./rank-set.ts";
 import { HeldSlots, SlotList } from "./slot-list.ts";
 
 /** One worker. */
@@ -47,7 +48,8 @@ export interface WorkerState {
 /** One client. */
 export interface ClientState {
   readonly id: ClientId;
-  readonly wants: Set<Slot>;
+  /** Slots. */
+  readonly wants: RankSet;
   /** It takes news of many tasks in columns. */
   isColumnar: boolean;
 }
