@@ -95,6 +95,48 @@ export function moveRows(to: ArrayBufferLike, from: ArrayBufferLike, given: Rows
   return true;
 }
 
+/** Rows that begin at listed bytes of `from`, put one after another. */
+export interface ListedRows {
+  readonly to: number;
+  readonly bytes: number;
+  /** Places of rows, in bytes from the buffer's start. */
+  readonly starts: Uint32Array;
+}
+
+const LISTED = {};
+/** Places that scratch memory holds at a time. */
+const LISTED_MAX = 1 << 16;
+
+/** Moves rows from listed places to one after another; false where a buffer is no segment. Rows overlap nothing. */
+export function moveListed(to: ArrayBufferLike, from: ArrayBufferLike, given: ListedRows): boolean {
+  const bound = bind([to, from]);
+  if (bound === null) return false;
+  const { starts, bytes } = given;
+  if (bytes === 0 || starts.length === 0) return true;
+  const { list, at } = bound;
+  const variant = at.join();
+  const own = list.length - 1;
+  const run = kernelFor(LISTED, variant, list, {
+    key: () => `move listed ${variant}/${own}`,
+    emit: () => emitListed(at[0] as number, at[1] as number, own), // two buffers
+  });
+  countRun("wasm");
+  const words = scratch().i32;
+  const block = SCRATCH.block / 4;
+  const most = Math.min(LISTED_MAX, Math.max(1, Math.floor(CALL_BYTES / bytes)));
+  for (let r = 0; r < starts.length; r += most) {
+    const part = starts.subarray(r, r + most);
+    words.set(part, SCRATCH.copies / 4);
+    words[block + WORD.to / 4] = given.to + r * bytes;
+    words[block + WORD.from / 4] = SCRATCH.copies;
+    words[block + WORD.bytes / 4] = bytes;
+    words[block + WORD.rows / 4] = part.length;
+    words[block + WORD.toStep / 4] = bytes;
+    run(SCRATCH.block, 1, 1);
+  }
+  return true;
+}
+
 const sum = (a: I32, b: I32): I32 => scalar2("i32.add", a, b);
 
 interface Places {
@@ -106,39 +148,79 @@ interface Places {
 
 function emitRows(toMemory: number, fromMemory: number, own: number): Uint8Array<ArrayBuffer> {
   const f = new FunctionBuilder(["i32", "i32", "i32"]);
-  const word = (offset: number): Local<"i32"> =>
-    f.let(loadScalar("i32.load", { memory: own, base: f.param(0, "i32"), offset }));
+  const word = wordsOf(f, own);
   const [to, from, bytes, rows] = [word(WORD.to), word(WORD.from), word(WORD.bytes), word(WORD.rows)];
   const [toStep, fromStep] = [word(WORD.toStep), word(WORD.fromStep)];
-  const [t, s, rest] = [f.local("i32"), f.local("i32"), f.local("i32")];
-  const places: Places = { f, to: t, from: s, memories: [toMemory, fromMemory] };
+  const row = rowMover(f, [toMemory, fromMemory]);
   f.doWhile(
     () => rows,
     () => {
-      const apart = f.let(scalar2("i32.and", scalar2("i32.sub", to, from), i32(PAGE - 1)));
-      const around = scalar2("i32.and", sum(apart, i32(NEAR - 1)), i32(PAGE - 1));
-      const isClear = scalarCompare("i32.ge_u", around, i32(2 * NEAR - 1));
-      const isFast = scalar2(
-        "i32.and",
-        scalarCompare("i32.ge_u", bytes, i32(COPY_MIN)),
-        scalar2("i32.or", scalarCompare("i32.eq", apart, i32(0)), isClear),
-      );
-      f.if(
-        isFast,
-        () => f.copy({ memory: toMemory, base: to, offset: 0 }, { memory: fromMemory, base: from, offset: 0 }, bytes),
-        () => {
-          f.set(t, to);
-          f.set(s, from);
-          f.set(rest, bytes);
-          byVectors(places, rest);
-        },
-      );
+      row(to, from, bytes);
       f.set(to, sum(to, toStep));
       f.set(from, sum(from, fromStep));
       f.set(rows, scalar2("i32.sub", rows, i32(1)));
     },
   );
   return encodeModule([f.finish()], own + 1);
+}
+
+/** Rows from listed places; the list lies in scratch memory, where `from` says. */
+function emitListed(toMemory: number, fromMemory: number, own: number): Uint8Array<ArrayBuffer> {
+  const f = new FunctionBuilder(["i32", "i32", "i32"]);
+  const word = wordsOf(f, own);
+  const [to, list, bytes, rows, toStep] = [
+    word(WORD.to),
+    word(WORD.from),
+    word(WORD.bytes),
+    word(WORD.rows),
+    word(WORD.toStep),
+  ];
+  const from = f.local("i32");
+  const row = rowMover(f, [toMemory, fromMemory]);
+  f.doWhile(
+    () => rows,
+    () => {
+      f.set(from, loadScalar("i32.load", { memory: own, base: list, offset: 0 }));
+      row(to, from, bytes);
+      f.set(to, sum(to, toStep));
+      f.set(list, sum(list, i32(4)));
+      f.set(rows, scalar2("i32.sub", rows, i32(1)));
+    },
+  );
+  return encodeModule([f.finish()], own + 1);
+}
+
+/** Gives the words of the parameter block. */
+function wordsOf(f: FunctionBuilder, own: number): (offset: number) => Local<"i32"> {
+  return (offset) => f.let(loadScalar("i32.load", { memory: own, base: f.param(0, "i32"), offset }));
+}
+
+type RowMover = (to: Local<"i32">, from: Local<"i32">, bytes: Local<"i32">) => void;
+
+/** Code that moves one row, the way that suits its length and place. */
+function rowMover(f: FunctionBuilder, memories: Places["memories"]): RowMover {
+  const [t, s, rest] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  const apart = f.local("i32");
+  return (to, from, bytes) => {
+    f.set(apart, scalar2("i32.and", scalar2("i32.sub", to, from), i32(PAGE - 1)));
+    const around = scalar2("i32.and", sum(apart, i32(NEAR - 1)), i32(PAGE - 1));
+    const isClear = scalarCompare("i32.ge_u", around, i32(2 * NEAR - 1));
+    const isFast = scalar2(
+      "i32.and",
+      scalarCompare("i32.ge_u", bytes, i32(COPY_MIN)),
+      scalar2("i32.or", scalarCompare("i32.eq", apart, i32(0)), isClear),
+    );
+    f.if(
+      isFast,
+      () => f.copy({ memory: memories[0], base: to, offset: 0 }, { memory: memories[1], base: from, offset: 0 }, bytes),
+      () => {
+        f.set(t, to);
+        f.set(s, from);
+        f.set(rest, bytes);
+        byVectors({ f, to: t, from: s, memories }, rest);
+      },
+    );
+  };
 }
 
 /** `rest` bytes by vectors, four, one, and then what is left by halves. */

@@ -30,7 +30,7 @@ function expected(to: NDArray, from: NDArray): Uint8Array {
 
 /** Random bytes at `at` of a segment, or in ordinary memory. */
 function memory(random: { next(): number }, where: 0 | 1 | 2, dtype: DType, at: number, size: number): NDArray {
-  const segment = SEGMENTS[where];
+  const segment = where === 2 ? undefined : SEGMENTS[where];
   const x = segment
     ? NDArray.view(dtype, segment.buffer, at * DTYPES[dtype].itemsize, [size])
     : NDArray.zeros(dtype, [size]);

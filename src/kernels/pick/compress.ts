@@ -4,6 +4,7 @@ import { dtypeInfo } from "../../dtype/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import type { BlockFacts, BlockKernel } from "../blocks.ts";
 import { copyStrided } from "../copy.ts";
+import { moveListed } from "../moves.ts";
 import { keepElements, packed, pickElements, sourcesOf } from "./along.ts";
 import { countTrueBytes, numbersMasked } from "./mask-module.ts";
 
@@ -55,27 +56,24 @@ function compress(x: NDArray, mask: NDArray, axis: number, out: NDArray): void {
       strides,
       of.offset + start * (strides[axis] as number),
     );
-  // Runs of neighbours are copied at once; along the first axis of a block in C order they are stretches of memory.
-  const isStretch = axis === 0 && x.isContiguous;
+  // Rows in one piece are moved as listed; elsewhere runs of neighbours are copied at once.
+  if (axis === 0 && x.isContiguous && moveKept(x, indices, inner, out)) return;
   for (let i = 0; i < indices.length; ) {
     let end = i + 1;
     while (end < indices.length && indices[end] === (indices[end - 1] as number) + 1) end++;
-    if (isStretch)
-      copyStretch(out, x, { to: i * inner, from: (indices[i] as number) * inner, count: (end - i) * inner });
-    else copyStrided(view(out, i, end - i, stride), view(x, indices[i] as number, end - i, x.stride));
+    copyStrided(view(out, i, end - i, stride), view(x, indices[i] as number, end - i, x.stride));
     i = end;
   }
 }
 
-/** Copy `count` elements that follow each other; places count from the blocks' first elements. */
-function copyStretch(
-  out: NDArray,
-  x: NDArray,
-  { to, from, count }: { readonly to: number; readonly from: number; readonly count: number },
-): void {
-  const { components } = dtypeInfo(x.dtype);
-  const part = x.data.subarray((x.offset + from) * components, (x.offset + from + count) * components);
-  out.data.set(part as never, (out.offset + to) * components); // one dtype, so one array class
+/** Rows of `inner` elements; false outside segments. */
+function moveKept(x: NDArray, indices: Int32Array, inner: number, out: NDArray): boolean {
+  const { itemsize } = dtypeInfo(x.dtype);
+  const first = x.data.byteOffset + x.offset * itemsize;
+  const bytes = inner * itemsize;
+  const starts = Uint32Array.from(indices, (i) => first + i * bytes);
+  const to = out.data.byteOffset + out.offset * itemsize;
+  return moveListed(out.data.buffer, x.data.buffer, { to, bytes, starts });
 }
 
 /** Coordinate `params.axis` in an array of `params.shape` of each true element; the block's flags begin at `first` of the flat order. */

@@ -2,6 +2,7 @@
 import { dtypeInfo } from "../../dtype/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { copyStrided } from "../copy.ts";
+import { moveListed } from "../moves.ts";
 import { pickPattern } from "./along.ts";
 
 /** Rows of fewer elements are picked element by element. */
@@ -65,25 +66,27 @@ function takeElements(
 function takeRows(picks: Int32Array, axis: number, inputs: readonly NDArray[], out: NDArray): void {
   const n = picks.length / 2;
   const inner = sizeOf(out.shape.slice(axis + 1));
-  const { components } = dtypeInfo(out.dtype);
+  const { itemsize } = dtypeInfo(out.dtype);
   const places = inputs.map((x) => outerPlaces(x, axis));
   const outer = sizeOf(out.shape.slice(0, axis));
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < n; ) {
-      const [number, start] = [picks[2 * i] as number, picks[2 * i + 1] as number]; // i < n
+  const starts = new Uint32Array(outer * n);
+  for (let o = 0, k = 0; o < outer; o++)
+    for (let i = 0; i < n; i++) {
+      const number = picks[2 * i] as number; // i < n
       const x = inputs[number] as NDArray; // picks name inputs
-      const step = x.stride[axis] as number; // an axis of the input
-      let count = 1;
-      // Neighbours that follow on each other in both go together.
-      if (step === inner)
-        while (i + count < n && picks[2 * (i + count)] === number && picks[2 * (i + count) + 1] === start + count)
-          count++;
-      const from = (places[number]?.[o] as number) + start * step;
-      const part = x.data.subarray(from * components, (from + count * inner) * components);
-      out.data.set(part as never, (out.offset + (o * n + i) * inner) * components); // one dtype, so one array class
-      i += count;
+      const at = (places[number]?.[o] as number) + (picks[2 * i + 1] as number) * (x.stride[axis] as number);
+      starts[k++] = x.data.byteOffset + at * itemsize;
     }
-  }
+  const bytes = inner * itemsize;
+  const to = out.data.byteOffset + out.offset * itemsize;
+  const buffer = inputs[0]?.data.buffer ?? out.data.buffer;
+  if (inputs.every((x) => x.data.buffer === buffer) && moveListed(out.data.buffer, buffer, { to, bytes, starts }))
+    return;
+  const target = new Uint8Array(out.data.buffer, to, outer * n * bytes);
+  starts.forEach((start, k) => {
+    const x = inputs[picks[2 * (k % n)] as number] as NDArray; // picks name inputs
+    target.set(new Uint8Array(x.data.buffer, start, bytes), k * bytes);
+  });
 }
 
 function takeSlabs(picks: Int32Array, axis: number, inputs: readonly NDArray[], out: NDArray): void {
