@@ -27,12 +27,19 @@ export class LayerBlocks {
   graphs = 0;
   /** Cells that hold something. */
   size = 0;
+  /** What a task took lately; null: none has ended. */
+  meanSeconds: number | null = null;
   readonly #pages: (Cell[] | undefined)[] = [];
   readonly #counts: number[] = [];
 
   constructor(name: string, grid: readonly number[]) {
     this.name = name;
     this.grid = grid;
+  }
+
+  /** A task has ended. */
+  took(seconds: number): void {
+    this.meanSeconds = this.meanSeconds === null ? seconds : this.meanSeconds + (seconds - this.meanSeconds) / 32;
   }
 
   get(index: number): Cell {
@@ -103,6 +110,11 @@ export class OpenGraph {
     this.isBounded = run.graph.layers.every(({ kind }) => kind !== "call" && kind !== "calls");
     this.layers = layers;
     this.#emptied = emptied;
+  }
+
+  /** Where a task's block goes. */
+  layerOf(task: TaskId): LayerBlocks {
+    return this.layers[this.edges.layerOf(task)] as LayerBlocks; // its layer has tasks
   }
 
   get(task: TaskId): Cell {

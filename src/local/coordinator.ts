@@ -120,6 +120,11 @@ export class Coordinator implements AsyncDisposable {
     this.#post(said, transfer);
   }
 
+  /** True while a run is under way. */
+  get isBusy(): boolean {
+    return this.#runs.size > 0;
+  }
+
   /** Something from the caller. */
   handle(message: ToCoordinator): void {
     switch (message.type) {

@@ -7,6 +7,8 @@ import type { Layer, RunnerFigures, RunProgress } from "../graph/index.ts";
 /** What a coordinator is started with. */
 export interface CoordinatorOptions {
   readonly threads: number;
+  /** Of the process: where it takes more, the coordinator's garbage is collected. */
+  readonly limitBytes: number;
   /** Bytes for blocks and workspaces. */
   readonly budgetBytes: number;
   /** Where blocks go that find no room; null: nowhere. */

@@ -245,7 +245,15 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     allowHugePages(hugePages); // here for results
     const spill = this.#options.spill === false ? null : spillSetting();
-    this.#settings = { threads, budgetBytes, spill, admission: this.#options.admission ?? true, wide, hugePages };
+    this.#settings = {
+      threads,
+      limitBytes: limit,
+      budgetBytes,
+      spill,
+      admission: this.#options.admission ?? true,
+      wide,
+      hugePages,
+    };
     return this.#settings;
   }
 
@@ -258,8 +266,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     });
     this.#worker = worker;
     // What the making of plans has left in this thread, which only waits now, is in the way of blocks.
-    const limitBytes = this.#options.memoryLimitBytes ?? memoryLimitBytes();
-    const relieved = relieveAbove(limitBytes, () => this.#pending.size > 0);
+    const relieved = relieveAbove(this.#resolved().limitBytes, () => this.#pending.size > 0);
     worker.on("exit", relieved);
     worker.on("message", (messages: readonly FromCoordinator[]) => {
       // A thread that was ended may still have said something: its numbers are not those of the next one.

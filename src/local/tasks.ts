@@ -48,7 +48,6 @@ export class ThreadTasks {
   #ends: Ends = new Ends();
   #otherEnds: Ends = new Ends();
   #isTurning = false;
-  #meanSeconds: number | null = null;
   readonly #hear: OrderListener = {
     made: (order, output, seconds) => this.#made(order, output, seconds),
     ended: (order, outcome) => this.#left(order, outcome),
@@ -88,8 +87,7 @@ export class ThreadTasks {
   /** Start what may start. */
   start(): void {
     const threads = this.#executor.threads + 1; // so that a thread finds its next one without asking here
-    const most = threads + this.#ahead(threads);
-    while (this.#running.length < most) {
+    for (;;) {
       const order = this.#queue.peek();
       if (order === undefined || (this.#running.length >= threads && !this.#mayGoAhead(order, threads))) return;
       this.#queue.pop();
@@ -145,17 +143,17 @@ export class ThreadTasks {
     this.#tell(order, block, 0);
   }
 
-  /** Tasks that may be handed over beyond the threads. */
-  #ahead(threads: number): number {
-    if (this.#meanSeconds === null) return 0;
-    return Math.min(AHEAD_MAX, Math.floor((threads * AHEAD_MS) / (1000 * this.#meanSeconds)));
-  }
-
-  /** A user's function may never end, and what stands behind it can go to no other thread: only some short ones go ahead. */
-  #mayGoAhead({ open }: Order, threads: number): boolean {
-    if (open.isBounded) return true;
-    const isShort = this.#meanSeconds !== null && this.#meanSeconds < SHORT_SECONDS;
-    return isShort && this.#running.length < threads * (1 + SHORT_AHEAD);
+  /**
+   * Whether a task may be handed over beyond the threads: as many as take little time go, as those of its own layer took
+   * it. Every one has its memory from then on, so that long ones, which are the large ones, wait here. A user's function
+   * may never end, and what stands behind it can go to no other thread: only some short ones go ahead.
+   */
+  #mayGoAhead({ open, task }: Order, threads: number): boolean {
+    const seconds = open.layerOf(task).meanSeconds;
+    if (seconds === null) return false;
+    if (!open.isBounded) return seconds < SHORT_SECONDS && this.#running.length < threads * (1 + SHORT_AHEAD);
+    const ahead = Math.min(AHEAD_MAX, (threads * AHEAD_MS) / (1000 * seconds));
+    return this.#running.length < threads + Math.floor(ahead);
   }
 
   #launch(order: Order): void {
@@ -221,7 +219,7 @@ export class ThreadTasks {
       last.at = order.at;
     }
     order.state = "gone";
-    this.#meanSeconds = this.#meanSeconds === null ? seconds : this.#meanSeconds + (seconds - this.#meanSeconds) / 32;
+    order.open.layerOf(order.task).took(seconds);
   }
 
   #dropped({ open, task, again, readers }: Order, output: BlockHandle | null): void {

@@ -41,9 +41,9 @@ class Fake {
   }
 
   /** The oldest task ends well. */
-  end(): BlockHandle {
+  end(seconds = 1): BlockHandle {
     const block: BlockHandle = { id: this.#nextId++, nbytes: 4, dtype: "float32", shape: [1] };
-    this.atThreads.shift()?.made?.(block, 1);
+    this.atThreads.shift()?.made?.(block, seconds);
     return block;
   }
 
@@ -130,6 +130,25 @@ test("start in the order of their ranks, one more than threads, and are told tog
   fake.end();
   tasks.start();
   expect(fake.atThreads.map(({ inputs }) => inputs)).toEqual([[first], [second]]);
+});
+
+test("go ahead of threads by what those of their own layer took: each has its memory from then on", async () => {
+  const { fake, tasks, order } = setUp();
+  order([0, 1, 2, 3], [10, 11, 12, 13]);
+  fake.end(1e-6);
+  tasks.start();
+  expect(ids(fake.atThreads)).toEqual([1, 2, 3]);
+  order([4], [14]);
+  expect(ids(fake.atThreads)).toEqual([1, 2, 3]);
+  fake.end(1e-6);
+  fake.end(1e-6);
+  tasks.start();
+  expect(ids(fake.atThreads)).toEqual([3, 4]);
+  fake.end(1e-6);
+  fake.end(1);
+  order([5, 6, 7], [15, 16, 17]);
+  expect(ids(fake.atThreads)).toEqual([5, 6]);
+  await turn();
 });
 
 test("wait for an input that another one gives; one that nobody gives is a broken promise", async () => {
