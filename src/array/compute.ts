@@ -19,6 +19,7 @@ import {
   type Plan,
   type PlannedGraph,
   planGraph,
+  planToRun,
   progressOf,
   type Runner,
   type RunOptions,
@@ -126,6 +127,7 @@ const TICK = new Tick<Asked>(runTogether);
 
 /** Calls that agree in this may be one graph; signal and progress are each call's own. */
 function kindOf({ memory, retries, priority, workers }: ComputeOptions): string {
+  if (memory === undefined && retries === undefined && priority === undefined && workers === undefined) return "";
   return JSON.stringify([memory, retries, priority, workers]);
 }
 
@@ -177,7 +179,7 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
   });
   const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = options;
   const isWanted = config.text("rsdat.accounting") !== null;
-  const end = await beginAccounting(runner, { peakBytesPlanned: plan.peakWorkerBytes, isWanted });
+  const end = await beginAccounting(runner, { plan, isWanted });
   const promises = runner.runGroups?.(graph, plan, groups, { ...run, ...memoryBytes(options) }) ?? [];
   await end?.((await Promise.allSettled(promises)).every(({ status }) => status === "fulfilled"));
   await Promise.all(
@@ -228,7 +230,7 @@ async function runAll(
 /** A run, with its accounting if somebody wants that. */
 async function accounted<T>(runner: Runner, plan: Plan, run: () => Promise<T>): Promise<T> {
   const isWanted = config.text("rsdat.accounting") !== null;
-  const end = await beginAccounting(runner, { peakBytesPlanned: plan.peakWorkerBytes, isWanted });
+  const end = await beginAccounting(runner, { plan, isWanted });
   if (!end) return run();
   let isDone = false;
   try {
@@ -282,17 +284,18 @@ export async function explainAll(items: readonly Computable<unknown>[], options:
 
 /** Graph and plan of several lazy objects. @throws {MemoryBudgetError} it cannot fit */
 export async function planAll(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<PlannedGraph> {
-  return planOn(await currentRunner(), items, options);
+  return planOn(await currentRunner(), items, options, planGraph);
 }
 
 async function planOn(
   runner: Runner,
   items: readonly Computable<unknown>[],
   options: ComputeOptions,
+  plan: typeof planGraph = planToRun,
 ): Promise<PlannedGraph> {
   const limits = await runner.limits();
   const { memoryBytes: given } = memoryBytes(options);
-  return planGraph(
+  return plan(
     items.flatMap((i) => (i.before ? [...i.before.outputs, ...i.before.atMost] : i.outputs)),
     {
       threads: limits.threads,

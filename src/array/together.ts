@@ -28,9 +28,22 @@ export class Tick<T> {
     });
   }
 
+  async #runOne(call: Call<T>): Promise<void> {
+    let runner: Runner;
+    try {
+      runner = await call.runner;
+    } catch (error) {
+      call.reject(error);
+      return;
+    }
+    return this.#run(runner, [call]);
+  }
+
   async #flush(): Promise<void> {
     const calls = this.#calls;
     this.#calls = [];
+    const [only] = calls;
+    if (only && calls.length === 1) return this.#runOne(only);
     const byRunner = new Map<Runner, Map<string, Call<T>[]>>();
     for (const call of calls) {
       let runner: Runner;

@@ -1,4 +1,5 @@
 /** Where the time of a run went, and its bytes planned and observed: sums of the runner after it less those before it. */
+import type { Plan } from "./plan.ts";
 import type { KernelFigures, Runner } from "./runner.ts";
 
 /** Sums of a runner since its start; seconds and bytes. */
@@ -125,7 +126,7 @@ export function lastRun(): RunAccounting | null {
  */
 export async function beginAccounting(
   runner: Runner,
-  { peakBytesPlanned, isWanted }: { readonly peakBytesPlanned: number; readonly isWanted: boolean },
+  { plan, isWanted }: { readonly plan: Pick<Plan, "peakWorkerBytes">; readonly isWanted: boolean },
 ): Promise<((isDone: boolean) => Promise<void>) | null> {
   const all = [...listeners];
   if ((all.length === 0 && !isWanted) || !runner.figures) return null;
@@ -134,7 +135,11 @@ export async function beginAccounting(
   return async (isDone) => {
     const after = await runner.figures?.();
     if (!after) return;
-    const accounting = accountingBetween(before, after, { runner: runner.name, peakBytesPlanned, isDone });
+    const accounting = accountingBetween(before, after, {
+      runner: runner.name,
+      peakBytesPlanned: plan.peakWorkerBytes,
+      isDone,
+    });
     last = accounting;
     for (const listener of all) listener(accounting);
     if (isWanted) await sink?.(accounting);

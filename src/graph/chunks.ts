@@ -24,7 +24,9 @@ export function offsetsOf(sizes: readonly number[]): Float64Array {
 /** Region of one block. */
 export function boxOf(chunks: Chunks, position: readonly number[]): Box {
   return position.map((p, k) => {
-    const offsets = offsetsOf(chunks[k] as readonly number[]); // one per axis
+    const sizes = chunks[k] as readonly number[]; // one per axis
+    if (sizes.length === 1) return { start: 0, stop: sizes[0] as number };
+    const offsets = offsetsOf(sizes);
     return { start: offsets[p] as number, stop: offsets[p + 1] as number };
   });
 }

@@ -17,6 +17,7 @@ import {
   shapeOfChunks,
 } from "./layer.ts";
 import { makeNode } from "./nodes.ts";
+import { settledNodes } from "./settled.ts";
 import type { AxisWalk } from "./task.ts";
 
 /**
@@ -54,20 +55,46 @@ export function buildGraph(
   recompute: Recompute = 0,
   { smallTasks = false }: BuildOptions = {},
 ): Graph {
-  const pushed = pushDown(outputs);
-  const { outputs: fused, fusion } = fuseBlockwise(pushed, recompute);
-  const nodes = topological(fused);
-  const index = new Map(nodes.map((n, i) => [n, i]));
-  const inline = markInline(nodes, new Set(fused), { recompute, smallTasks });
-  const layers = nodes.map(
-    (n): Layer => ({ ...mapInputs(n.layer, (ref) => index.get(ref) as number), inline: inline.has(n) }),
-  );
-  return new Graph(
-    layers,
-    fused.map((n) => index.get(n) as number),
-    fusion,
-  );
+  const settled = settledNodes(outputs);
+  return settled
+    ? graphOf(settled, outputs, lone(settled), { recompute, smallTasks })
+    : optimisedGraph(outputs, { recompute, smallTasks });
 }
+
+/** The graph of {@link buildGraph} the long way, which all graphs can go. */
+export function optimisedGraph(outputs: readonly LayerNode[], how: Required<BuildOptions> & Again): Graph {
+  const { outputs: fused, fusion } = fuseBlockwise(pushDown(outputs), how.recompute);
+  return graphOf(topological(fused), fused, fusion, how);
+}
+
+interface Again {
+  readonly recompute: Recompute;
+}
+
+function graphOf(
+  nodes: readonly LayerNode[],
+  outputs: readonly LayerNode[],
+  fusion: ReadonlyMap<string, Fusion>,
+  how: Required<BuildOptions> & Again,
+): Graph {
+  const index = new Map<LayerNode, number>();
+  for (const n of nodes) index.set(n, index.size);
+  const inline = markInline(nodes, new Set(outputs), how);
+  const place = (n: LayerNode): number => index.get(n) as number;
+  const layers = nodes.map((n): Layer => ({ ...mapInputs(n.layer, place), inline: inline.has(n) }));
+  return new Graph(layers, outputs.map(place), fusion);
+}
+
+/** What is told of layers of which none was fused. */
+function lone(nodes: readonly LayerNode[]): ReadonlyMap<string, Fusion> {
+  const fusion = new Map<string, Fusion>();
+  for (const { layer } of nodes) fusion.set(layer.name, layer.kind === "blockwise" ? LONE_RESULT : LONE);
+  return fusion;
+}
+
+const LONE: Fusion = { fused: [], apart: "" };
+/** Elementwise work that is needed by nothing. */
+const LONE_RESULT: Fusion = { fused: [], apart: "is a result" };
 
 /** Nodes under `outputs`, inputs first. */
 export function topological(outputs: readonly LayerNode[]): LayerNode[] {
@@ -246,9 +273,15 @@ function composeWalks(inner: readonly AxisWalk[], outer: readonly AxisWalk[]): A
   });
 }
 
-function consumersOf(nodes: readonly LayerNode[]): Map<LayerNode, LayerNode[]> {
-  const out = new Map<LayerNode, LayerNode[]>(nodes.map((n) => [n, []]));
-  for (const n of nodes) for (const input of new Set(layerInputs(n.layer))) out.get(input)?.push(n);
+/** Layers that need each of the nodes, but of those in `without`. */
+function consumersOf(nodes: readonly LayerNode[], without?: ReadonlySet<LayerNode>): Map<LayerNode, LayerNode[]> {
+  const out = new Map<LayerNode, LayerNode[]>();
+  for (const n of nodes) if (!without?.has(n)) out.set(n, []);
+  for (const n of nodes)
+    for (const input of layerInputs(n.layer)) {
+      const users = out.get(input);
+      if (users && users.at(-1) !== n) users.push(n);
+    }
   return out;
 }
 
@@ -417,7 +450,7 @@ function markInline(
   outputs: ReadonlySet<LayerNode>,
   { recompute, smallTasks }: { readonly recompute: Recompute; readonly smallTasks: boolean },
 ): Set<LayerNode> {
-  const consumers = consumersOf(nodes);
+  const consumers = consumersOf(nodes, outputs);
   const inline = new Set<LayerNode>();
   /** Inline down to what is read or made: no block of another task is held for them. */
   const selfMade = new Set<LayerNode>();

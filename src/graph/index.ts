@@ -34,7 +34,7 @@ export type {
   SelectSpec,
   UnaryOp,
 } from "./kernel.ts";
-export { REDUCE_COMPONENTS } from "./kernel.ts";
+export { REDUCE_COMPONENTS, specText } from "./kernel.ts";
 export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
 export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";
@@ -47,7 +47,7 @@ export { blockKey, blockKeyAt, keyOfValue, keyPrefix, showKey, valueOfKey } from
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
 export { gridOf, keysOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
 export type { PlannedGraph, PlanOptions } from "./make-plan.ts";
-export { planGraph } from "./make-plan.ts";
+export { planGraph, planToRun } from "./make-plan.ts";
 export type { ReduceLayout } from "./nodes.ts";
 export {
   applyNode,

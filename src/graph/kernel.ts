@@ -151,6 +151,12 @@ export interface ReduceSpec {
   readonly empty: Scalar | null;
 }
 
+/** Text that only equal specs have. */
+export function specText({ op, from, dtype, ddof, minCount, empty }: ReduceSpec): string {
+  const none = Object.is(empty, -0) ? "-0" : `${typeof empty} ${empty}`;
+  return `${op} ${from} ${dtype} ${ddof} ${minCount} ${none}`;
+}
+
 /** Components of a partial block of `op`. */
 export const REDUCE_COMPONENTS: Readonly<Record<ReduceOp, readonly string[]>> = {
   sum: ["sum", "n"],

@@ -7,6 +7,7 @@ import { estimatePeaks, samples, TASKS_EXACT } from "./estimate.ts";
 import { buildGraph, type Recompute } from "./fuse.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { kernelText } from "./kernel-build.ts";
+import { LatePlanned, surelyFits } from "./late-plan.ts";
 import { type LayerNode, layerInputs, shapeOfChunks } from "./layer.ts";
 import { bytesMoved } from "./move-plan.ts";
 import { TaskNeeds } from "./needs.ts";
@@ -55,8 +56,23 @@ export interface PlannedGraph {
  * @throws {MemoryBudgetError} one task alone does not fit, or memory and disk together are too small
  */
 export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
+  return planFrom(buildGraph(outputs), outputs, options);
+}
+
+/**
+ * As {@link planGraph} for a graph that is run at once: where there is no doubt that it fits, figures, edges and order are
+ * worked out when somebody asks for them.
+ */
+export function planToRun(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
+  const graph = buildGraph(outputs);
+  return surelyFits(graph, options.memoryBytes)
+    ? new LatePlanned(graph, () => planOnce(graph, options, 0))
+    : planFrom(graph, outputs, options);
+}
+
+function planFrom(first: Graph, outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
   const tried: TriedGraph[] = [];
-  for (const { graph, recompute } of candidates(outputs, options.memoryBytes * GROUP_SHARE)) {
+  for (const { graph, recompute } of candidates(first, outputs, options.memoryBytes * GROUP_SHARE)) {
     const planned = planOnce(graph, options, recompute);
     if (planned.plan.leastBytes <= options.memoryBytes) return planned;
     tried.push(planned);
@@ -77,7 +93,11 @@ interface Candidate {
 }
 
 /** Graphs of the same values, from what computes least to what holds least. Those that come out the same come once. */
-function* candidates(outputs: readonly LayerNode[], groupBytes: number): Generator<Candidate, void, undefined> {
+function* candidates(
+  first: Graph,
+  outputs: readonly LayerNode[],
+  groupBytes: number,
+): Generator<Candidate, void, undefined> {
   const seen = new Set<string>();
   const isNew = (graph: Graph): boolean => {
     const { size } = seen;
@@ -87,7 +107,7 @@ function* candidates(outputs: readonly LayerNode[], groupBytes: number): Generat
   const graphs: Candidate[] = [];
   for (const recompute of [0, 1, 2] as const) {
     for (const smallTasks of [false, true]) {
-      const graph = buildGraph(outputs, recompute, { smallTasks });
+      const graph = recompute === 0 && !smallTasks ? first : buildGraph(outputs, recompute, { smallTasks });
       if (!isNew(graph)) continue;
       graphs.push({ graph, recompute });
       yield { graph, recompute };

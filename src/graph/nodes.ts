@@ -3,7 +3,7 @@ import { invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import { type AxisIndex, sizeOf } from "../ndarray/index.ts";
 import { offsetsOf } from "./chunks.ts";
-import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec, type SelectSpec } from "./kernel.ts";
+import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec, type SelectSpec, specText } from "./kernel.ts";
 import {
   type BlockInput,
   type Chunks,
@@ -14,8 +14,9 @@ import {
   mapInputs,
   shapeOfChunks,
 } from "./layer.ts";
+import { plainText } from "./plain.ts";
 import type { AxisWalk, Plain } from "./task.ts";
-import { tokenize } from "./wire.ts";
+import { tokenOfText } from "./wire.ts";
 
 type Unnamed<L> = L extends unknown ? Omit<L, "name"> : never;
 
@@ -23,7 +24,28 @@ type Unnamed<L> = L extends unknown ? Omit<L, "name"> : never;
 export function makeNode(label: string, layer: Unnamed<LayerOf<LayerNode>>): LayerNode {
   // `mapInputs` reads only inputs, so a missing name does not matter to it.
   const named = mapInputs({ ...layer, name: "" } as LayerOf<LayerNode>, (n) => n.layer.name);
-  return { layer: { ...layer, name: `${label}-${tokenize(named)}` } as LayerOf<LayerNode> };
+  return { layer: { ...layer, name: `${label}-${tokenOf(named)}` } as LayerOf<LayerNode> };
+}
+
+const callTexts = new WeakMap<KernelCall, string>();
+
+/** `tokenize(layer)`, with the texts of kernels remembered: they are most of it, and few. */
+function tokenOf(layer: LayerOf<string>): string {
+  let text = "";
+  for (const [name, value] of Object.entries(layer)) {
+    if (value !== undefined)
+      text += `${text === "" ? "{" : ","}"${name}":${name === "call" ? callText(value) : plainText(value)}`;
+  }
+  return tokenOfText(`${text}}`);
+}
+
+function callText(call: KernelCall): string {
+  let text = callTexts.get(call);
+  if (text === undefined) {
+    text = plainText(call);
+    callTexts.set(call, text);
+  }
+  return text;
 }
 
 /** Blocks read from a store. `walk` defaults to the source's own axes in order. */
@@ -73,6 +95,19 @@ export function blockwiseNode(
   return makeNode(label, { kind: "blockwise", dtype: root.dtype, chunks, call, inputs });
 }
 
+const SPECS_MAX = 256;
+const specs = new Map<string, ReduceSpec>();
+
+/** The one spec that is equal to this: what was found out about one is found again. */
+function sameSpec(spec: ReduceSpec): ReduceSpec {
+  const text = specText(spec);
+  const known = specs.get(text);
+  if (known) return known;
+  if (specs.size === SPECS_MAX) specs.clear();
+  specs.set(text, spec);
+  return spec;
+}
+
 /** How a reduction is laid out. */
 export interface ReduceLayout {
   readonly reduced: readonly number[];
@@ -85,12 +120,13 @@ export interface ReduceLayout {
 export function reduceNode(
   label: string,
   call: KernelCall,
-  spec: ReduceSpec,
+  given: ReduceSpec,
   inputs: readonly BlockInput<LayerNode>[],
   loop: Chunks,
   layout: ReduceLayout,
 ): LayerNode {
   const { reduced, keepdims } = layout;
+  const spec = sameSpec(given);
   const components = REDUCE_COMPONENTS[spec.op].length;
   const partialChunks = (grid: readonly number[]): Chunks => [
     [components],

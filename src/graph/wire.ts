@@ -143,7 +143,12 @@ export function decodeTaskSpec(bytes: Uint8Array): TaskSpec {
 
 /** Hexadecimal SHA-256 of a plain value, cut to `digits`. */
 export function tokenize(value: unknown, digits = 32): string {
-  return hash("sha256", plainText(value), "hex").slice(0, digits);
+  return tokenOfText(plainText(value), digits);
+}
+
+/** {@link tokenize} of the value that {@link plainText} has given this text for. */
+export function tokenOfText(text: string, digits = 32): string {
+  return hash("sha256", text, "hex").slice(0, digits);
 }
 
 /** {@link tokenize} of `{ text, args, kwargs: null }` for one `text` and many `args`, each as {@link plainText} gives it. */

@@ -1,7 +1,7 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
 import { ArgumentError, InvariantError, invariant } from "../../base/index.ts";
 import { castScalar, type DType, givesIndex, viewOf } from "../../dtype/index.ts";
-import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../../graph/index.ts";
+import { type KernelCall, type NodeId, type ReduceOp, type ReduceSpec, specText } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { copyStrided } from "../copy.ts";
 import { BuiltOnce, CallBuilder, callText } from "../map/ir.ts";
@@ -47,16 +47,10 @@ export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64
 
 /** dtypes of a partial's components. */
 export function componentDTypes(spec: ReduceSpec): readonly DType[] {
-  let dtypes = DTYPES_OF.get(spec);
-  if (dtypes === undefined) {
-    dtypes = Array.from({ length: componentCount(spec.op) }, (_, k) =>
-      k === 0 ? SLOT_DTYPE[partialSlot(spec)] : k === 2 && givesIndex(spec.op) ? "int64" : "float64",
-    );
-    DTYPES_OF.set(spec, dtypes);
-  }
-  return dtypes;
+  const first = SLOT_DTYPE[partialSlot(spec)];
+  if (componentCount(spec.op) === 2) return [first, "float64"];
+  return componentCount(spec.op) === 1 ? [first] : [first, "float64", givesIndex(spec.op) ? "int64" : "float64"];
 }
-const DTYPES_OF = new WeakMap<ReduceSpec, readonly DType[]>();
 
 /** Called for many small blocks: texts are made for errors only. */
 function notPartial({ op }: ReduceSpec, { dtype, shape }: NDArray): Error {
@@ -321,7 +315,8 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
 
 /** Kernel that turns the components of a partial into the result. */
 export function finalCall(spec: ReduceSpec): KernelCall {
-  const known = FINAL_CALLS.get(spec);
+  const text = specText(spec);
+  const known = FINAL_CALLS.get(text);
   if (known !== undefined) return known;
   const b = new CallBuilder();
   const { value, n } = resultOf(
@@ -335,7 +330,10 @@ export function finalCall(spec: ReduceSpec): KernelCall {
     result = b.where(few, b.param(castScalar(spec.empty, spec.dtype), spec.dtype), result);
   }
   const call = b.build([result]);
-  FINAL_CALLS.set(spec, call);
+  if (FINAL_CALLS.size === FINAL_CALLS_MAX) FINAL_CALLS.clear();
+  FINAL_CALLS.set(text, call);
   return call;
 }
-const FINAL_CALLS = new WeakMap<ReduceSpec, KernelCall>();
+const FINAL_CALLS_MAX = 256;
+/** By text: specs of tasks that came from elsewhere are decoded anew each time. */
+const FINAL_CALLS = new Map<string, KernelCall>();

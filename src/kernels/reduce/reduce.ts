@@ -149,6 +149,9 @@ function accumulate(plan: ReducePlan, job: Job, target: Target): void {
   }
 }
 
+/** The cell that is being joined: one at a time. */
+const RUNNING = slotsOver(new ArrayBuffer(16), 0, 1);
+
 /** Flat suffix: one slot per (kept, lead) row, then rows of one cell joined in order. */
 function accumulateRows(plan: ReducePlan, job: Job, target: Target): void {
   const { kept, lead, suffix } = job.axes;
@@ -165,7 +168,7 @@ function accumulateRows(plan: ReducePlan, job: Job, target: Target): void {
     "given",
   );
   const slot = slotKind(plan.dtype);
-  const running = slotsOver(new ArrayBuffer(16), 0, 1);
+  const running = RUNNING;
   const write = cellWriter(plan, target);
   let row = 0;
   const take = (slots: Slots, rows: number): void => {

@@ -33,8 +33,10 @@ type Reducer = (row: number, rows: number, first: number, n: number, into: numbe
 
 /** The slots of a batch, as `reduceRows` gives them. */
 export function slotsOfBatch(): Slots {
-  return slotsOver(scratch().buffer, SCRATCH.slots, ROW_BATCH + 64); // room for the recursion's halves
+  batchSlots ??= slotsOver(scratch().buffer, SCRATCH.slots, ROW_BATCH + 64); // room for the recursion's halves
+  return batchSlots;
 }
+let batchSlots: Slots | undefined;
 
 /**
  * Reduce each row of the batch to a slot; the slots are valid until the next kernel runs. Products go on from what the
