@@ -25,21 +25,36 @@ export function collectGarbage(): void {
   collector();
 }
 
+/** What a collection did. */
+export interface Collected {
+  readonly freedBytes: number;
+  /** What there was before it, without blocks. */
+  readonly unplannedBytes: number;
+  /** What it left of the thread's heap. */
+  readonly heapBytes: number;
+}
+
 /** When a collection is worth its time. */
 export class CollectionTimes {
+  #restMs = Number.NEGATIVE_INFINITY;
   #nextMs = Number.NEGATIVE_INFINITY;
   #waitMs = LEAST_MS;
+  /** Of the heap: with so much in it there may be garbage again. */
+  #againBytes = Number.POSITIVE_INFINITY;
 
-  /** True when it is time for another one. */
-  isTime(nowMs: number): boolean {
-    return nowMs >= this.#nextMs;
+  /** True when it is time for another one, with so much in the thread's heap. */
+  isTime(nowMs: number, heapBytes: number): boolean {
+    return nowMs >= this.#nextMs || (nowMs >= this.#restMs && heapBytes >= this.#againBytes);
   }
 
-  /** One has been made: it ended at `nowMs`, and freed `freedBytes` of `unplannedBytes`. */
-  made(nowMs: number, tookMs: number, freed: { readonly freedBytes: number; readonly unplannedBytes: number }): void {
-    const isWorth = freed.freedBytes >= WORTH * freed.unplannedBytes;
-    this.#waitMs = isWorth ? Math.max(LEAST_MS, REST * tookMs) : Math.min(LONGEST_MS, 2 * this.#waitMs);
+  /** One has been made, and ended at `nowMs`. */
+  made(nowMs: number, tookMs: number, { freedBytes, unplannedBytes, heapBytes }: Collected): void {
+    const isWorth = freedBytes >= WORTH * unplannedBytes;
+    const rest = Math.max(LEAST_MS, REST * tookMs);
+    this.#waitMs = isWorth ? rest : Math.min(LONGEST_MS, 2 * this.#waitMs);
+    this.#restMs = nowMs + rest;
     this.#nextMs = nowMs + this.#waitMs;
+    this.#againBytes = heapBytes + WORTH * unplannedBytes;
   }
 }
 
@@ -51,12 +66,14 @@ export function relieveAbove(limitBytes: number, isBusy: () => boolean): () => v
   const times = new CollectionTimes();
   const timer = setInterval(() => {
     const started = performance.now();
-    if (!isBusy() || !times.isTime(started)) return;
-    const before = process.memoryUsage.rss();
-    if (before <= limitBytes) return;
+    if (!isBusy()) return;
+    const { rss: before, heapUsed } = process.memoryUsage();
+    if (before <= limitBytes || !times.isTime(started, heapUsed)) return;
     collectGarbage();
     const ended = performance.now();
-    times.made(ended, ended - started, { freedBytes: before - process.memoryUsage.rss(), unplannedBytes: before });
+    const after = process.memoryUsage();
+    const freedBytes = before - after.rss;
+    times.made(ended, ended - started, { freedBytes, unplannedBytes: before, heapBytes: after.heapUsed });
   }, LEAST_MS).unref();
   return () => clearInterval(timer);
 }

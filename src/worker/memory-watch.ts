@@ -90,13 +90,13 @@ export async function watchMemory(
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
     if (signal.aborted) return;
     let figures = look(executor);
-    if (isShort(figures, bounds) && times.isTime(performance.now())) {
+    if (isShort(figures, bounds) && times.isTime(performance.now(), figures.heapBytes)) {
       const [before, started] = [unplannedBytes(figures), performance.now()];
       collect();
       const ended = performance.now();
       figures = look(executor);
-      const freed = { freedBytes: before - unplannedBytes(figures), unplannedBytes: before };
-      times.made(ended, ended - started, freed);
+      const freedBytes = before - unplannedBytes(figures);
+      times.made(ended, ended - started, { freedBytes, unplannedBytes: before, heapBytes: figures.heapBytes });
     }
     const isFull = mustPause(figures, bounds);
     if (isFull !== wasFull) onChange(isFull, figures);

@@ -76,19 +76,25 @@ test("a collection that helps spares the pause; one that does not is not made ag
 
 test("collections are rare: fifty times as long as one takes, and further apart where they free nothing", () => {
   const times = new CollectionTimes();
-  expect(times.isTime(0)).toBe(true);
-  times.made(100, 100, { freedBytes: 10, unplannedBytes: 100 });
-  expect([times.isTime(5_099), times.isTime(5_100)]).toEqual([false, true]);
-  times.made(6_000, 1, { freedBytes: 10, unplannedBytes: 100 });
-  expect([times.isTime(6_999), times.isTime(7_000)]).toEqual([false, true]);
+  expect(times.isTime(0, 0)).toBe(true);
+  times.made(100, 100, { freedBytes: 10, unplannedBytes: 100, heapBytes: 50 });
+  expect([times.isTime(5_099, 50), times.isTime(5_100, 50)]).toEqual([false, true]);
+  times.made(6_000, 1, { freedBytes: 10, unplannedBytes: 100, heapBytes: 50 });
+  expect([times.isTime(6_999, 50), times.isTime(7_000, 50)]).toEqual([false, true]);
   let [now, gaps] = [7_000, [] as number[]];
   for (let i = 0; i < 8; i++) {
-    times.made(now, 1, { freedBytes: 1, unplannedBytes: 100 });
+    times.made(now, 1, { freedBytes: 1, unplannedBytes: 100, heapBytes: 50 });
     const began = now;
-    while (!times.isTime(now)) now += 1_000;
+    while (!times.isTime(now, 50)) now += 1_000;
     gaps = [...gaps, now - began];
   }
   expect(gaps).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+});
+
+test("a heap that has grown since may be collected again as soon as the last collection is paid for", () => {
+  const times = new CollectionTimes();
+  for (let i = 0; i < 8; i++) times.made(1_000, 100, { freedBytes: 0, unplannedBytes: 100, heapBytes: 50 });
+  expect([times.isTime(5_999, 55), times.isTime(6_000, 54), times.isTime(6_000, 55)]).toEqual([false, false, true]);
 });
 
 test("what nobody refers to any more is collected", () => {
