@@ -107,12 +107,14 @@ export class Ring {
     this.#enqueue(slot);
   }
 
+  /** Only the tail is stored atomically: whoever sees it sees what was written before. */
   #enqueue(slot: number): void {
-    Atomics.store(this.#words, CANCEL + slot, 0);
-    Atomics.store(this.#words, STATE + slot, SLOT_STATE.queued);
-    const tail = Atomics.load(this.#words, TAIL);
-    Atomics.store(this.#words, ENTRY + (tail & (SLOTS - 1)), slot);
-    Atomics.store(this.#words, TAIL, (tail + 1) | 0);
+    const words = this.#words;
+    words[CANCEL + slot] = 0;
+    words[STATE + slot] = SLOT_STATE.queued;
+    const tail = words[TAIL] as number; // the owner's own
+    words[ENTRY + (tail & (SLOTS - 1))] = slot;
+    Atomics.store(words, TAIL, (tail + 1) | 0);
   }
 
   /** Wake up to `count` sleeping threads: one call to the kernel for all that was pushed. */

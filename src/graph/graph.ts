@@ -25,6 +25,9 @@ export interface ExpandedTask {
   readonly spec: TaskSpec;
 }
 
+/** Graphs of more layers are large as they are, and keep no programs. */
+const KEPT_LAYERS = 64;
+
 /**
  * Layers with numbered tasks. Inline layers have no tasks.
  *
@@ -39,6 +42,8 @@ export class Graph {
   /** Number of the first task of each layer. */
   readonly #base: number[] = [];
   readonly #grids: number[][] = [];
+  /** Each layer's first task, once it was asked for: whoever looks at a graph begins with it. */
+  readonly #firsts: (ExpandedTask | undefined)[] = [];
   readonly taskCount: number;
 
   constructor(
@@ -138,7 +143,13 @@ export class Graph {
   /** Dependencies and program of one task. */
   expand(task: TaskId): ExpandedTask {
     const { layer, index } = this.locate(task);
-    return expandTask(this, layer, index);
+    if (index > 0 || this.layers.length > KEPT_LAYERS) return expandTask(this, layer, index);
+    let first = this.#firsts[layer];
+    if (first === undefined) {
+      first = expandTask(this, layer, 0);
+      this.#firsts[layer] = first;
+    }
+    return first;
   }
 
   /** Wanted tasks, output by output, each in C order of its grid. */

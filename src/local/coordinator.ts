@@ -414,7 +414,8 @@ export class Coordinator implements AsyncDisposable {
     const client = run.request.keeps ? KEEPER : CLIENT;
     for (const [name, { count, layer }] of group.wishes) {
       if (others.some((each) => each.wishes.has(name))) continue;
-      const blocks = Uint32Array.from({ length: count }, (_, index) => index);
+      const blocks = new Uint32Array(count);
+      for (let index = 0; index < count; index++) blocks[index] = index;
       this.#tell({ type: "client-releases-blocks", client, layer: name, grid: run.graph.grid(layer), blocks });
     }
   }
