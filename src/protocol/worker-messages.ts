@@ -70,6 +70,8 @@ export interface ComputeTask extends Caused {
 export interface FreeKeys extends Caused {
   readonly op: "free-keys";
   readonly keys: readonly Key[];
+  /** Only to peers that speak columns: as in `free-tasks`, nobody waits to hear of each key that is dropped. */
+  readonly isSilent?: boolean;
 }
 export interface RemoveReplicas extends Caused {
   readonly op: "remove-replicas";
@@ -221,7 +223,7 @@ export const SCHEDULER_OPS: Ops<SchedulerToWorker> = {
     annotations: nullable(LOOSE_MAP),
     spanId: nullable(TEXT),
   }),
-  "free-keys": op<FreeKeys>(CAUSED_KEYS),
+  "free-keys": op<FreeKeys>({ ...CAUSED_KEYS, isSilent: optional(FLAG) }),
   "remove-replicas": op<RemoveReplicas>(CAUSED_KEYS),
   "acquire-replicas": op<AcquireReplicas>({ whoHas: WHO_HAS, nbytes: NBYTES, stimulusId: TEXT }),
   "steal-request": op<StealRequest>(CAUSED_KEY),

@@ -51,7 +51,10 @@ export class SentGraphs {
     if (!stream) return;
     if (this.#graphs.get(submission)?.streams.has(stream))
       stream.send({ op: "free-tasks", submission, tasks, stimulusId });
-    else stream.send({ op: "free-keys", keys: Array.from(tasks, (task) => graph.key(task)), stimulusId });
+    else {
+      const keys = Array.from(tasks, (task) => graph.key(task));
+      stream.send({ op: "free-keys", keys, isSilent: true, stimulusId });
+    }
   }
 
   forget({ submission }: Of<"forget-submission">): void {

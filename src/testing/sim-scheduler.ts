@@ -223,7 +223,8 @@ export class SimScheduler {
         note(`${worker} free ${submission} ${tasks.join()}`);
         if (this.#around.worker(worker)?.known.has(submission))
           return this.#send(worker, { op: "free-tasks", submission, tasks, stimulusId });
-        return this.#send(worker, { op: "free-keys", keys: Array.from(tasks, (task) => graph.key(task)), stimulusId });
+        const keys = Array.from(tasks, (task) => graph.key(task));
+        return this.#send(worker, { op: "free-keys", keys, isSilent: true, stimulusId });
       }
       case "forget-submission":
         for (const address of this.#connections.keys())

@@ -34,7 +34,7 @@ export class TaskTable {
   get(key: Key): WorkerTask | undefined {
     const known = this.#byKey.get(key);
     if (known !== undefined || this.#layers.size === 0) return known;
-    const block = this.#blockOf(key);
+    const block = this.blockOf(key);
     return block ? this.#find(block.layer, block.index) : undefined;
   }
 
@@ -47,7 +47,7 @@ export class TaskTable {
   refOf(key: Key): Ref {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known.ref;
-    const block = this.#layers.size === 0 ? null : this.#blockOf(key);
+    const block = this.#layers.size === 0 ? null : this.blockOf(key);
     if (!block) return key;
     const { cells, tasks } = block.layer;
     const state = cells.state(block.index);
@@ -73,7 +73,7 @@ export class TaskTable {
 
   /** A new task; none of this key is known. */
   add(key: Key): WorkerTask {
-    const block = this.#layers.size === 0 ? null : this.#blockOf(key);
+    const block = this.#layers.size === 0 ? null : this.blockOf(key);
     const task = new WorkerTask(key, this.#sequence++, block?.layer ?? null, block?.index ?? -1);
     this.#put(task);
     return task;
@@ -168,7 +168,7 @@ export class TaskTable {
     if (other) return other;
     this.#layers.set(layer.name, layer);
     for (const [key, task] of this.#byKey) {
-      const block = this.#blockOf(key);
+      const block = this.blockOf(key);
       if (block?.layer !== layer) continue;
       this.#byKey.delete(key);
       task.layer = layer;
@@ -184,7 +184,7 @@ export class TaskTable {
   }
 
   /** Layer and number of a key `(name, i, j, …)` of a known layer. */
-  #blockOf(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
+  blockOf(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
     const named = this.#layerNamed(key);
     if (!named) return null;
     const index = indexAt(key, named.prefix.length, named.layer.grid);

@@ -19,7 +19,7 @@ import type {
   WorkerLimits,
   WorkerMachine,
 } from "./events.ts";
-import { compute, freeTasks, runTasks } from "./orders.ts";
+import { compute, freeKeys, freeTasks, runTasks } from "./orders.ts";
 import { start } from "./start.ts";
 import { isExpected, isUnstarted, keyOfBlock, TASK_STATES, type WorkerTask } from "./task.ts";
 import { settleAll } from "./transitions.ts";
@@ -180,8 +180,7 @@ function obey(core: Core, message: SchedulerWord): void {
       core.outbox.push({ type: "forget-graph", submission: message.submission });
       return;
     case "free-keys":
-      for (const key of message.keys) freeKey(core, key);
-      return;
+      return freeKeys(core, message);
     case "remove-replicas":
       for (const key of message.keys) removeReplica(core, key);
       return;
@@ -225,11 +224,6 @@ function giveBackUnstarted(core: Core): void {
     core.send({ op: "reschedule", key: task.key, stimulusId: core.stimulusId });
     core.recommend(task, "released");
   }
-}
-
-function freeKey(core: Core, key: Key): void {
-  const task = core.tasks.get(key);
-  if (task) core.recommend(task, "released");
 }
 
 /** Refused while a task here reads it: the scheduler is told that the replica stays. */

@@ -1,6 +1,6 @@
 /** Orders of the scheduler to compute: one task by its key, or many of a graph in columns. */
 import type { TaskId } from "../../graph/index.ts";
-import type { ComputeTask, FreeTasks, RunTasks } from "../../protocol/index.ts";
+import type { ComputeTask, FreeKeys, FreeTasks, RunTasks } from "../../protocol/index.ts";
 import { CELL } from "./cells.ts";
 import { freeCell, orderRow } from "./columns.ts";
 import type { Core } from "./core.ts";
@@ -121,6 +121,21 @@ export function freeTasks(core: Core, { submission, tasks }: FreeTasks): void {
     const task = core.tasks.block(graph, id);
     if (task) core.recommend(task, "released");
   }
+  settleSilently(core);
+}
+
+/** The same by key. */
+export function freeKeys(core: Core, { keys, isSilent = false }: FreeKeys): void {
+  for (const key of keys) {
+    const block = isSilent ? core.tasks.blockOf(key) : null;
+    if (block && freeCell(core, block.layer, block.index)) continue;
+    const task = core.tasks.get(key);
+    if (task) core.recommend(task, "released");
+  }
+  if (isSilent) settleSilently(core);
+}
+
+function settleSilently(core: Core): void {
   core.isSilent = true;
   settleAll(core);
   core.isSilent = false;

@@ -105,6 +105,23 @@ describe("W-C5 columns say what single messages say", () => {
     expect(d.machine.counts().tasks.size).toBe(0);
   });
 
+  test("silent frees by key drop blocks at rest, running ones and values under keys, and say nothing; others are told of", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_GRAPH, run([0, 1, 2]));
+    d.succeedBlocks();
+    d.succeedBlocks();
+    d.values.add(k("x"));
+    d.event("update-data", { values: new Map([[k("x"), { nbytes: 8, type: new Uint8Array(0), typename: "test" }]]) });
+    d.sent.length = 0;
+    d.scheduler({ op: "free-keys", keys: [keyA(0), keyA(2), k("x")], isSilent: true, stimulusId: "s" });
+    expect([d.values.size, d.sent]).toEqual([1, []]);
+    d.machine.check();
+    d.scheduler({ op: "free-keys", keys: [keyA(1)], stimulusId: "s" });
+    expect([d.values.size, d.sent]).toMatchObject([0, [{ op: "release-worker-data", key: keyA(1) }]]);
+    d.succeedBlocks();
+    expect([d.values.size, d.machine.counts().tasks.size]).toEqual([0, 0]);
+  });
+
   test("a task that is here already is reported under the new run id; the same order twice is one", () => {
     const d = new Driver();
     d.scheduler(WITH_GRAPH, run([0]), run([0]));
