@@ -19,6 +19,23 @@ interface OpenNews extends NewsOf {
   readonly start: number;
   readonly stop: number;
   readonly blocks: number[];
+  /** The one before of the same worker. */
+  readonly before: OpenNews | undefined;
+}
+
+/** What one client is to be told: in the order in which the first of each came, and the last of each worker. */
+interface Open<N> {
+  readonly all: N[];
+  readonly last: Map<WorkerState, N>;
+}
+
+function openOf<N>(clients: Map<ClientId, Open<N>>, client: ClientId): Open<N> {
+  let open = clients.get(client);
+  if (!open) {
+    open = { all: [], last: new Map() };
+    clients.set(client, open);
+  }
+  return open;
 }
 
 /** Results of one worker with keys of their own. */
@@ -33,9 +50,8 @@ const NO_SCALAR = [0, 0] as const;
 
 /** Collected while one event is handled. */
 export class News {
-  /** In the order in which the first of each came. */
-  readonly #open = new Map<ClientId, OpenNews[]>();
-  readonly #keys = new Map<ClientId, OpenKeys[]>();
+  readonly #open = new Map<ClientId, Open<OpenNews>>();
+  readonly #keys = new Map<ClientId, Open<OpenKeys>>();
 
   /** Nothing is to be told. */
   get isEmpty(): boolean {
@@ -44,15 +60,12 @@ export class News {
 
   /** A result with a key of its own, and perhaps the result itself. */
   addKey(client: ClientId, worker: WorkerState, key: Key, scalar: ColumnScalar | undefined): void {
-    let open = this.#keys.get(client);
-    if (!open) {
-      open = [];
-      this.#keys.set(client, open);
-    }
-    let news = open.findLast((each) => each.worker === worker && each.keys.length < BLOCKS_MAX);
-    if (!news) {
+    const { all, last } = openOf(this.#keys, client);
+    let news = last.get(worker);
+    if (!news || news.keys.length >= BLOCKS_MAX) {
       news = { worker, keys: [], kinds: [], scalars: [] };
-      open.push(news);
+      all.push(news);
+      last.set(worker, news);
     }
     const [kind, number] = scalar === undefined ? NO_SCALAR : scalarParts(scalar);
     news.keys.push(key);
@@ -61,26 +74,25 @@ export class News {
   }
 
   add(client: ClientId, { batch, worker }: NewsOf, task: TaskId): void {
-    let open = this.#open.get(client);
-    if (!open) {
-      open = [];
-      this.#open.set(client, open);
-    }
-    for (let i = open.length - 1; i >= 0; i--) {
-      const news = open[i] as OpenNews; // i < length
-      if (news.batch !== batch || news.worker !== worker || news.blocks.length >= BLOCKS_MAX) continue;
+    const { all, last } = openOf(this.#open, client);
+    const before = last.get(worker);
+    for (let news = before; news !== undefined; news = news.before) {
+      if (news.batch !== batch || news.blocks.length >= BLOCKS_MAX) continue;
       if (task < news.start || task >= news.stop) continue;
       news.blocks.push(task - news.start);
       return;
     }
     const layer = batch.edges.layerOf(task);
     const start = batch.graph.base(layer);
-    open.push({ batch, worker, layer, start, stop: start + batch.graph.count(layer), blocks: [task - start] });
+    const stop = start + batch.graph.count(layer);
+    const news = { batch, worker, layer, start, stop, blocks: [task - start], before };
+    all.push(news);
+    last.set(worker, news);
   }
 
   /** Tell one client what there is for it. */
   flush(client: ClientId, outbox: SchedulerInstruction[]): void {
-    for (const { batch, worker, layer, blocks } of this.#open.get(client) ?? []) {
+    for (const { batch, worker, layer, blocks } of this.#open.get(client)?.all ?? []) {
       outbox.push({
         type: "send-client",
         client,
@@ -94,7 +106,7 @@ export class News {
       });
     }
     this.#open.delete(client);
-    for (const { worker, keys, kinds, scalars } of this.#keys.get(client) ?? [])
+    for (const { worker, keys, kinds, scalars } of this.#keys.get(client)?.all ?? [])
       outbox.push({
         type: "send-client",
         client,
