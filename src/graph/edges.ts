@@ -166,7 +166,8 @@ export class GraphEdges {
     let at = 0;
     for (const layer of this.graph.outputs) {
       const base = this.graph.base(layer);
-      for (let i = 0; i < this.graph.count(layer); i++) if (wanted[at++] !== base + i) return false;
+      const count = this.graph.count(layer);
+      for (let i = 0; i < count; i++) if (wanted[at++] !== base + i) return false;
     }
     return at === wanted.length && new Set(this.graph.outputs).size === this.graph.outputs.length;
   }

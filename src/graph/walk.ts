@@ -151,7 +151,7 @@ export class TaskWalk {
     const page = this.#page(task);
     const { columns } = this.edges;
     if (!isNew && columns === null) return false; // all were noted
-    const count = this.edges.dependencies(task, this.#inputs);
+    const count = this.#dependencies(task);
     if (isNew) {
       page.state[task & MASK] = OPEN;
       if (page.count[task & MASK] === 0) page.count[task & MASK] = count + 1;
@@ -167,6 +167,14 @@ export class TaskWalk {
       if (isAlone) break;
     }
     return this.#depth > before;
+  }
+
+  #dependencies(task: TaskId): number {
+    const away = this.edges.inputAway[this.edges.layerOf(task)] as number; // one per layer
+    if (away === MANY_LINKS) return this.edges.dependencies(task, this.#inputs);
+    if (away === NO_LINKS) return 0;
+    this.#inputs[0] = task - away;
+    return 1;
   }
 
   #push(task: TaskId): void {
@@ -258,13 +266,18 @@ export class TaskWalk {
     return this.#bytes(task, this.edges.layerOf(task));
   }
 
-  #bytes(task: TaskId, layer: number): TaskBytes {
+  /** Bytes of each task of a layer where they are the same; else null. */
+  bytesOfAll(layer: number): TaskBytes | null {
     let alike = this.#alike[layer];
     if (alike === undefined) {
       alike = this.#readAll(layer);
       this.#alike[layer] = alike;
     }
-    return alike ?? this.#readBytes(task, layer);
+    return alike;
+  }
+
+  #bytes(task: TaskId, layer: number): TaskBytes {
+    return this.bytesOfAll(layer) ?? this.#readBytes(task, layer);
   }
 
   #readAll(layer: number): TaskBytes | null {

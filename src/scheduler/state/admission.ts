@@ -153,7 +153,7 @@ export function removeHolder(core: Core, slot: Slot, worker: WorkerState): void 
   if (!worker.has.delete(slot)) return;
   const { columns } = core;
   if (isExtra(core, slot)) worker.extraBytes -= columns.nbytes[slot] as number; // a slot given out
-  const more = columns.replicas.get(slot);
+  const more = columns.replicas.size > 0 ? columns.replicas.get(slot) : undefined;
   if (columns.holder[slot] === worker.index) {
     columns.holder[slot] = more?.shift() ?? -1;
   } else more?.splice(more.indexOf(worker.index), 1);

@@ -3,7 +3,7 @@
  * `transitions.ts`, which does it one move after another, for the tasks of which nothing is unusual; the others are left to
  * the table.
  */
-import type { TaskId } from "../../graph/index.ts";
+import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
@@ -112,7 +112,8 @@ export function release(core: Core, slot: Slot): boolean {
   const { columns } = core;
   const batch = core.batchOf(slot);
   if (batch === null || !isAlone(core, batch) || core.isNeeded(slot)) return false;
-  if (!isUsual(core, slot) || core.counts[ERRED] !== 0 || columns.replicas.has(slot)) return false;
+  if (!isUsual(core, slot) || core.counts[ERRED] !== 0) return false;
+  if (columns.replicas.size > 0 && columns.replicas.has(slot)) return false;
   const worker = core.workerOf[columns.holder[slot] as number]; // a slot given out
   if (!worker) return false;
   const task = columns.task[slot] as number;
@@ -156,30 +157,50 @@ function know(batch: LayerBatch, task: TaskId, sign: 1 | -1): number {
   return known;
 }
 
-/** The order has come to a task, which is at its rank, and `users` others claim it; false where the table has to see to it. */
+/**
+ * The order has come to a task, which is at its rank, and `users` others claim it; false where the table has to see to it.
+ * Whoever calls has opened the story.
+ */
 export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
   const { columns } = core;
   const state = columns.state[slot] as number; // a slot given out
   if (state !== FORGOTTEN && state !== RELEASED) return false;
   const task = columns.task[slot] as number;
-  const n = batch.edges.dependencies(task, inputs);
-  let missing = 0;
-  for (let i = 0; i < n; i++) {
-    const input = columns.state[slotAt(batch, inputs[i] as TaskId)] as number; // i < n, and the order has come to it
-    if (input === MEMORY) continue;
-    if (!isActive(input)) return false;
-    missing++;
-  }
+  const layer = batch.edges.layerOf(task);
+  const missing = missingOf(core, batch, task, layer);
+  if (missing < 0) return false;
   if (state === RELEASED) batch.early--;
   else know(batch, task, 1);
   columns.state[slot] = WAITING;
   columns.missing[slot] = missing;
   count(core, state, WAITING);
-  core.story.open(batch);
   core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
   batch.activeRanks.add(columns.rank[slot] as number);
+  const bytes = batch.walk.bytesOfAll(layer);
+  if (bytes !== null && Number.isNaN(columns.need[slot])) {
+    columns.nbytes[slot] = bytes.nbytes;
+    columns.need[slot] = bytes.need;
+  }
   if (missing > 0) return true;
   if (core.eligible(batch.taskClass).length > 0) becomeReady(core, batch, slot);
   else core.recommend(slot, NO_WORKER);
   return true;
+}
+
+/** Inputs of a task, to which the order has come, that are not in memory; -1: one is neither, nor will be. */
+function missingOf(core: Core, batch: LayerBatch, task: TaskId, layer: number): number {
+  const { state } = core.columns;
+  const away = batch.edges.inputAway[layer] as number; // one per layer
+  if (away === NO_LINKS) return 0;
+  let n = 1;
+  if (away === MANY_LINKS) n = batch.edges.dependencies(task, inputs);
+  else inputs[0] = task - away;
+  let missing = 0;
+  for (let i = 0; i < n; i++) {
+    const input = state[slotAt(batch, inputs[i] as TaskId)] as number; // i < n
+    if (input === MEMORY) continue;
+    if (!isActive(input)) return -1;
+    missing++;
+  }
+  return missing;
 }

@@ -135,13 +135,17 @@ export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = f
   const { walk } = batch;
   const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
   const canFuse = isFused(core, batch);
+  core.story.open(batch);
   for (let i = 0; i < count; i++) {
     const task = pieceTasks[i] as TaskId; // i < count
     const slot = rankNext(core, batch, task);
     const users = pieceUsers[i] as number;
     core.columns.waiters[slot] = (core.columns.waiters[slot] as number) + users;
     if (isCut && batch.edges.isRoot(task)) markRoot(core, slot);
-    if (!canFuse || !begin(core, batch, slot)) comeTo(core, batch, slot);
+    if (!canFuse || !begin(core, batch, slot)) {
+      comeTo(core, batch, slot);
+      core.story.open(batch);
+    }
     if (users === 0 && !core.isNeeded(slot)) core.recommend(slot, RELEASED);
   }
   if (walk.leastBytes > batch.leastBytes) {
@@ -161,7 +165,8 @@ function markRoot(core: Core, slot: Slot): void {
 
 /** Give a task its rank; gives its slot. */
 function rankNext(core: Core, batch: LayerBatch, task: TaskId): Slot {
-  const slot = slotOf(core.columns, batch, task);
+  const page = batch.aliases === null ? (batch.pages[task >>> PAGE_BITS] as number) : -1; // one per page
+  const slot = page >= 0 ? page + (task & (PAGE - 1)) : slotOf(core.columns, batch, task);
   core.columns.rank[slot] = batch.order.push(task);
   batch.pageRanked[task >>> PAGE_BITS] = (batch.pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
   return slot;
