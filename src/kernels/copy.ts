@@ -1,16 +1,18 @@
 /** Copies and fills of blocks, by the map engine. */
 import { invariant } from "../base/index.ts";
-import { DTYPES, type DType } from "../dtype/index.ts";
+import { allocate, DTYPES, type DType } from "../dtype/index.ts";
 import { copyBlock, NDArray } from "../ndarray/index.ts";
 import { isComplex, partView } from "./complex/views.ts";
 import { CallBuilder } from "./map/ir.ts";
 import { forEachOuter, type LoopNest, loopNest } from "./map/loop.ts";
 import { runMap } from "./map/map.ts";
-import { moveRows, moveTurns, takesTurns } from "./moves.ts";
+import { moveRows, repeatBytes } from "./moves.ts";
 import { memoryOf } from "./segment.ts";
+import { moveTurns, takesTurns } from "./turns.ts";
 
 /** Set all elements of `to` to `value` (a bigint for 64-bit integers). */
 export function fill(to: NDArray, value: number | bigint): void {
+  if (fillStretch(to, value)) return;
   let call = FILLS.get(to.dtype);
   if (call === undefined) {
     const b = new CallBuilder();
@@ -18,6 +20,20 @@ export function fill(to: NDArray, value: number | bigint): void {
     FILLS.set(to.dtype, call);
   }
   runMap({ ...call, params: [value] }, [], [to], to.shape);
+}
+
+/** Shorter stretches are filled by the map engine. */
+const STRETCH_MIN = 16 << 10;
+
+/** A large block in one piece of a segment, as bytes; false for others. */
+function fillStretch(to: NDArray, value: number | bigint): boolean {
+  const { itemsize } = DTYPES[to.dtype];
+  const bytes = to.size * itemsize;
+  if (bytes < STRETCH_MIN || !to.isContiguous || isComplex(to.dtype)) return false;
+  const one = allocate(to.dtype, 1);
+  one[0] = value as never; // the caller gives the dtype's element
+  const element = new Uint8Array(one.buffer, 0, itemsize);
+  return repeatBytes(to.data.buffer, to.data.byteOffset + to.offset * itemsize, bytes, element);
 }
 
 const FILLS = new Map<DType, ReturnType<CallBuilder["build"]>>();

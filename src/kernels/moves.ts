@@ -1,9 +1,8 @@
 /**
- * Bytes moved within segments: rows of any length from place to place, and elements of several blocks in turns. Long rows
- * go by the processor's own copy (`memory.copy`), which writes without reading what it overwrites; short ones, and those
- * that would be slow that way, by vectors.
+ * Bytes moved within segments: rows of any length from place to place, and bytes repeated. Long rows go by the processor's
+ * own copy (`memory.copy`), which writes without reading what it overwrites; short ones, and those that would be slow that
+ * way, by vectors.
  */
-import type { NDArray } from "../ndarray/index.ts";
 import { memoryOf } from "./segment.ts";
 import {
   type Address,
@@ -15,8 +14,6 @@ import {
   loadVector,
   scalar2,
   scalarCompare,
-  shuffle,
-  type Vector,
 } from "./wasm/builder.ts";
 import { encodeModule } from "./wasm/encoder.ts";
 import { countRun, kernelFor, SCRATCH, scratch } from "./wasm/runtime.ts";
@@ -31,8 +28,9 @@ const COPY_MIN = 4096;
 const NEAR = 64;
 const PAGE = 4096;
 /** Bytes per call: a call that runs sees no cancellation. */
-const CALL_BYTES = 8 << 20;
-const VECTOR = 16;
+export const CALL_BYTES: number = 8 << 20;
+/** Bytes of a vector. */
+export const VECTOR: number = 16;
 
 /** Rows of bytes: where they begin, and how far the next one is on each side. */
 export interface Rows {
@@ -47,13 +45,14 @@ export interface Rows {
 const WORD = { to: 0, from: 4, bytes: 8, rows: 12, toStep: 16, fromStep: 20 } as const;
 const MOVES = {};
 
-interface Bound {
+/** Memories that a kernel is bound to, and which of them each buffer is. */
+export interface Bound {
   readonly list: readonly WasmMemory[];
   readonly at: readonly number[];
 }
 
 /** Memories of these buffers, and the scratch memory as the last; null where one is no segment. */
-function bind(buffers: readonly ArrayBufferLike[]): Bound | null {
+export function bind(buffers: readonly ArrayBufferLike[]): Bound | null {
   const own = scratch().memory;
   const list: WasmMemory[] = [];
   for (const buffer of buffers) {
@@ -93,6 +92,48 @@ export function moveRows(to: ArrayBufferLike, from: ArrayBufferLike, given: Rows
     }
   }
   return true;
+}
+
+const FILLS = {};
+
+/** Sets bytes of a segment to one value; false where the buffer is none. */
+export function setBytes(to: ArrayBufferLike, start: number, bytes: number, byte: number): boolean {
+  const bound = bind([to]);
+  if (bound === null) return false;
+  const { list, at } = bound;
+  const own = list.length - 1;
+  const variant = at.join();
+  const run = kernelFor(FILLS, variant, list, {
+    key: () => `move fill ${variant}/${own}`,
+    emit: () => {
+      const f = new FunctionBuilder(["i32", "i32", "i32"]);
+      f.fill({ memory: at[0] as number, base: f.param(0, "i32"), offset: 0 }, f.param(1, "i32"), f.param(2, "i32")); // one buffer
+      return encodeModule([f.finish()], own + 1);
+    },
+  });
+  countRun("wasm");
+  for (let b = 0; b < bytes; b += CALL_BYTES) run(start + b, byte, Math.min(CALL_BYTES, bytes - b));
+  return true;
+}
+
+/** A piece of a pattern: it stays in the first cache. */
+const PATTERN_BYTES = 8192;
+
+/** Repeats the bytes of one element over a stretch of a segment; false where the buffer is none. */
+export function repeatBytes(to: ArrayBufferLike, start: number, bytes: number, element: Uint8Array): boolean {
+  if (memoryOf(to) === undefined) return false;
+  const [first = 0] = element;
+  if (element.every((b) => b === first)) return setBytes(to, start, bytes, first);
+  // The pattern lies as the target does within a page, so that the processor's copy is at its best.
+  const from = SCRATCH.copies + (start & (PAGE - 1));
+  const own = scratch().buffer;
+  const pattern = new Uint8Array(own, from, PATTERN_BYTES);
+  pattern.set(element);
+  for (let n = element.length; n < PATTERN_BYTES; n *= 2) pattern.copyWithin(n, 0, Math.min(n, PATTERN_BYTES - n));
+  const rows = Math.floor(bytes / PATTERN_BYTES);
+  moveRows(to, own, { to: start, from, bytes: PATTERN_BYTES, rows, toStep: PATTERN_BYTES, fromStep: 0 });
+  const done = rows * PATTERN_BYTES;
+  return moveRows(to, own, { to: start + done, from, bytes: bytes - done, rows: 1, toStep: 0, fromStep: 0 });
 }
 
 /** Rows that begin at listed bytes of `from`, put one after another. */
@@ -137,7 +178,8 @@ export function moveListed(to: ArrayBufferLike, from: ArrayBufferLike, given: Li
   return true;
 }
 
-const sum = (a: I32, b: I32): I32 => scalar2("i32.add", a, b);
+/** Sum of two words. */
+export const sum = (a: I32, b: I32): I32 => scalar2("i32.add", a, b);
 
 interface Places {
   readonly f: FunctionBuilder;
@@ -253,107 +295,4 @@ function byVectors(places: Places, rest: Local<"i32">): void {
       f.storeScalar(store, target(0), loadScalar(load, source(0)));
       advance(bit);
     });
-}
-
-/** Widths of elements whose blocks are put in turns by shuffles, and how many blocks at most. */
-type Width = 1 | 2 | 4 | 8;
-const TURNS_MAX = 8;
-const TURNS = {};
-
-/** Whether {@link moveTurns} takes so many blocks of elements of this size. */
-export function takesTurns(count: number, itemsize: number): boolean {
-  return count >= 2 && count <= TURNS_MAX && itemsize <= 8;
-}
-
-/**
- * Element i of every block after each other, for all i: `out` is in C order and as long as all blocks together, which are
- * in C order and of one size. False where one lies in no segment.
- */
-export function moveTurns(out: NDArray, blocks: readonly NDArray[], width: Width): boolean {
-  const bound = bind([out, ...blocks].map((x) => x.data.buffer));
-  if (bound === null) return false;
-  const { list, at } = bound;
-  const own = list.length - 1;
-  const variant = `${width} ${at.join()}`;
-  const run = kernelFor(TURNS, variant, list, {
-    key: () => `move turns ${variant}/${own}`,
-    emit: () => emitTurns(width, at, own),
-  });
-  countRun("wasm");
-  const words = scratch().i32;
-  const first = SCRATCH.block / 4;
-  const size = blocks[0]?.size ?? 0;
-  const most = Math.floor(CALL_BYTES / width / blocks.length);
-  for (let i = 0; i < size; i += most) {
-    words[first] = Math.min(most, size - i);
-    words[first + 1] = out.data.byteOffset + (out.offset + i * blocks.length) * width;
-    for (const [k, x] of blocks.entries()) words[first + 2 + k] = x.data.byteOffset + (x.offset + i) * width;
-    run(SCRATCH.block, 1, 1);
-  }
-  return true;
-}
-
-function emitTurns(width: Width, memories: readonly number[], own: number): Uint8Array<ArrayBuffer> {
-  const f = new FunctionBuilder(["i32", "i32", "i32"]);
-  const word = (k: number): Local<"i32"> =>
-    f.let(loadScalar("i32.load", { memory: own, base: f.param(0, "i32"), offset: 4 * k }));
-  const [rest, to] = [word(0), word(1)];
-  const from = memories.slice(1).map((_, k) => word(2 + k));
-  const lanes = VECTOR / width;
-  const at = (k: number, offset: number): Address => ({
-    memory: memories[k] as number,
-    base: (k === 0 ? to : from[k - 1]) as Local<"i32">,
-    offset,
-  }); // one per memory
-  const advance = (n: number): void => {
-    f.set(to, sum(to, i32(n * width * from.length)));
-    for (const x of from) f.set(x, sum(x, i32(n * width)));
-    f.set(rest, scalar2("i32.sub", rest, i32(n)));
-  };
-  const fits = (): I32 => scalarCompare("i32.ge_u", rest, i32(lanes));
-  f.if(fits(), () =>
-    f.doWhile(fits, () => {
-      const loaded = from.map((_, k) => f.let(loadVector("v128.load", at(k + 1, 0))));
-      for (let v = 0; v < loaded.length; v++) f.storeVector(at(0, v * VECTOR), turnOf(loaded, v, width));
-      advance(lanes);
-    }),
-  );
-  const [load, store] = {
-    1: ["i32.load8_u", "i32.store8"],
-    2: ["i32.load16_u", "i32.store16"],
-    4: ["i32.load", "i32.store"],
-    8: ["i64.load", "i64.store"],
-  }[width] as ["i32.load", "i32.store"]; // names of one width
-  f.if(rest, () =>
-    f.doWhile(
-      () => rest,
-      () => {
-        for (const k of from.keys()) f.storeScalar(store, at(0, k * width), loadScalar(load, at(k + 1, 0)));
-        advance(1);
-      },
-    ),
-  );
-  return encodeModule([f.finish()], own + 1);
-}
-
-/** Vector `v` of the result of one turn: its bytes come from lanes of all vectors, one shuffle for each vector after the first. */
-function turnOf(loaded: readonly Vector[], v: number, width: Width): Vector {
-  const places = Array.from({ length: VECTOR }, (_, i) => {
-    const element = Math.floor((VECTOR * v + i) / width);
-    return { block: element % loaded.length, byte: Math.floor(element / loaded.length) * width + (i % width) };
-  });
-  const [first, second, ...others] = [...new Set(places.map((p) => p.block))] as [number, number | undefined];
-  const pair = second ?? first;
-  let made = shuffle(
-    loaded[first] as Vector, // a block of the list, here and below
-    loaded[pair] as Vector,
-    places.map(({ block, byte }) => (block === first ? byte : block === pair ? VECTOR + byte : 0)),
-  );
-  for (const next of others as readonly number[])
-    made = shuffle(
-      made,
-      loaded[next] as Vector,
-      places.map(({ block, byte }, i) => (block === next ? VECTOR + byte : i)),
-    );
-  return made;
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
 import { DTYPES, type DType } from "../../src/dtype/index.ts";
-import { copyParts, copyStrided, createSegment } from "../../src/kernels/index.ts";
+import { copyParts, copyStrided, createSegment, fill } from "../../src/kernels/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../src/ndarray/index.ts";
 
 const SEGMENTS = [createSegment(4 << 20), createSegment(4 << 20)] as const;
@@ -106,4 +106,27 @@ test("blocks whose elements take turns, of every width and number, wherever they
       copyParts(parts);
       expect(Buffer.compare(bytesOf(out.data), want), `${count} of ${dtype} (${shape.join()})`).toBe(0);
     }
+});
+
+test("large blocks are filled to their ends, whatever the bytes of the value", () => {
+  const [segment] = SEGMENTS;
+  for (const [dtype, values] of [
+    ["uint8", [0, 200]],
+    ["uint16", [0, 0x0101, 0x0102]],
+    ["float32", [0, 1.5, Number.NaN]],
+    ["int64", [-1n, 123_456_789_012n]],
+  ] as const)
+    for (const value of values)
+      for (const [at, size] of [
+        [3, 40_000],
+        [700, 16_384],
+        [0, 70_001],
+      ] as const) {
+        const whole = NDArray.view(dtype, segment.buffer, 0, [at + size + 3]);
+        whole.data.fill((dtype === "int64" ? 7n : 7) as never); // an element of the dtype
+        fill(new NDArray(dtype, whole.data, [size], [1], at), value);
+        const list = Array.from(whole.data as Uint8Array);
+        expect(list.slice(at, at + size).every((v) => Object.is(v, value))).toBe(true);
+        expect([...list.slice(0, at), ...list.slice(at + size)].every((v) => Number(v) === 7)).toBe(true);
+      }
 });

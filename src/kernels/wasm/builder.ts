@@ -398,6 +398,15 @@ export class FunctionBuilder {
     this.#code.byte(CONTROL.bulk).unsigned(CONTROL.memoryCopy).unsigned(to.memory).unsigned(from.memory);
   }
 
+  /** Set `bytes` bytes to the lowest byte of `x`. */
+  fill(to: Address, x: I32, bytes: I32): void {
+    to.base.emit(this.#code);
+    if (to.offset !== 0) this.#code.byte(CONTROL.i32Const).signed(to.offset).byte(SCALAR2["i32.add"]);
+    x.emit(this.#code);
+    bytes.emit(this.#code);
+    this.#code.byte(CONTROL.bulk).unsigned(CONTROL.memoryFill).unsigned(to.memory);
+  }
+
   /** Call of function `index` of the module, which gives nothing. */
   call(index: number, args: readonly Value[]): void {
     for (const x of args) x.emit(this.#code);

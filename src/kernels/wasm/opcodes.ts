@@ -334,5 +334,6 @@ export const CONTROL = {
   bulk: 0xfc,
   truncSatF64: 6,
   memoryCopy: 10,
+  memoryFill: 11,
   empty: 0x40,
 } as const;
