@@ -74,7 +74,7 @@ function transformed(x: ChunkedArray, { name, kind, inverse }: Transform, option
     throw new ShapeError(`${name} of ${n} points along axis ${axis} of size ${size}: expected at least 1`);
   const { real, complex } = fftTypes(x.dtype);
   const isComplex = letter === "c";
-  const needed = kind === "c2r" || isComplex ? complex : real === "float16" ? "float32" : real;
+  const needed = isComplex ? complex : real === "float16" ? "float32" : real;
   const from = castTo(x, needed);
   const dtype = kind === "c2r" ? real : complex;
   const length = kind === "r2c" ? Math.floor(n / 2) + 1 : n;
@@ -119,11 +119,7 @@ export const hfft: Fft = (x, n, options) => {
   return transformed(source, { name: "hfft", kind: "c2r", inverse: true }, { ...given, norm: swapped(given.norm) });
 };
 /** Inverse of {@link hfft}. NumPy `fft.ihfft`. @throws {DTypeError} complex values */
-export const ihfft: Fft = (x, n, options) => {
-  const given = optionsOf(n, options);
-  const half = { name: "ihfft", kind: "r2c", inverse: false } as const;
-  return transformed(toLazy(x), half, { ...given, norm: swapped(given.norm) }).conj();
-};
+export const ihfft: Fft = along({ name: "ihfft", kind: "r2c", inverse: true });
 
 interface Axes {
   readonly axes: readonly number[];

@@ -333,7 +333,8 @@ function toReal(p: Program, { x, out, params, placed, turns }: Job): void {
   const { axis, n, scale } = params;
   const half = n >> 1;
   const given = Math.min(x.shape[axis] as number, half + 1); // an axis of x
-  p.zero(given, half + 1);
+  // real values leave imaginary parts as they are
+  p.zero(DTYPES[x.dtype].components === 1 ? 0 : given, half + 1);
   p.load(x, moveOf(x, { axis, rows: given, tile: p.row(0) }));
   for (const k of [0, half]) p.real(k, false);
   p.halves("fold", half, turns);
