@@ -112,10 +112,14 @@ function emitPanels(dtype: Compute): Uint8Array<ArrayBuffer> {
       steps(4);
       f.set(left, scalar2("i32.and", depth, i32(3)));
       steps(1);
-      for (const [k, sum] of sums.entries()) {
-        const to = at(row, (k % 2) * 16);
-        f.storeVector(to, vector2(add, loadVector("v128.load", to), sum));
-        if (k % 2 === 1) f.set(row, scalar2("i32.add", row, pitch));
+      for (let r = 0; r < ROWS; r++) {
+        // both loads before both stores, or wide mode would not join them
+        const loaded = [0, 1].map((v) => f.let(loadVector("v128.load", at(row, v * 16))));
+        const added = loaded.map((x, v) => f.let(vector2(add, x, sums[2 * r + v] as Local<"v128">))); // two per row
+        added.forEach((x, v) => {
+          f.storeVector(at(row, v * 16), x);
+        });
+        f.set(row, scalar2("i32.add", row, pitch));
       }
     });
     f.set(b, pb);
