@@ -5,6 +5,7 @@
 import {
   CallsBuilder,
   type CallTask,
+  callDigits,
   chunksOfCalls,
   encodeGraph,
   Graph,
@@ -15,8 +16,10 @@ import {
   type PlacedCall,
   type Plain,
   placeCall,
+  plainCalls,
   type TaskId,
 } from "../graph/index.ts";
+import type { UpdateLayers } from "../protocol/index.ts";
 import { keyOfFuture } from "./functions.ts";
 import type { Link } from "./link.ts";
 import type { TaskOptions } from "./submit.ts";
@@ -41,6 +44,14 @@ export interface PendingCall {
   readonly argsText?: string;
   readonly dependencies: readonly Key[];
   readonly isWanted: boolean;
+}
+
+/** Calls of one text, with numbers, texts and truth values only, and keys of content. */
+export interface PlainColumn {
+  readonly keys: KeyColumn;
+  readonly text: string;
+  /** What graph's `plainText` makes of the arguments of each. */
+  readonly argsTexts: readonly string[];
 }
 
 /** The calls of this turn of one link. */
@@ -68,20 +79,40 @@ class Turn {
     this.#caller.link.holdBack(() => this.flush());
   }
 
+  /** Send many calls at once, after what is collected. */
+  sendPlain({ keys, text, argsTexts }: PlainColumn, options: TaskOptions): void {
+    this.flush();
+    const { token } = this.#caller;
+    const layer = plainCalls({ name: this.#nameFor(keys.at(0)), keys, text, argsTexts }, token);
+    this.#send(new Graph([{ ...layer, inline: false }], [0]), [[0, 0, keys.length]], options);
+  }
+
   /** Send what is collected. */
   flush(): void {
     if (this.#calls.length === 0) return;
     const calls = this.#calls;
     this.#calls = [];
     const graph = this.#graphOf(calls);
-    const { link } = this.#caller;
-    const { priority, retries, workers, allowOtherWorkers } = this.#options;
-    const placement = Object.entries({ priority, retries, workers, allow_other_workers: allowOtherWorkers });
     this.#numbers.clear();
+    this.#send(
+      graph,
+      rangesOf(calls).map(([start, stop]) => [1, start, stop] as const),
+      this.#options,
+    );
+  }
+
+  #nameFor(key: Key): string {
+    return `${keyPrefix(key)}-${this.#caller.link.id}-${++this.#count}`;
+  }
+
+  #send(graph: Graph, wanted: UpdateLayers["wanted"], options: TaskOptions): void {
+    const { link } = this.#caller;
+    const { priority, retries, workers, allowOtherWorkers } = options;
+    const placement = Object.entries({ priority, retries, workers, allow_other_workers: allowOtherWorkers });
     link.send({
       op: "update-layers",
       layers: encodeGraph(graph),
-      wanted: rangesOf(calls).map(([start, stop]) => [1, start, stop] as const),
+      wanted,
       annotations: new Map<string, unknown>([
         ...placement.filter(([, value]) => value !== undefined),
         ["least_bytes", 0],
@@ -111,7 +142,7 @@ class Turn {
       builder.add({ ...call, inputs });
     });
     const { link, token } = this.#caller;
-    const name = `${keyPrefix(calls[0]?.key as Key)}-${link.id}-${++this.#count}`; // not empty
+    const name = this.#nameFor(calls[0]?.key as Key); // not empty
     const held: Layer = {
       kind: "held",
       name: `known-${link.id}-${this.#count}`,
@@ -170,6 +201,22 @@ export function placePlain({ text, calls, keyOf }: PlainCalls): readonly Pending
 
 const NO_KEYS: readonly Key[] = [];
 
+/** Calls of which there are so many at once travel by themselves. */
+export const MANY_CALLS = 16;
+
+/**
+ * As {@link placePlain}, with keys of content, which begin with `head`: no key is made a text before somebody asks for it.
+ * Null where some arguments are more than that.
+ */
+export function placeMany(text: string, calls: readonly (readonly unknown[])[], head: string): PlainColumn | null {
+  const argsTexts: string[] = [];
+  for (const args of calls) {
+    for (const arg of args) if (!isScalar(arg)) return null;
+    argsTexts.push(JSON.stringify(args));
+  }
+  return { keys: KeyColumn.ofDigits(head, callDigits(text, argsTexts)), text, argsTexts };
+}
+
 /** What JSON says as it is. */
 function isScalar(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
@@ -178,12 +225,21 @@ function isScalar(value: unknown): boolean {
 
 /** Send them at the end of the turn, or before whatever else is said in it. */
 export function sendColumns(caller: Caller, calls: readonly PendingCall[], options: TaskOptions): void {
+  turnOf(caller).add(calls, options);
+}
+
+/** Send many calls now. */
+export function sendMany(caller: Caller, calls: PlainColumn, options: TaskOptions): void {
+  turnOf(caller).sendPlain(calls, options);
+}
+
+function turnOf(caller: Caller): Turn {
   let turn = TURNS.get(caller.link);
   if (!turn) {
     turn = new Turn(caller);
     TURNS.set(caller.link, turn);
   }
-  turn.add(calls, options);
+  return turn;
 }
 
 function isSame(a: TaskOptions, b: TaskOptions): boolean {

@@ -7,6 +7,7 @@ import {
   functionText,
   type KernelModule,
   type Key,
+  KeyColumn,
   KeyRef,
   type KeyValue,
   kernelOrigin,
@@ -16,7 +17,7 @@ import {
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
-import { placeCalls, placePlain, sendColumns, takesColumns } from "./call-columns.ts";
+import { MANY_CALLS, placeCalls, placeMany, placePlain, sendColumns, sendMany, takesColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
 import { Future } from "./future.ts";
@@ -117,8 +118,9 @@ export async function mapCalls<R>(
     const calls = indices.map((i) => lists.map((list) => list[i]));
     const keyFor = (token: string, i: number): KeyValue =>
       keys?.[from + i] ?? (uid === null ? `${prefix}-${token}` : `${prefix}-${uid}-${from + i}`);
+    const head = keys === null && uid === null && !prefix.startsWith("\0") ? `${prefix}-` : null;
     try {
-      for (const future of await submitAll<R>(caller, fn, { calls, options: rest, keyFor })) futures.push(future);
+      for (const future of await submitAll<R>(caller, fn, { calls, options: rest, keyFor, head })) futures.push(future);
     } catch (error) {
       for (const future of futures) future.release();
       throw error;
@@ -135,20 +137,23 @@ interface Calls {
   readonly calls: readonly (readonly unknown[])[];
   readonly options: SubmitOptions;
   readonly keyFor: (token: string, index: number) => KeyValue;
+  /** Where all keys are this and the token: so that none has to be made. */
+  readonly head?: string | null;
 }
 
-async function submitAll<R>(caller: Caller, fn: Submittable, { calls, options, keyFor }: Calls): Promise<Future<R>[]> {
+async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promise<Future<R>[]> {
+  const { calls, options } = all;
   const { link } = caller;
   link.assertOpen();
   options.signal?.throwIfAborted();
   if (!(fn instanceof PyFunction) && options.kwargs)
     throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
   if (calls.length === 0) return [];
-  const { keys, send } =
-    fn instanceof PyFunction
-      ? await pythonCalls(link, fn, { calls, options, keyFor })
-      : nativeCalls(caller, fn, { calls, options, keyFor });
-  const futures = keys.map((key) => new Future<R>(link, key));
+  const { keys, send } = fn instanceof PyFunction ? await pythonCalls(link, fn, all) : nativeCalls(caller, fn, all);
+  const futures =
+    keys instanceof KeyColumn
+      ? Array.from({ length: keys.length }, (_, i) => new Future<R>(link, link.retainAt(keys, i)))
+      : keys.map((key) => new Future<R>(link, key));
   send();
   cancelOn(options.signal, futures);
   return futures;
@@ -156,7 +161,7 @@ async function submitAll<R>(caller: Caller, fn: Submittable, { calls, options, k
 
 /** Keys of the calls, in their order, and what sends them. */
 interface Built {
-  readonly keys: readonly Key[];
+  readonly keys: readonly Key[] | KeyColumn;
   send(): void;
 }
 
@@ -188,7 +193,8 @@ async function placeArrays(link: Link, args: readonly unknown[]): Promise<readon
   return Promise.all(args.map((arg) => (arg instanceof NDArray ? scatterValues(link, arg) : arg)));
 }
 
-function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, { calls, options, keyFor }: Calls): Built {
+function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, given: Calls): Built {
+  const { calls, options, keyFor, head = null } = given;
   const text = functionText(fn);
   const origin = kernelOrigin(fn);
   // The text of a module goes along once, as a task of its own that every call reads.
@@ -196,6 +202,8 @@ function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, { cal
   const calling = origin ? callOf(origin.module.hash, origin.name) : text;
   const placement = placementOf(options, true);
   if (!module && takesColumns(caller.link, placement)) {
+    const many = head === null || calls.length < MANY_CALLS ? null : placeMany(text, calls, head);
+    if (many) return { keys: many.keys, send: () => sendMany(caller, many, placement) };
     const tokenOf = options.pure === false ? () => randomUUID() : callTokens(text);
     const placed = placePlain({ text, calls, keyOf: (args, i) => keyOfValue(keyFor(tokenOf(args), i)) });
     if (placed) return { keys: placed.map(({ key }) => key), send: () => sendColumns(caller, placed, placement) };

@@ -203,7 +203,7 @@ function holdOf(link: Link, keys: readonly Key[]): Hold {
     names: [],
     wait: () => settled(link, keys),
     release: () => {
-      if (isHeld) for (const watch of watches) link.release(watch.key, watch);
+      if (isHeld) for (const watch of watches) link.release(watch);
       isHeld = false;
     },
   };

@@ -49,6 +49,19 @@ export async function fetchValues(link: Link, keys: readonly Key[]): Promise<Map
   return found;
 }
 
+/**
+ * Values of what is watched, once all of it is in memory.
+ * @throws as {@link fetchValues}
+ */
+export async function valuesOf(link: Link, watches: readonly Watch[]): Promise<unknown[]> {
+  await ended(link, watches);
+  const missing = new Set(watches.filter(({ scalar }) => scalar?.length !== 1));
+  const told = watches.map(({ scalar }) => scalar?.[0] ?? null);
+  if (missing.size === 0) return told;
+  const fetched = await fetchValues(link, Array.from(new Set(Array.from(missing, ({ key }) => key))));
+  return watches.map((watch, i) => (missing.has(watch) ? fetched.get(watch.key) : told[i]));
+}
+
 /** Results that the scheduler told need not be asked for; gives the others. */
 function withoutTold(link: Link, keys: readonly Key[], found: Map<Key, unknown>): readonly Key[] {
   return keys.filter((key) => {
@@ -61,18 +74,25 @@ function withoutTold(link: Link, keys: readonly Key[], found: Map<Key, unknown>)
 
 /** Wait until all of these are in memory. @throws the first one's error */
 export async function settled(link: Link, keys: readonly Key[]): Promise<void> {
+  return ended(
+    link,
+    keys.map((key) => link.watch(key)),
+  );
+}
+
+/** The same of what is watched. @throws the first one's error */
+export async function ended(link: Link, watches: readonly Watch[]): Promise<void> {
   using _held = link.hold();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let left = 1;
-  const ended = (watch: Watch): void => {
+  const end = (watch: Watch): void => {
     if (watch.error) reject(watch.error);
     else if (--left === 0) resolve();
   };
-  for (const key of keys) {
-    const watch = link.watch(key);
+  for (const watch of watches) {
     left++;
-    if (watch.status === "pending") link.whenSettled(watch, () => ended(watch));
-    else ended(watch);
+    if (watch.status === "pending") link.whenSettled(watch, end);
+    else end(watch);
   }
   if (--left === 0) resolve();
   await promise;

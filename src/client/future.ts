@@ -1,14 +1,13 @@
 /** A result that a cluster computes and keeps for this client. */
-import { ClusterError, parseDurationMs, type RsdatError, UsageError } from "../base/index.ts";
+import { ClusterError, inspectAsText, parseDurationMs, type RsdatError, UsageError } from "../base/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import { pickledName, pyTypeName, RETRY } from "../protocol/index.ts";
-import { fetchValues, settled } from "./fetch.ts";
+import { ended, valuesOf } from "./fetch.ts";
 import type { FutureStatus, Link, Watch } from "./link.ts";
 
 /** What a forgotten future leaves to do. It must not refer to the future. */
 interface Claim {
   readonly link: Link;
-  readonly key: Key;
   readonly watch: Watch;
   isHeld: boolean;
 }
@@ -18,7 +17,7 @@ const FORGOTTEN = new FinalizationRegistry<Claim>(drop);
 function drop(claim: Claim): void {
   if (!claim.isHeld) return;
   claim.isHeld = false;
-  claim.link.release(claim.key, claim.watch);
+  claim.link.release(claim.watch);
 }
 
 /** Run failed tasks again; they are pending from here on. */
@@ -37,17 +36,25 @@ export async function retryKeys(link: Link, keys: readonly Key[]): Promise<void>
  * Not a promise: `await future.result()`.
  */
 export class Future<T = unknown> implements AsyncDisposable {
-  readonly key: Key;
   readonly #claim: Claim;
   readonly #watch: Watch;
   #type: string | null = null;
 
-  /** Made by a Client. */
-  constructor(link: Link, key: Key) {
-    this.key = key;
-    this.#watch = link.retain(key);
-    this.#claim = { link, key, watch: this.#watch, isHeld: true };
+  /** Made by a Client, of a key or of what `retain` gave for one. */
+  constructor(link: Link, of: Key | Watch) {
+    this.#watch = typeof of === "string" ? link.retain(of) : of;
+    this.#claim = { link, watch: this.#watch, isHeld: true };
     FORGOTTEN.register(this, this.#claim, this.#claim);
+  }
+
+  /** Name of the result on the cluster; of a call: the function's name, and a hash of function and arguments. */
+  get key(): Key {
+    return this.#watch.key;
+  }
+
+  /** For this room: what is known of it. */
+  get watch(): Watch {
+    return this.#watch;
   }
 
   get status(): FutureStatus {
@@ -86,17 +93,17 @@ export class Future<T = unknown> implements AsyncDisposable {
     this.#assertHeld();
     if (this.#watch.status === "cancelled" && this.#watch.error) throw this.#watch.error;
     if (timeout !== undefined) await this.#endsWithin(timeout);
-    const values = await fetchValues(this.#claim.link, [this.key]);
-    this.#type = pyTypeName(values.get(this.key));
+    const [value] = await valuesOf(this.#claim.link, [this.#watch]);
+    this.#type = pyTypeName(value);
     // What the submitted function returns is typed by `submit`; the wire cannot check it.
-    return values.get(this.key) as T;
+    return value as T;
   }
 
   /** Resolves when the task has ended, well or not. */
   async wait(): Promise<void> {
     this.#assertHeld();
     if (this.#watch.status === "cancelled") return; // the key may be computed anew for another future
-    await settled(this.#claim.link, [this.key]).catch(() => undefined); // the status and `exception` tell
+    await ended(this.#claim.link, [this.#watch]).catch(() => undefined); // the status and `exception` tell
   }
 
   /** The error of a failed task, once it has ended; null when it ended well. */
@@ -114,8 +121,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   /** Run a failed task again, with what it inherited its failure from. */
   async retry(): Promise<void> {
     this.#assertHeld();
-    const { link, key } = this.#claim;
-    await retryKeys(link, [key]);
+    await retryKeys(this.#claim.link, [this.key]);
   }
 
   /** Call `done` once the task has ended, well or not; soon, if it has already. What it throws is an uncaught exception. */
@@ -126,8 +132,7 @@ export class Future<T = unknown> implements AsyncDisposable {
   /** Have it computed although nobody will ask for it: it may be released at once. */
   fireAndForget(): void {
     this.#assertHeld();
-    const { link, key } = this.#claim;
-    link.send({ op: "client-desires-keys", keys: [key], client: "fire-and-forget" });
+    this.#claim.link.send({ op: "client-desires-keys", keys: [this.key], client: "fire-and-forget" });
   }
 
   /** Ask the scheduler to give it up. Other clients that want it keep it, unless `force`. */
@@ -138,7 +143,8 @@ export class Future<T = unknown> implements AsyncDisposable {
     readonly force?: boolean;
     readonly reason?: string;
   } = {}): void {
-    const { link, key } = this.#claim;
+    const { key } = this;
+    const { link } = this.#claim;
     link.send({ op: "cancel-keys", keys: [key], force, reason, msg: null });
     link.cancelled([key], reason);
   }
@@ -166,4 +172,11 @@ export class Future<T = unknown> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
   }
+
+  /** As Dask shows it. */
+  toString(): string {
+    return `<Future: ${this.status}, key: ${showKey(this.key)}>`;
+  }
 }
+
+inspectAsText(Future.prototype);

@@ -1,7 +1,7 @@
 /** Values of futures in whatever form they are given. */
 import { ArgumentError } from "../base/index.ts";
 import type { Key } from "../graph/index.ts";
-import { fetchValues } from "./fetch.ts";
+import { fetchValues, valuesOf } from "./fetch.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
 import type { Link } from "./link.ts";
@@ -30,8 +30,13 @@ export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip
   const futures = flat ?? futuresOf(items);
   if (errors === "skip") await Promise.all(futures.map((future) => future.wait()));
   const wanted = errors === "skip" ? futures.filter((future) => future.status === "finished") : futures;
+  // The same form.
+  if (flat && errors === "raise")
+    return (await valuesOf(
+      link,
+      flat.map(({ watch }) => watch),
+    )) as Gathered<T>;
   const values = await fetchValues(link, Array.from(new Set(wanted.map((future) => future.key))));
-  if (flat && errors === "raise") return flat.map(({ key }) => values.get(key) ?? null) as Gathered<T>; // the same form
   return valuesIn(items, values) as Gathered<T>; // the same form
 }
 

@@ -12,7 +12,7 @@ import {
   type Security,
 } from "../base/index.ts";
 import { BatchedStream, type Comm, type ConnectOptions, connect, Rpc, readStream } from "../comm/index.ts";
-import { blockKeyAt, type Key, scalarIn, showKey } from "../graph/index.ts";
+import { blockKeyAt, type Key, KeyColumn, scalarIn, showKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
@@ -33,7 +33,8 @@ import {
 } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { Unfinished } from "./unfinished.ts";
-import { BlockWatches, type FutureStatus, newWatch, type Watch, WatchedLayers } from "./watch.ts";
+import { BlockWatches, type FutureStatus, type Watch, WatchedLayers } from "./watch.ts";
+import { Watches } from "./watches.ts";
 
 export type { FutureStatus, Watch };
 
@@ -60,6 +61,7 @@ const SAID_AGAIN: ReadonlySet<string> = new Set([
   "update-layers",
   "client-releases-keys",
   "client-releases-blocks",
+  "client-releases-column",
   "subscribe-topic",
 ]);
 
@@ -81,10 +83,9 @@ export class Link {
   #stream: BatchedStream<ClientToScheduler>;
   readonly #reach: Reach;
   readonly #logger: Logger;
-  readonly #watches = new Map<Key, Watch>();
+  readonly #watches = new Watches();
   /** Blocks that are wanted by the layer. Those that need more than a byte have a watch as well. */
   readonly #layers = new WatchedLayers();
-  readonly #released = new Set<Key>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #cluster: LinkOptions["cluster"];
   readonly #failureWatch: Disposable | undefined;
@@ -238,11 +239,16 @@ export class Link {
   /** Want a key: it is watched until every `retain` has been answered by a `release`. What was cancelled is begun anew. */
   retain(key: Key): Watch {
     let watch = this.#known(key);
-    if (!watch || watch.status === "cancelled") {
-      watch = newWatch(key);
-      this.#watches.set(key, watch);
-      this.#released.delete(key);
-    }
+    if (!watch || watch.status === "cancelled") watch = this.#watches.begin(key);
+    watch.references++;
+    return watch;
+  }
+
+  /** The same for key `index` of a column. */
+  retainAt(keys: KeyColumn, index: number): Watch {
+    if (keys.hasTexts) return this.retain(keys.at(index));
+    let watch = this.#watches.at(keys, index);
+    if (!watch || watch.status === "cancelled") watch = this.#watches.beginAt(keys, index);
     watch.references++;
     return watch;
   }
@@ -254,7 +260,7 @@ export class Link {
   retainBlocks(name: string, grid: readonly number[]): BlockWatches | null {
     if (this.#end || this.#layers.get(name)) return null;
     const prefix = blockKeyAt(name, [], 0).slice(0, -1); // without the bracket
-    for (const key of this.#watches.keys()) if (key.startsWith(prefix)) return null;
+    for (const key of this.#watches.texts()) if (key.startsWith(prefix)) return null;
     this.#flushReleased();
     const blocks = new BlockWatches(name, grid);
     this.#layers.add(blocks);
@@ -264,7 +270,7 @@ export class Link {
   /** Want them no longer. */
   releaseBlocks(blocks: BlockWatches): void {
     this.#layers.delete(blocks);
-    for (const watch of blocks.byKey.values()) this.release(watch.key, watch);
+    for (const watch of blocks.byKey.values()) this.release(watch);
     const gone = Uint32Array.from(blocks.unwatched());
     const { name, grid } = blocks;
     for (let at = 0; at < gone.length; at += RELEASED_MAX)
@@ -285,7 +291,7 @@ export class Link {
 
   /** True for a key that somebody here wants. */
   isWatched(key: Key): boolean {
-    if (this.#watches.has(key)) return true;
+    if (this.#watches.get(key)) return true;
     const found = this.#layers.find(key);
     return found !== undefined && !found.blocks.byKey.has(found.index);
   }
@@ -301,7 +307,7 @@ export class Link {
   #promote(blocks: BlockWatches, index: number): Watch | undefined {
     if (blocks.byKey.has(index)) return undefined; // it had one, and is wanted by nobody else any more
     const watch = blocks.promote(index);
-    this.#watches.set(watch.key, watch);
+    this.#watches.add(watch);
     return watch;
   }
 
@@ -312,32 +318,37 @@ export class Link {
     return watch;
   }
 
-  /** Want it no longer; the scheduler is told at the end of the turn. `of` is what `retain` gave: it may have been cancelled. */
-  release(key: Key, of: Watch): void {
-    const watch = this.#watches.get(key);
-    if (!watch || watch !== of || --watch.references > 0) return;
-    this.#watches.delete(key);
-    this.#noteReleased(key);
-  }
-
-  #noteReleased(key: Key): void {
-    if (this.#released.size === 0) queueMicrotask(() => this.#flushReleased());
-    this.#released.add(key);
+  /** Want what `retain` gave no longer; the scheduler is told at the end of the turn. */
+  release(watch: Watch): void {
+    if (watch.isReleased || !this.#watches.isCurrent(watch) || --watch.references > 0) return;
+    if (!this.#watches.hasReleased) queueMicrotask(() => this.#flushReleased());
+    this.#watches.release(watch);
   }
 
   /** Tell what is released now: before a submission that may name the same keys. */
   #flushReleased(): void {
-    const keys = Array.from(this.#released);
-    this.#released.clear();
-    if (keys.length > 0) this.send({ op: "client-releases-keys", keys, client: this.id });
+    const texts: Key[] = [];
+    const columns: KeyColumn[] = [];
+    const indices: number[] = [];
+    for (const watch of this.#watches.takeReleased()) {
+      if (watch.column === null || !this.isNative) texts.push(watch.key);
+      else {
+        columns.push(watch.column);
+        indices.push(watch.index);
+      }
+    }
+    if (texts.length > 0) this.send({ op: "client-releases-keys", keys: texts, client: this.id });
+    for (let at = 0; at < columns.length; at += RELEASED_MAX) {
+      const keys = KeyColumn.pick(columns.slice(at, at + RELEASED_MAX), indices.slice(at, at + RELEASED_MAX));
+      this.send({ op: "client-releases-column", keys, client: this.id });
+    }
   }
 
   /** Call `listener` as soon as the key is no longer pending; at the latest when the link ends. */
-  whenSettled(watch: Watch, listener: () => void): void {
-    if (watch.status === "pending") {
-      watch.listeners ??= [];
-      watch.listeners.push(listener);
-    } else queueMicrotask(listener);
+  whenSettled(watch: Watch, listener: (watch: Watch) => void): void {
+    if (watch.status !== "pending") queueMicrotask(() => listener(watch));
+    else if (watch.listeners) watch.listeners.push(listener);
+    else watch.listeners = [listener];
   }
 
   /** The key is to be computed (again). */
@@ -451,7 +462,7 @@ export class Link {
   #sayAgain(): void {
     this.#stream = new BatchedStream<ClientToScheduler>(this.#comm, CLIENT_TO_SCHEDULER.encode);
     for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
-    const wanted = Array.from(this.#watches.values()).filter(
+    const wanted = Array.from(this.#watches.all()).filter(
       ({ status }) => status === "pending" || status === "finished",
     );
     for (const watch of wanted) {
@@ -479,7 +490,10 @@ export class Link {
     if (message.op === "keys-in-memory") return this.#hearKeys(message);
     if (message.op === "restart") {
       for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
-      return this.cancelled(Array.from(this.#watches.keys()), "the scheduler was restarted");
+      return this.cancelled(
+        Array.from(this.#watches.all(), ({ key }) => key),
+        "the scheduler was restarted",
+      );
     }
     if (message.op === "cancelled-keys")
       return this.cancelled(message.keys, message.msg ?? message.reason ?? "cancelled");
@@ -531,8 +545,9 @@ export class Link {
 
   #hearKeys(message: KeysInMemory): void {
     const workers = [message.worker];
-    for (let i = 0; i < message.keys.length; i++) {
-      const watch = this.#known(message.keys[i] as Key); // i < length
+    const { keys } = message;
+    for (let i = 0; i < keys.length; i++) {
+      const watch = keys.hasTexts ? this.#known(keys.at(i)) : this.#watches.at(keys, i);
       if (!watch) continue;
       const scalar = scalarIn(message, i);
       watch.workers = workers;
@@ -543,7 +558,7 @@ export class Link {
 
   #failAll(error: RsdatError): void {
     for (const blocks of this.#layers.all()) for (const index of blocks.pending()) this.#promote(blocks, index);
-    for (const watch of this.#watches.values()) if (watch.status === "pending") this.#settle(watch, "error", error);
+    for (const watch of this.#watches.all()) if (watch.status === "pending") this.#settle(watch, "error", error);
   }
 
   #settle(watch: Watch, status: FutureStatus, error?: RsdatError): void {
@@ -551,7 +566,7 @@ export class Link {
     watch.error = error;
     const { listeners } = watch;
     watch.listeners = null;
-    if (listeners) for (const listener of listeners) listener();
+    if (listeners) for (const listener of listeners) listener(watch);
   }
 }
 

@@ -122,7 +122,7 @@ class Wanted {
   release(): void {
     this.#released.reject(new CancelledError("nobody uses the persisted array any more: its blocks were given up"));
     for (const blocks of this.#layers) this.#link.releaseBlocks(blocks);
-    for (const watch of this.#watches) this.#link.release(watch.key, watch);
+    for (const watch of this.#watches) this.#link.release(watch);
   }
 }
 
@@ -182,7 +182,7 @@ class GraphRun {
       return this.#blocks;
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      for (const watch of this.#held.values()) this.#link.release(watch.key, watch);
+      for (const watch of this.#held.values()) this.#link.release(watch);
       this.#held.clear();
     }
   }
@@ -211,7 +211,7 @@ class GraphRun {
         if (!(value instanceof NDArray)) throw new RemoteProtocolError(`a task of an array gave a ${typeof value}`);
         this.#blocks.set(key, value);
         const watch = this.#held.get(key);
-        if (watch) this.#link.release(key, watch);
+        if (watch) this.#link.release(watch);
         this.#held.delete(key);
       }
       if (this.#blocks.size === this.#keys.length) this.#done.resolve();

@@ -17,6 +17,8 @@ export class Unfinished {
   sent(message: ClientToScheduler, isWanted: (key: Key) => boolean): void {
     if (message.op === "client-releases-keys") {
       this.#noteReleased(message.keys.slice(-RELEASES_MAX));
+    } else if (message.op === "client-releases-column") {
+      this.#noteReleased(message.keys.toArray().slice(-RELEASES_MAX));
     } else if (message.op === "client-releases-blocks") {
       this.#noteReleased(blockKeys({ ...message, blocks: message.blocks.slice(-RELEASES_MAX) }));
     } else if (message.op === "update-graph" || message.op === "update-layers") {
@@ -55,5 +57,5 @@ function leftOf(message: ClientToScheduler, isWanted: (key: Key) => boolean): Cl
 
 function keysOf(message: ClientToScheduler): readonly Key[] {
   if (message.op === "update-layers") return wantedKeys(message);
-  return "keys" in message ? message.keys : [];
+  return message.op === "update-graph" ? message.keys : [];
 }

@@ -1,42 +1,49 @@
 /** What a client knows of what it wants: key by key, and of all the blocks of an array that is kept. */
 import type { RsdatError } from "../base/index.ts";
-import { blockKeyAt, type Key, valueOfKey } from "../graph/index.ts";
+import { blockKeyAt, type Key, type KeyColumn, valueOfKey } from "../graph/index.ts";
 
 /** State of a key, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "lost" | "cancelled";
 
 /** What a client knows of one key. */
-export interface Watch {
-  readonly key: Key;
-  status: FutureStatus;
-  error: RsdatError | undefined;
+export class Watch {
+  /** Where the key stands; null: it is a text of its own. */
+  readonly column: KeyColumn | null;
+  readonly index: number;
+  #key: Key | null;
+  status: FutureStatus = "pending";
+  error: RsdatError | undefined = undefined;
   /** Workers that hold the result, as the scheduler last said. */
-  workers: readonly string[];
+  workers: readonly string[] = NOWHERE;
   /** The result itself, where the scheduler told it: a list of one. */
-  scalar: readonly (number | boolean | null)[] | null;
+  scalar: readonly (number | boolean | null)[] | null = null;
   /** Pickled class of the result, if the scheduler said. */
-  type?: Uint8Array | undefined;
+  type: Uint8Array | undefined = undefined;
   /** True for data that came from here: nobody can compute it again. */
-  isScattered: boolean;
+  isScattered = false;
   /** Futures and runs that want it. */
-  references: number;
+  references = 0;
   /** Called, once each, when the status is no longer `pending`. */
-  listeners: (() => void)[] | null;
+  listeners: ((watch: Watch) => void)[] | null = null;
+  /** Nobody wants it any more; the scheduler will hear of it. */
+  isReleased = false;
+  /** Of `Watches`: where it stands; -1: another one stands there, or nobody asks for it by its key. */
+  place = -1;
+
+  constructor(of: Key | KeyColumn, index = 0) {
+    const isText = typeof of === "string";
+    this.column = isText ? null : of;
+    this.index = index;
+    this.#key = isText ? of : null;
+  }
+
+  get key(): Key {
+    this.#key ??= (this.column as KeyColumn).at(this.index); // one of the two
+    return this.#key;
+  }
 }
 
-/** A key that somebody begins to want. */
-export function newWatch(key: Key): Watch {
-  return {
-    key,
-    status: "pending",
-    error: undefined,
-    workers: [],
-    scalar: null,
-    isScattered: false,
-    references: 0,
-    listeners: null,
-  };
-}
+const NOWHERE: readonly string[] = [];
 
 /** A block is pending, in memory, or watched by its key, because more than that is to be known of it. */
 const PENDING = 0;
@@ -108,7 +115,7 @@ export class BlockWatches {
 
   /** A watch of a block that has none, which says what is known of it. */
   promote(index: number): Watch {
-    const watch = newWatch(this.key(index));
+    const watch = new Watch(this.key(index));
     watch.references = 1;
     if (this.#state[index] === IN_MEMORY) watch.status = "finished";
     else

@@ -174,6 +174,35 @@ export class CallsBuilder {
   }
 }
 
+/** Calls of one function that read nothing, each with its own arguments. */
+export interface PlainCalls {
+  readonly name: string;
+  readonly keys: KeyColumn;
+  /** Text of a function expression. */
+  readonly text: string;
+  /** What `plainText` makes of the arguments of each. */
+  readonly argsTexts: readonly string[];
+}
+
+/** A layer of such calls, vouched for with the cluster's token if there is one. */
+export function plainCalls({ name, keys, text, argsTexts }: PlainCalls, token: string | null): CallsLayer {
+  const layer: CallsLayer = {
+    kind: "calls",
+    name,
+    dtype: "float64",
+    chunks: chunksOfCalls(keys.length),
+    keys,
+    functions: [text],
+    fn: null,
+    arg: null,
+    ...packTexts(argsTexts),
+    inputs: new Uint8Array(0),
+    inputStart: new Uint8Array(4 * (keys.length + 1)),
+    mac: null,
+  };
+  return token === null ? layer : { ...layer, mac: macOf(layer, token) };
+}
+
 /** All texts as bytes, and where each begins. */
 function packTexts(texts: readonly string[]): { readonly args: Uint8Array; readonly argStart: Uint8Array } {
   const args = new Uint8Array(Buffer.from(texts.join("")));

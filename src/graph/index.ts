@@ -9,8 +9,8 @@ export type { RunAccounting, RunnerFigures } from "./accounting.ts";
 export { accountingBetween, beginAccounting, lastRun, onAccounting, watchAccounting } from "./accounting.ts";
 export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
-export type { Call, CallsLayer } from "./calls.ts";
-export { CallsBuilder, chunksOfCalls, verifyCalls } from "./calls.ts";
+export type { Call, CallsLayer, PlainCalls } from "./calls.ts";
+export { CallsBuilder, chunksOfCalls, plainCalls, verifyCalls } from "./calls.ts";
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
 export type { ArrayMaker, LocalClusterWish, StartedCluster } from "./doors.ts";
@@ -39,7 +39,7 @@ export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
 export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";
 export type { PlainKeys } from "./key-column.ts";
-export { KeyColumn } from "./key-column.ts";
+export { endsInDigits, KeyColumn } from "./key-column.ts";
 export type { KeyStore } from "./key-table.ts";
 export { KeyTable } from "./key-table.ts";
 export type { Key, KeyValue } from "./keys.ts";
@@ -111,6 +111,7 @@ export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task
 export { functionText } from "./travel.ts";
 export { TaskWalk } from "./walk.ts";
 export {
+  callDigits,
   callTokens,
   decodeGraph,
   decodeTaskSpec,

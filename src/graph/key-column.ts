@@ -176,7 +176,7 @@ function columnOfTexts(bytes: Uint8Array, starts: Uint8Array): KeyColumn {
     const size = (start[k] as number) - (start[k - 1] as number); // k < length
     if (size < 0 || size > KEY_BYTES_MAX) throw broken("texts one behind the other");
   }
-  return KeyColumn.fromTexts(bytes.slice(), start);
+  return KeyColumn.fromTexts(copyOf(bytes), start);
 }
 
 function broken(what: string): Error {
@@ -189,7 +189,14 @@ function isText(value: unknown): value is string {
 
 /** A copy that a wider column can stand on. */
 function aligned(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer as ArrayBuffer; // of a copy
+  return copyOf(bytes).buffer;
+}
+
+/** `slice` of a Buffer is none. */
+function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 function asBytes(column: Uint16Array | Uint32Array): Uint8Array {
@@ -200,8 +207,21 @@ function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
 
+/** Whether a key ends in digits, so that a column of it holds these. */
+export function endsInDigits(key: Key): boolean {
+  const digits = key.length - DIGITS;
+  return digits >= 0 && readDigits(key, digits, SCRATCH, 0) && key.isWellFormed();
+}
+
+function hashesOfOne(key: Key): Hashes | null {
+  const digits = key.length - DIGITS;
+  if (digits < 0 || !readDigits(key, digits, SCRATCH, 0) || !key.isWellFormed()) return null;
+  return { heads: [key.slice(0, digits)], headOf: null, words: SCRATCH.slice() };
+}
+
 /** Keys that all end in digits; null: some do not. */
 function hashesOf(keys: readonly Key[]): Hashes | null {
+  if (keys.length === 1) return hashesOfOne(keys[0] as Key); // its length is 1
   const words = new Uint32Array(WORDS * keys.length);
   const headOf = new Uint16Array(keys.length);
   const numbers = new Map<string, number>();

@@ -157,6 +157,20 @@ export function callTokens(text: string): (argsText: string) => string {
   return (argsText) => hash("sha256", `${before}${argsText},"kwargs":null}`, "hex").slice(0, 32);
 }
 
+/** The same as numbers of eight digits, for a column of keys: those of `argsTexts` one after the other. */
+export function callDigits(text: string, argsTexts: readonly string[]): Uint32Array {
+  const before = `{"text":${plainText(text)},"args":`;
+  const words = new Uint32Array(4 * argsTexts.length);
+  for (let k = 0; k < argsTexts.length; k++) {
+    const bytes = hash("sha256", `${before}${argsTexts[k]},"kwargs":null}`, "binary");
+    for (let w = 0; w < 4; w++) {
+      const [a, b] = [bytes.charCodeAt(4 * w), bytes.charCodeAt(4 * w + 1)];
+      words[4 * k + w] = (a << 24) | (b << 16) | (bytes.charCodeAt(4 * w + 2) << 8) | bytes.charCodeAt(4 * w + 3);
+    }
+  }
+  return words;
+}
+
 /**
  * A spec whose user functions carry `mac`: HMAC-SHA-256 under the cluster's token of the whole spec, texts, arguments and
  * literals included. A worker runs no text without it.

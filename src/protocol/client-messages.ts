@@ -25,7 +25,9 @@ import {
   KEYS_IN_MEMORY,
   type KeysInMemory,
   RELEASES_BLOCKS,
+  RELEASES_COLUMN,
   type ReleasesBlocks,
+  type ReleasesColumn,
   TASKS_IN_MEMORY,
   type TasksInMemory,
 } from "./column-messages.ts";
@@ -141,6 +143,7 @@ export type ClientToScheduler =
   | ClientDesiresKeys
   | ClientReleasesKeys
   | ReleasesBlocks
+  | ReleasesColumn
   | ReportKey
   | CancelKeys
   | HeartbeatClient
@@ -272,6 +275,7 @@ export const CLIENT_TO_SCHEDULER: Family<ClientToScheduler> = family<ClientToSch
   "client-desires-keys": op<ClientDesiresKeys>({ keys: KEYS, client: optional(TEXT) }),
   "client-releases-keys": op<ClientReleasesKeys>(CLIENT_KEYS),
   "client-releases-blocks": RELEASES_BLOCKS,
+  "client-releases-column": RELEASES_COLUMN,
   "report-key": op<ReportKey>({ key: KEY }),
   "cancel-keys": op<CancelKeys>({ keys: KEYS, force: FLAG, reason: nullable(TEXT), msg: nullable(TEXT) }),
   "heartbeat-client": op<HeartbeatClient>({}),

@@ -4,14 +4,13 @@
  * Only peers that both said `rsdat` in the handshake send them.
  */
 import { RemoteProtocolError } from "../base/index.ts";
-import type { Key } from "../graph/index.ts";
+import { KeyColumn } from "../graph/index.ts";
 import {
   BYTES,
   type Codec,
   type Family,
   family,
   INTEGER,
-  KEY,
   listOf,
   NUMBER,
   type Op,
@@ -108,7 +107,7 @@ export interface TasksInMemory {
 /** Results with keys of their own that are wanted by a client and have got into memory at one worker. */
 export interface KeysInMemory {
   readonly op: "keys-in-memory";
-  readonly keys: readonly Key[];
+  readonly keys: KeyColumn;
   /** Those that are scalars, so that nobody has to ask for them: columns as in {@link TasksFinished}. */
   readonly kinds: Uint8Array;
   readonly scalars: Float64Array;
@@ -121,6 +120,13 @@ export interface ReleasesBlocks {
   readonly layer: string;
   readonly grid: readonly number[];
   readonly blocks: Uint32Array;
+  readonly client: string;
+}
+
+/** A client wants results with keys of their own no more: `client-releases-keys` of a column of keys. */
+export interface ReleasesColumn {
+  readonly op: "client-releases-column";
+  readonly keys: KeyColumn;
   readonly client: string;
 }
 
@@ -151,6 +157,19 @@ function column<C extends Column>(make: ColumnClass<C>, lengthMax: number): Code
 
 const TASK_IDS = column<Uint32Array>(Uint32Array, TASKS_MAX);
 const INPUT_IDS = column<Uint32Array>(Uint32Array, INPUTS_MAX);
+
+/** Keys as bytes. */
+const KEY_COLUMN: Codec<KeyColumn> = {
+  read: (value, place) => {
+    if (!(value instanceof Map))
+      throw new RemoteProtocolError(`${place}: expected keys in a column`, { details: { place } });
+    const keys = KeyColumn.fromPlain(Object.fromEntries(value));
+    if (keys.length > TASKS_MAX)
+      throw new RemoteProtocolError(`${place}: ${keys.length} keys; the limit is ${TASKS_MAX}`, { details: { place } });
+    return keys;
+  },
+  write: (keys) => new Map(Object.entries(keys.toPlain())),
+};
 
 /** A message whose fields also have to fit each other. `broken` names what does not, or gives null. */
 function checked<M extends { readonly op: string }>(
@@ -219,7 +238,7 @@ export const RELEASES_BLOCKS: Op<ReleasesBlocks> = checked(
 /** For the stream to a client: see {@link KeysInMemory}. */
 export const KEYS_IN_MEMORY: Op<KeysInMemory> = checked(
   op<KeysInMemory>({
-    keys: listOf(KEY),
+    keys: KEY_COLUMN,
     kinds: column<Uint8Array>(Uint8Array, TASKS_MAX),
     scalars: column<Float64Array>(Float64Array, TASKS_MAX),
     worker: TEXT,
@@ -227,6 +246,9 @@ export const KEYS_IN_MEMORY: Op<KeysInMemory> = checked(
   ({ keys, kinds, scalars }) =>
     keys.length === kinds.length && keys.length === scalars.length ? null : "columns of different lengths",
 );
+
+/** For the stream of a client: see {@link ReleasesColumn}. */
+export const RELEASES_COLUMN: Op<ReleasesColumn> = op<ReleasesColumn>({ keys: KEY_COLUMN, client: TEXT });
 
 const COLUMN_OPS: Ops<ColumnsToWorker> = {
   graph: op<GraphMessage>({ submission: INTEGER, layers: BYTES }),

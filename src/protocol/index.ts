@@ -59,6 +59,7 @@ export type {
   GraphMessage,
   KeysInMemory,
   ReleasesBlocks,
+  ReleasesColumn,
   RunTasks,
   SchedulerToColumnar,
   TasksFinished,

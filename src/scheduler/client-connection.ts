@@ -89,6 +89,8 @@ async function act(
       return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "client-releases-keys":
       return hub.feed({ type: message.op, client: id, keys: message.keys });
+    case "client-releases-column":
+      return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "client-releases-blocks": {
       const { layer, grid, blocks } = message;
       return hub.feed({ type: message.op, client: id, layer, grid, blocks });

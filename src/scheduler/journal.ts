@@ -40,11 +40,17 @@ const REMEMBERED: ReadonlySet<string> = new Set([
   "client-desires-keys",
   "client-releases-keys",
   "client-releases-blocks",
+  "client-releases-column",
   "cancel-keys",
 ]);
 
 /** Those of them with which a client gives results up. */
-const GIVEN_UP: ReadonlySet<string> = new Set(["client-releases-keys", "client-releases-blocks", "cancel-keys"]);
+const GIVEN_UP: ReadonlySet<string> = new Set([
+  "client-releases-keys",
+  "client-releases-blocks",
+  "client-releases-column",
+  "cancel-keys",
+]);
 
 /** Growth since it was last compacted after which it is compacted again. */
 const GROWTH_BYTES_MAX = 2 ** 28;
@@ -77,7 +83,7 @@ export class Journal {
     if (!REMEMBERED.has(message.op)) return;
     const isOurs = isNative && (message.op !== "update-graph" || plainGraphTasks(message.exprSer) !== null);
     if (isOurs) this.note({ kind: "message", client, message });
-    else if ("keys" in message)
+    else if ("keys" in message && Array.isArray(message.keys))
       this.note({ kind: GIVEN_UP.has(message.op) ? "forgone" : "foreign", client, keys: message.keys });
   }
 
@@ -156,6 +162,7 @@ function keysOf(entry: JournalEntry): readonly Key[] {
     return [...message.keys, ...(plainGraphTasks(message.exprSer) ?? []).map((task) => task.key)];
   if (message.op === "update-layers") return wantedKeys(message);
   if (message.op === "client-releases-blocks") return blockKeys(message);
+  if (message.op === "client-releases-column") return message.keys.toArray();
   return "keys" in message ? message.keys : [];
 }
 

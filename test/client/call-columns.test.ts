@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
-import { placeCalls, placePlain, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
-import { mapCalls } from "../../src/client/calls.ts";
+import { placeCalls, placeMany, placePlain, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
+import { mapCalls, submitCall } from "../../src/client/calls.ts";
 import { Link } from "../../src/client/link.ts";
 import type { TaskOptions } from "../../src/client/submit.ts";
 import { type Comm, listen, NO_REPLY, readStream, serveRequests } from "../../src/comm/index.ts";
@@ -110,11 +110,17 @@ describe("calls of plain arguments", () => {
     expect(plain?.map(({ argsText, ...rest }) => ({ ...rest, text: JSON.parse(String(argsText)) }))).toEqual(
       others?.map((each) => ({ ...each, text: each.args })),
     );
+    const many = placeMany(text, lists, "f-");
+    expect(many?.keys.toArray()).toEqual(keys);
+    expect(many?.argsTexts).toEqual(plain?.map(({ argsText }) => argsText));
   });
 
   test("are nothing else: not minus zero, NaN, lists, objects, bytes, nor what is missing", () => {
     for (const odd of [-0, Number.NaN, Number.POSITIVE_INFINITY, 1n, undefined, [1], { a: 1 }, new Uint8Array(1)])
-      expect(placePlain({ text, calls: [[1], [odd]], keyOf: () => keyOfValue("k") })).toBeNull();
+      expect([
+        placePlain({ text, calls: [[1], [odd]], keyOf: () => keyOfValue("k") }),
+        placeMany(text, [[1], [odd]], "f-"),
+      ]).toEqual([null, null]);
   });
 
   test("go out in messages that grow, the first while the next is made; one that cannot travel takes back the others", async () => {
@@ -132,7 +138,30 @@ describe("calls of plain arguments", () => {
     });
     expect(futures.every(({ key }) => link.isWatched(key))).toBe(true);
     const last = (await until(heard, 6)).flat().at(-1);
-    expect(last?.op === "client-releases-keys" && last.keys.length).toBe(768);
+    expect(last?.op === "client-releases-column" && last.keys.length).toBe(768);
+  });
+
+  test("many at once have the keys that one alone has, and are wanted together with it", async () => {
+    const { link, heard } = await linked({ dialect: true });
+    const caller = { link, token: TOKEN };
+    const fn = (x: number): number => x;
+    const numbers = Array.from({ length: 40 }, (_, i) => i % 20);
+    const futures = await mapCalls(caller, fn, { lists: [numbers], options: {} });
+    const one = await submitCall(caller, fn, { args: [3], options: {} });
+    expect([futures[3]?.key, futures[23]?.key]).toEqual([one.key, one.key]);
+    expect(String(one)).toBe(`<Future: pending, key: ${one.key}>`);
+    expect([futures[23]?.watch, futures[4]?.watch === one.watch]).toEqual([one.watch, false]);
+    const [first] = (await until(heard, 2)).flat();
+    const { graph } = graphOf(first as ClientToScheduler);
+    expect(names(graph)).toEqual(futures.map((future) => future.key));
+    const layer = graph.layer(0);
+    expect(layer.kind === "calls" && verifyCalls(layer, TOKEN)).toBe(true);
+    expect(graph.expand(23).spec.steps[0]).toMatchObject({ text: "(x) => x", args: [3] });
+    for (const future of futures) future.release();
+    const last = (await until(heard, 3)).flat().at(-1);
+    expect(last?.op === "client-releases-column" && last.keys.toArray().includes(one.key)).toBe(false);
+    expect(last?.op === "client-releases-column" && last.keys.length).toBe(19);
+    expect(link.isWatched(one.key)).toBe(true);
   });
 });
 

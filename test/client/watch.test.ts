@@ -7,7 +7,7 @@ import { blockKey, blockKeyAt } from "../../src/graph/index.ts";
 function settle(watch: Watch, error?: RsdatError): void {
   watch.status = error ? "cancelled" : "finished";
   watch.error = error;
-  for (const listener of watch.listeners ?? []) listener();
+  for (const listener of watch.listeners ?? []) listener(watch);
   watch.listeners = null;
 }
 

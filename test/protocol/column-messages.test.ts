@@ -1,7 +1,7 @@
 /** Columns on the wire: what is sent arrives, and what does not fit together is refused. */
 import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
-import { keyOfValue } from "../../src/graph/index.ts";
+import { KeyColumn, keyOfValue } from "../../src/graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   COLUMNAR_TO_SCHEDULER,
@@ -52,7 +52,7 @@ const NEWS: TasksInMemory = {
 
 const KEYED: KeysInMemory = {
   op: "keys-in-memory",
-  keys: [keyOfValue("inc-1"), keyOfValue(["x", 2])],
+  keys: KeyColumn.of([keyOfValue("inc-1"), keyOfValue(["x", 2])]),
   kinds: Uint8Array.of(1, 0),
   scalars: Float64Array.of(0.5, 0),
   worker: "tcp://a:1",
@@ -86,7 +86,13 @@ test("what a scheduler and a worker say in columns arrives as it was sent", () =
   expect(SCHEDULER_TO_COLUMNAR.parse(across(SCHEDULER_TO_COLUMNAR.encode(forget)))).toEqual(forget);
   expect(COLUMNAR_TO_SCHEDULER.parse(across(COLUMNAR_TO_SCHEDULER.encode(FINISHED)))).toEqual(FINISHED);
   expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(NEWS)))).toEqual(NEWS);
-  expect(SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(KEYED)))).toEqual(KEYED);
+  const keyed = SCHEDULER_TO_CLIENT.parse(across(SCHEDULER_TO_CLIENT.encode(KEYED))) as KeysInMemory;
+  expect(keyed).toEqual(KEYED);
+  expect(keyed.keys.toArray()).toEqual(KEYED.keys.toArray());
+  const hashes = KeyColumn.of([keyOfValue(`inc-${"0123456789abcdef".repeat(2)}`)]);
+  const given = { op: "client-releases-column", keys: hashes, client: "c" } as const;
+  const taken = CLIENT_TO_SCHEDULER.parse(across(CLIENT_TO_SCHEDULER.encode(given))) as typeof given;
+  expect(taken.keys.toArray()).toEqual(hashes.toArray());
   const release = { ...NEWS, op: "client-releases-blocks", client: "c" } as const;
   const { worker: _, ...released } = release;
   expect(CLIENT_TO_SCHEDULER.parse(across(CLIENT_TO_SCHEDULER.encode(released)))).toEqual(released);
@@ -160,7 +166,11 @@ describe("refused with a typed error", () => {
   });
 
   test("news of keys with scalars of another number", () => {
-    for (const change of [{ kinds: Uint8Array.of(1) }, { scalars: Float64Array.of(1, 2, 3) }, { keys: [] }]) {
+    for (const change of [
+      { kinds: Uint8Array.of(1) },
+      { scalars: Float64Array.of(1, 2, 3) },
+      { keys: KeyColumn.of([]) },
+    ]) {
       const sent = across(SCHEDULER_TO_CLIENT.encode({ ...KEYED, ...change }));
       expect(codeOf(() => SCHEDULER_TO_CLIENT.parse(sent))).toBe("remote-protocol");
     }

@@ -200,6 +200,16 @@ export function releaseKeys(core: Core, id: ClientId, keys: readonly Key[]): voi
   }
 }
 
+/** The same by a column of keys. */
+export function releaseColumn(core: Core, { client: id, keys }: Event<"client-releases-column">): void {
+  const client = core.clients.get(id);
+  if (!client) return;
+  for (let i = 0; i < keys.length; i++) {
+    const slot = core.findAt(keys, i);
+    if (slot !== undefined) unwant(core, client, slot);
+  }
+}
+
 /** The same by numbers of blocks of a layer. */
 export function releaseBlocks(core: Core, { client: id, layer, grid, blocks }: Event<"client-releases-blocks">): void {
   const client = core.clients.get(id);

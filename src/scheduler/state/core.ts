@@ -1,6 +1,6 @@
 /** All state of the scheduler machine, and the small questions everything else asks of it. */
 import { invariant } from "../../base/index.ts";
-import { type ColumnScalar, type Key, showKey, type TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, type Key, KeyColumn, keysOf, showKey, type TaskId } from "../../graph/index.ts";
 import type { SchedulerToClient, SchedulerToWorker, WireFailure } from "../../protocol/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { leaveBacklog } from "./backlog.ts";
@@ -164,9 +164,15 @@ export class Core {
 
   /** Tell a client that a task of a layer is in memory at a worker; sent together, before anything else that it is told. */
   tellInColumns(client: ClientId, of: NewsOf, slot: Slot): void {
-    if (of.batch.isKeyed || this.scalar !== undefined)
-      this.#news.addKey(client, of.worker, this.keyOf(slot), this.scalar);
-    else this.#news.add(client, of, this.columns.task[slot] as number); // a slot given out
+    const task = this.columns.task[slot] as number; // a slot given out
+    const { batch, worker } = of;
+    if (!batch.isKeyed && this.scalar === undefined) return this.#news.add(client, of, task);
+    const layer = batch.edges.layerOf(task);
+    const keys = keysOf(batch.graph.layer(layer));
+    const named = keys
+      ? { keys, index: task - batch.graph.base(layer) }
+      : { keys: KeyColumn.of([this.keyOf(slot)]), index: 0 };
+    this.#news.addKey(client, worker, named, this.scalar);
   }
 
   flushNews(): void {
@@ -314,6 +320,14 @@ export class Core {
   find(key: Key): Slot | undefined {
     const slot = this.keys.get(key) ?? this.findInLayers(key);
     return slot === undefined || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
+  }
+
+  /** The same of key `index` of a column. */
+  findAt(keys: KeyColumn, index: number): Slot | undefined {
+    const found = this.callKeys.findAt(keys, index);
+    if (!found) return this.keys.size > 0 || keys.hasTexts ? this.find(keys.at(index)) : undefined;
+    const slot = slotIfAny(found.batch, found.task);
+    return slot < 0 || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
   }
 
   /** Batch and number of a task of a graph, known or not. */

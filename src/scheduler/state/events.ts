@@ -3,7 +3,7 @@
  * everything else a shell can report or must do is named here. `now` is monotonic milliseconds, given by the shell.
  */
 import type { RsdatError } from "../../base/index.ts";
-import type { Graph, Key, TaskId, TaskSpec, TaskWalk } from "../../graph/index.ts";
+import type { Graph, Key, KeyColumn, TaskId, TaskSpec, TaskWalk } from "../../graph/index.ts";
 import type {
   ComputeTask,
   SchedulerToClient,
@@ -180,6 +180,7 @@ export type SchedulerEvent =
       readonly grid: readonly number[];
       readonly blocks: Uint32Array;
     })
+  | (EventBase & { readonly type: "client-releases-column"; readonly client: ClientId; readonly keys: KeyColumn })
   | (EventBase & { readonly type: "report-key"; readonly client: ClientId; readonly key: Key })
   | (EventBase & {
       readonly type: "cancel-keys";

@@ -12,6 +12,7 @@ import {
   desireKeys,
   failSubmission,
   releaseBlocks,
+  releaseColumn,
   releaseKeys,
   reportKey,
   restart,
@@ -146,6 +147,8 @@ function applyEvent(core: Core, event: SchedulerEvent): void {
       return desireKeys(core, event.client, event.keys);
     case "client-releases-keys":
       return releaseKeys(core, event.client, event.keys);
+    case "client-releases-column":
+      return releaseColumn(core, event);
     case "client-releases-blocks":
       return releaseBlocks(core, event);
     case "report-key":

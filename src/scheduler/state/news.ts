@@ -1,5 +1,5 @@
 /** What clients that take columns are told of results, together at the end of an event. */
-import { type ColumnScalar, type Key, scalarParts, type TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, KeyColumn, scalarParts, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { ClientId, SchedulerInstruction } from "./events.ts";
 import type { WorkerState } from "./workers.ts";
@@ -41,9 +41,16 @@ function openOf<N>(clients: Map<ClientId, Open<N>>, client: ClientId): Open<N> {
 /** Results of one worker with keys of their own. */
 interface OpenKeys {
   readonly worker: WorkerState;
-  readonly keys: Key[];
+  readonly columns: KeyColumn[];
+  readonly indices: number[];
   readonly kinds: number[];
   readonly scalars: number[];
+}
+
+/** A key: one of a column. */
+export interface NamedBy {
+  readonly keys: KeyColumn;
+  readonly index: number;
 }
 
 const NO_SCALAR = [0, 0] as const;
@@ -59,16 +66,17 @@ export class News {
   }
 
   /** A result with a key of its own, and perhaps the result itself. */
-  addKey(client: ClientId, worker: WorkerState, key: Key, scalar: ColumnScalar | undefined): void {
+  addKey(client: ClientId, worker: WorkerState, { keys, index }: NamedBy, scalar: ColumnScalar | undefined): void {
     const { all, last } = openOf(this.#keys, client);
     let news = last.get(worker);
-    if (!news || news.keys.length >= BLOCKS_MAX) {
-      news = { worker, keys: [], kinds: [], scalars: [] };
+    if (!news || news.columns.length >= BLOCKS_MAX) {
+      news = { worker, columns: [], indices: [], kinds: [], scalars: [] };
       all.push(news);
       last.set(worker, news);
     }
     const [kind, number] = scalar === undefined ? NO_SCALAR : scalarParts(scalar);
-    news.keys.push(key);
+    news.columns.push(keys);
+    news.indices.push(index);
     news.kinds.push(kind);
     news.scalars.push(number);
   }
@@ -106,13 +114,13 @@ export class News {
       });
     }
     this.#open.delete(client);
-    for (const { worker, keys, kinds, scalars } of this.#keys.get(client)?.all ?? [])
+    for (const { worker, columns, indices, kinds, scalars } of this.#keys.get(client)?.all ?? [])
       outbox.push({
         type: "send-client",
         client,
         message: {
           op: "keys-in-memory",
-          keys,
+          keys: KeyColumn.pick(columns, indices),
           kinds: Uint8Array.from(kinds),
           scalars: Float64Array.from(scalars),
           worker: worker.facts.address,

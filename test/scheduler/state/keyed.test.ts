@@ -149,15 +149,28 @@ describe("S-C15 calls", () => {
       kinds: Uint8Array.of(1, 0),
       scalars: Float64Array.of(42, 0),
     });
-    expect(driver.toClients.map(({ message }) => message)).toEqual([
+    const told = driver.toClients.map(({ message }) => message);
+    expect(told.map((message) => message.op === "keys-in-memory" && message.keys.toArray())).toEqual([
+      [k("a"), k("c")],
+    ]);
+    expect(told).toMatchObject([
       {
         op: "keys-in-memory",
-        keys: [k("a"), k("c")],
         kinds: Uint8Array.of(1, 0),
         scalars: Float64Array.of(42, 0),
         worker: "w",
       },
     ]);
+    // Keys that end in digits, whatever way they came, and one that nobody has.
+    const hash = (digit: string): string => `f-${digit.repeat(32)}`;
+    driver.feed({ type: "submit-tasks", client: "alice", tasks: [task(hash("1"))], wanted: [k(hash("1"))] });
+    submit(driver, callsOf([[hash("2"), []]]), [hash("2")]);
+    const keys = KeyColumn.of([k(hash("1")), k(hash("3")), k(hash("2"))]);
+    driver.feed({ type: "client-releases-column", client: "alice", keys: KeyColumn.of([k("a"), k("c")]) });
+    expect(driver.core.callKeys.size).toBe(1);
+    driver.feed({ type: "client-releases-column", client: "alice", keys });
+    expect(driver.views.isEmpty()).toBe(true);
+    expect(driver.core.keys.size + driver.core.callKeys.size).toBe(0);
   });
 
   test("over calls of earlier graphs and over materialised tasks; what is known is not computed again", () => {
