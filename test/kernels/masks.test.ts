@@ -65,7 +65,37 @@ test("numbers of true bytes, growing and not, beyond 32 bits", () => {
           const out = elementsAt(0, "int64", want.length + 1);
           out[want.length] = -1n as never;
           const to = { buffer: out.buffer, byteOffset: out.byteOffset, bytes: 8 * want.length };
-          expect(numbersMasked(mask, { value, step }, to)).toBe(want.length);
+          expect(numbersMasked(mask, { value, step, runs: { first: n, length: n, wrap: 0 } }, to)).toBe(want.length);
+          expect([...(out as BigInt64Array)]).toEqual([...want, -1n]);
+        }
+      }
+    }
+  }
+});
+
+test("numbers of true bytes in runs: each run has the next number, or counts from 0", () => {
+  for (const n of sizes.filter((size) => size >= 512)) {
+    for (const share of shares) {
+      for (const [first, length, wrap] of [
+        [1, 1, 3],
+        [7, 19, 4],
+        [100, 64, 2 ** 33],
+        [n, 5, 2],
+      ] as const) {
+        for (const step of [0, 1] as const) {
+          resetSegments();
+          const mask = maskOf(n, share, n);
+          const value = step === 0 ? wrap - 1 : 2 ** 32 - 5;
+          const numberAt = (i: number): number => {
+            const run = i < first ? 0 : 1 + Math.floor((i - first) / length);
+            if (step === 0) return (value + run) % wrap;
+            return i < first ? value + i : (i - first) % length;
+          };
+          const want = [...mask].flatMap((v, i) => (v === 1 ? [BigInt(numberAt(i))] : []));
+          const out = elementsAt(0, "int64", want.length + 1);
+          out[want.length] = -1n as never;
+          const to = { buffer: out.buffer, byteOffset: out.byteOffset, bytes: 8 * want.length };
+          expect(numbersMasked(mask, { value, step, runs: { first, length, wrap } }, to)).toBe(want.length);
           expect([...(out as BigInt64Array)]).toEqual([...want, -1n]);
         }
       }

@@ -88,25 +88,19 @@ function coordinates(
   const n = shape[axis] as number; // an axis of the shape
   const bytes = flags(mask);
   const words = new Uint32Array(out.data.buffer, out.data.byteOffset, out.data.byteLength / 4);
+  // Elements come in runs of `inner` with one coordinate each, those of the last axis in runs that count up: no division per element.
+  const run = inner === 1 ? n : inner;
+  const number = (flat: number): number => (inner === 1 ? flat % n : Math.floor(flat / inner) % n);
+  const runs = { first: run - (first % run), length: run, wrap: n };
+  const to = { buffer: words.buffer, byteOffset: words.byteOffset + 8 * out.offset, bytes: 8 * out.size };
+  if (numbersMasked(bytes, { value: number(first), step: inner === 1 ? 1 : 0, runs }, to) !== null) return;
   const end = 2 * (out.offset + out.size);
-  const isOuter = axis === 0;
-  // Elements come in runs of `inner` with one coordinate each: no division per element.
-  let at = 0;
-  let w = 2 * out.offset;
-  while (w < end) {
+  for (let at = 0, w = 2 * out.offset; w < end; ) {
     const flat = first + at;
-    const step = Math.floor(flat / inner);
-    const value = isOuter ? step : step % n;
-    const stop = Math.min(bytes.length, at + inner - (flat - step * inner));
-    if (inner === 1) {
-      // The last axis: coordinates count up to its end.
-      const row = Math.min(bytes.length, at + n - value);
-      w = countingUp(words, w, bytes, { at, stop: row, value, end });
-      at = row;
-    } else {
-      w = repeating(words, w, bytes, { at, stop, value, end });
-      at = stop;
-    }
+    const stop = Math.min(bytes.length, at + run - (flat % run));
+    const stretch = { at, stop, value: number(flat), end };
+    w = inner === 1 ? countingUp(words, w, bytes, stretch) : repeating(words, w, bytes, stretch);
+    at = stop;
   }
 }
 
@@ -117,22 +111,8 @@ interface Stretch {
   readonly end: number;
 }
 
-/** Both of the following in segments; null elsewhere. */
-function numbered(
-  words: Uint32Array,
-  from: number,
-  mask: Uint8Array,
-  { at, stop, value, end }: Stretch,
-  step: 0 | 1,
-): number | null {
-  const to = { buffer: words.buffer, byteOffset: words.byteOffset + 4 * from, bytes: 4 * (end - from) };
-  return numbersMasked(mask.subarray(at, stop), { value, step }, to);
-}
-
 function countingUp(words: Uint32Array, from: number, mask: Uint8Array, stretch: Stretch): number {
   const { at, stop, value, end } = stretch;
-  const count = numbered(words, from, mask, stretch, 1);
-  if (count !== null) return from + 2 * count;
   let w = from;
   for (let i = at; i < stop && w < end; i++) {
     const v = value + i - at;
@@ -145,8 +125,6 @@ function countingUp(words: Uint32Array, from: number, mask: Uint8Array, stretch:
 
 function repeating(words: Uint32Array, from: number, mask: Uint8Array, stretch: Stretch): number {
   const { at, stop, value, end } = stretch;
-  const count = numbered(words, from, mask, stretch, 0);
-  if (count !== null) return from + 2 * count;
   const high = Math.floor(value / 2 ** 32);
   let w = from;
   for (let i = at; i < stop && w < end; i++) {

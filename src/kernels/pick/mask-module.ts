@@ -18,6 +18,8 @@ import {
   scalar1,
   scalar2,
   scalarCompare,
+  select,
+  splat,
   type Value,
   vector2,
 } from "../wasm/builder.ts";
@@ -37,8 +39,9 @@ type Kept =
   | { readonly kind: "elements"; readonly width: Width }
   | { readonly kind: "numbers"; readonly step: 0 | 1 };
 
-/** Offsets of words in the parameter block. */
-const WORD = { mask: 0, maskEnd: 4, from: 8, to: 12, toEnd: 16, value: 24 } as const;
+/** Offsets of words in the parameter block; `runEnd` is where the first run of the mask ends, `run` how long the others are. */
+const WORD = { mask: 0, maskEnd: 4, from: 8, to: 12, toEnd: 16, runEnd: 20, value: 24, run: 32, wrap: 40 } as const;
+const WORDS = 12;
 
 interface Shape {
   readonly kept: Kept;
@@ -68,10 +71,12 @@ interface Given {
   /** Result and its length in bytes. */
   readonly to: Stretch & { readonly bytes: number };
   readonly value: number;
+  /** Runs of the mask: bytes of the first and of the others; a step of 0 gives each run the next number, below `wrap`. */
+  readonly runs?: { readonly first: number; readonly length: number; readonly wrap: number };
 }
 
 /** Runs a mask's kernel; gives the block's words, or null where an operand lies in no segment or the mask is short. */
-function run(kept: Kept, { mask, from, to, value }: Given): Int32Array | null {
+function run(kept: Kept, { mask, from, to, value, runs }: Given): Int32Array | null {
   if (mask.length < MASK_MIN) return null;
   const found = memoriesOf([mask, from, to]);
   if (found === null) return null;
@@ -79,10 +84,12 @@ function run(kept: Kept, { mask, from, to, value }: Given): Int32Array | null {
   const shape: Shape = { kept, memories: at as [number, number, number], scratch: list.length - 1 }; // three parts
   const key = `mask ${Object.values(kept).join(" ")} ${at.join()}/${list.length}`;
   const kernel = kernelOf(key, list, () => emitMask(shape));
-  const words = scratch().i32.subarray(SCRATCH.block / 4, SCRATCH.block / 4 + 8);
+  const words = scratch().i32.subarray(SCRATCH.block / 4, SCRATCH.block / 4 + WORDS);
   words.set([mask.byteOffset, mask.byteOffset + mask.length, from.byteOffset, to.byteOffset, to.byteOffset + to.bytes]);
-  words[WORD.value / 4] = value;
-  words[WORD.value / 4 + 1] = Math.floor(value / 2 ** 32);
+  words[WORD.runEnd / 4] = mask.byteOffset + Math.min(runs?.first ?? mask.length, mask.length);
+  words[WORD.run / 4] = Math.min(runs?.length ?? mask.length, mask.length);
+  setLong(words, WORD.value, value);
+  setLong(words, WORD.wrap, runs?.wrap ?? 0);
   countRun("wasm");
   kernel(SCRATCH.block, 1, 1);
   return words;
@@ -102,13 +109,22 @@ export function keepMasked(mask: Uint8Array, width: Width, from: Stretch, to: Gi
   return run({ kind: "elements", width }, { mask, from, to, value: 0 }) !== null;
 }
 
-/** int64 `value + step * i` where byte i is 1; gives how many were stored, or null where an operand lies in no segment. */
+function setLong(words: Int32Array, offset: number, value: number): void {
+  words[offset / 4] = value;
+  words[offset / 4 + 1] = Math.floor(value / 2 ** 32);
+}
+
+/**
+ * Numbers where the mask is 1, int64. Step 1: `value + i` for byte i of the first run, `i` for byte i of each later run.
+ * Step 0: `value` for the first run, and the next number for each later one, 0 after `runs.wrap - 1`. Gives how many were
+ * stored, or null where an operand lies in no segment.
+ */
 export function numbersMasked(
   mask: Uint8Array,
-  { value, step }: { readonly value: number; readonly step: 0 | 1 },
+  { value, step, runs }: { readonly value: number; readonly step: 0 | 1; readonly runs: NonNullable<Given["runs"]> },
   to: Given["to"],
 ): number | null {
-  const words = run({ kind: "numbers", step }, { mask, from: mask, to, value });
+  const words = run({ kind: "numbers", step }, { mask, from: mask, to, value, runs });
   return words && (((words[WORD.to / 4] as number) - to.byteOffset) >>> 0) / 8; // addresses of 32 bits
 }
 
@@ -120,23 +136,51 @@ function emitMask({ kept, memories, scratch: own }: Shape): Uint8Array<ArrayBuff
   const block = f.param(0, "i32");
   const word = (offset: number): Address => ({ memory: own, base: block, offset });
   const load = (offset: number): Local<"i32"> => f.let(loadScalar("i32.load", word(offset)));
-  const [mask, maskEnd, from, to, toEnd] = [WORD.mask, WORD.maskEnd, WORD.from, WORD.to, WORD.toEnd].map(load) as [
+  const names = ["mask", "maskEnd", "from", "to", "toEnd", "runEnd", "run"] as const;
+  const [mask, maskEnd, from, to, toEnd, runEnd, length] = names.map((name) => load(WORD[name])) as [
     Local<"i32">,
     Local<"i32">,
     Local<"i32">,
     Local<"i32">,
     Local<"i32">,
-  ]; // five words
+    Local<"i32">,
+    Local<"i32">,
+  ]; // one per name
   const value = f.let(loadScalar("i64.load", word(WORD.value)));
+  const wrap = f.let(loadScalar("i64.load", word(WORD.wrap)));
   const width: Width = kept.kind === "elements" ? kept.width : kept.kind === "numbers" ? 8 : 1;
-  const cells = { f, kept, memories, width, mask, from, to, value };
+  const cells: Cells = { f, kept, memories, width, mask, from, to, value };
   if (kept.kind === "none") f.set(to, i32(0));
+  const hasRoom = (): I32 => (kept.kind === "none" ? i32(1) : scalarCompare("i32.lt_u", to, toEnd));
+  const isOpen = (): I32 => scalar2("i32.and", scalarCompare("i32.lt_u", mask, maskEnd), hasRoom());
+  const step = kept.kind === "numbers" ? kept.step : null;
+  f.if(isOpen(), () =>
+    f.doWhile(isOpen, () => {
+      selectRun(cells, runEnd, toEnd);
+      // A run that ended for want of room ends all.
+      f.set(mask, runEnd);
+      const left = scalar2("i32.sub", maskEnd, runEnd);
+      f.set(runEnd, select(scalarCompare("i32.lt_u", left, length), maskEnd, scalar2("i32.add", runEnd, length)));
+      if (step === 1) f.set(value, i64(0n));
+      if (step === 0) {
+        f.set(value, scalar2("i64.add", value, i64(1n)));
+        f.set(value, select(scalarCompare("i64.eq", value, wrap), i64(0n), value));
+      }
+    }),
+  );
+  f.storeScalar("i32.store", word(WORD.to), to);
+  return encodeModule([f.finish()], own + 1);
+}
+
+/** What one run of the mask keeps: sixteen at a time, then one by one. */
+function selectRun(cells: Cells, runEnd: Local<"i32">, toEnd: Local<"i32">): void {
+  const { f, kept, memories, width, mask, to } = cells;
   const zero = f.constant(new Uint8Array(16));
   const fits = (): I32 =>
     scalar2(
       "i32.and",
-      scalarCompare("i32.le_u", scalar2("i32.add", mask, i32(GROUP)), maskEnd),
-      kept.kind === "none" ? i32(1) : scalarCompare("i32.lt_u", scalar2("i32.add", to, i32(GROUP * width)), toEnd),
+      scalarCompare("i32.le_u", scalar2("i32.add", mask, i32(GROUP)), runEnd),
+      kept.kind === "none" ? i32(1) : scalarCompare("i32.le_u", scalar2("i32.add", to, i32(GROUP * width)), toEnd),
     );
   f.if(fits(), () =>
     f.doWhile(fits, () => {
@@ -152,7 +196,7 @@ function emitMask({ kept, memories, scratch: own }: Shape): Uint8Array<ArrayBuff
   const more = (): I32 =>
     scalar2(
       "i32.and",
-      scalarCompare("i32.lt_u", mask, maskEnd),
+      scalarCompare("i32.lt_u", mask, runEnd),
       kept.kind === "none" ? i32(1) : scalarCompare("i32.lt_u", to, toEnd),
     );
   f.if(more(), () =>
@@ -161,8 +205,6 @@ function emitMask({ kept, memories, scratch: own }: Shape): Uint8Array<ArrayBuff
       advance(cells, 1);
     }),
   );
-  f.storeScalar("i32.store", word(WORD.to), to);
-  return encodeModule([f.finish()], own + 1);
 }
 
 interface Cells {
@@ -199,18 +241,30 @@ function storeGroup(cells: Cells, bits: I32): void {
   const each = (): void => {
     for (let k = 0; k < GROUP; k++) storeOne(cells, k, flag(cells, k));
   };
-  if (kept.kind !== "elements") return each();
+  if (kept.kind === "none") return;
   f.if(
     scalarCompare("i32.eq", bits, i32(0xffff)),
     () => {
-      for (let v = 0; v < width; v++) {
-        const whole = loadVector("v128.load", { memory: memories[1], base: from, offset: 16 * v });
-        f.storeVector({ memory: memories[2], base: to, offset: 16 * v }, whole);
-      }
+      if (kept.kind === "elements")
+        for (let v = 0; v < width; v++) {
+          const whole = loadVector("v128.load", { memory: memories[1], base: from, offset: 16 * v });
+          f.storeVector({ memory: memories[2], base: to, offset: 16 * v }, whole);
+        }
+      else storeNumbers(cells, kept.step);
       f.set(to, scalar2("i32.add", to, i32(GROUP * width)));
     },
     each,
   );
+}
+
+/** Sixteen numbers, two a vector. */
+function storeNumbers({ f, memories, to, value }: Cells, step: 0 | 1): void {
+  const base = f.let(splat("i64x2.splat", value));
+  for (let v = 0; v < GROUP / 2; v++) {
+    const more = f.constant(new Uint8Array(BigInt64Array.of(BigInt(2 * v), BigInt(2 * v + 1)).buffer));
+    const pair = step === 0 ? base : vector2("i64x2.add", base, more);
+    f.storeVector({ memory: memories[2], base: to, offset: 16 * v }, pair);
+  }
 }
 
 function advance({ f, kept, width, mask, from, value }: Cells, n: number): void {

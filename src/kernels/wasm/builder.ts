@@ -152,8 +152,8 @@ export function truncateInRange(name: keyof typeof TRUNCATE_IN_RANGE, a: Vector)
   return vector(TRUNCATE_IN_RANGE[name], [a]);
 }
 
-/** An i32 in every lane. */
-export function splat(name: keyof typeof SPLAT, x: I32): Vector {
+/** A scalar in every lane. */
+export function splat(name: keyof typeof SPLAT, x: I32 | I64): Vector {
   return vector(SPLAT[name], [x]);
 }
 

@@ -172,7 +172,7 @@ export const SHIFT = {
 } as const;
 
 /** A scalar in every lane. */
-export const SPLAT = { "i16x8.splat": 0x10, "i32x4.splat": 0x11 } as const;
+export const SPLAT = { "i16x8.splat": 0x10, "i32x4.splat": 0x11, "i64x2.splat": 0x12 } as const;
 
 /** Lane reads. */
 export const EXTRACT = {
