@@ -139,6 +139,9 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
   invariant(counts.length === sizes.length, "a count for each block");
   if (node.fromMask) return node.fromMask(mask, sizes, counts);
   const { chunks, dtype } = values.layer;
+  const cut = isRuns ? [counts] : chunks.map((c, k) => (k === axis ? counts : c));
+  // Nothing is computed for what keeps nothing.
+  if (counts.every((n) => n === 0)) return literalNode("compress", dtype, cut, new Uint8Array(itemsize(dtype)));
   const largest = chunks.reduce((n, c) => n * c.reduce((a, b) => Math.max(a, b), 0), 1);
   const scratchBytes = (itemsize(dtype) + 5) * largest;
   if (isRuns)
@@ -148,7 +151,7 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
       inputs: [byNumber(values), byNumber(mask)],
       byNumber: true,
       dtype,
-      chunks: [counts],
+      chunks: cut,
       scratchBytes,
     });
   return applyNode("compress", {
@@ -159,7 +162,7 @@ export function compressedNode(node: SelectedNode, kept: (sizes: readonly number
       { layer: mask, axes: [axis] },
     ],
     dtype,
-    chunks: chunks.map((c, k) => (k === axis ? counts : c)),
+    chunks: cut,
     scratchBytes: scratchBytes + 5 * sizes.reduce((a, b) => Math.max(a, b), 0),
   });
 }
