@@ -50,10 +50,14 @@ export function valueOfKey(key: Key): KeyValue {
   return parse();
 }
 
+let lastName = "";
+let lastText = '""';
+
 /** Key of one block: `(name, i, j, …)`. */
 export function blockKey(name: string, index: readonly number[]): Key {
-  // Same text as keyOfValue([name, ...index]), without the walk.
-  return `\0[${JSON.stringify(name)}${index.length > 0 ? "," : ""}${index.join(",")}]` as Key;
+  // Same text as keyOfValue([name, ...index]), without the walk; many of one layer are made in a row.
+  if (name !== lastName) [lastName, lastText] = [name, JSON.stringify(name)];
+  return `\0[${lastText}${index.length > 0 ? "," : ""}${index.join(",")}]` as Key;
 }
 
 /** Key of a block by its number in C order of the grid. */

@@ -228,6 +228,8 @@ export function twinsIn(graph: Graph): Map<number, number> {
 /** Layers by name, so that the same layer in two graphs is computed once. */
 export class LayerNames {
   readonly #byName = new Map<string, LayerAlias>();
+  /** The layer that was found last, and how keys of its blocks begin: many of one layer are asked for in a row. */
+  #last: { readonly prefix: string; readonly known: LayerAlias } | null = null;
 
   /** Layers of `graph` that are known already. */
   knownIn(graph: Graph): { readonly aliases: Map<number, LayerAlias>; readonly owners: Set<LayerBatch> } {
@@ -251,6 +253,7 @@ export class LayerNames {
   }
 
   remove(batch: LayerBatch): void {
+    this.#last = null;
     for (const layer of batch.graph.layers)
       if (this.#byName.get(layer.name)?.batch === batch) this.#byName.delete(layer.name);
   }
@@ -272,17 +275,38 @@ export class LayerNames {
 
   /** Batch and number of a key `(name, i, j, …)` of a known layer. */
   find(key: Key): { readonly batch: LayerBatch; readonly task: TaskId } | undefined {
-    const found = /^\0\[("(?:[^"\\]|\\.)*")((?:,\d+)*)\]$/.exec(key);
-    if (!found) return undefined;
-    // The first group is a JSON text by the pattern.
-    const known = this.#byName.get(JSON.parse(found[1] as string) as string);
-    if (!known) return undefined;
-    const position = (found[2] as string).split(",").slice(1).map(Number); // matched, perhaps empty
+    if (this.#last === null || !key.startsWith(this.#last.prefix)) {
+      const prefix = /^\0\[("(?:[^"\\]|\\.)*")/.exec(key);
+      // The group is a JSON text by the pattern.
+      const known = prefix ? this.#byName.get(JSON.parse(prefix[1] as string) as string) : undefined;
+      if (!prefix || !known) return undefined;
+      this.#last = { prefix: prefix[0], known };
+    }
+    const { prefix, known } = this.#last;
     const { batch, layer } = known;
-    const grid = batch.graph.grid(layer);
-    if (position.length !== grid.length || position.some((p, axis) => p >= (grid[axis] as number))) return undefined; // same length
-    return { batch, task: batch.graph.base(layer) + batch.graph.indexOf(layer, position) };
+    const index = indexIn(key, prefix.length, batch.graph.grid(layer));
+    return index < 0 ? undefined : { batch, task: batch.graph.base(layer) + index };
   }
+}
+
+const [COMMA, ZERO, CLOSED] = [44, 48, 93];
+
+/** Number, in C order of the grid, of the block that a key names from `start` on, as in `,12,0]`; -1: it names none. */
+function indexIn(key: Key, start: number, grid: readonly number[]): number {
+  let at = start;
+  let index = 0;
+  for (const count of grid) {
+    if (key.charCodeAt(at++) !== COMMA) return -1;
+    const first = at;
+    let place = 0;
+    for (let digit = key.charCodeAt(at) - ZERO; digit >= 0 && digit <= 9; digit = key.charCodeAt(++at) - ZERO) {
+      place = place * 10 + digit;
+      if (place >= count) return -1;
+    }
+    if (at === first) return -1;
+    index = index * count + place;
+  }
+  return key.charCodeAt(at) === CLOSED && at === key.length - 1 ? index : -1;
 }
 
 /** The batch of a slot that is known to lie in a layer. */
