@@ -87,7 +87,7 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   }
   for (let i = 0; i < n; i++) {
     const input = slotAt(batch, inputs[i] as TaskId); // i < n, and it has claimed it
-    if (isFetching) unexpect(core, input, worker);
+    if (isFetching && columns.holder[input] !== worker.index) unexpect(core, input, worker);
     const left = (waiters[input] as number) - 1;
     waiters[input] = left;
     if (left === 0 && wants[input] === 0) core.recommend(input, RELEASED);

@@ -78,6 +78,14 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   if (batch.taskClass.language === "js") core.drawing.push(slot);
 }
 
+/** A ready task goes where it is sent, and fetches what is not there. */
+export function sendThere(core: Core, worker: WorkerState, slot: Slot): void {
+  core.columns.worker[slot] = worker.index;
+  core.columns.runId[slot] = core.nextRunId++;
+  core.totals.sent++;
+  send(core, worker, slot);
+}
+
 /** The same of a task of a batch that is moved here, all of whose inputs are there. */
 export function sendHere(core: Core, worker: WorkerState, slot: Slot): void {
   const { columns } = core;

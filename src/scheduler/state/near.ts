@@ -1,19 +1,22 @@
 /**
- * Ready tasks of a symbolic graph all of whose inputs are at one worker that has a place: they go there, one after
- * the other in one loop. Whatever needs a choice is left to `placement.ts`, which would have chosen the same for these.
+ * Ready tasks of a symbolic graph go where most bytes of their inputs are while there is a place, one after the other in
+ * one loop. Whatever needs a choice is left to `placement.ts`, which would have chosen the same for these.
  */
 import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
-import { needOf, roomOf } from "./admission.ts";
+import { admits, needOf, roomOf } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable } from "./fit.ts";
-import { isFused, sendHere, slotAt } from "./fused.ts";
+import { isFused, sendHere, sendThere, slotAt } from "./fused.ts";
 import { hasPlace } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
 import { speaks, type WorkerState } from "./workers.ts";
 
 const inputs: TaskId[] = [];
+/** Indices of workers that hold inputs of one task, and bytes of them there. */
+const holders: number[] = [];
+const held: number[] = [];
 
 /** True when tasks of the batch go to any worker that speaks their language, and nothing unusual is under way. */
 export function isFree(core: Core, batch: LayerBatch): boolean {
@@ -22,34 +25,60 @@ export function isFree(core: Core, batch: LayerBatch): boolean {
   return isAnyone && core.plainWorkers === 0 && core.stolenFor.size === 0 && isFused(core, batch);
 }
 
-/** Send the most urgent tasks of a batch where their inputs are, up to the first that needs a choice; true when one was sent. */
+/** Send the most urgent tasks of a batch where most of their inputs are, up to the first that needs a choice; true when one was sent. */
 export function sendNear(core: Core, batch: LayerBatch): boolean {
-  if (!isFree(core, batch) || core.columns.replicas.size > 0) return false;
+  if (!isFree(core, batch)) return false;
   const { queue, order } = batch;
   let hasSent = false;
   for (let rank = queue.min(); rank >= 0; rank = queue.min()) {
     const task = order.task(rank);
-    const worker = workerOfInputs(core, batch, task);
+    const count = lookAtHolders(core, batch, task);
+    const worker = count === 0 ? undefined : core.workerOf[holders[0] as number];
     if (!worker || !hasPlace(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
     const slot = slotAt(batch, task);
-    if (!isReadable(core, slot) || !fits(core, batch, worker, slot)) break;
-    sendHere(core, worker, slot);
+    if (!isReadable(core, slot)) break;
+    if (count === 1) {
+      if (!fits(core, batch, worker, slot)) break;
+      sendHere(core, worker, slot);
+    } else {
+      if (!admits(core, slot, worker)) break;
+      sendThere(core, worker, slot);
+    }
     hasSent = true;
   }
   return hasSent;
 }
 
-/** The worker that has all inputs of a task, which has some. */
-function workerOfInputs(core: Core, batch: LayerBatch, task: TaskId): WorkerState | undefined {
-  const { holder } = core.columns;
+/** Find the workers that have inputs of a task, the one with most bytes first; gives their number, 0 where some have copies. */
+function lookAtHolders(core: Core, batch: LayerBatch, task: TaskId): number {
+  const { holder, nbytes, replicas } = core.columns;
   const away = batch.edges.inputAway[batch.edges.layerOf(task)] as number; // one per layer
-  if (away === NO_LINKS) return undefined;
-  if (away !== MANY_LINKS) return core.workerOf[holder[slotAt(batch, task - away)] as number];
-  const count = batch.edges.dependencies(task, inputs);
-  if (count === 0) return undefined;
-  const first = holder[slotAt(batch, inputs[0] as TaskId)] as number; // there is one
-  for (let i = 1; i < count; i++) if (holder[slotAt(batch, inputs[i] as TaskId)] !== first) return undefined; // i < count
-  return core.workerOf[first];
+  if (away === NO_LINKS) return 0;
+  let n = 1;
+  if (away === MANY_LINKS) n = batch.edges.dependencies(task, inputs);
+  else inputs[0] = task - away;
+  let count = 0;
+  for (let i = 0; i < n; i++) {
+    const input = slotAt(batch, inputs[i] as TaskId); // i < n
+    if (replicas.size > 0 && replicas.has(input)) return 0;
+    const index = holder[input] as number;
+    let at = 0;
+    while (at < count && holders[at] !== index) at++;
+    if (at === count) {
+      holders[count] = index;
+      held[count++] = 0;
+    }
+    held[at] = (held[at] as number) + (nbytes[input] as number) + 1; // at < count
+  }
+  if (count > 1) putMostFirst(count);
+  return count;
+}
+
+/** Of those that have as many bytes the first stays first. */
+function putMostFirst(count: number): void {
+  let best = 0;
+  for (let i = 1; i < count; i++) if ((held[i] as number) > (held[best] as number)) best = i; // i < count
+  holders[0] = holders[best] as number;
 }
 
 /** The bytes of a task that finds its inputs there have room. */

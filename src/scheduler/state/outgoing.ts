@@ -103,8 +103,8 @@ export class Outgoing {
     const before = this.#fetchRows.count;
     for (let i = 0; i < count; i++) {
       const input = slotOf(columns, batch, inputs[i] as TaskId); // i < count
-      if (worker.has.has(input)) continue;
       const holder = columns.holder[input] as number;
+      if (holder === worker.index || worker.has.has(input)) continue;
       if (holder < 0) continue; // it is made there, and the task was sent ahead of it (S-I1, S-I19)
       expect(core, input, worker);
       this.#fetchRows.add(inputs[i] as TaskId, holder, columns.nbytes[input] as number);
