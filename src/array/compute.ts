@@ -13,6 +13,7 @@ import {
   currentPlanner,
   currentRunner,
   type Interval,
+  isAccounted,
   type LayerNode,
   type OutputGroup,
   type Plain,
@@ -216,7 +217,7 @@ async function runAll(
     const { graph, plan } = await planOn(runner, items, options);
     const { memory: _, merge: __, ...run } = options;
     if (run.signal?.aborted) throw cancellation(run.signal);
-    for (const item of items) await item.prepare?.();
+    for (const item of items) if (item.prepare) await item.prepare();
     const told = withProgress(run.onProgress);
     const blocks = await accounted(runner, plan, () =>
       runner.run(graph, plan, { ...run, ...told, ...memoryBytes(options) }),
@@ -230,6 +231,7 @@ async function runAll(
 /** A run, with its accounting if somebody wants that. */
 async function accounted<T>(runner: Runner, plan: Plan, run: () => Promise<T>): Promise<T> {
   const isWanted = config.text("rsdat.accounting") !== null;
+  if (!isAccounted(isWanted)) return run();
   const end = await beginAccounting(runner, { plan, isWanted });
   if (!end) return run();
   let isDone = false;
@@ -256,7 +258,8 @@ async function assembleAll(
   let at = 0;
   const results: unknown[] = [];
   for (const item of items) {
-    results.push(await item.assemble(blocks.slice(at, at + item.outputs.length), resultBlock));
+    const made = item.assemble(blocks.slice(at, at + item.outputs.length), resultBlock);
+    results.push(made instanceof Promise ? await made : made);
     at += item.outputs.length;
   }
   return results;

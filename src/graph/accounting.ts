@@ -120,6 +120,11 @@ export function lastRun(): RunAccounting | null {
   return last;
 }
 
+/** True when somebody wants to hear of a run that begins now. */
+export function isAccounted(isWanted: boolean): boolean {
+  return isWanted || listeners.size > 0;
+}
+
 /**
  * Look at the runner before a run; the answer looks again after it and tells. Null when nobody wants to hear of it, or the
  * runner keeps no sums: a look costs a message there and back.
@@ -128,8 +133,8 @@ export async function beginAccounting(
   runner: Runner,
   { plan, isWanted }: { readonly plan: Pick<Plan, "peakWorkerBytes">; readonly isWanted: boolean },
 ): Promise<((isDone: boolean) => Promise<void>) | null> {
+  if (!isAccounted(isWanted) || !runner.figures) return null;
   const all = [...listeners];
-  if ((all.length === 0 && !isWanted) || !runner.figures) return null;
   const before = await runner.figures();
   if (before === null) return null;
   return async (isDone) => {

@@ -23,6 +23,7 @@ export function expandTask(graph: Graph, layer: number, index: number): Expanded
   const last = e.emit(layer, graph.position(layer, index));
   invariant(last === STEP_BASE + e.steps.length - 1, "the output is the last step's register");
   const inputs = e.dependencies.length;
+  if (e.steps.length === 1) return { dependencies: e.dependencies, spec: finishSpec(inputs, e.steps, e.scratchBytes) };
   const steps = e.steps.map((s) => mapRegisters(s, (r) => (r >= STEP_BASE ? r - STEP_BASE + inputs : r)));
   return { dependencies: e.dependencies, spec: finishSpec(inputs, steps, e.scratchBytes) };
 }

@@ -6,7 +6,14 @@
  */
 
 export type { RunAccounting, RunnerFigures } from "./accounting.ts";
-export { accountingBetween, beginAccounting, lastRun, onAccounting, watchAccounting } from "./accounting.ts";
+export {
+  accountingBetween,
+  beginAccounting,
+  isAccounted,
+  lastRun,
+  onAccounting,
+  watchAccounting,
+} from "./accounting.ts";
 export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
 export type { Call, CallsLayer, PlainCalls } from "./calls.ts";

@@ -67,7 +67,8 @@ export function stepBytes(step: Step): number {
 }
 
 /** For each step: registers (steps only) whose last use it is; a step never used dies at once, the last step never. */
-export function lastUses(inputs: number, steps: readonly Step[]): Register[][] {
+export function lastUses(inputs: number, steps: readonly Step[]): readonly (readonly Register[])[] {
+  if (steps.length === 1) return NO_USES;
   const last = new Map<Register, number>();
   steps.forEach((step, k) => {
     last.set(inputs + k, k);
@@ -78,6 +79,9 @@ export function lastUses(inputs: number, steps: readonly Step[]): Register[][] {
     if (register >= inputs && register !== inputs + steps.length - 1) out[k]?.push(register);
   return out;
 }
+
+/** Of one step: it is the last. */
+const NO_USES: readonly (readonly Register[])[] = [[]];
 
 type ReadStep = Extract<Step, { readonly do: "read" }>;
 
@@ -99,6 +103,8 @@ export interface RegisterPlan {
   readonly bytes: number;
 }
 
+const NO_WORKSPACE: RegisterPlan = { offsets: [-1], bytes: 0 };
+
 /** Index in `live` of a partial that step `k` goes on from and that nothing reads later: it is overwritten in place. */
 function overwritten(
   step: Step,
@@ -112,6 +118,7 @@ function overwritten(
 
 /** Static first-fit placement of the registers, freeing each after its last use. */
 export function planRegisters(inputs: number, steps: readonly Step[]): RegisterPlan {
+  if (steps.length === 1) return NO_WORKSPACE;
   const frees = lastUses(inputs, steps);
   const live: { step: number; start: number; stop: number }[] = []; // sorted by start
   let bytes = 0;

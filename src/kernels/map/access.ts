@@ -114,7 +114,7 @@ export function loadStrided(code: LaneCode, dtype: DType, at: Address, step: I32
 }
 
 /** What is stored for `x`: bools become bytes 0 and 1. */
-function stored(code: LaneCode, x: Lanes): readonly V[] {
+export function stored(code: LaneCode, x: Lanes): readonly V[] {
   if (x.dtype !== "bool") return x.v;
   const one = code.splat(1, pattern(1, 1n));
   return code.map2("v128.and", code.mask(x, 1), one);

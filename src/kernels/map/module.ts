@@ -5,6 +5,8 @@ import { type BlockLayout, blockLayout } from "../block.ts";
 import { quietHalf } from "../math/half.ts";
 import {
   type Address,
+  anyTrue,
+  extract,
   FunctionBuilder,
   type I32,
   i32,
@@ -14,6 +16,8 @@ import {
   loadVector,
   scalar2,
   scalarCompare,
+  shuffle,
+  type Vector,
   vector1,
   vector2,
 } from "../wasm/builder.ts";
@@ -27,6 +31,7 @@ import {
   loadStrided,
   moveElements,
   storeContiguous,
+  stored,
   storeStrided,
 } from "./access.ts";
 import { toInt64Function } from "./cast.ts";
@@ -292,28 +297,62 @@ export function emitMap(kernel: Kernel, shape: MapShape): Uint8Array<ArrayBuffer
     () => {
       for (const c of cursors) f.set(c.at, c.row);
       nodes.lower(1, sources);
-      f.set(iterations, whole);
-      f.if(whole, () =>
-        f.doWhile(
-          () => iterations,
-          () => {
-            nodes.lower(2, sources);
-            outs.forEach((c, k) => {
-              const to: Address = { memory: c.access.memory, base: c.at, offset: 0 };
-              if (c.access.kind === "c") storeContiguous(code, nodes.stored(k), to);
-              else storeStrided(code, nodes.stored(k), to, c.step);
-            });
-            for (const c of cursors) advance(code, c);
-            f.set(iterations, scalar2("i32.sub", iterations, i32(1)));
-          },
-        ),
-      );
-      f.if(rest, () => emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scratch }));
+      const each = (): void => {
+        f.set(iterations, whole);
+        f.if(whole, () =>
+          f.doWhile(
+            () => iterations,
+            () => {
+              nodes.lower(2, sources);
+              storeAll(code, nodes, outs);
+              for (const c of cursors) advance(code, c);
+              f.set(iterations, scalar2("i32.sub", iterations, i32(1)));
+            },
+          ),
+        );
+        f.if(rest, () => emitTail({ code, nodes, outs, input, cursors, layout, block, rest, scratch }));
+      };
+      const isFilled = outs.every((c, k) => c.access.kind === "c" && levels[kernel.outputs[k] as NodeId] === 0);
+      if (isFilled) emitFill({ code, nodes, outs }, count, each);
+      else each();
       for (const c of cursors) f.set(c.row, scalar2("i32.add", c.row, c.rowStep));
       f.set(rows, scalar2("i32.sub", rows, i32(1)));
     },
   );
   return encodeModule([f.finish(), toInt64Function()], shape.memories);
+}
+
+function storeAll(code: LaneCode, nodes: NodeCode, outs: readonly Cursor[]): void {
+  for (const [k, c] of outs.entries()) {
+    const to: Address = { memory: c.access.memory, base: c.at, offset: 0 };
+    if (c.access.kind === "c") storeContiguous(code, nodes.stored(k), to);
+    else storeStrided(code, nodes.stored(k), to, c.step);
+  }
+}
+
+/** The first byte of a vector in all bytes. */
+const FIRST_BYTES: readonly number[] = new Array(16).fill(0);
+
+/** Rows of values that stay the same: bytes that are all alike are one instruction, which is faster than stores. */
+function emitFill(
+  { code, nodes, outs }: Pick<Tail, "code" | "nodes" | "outs">,
+  count: I32,
+  otherwise: () => void,
+): void {
+  const { f } = code;
+  const fills = outs.map((c, k) => {
+    const value = stored(code, nodes.stored(k))[0] as V; // one vector at least
+    return { c, value, byte: f.let(extract("i8x16.extract_lane_u", value, 0)) };
+  });
+  const differs = fills
+    .map(({ value }): Vector => vector2("i8x16.ne", value, shuffle(value, value, FIRST_BYTES)))
+    .reduce((a, b) => vector2("v128.or", a, b));
+  f.if(anyTrue(differs), otherwise, () => {
+    for (const { c, byte } of fills) {
+      const to: Address = { memory: c.access.memory, base: c.at, offset: 0 };
+      f.fill(to, byte, scalar2("i32.mul", count, i32(widthOf(c.access.dtype))));
+    }
+  });
 }
 
 interface Tail {

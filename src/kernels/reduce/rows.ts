@@ -46,7 +46,7 @@ export function reduceRows(plan: ReducePlan, batch: RowBatch, inputs: readonly N
   const n = sizeOf(batch.inner.shape);
   const slots = slotsOfBatch();
   const direct = directReducer(plan, batch, inputs, n * batch.rows);
-  const [reduce, most] = direct === null ? [tiledReducer(plan, batch, inputs, slots), TILE] : [direct, ROW_MAX];
+  const [reduce, most] = direct === null ? [tiledReducer(plan, batch, inputs, slots), TILE] : [direct, longest(plan)];
   if (n <= most) reduce(0, batch.rows, 0, n, 0);
   else
     for (let r = 0; r < batch.rows; r++) {
@@ -55,6 +55,14 @@ export function reduceRows(plan: ReducePlan, batch: RowBatch, inputs: readonly N
       else reduceLong(plan, slots, reduce, most, long);
     }
   return slots;
+}
+
+/** Most elements of an extreme in one call: nothing overflows, and a running call neither switches tiers nor sees a cancellation. */
+const EXTREME_MAX = 1 << 20;
+
+/** Most elements of one call. */
+function longest({ kind, counted }: ReducePlan): number {
+  return (kind === "min" || kind === "max") && !counted ? EXTREME_MAX : ROW_MAX;
 }
 
 /** Elements after which it is first looked whether more could change a row's value; then four times as many, and so on. */
