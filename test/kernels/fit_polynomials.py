@@ -70,6 +70,11 @@ def power_tail(x):  # (2^x - 1) / x
     return np.where(np.abs(x) < 1e-8, np.log(2), np.expm1(x * np.log(2)) / x)
 
 
+def log_rest(z):  # (log((1+s)/(1-s)) - 2s) / s³, z = s²
+    s = np.sqrt(z)
+    return np.where(z < 1e-3, 2 / 3 + 2 / 5 * z + 2 / 7 * z**2 + 2 / 9 * z**3, (2 * np.arctanh(s) / s - 2) / z)
+
+
 half = 0.34658
 show("EXP", fit(tail, -half, half, 11))
 show("EXP_SHORT", fit(tail, -half, half, 5))
@@ -80,3 +85,4 @@ show("ATAN of float32", level(angle_tail, lambda z: z**1.5 / np.arctan(np.sqrt(z
 TOP = (3 - 2 * 2**0.5) ** 2  # s² at the ends of [√½, √2]
 show("LOG2 of powers", level(log2_ratio, np.ones_like, 4, 0.0, TOP * 1.0001))
 show("EXP2 of float32", level(power_tail, lambda x: np.abs(x) / 2**x, 6, -0.5001, 0.5001))
+show("R of float32's logarithms", level(log_rest, lambda z: z, 3, 0.0, TOP * 1.0001))

@@ -7,7 +7,7 @@
  * Outside the range of normal results the power of two is multiplied in two steps, so that the last one rounds once.
  */
 import type { V } from "../map/lanes.ts";
-import type { Local } from "../wasm/builder.ts";
+import { type Local, vector2 } from "../wasm/builder.ts";
 import type { FloatCode } from "./float-code.ts";
 
 /** Which polynomials: as the dtype has them, or float64 arithmetic that only needs float32's precision. */
@@ -45,6 +45,11 @@ const EXP2_SHORT: readonly number[] = [
   0.001333350238616277,
   0.0001546144469856913,
   1.5297323760701075e-5,
+];
+/** (2^r - 1)/r, |r| <= 1/2, for float32. */
+export const EXP2_SINGLE: readonly number[] = [
+  0.6931472028813035, 0.24022647910241895, 0.05550332409080284, 0.009618437609084055, 0.0013398900364111296,
+  0.00015353340674018875,
 ];
 
 /** Parts of ln2: n times the first is exact. */
@@ -103,14 +108,19 @@ function ranged(
     .map((y) => m.let(y));
   f.if(wild, () =>
     parts.forEach(({ value, low: n }, k) => {
-      const whole = m.sub(n, m.magic);
-      const low = m.mulAdd(whole, m.c(0.5), m.magic); // half of it, rounded
-      const first = m.power2(low);
-      const second = m.power2(m.add(m.sub(whole, m.sub(low, m.magic)), m.magic));
-      f.set(out[k] as Local<"v128">, m.mul(m.mul(value, first), second));
+      f.set(out[k] as Local<"v128">, inTwoSteps(m, value, n)); // as many
     }),
   );
   return out;
+}
+
+/** value·2^n, the last of two products rounded. */
+function inTwoSteps(m: FloatCode, value: V, n: V): V {
+  const whole = m.sub(n, m.magic);
+  const low = m.mulAdd(whole, m.c(0.5), m.magic); // half of it, rounded
+  const first = m.power2(low);
+  const second = m.power2(m.add(m.sub(whole, m.sub(low, m.magic)), m.magic));
+  return m.mul(m.mul(value, first), second);
 }
 
 /** The same where nothing leaves the range of float64. */
@@ -135,11 +145,15 @@ export function exp(m: FloatCode, given: readonly V[], precision: Precision): V[
   return ranged(m, given, m.isSingle ? { limit: 87, low: -105, high: 89 } : { limit: 708, low: -746, high: 710 }, core);
 }
 
+function exp2Coefficients(m: FloatCode, { short }: Precision): readonly number[] {
+  return m.isSingle ? EXP2_SINGLE : short ? EXP2_SHORT : EXP2;
+}
+
 export function exp2(m: FloatCode, given: readonly V[], precision: Precision): V[] {
   const core = (x: V): { readonly low: V; readonly value: V } => {
     const low = m.add(x, m.magic);
     const r = m.sub(x, m.sub(low, m.magic));
-    return { low, value: m.mulAdd(m.poly(r, m.isSingle || precision.short ? EXP2_SHORT : EXP2), r, m.c(1)) };
+    return { low, value: m.mulAdd(m.poly(r, exp2Coefficients(m, precision)), r, m.c(1)) };
   };
   if (precision.short) return inRange(m, given, { limit: 0, low: -500, high: 500 }, core);
   return ranged(
@@ -150,7 +164,7 @@ export function exp2(m: FloatCode, given: readonly V[], precision: Precision): V
   );
 }
 
-/** e^x - 1 = 2^n·((e^r - 1) + (1 - 2^-n)), with what rounding r lost. */
+/** e^x - 1 = 2^n·((e^r - 1) + (1 - 2^-n)) of float64, with what rounding r lost. */
 function expm1Core(m: FloatCode, x: V, precision: Precision): { readonly low: V; readonly value: V } {
   const { low, n } = reduce(m, x);
   const [ln2High, ln2Low] = ln2(m);
@@ -158,9 +172,9 @@ function expm1Core(m: FloatCode, x: V, precision: Precision): { readonly low: V;
   const rest = m.mul(n, m.c(ln2Low));
   const r = m.sub(high, rest);
   const lost = m.sub(m.sub(high, r), rest);
-  const q = m.mulAdd(m.mul(r, r), m.poly(r, m.isSingle || precision.short ? EXP_SHORT : EXP), m.mulAdd(lost, r, lost));
+  const q = m.mulAdd(m.mul(r, r), m.poly(r, precision.short ? EXP_SHORT : EXP), m.mulAdd(lost, r, lost));
   const power = m.power2(m.subBits(m.bits(0n), m.subBits(low, m.magic)));
-  const minus = m.andNot(power, m.compare("gt", x, m.c(m.isSingle ? 40 : 100)));
+  const minus = m.andNot(power, m.compare("gt", x, m.c(100)));
   // The two large parts first, with what their sum loses: they cancel where the result is small.
   const base = m.sub(m.c(1), minus);
   const sum = m.add(base, r);
@@ -168,14 +182,63 @@ function expm1Core(m: FloatCode, x: V, precision: Precision): { readonly low: V;
   return { low, value: m.add(sum, m.add(q, error)) };
 }
 
+interface SingleExpm1 {
+  /** n in the low bits. */
+  readonly low: V;
+  /** e^r - 1. */
+  readonly p: () => V;
+  readonly value: V;
+}
+
+/** e^x - 1 = (2^n·r + (2^n - 1)) + 2^n·(e^r - 1 - r) of float32, |x| <= 88, with what rounding r lost. */
+function expm1Of(m: FloatCode, x: V): SingleExpm1 {
+  const { low, n } = reduce(m, x);
+  const [ln2High, ln2Low] = ln2(m);
+  const high = m.sub(x, m.mul(n, m.c(ln2High)));
+  const rest = m.mul(n, m.c(ln2Low));
+  const r = m.sub(high, rest);
+  const lost = m.sub(m.sub(high, r), rest);
+  const q = m.mulAdd(m.mul(r, r), m.poly(r, EXP_SHORT), lost);
+  const power = m.power2(low);
+  // Where its parts have opposite signs and the result is small, the sum is exact.
+  const sum = m.mulAdd(power, r, m.sub(power, m.c(1)));
+  return { low, p: () => m.add(r, q), value: m.mulAdd(power, q, sum) };
+}
+
+/** float32; the sign of a zero is the argument's, and others have it already. */
+function expm1Single(m: FloatCode, given: readonly V[]): V[] {
+  const { f } = m.code;
+  const wild = f.let(m.any(given.map((x) => m.compare("gt", m.abs(x), m.c(87)))));
+  const xs = given.map((x): Local<"v128"> => m.let(x));
+  f.if(wild, () => {
+    for (const x of xs) f.set(x, m.clamp(x, -30, 89));
+  });
+  const parts: SingleExpm1[] = [];
+  const out = m
+    .each(xs, (x) => {
+      const e = expm1Of(m, x);
+      parts.push(e);
+      return m.or(e.value, m.and(x, m.signBit));
+    })
+    .map((y) => m.let(y));
+  f.if(wild, () =>
+    parts.forEach(({ low, p }, k) => {
+      const e = m.sub(inTwoSteps(m, m.add(p(), m.c(1)), low), m.c(1));
+      const isFar = m.compare("gt", m.abs(given[k] as V), m.c(87)); // as many
+      f.set(out[k] as Local<"v128">, m.select(isFar, e, out[k] as V));
+    }),
+  );
+  return out;
+}
+
 export function expm1(m: FloatCode, given: readonly V[], precision: Precision): V[] {
-  const least = m.isSingle ? -30 : -50;
+  if (m.isSingle) return expm1Single(m, given);
+  const least = -50;
   const core = (x: V): { readonly low: V; readonly value: V } => expm1Core(m, m.clamp(x, least, 1000), precision);
   const out = precision.short
     ? inRange(m, given, { limit: 0, low: least, high: 300 }, core)
-    : ranged(m, given, m.isSingle ? { limit: 87, low: least, high: 89 } : { limit: 708, low: least, high: 710 }, core);
-  const tiny = m.isSingle ? 2 ** -25 : 2 ** -54;
-  return out.map((y, k) => m.select(m.compare("lt", m.abs(given[k] as V), m.c(tiny)), given[k] as V, y));
+    : ranged(m, given, { limit: 708, low: least, high: 710 }, core);
+  return out.map((y, k) => m.select(m.compare("lt", m.abs(given[k] as V), m.c(2 ** -54)), given[k] as V, y));
 }
 
 /** (e^x - 1) for the hyperbolic functions: x is in a range where nothing overflows. */
@@ -195,33 +258,34 @@ function expSingle(m: FloatCode, a: V): V {
   return m.mul(m.add(tail(m, r, { short: true }), m.c(1)), m.power2(low));
 }
 
-/** Cephes `sinhf.c` and `tanhf.c` (S. Moshier): x + x·z·P(z), z = x², near 0. */
-const SINH_SINGLE: readonly number[] = [1.66667160211e-1, 8.33028376239e-3, 2.03721912945e-4];
+/** The sign of x, for what has none. */
+function withSign(m: FloatCode, y: V, x: V): V {
+  return m.or(y, m.and(x, m.signBit));
+}
+
+/** (e + e/(e + 1))/2 with e = e^|x| - 1; what lies beyond {@link hyperbolicMax} is replaced. */
+function sinhSingle(m: FloatCode, x: V): V {
+  const e = expm1Of(m, m.abs(x)).value;
+  return withSign(m, m.mul(m.add(e, m.div(e, m.add(e, m.c(1)))), m.c(0.5)), x);
+}
+
+function coshSingle(m: FloatCode, x: V): V {
+  const half = m.mul(expSingle(m, m.abs(x)), m.c(0.5));
+  return m.add(half, m.div(m.c(0.25), half));
+}
+
+/** Cephes `tanhf.c` (S. Moshier): x + x·z·P(z), z = x², near 0. */
 const TANH_SINGLE: readonly number[] = [
   -3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3,
 ];
 
-function oddSingle(m: FloatCode, a: V, coefficients: readonly number[]): V {
-  const z = m.mul(a, a);
-  return m.mulAdd(m.mul(m.poly(z, coefficients), z), a, a);
-}
-
-function sinhSingle(m: FloatCode, x: V): V {
-  const a = m.clamp(m.abs(x), 0, hyperbolicMax(m));
-  const half = m.mul(expSingle(m, a), m.c(0.5));
-  const large = m.sub(half, m.div(m.c(0.25), half));
-  return m.copySign(m.select(m.compare("lt", a, m.c(1)), oddSingle(m, a, SINH_SINGLE), large), x);
-}
-
-function coshSingle(m: FloatCode, x: V): V {
-  const half = m.mul(expSingle(m, m.clamp(m.abs(x), 0, hyperbolicMax(m))), m.c(0.5));
-  return m.add(half, m.div(m.c(0.25), half));
-}
-
+/** By a polynomial near 0: quotients of e^2x - 1 lose up to 2.5 units in the last place there. */
 function tanhSingle(m: FloatCode, x: V): V {
-  const a = m.clamp(m.abs(x), 0, 22);
+  const a = m.let(vector2("f32x4.pmin", m.abs(x), m.c(22)));
   const large = m.sub(m.c(1), m.div(m.c(2), m.add(expSingle(m, m.add(a, a)), m.c(1))));
-  return m.copySign(m.select(m.compare("lt", a, m.c(0.625)), oddSingle(m, a, TANH_SINGLE), large), x);
+  const z = m.mul(a, a);
+  const small = m.mulAdd(m.mul(m.poly(z, TANH_SINGLE), z), a, a);
+  return withSign(m, m.select(m.compare("lt", a, m.c(0.625)), small, large), x);
 }
 
 /** sinh; beyond {@link hyperbolicMax} is the host's. */

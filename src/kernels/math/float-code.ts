@@ -105,7 +105,7 @@ export class FloatCode {
     return this.and(a, this.bits(this.isSingle ? 0x7fffffffn : (1n << 63n) - 1n));
   }
   neg(a: Vector): V {
-    return this.let(vector1(`${this.#shape}.neg`, a));
+    return this.xor(a, this.signBit);
   }
   nearest(a: Vector): V {
     return this.let(vector1(`${this.#shape}.nearest`, a));

@@ -4,15 +4,17 @@
  * preserved) and NumPy's `npy_logaddexp`.
  */
 import type { V } from "../map/lanes.ts";
+import type { Local } from "../wasm/builder.ts";
 import { exp, exp2, type Precision } from "./exponential.ts";
 import type { FloatCode } from "./float-code.ts";
-import { log1p, log1pSingle } from "./logarithm.ts";
+import { log1p } from "./logarithm.ts";
+import { log1pCore } from "./logarithm-single.ts";
 
 /** Magnitudes from here on are the host's. */
 export const INVERSE_MAX: number = 2 ** 28;
 
 function logOf(m: FloatCode, inner: readonly V[], precision: Precision): V[] {
-  return m.isSingle ? log1pSingle(m, inner) : log1p(m, inner, precision);
+  return m.isSingle ? m.each(inner, (x) => log1pCore(m, x)) : log1p(m, inner, precision);
 }
 
 export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
@@ -23,6 +25,7 @@ export function asinh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
   });
   return m.each(logOf(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
+    if (m.isSingle) return m.or(y, m.and(x, m.signBit));
     return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(y, x));
   });
 }
@@ -37,7 +40,30 @@ export function acosh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
   ); // as many
 }
 
+/** log(1 + 2a/(1 - a))/2; the ends of the range and what lies beyond are mended where an iteration has one. */
+function atanhSingle(m: FloatCode, xs: readonly V[]): V[] {
+  const { f } = m.code;
+  const wild = f.let(m.any(xs.map((x) => m.compare("ge", m.abs(x), m.c(1)))));
+  const out = m
+    .each(xs, (x) => {
+      const a = m.abs(x);
+      const inner = m.div(m.add(a, a), m.sub(m.c(1), a));
+      return m.or(m.mul(log1pCore(m, inner), m.c(0.5)), m.and(x, m.signBit));
+    })
+    .map((y) => m.let(y));
+  f.if(wild, () =>
+    xs.forEach((x, k) => {
+      const a = m.abs(x);
+      const beyond = m.select(m.compare("gt", a, m.c(1)), m.c(Number.NaN), out[k] as V); // as many
+      const end = m.or(m.c(Number.POSITIVE_INFINITY), m.and(x, m.signBit));
+      f.set(out[k] as Local<"v128">, m.select(m.compare("eq", a, m.c(1)), end, beyond));
+    }),
+  );
+  return out;
+}
+
 export function atanh(m: FloatCode, xs: readonly V[], precision: Precision): V[] {
+  if (m.isSingle) return atanhSingle(m, xs);
   const inner = m.each(xs, (x) => {
     const a = m.abs(x);
     const twice = m.add(a, a);
@@ -47,10 +73,7 @@ export function atanh(m: FloatCode, xs: readonly V[], precision: Precision): V[]
   });
   return m.each(logOf(m, inner, precision), (y, k) => {
     const x = xs[k] as V; // as many
-    const signed = m.copySign(m.mul(y, m.c(0.5)), x);
-    // Beyond 1 a logarithm of what is not negative gives anything.
-    const within = m.isSingle ? m.select(m.compare("gt", m.abs(x), m.c(1)), m.c(Number.NaN), signed) : signed;
-    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, within);
+    return m.select(m.compare("lt", m.abs(x), m.c(2 ** -28)), x, m.copySign(m.mul(y, m.c(0.5)), x));
   });
 }
 

@@ -4,16 +4,11 @@
  * Polynomials of own fit (`test/kernels/fit_polynomials.py`). At most 1.9 units in the last place where measured.
  */
 import type { V } from "../map/lanes.ts";
+import { EXP2_SINGLE } from "./exponential.ts";
 import { FloatCode } from "./float-code.ts";
 
 /** log2((1 + s)/(1 - s))/s in s², 0 <= s² <= (3 - 2√2)²: 2^-30. */
 const LOG2: readonly number[] = [2.885390079780184, 0.961798854375725, 0.5767137592007757, 0.43175036266349665];
-/** (2^r - 1)/r, |r| <= 1/2. */
-const EXP2: readonly number[] = [
-  0.6931472028813035, 0.24022647910241895, 0.05550332409080284, 0.009618437609084055, 0.0013398900364111296,
-  0.00015353340674018875,
-];
-
 /** Bits of √½, and of the exponent 128, by which exponents are raised so that none is negative. */
 const ROOT = 0x3f3504f3n;
 const RAISED = 0x40000000n;
@@ -81,5 +76,5 @@ function product(s: FloatCode, a: V, y: V): V {
 function exp2Fixed(s: FloatCode, z: V): V {
   const n = s.and(s.addBits(z, s.bits(1n << 23n)), s.bits(0xff000000n));
   const r = s.mul(s.convert(s.subBits(z, n)), s.c(2 ** -FRACTION));
-  return s.addBits(s.mulAdd(s.poly(r, EXP2), r, s.c(1)), s.shr(n, 1));
+  return s.addBits(s.mulAdd(s.poly(r, EXP2_SINGLE), r, s.c(1)), s.shr(n, 1));
 }

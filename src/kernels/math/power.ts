@@ -161,6 +161,11 @@ const C: readonly number[] = [
   1.87595182427177, -1.8849797954337717, 1.6214297201053545, -0.758397934778766, 0.14599619288661245,
 ];
 
+/** Four thirds of the bits of 1, less what makes the largest error of the guess smallest. */
+const INVERSE_CBRT = 0x54a1f400n;
+/** ((1 - h)^(-1/3) - 1)/h. */
+const INVERSE_CBRT_STEP: readonly number[] = [1 / 3, 2 / 9, 14 / 81];
+
 /** Cube root; positive subnormal magnitudes are the host's. */
 export function cbrt(m: FloatCode, xs: readonly V[], _precision: Precision): V[] {
   if (m.isSingle) return m.each(xs, (x) => cbrtSingle(m, x));
@@ -180,17 +185,21 @@ export function cbrt(m: FloatCode, xs: readonly V[], _precision: Precision): V[]
   });
 }
 
-/** The same steps for float32: the guess from a third of the bits, 23 bits by the polynomial, one step of Halley's. */
+/**
+ * float32: 1/∛a from a third of the bits, within 3.5 % (10 % of its cube), and a step of fourth order; then ∛a = a·(1/∛a)², and what the square is off by.
+ * No division. Zeros, infinities and NaN are themselves.
+ */
 function cbrtSingle(m: FloatCode, x: V): V {
   const a = m.abs(x);
-  const guess = m.addBits(m.truncate(m.mul(m.convert(a), m.c(1 / 3))), m.bits(709958130n));
-  const r = m.mul(m.mul(guess, guess), m.div(guess, a));
-  const t = m.mul(guess, m.poly(r, C));
-  const q = m.div(a, m.mul(t, t));
-  const step = m.div(m.sub(q, t), m.add(m.add(t, t), q));
-  const root = m.copySign(m.mulAdd(t, step, t), x);
+  const guess = m.subBits(m.bits(INVERSE_CBRT), m.truncate(m.mul(m.convert(a), m.c(1 / 3))));
+  const rest = m.sub(m.c(1), m.mul(m.mul(a, guess), m.mul(guess, guess)));
+  const inverse = m.mulAdd(m.mul(rest, m.horner(rest, INVERSE_CBRT_STEP)), guess, guess);
+  const square = m.mul(inverse, inverse);
+  const t = m.mul(a, square);
+  const step = m.mul(m.sub(m.c(1), m.mul(t, inverse)), m.c(2 / 3));
+  const root = m.mulAdd(t, step, t);
   const finite = m.and(m.compare("gt", a, m.c(0)), m.compare("lt", a, m.c(Number.POSITIVE_INFINITY)));
-  return m.select(finite, root, x);
+  return m.select(finite, m.or(root, m.and(x, m.signBit)), x);
 }
 
 export function cbrtRare(m: FloatCode, x: V): V {
