@@ -398,18 +398,12 @@ export class FunctionBuilder {
     this.#code.byte(CONTROL.bulk).unsigned(CONTROL.memoryCopy).unsigned(to.memory).unsigned(from.memory);
   }
 
-<<<<<<< Updated upstream
   /** Set `bytes` bytes to the lowest byte of `x`. */
   fill(to: Address, x: I32, bytes: I32): void {
     to.base.emit(this.#code);
     if (to.offset !== 0) this.#code.byte(CONTROL.i32Const).signed(to.offset).byte(SCALAR2["i32.add"]);
     x.emit(this.#code);
     bytes.emit(this.#code);
-=======
-  /** Set `bytes` bytes to `byte`. */
-  fill(to: Address, byte: I32, bytes: I32): void {
-    for (const x of [to.base, byte, bytes]) x.emit(this.#code);
->>>>>>> Stashed changes
     this.#code.byte(CONTROL.bulk).unsigned(CONTROL.memoryFill).unsigned(to.memory);
   }
 
