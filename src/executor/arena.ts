@@ -3,7 +3,7 @@ import { formatBytes, InvariantError, invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import { createSegment, type Segment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
-import { footprintOf, SegmentAllocator, TAIL_BYTES } from "./allocator.ts";
+import { ALIGNMENT, footprintOf, SegmentAllocator, TAIL_BYTES } from "./allocator.ts";
 import { SlabAllocator } from "./slab.ts";
 import type { BlockHandle } from "./types.ts";
 
@@ -55,6 +55,13 @@ interface ArenaSegment extends Segment {
   readonly extents: Map<number, Extent>;
 }
 
+/** A block's bytes; those of small blocks go from one that is freed to the next one. */
+interface BlockBytes {
+  readonly extent: Extent;
+  /** Offset inside the extent: 0 outside slabs. */
+  readonly inner: number;
+}
+
 /** A live block. */
 class Block implements BlockHandle {
   readonly id: number;
@@ -63,17 +70,18 @@ class Block implements BlockHandle {
   readonly shape: readonly number[];
   references = 1;
   /** Null while the bytes are elsewhere. */
-  extent: Extent | null;
-  /** Offset inside the extent: 0 outside slabs. */
-  readonly inner: number;
+  bytes: BlockBytes | null;
 
-  constructor(id: number, dtype: DType, shape: readonly number[], nbytes: number, extent: Extent, inner: number) {
+  constructor(id: number, dtype: DType, shape: readonly number[], nbytes: number, bytes: BlockBytes) {
     this.id = id;
     this.dtype = dtype;
     this.shape = shape;
     this.nbytes = nbytes;
-    this.extent = extent;
-    this.inner = inner;
+    this.bytes = bytes;
+  }
+
+  get extent(): Extent | null {
+    return this.bytes === null ? null : this.bytes.extent;
   }
 }
 
@@ -152,7 +160,7 @@ export class Arena {
     const at = near && this.#liveBlock(near)?.extent?.segment.id;
     const found = size <= SMALL_BYTES ? (this.#idle.take(size) ?? this.#small(size)) : this.#large(size, at);
     if (found === null) return null;
-    const block = new Block(this.#nextId++, dtype, shape, nbytes, found.extent, found.inner);
+    const block = new Block(this.#nextId++, dtype, shape, nbytes, found);
     this.#blocks++;
     this.#count(nbytes);
     return block;
@@ -174,7 +182,7 @@ export class Arena {
     const block = this.#block(handle);
     invariant(this.canEvict(handle) && block.extent !== null, `block ${handle.id} cannot be evicted`);
     this.#freeLarge(block.extent);
-    block.extent = null;
+    block.bytes = null;
     this.#live -= block.nbytes;
     this.#away += block.nbytes;
   }
@@ -189,7 +197,7 @@ export class Arena {
     this.#assertRoom(block.nbytes);
     const found = this.#large(footprintOf(block.nbytes));
     if (found === null) return false;
-    block.extent = found.extent;
+    block.bytes = found;
     this.#away -= block.nbytes;
     this.#count(block.nbytes);
     return true;
@@ -215,9 +223,15 @@ export class Arena {
 
   /** Where a block lies now; it stays there while it is pinned. */
   place(handle: BlockHandle): Place {
-    const { inner } = this.#block(handle);
-    const extent = this.#extentOf(handle);
-    return { segment: extent.segment.id, offset: (extent.slab?.extent.base ?? extent.base) + inner };
+    const bytes = this.#bytesOf(handle);
+    return { segment: bytes.extent.segment.id, offset: offsetOf(bytes) };
+  }
+
+  /** Write where a block lies: its segment at `at`, its offset behind that. */
+  writePlace(handle: BlockHandle, numbers: Float64Array, at: number): void {
+    const bytes = this.#bytesOf(handle);
+    numbers[at] = bytes.extent.segment.id;
+    numbers[at + 1] = offsetOf(bytes);
   }
 
   /** The block's elements; valid until something is allocated, unless the block is pinned. */
@@ -234,16 +248,15 @@ export class Arena {
     const block = this.#block(handle);
     if (--block.references > 0) return;
     this.#blocks--;
-    const { extent } = block;
-    if (extent === null) {
+    const { bytes } = block;
+    if (bytes === null) {
       this.#away -= block.nbytes;
       return;
     }
     this.#live -= block.nbytes;
-    const { slab } = extent;
-    if (slab === null) this.#freeLarge(extent);
-    else if (!this.#idle.keep({ extent, inner: block.inner }, footprintOf(block.nbytes)))
-      this.#freeSmall(slab, block.inner);
+    const { slab } = bytes.extent;
+    if (slab === null) this.#freeLarge(bytes.extent);
+    else if (!this.#idle.keep(bytes, footprintOf(block.nbytes))) this.#freeSmall(slab, bytes.inner);
   }
 
   #freeSmall({ allocator, extent }: Slab, inner: number): void {
@@ -274,9 +287,13 @@ export class Arena {
   }
 
   #extentOf(handle: BlockHandle): Extent {
-    const { extent } = this.#block(handle);
-    if (extent === null) throw new InvariantError(`block ${handle.id} is not in memory`);
-    return extent;
+    return this.#bytesOf(handle).extent;
+  }
+
+  #bytesOf(handle: BlockHandle): BlockBytes {
+    const { bytes } = this.#block(handle);
+    if (bytes === null) throw new InvariantError(`block ${handle.id} is not in memory`);
+    return bytes;
   }
 
   #block(handle: BlockHandle): Block {
@@ -380,10 +397,9 @@ function partOf(slab: Slab): Extent {
   return slab.part;
 }
 
-/** A small block's bytes. */
-interface SmallPlace {
-  readonly extent: Extent;
-  readonly inner: number;
+/** Offset of a block's bytes in their segment. */
+function offsetOf({ extent, inner }: BlockBytes): number {
+  return (extent.slab === null ? extent.base : extent.slab.extent.base) + inner;
 }
 
 /** Bytes that are kept for the next small blocks. */
@@ -391,28 +407,29 @@ const IDLE_BYTES = 1024 * 1024;
 
 /** Bytes of small blocks that came back, by size, not yet given back to their slabs: the next block takes the last. */
 class IdleExtents {
-  readonly #bySize = new Map<number, SmallPlace[]>();
+  /** By size, in units of the alignment. */
+  readonly #bySize: (BlockBytes[] | undefined)[] = [];
   #bytes = 0;
 
   /** False: there is enough already. */
-  keep(place: SmallPlace, size: number): boolean {
+  keep(place: BlockBytes, size: number): boolean {
     if (this.#bytes + size > IDLE_BYTES) return false;
     this.#bytes += size;
-    const places = this.#bySize.get(size);
+    const places = this.#bySize[size / ALIGNMENT];
     if (places) places.push(place);
-    else this.#bySize.set(size, [place]);
+    else this.#bySize[size / ALIGNMENT] = [place];
     return true;
   }
 
-  take(size: number): SmallPlace | undefined {
-    const place = this.#bySize.get(size)?.pop();
+  take(size: number): BlockBytes | undefined {
+    const place = this.#bySize[size / ALIGNMENT]?.pop();
     if (place) this.#bytes -= size;
     return place;
   }
 
-  takeAll(): SmallPlace[] {
-    const all = Array.from(this.#bySize.values()).flat();
-    this.#bySize.clear();
+  takeAll(): BlockBytes[] {
+    const all = this.#bySize.flatMap((places) => places ?? []);
+    this.#bySize.length = 0;
     this.#bytes = 0;
     return all;
   }

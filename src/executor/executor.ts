@@ -407,11 +407,10 @@ export class ThreadedExecutor implements Executor {
     this.#busyMs[thread] = (this.#busyMs[thread] ?? 0) + ms;
     const task = this.#lane.job(slot) as LaneTask; // by the caller
     if (state === SLOT_STATE.ok && task.made) {
-      const { output } = this.#endLane(slot);
-      return task.made(output, ms / 1000);
+      return task.made(this.#endLane(slot), ms / 1000);
     }
     const figures = this.#ring.figures(slot);
-    if (state === SLOT_STATE.ok) task.done({ status: "ok", output: this.#endLane(slot).output, ...figures });
+    if (state === SLOT_STATE.ok) task.done({ status: "ok", output: this.#endLane(slot), ...figures });
     else if (state === SLOT_STATE.cancelled) this.#failLane(slot, { status: "cancelled", ...figures });
     else {
       const key = task.programs.graph.key(task.task);
@@ -420,15 +419,15 @@ export class ThreadedExecutor implements Executor {
     }
   }
 
-  #endLane(slot: number): ReturnType<Lane["end"]> {
+  #endLane(slot: number): BlockHandle {
     this.#tasksDone++;
     if (--this.#inFlight === 0) this.#awake.unref();
     return this.#lane.end(slot);
   }
 
   #failLane(slot: number, outcome: Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
-    const { task, output } = this.#endLane(slot);
-    this.#free(output);
+    const task = this.#lane.job(slot) as LaneTask; // by the caller
+    this.#free(this.#endLane(slot));
     task.done(outcome);
   }
 

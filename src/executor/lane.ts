@@ -25,16 +25,6 @@ export interface LaneTask {
   isCancelled?: boolean;
 }
 
-/** A task that is in the ring. */
-interface LaneJob {
-  readonly task: LaneTask;
-  /** All of them blocks. */
-  readonly inputs: readonly BlockHandle[];
-  readonly output: BlockHandle;
-  /** Registers, where the thread's own do not do. */
-  readonly work: BlockHandle | null;
-}
-
 const OWN_PLACE: Place = { segment: OWN, offset: 0 };
 
 /** What the lane shares with the executor. */
@@ -51,10 +41,13 @@ export interface LaneOptions {
   readonly reaper: Reaper;
 }
 
-/** Jobs of the lane, by slot. */
+/** Tasks of the lane that are in the ring, in columns by slot. */
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #jobs: (LaneJob | null)[] = new Array<LaneJob | null>(SLOTS).fill(null);
+  readonly #tasks: (LaneTask | null)[] = new Array<LaneTask | null>(SLOTS).fill(null);
+  readonly #outputs: (BlockHandle | null)[] = new Array<BlockHandle | null>(SLOTS).fill(null);
+  /** Registers, where the thread's own do not do. */
+  readonly #works: (BlockHandle | null)[] = new Array<BlockHandle | null>(SLOTS).fill(null);
   /** Jobs in the ring. */
   count = 0;
 
@@ -63,7 +56,7 @@ export class Lane {
   }
 
   job(slot: number): LaneTask | null {
-    return this.#jobs[slot]?.task ?? null;
+    return this.#tasks[slot] ?? null;
   }
 
   /** Put a task into the ring; false where it has to go the usual way. Inputs are kept until it has ended. */
@@ -89,39 +82,45 @@ export class Lane {
     arena.pin(output);
     if (work) arena.pin(work);
     freeSlots.pop();
-    this.#jobs[slot] = { task, inputs, output, work };
+    this.#tasks[slot] = task;
+    this.#outputs[slot] = output;
+    this.#works[slot] = work;
     this.count++;
     task.programs.underWay++;
     const stored = this.#options.programs.get(program);
     writeProgram(ring.records, slot, stored);
-    writePlace(ring.records, placeAt(slot, OUTPUT), arena.place(output));
-    writePlace(ring.records, placeAt(slot, WORK), work ? arena.place(work) : OWN_PLACE);
+    arena.writePlace(output, ring.records, placeAt(slot, OUTPUT));
+    if (work) arena.writePlace(work, ring.records, placeAt(slot, WORK));
+    else writePlace(ring.records, placeAt(slot, WORK), OWN_PLACE);
     for (let k = 0; k < inputs.length; k++)
-      writePlace(ring.records, placeAt(slot, INPUTS + k), arena.place(inputs[k] as BlockHandle)); // k < length
+      arena.writePlace(inputs[k] as BlockHandle, ring.records, placeAt(slot, INPUTS + k)); // k < length
     ring.pushRecord(slot);
     return true;
   }
 
-  /** The job of a slot is over: give back what it held, all but its output. */
-  end(slot: number): { readonly task: LaneTask; readonly output: BlockHandle } {
+  /** The task of a slot is over: give back what it held, all but its output, which is told. */
+  end(slot: number): BlockHandle {
     const { ring, freeSlots, arena } = this.#options;
-    const job = this.#jobs[slot] as LaneJob; // by the caller
-    this.#jobs[slot] = null;
+    const { inputs, programs } = this.#tasks[slot] as LaneTask; // by the caller, as is the output
+    const output = this.#outputs[slot] as BlockHandle;
+    const work = this.#works[slot] ?? null;
+    this.#tasks[slot] = null;
+    this.#outputs[slot] = null;
+    this.#works[slot] = null;
     this.count--;
-    for (const input of job.inputs) this.#drop(input);
-    if (job.work) this.#drop(job.work);
-    arena.unpin(job.output);
+    for (const input of inputs) this.#drop(input as BlockHandle); // all of them are, by #fits
+    if (work !== null) this.#drop(work);
+    arena.unpin(output);
     ring.clear(slot);
     freeSlots.push(slot);
-    const { programs } = job.task;
     programs.underWay--;
     if (programs.isClosed) this.#sweep(programs);
-    return job;
+    return output;
   }
 
   /** Slots of all jobs. */
   slots(): number[] {
-    return this.#jobs.flatMap((job, slot) => (job ? [slot] : []));
+    return this.#tasks.flatMap((task, slot) => (task ? [slot] : []));
   }
 
   /**
@@ -131,13 +130,12 @@ export class Lane {
   cancel(isMeant: (task: LaneTask) => boolean): boolean {
     const { ring, reaper } = this.#options;
     let isAny = false;
-    this.#jobs.forEach((job, slot) => {
-      if (!job || !isMeant(job.task)) return;
-      const { task } = job;
+    this.#tasks.forEach((task, slot) => {
+      if (!task || !isMeant(task)) return;
       isAny = true;
       task.isCancelled = true;
       ring.cancel(slot);
-      if (callsFunction(task.programs.of(task.task).spec)) reaper.watch(slot, () => this.#jobs[slot] === job);
+      if (callsFunction(task.programs.of(task.task).spec)) reaper.watch(slot, () => this.#tasks[slot] === task);
     });
     return isAny;
   }
