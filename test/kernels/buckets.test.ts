@@ -47,3 +47,46 @@ test.each(CASES)("places among many edges: %s", (_name, given) => {
     expect([...(out.data as BigInt64Array)]).toEqual(want);
   }
 });
+
+const FEW: readonly (readonly [string, readonly number[]])[] = [
+  ["whole numbers", [-3, 0, 0, 4, 200]],
+  ["halves and beyond any range", [-1e300, -2.5, -0, 0.1, 1.5, 254.5, 65534.5, 2 ** 31, 1e300]],
+  ["infinities", [-Infinity, 0.3, 7, Infinity]],
+  ["one, which float32 does not hold", [0.1]],
+  ["NaN, which is of another way", [1, Number.NaN]],
+];
+const ELEMENTS = [
+  0, -0, 1, 2, 4, 5, 7, 199, 200, 254, 255, 65534, 65535, -1, -2, -3, -128, -32768, 0.1, 0.3, 1.5, -2.5,
+];
+
+test.each(FEW)("places among a few edges: %s", (_name, edges) => {
+  for (const dtype of [
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "float16",
+    "float32",
+    "float64",
+  ] as const) {
+    const isFloat = dtype.startsWith("f");
+    const more = isFloat ? [Number.NaN, Infinity, -Infinity, Math.fround(0.1), 0.1, 1e30] : [2 ** 31, 2 ** 31 - 1];
+    const x = NDArray.zeros(dtype, [2 * (ELEMENTS.length + more.length)]);
+    for (const [i, v] of [...ELEMENTS, ...more, ...ELEMENTS, ...more].entries()) x.data[i] = v as never; // its class casts
+    for (const side of ["left", "right"] as const) {
+      for (const descending of [false, true]) {
+        const out = NDArray.zeros("int64", [x.size]);
+        const given = descending ? edges.toReversed() : edges;
+        const block = NDArray.of(Float64Array.from(given));
+        runBlock("locate", [x, block], out, { side, descending }, PLACE);
+        const want = Array.from({ length: x.size }, (_, i) => {
+          const at = expected(Float64Array.from(edges), Number(x.data[i]), side === "right");
+          return BigInt(descending ? edges.length - at : at);
+        });
+        expect([dtype, side, descending, ...(out.data as BigInt64Array)]).toEqual([dtype, side, descending, ...want]);
+      }
+    }
+  }
+});

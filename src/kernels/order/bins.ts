@@ -17,6 +17,7 @@ import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
 import { BINS_UNROLL, BINS_WORD, type Ending, emitBins, type PlaceSource, type Placing } from "./bins-module.ts";
 import { bucketsOf, placeInBuckets } from "./buckets.ts";
+import { placeAmongFew } from "./few.ts";
 
 /** Elements of a tile. */
 const TILE = 1 << 14;
@@ -262,6 +263,7 @@ function locate([x, edges]: readonly NDArray[], out: NDArray, { side, descending
     return;
   }
   const values = descending ? given.reverse() : given;
+  if (placeAmongFew(block, values, out, { right: side === "right", descending })) return;
   const target: Target = {
     ending: "store",
     store: (places, at) => {
