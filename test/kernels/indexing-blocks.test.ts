@@ -120,15 +120,18 @@ test("places of true elements, from anywhere in the flat order", () => {
   }
 });
 
-test("ranges are start + step * i, each operation rounded, beyond one line", () => {
-  for (const n of [0, 1, 5, 4095, 4096, 4097, 9000]) {
+test.each(["ordinary memory", "a segment"])("ranges are start + step * i, each operation rounded, in %s", (where) => {
+  const segment = createSegment(1 << 20);
+  const block = <D extends "int64" | "float64">(dtype: D, n: number): NDArray<D> =>
+    where === "a segment" ? NDArray.view(dtype, segment.buffer, 24, [n]) : NDArray.zeros(dtype, [n]);
+  for (const n of [0, 1, 5, 64, 71, 4095, 9000]) {
     for (const [start, step, first] of [
       [0, 1, 0],
       [5, -3, 100],
       [2 ** 40, 7, 3],
       [-(2 ** 33), 2 ** 20, 11],
     ] as const) {
-      const out = NDArray.zeros("int64", [n]);
+      const out = block("int64", n);
       fillRange(out, start, step, first);
       const want = Array.from({ length: n }, (_, i) => BigInt(start + step * (first + i)));
       expect(out.toArray() as Nested[]).toEqual(want);
@@ -138,7 +141,7 @@ test("ranges are start + step * i, each operation rounded, beyond one line", () 
       [1 / 3, -0.7, 5000],
       [1e9, 1e-7, 12],
     ] as const) {
-      const out = NDArray.zeros("float64", [n]);
+      const out = block("float64", n);
       fillRange(out, start, step, first);
       expect(out.toArray()).toEqual(Array.from({ length: n }, (_, i) => start + step * (first + i)));
     }

@@ -103,7 +103,13 @@ export function linspace(
   const delta = stop - start;
   const step = parts > 0 ? delta / parts : Number.NaN;
   const dtype = asDType(options.dtype ?? "float64");
-  const index = countUp(n, "float64", cutChunks([n], dtype, options.chunks));
+  const chunks = cutChunks([n], dtype, options.chunks);
+  // Where the last number is `stop` by itself, all are those of a range.
+  if (dtype === "float64" && parts > 0 && step !== 0 && (!endpoint || Object.is(start + step * (n - 1), stop))) {
+    const range = new ChunkedArray(arangeNode(dtype, chunks, start, step));
+    return options.retstep ? [range, step] : range;
+  }
+  const index = countUp(n, "float64", chunks);
   const node = elementwise("linspace", [index], (b, [i]) => {
     const at = i as Term; // one operand
     const weak = (v: number): Term => ({ node: b.param(v, "float64") });
