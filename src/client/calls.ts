@@ -114,8 +114,8 @@ export async function mapCalls<R>(
   const isGrowing = !(fn instanceof PyFunction) && takesColumns(caller.link, placementOf(rest, true));
   let size = batchSize ?? (isGrowing ? FIRST_CALLS : Math.max(1, count));
   for (let from = 0; from < count; from = futures.length) {
-    const indices = Array.from({ length: Math.min(size, count - from) }, (_, i) => from + i);
-    const calls = indices.map((i) => lists.map((list) => list[i]));
+    const calls: unknown[][] = [];
+    for (let i = from; i < Math.min(from + size, count); i++) calls.push(lists.map((list) => list[i]));
     const keyFor = (token: string, i: number): KeyValue =>
       keys?.[from + i] ?? (uid === null ? `${prefix}-${token}` : `${prefix}-${uid}-${from + i}`);
     const head = keys === null && uid === null && !prefix.startsWith("\0") ? `${prefix}-` : null;
@@ -152,7 +152,7 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
   const { keys, send } = fn instanceof PyFunction ? await pythonCalls(link, fn, all) : nativeCalls(caller, fn, all);
   const futures =
     keys instanceof KeyColumn
-      ? Array.from({ length: keys.length }, (_, i) => new Future<R>(link, link.retainAt(keys, i)))
+      ? link.retainAll(keys).map((watch) => new Future<R>(link, watch))
       : keys.map((key) => new Future<R>(link, key));
   send();
   cancelOn(options.signal, futures);

@@ -244,13 +244,16 @@ export class Link {
     return watch;
   }
 
-  /** The same for key `index` of a column. */
-  retainAt(keys: KeyColumn, index: number): Watch {
-    if (keys.hasTexts) return this.retain(keys.at(index));
-    let watch = this.#watches.at(keys, index);
-    if (!watch || watch.status === "cancelled") watch = this.#watches.beginAt(keys, index);
-    watch.references++;
-    return watch;
+  /** The same for all keys of a column, which end in digits. */
+  retainAll(keys: KeyColumn): Watch[] {
+    this.#watches.reserve(keys.length);
+    const watches: Watch[] = [];
+    for (let index = 0; index < keys.length; index++) {
+      const watch = this.#watches.want(keys, index);
+      watch.references++;
+      watches.push(watch);
+    }
+    return watches;
   }
 
   /**

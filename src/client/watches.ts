@@ -21,6 +21,11 @@ export class Watches implements KeyStore {
     return wanted(keys.hasTexts ? this.#find(keys.at(index)) : this.#findAt(keys, index));
   }
 
+  /** There will be so many more keys that end in digits. */
+  reserve(count: number): void {
+    this.#table.reserve(count);
+  }
+
   /** A new watch of a key that is not wanted, or was cancelled. */
   begin(key: Key): Watch {
     if (endsInDigits(key)) return this.beginAt(KeyColumn.of([key]), 0);
@@ -32,7 +37,22 @@ export class Watches implements KeyStore {
   /** The same of key `index` of a column. */
   beginAt(keys: KeyColumn, index: number): Watch {
     if (keys.hasTexts) return this.begin(keys.at(index));
-    const former = this.#findAt(keys, index);
+    const hash = keys.hashAt(index);
+    return this.#beginAt(keys, { index, hash, former: this.#findAt(keys, index, hash) });
+  }
+
+  /** The watch of key `index` of a column that ends in digits; a new one if it is not wanted, or was cancelled. */
+  want(keys: KeyColumn, index: number): Watch {
+    const hash = keys.hashAt(index);
+    const former = this.#findAt(keys, index, hash);
+    if (former && !former.isReleased && former.status !== "cancelled") return former;
+    return this.#beginAt(keys, { index, hash, former });
+  }
+
+  #beginAt(
+    keys: KeyColumn,
+    { index, hash, former }: { readonly index: number; readonly hash: number; readonly former: Watch | undefined },
+  ): Watch {
     const watch = new Watch(keys, index);
     if (former) {
       watch.place = former.place;
@@ -43,7 +63,7 @@ export class Watches implements KeyStore {
     const place = this.#free.pop() ?? this.#list.length;
     watch.place = place;
     this.#list[place] = watch;
-    this.#table.add(place, keys.hashAt(index));
+    this.#table.add(place, hash);
     return watch;
   }
 
@@ -116,8 +136,8 @@ export class Watches implements KeyStore {
     return this.#findAt(KeyColumn.of([key]), 0);
   }
 
-  #findAt(keys: KeyColumn, index: number): Watch | undefined {
-    const place = this.#table.size === 0 ? -1 : this.#table.find(keys, index, keys.hashAt(index));
+  #findAt(keys: KeyColumn, index: number, hash: number = keys.hashAt(index)): Watch | undefined {
+    const place = this.#table.size === 0 ? -1 : this.#table.find(keys, index, hash);
     return place < 0 ? undefined : this.#list[place];
   }
 }

@@ -14,6 +14,16 @@ interface SentGraph {
   readonly streams: Set<Stream>;
 }
 
+/** Bytes that graphs came in, until a worker gets them: what one client said need not be said in other words. */
+const RECEIVED = new WeakMap<Graph, Uint8Array>();
+
+/** A graph came in these bytes; they are copied. */
+export function noteReceived(graph: Graph, layers: Uint8Array): void {
+  const copy = new Uint8Array(layers.length);
+  copy.set(layers);
+  RECEIVED.set(graph, copy);
+}
+
 /** Graphs by submission. */
 export class SentGraphs {
   readonly #streamOf: (worker: WorkerAddress) => Stream | undefined;
@@ -35,7 +45,8 @@ export class SentGraphs {
     const { submission } = run;
     let sent = this.#graphs.get(submission);
     if (sent === undefined) {
-      sent = { graph, layers: encodeGraph(graph), streams: new Set() };
+      sent = { graph, layers: RECEIVED.get(graph) ?? encodeGraph(graph), streams: new Set() };
+      RECEIVED.delete(graph);
       this.#graphs.set(submission, sent);
     }
     if (!sent.streams.has(stream)) {

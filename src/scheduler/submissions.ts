@@ -23,6 +23,7 @@ import {
   type UpdateLayers,
   type WireFailure,
 } from "../protocol/index.ts";
+import { noteReceived } from "./columns.ts";
 import type { ConnectedClient, Hub } from "./hub.ts";
 import type { Placement, SubmittedTask } from "./state/index.ts";
 
@@ -34,6 +35,7 @@ const EXPAND_MS = 600_000;
 /** `update-layers`: our own dialect. @throws {RemoteProtocolError} the layers or what is wanted of them make no sense */
 export function submitLayers(hub: Hub, client: Pick<ConnectedClient, "id">, message: UpdateLayers): void {
   const { graph, walk, wanted } = readGraph(message);
+  noteReceived(graph, message.layers);
   const least = message.annotations.get("least_bytes");
   hub.feed({
     type: "submit-layers",
@@ -59,7 +61,8 @@ interface ReadGraph {
 function readGraph({ layers, wanted: ranges }: UpdateLayers): ReadGraph {
   try {
     const graph = decodeGraph(layers);
-    const wanted = ranges.flatMap((range) => wantedTasks(graph, range));
+    const [first, ...more] = ranges.map((range) => wantedTasks(graph, range));
+    const wanted = (first ?? []).concat(...more);
     return { graph, wanted, walk: new TaskWalk(graph, wanted) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -73,7 +76,9 @@ function wantedTasks(graph: Graph, [name, start, stop]: UpdateLayers["wanted"][n
   if (!found || found.inline || !(start >= 0 && start <= stop && stop <= graph.count(layer))) {
     throw new RemoteProtocolError(`wanted [${start}, ${stop}) of layer ${String(name)}: the graph has no such blocks`);
   }
-  return Array.from({ length: stop - start }, (_, i) => graph.base(layer) + start + i);
+  const tasks = new Array<TaskId>(stop - start);
+  for (let i = 0; i < tasks.length; i++) tasks[i] = graph.base(layer) + start + i;
+  return tasks;
 }
 
 /** `update-graph`: resolves when the machine has its tasks, or has told the client why it cannot have them. */

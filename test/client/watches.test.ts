@@ -29,6 +29,7 @@ test("every key leads to its watch, by its text or by its column, while others c
       const [, own] = columns;
       const index = own?.toArray().indexOf(key) ?? -1;
       const begun = own && index >= 0 && step % 2 ? watches.beginAt(own, index) : watches.begin(key);
+      if (own && index >= 0) expect(watches.want(own, index)).toBe(begun);
       expect(begun.key).toBe(key);
       if (watch) expect(watches.isCurrent(watch)).toBe(false); // it was cancelled
       known.set(key, begun);
