@@ -16,6 +16,7 @@ import { binsKernels } from "./order/bins.ts";
 import { scanKernels } from "./order/scan.ts";
 import { sortKernels } from "./order/sort.ts";
 import { compressKernels } from "./pick/compress.ts";
+import { eyeKernels } from "./pick/eye.ts";
 import { indexingKernels } from "./pick/indexing.ts";
 import { reshapeKernels } from "./pick/reshape.ts";
 import { randomKernels } from "./random/kernels.ts";
@@ -51,6 +52,7 @@ const KERNELS: Readonly<Record<string, BlockKernel>> = {
   ...compressKernels,
   ...indexingKernels,
   ...contractKernels,
+  ...eyeKernels,
   ...fftKernels,
   ...linalgKernels,
   ...matmulKernels,

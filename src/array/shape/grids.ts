@@ -51,7 +51,16 @@ export function eye(n: number, m?: number | null | EyeOptions, options: EyeOptio
   const columns = typeof m === "number" ? m : (given.M ?? n);
   checkShape([n, columns]);
   const dtype = asDType(given.dtype ?? "float64");
-  return diagonalMask(n, columns, whole(given.k ?? 0), "eq", given.chunks, dtype).astype(dtype);
+  return new ChunkedArray(
+    applyNode("eye", {
+      kernel: "eye",
+      params: { k: whole(given.k ?? 0) },
+      inputs: [],
+      dtype,
+      chunks: cutChunks([n, columns], dtype, given.chunks),
+      scratchBytes: 0,
+    }),
+  );
 }
 
 /** Ones on the main diagonal of a square array. NumPy `identity`. @throws {ShapeError} */
