@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
-import { runBlock } from "../../src/kernels/index.ts";
+import { createSegment, runBlock } from "../../src/kernels/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 
 const EDGES = 20_000;
@@ -87,6 +87,37 @@ test.each(FEW)("places among a few edges: %s", (_name, edges) => {
         });
         expect([dtype, side, descending, ...(out.data as BigInt64Array)]).toEqual([dtype, side, descending, ...want]);
       }
+    }
+  }
+});
+
+test.each([
+  ["halves and infinities", [-Infinity, -2.5, 0.1, 1.5, 254.5, Infinity]],
+  ["one bin", [0, 4]],
+  ["a bin of no width, edges beyond any range", [-1e300, 0, 0, 199, 200, 1e300]],
+  ["all of a byte", [0, 5, 128, 256]],
+] as const)("counts between a few edges of blocks in a segment: %s", (_name, given) => {
+  const edges = Float64Array.from(given);
+  const { buffer, start } = createSegment(2 ** 22);
+  for (const dtype of ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"] as const) {
+    const whole = NDArray.view(dtype, buffer, start, [3, 4501]); // lanes of bytes are full several times, rows end within a vector
+    for (let i = 0; i < whole.data.length; i++) {
+      const v = ELEMENTS[Math.imul(i, 2654435761) >>> 27] ?? (dtype.startsWith("f") ? Number.NaN : i);
+      whole.data[i] = v as never; // its class casts
+    }
+    for (const x of [whole, new NDArray(dtype, whole.data, [2, 4490], [4501, 1], 3)]) {
+      const out = NDArray.zeros("int64", [edges.length - 1]);
+      runBlock("count-bins", [x, NDArray.of(edges)], out, null, PLACE);
+      const want = new Array<number>(edges.length - 1).fill(0);
+      for (let i = 0; i < (x.shape[0] as number); i++) {
+        for (let k = 0; k < (x.shape[1] as number); k++) {
+          const v = Number(x.data[x.offset + i * 4501 + k]);
+          const bin = want.findIndex((_, b) => v >= (edges[b] as number) && v < (edges[b + 1] as number));
+          const at = v === edges.at(-1) ? want.length - 1 : bin;
+          if (at >= 0) want[at] = (want[at] as number) + 1;
+        }
+      }
+      expect([dtype, ...(out.data as BigInt64Array)]).toEqual([dtype, ...want.map(BigInt)]);
     }
   }
 });

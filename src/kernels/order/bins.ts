@@ -17,6 +17,7 @@ import { memoryOf } from "../segment.ts";
 import { countRun, kernelOf, SCRATCH, scratch } from "../wasm/runtime.ts";
 import { BINS_UNROLL, BINS_WORD, type Ending, emitBins, type PlaceSource, type Placing } from "./bins-module.ts";
 import { bucketsOf, placeInBuckets } from "./buckets.ts";
+import { countAmongFew } from "./count-few.ts";
 import { placeAmongFew } from "./few.ts";
 
 /** Elements of a tile. */
@@ -337,6 +338,8 @@ export const binsKernels: Readonly<Record<string, BlockKernel>> = {
       const values = edgeValues(edges as NDArray); // the second input
       invariant(values !== null, "edges that float64 holds");
       const size = values.length;
+      const few = weights === undefined ? countAmongFew(x as NDArray, values) : null;
+      if (few !== null) return writeCounts(out, few);
       const counts = new Float64Array(size - 1);
       const [lowest, highest] = [values[0] as number, values[size - 1] as number]; // at least two
       const whole = DTYPES[(x as NDArray).dtype].kind !== "f";

@@ -100,3 +100,26 @@ export function placeAmongFew(
   );
   return true;
 }
+
+/** What elements are compared with to be counted. */
+export interface CountThreshold {
+  readonly value: number;
+  /** Nothing of the dtype is so large. */
+  readonly isNever: boolean;
+}
+
+/**
+ * For sorted edges: elements that are not below the first ones are those that are not below the threshold; above the last
+ * edge are those above it (floats) or not below it (integers). Null where there are more, or NaN among them.
+ */
+export function countThresholds(dtype: DType, edges: Float64Array): CountThreshold[] | null {
+  if (edges.length > EDGES_MAX || edges.some(Number.isNaN)) return null;
+  const last = edges.length - 1;
+  const range = RANGES[dtype];
+  return Array.from(edges, (e, k) => {
+    if (dtype === "float64") return { value: e, isNever: false };
+    if (!range) return { value: float32Beside(e, k === last ? -1 : 1), isNever: false };
+    const whole = k === last ? Math.floor(e) + 1 : Math.ceil(e);
+    return { value: Math.min(Math.max(whole, range[0]), range[1]), isNever: whole > range[1] };
+  });
+}
