@@ -49,7 +49,7 @@ export class PreparedPrograms {
 }
 
 function prepare(bytes: Uint8Array): Prepared {
-  // Written by encodeProgram.
+  // The text of programText.
   const { spec, inputs } = decodePlain(bytes, "program") as EncodedProgram;
   if (spec.inputs !== inputs.length) throw new RemoteProtocolError(`a program of ${spec.inputs} inputs`);
   const { offsets } = planRegisters(spec.inputs, spec.steps);

@@ -3,7 +3,7 @@
  * program keeps its number, by which threads have it ready, for as long as it is here.
  */
 import type { MessageStore } from "./message-store.ts";
-import { encodeProgram, type Program } from "./programs.ts";
+import { type Program, programText } from "./programs.ts";
 import type { MessagePlace } from "./ring.ts";
 
 /** Programs that are kept although no graph has them. */
@@ -21,6 +21,8 @@ interface Entry extends StoredProgram {
   /** Graphs that have it. */
   users: number;
 }
+
+const ENCODER = new TextEncoder();
 
 let nextNumber = 1;
 
@@ -53,16 +55,16 @@ export class ProgramStore {
   }
 
   #put(program: Program): Entry {
-    const bytes = encodeProgram(program);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"); // one character a byte
-    const entry = this.#byText.get(text) ?? this.#write(text, bytes);
+    const text = programText(program);
+    const entry = this.#byText.get(text) ?? this.#write(text);
     entry.users++;
     this.#idle.delete(entry);
     this.#byProgram.set(program, entry);
     return entry;
   }
 
-  #write(text: string, bytes: Uint8Array): Entry {
+  #write(text: string): Entry {
+    const bytes = ENCODER.encode(text);
     const place = this.#messages.put(bytes.length, (buffer, offset) =>
       new Uint8Array(buffer, offset, bytes.length).set(bytes),
     );

@@ -3,9 +3,9 @@ import type { DType } from "../dtype/index.ts";
 import { givesIndex, itemsize } from "../dtype/index.ts";
 import {
   type ExpandedTask,
-  encodePlain,
   type Graph,
   type Layer,
+  plainText,
   planRegisters,
   type TaskId,
   type TaskSpec,
@@ -36,9 +36,9 @@ export interface EncodedProgram {
   readonly inputs: readonly BlockFacts[];
 }
 
-/** Bytes of a shared program. */
-export function encodeProgram({ spec, inputs }: Program): Uint8Array {
-  return encodePlain({ spec, inputs });
+/** Text of a shared program: of equal programs the same; its bytes are what `decodePlain` reads. */
+export function programText({ spec, inputs }: Program): string {
+  return plainText({ spec, inputs });
 }
 
 /** Shared programs of one layer; layers of odd chunks have one per combination of sizes. */

@@ -84,7 +84,7 @@ export { taskEdges, taskOrder } from "./order.ts";
 export { OrderCuts } from "./order-cuts.ts";
 export type { Peaks } from "./peaks.ts";
 export { simulatePeaks } from "./peaks.ts";
-export { decodePlain, encodePlain } from "./plain.ts";
+export { decodePlain, encodePlain, plainText } from "./plain.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";
 export type { RegisterPlan } from "./registers.ts";

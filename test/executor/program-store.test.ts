@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { MessageStore } from "../../src/executor/message-store.ts";
 import { ProgramStore } from "../../src/executor/program-store.ts";
-import { encodeProgram, type Program, Programs } from "../../src/executor/programs.ts";
+import { type Program, Programs, programText } from "../../src/executor/programs.ts";
 import { type Graph, literalNode, planGraph } from "../../src/graph/index.ts";
 
 /** A block of one number. */
@@ -34,7 +34,7 @@ test("a text has one number, also when its graph has gone in between; others hav
   store.drop(again);
   store.drop(again);
   expect(store.get(programOf(1)).number).toBe(number);
-  expect(read(programOf(1))).toEqual(encodeProgram(first));
+  expect(read(programOf(1))).toEqual(new TextEncoder().encode(programText(first)));
 });
 
 test("of those without a graph the oldest goes, and what comes later finds its own text", () => {
@@ -51,5 +51,6 @@ test("of those without a graph the oldest goes, and what comes later finds its o
   }
   expect(store.get(kept).number).toBe(before);
   expect(store.get(programOf(0)).number).not.toBe(gone);
-  for (const k of [-1, 0, 7, 300]) expect(read(programOf(k))).toEqual(encodeProgram(programOf(k)));
+  for (const k of [-1, 0, 7, 300])
+    expect(read(programOf(k))).toEqual(new TextEncoder().encode(programText(programOf(k))));
 });
