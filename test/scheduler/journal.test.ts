@@ -16,7 +16,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRsdatError, type Logger, silentLogger } from "../../src/base/index.ts";
-import { encodeGraph, type Graph, type Key, sourceNode, valueOfKey } from "../../src/graph/index.ts";
+import { encodeGraph, type Graph, type Key, KeyColumn, sourceNode, valueOfKey } from "../../src/graph/index.ts";
 import type { ClientToScheduler } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { Journal } from "../../src/scheduler/journal.ts";
@@ -191,6 +191,24 @@ function submission(graph: Graph, client = "alice"): ClientToScheduler {
 }
 
 const keysOf = (graph: Graph): Key[] => Array.from({ length: graph.taskCount }, (_, task) => graph.key(task));
+
+test("S-J3: what is given up in a column of keys is remembered as its keys", () => {
+  const journal = new Journal(path, logger);
+  const hash = (digit: string): Key => k(`f-${digit.repeat(32)}`);
+  const release = (...keys: Key[]): ClientToScheduler => ({
+    op: "client-releases-column",
+    keys: KeyColumn.of(keys),
+    client: "alice",
+  });
+  journal.hear("alice", true, release(hash("1"), hash("2")));
+  journal.hear("alice", true, release(hash("3")));
+  journal.compact((key) => key === hash("2"), []);
+  const kept = [...journal.entries()].map((entry) => entry.kind === "message" && entry.message);
+  expect(kept.map((message) => message && message.op === "client-releases-column" && message.keys.toArray())).toEqual([
+    [hash("1"), hash("2")],
+  ]);
+  journal.close();
+});
 
 test("S-J3: compaction keeps what is about known tasks, in order, and who is here", () => {
   const journal = new Journal(path, logger);
