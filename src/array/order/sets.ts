@@ -43,16 +43,25 @@ function flat(x: LazyArray): LazyArray {
   return x.ndim === 1 ? x : lazyOf(reshapeLayer(x, [-1]));
 }
 
+/** Integers of up to 16 bits as unsigned ones of their width, in the same order: these are counted where they lie. */
+function unsigned(x: ChunkedArray): ChunkedArray {
+  const { kind, itemsize } = dtypeInfo(x.dtype);
+  if (kind === "u") return x;
+  const bits = 8 * itemsize;
+  const places = x.astype(bits === 8 ? "uint8" : "uint16");
+  return kind === "b" ? places : places.xor(2 ** (bits - 1));
+}
+
 /** Integers of up to 16 bits: all their values, of which those that occur are distinct. */
 function distinctByTable(x: ChunkedArray): Distinct {
   const { min = 0n, max = 1n } = dtypeInfo(x.dtype); // bool: 0 and 1
   const n = Number(max - min) + 1;
   const all = allocate(x.dtype, n);
   for (let i = 0; i < n; i++) all[i] = castScalar(i + Number(min), x.dtype) as never; // of its dtype
-  const places = x.astype("int32").sub(Number(min));
-  const counts = bincount(places, { minlength: n });
+  const counts = bincount(unsigned(x), { minlength: n });
   const mask = counts.gt(0);
   const inverse = (): LayerNode => {
+    const places = x.astype("int32").sub(Number(min));
     const rank = new ChunkedArray(scanLayer("add", mask, 0, "int64")).sub(1);
     const table = wholeAlong(rank, [0]).node;
     return applyNode("inverse", {
