@@ -463,7 +463,7 @@ function markInline(
     const only = users.length === 1 ? (users[0] as LayerNode).layer : undefined;
     const once = only !== undefined && usesEachBlockOnce(layer, only);
     const inputsInline = layerInputs(layer).every((i) => inline.has(i));
-    // A reduction inside its combination would have all blocks that both read wait for each other.
+    // A reduction inside its combination would have all blocks that both read wait for each other, where there are several.
     const inputsSelfMade = layerInputs(layer).every((i) => selfMade.has(i));
     const isTrifle =
       layer.kind === "literal" ||
@@ -480,7 +480,7 @@ function markInline(
         : layer.kind === "gather" || layer.kind === "window"
           ? (once || (recompute >= 1 && inputsInline)) && only?.kind !== "combine"
           : layer.kind === "reduce"
-            ? once && (inputsSelfMade || (!smallTasks && !shrinks(layer)))
+            ? once && (inputsSelfMade || isOne(layer) || (!smallTasks && !shrinks(layer)))
             : layer.kind === "blockwise"
               ? once && only !== undefined && INLINE_HOSTS.has(only.kind)
               : layer.kind === "apply" && layer.kernel === "reshape" && isShown(layer, users, inline);
@@ -493,6 +493,11 @@ function markInline(
 /** True for a reshape of blocks that tasks give: where it is used, it is those blocks under another shape. */
 function isShown(layer: Of<"apply">, users: readonly LayerNode[], inline: ReadonlySet<LayerNode>): boolean {
   return !layer.inputs.some((i) => inline.has(i.layer)) && users.every((u) => u.layer.kind !== "combine");
+}
+
+/** True for a layer of one block. */
+function isOne(layer: LayerOf<LayerNode>): boolean {
+  return layer.chunks.every((sizes) => sizes.length === 1);
 }
 
 /** True when a reduction's partials have fewer bytes than what they are made of; else their group's inputs are held at less cost. */
