@@ -28,6 +28,8 @@ export class GraphEdges {
    */
   readonly inputAway: Int32Array;
   readonly userAway: Int32Array;
+  /** 1: each task of the layer is needed by one other, which needs nothing else. */
+  readonly isChain: Uint8Array;
   readonly #users: readonly Side[];
   readonly #places: readonly Places[];
   /** First task of each layer that has tasks, ascending; and these layers. */
@@ -56,6 +58,9 @@ export class GraphEdges {
     this.#users = graph.layers.map((_, index) => sideOf(graph, links?.filter((link) => link.to === index) ?? [], -1));
     this.inputAway = Int32Array.from(this.#inputs, (side) => awayOf(side, this.columns !== null));
     this.userAway = Int32Array.from(this.#users, (side) => awayOf(side, this.columns !== null));
+    this.isChain = Uint8Array.from(this.#users, ({ isAlike, links }) =>
+      Number(isAlike && this.#inputs[(links[0] as Link).from]?.isAlike === true),
+    );
   }
 
   /** Layer of a task. */

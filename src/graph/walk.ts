@@ -208,10 +208,18 @@ export class TaskWalk {
     if (away === MANY_LINKS) {
       const users = this.edges.dependents(task, this.#users);
       for (let i = users - 1; i >= 0; i--) needed += this.#supply(this.#users[i] as TaskId); // i < users
-    } else if (away !== NO_LINKS) needed = this.#supply(task - away);
+    } else if (away !== NO_LINKS)
+      needed = this.edges.isChain[layer] === 1 ? this.#follow(task - away) : this.#supply(task - away);
     page.count[task & MASK] = needed;
     if (needed === 0) this.#finish(task, layer, page);
     return needed;
+  }
+
+  /** The only input of a task has its place. */
+  #follow(user: TaskId): number {
+    if (this.#needed !== null && this.#needed[user] !== 1) return 0;
+    this.#ready.push(user);
+    return 1;
   }
 
   /** An input of the task has its place; 0 when the task is not needed. */

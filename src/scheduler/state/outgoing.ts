@@ -33,6 +33,7 @@ export interface OpenFrees {
 }
 
 const NO_ADDRESSES: readonly WorkerAddress[] = [];
+const NO_ROWS = new Uint32Array(0);
 const inputs: TaskId[] = [];
 
 /** Collected while events are handled. */
@@ -159,8 +160,8 @@ export class Outgoing {
     const runIds = new Uint32Array(buffer, at + 4 * n, n);
     const ranks = new Uint32Array(buffer, at + 8 * n, n);
     const fetchStart = new Uint32Array(buffer, at + 12 * n, n + 1);
-    const fetchTasks = new Uint32Array(buffer, at + 16 * n + 4, fetches);
-    const fetchFrom = new Uint32Array(buffer, at + 16 * n + 4 + 4 * fetches, fetches);
+    const fetchTasks = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4, fetches);
+    const fetchFrom = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4 + 4 * fetches, fetches);
     const fetchBytes = batch.taskClass.language === "js" ? new Float64Array(fetches) : null;
     this.#runRows.fillRun(rows, { tasks, runIds, ranks, fetchStart });
     if (fetches > 0) this.#fillFetches(rows, { fetchTasks, fetchFrom, fetchBytes });

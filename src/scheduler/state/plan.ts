@@ -197,6 +197,7 @@ export function reachTask(core: Core, batch: LayerBatch, task: TaskId): Slot {
 
 /** Results that the orders have not come to were given up: the rest of the order, or all of it, is of no use. */
 export function settleDisturbed(core: Core): void {
+  if (core.disturbed.size === 0) return;
   for (const batch of core.disturbed) {
     if (batch.wants > 0) reach(core, batch);
     else abandon(core, batch);
