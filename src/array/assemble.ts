@@ -20,6 +20,13 @@ interface Leaf {
   readonly node: LayerNode;
   readonly offset: number;
   readonly stride: readonly number[];
+  /** Axes of the result along which the array repeats. */
+  readonly repeats?: Repeats;
+}
+
+interface Repeats {
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
 }
 
 /** One block from an array's blocks. Those that lie in one array already, each in its place, are that array. */
@@ -40,17 +47,28 @@ export function assembleBlocks(
   return out;
 }
 
+const NO_REPEATS: Repeats = { shape: [], stride: [] };
+
+/** The block repeated along new leading axes. */
+function repeated({ dtype, data, shape, stride, offset }: NDArray, axes: readonly number[]): NDArray {
+  return new NDArray(dtype, data, [...axes, ...shape], [...axes.map(() => 0), ...stride], offset);
+}
+
 /** Blocks of a cut array, each with its place. */
 function partsIn(
   out: NDArray,
-  { chunks, offset, stride }: { readonly chunks: Chunks } & Omit<Leaf, "node">,
+  { chunks, offset, stride, repeats }: { readonly chunks: Chunks } & Omit<Leaf, "node">,
   blocks: readonly NDArray[],
 ): { readonly to: NDArray; readonly from: NDArray }[] {
   const parts: { readonly to: NDArray; readonly from: NDArray }[] = [];
   forEachPlace(chunks, blocks, (block, starts) => {
     const at = starts.reduce((sum, start, k) => sum + start * (stride[k] as number), out.offset + offset);
     invariant(block.dtype === out.dtype, `block of ${block.dtype} in an array of ${out.dtype}`);
-    parts.push({ to: new NDArray(out.dtype, out.data, block.shape, stride, at), from: block });
+    const { shape, stride: steps } = repeats ?? NO_REPEATS;
+    parts.push({
+      to: new NDArray(out.dtype, out.data, [...shape, ...block.shape], [...steps, ...stride], at),
+      from: repeats === undefined ? block : repeated(block, shape),
+    });
   });
   return parts;
 }
@@ -135,11 +153,28 @@ function leavesOf(whole: Leaf): Leaf[] | null {
     const parts = leaf === whole || isJoin(leaf.node) ? partsOf(leaf) : null;
     if (parts === null) {
       if (leaf === whole) return null;
-      done.push(reshaped(leaf) ?? leaf);
+      done.push(reshaped(leaf) ?? broadcasted(leaf) ?? leaf);
     } else open.push(...parts);
     if (open.length + done.length > LEAVES_MAX) return null;
   }
-  return done;
+  return done.reverse(); // in the order in which they were given
+}
+
+/** An array that is only seen in a larger shape, as the array that it repeats. */
+function broadcasted({ node: { layer }, offset, stride }: Leaf): Leaf | null {
+  if (layer.kind !== "blockwise") return null;
+  const [input] = layer.inputs;
+  const { nodes, outputs } = layer.call.kernel;
+  if (input === undefined || layer.inputs.length > 1 || nodes.length > 1 || outputs.length > 1) return null;
+  if (nodes[0]?.op !== "in" || input.layer.layer.dtype !== layer.dtype) return null;
+  const shape = shapeOfChunks(layer.chunks);
+  const rest = shape.flatMap((n, k) => (n === 1 || input.axes.includes(k) ? [] : [k]));
+  return {
+    node: input.layer,
+    offset,
+    stride: input.axes.map((k) => (k === null ? 0 : (stride[k] as number))), // an axis of the result
+    repeats: { shape: rest.map((k) => shape[k] as number), stride: rest.map((k) => stride[k] as number) }, // as above
+  };
 }
 
 /** Whether a part's own parts are taken instead: not where its cut into blocks is a wish of its own. */

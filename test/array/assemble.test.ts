@@ -52,6 +52,22 @@ const JOINS: readonly Joins[] = [
     "np.concatenate([s * x[i:i + 3, j:j + 4].ravel() for s in (1, -1) for i in (0, 3) for j in (0, 4)])",
     -1,
   ],
+  [
+    "rows, columns and planes that repeat",
+    (x) =>
+      array.concatenate([
+        array.stack([
+          array.broadcastTo(x.slice("1:2"), [4, 6]),
+          array.broadcastTo(x.slice(":", "2:3"), [4, 6]),
+          array.broadcastTo(x.slice(3, 4), [4, 6]),
+        ]),
+        array.broadcastTo(x, [2, 4, 6]),
+        array.indices([4, 6]).astype("int16"),
+      ]),
+    "np.concatenate([np.stack([np.broadcast_to(v, (4, 6)) for v in (x[1:2], x[:, 2:3], x[3, 4])]), np.broadcast_to(x, (2, 4, 6)), np.indices((4, 6)).astype('int16')])",
+    -1,
+  ],
+  ["indices", () => array.indices([4, 6, 2], { chunks: 3, dtype: "int32" }), "np.indices((4, 6, 2), 'int32')", -1],
   ["roll", (x) => array.roll(x, 2, 1), "np.roll(x, 2, 1)", -1],
 ];
 

@@ -1,7 +1,7 @@
 /** Arrays that are made of their indices: identities, triangles, diagonals, grids of coordinates. */
 import { ArgumentError, AxisError, ShapeError } from "../../base/index.ts";
 import { asDType, type DType } from "../../dtype/index.ts";
-import { applyNode, type ChunkSpec, concatenateNode, type LayerNode, sliceNode } from "../../graph/index.ts";
+import { applyNode, type ChunkSpec, concatenateNode, type LayerNode, sliceNode, stackNode } from "../../graph/index.ts";
 import { type AxisIndex, normalizeAxis } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { elementwise } from "../elementwise/layer.ts";
@@ -249,13 +249,10 @@ export function indices(shape: readonly number[], options: IndicesOptions = {}):
   const lines = sizes.map((_, k) => indexAlong(sizes, k, cut, dtype));
   if (options.sparse) return lines;
   if (lines.length === 0) return zeros([0], { dtype });
-  // One pass that writes each plane once, whatever the rank.
-  const which = new ChunkedArray(countUp(sizes.length, "int32", -1).node).reshape(-1, ...sizes.map(() => 1));
   return new ChunkedArray(
-    elementwise("indices", [which, ...lines], (b, [k, ...index]) =>
-      index.reduceRight((rest, line, axis) =>
-        whereTerm(b, binaryTerm(b, "eq", k as Term, { node: b.param(axis, "int32") }), line, rest),
-      ),
+    stackNode(
+      lines.map((line) => broadcastLayer(line, sizes, cut)),
+      0,
     ),
   );
 }
