@@ -1,7 +1,7 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
 import { ArgumentError, InvariantError, invariant } from "../../base/index.ts";
 import { castScalar, type DType, givesIndex, viewOf } from "../../dtype/index.ts";
-import { type KernelCall, type NodeId, type ReduceOp, type ReduceSpec, specText } from "../../graph/index.ts";
+import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { copyStrided } from "../copy.ts";
 import { BuiltOnce, CallBuilder, callText } from "../map/ir.ts";
@@ -315,7 +315,9 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
 
 /** Kernel that turns the components of a partial into the result. */
 export function finalCall(spec: ReduceSpec): KernelCall {
-  const text = specText(spec);
+  const { op, from, dtype, ddof, minCount, empty } = spec;
+  const none = Object.is(empty, -0) ? "-0" : `${typeof empty} ${empty}`;
+  const text = `${op} ${from} ${dtype} ${ddof} ${minCount} ${none}`;
   const known = FINAL_CALLS.get(text);
   if (known !== undefined) return known;
   const b = new CallBuilder();
