@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as namespace from "../../src/array/index.ts";
 import { isDType, viewOf } from "../../src/dtype/index.ts";
-import { enableWide, wideMode } from "../../src/kernels/index.ts";
+import { enableProvenWide, enableWide } from "../../src/kernels/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { difference } from "../../test/array/grid/compare.ts";
 import type { Given, Namespace } from "../../test/array/grid/row.ts";
@@ -171,7 +171,7 @@ function summary(all: readonly (readonly BenchRow[])[], sides: readonly Side[]):
 }
 
 export const bench: Bench = async ({ quick, rows: only, cpu, wide, say }) => {
-  const mode = wide ? enableWide() : wideMode();
+  const mode = wide ? enableWide() : enableProvenWide(process.versions.v8); // as users get it
   const folder = mkdtempSync(join(tmpdir(), "rsdat-bench-"));
   const peer = new Peer(folder);
   const values = makeValues(folder, quick ? 256 : 2048);

@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { copyStrided, enableWide, kernelStats, wideMode } from "../../src/kernels/index.ts";
+import { copyStrided, enableProvenWide, enableWide, kernelStats } from "../../src/kernels/index.ts";
 import { type Bench, type BenchRow, median, row } from "../contract.ts";
 import {
   CORES_ROWS,
@@ -234,7 +234,7 @@ function copySpeed(inputs: Inputs): number {
 }
 
 export const bench: Bench = async ({ quick, rows, wide, cpu, say }) => {
-  const mode = wide ? enableWide() : wideMode();
+  const mode = wide ? enableWide() : enableProvenWide(process.versions.v8); // as users get it
   if (cpu) useProcessorTime();
   installPeers(say);
   const sides = quick

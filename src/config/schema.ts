@@ -224,8 +224,9 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
   },
   "rsdat.kernels.wide": {
     kind: "boolean",
-    default: false,
-    about: "compute with 256-bit vectors where V8 can (experimental; a self-test decides)",
+    default: null,
+    about:
+      "compute with 256-bit vectors where V8 can; unset: with versions of V8 proven to give the same bits; true: where a self-test passes",
   },
   "rsdat.kernels.huge-pages": {
     kind: "boolean",

@@ -1,6 +1,6 @@
 /** Making executors. */
 import { type Logger, silentLogger } from "../base/index.ts";
-import { allowHugePages, enableWide } from "../kernels/index.ts";
+import { allowHugePages, enableProvenWide, enableWide } from "../kernels/index.ts";
 import { ThreadedExecutor } from "./executor.ts";
 import type { Executor, ExecutorOptions } from "./types.ts";
 
@@ -11,7 +11,8 @@ import type { Executor, ExecutorOptions } from "./types.ts";
 export function createExecutor(options: ExecutorOptions): Executor {
   const logger = options.logger ?? silentLogger;
   allowHugePages(options.hugePages ?? true, (reason) => logger.debug("blocks lie in small pages", { reason }));
-  if (options.wide) widenKernels(logger);
+  if (options.wide === "proven") enableProvenWide(process.versions.v8);
+  else if (options.wide) widenKernels(logger);
   return new ThreadedExecutor(options);
 }
 

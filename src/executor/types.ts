@@ -151,8 +151,8 @@ export interface ExecutorOptions {
   readonly enforceBudget?: boolean;
   /** Bound of one thread's JavaScript heap, beyond which it dies. Default 512 MiB. */
   readonly heapBytes?: number;
-  /** Kernels of this process are widened to 256 bits, if a self-test passes. Default false. */
-  readonly wide?: boolean;
+  /** Kernels of this process are widened to 256 bits: if a self-test passes, or where this V8 is proven to keep the bits. Default false. */
+  readonly wide?: boolean | "proven";
   /** False: blocks lie in small pages, also where the system gives huge ones on request. Default true. */
   readonly hugePages?: boolean;
   /** Told of the memory of each segment, before a block lies in it. */

@@ -40,5 +40,5 @@ export {
   useSingleMemory,
 } from "./wasm/runtime.ts";
 export type { WasmMemory, WasmModule } from "./wasm/webassembly.ts";
-export { enableWide, type WideMode, wideMode } from "./wide.ts";
+export { enableProvenWide, enableWide, type WideMode, wideMode } from "./wide.ts";
 export { type CoarsenMethod, coarsen } from "./window/coarsen.ts";

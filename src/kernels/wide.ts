@@ -2,7 +2,7 @@
  * Wide mode: V8 widens pairs of 128-bit instructions to 256 bits, which its optimising compiler does on demand
  * (`--experimental-wasm-revectorize`). 1.3 to 1.9 times on computing kernels with one memory, nothing on streaming ones.
  * The bits are the same, which a self-test makes sure of: one kernel per family, compiled at once by the optimising
- * compiler, against the interpreter on random bit patterns. Proven on V8 13.6. The flag holds for the whole process.
+ * compiler, against the interpreter on random bit patterns. The flag holds for the whole process.
  */
 import { setFlagsFromString } from "node:v8";
 import { allocate, DTYPES, type DType, type TypedArray } from "../dtype/index.ts";
@@ -26,6 +26,24 @@ let mode: WideMode = { state: "off" };
 
 /** Whether kernels of this process are widened, as far as this thread has asked. */
 export function wideMode(): WideMode {
+  return mode;
+}
+
+/**
+ * Versions of V8 on which the suites of this room and of the array, compiled by the optimising compiler alone, and ten million arguments of each elementary
+ * function gave the same bits in both modes (docs/decisions/0032). test/kernels/modes.test.ts looks at the version it runs on.
+ */
+const PROVEN: RegExp = /^13\.6\./;
+
+/**
+ * Widen kernels compiled from here on where this version of V8 was proven to keep the bits; elsewhere nothing changes. `version` is `process.versions.v8`. It
+ * takes no time, as the self-test of {@link enableWide} does. Call it before the first kernel is compiled.
+ */
+export function enableProvenWide(version: string): WideMode {
+  if (mode.state === "off" && PROVEN.test(version)) {
+    setFlagsFromString("--experimental-wasm-revectorize");
+    mode = { state: "on" };
+  }
   return mode;
 }
 

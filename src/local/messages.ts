@@ -15,8 +15,8 @@ export interface CoordinatorOptions {
   readonly spill: SpillSetting | null;
   /** False switches admission and the arena's own check off; only `rsdat/testing` does. */
   readonly admission: boolean;
-  /** Kernels are widened, if their self-test passes. */
-  readonly wide?: boolean;
+  /** Kernels are widened: if their self-test passes, or where V8 is proven. */
+  readonly wide?: boolean | "proven";
   /** False: no huge pages behind blocks. */
   readonly hugePages?: boolean;
 }

@@ -241,7 +241,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     const threads = this.#options.threads ?? computeThreads();
     const limit = this.#options.memoryLimitBytes ?? memoryLimitBytes();
     const budgetBytes = budgetBytesWithin(limit, threads);
-    const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    const wide = config.boolean("rsdat.kernels.wide") ?? "proven";
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     allowHugePages(hugePages); // here for results
     const spill = this.#options.spill === false ? null : spillSetting();

@@ -182,7 +182,7 @@ export class Worker implements AsyncDisposable {
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
     const threads = options.nthreads ?? allottedCpus().value;
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
-    const wide = config.boolean("rsdat.kernels.wide") ?? false;
+    const wide = config.boolean("rsdat.kernels.wide") ?? "proven";
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     const order = new SpillOrder();
     const spill = options.executor ? null : spillSetting(options.localDirectory);

@@ -206,6 +206,15 @@ function casesOf(buffer: ArrayBufferLike, start: number, fills: boolean): Record
   }
   cases["bincount u16"] = counts("bincount", [nir], [10_000]);
   cases["exp f32"] = map([b32], "float32", (b, [x]) => b.unary("exp", x as NodeId));
+  // Numbers of all sizes and NaN: iterations with rare arguments, and without.
+  for (const op of ["expm1", "log10", "log1p", "sin", "tanh", "cbrt", "asinh", "acos"] as const) {
+    cases[`${op} f32`] = map([a], "float32", (b, [x]) => b.unary(op, x as NodeId));
+    cases[`${op} small f32`] = map([b32], "float32", (b, [x]) =>
+      b.unary(op, b.binary("mul", x as NodeId, b.param(0.01, "float32"))),
+    );
+  }
+  for (const op of ["pow", "atan2", "hypot"] as const)
+    cases[`${op} f32`] = map([a, b32], "float32", (b, [x, y]) => b.binary(op, x as NodeId, y as NodeId));
   cases["f16"] = map([b32], "float16", (b, [x]) => b.unary("sqrt", b.unary("abs", b.cast(x as NodeId, "float16"))));
   return cases;
 }
