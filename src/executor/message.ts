@@ -92,9 +92,9 @@ export function writeMessage({ head, spec }: PackedMessage, buffer: SharedArrayB
   new Uint8Array(buffer, offset + head.length * 8, spec.length).set(spec);
 }
 
-/** Read a message; its spec is a copy, as text decoders take no shared memory. */
+/** Read a message; its spec lies where the message does, as long as that is not freed. */
 export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMessage {
-  const [headLength = 0] = new Float64Array(buffer, offset, 1);
+  const headLength = new Float64Array(buffer, offset, 1)[0] as number; // written by writeMessage
   const numbers = new Float64Array(buffer, offset, headLength);
   let at = 0;
   const next = (): number => numbers[at++] as number; // written by writeMessage
@@ -103,18 +103,19 @@ export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMess
   const output = { segment: next(), offset: next() };
   const work = { segment: next(), offset: next(), length: next() };
   const [inputCount, fetchedCount] = [next(), next()];
-  const inputs = Array.from({ length: inputCount }, (): InputPlace => {
+  const inputs: InputPlace[] = [];
+  for (let k = 0; k < inputCount; k++) {
     const [segment, start, dtype, ndim] = [next(), next(), next(), next()];
-    const shape = Array.from({ length: ndim }, next);
-    if (segment < -1) return { scalar: scalarOf(segment, start) };
-    return segment < 0 ? null : { segment, offset: start, dtype: NAMES[dtype] as DType, shape };
-  });
-  const fetched = Array.from(
-    { length: fetchedCount },
-    (): FetchedPlace => ({ step: next(), segment: next(), offset: next(), length: next() }),
-  );
-  const spec = new Uint8Array(buffer, offset + headLength * 8, specLength).slice();
-  return { inputs, output, work, fetched, trusted, spec: new Uint8Array(spec) };
+    const shape: number[] = [];
+    for (let axis = 0; axis < ndim; axis++) shape.push(next());
+    if (segment < -1) inputs.push({ scalar: scalarOf(segment, start) });
+    else inputs.push(segment < 0 ? null : { segment, offset: start, dtype: NAMES[dtype] as DType, shape }); // written by writeMessage
+  }
+  const fetched: FetchedPlace[] = [];
+  for (let k = 0; k < fetchedCount; k++)
+    fetched.push({ step: next(), segment: next(), offset: next(), length: next() });
+  const spec = new Uint8Array(buffer, offset + headLength * 8, specLength);
+  return { inputs, output, work, fetched, trusted, spec };
 }
 
 /** Write the result of a task over its message, which is read no more. */

@@ -170,9 +170,12 @@ function serveRecord(slot: number): undefined {
 /** The last spec that was read, and its bytes: calls of one function come one after another. */
 let lastSpec: { readonly bytes: Uint8Array; readonly spec: TaskSpec } | null = null;
 
-function specOf(bytes: Uint8Array): TaskSpec {
-  if (lastSpec === null || Buffer.compare(lastSpec.bytes, bytes) !== 0)
+/** @param shared a copy is made of these, where they are others: text decoders take no shared memory */
+function specOf(shared: Uint8Array): TaskSpec {
+  if (lastSpec === null || Buffer.compare(lastSpec.bytes, shared) !== 0) {
+    const bytes = new Uint8Array(shared);
     lastSpec = { bytes, spec: decodeTaskSpec(bytes) };
+  }
   return lastSpec.spec;
 }
 
