@@ -43,9 +43,31 @@ test.each(DTYPES)("orders of lines of %s are stable, values sorted", (dtype) => 
 
 test("short lines and other dtypes are left to other ways", () => {
   expect(sortByDigitCode("float32", new Float32Array(20))).toBe(false);
-  // Their workspace would be larger than the one that a thread keeps.
-  expect(orderByDigitCode("float32", new Float32Array(1 << 20), false)).toBe(null);
-  expect(sortByDigitCode("float32", new Float32Array(1 << 22))).toBe(false);
   expect(sortByDigitCode("float64", new Float64Array(2000))).toBe(false);
   expect(orderByDigitCode("int64", new BigInt64Array(2000), false)).toBe(null);
+});
+
+test("lines longer than the workspace that is kept have one of their own, and the next such line too", () => {
+  const lineOf = (n: number): Float32Array => {
+    const line = new Float32Array(n);
+    for (let i = 0; i < n; i++) line[i] = ((Math.imul(i, 7919) >>> 0) % 100_003) - 50_000;
+    return line;
+  };
+  for (const n of [(1 << 20) + 5, (1 << 20) + 900]) {
+    const line = lineOf(n); // 16 MiB and a little for an order
+    const words = orderByDigitCode("float32", line, false) as Int32Array; // long enough
+    let wrong = 0;
+    for (let k = 1; k < n; k++) {
+      const [i, j] = [words[2 * k - 2] as number, words[2 * k] as number];
+      const [a, b] = [line[i] as number, line[j] as number];
+      if (!(a < b || (a === b && i < j)) || words[2 * k + 1] !== 0) wrong++;
+    }
+    expect(wrong).toBe(0);
+  }
+  const line = lineOf((1 << 21) + 5);
+  const sum = line.reduce((a, b) => a + b, 0);
+  expect(sortByDigitCode("float32", line)).toBe(true);
+  let falls = 0;
+  for (let k = 1; k < line.length; k++) falls += (line[k - 1] as number) > (line[k] as number) ? 1 : 0;
+  expect([falls, line.reduce((a, b) => a + b, 0)]).toEqual([0, sum]);
 });

@@ -2,21 +2,30 @@
 import { DTYPES, type DType, type TypedArray } from "../../dtype/index.ts";
 import { isCompiled } from "../map/engine.ts";
 import { createSegment, type Segment, singleMemory } from "../segment.ts";
-import { countRun, kernelOf } from "../wasm/runtime.ts";
+import { countRun, kernelOf, kernelOnce } from "../wasm/runtime.ts";
 import { DIGIT_HEAD_BYTES, DIGIT_WORD, type DigitDType, type DigitSort, emitDigitSort } from "./digits-module.ts";
 
 /** Shorter lines are not worth counting digits. */
 const LINE_MIN = 256;
-/** The one workspace of a thread, of which what lines touch is resident. A memory for each longer line would live as long as instances are kept. */
+/** The one workspace of a thread that is kept, of which what lines touch is resident. Longer lines have one that the garbage collector takes. */
 const KEPT_BYTES = 16 << 20;
+const LONG_BYTES_MAX = 2 ** 30;
 
 const WITH_DIGITS: ReadonlySet<DType> = new Set(["float32", "int32", "uint32", "int16", "uint16"]);
 
 let kept: Segment | null = null;
+let long: WeakRef<Segment> | null = null;
 
-function workspace(): Segment {
-  kept ??= createSegment(KEPT_BYTES);
-  return kept;
+function workspace(bytes: number): Segment {
+  if (bytes <= KEPT_BYTES) {
+    kept ??= createSegment(KEPT_BYTES);
+    return kept;
+  }
+  const last = long?.deref();
+  if (last !== undefined && last.buffer.byteLength >= bytes && last.buffer.byteLength <= 2 * bytes) return last;
+  const made = createSegment(bytes);
+  long = new WeakRef(made);
+  return made;
 }
 
 /** Bytes of the words of `n` elements, with room to whole cache lines. */
@@ -35,8 +44,9 @@ function sortLine(
   const item = given.wants === "order" ? 8 : 4;
   const lineBytes = given.wants === "order" ? area(n, DTYPES[given.dtype].itemsize) : 0;
   const from = DIGIT_HEAD_BYTES + lineBytes;
-  if (from + 2 * area(n, item) > KEPT_BYTES) return null;
-  const { memory, buffer } = workspace();
+  const bytes = from + 2 * area(n, item);
+  if (bytes > LONG_BYTES_MAX) return null;
+  const { memory, buffer } = workspace(bytes);
   const head = new Int32Array(buffer, 0, DIGIT_HEAD_BYTES / 4).fill(0);
   head[DIGIT_WORD.line / 4] = DIGIT_HEAD_BYTES; // values are made keys where they lie
   head[DIGIT_WORD.from / 4] = from;
@@ -45,7 +55,8 @@ function sortLine(
     new Uint8Array(line.buffer, line.byteOffset, line.byteLength),
   );
   countRun("wasm");
-  kernelOf(key, [memory], () => emitDigitSort(given))(0, 1, n);
+  const run = (bytes <= KEPT_BYTES ? kernelOf : kernelOnce)(key, [memory], () => emitDigitSort(given));
+  run(0, 1, n);
   return { buffer, at: head[DIGIT_WORD.result / 4] as number };
 }
 

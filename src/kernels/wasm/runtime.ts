@@ -139,12 +139,21 @@ export function kernelOf(
     stats.cacheHits++;
     return known;
   }
+  const run = kernelOnce(key, memories, emit);
+  instances.set(bound, run);
+  return run;
+}
+
+/** As {@link kernelOf}, not remembered: memories that are not there for long would live as long as their kernels. */
+export function kernelOnce(
+  key: string,
+  memories: readonly WasmMemory[],
+  emit: () => Uint8Array<ArrayBuffer>,
+): WasmKernel {
   const instance = new wasm.Instance(moduleOf(key, emit), {
     e: { ...Object.fromEntries(memories.map((m, k) => [`m${k}`, m])), f: host },
   });
-  const run = instance.exports["k"] as WasmKernel; // every module exports it
-  instances.set(bound, run);
-  return run;
+  return instance.exports["k"] as WasmKernel; // every module exports it
 }
 
 /** Variants that one owner keeps: memories come and go. */
