@@ -12,7 +12,7 @@ import {
   type Security,
 } from "../base/index.ts";
 import { BatchedStream, type Comm, type ConnectOptions, connect, Rpc, readStream } from "../comm/index.ts";
-import { blockKeyAt, type Key, KeyColumn, scalarIn, showKey } from "../graph/index.ts";
+import { blockKeyAt, endsInDigits, type Key, KeyColumn, scalarIn, showKey } from "../graph/index.ts";
 import {
   CLIENT_TO_SCHEDULER,
   type ClientToScheduler,
@@ -238,7 +238,8 @@ export class Link {
 
   /** Want a key: it is watched until every `retain` has been answered by a `release`. What was cancelled is begun anew. */
   retain(key: Key): Watch {
-    let watch = this.#known(key);
+    // Keys of blocks are tuples.
+    let watch = endsInDigits(key) ? this.#watches.want(KeyColumn.of([key]), 0) : this.#known(key);
     if (!watch || watch.status === "cancelled") watch = this.#watches.begin(key);
     watch.references++;
     return watch;
