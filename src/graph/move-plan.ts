@@ -48,14 +48,18 @@ export function bytesMoved(
   return moved;
 }
 
-/** Where an input of the first consumer is, or -1. */
+/** Where an input of the first consumer that has others is, or -1. */
 function siblingPlace(t: number, edges: TaskEdges, at: Int32Array): number {
-  const first = edges.dependentsStart[t] as number;
-  if (first === edges.dependentsStart[t + 1]) return -1;
-  const consumer = edges.dependents[first] as number;
-  for (let e = edges.start[consumer] as number; e < (edges.start[consumer + 1] as number); e++) {
-    const place = at[edges.dependencies[e] as number] as number;
-    if (place >= 0) return place;
+  for (let task = t; ; ) {
+    const first = edges.dependentsStart[task] as number;
+    if (first === edges.dependentsStart[task + 1]) return -1;
+    const consumer = edges.dependents[first] as number;
+    const [start, stop] = [edges.start[consumer] as number, edges.start[consumer + 1] as number];
+    for (let e = start; e < stop; e++) {
+      const place = at[edges.dependencies[e] as number] as number;
+      if (place >= 0) return place;
+    }
+    if (stop - start > 1) return -1;
+    task = consumer;
   }
-  return -1;
 }

@@ -1,6 +1,7 @@
 /**
  * The order in which one thread should run a graph's tasks, made piece by piece: depth first, and whatever becomes ready
- * runs at once, so that blocks die young. What has been passed and is of no use any more takes no memory.
+ * runs at once, so that blocks die young. Before it goes deeper it makes sources that are all that small tasks beside live
+ * blocks wait for (docs/decisions/0038). What has been passed and is of no use any more takes no memory.
  */
 import { GraphEdges, MANY_LINKS, NO_LINKS } from "./edges.ts";
 import type { Graph, TaskId } from "./graph.ts";
@@ -23,6 +24,9 @@ const LOOKED_AT_AGAIN = 2;
 
 /** What a task costs beside its bytes, in bytes: about what is made in the time it takes to start one. */
 const TASK_BYTES = 65_536;
+
+/** A task whose block is so many times smaller than its inputs gathers: the sooner it runs, the less lives. */
+const GATHERS = 4;
 
 /** What is known of neighbouring tasks. */
 class Page {
@@ -64,6 +68,10 @@ export class TaskWalk {
   #stack = new Uint32Array(64);
   #depth = 0;
   readonly #ready: TaskId[] = [];
+  /** Tasks that gather, and waited for one input when another one got its place. */
+  readonly #almost: TaskId[] = [];
+  /** By layer: its tasks gather. */
+  readonly #gathers: (boolean | undefined)[] = [];
   #nextWanted = 0;
   #liveBytes = 0;
   /** Bytes that tasks without a place will read of those that have one; bytes made by all that have one. */
@@ -116,12 +124,44 @@ export class TaskWalk {
           if (users) users[count] = needed;
           out[count++] = ready;
         }
+      } else if (this.#followed()) {
+        // the source is ready
       } else if (!this.#descend()) {
         this.isDone = true;
         break;
       } else this.cuts?.push(this.ranked, this.#openBytes, this.#madeBytes + this.ranked * TASK_BYTES);
     }
     return count;
+  }
+
+  /** Make a source ready that is the last input of a task that gathers; false when there is none. */
+  #followed(): boolean {
+    for (let task = this.#almost.pop(); task !== undefined; task = this.#almost.pop()) {
+      if (this.#stateOf(task) === RANKED || this.#missing(task) !== 1) continue;
+      const count = this.edges.inputs(task, this.#inputs);
+      for (let i = 0; i < count; i++) {
+        const input = this.#inputs[i] as TaskId; // i < count
+        if (this.#stateOf(input) === RANKED || this.edges.inputAway[this.edges.layerOf(input)] !== NO_LINKS) continue;
+        this.#ready.push(input);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** True when the blocks of a layer are much smaller than what they are made of, as its first one tells. */
+  #isGathering(layer: number): boolean {
+    let known = this.#gathers[layer];
+    if (known === undefined) {
+      const first = this.edges.graph.base(layer);
+      const inputs: TaskId[] = [];
+      const count = this.edges.inputs(first, inputs);
+      let read = 0;
+      for (let i = 0; i < count; i++) read += this.bytesOf(inputs[i] as TaskId).nbytes; // i < count
+      known = count > 1 && GATHERS * this.bytesOf(first).nbytes <= read;
+      this.#gathers[layer] = known;
+    }
+    return known;
   }
 
   /** Go on to the next task whose inputs all have their place; false at the end. */
@@ -230,6 +270,7 @@ export class TaskWalk {
     if (missing < 0) missing = this.#countInputs(user);
     count[user & MASK] = missing;
     if (missing === 1) this.#ready.push(user);
+    else if (missing === 2 && this.#isGathering(this.edges.layerOf(user))) this.#almost.push(user);
     return 1;
   }
 
