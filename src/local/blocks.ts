@@ -11,6 +11,9 @@ export const DELIVERED: unique symbol = Symbol("delivered");
 /** What is known of one block. */
 export type Cell = BlockHandle | Order | typeof DELIVERED | undefined;
 
+/** Memory of a task, up to which any number of them may have theirs before they run. */
+const LIGHT_BYTES = 64 * 1024;
+
 const PAGE_BITS = 9;
 const PAGE = 1 << PAGE_BITS;
 
@@ -29,6 +32,8 @@ export class LayerBlocks {
   size = 0;
   /** What a task took lately; null: none has ended. */
   meanSeconds: number | null = null;
+  /** A task of it takes little memory; null: nobody has asked. */
+  isLight: boolean | null = null;
   readonly #pages: (Cell[] | undefined)[] = [];
   readonly #counts: number[] = [];
 
@@ -125,6 +130,22 @@ export class OpenGraph {
   set(task: TaskId, cell: Exclude<Cell, undefined>): void {
     const layer = this.edges.layerOf(task);
     (this.layers[layer] as LayerBlocks).set(task - this.graph.base(layer), cell); // its layer has tasks
+  }
+
+  /** True when a task takes little memory, as those of its layer do. */
+  isLight(task: TaskId): boolean {
+    const layer = this.layerOf(task);
+    layer.isLight ??= this.#bytesOf(task) <= LIGHT_BYTES;
+    return layer.isLight;
+  }
+
+  #bytesOf(task: TaskId): number {
+    try {
+      const { spec, registerBytes } = this.programs.of(task);
+      return spec.out.nbytes + registerBytes;
+    } catch {
+      return 0; // it will not run, and says why when it is to
+    }
   }
 
   clear(task: TaskId): void {

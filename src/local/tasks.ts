@@ -152,7 +152,9 @@ export class ThreadTasks {
     const seconds = open.layerOf(task).meanSeconds;
     if (seconds === null) return false;
     if (!open.isBounded) return seconds < SHORT_SECONDS && this.#running.length < threads * (1 + SHORT_AHEAD);
-    const ahead = Math.min(AHEAD_MAX, (threads * AHEAD_MS) / (1000 * seconds));
+    // Of larger ones each thread has the next one's memory beside that of its own, and no more.
+    const most = open.isLight(task) ? AHEAD_MAX : this.#executor.threads - 1;
+    const ahead = Math.min(most, (threads * AHEAD_MS) / (1000 * seconds));
     return this.#running.length < threads + Math.floor(ahead);
   }
 
