@@ -1,6 +1,7 @@
 /** Tasks on the threads of this process, with an executor that does what the test says. */
 import { expect, test } from "vitest";
 import type { BlockHandle, Executor, LaneTask, TaskOutcome } from "../../src/executor/index.ts";
+import { Programs } from "../../src/executor/programs.ts";
 import { blockwiseNode, type Graph, literalNode } from "../../src/graph/index.ts";
 import { blockIn, LocalBlocks } from "../../src/local/blocks.ts";
 import type { Finished } from "../../src/local/ends.ts";
@@ -11,8 +12,8 @@ import { graphOf, sumCall } from "../sim/random-graph.ts";
 const WIDTH = 4;
 
 /** Tasks 0 to 3 are literals, 4 to 7 read them one by one. */
-function chain(): Graph {
-  const chunks = [new Array<number>(WIDTH).fill(1)];
+function chain(elements: number): Graph {
+  const chunks = [new Array<number>(WIDTH).fill(elements)];
   const x = literalNode("x", "float32", chunks, new Uint8Array(4));
   return graphOf([blockwiseNode("y", sumCall(1), [{ layer: x, axes: [0] }], chunks)]);
 }
@@ -24,8 +25,8 @@ class Fake {
   readonly released: number[] = [];
   #nextId = 1;
 
-  open(graph: Graph): { readonly graph: Graph } {
-    return { graph };
+  open(graph: Graph): Programs {
+    return new Programs(graph, () => true);
   }
   close(): void {
     this.atThreads.length = 0;
@@ -58,7 +59,8 @@ class Fake {
   }
 }
 
-function setUp(): {
+/** @param elements of each block */
+function setUp(elements = 1): {
   readonly fake: Fake;
   readonly tasks: ThreadTasks;
   readonly blocks: LocalBlocks;
@@ -68,7 +70,7 @@ function setUp(): {
 } {
   const fake = new Fake();
   const executor = fake as unknown as Executor; // what is asked of one here
-  const { layers, outputs } = chain();
+  const { layers, outputs } = chain(elements);
   const group = { id: 1, outputs: [0], listens: false };
   const run = new Run(
     {
@@ -148,6 +150,15 @@ test("go ahead of threads by what those of their own layer took: each has its me
   fake.end(1);
   order([5, 6, 7], [15, 16, 17]);
   expect(ids(fake.atThreads)).toEqual([5, 6]);
+  await turn();
+});
+
+test("of more than a little memory go ahead one for each thread, however short they are", async () => {
+  const { fake, tasks, order } = setUp(64 * 1024);
+  order([0, 1, 2, 3], [10, 11, 12, 13]);
+  fake.end(1e-6);
+  tasks.start();
+  expect(ids(fake.atThreads)).toEqual([1, 2]);
   await turn();
 });
 
