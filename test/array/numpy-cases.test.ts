@@ -63,7 +63,7 @@ test.each(CHUNKINGS)("elementwise results equal NumPy's, chunks %j", async (chun
     if (answer) wrong.push(answer);
   }
   expect(wrong).toEqual([]);
-});
+}, 60_000); // hundreds of kernels are compiled
 
 test.each(CHUNKINGS)("reductions equal NumPy's, chunks %j", async (chunks) => {
   const wrong: string[] = [];
