@@ -50,20 +50,24 @@ async function check(name: string, make: () => ChunkedArray): Promise<string | n
 /** NumPy's float32 var is less exact than ours (kernels.md §7), so its bits are no measure. */
 const UNLIKE = /^(std|var)\/float32/;
 
-test.each(CHUNKINGS)("elementwise results equal NumPy's, chunks %j", async (chunks) => {
-  const wrong: string[] = [];
-  for (const name of NAMES) {
-    const [op, x, y] = name.split("/") as [string, DType, DType];
-    if (REDUCTIONS.has(op)) continue;
-    const lazy = array(values(x), { chunks });
-    const scalar = Number(y);
-    const answer = await check(name, () =>
-      call(lazy, op, Number.isNaN(scalar) ? array(values(y, [11], 5), { chunks: chunks === -1 ? -1 : [5] }) : scalar),
-    );
-    if (answer) wrong.push(answer);
-  }
-  expect(wrong).toEqual([]);
-}, 60_000); // hundreds of kernels are compiled
+test.each(CHUNKINGS)(
+  "elementwise results equal NumPy's, chunks %j",
+  async (chunks) => {
+    const wrong: string[] = [];
+    for (const name of NAMES) {
+      const [op, x, y] = name.split("/") as [string, DType, DType];
+      if (REDUCTIONS.has(op)) continue;
+      const lazy = array(values(x), { chunks });
+      const scalar = Number(y);
+      const answer = await check(name, () =>
+        call(lazy, op, Number.isNaN(scalar) ? array(values(y, [11], 5), { chunks: chunks === -1 ? -1 : [5] }) : scalar),
+      );
+      if (answer) wrong.push(answer);
+    }
+    expect(wrong).toEqual([]);
+  },
+  60_000,
+); // hundreds of kernels are compiled
 
 test.each(CHUNKINGS)("reductions equal NumPy's, chunks %j", async (chunks) => {
   const wrong: string[] = [];
