@@ -85,6 +85,12 @@ function graphOf(
   return new Graph(layers, outputs.map(place), fusion);
 }
 
+/** Whether every number of a range is exact, so that it is the same from whichever of them one counts. */
+function isExactRange({ start, step, chunks }: Of<"arange">): boolean {
+  const last = start + step * sizeOf(shapeOfChunks(chunks));
+  return [start, step, last].every(Number.isSafeInteger);
+}
+
 /** What is told of layers of which none was fused. */
 function lone(nodes: readonly LayerNode[]): ReadonlyMap<string, Fusion> {
   const fusion = new Map<string, Fusion>();
@@ -186,7 +192,7 @@ class Pusher {
     if (inner.kind === "literal" && inner.bytes.length === itemsize(inner.dtype))
       return { ...inner, name: layer.name, chunks: layer.chunks };
     const along = part.walk[0];
-    if (inner.kind === "arange" && layer.chunks.length === 1 && along?.axis === 0) {
+    if (inner.kind === "arange" && layer.chunks.length === 1 && along?.axis === 0 && isExactRange(inner)) {
       const [start, step] = [inner.start + inner.step * along.start, inner.step * along.step];
       return { ...inner, name: layer.name, chunks: layer.chunks, start, step };
     }

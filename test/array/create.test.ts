@@ -38,6 +38,8 @@ describeNumpy("creation", (numpy) => {
   test("arange: forms, dtypes, lengths and float steps", async () => {
     const rows: [() => Made, string, ...PythonArgument[]][] = [
       [() => array.arange(5), "lambda: np.arange(5)"],
+      [() => array.arange(0.1, 5, 0.1).slice("7:40:3"), "lambda: np.arange(0.1, 5, 0.1)[7:40:3]"],
+      [() => array.linspace(0, 1, { num: 99 }).slice("::-7"), "lambda: np.linspace(0, 1, 99)[::-7]"],
       [() => array.arange(0), "lambda: np.arange(0)"],
       [() => array.arange(-3), "lambda: np.arange(-3)"],
       [() => array.arange(2, 9, 3), "lambda: np.arange(2, 9, 3)"],

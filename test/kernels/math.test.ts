@@ -119,3 +119,21 @@ test("a value's bits do not depend on its neighbours, nor on where a block is cu
     }
   }
 });
+
+test("log1p of float32 has the bits that it has alone, whatever its neighbours are", () => {
+  const call = callOf("log1p", "float32");
+  const of = (values: readonly number[]): TypedArray => {
+    resetSegments();
+    const shape = [values.length];
+    const x = blockOf("float32", Float32Array.from(values), shape, "contiguous", 0);
+    const y = emptyBlock("float32", shape, "contiguous", 0);
+    runMap(call, [x], [y], shape);
+    return valuesOf(y);
+  };
+  const each = [2 ** 59, 2 ** 60, 1.3e19, 2 ** 100, 2 ** 124, 1.5 * 2 ** 124].map(Math.fround);
+  for (const value of each) {
+    const alone = of(new Array<number>(16).fill(value));
+    const beside = of(Array.from({ length: 16 }, (_, k) => (k % 2 === 0 ? value : 3e38)));
+    expect([value, beside[0], beside[14]]).toEqual([value, alone[0], alone[0]]);
+  }
+});

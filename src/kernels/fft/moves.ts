@@ -66,8 +66,7 @@ export function mover(x: NDArray, which: "load" | "store", move: Move, room: Roo
   const first = x.data.byteOffset + move.start * itemBytes;
   return (places, lanes) => {
     countRun("wasm");
-    const isBeside =
-      lanes === 2 * groups && (places[lanes - 1] as number) - (places[0] as number) === (lanes - 1) * entries;
+    const isBeside = lanes === 2 * groups && followEachOther(places, lanes, entries);
     if (isBeside) own.i32[at(LINE_WORDS.block)] = first + (places[0] as number) * itemBytes;
     else {
       for (let k = 0; k < 2 * groups; k++)
@@ -76,6 +75,12 @@ export function mover(x: NDArray, which: "load" | "store", move: Move, room: Roo
     }
     (isBeside ? beside : single)(words, 0, 0);
   };
+}
+
+/** Whether each place lies `entries` behind the one before it: outer axes may lie in memory in another order. */
+function followEachOther(places: Float64Array, lanes: number, entries: number): boolean {
+  for (let k = 1; k < lanes; k++) if ((places[k] as number) - (places[k - 1] as number) !== entries) return false; // k < lanes
+  return true;
 }
 
 /** The same for any memory and dtype, element by element. */

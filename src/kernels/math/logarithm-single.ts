@@ -128,7 +128,7 @@ export function log1pSingle(m: FloatCode, xs: readonly V[]): V[] {
   const { f } = m.code;
   const wild = f.let(m.any(xs.map((x) => unusual(m, m.add(x, m.c(1)), 0x7e000000n))));
   const given = xs.map((x): Local<"v128"> => m.let(x));
-  const isLarge = (x: V): V => m.compare("ge", x, m.c(2 ** 60));
+  const isLarge = (x: V): V => m.compare("ge", x, m.c(2 ** 125)); // all of them unusual: neighbours must not matter
   f.if(wild, () =>
     xs.forEach((x, k) => {
       f.set(given[k] as Local<"v128">, m.select(isLarge(x), m.mul(x, m.c(2 ** -MOVED)), x)); // as many
