@@ -30,8 +30,8 @@ export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip
   const futures = flat ?? futuresOf(items);
   if (errors === "skip") await Promise.all(futures.map((future) => future.wait()));
   const wanted = errors === "skip" ? futures.filter((future) => future.status === "finished") : futures;
-  // The same form.
-  if (flat && errors === "raise")
+  // The same form. Nobody hears of what was released any more: it is looked for by its key, or is an error.
+  if (flat && errors === "raise" && !flat.some(({ watch }) => watch.isReleased))
     return (await valuesOf(
       link,
       flat.map(({ watch }) => watch),

@@ -65,7 +65,7 @@ export class KeyColumn {
     const count = columns.length;
     const words = new Uint32Array(WORDS * count);
     const headOf = new Uint16Array(count);
-    const heads: string[] = [];
+    const heads = new Map<string, number>();
     let last: Hashes | null = null;
     let lastHead = -1;
     let head = 0;
@@ -76,15 +76,19 @@ export class KeyColumn {
       const own = hashes.headOf ? (hashes.headOf[index] as number) : 0; // one for each key
       if (hashes !== last || own !== lastHead) {
         const text = hashes.heads[own] as string; // checked when it was read
-        head = heads.indexOf(text);
-        if (head < 0) head = heads.push(text) - 1;
+        head = heads.get(text) ?? heads.size;
+        if (head === heads.size) heads.set(text, head);
         if (head >= HEADS_MAX) return KeyColumn.of(columns.map((column, i) => column.at(indices[i] as number)));
         [last, lastHead] = [hashes, own];
       }
       headOf[k] = head;
       for (let w = 0; w < WORDS; w++) words[WORDS * k + w] = hashes.words[WORDS * index + w] as number; // four for each key
     }
-    return new KeyColumn(count, { heads, headOf: heads.length < 2 ? null : headOf, words }, null);
+    return new KeyColumn(
+      count,
+      { heads: Array.from(heads.keys()), headOf: heads.size < 2 ? null : headOf, words },
+      null,
+    );
   }
 
   /** @throws {RemoteProtocolError} what a peer sent is no such column */

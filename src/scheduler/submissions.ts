@@ -61,8 +61,11 @@ interface ReadGraph {
 function readGraph({ layers, wanted: ranges }: UpdateLayers): ReadGraph {
   try {
     const graph = decodeGraph(layers);
-    const [first, ...more] = ranges.map((range) => wantedTasks(graph, range));
-    const wanted = (first ?? []).concat(...more);
+    // One range is the usual; of very many, each is no argument of a call.
+    const wanted =
+      ranges.length === 1
+        ? wantedTasks(graph, ranges[0] as UpdateLayers["wanted"][number])
+        : ranges.flatMap((range) => wantedTasks(graph, range));
     return { graph, wanted, walk: new TaskWalk(graph, wanted) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { placeCalls, placeMany, placePlain, sendColumns, takesColumns } from "../../src/client/call-columns.ts";
 import { mapCalls, submitCall } from "../../src/client/calls.ts";
+import { gatherAll } from "../../src/client/gather.ts";
 import { Link } from "../../src/client/link.ts";
 import type { TaskOptions } from "../../src/client/submit.ts";
 import { type Comm, listen, NO_REPLY, readStream, serveRequests } from "../../src/comm/index.ts";
@@ -162,6 +163,8 @@ describe("calls of plain arguments", () => {
     expect(last?.op === "client-releases-column" && last.keys.toArray().includes(one.key)).toBe(false);
     expect(last?.op === "client-releases-column" && last.keys.length).toBe(19);
     expect(link.isWatched(one.key)).toBe(true);
+    // Nobody will hear of what was released; what another future holds is waited for.
+    await expect(gatherAll(link, [futures[4]], "raise")).rejects.toThrow(/is not watched/);
   });
 });
 

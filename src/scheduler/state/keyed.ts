@@ -51,7 +51,8 @@ export function findKeys(core: Core, graph: Graph, addData: (key: Key) => Slot):
     const keys = keysOf(layer);
     if (!keys) return;
     const first = graph.base(index);
-    const range = layer.kind === "calls" ? core.callKeys.open(keys, first) : null;
+    // A range of none would have the number of the next one.
+    const range = layer.kind === "calls" && keys.length > 0 ? core.callKeys.open(keys, first) : null;
     if (range) found.ranges.push(range);
     for (let i = 0; i < keys.length; i++) {
       const hash = keys.hashAt(i);

@@ -11,12 +11,12 @@ import { bytesIn, type Finished, finishRows } from "./ends.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
 import { callOff } from "./follow.ts";
 import { isFused } from "./fused.ts";
-import { refreshClasses, refreshWorker, timeTask } from "./load.ts";
+import { refreshClasses, refreshWorker, setMean, timeTask } from "./load.ts";
 import type { NewsOf } from "./news.ts";
 import { ERRED, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
 import { settle, transition } from "./transitions.ts";
-import { newWorker, type WorkerState } from "./workers.ts";
+import { loadOf, newWorker, type WorkerState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
 
@@ -95,6 +95,22 @@ export function heartbeat(core: Core, event: Event<"worker-heartbeat">): void {
   if (!worker) return;
   worker.lastSeenMs = core.now;
   worker.memoryBytes = event.memoryBytes;
+  noteStanding(core, worker);
+}
+
+/**
+ * Nothing has ended there since it was last heard, although it had more than its threads can run: what runs takes as long
+ * at least, however short its tasks were until then, so that what stands behind it may be asked back.
+ */
+function noteStanding(core: Core, worker: WorkerState): void {
+  const { lastFull, meanTaskMs } = worker;
+  const isFull = loadOf(worker) > worker.facts.nthreads;
+  const ms = lastFull && isFull && Object.is(lastFull.meanMs, meanTaskMs) ? core.now - lastFull.atMs : 0;
+  if (ms > meanTaskMs) {
+    setMean(core, worker, ms);
+    refreshWorker(core, worker);
+  }
+  worker.lastFull = isFull ? { atMs: core.now, meanMs: worker.meanTaskMs } : null;
 }
 
 /** Fail tasks that have waited too long for a worker; gives when the next one will have. */

@@ -25,6 +25,8 @@ export interface WorkerState {
   memoryBytes: number;
   /** Mean time of a task there, the last ones weighing most; NaN: none was timed. */
   meanTaskMs: number;
+  /** When it was last heard to live with more than its threads can run, and its mean then; null: it had not so much. */
+  lastFull: { readonly atMs: number; readonly meanMs: number } | null;
   /** Tasks that it is sent beyond its threads, and the most that it ever was. */
   ahead: number;
   aheadMost: number;
@@ -83,6 +85,7 @@ export function newWorker(
     lastSeenMs: now,
     memoryBytes: 0,
     meanTaskMs: Number.NaN,
+    lastFull: null,
     ahead: 0,
     aheadMost: 0,
     following: 0,

@@ -1,8 +1,18 @@
 /** S-C15: layers of calls. */
 import { describe, expect, test } from "vitest";
-import { type Call, CallsBuilder, chunksOfCalls, Graph, KeyColumn, type Layer } from "../../../src/graph/index.ts";
+import {
+  type Call,
+  CallsBuilder,
+  chunksOfCalls,
+  decodeGraph,
+  encodeGraph,
+  Graph,
+  KeyColumn,
+  type Layer,
+} from "../../../src/graph/index.ts";
 import { ANYWHERE, type SchedulerInstruction, type TaskRun } from "../../../src/scheduler/state/index.ts";
 import { Driver, k, task } from "./drive.ts";
+import { submit as submitAll } from "./layers.ts";
 
 let layers = 0;
 
@@ -104,6 +114,23 @@ describe("S-C15 calls", () => {
     driver.feed({ type: "client-releases-keys", client: "alice", keys: ["a", "b", "c"].map(k) });
     expect(driver.core.keys.size + driver.core.callKeys.size).toBe(0);
     expect(driver.views.isEmpty()).toBe(true);
+  });
+
+  test("of none take no number of others (S-I15)", () => {
+    const driver = started();
+    const [first, none, next] = [new CallsBuilder(), new CallsBuilder(), new CallsBuilder()];
+    first.add({ key: k("x"), text: "() => 1", args: null, inputs: [] });
+    next.add({ key: k("y"), text: "() => 1", args: null, inputs: [] });
+    const graphs = [
+      new Graph(
+        [first, none].map((builder, i) => ({ ...builder.build(`none-${i}`, null), inline: false })),
+        [0],
+      ),
+      new Graph([{ ...next.build("next", null), inline: false }], [0]),
+    ];
+    for (const graph of graphs) submitAll(driver, decodeGraph(encodeGraph(graph)), [0]);
+    driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("x")] });
+    expect(Array.from(driver.core.callKeys.all(), ({ key }) => key)).toEqual([k("y")]);
   });
 
   test("S-C19 are come to as places appear, until somebody reads one of them", () => {

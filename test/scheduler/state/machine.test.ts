@@ -343,6 +343,28 @@ test("S-C13: tasks so short that asking for one takes longer are not asked back"
   expect([isAskedBack(0.5, 8), isAskedBack(0.05, 62)]).toEqual([true, false]);
 });
 
+test("S-C13: what stands behind a task that does not end is asked back, however short tasks were until then", () => {
+  const driver = new Driver();
+  driver.worker("w");
+  const names = Array.from({ length: 62 }, (_, i) => `t${i}`);
+  driver.submit(
+    names.map((name, rank) => task(name, [], { rank })),
+    names,
+  );
+  const { worker, message } = driver.order("t0");
+  driver.say(worker, { ...finished(message, 8), startstops: [{ action: "compute", start: 1, stop: 1.00005 }] });
+  driver.worker("v");
+  const asked = () => driver.sent.filter((i) => i.type === "send-worker" && i.message.op === "steal-request").length;
+  const beat = (now: number) => {
+    driver.now = now;
+    driver.feed({ type: "worker-heartbeat", worker: "w", memoryBytes: 0 });
+  };
+  beat(500);
+  expect(asked()).toBe(0);
+  beat(1000);
+  expect(asked()).toBe(1);
+});
+
 test("a client that leaves takes its interest along; a restart takes everybody's", () => {
   const driver = new Driver();
   driver.worker("w");
