@@ -75,6 +75,8 @@ export const REASONS: Readonly<Record<string, string>> = {
     "a user's JavaScript loop beside one vectorised operation",
     ..."mapBlocks mapOverlap blockwise reduction applyAlongAxis".split(" "),
   ),
+  frexp: "two results of shifts and masks in 128 bits; AVX-512 has an instruction for each",
+  "fft.ihfft": "computed in float64 and rounded once, more exact than NumPy's float32",
   nanToNum: "one pass over 16 MB in vectors of 256 bits against 512",
   ...because(
     "OpenBLAS multiplies and adds 512 bits at once; ours has 256 and no fused step",
