@@ -14,7 +14,7 @@ const FORGOTTEN = new FinalizationRegistry<Shared>((shared) => {
   if (--shared.nodes === 0) shared.hold.release();
 });
 
-/** The hold lasts as long as any of these layers is in use. */
+/** The hold lasts while one of these layers is in use. */
 export function keepFor(nodes: readonly LayerNode[], hold: Hold): void {
   const shared = { hold, nodes: nodes.length };
   for (const node of nodes) {

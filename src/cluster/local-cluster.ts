@@ -1,4 +1,4 @@
-/** A cluster of processes on this machine, over the same wire as any other. */
+/** A cluster of processes on this machine, over the wire of every cluster. */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

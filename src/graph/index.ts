@@ -51,6 +51,7 @@ export type { KeyStore } from "./key-table.ts";
 export { KeyTable } from "./key-table.ts";
 export type { Key, KeyValue } from "./keys.ts";
 export { blockKey, blockKeyAt, keyOfValue, keyPrefix, showKey, valueOfKey } from "./keys.ts";
+export { leastBytesIfMade } from "./late-plan.ts";
 export type { BlockInput, Chunks, GatherPart, Layer, LayerNode, LayerOf } from "./layer.ts";
 export { gridOf, keysOf, layerInputs, mapInputs, shapeOfChunks } from "./layer.ts";
 export type { PlannedGraph, PlanOptions } from "./make-plan.ts";

@@ -47,7 +47,10 @@ export class LatePlanned implements PlannedGraph {
   constructor(graph: Graph, make: () => PlannedGraph) {
     this.graph = graph;
     this.#make = make;
-    this.plan = new LatePlan(() => this.#planned.plan);
+    this.plan = new LatePlan(
+      () => this.#planned.plan,
+      () => this.#made !== null,
+    );
   }
 
   get #planned(): PlannedGraph {
@@ -64,11 +67,25 @@ export class LatePlanned implements PlannedGraph {
   }
 }
 
+/**
+ * Bytes that a run needs at the least, in memory for blocks; 0, which says that nobody knows, where the plan would have to
+ * be made for it: the scheduler's own walk finds them.
+ */
+export function leastBytesIfMade(plan: Plan): number {
+  return plan instanceof LatePlan && !plan.isMade ? 0 : plan.leastBytes;
+}
+
 class LatePlan implements Plan {
   readonly #plan: () => Plan;
+  readonly #isMade: () => boolean;
 
-  constructor(plan: () => Plan) {
+  constructor(plan: () => Plan, isMade: () => boolean) {
     this.#plan = plan;
+    this.#isMade = isMade;
+  }
+
+  get isMade(): boolean {
+    return this.#isMade();
   }
 
   get tasks(): number {

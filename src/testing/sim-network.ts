@@ -6,7 +6,7 @@ import type { VirtualTime } from "./virtual-time.ts";
 export interface SimNetworkOptions {
   /** Mean virtual milliseconds of a message. */
   readonly latencyMs: number;
-  /** Bytes of data per virtual millisecond between two workers; Infinity: data takes as long as any message. */
+  /** Bytes of data per virtual millisecond between two workers; Infinity: data takes the time of a message. */
   readonly bytesPerMs: number;
 }
 

@@ -5,11 +5,13 @@ import { runTask, runtimeReserveBytes } from "../../src/executor/index.ts";
 import {
   callNode,
   type LayerNode,
+  leastBytesIfMade,
   type PlannedGraph,
   planGraph,
   type RunProgress,
   runSequential,
 } from "../../src/graph/index.ts";
+import { LatePlanned } from "../../src/graph/late-plan.ts";
 import { localRunner } from "../../src/local/index.ts";
 import type { NDArray } from "../../src/ndarray/index.ts";
 
@@ -73,6 +75,19 @@ function randomPipeline(random: Random): ChunkedArray[] {
   const last = pool.at(-1) as ChunkedArray;
   return [last, last.transpose(), last.sum(random.below(2))];
 }
+
+it("runs a small graph whose plan nobody asks for without making it", async () => {
+  const { node } = arange(64, { dtype: "float64", chunks: 16 }).add(1).sum();
+  let made = 0;
+  const late = new LatePlanned(planned([node]).graph, () => {
+    made++;
+    return planned([node]);
+  });
+  const blocks = await runner.run(late.graph, late.plan, {});
+  expect([plain(blocks), made]).toEqual([[[["float64", 2080]]], 0]);
+  expect([leastBytesIfMade(late.plan), late.plan.leastBytes > 0, made]).toEqual([0, true, 1]);
+  expect(leastBytesIfMade(late.plan)).toBe(late.plan.leastBytes);
+});
 
 describe("runs on threads", () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("give what one task after another gives (seed %i)", async (seed) => {

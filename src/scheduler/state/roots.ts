@@ -15,7 +15,7 @@ import type { WorkerState } from "./workers.ts";
 /** Workers that are tried in vain after one event. */
 const TRIES = 8;
 
-/** Send roots of an open batch; true when one is now to be placed as any other task is. */
+/** Send roots of an open batch; true when one is now to be placed like other tasks. */
 export function beginRoots(core: Core, batch: LayerBatch): boolean {
   const { pieces } = batch;
   if (!pieces) return false;
