@@ -14,6 +14,7 @@ const HEADS_MAX = 65_536;
 const KEY_BYTES_MAX = 2 ** 20;
 
 const ENCODER = new TextEncoder();
+const STRICT = new TextDecoder("utf-8", { fatal: true });
 
 /** The same, to be packed with what else is plain. */
 export type PlainKeys =
@@ -98,7 +99,7 @@ export class KeyColumn {
     if (bytes instanceof Uint8Array && start instanceof Uint8Array) return columnOfTexts(bytes, start);
     if (!(words instanceof Uint8Array && words.byteLength % (4 * WORDS) === 0)) throw broken("16 bytes for each");
     const length = words.byteLength / (4 * WORDS);
-    if (!(Array.isArray(heads) && heads.length <= HEADS_MAX && heads.every(isText))) throw broken("beginnings");
+    if (!(Array.isArray(heads) && heads.length <= HEADS_MAX && heads.every(isHead))) throw broken("beginnings");
     if (headOf !== null && !(headOf instanceof Uint8Array && headOf.byteLength === 2 * length))
       throw broken("a beginning for each");
     const own = headOf === null ? null : new Uint16Array(aligned(headOf));
@@ -176,19 +177,37 @@ function columnOfTexts(bytes: Uint8Array, starts: Uint8Array): KeyColumn {
   if (starts.byteLength < 4 || starts.byteLength % 4 !== 0) throw broken("where each begins");
   const start = new Uint32Array(aligned(starts));
   if (start[0] !== 0 || start.at(-1) !== bytes.length) throw broken("texts that fill the bytes");
+  // What is no text would be read as one, and two keys as the same.
+  if (!isUtf8(bytes)) throw broken("UTF-8");
   for (let k = 1; k < start.length; k++) {
     const size = (start[k] as number) - (start[k - 1] as number); // k < length
     if (size < 0 || size > KEY_BYTES_MAX) throw broken("texts one behind the other");
+    if (isInside(bytes, start[k] as number)) throw broken("texts that end with a character");
   }
   return KeyColumn.fromTexts(copyOf(bytes), start);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    STRICT.decode(bytes);
+    return true;
+  } catch {
+    return false; // that is what it was asked
+  }
+}
+
+/** True where a byte is not the first one of its character. */
+function isInside(bytes: Uint8Array, at: number): boolean {
+  return at < bytes.length && ((bytes[at] as number) & 0xc0) === 0x80;
 }
 
 function broken(what: string): Error {
   return new RemoteProtocolError(`keys of tasks: expected ${what}`);
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+/** A beginning of keys that are no longer than keys may be. */
+function isHead(value: unknown): value is string {
+  return typeof value === "string" && Buffer.byteLength(value) + DIGITS <= KEY_BYTES_MAX;
 }
 
 /** A copy that a wider column can stand on. */

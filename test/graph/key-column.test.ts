@@ -60,6 +60,12 @@ describe("a column of keys", () => {
     ["beginnings that are no texts", { heads: [1], headOf: null, words: new Uint8Array(16) }],
     ["texts without end", { bytes: new Uint8Array(3), start: new Uint8Array(4) }],
     ["texts that go back", { bytes: new Uint8Array(3), start: new Uint8Array(Uint32Array.of(0, 5, 3).buffer) }],
+    ["a beginning that is too long", { heads: ["a".repeat(2 ** 20)], headOf: null, words: new Uint8Array(16) }],
+    ["bytes that are no text", { bytes: Uint8Array.of(0xff), start: new Uint8Array(Uint32Array.of(0, 1).buffer) }],
+    [
+      "texts cut within a character",
+      { bytes: Uint8Array.of(0xc3, 0xa9), start: new Uint8Array(Uint32Array.of(0, 1, 2).buffer) },
+    ],
     ["starts that are cut", { bytes: new Uint8Array(0), start: new Uint8Array(3) }],
   ])("refuses %s", (_, plain) => {
     expect(() => KeyColumn.fromPlain(plain)).toThrow(expect.objectContaining({ code: "remote-protocol" }));
