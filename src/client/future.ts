@@ -90,7 +90,7 @@ export class Future<T = unknown> implements AsyncDisposable {
    * @throws {ClusterError} code `timeout`: it was not there within `timeout`; it goes on being computed
    */
   async result({ timeout }: { readonly timeout?: string | number } = {}): Promise<T> {
-    this.#assertHeld();
+    this.assertHeld();
     if (this.#watch.status === "cancelled" && this.#watch.error) throw this.#watch.error;
     if (timeout !== undefined) await this.#endsWithin(timeout);
     const [value] = await valuesOf(this.#claim.link, [this.#watch]);
@@ -101,7 +101,7 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   /** Resolves when the task has ended, well or not. */
   async wait(): Promise<void> {
-    this.#assertHeld();
+    this.assertHeld();
     if (this.#watch.status === "cancelled") return; // the key may be computed anew for another future
     await ended(this.#claim.link, [this.#watch]).catch(() => undefined); // the status and `exception` tell
   }
@@ -120,7 +120,7 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   /** Run a failed task again, with what it inherited its failure from. */
   async retry(): Promise<void> {
-    this.#assertHeld();
+    this.assertHeld();
     await retryKeys(this.#claim.link, [this.key]);
   }
 
@@ -131,7 +131,7 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   /** Have it computed although nobody will ask for it: it may be released at once. */
   fireAndForget(): void {
-    this.#assertHeld();
+    this.assertHeld();
     this.#claim.link.send({ op: "client-desires-keys", keys: [this.key], client: "fire-and-forget" });
   }
 
@@ -158,7 +158,8 @@ export class Future<T = unknown> implements AsyncDisposable {
     await Promise.race([this.wait(), late.promise]).finally(() => clearTimeout(timer));
   }
 
-  #assertHeld(): void {
+  /** For this room. @throws {UsageError} it was released */
+  assertHeld(): void {
     if (!this.#claim.isHeld)
       throw new UsageError("released", `the future of ${showKey(this.key)} was released; its result may be gone`);
   }

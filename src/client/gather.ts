@@ -28,10 +28,11 @@ export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip
     throw new ArgumentError(`errors ${String(errors)}: expected raise or skip`);
   const flat = Array.isArray(items) ? onlyFutures(items) : null;
   const futures = flat ?? futuresOf(items);
+  for (const future of futures) future.assertHeld();
   if (errors === "skip") await Promise.all(futures.map((future) => future.wait()));
   const wanted = errors === "skip" ? futures.filter((future) => future.status === "finished") : futures;
-  // The same form. Nobody hears of what was released any more: it is looked for by its key, or is an error.
-  if (flat && errors === "raise" && !flat.some(({ watch }) => watch.isReleased))
+  // The same form.
+  if (flat && errors === "raise")
     return (await valuesOf(
       link,
       flat.map(({ watch }) => watch),

@@ -335,6 +335,9 @@ export class Link {
     const columns: KeyColumn[] = [];
     const indices: number[] = [];
     for (const watch of this.#watches.takeReleased()) {
+      // Who waits for it would wait for ever.
+      if (watch.status === "pending" && watch.listeners !== null)
+        this.#settle(watch, "cancelled", new CancelledError(`${showKey(watch.key)} was released while it was awaited`));
       if (watch.column === null || !this.isNative) texts.push(watch.key);
       else {
         columns.push(watch.column);

@@ -163,8 +163,12 @@ describe("calls of plain arguments", () => {
     expect(last?.op === "client-releases-column" && last.keys.toArray().includes(one.key)).toBe(false);
     expect(last?.op === "client-releases-column" && last.keys.length).toBe(19);
     expect(link.isWatched(one.key)).toBe(true);
-    // Nobody will hear of what was released; what another future holds is waited for.
-    await expect(gatherAll(link, [futures[4]], "raise")).rejects.toThrow(/is not watched/);
+    await expect(gatherAll(link, [futures[4]], "raise")).rejects.toMatchObject({ code: "released" });
+    // What is released while somebody waits for it ends as in Dask.
+    const waits = gatherAll(link, [one], "raise");
+    one.release();
+    await expect(waits).rejects.toMatchObject({ code: "cancelled" });
+    expect(one.status).toBe("cancelled");
   });
 });
 
