@@ -359,7 +359,9 @@ describe("a run that is ended", () => {
   });
 });
 
-describePeer("real scenes by the command line", "test-data", () => {
+const SCENE_PEERS = ["test-data", "numpy", "rasterio", "rio-cogeo", "rioxarray", "xarray", "zarr"] as const;
+
+describePeer("real scenes by the command line", SCENE_PEERS, () => {
   const data = process.env["RSDAT_TEST_DATA"] ?? "";
   const all = data === "" ? {} : JSON.parse(readFileSync(join(data, "truth", "ops.json"), "utf8"));
 
