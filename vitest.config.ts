@@ -31,6 +31,9 @@ interface ProjectOptions {
 /** A machine that others share stands still at times: in continuous integration, timeouts are bounds and no measure. */
 const PATIENCE = process.env["CI"] ? 3 : 1;
 
+/** How long `expect.poll` waits for what a test expects to come about soon. Vitest's own second is less than some machines' pauses. */
+const POLL_MS = 15_000;
+
 /**
  * In continuous integration a failed test of real processes is tried once more, and the run's end names it with its
  * first error (`test/reporters/peers.ts`; too many of them fail the run). Tests in one process get no second attempt:
@@ -57,6 +60,7 @@ function project({
       sequence: { groupOrder: turn },
       testTimeout: timeoutMs * PATIENCE,
       hookTimeout: timeoutMs * PATIENCE,
+      expect: { poll: { timeout: Math.min(POLL_MS, timeoutMs / 2) * PATIENCE } },
       retry: isProcesses ? SECOND_ATTEMPT : 0,
     },
   };
