@@ -63,6 +63,12 @@ export interface MemoryWatch {
   onChange(isFull: boolean, figures: MemoryFigures): void;
   look?(executor: Pick<Executor, "stats">): MemoryFigures;
   collect?(): void;
+  /** Milliseconds, monotonic. */
+  now?(): number;
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }
 
 function figuresOf(executor: Pick<Executor, "stats">): MemoryFigures {
@@ -78,7 +84,7 @@ function figuresOf(executor: Pick<Executor, "stats">): MemoryFigures {
 export async function watchMemory(
   executor: Pick<Executor, "budgetBytes" | "stats">,
   { limitBytes, isForeign }: Pick<MemoryBounds, "limitBytes" | "isForeign">,
-  { signal, onChange, look = figuresOf, collect = collectGarbage }: MemoryWatch,
+  { signal, onChange, look = figuresOf, collect = collectGarbage, now = monotonicMs }: MemoryWatch,
 ): Promise<void> {
   const pauseFraction = config.fraction("distributed.worker.memory.pause");
   const intervalMs = config.durationMs("distributed.worker.memory.monitor-interval");
@@ -90,10 +96,10 @@ export async function watchMemory(
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted when the worker closes
     if (signal.aborted) return;
     let figures = look(executor);
-    if (isShort(figures, bounds) && times.isTime(performance.now(), figures.heapBytes)) {
-      const [before, started] = [unplannedBytes(figures), performance.now()];
+    if (isShort(figures, bounds) && times.isTime(now(), figures.heapBytes)) {
+      const [before, started] = [unplannedBytes(figures), now()];
       collect();
-      const ended = performance.now();
+      const ended = now();
       figures = look(executor);
       const freedBytes = before - unplannedBytes(figures);
       times.made(ended, ended - started, { freedBytes, unplannedBytes: before, heapBytes: figures.heapBytes });
