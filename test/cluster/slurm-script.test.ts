@@ -42,7 +42,7 @@ function bash(
   const { status, stdout, stderr } = spawnSync("bash", ["-s"], {
     input: text,
     encoding: "utf8",
-    timeout: 10_000,
+    timeout: 60_000,
     env: { ...process.env, ...env },
   });
   return { status, out: stdout + stderr };
@@ -130,7 +130,7 @@ describe("run by bash", () => {
       `trap 'sleep 0.2; echo left >>${log}; exit 0' USR2 TERM; echo up >>${log}; while :; do sleep 0.02; done`,
     );
     const text = script({ nodeCommand, processes: 2 });
-    const kill = `( for i in $(seq 250); do [ "$(grep -c up ${log} 2>/dev/null)" = 2 ] && break; sleep 0.02; done; kill -${signal} $$ ) &\n`;
+    const kill = `( for i in $(seq 2000); do [ "$(grep -c up ${log} 2>/dev/null)" = 2 ] && break; sleep 0.02; done; kill -${signal} $$ ) &\n`;
     const { status } = bash(text.replace("status=0", () => `${kill}status=0`));
     expect(status).toBe(0);
     expect(

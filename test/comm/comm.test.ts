@@ -1,4 +1,4 @@
-import { createServer, type Socket } from "node:net";
+import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Logger, seededRandom } from "../../src/base/index.ts";
 import {
@@ -26,6 +26,7 @@ import {
   WORKER_TO_SCHEDULER,
   type WorkerToScheduler,
 } from "../../src/protocol/index.ts";
+import { patiently } from "../patience.ts";
 
 /** Keeps what is logged. */
 function logbook(): Logger & { readonly lines: { readonly message: string; readonly code: unknown }[] } {
@@ -377,7 +378,7 @@ describe("C-I13 connecting to what is no Dask peer", () => {
       socket.on("data", () => socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
       socket.on("error", () => undefined);
     });
-    await expect(connect(address, { timeoutMs: 2000 })).rejects.toMatchObject({
+    await expect(connect(address, { timeoutMs: 15_000 })).rejects.toMatchObject({
       code: "remote-protocol",
       message: expect.stringContaining(address),
     });
@@ -388,7 +389,7 @@ describe("C-I13 connecting to what is no Dask peer", () => {
       socket.write("SSH-2.0-OpenSSH_9.2\r\n");
       socket.on("error", () => undefined);
     });
-    await expect(connect(address, { timeoutMs: 2000 })).rejects.toMatchObject({
+    await expect(connect(address, { timeoutMs: 15_000 })).rejects.toMatchObject({
       code: "remote-protocol",
       message: expect.stringContaining(address),
     });
@@ -396,12 +397,14 @@ describe("C-I13 connecting to what is no Dask peer", () => {
 
   test("silence", async () => {
     const address = await raw((socket) => socket.on("error", () => undefined));
-    await expect(connect(address, { timeoutMs: 200 })).rejects.toMatchObject({
-      code: "connect-timeout",
-      message: expect.stringMatching(
-        /^no connection to tcp:\/\/127\.0\.0\.1:\d+ within 0\.2 s: connected, but the peer sent no handshake$/,
-      ),
-    });
+    await patiently((scale) =>
+      expect(connect(address, { timeoutMs: 200 * scale })).rejects.toMatchObject({
+        code: "connect-timeout",
+        message: expect.stringMatching(
+          /^no connection to tcp:\/\/127\.0\.0\.1:\d+ within [\d.]+ s: connected, but the peer sent no handshake$/,
+        ),
+      }),
+    );
   });
 
   test("a server that hangs up", async () => {
@@ -415,10 +418,12 @@ describe("C-I13 connecting to what is no Dask peer", () => {
   test("a closed port, and an abort while trying", async () => {
     const listener = await listen("tcp://127.0.0.1:0", echo);
     await listener.close();
-    await expect(connect(listener.address, { timeoutMs: 200 })).rejects.toMatchObject({
-      code: "connect-timeout",
-      message: expect.stringContaining("ECONNREFUSED"),
-    });
+    await patiently((scale) =>
+      expect(connect(listener.address, { timeoutMs: 200 * scale })).rejects.toMatchObject({
+        code: "connect-timeout",
+        message: expect.stringContaining("ECONNREFUSED"),
+      }),
+    );
     const stop = new AbortController();
     setTimeout(() => stop.abort(new Error("changed my mind")), 50);
     await expect(connect(listener.address, { timeoutMs: 5000, signal: stop.signal })).rejects.toThrow(
@@ -452,16 +457,17 @@ describe("C-I13 connecting to what is no Dask peer", () => {
   });
 
   test("a newcomer that does not shake hands is dropped, the others stay", async () => {
-    const log = logbook();
-    const listener = await server("tcp", echo, { handshakeTimeoutMs: 100, logger: log });
-    const good = await client(listener.address);
-    const { connect: connectSocket } = await import("node:net");
-    const socket = connectSocket(Number(listener.address.split(":").at(-1)), "127.0.0.1");
-    socket.resume();
-    await new Promise((resolve) => socket.on("close", resolve));
-    await expect.poll(() => log.lines.some((l) => l.code === "handshake-timeout")).toBe(true);
-    good.send("still here");
-    expect(await good.next()).toBe("still here");
+    await patiently(async (scale) => {
+      const log = logbook();
+      const listener = await server("tcp", echo, { handshakeTimeoutMs: 100 * scale, logger: log });
+      const good = await client(listener.address);
+      const socket = connectSocket(Number(listener.address.split(":").at(-1)), "127.0.0.1");
+      socket.resume();
+      await new Promise((resolve) => socket.on("close", resolve));
+      await expect.poll(() => log.lines.some((l) => l.code === "handshake-timeout")).toBe(true);
+      good.send("still here");
+      expect(await good.next()).toBe("still here");
+    });
   });
 
   test("a wildcard listener names a concrete address", async () => {

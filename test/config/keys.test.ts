@@ -50,12 +50,14 @@ const tls = (role: "scheduler" | "worker" | "client") => {
   });
   return securityFor(role).tls;
 };
-/** What a scheduler of this process does with its setting, as far as it can be seen at once. */
+/** What a scheduler of this process does with its setting, as far as it can be seen soon. */
 const lived = async (): Promise<string> => {
   await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
+  // One that is to end may be slow to do so.
+  const patienceMs = config.get("distributed.scheduler.idle-timeout") === null ? 300 : 15_000;
   return await Promise.race([
     scheduler.finished.then(() => "ended"),
-    new Promise<string>((resolve) => setTimeout(resolve, 300, "lives")),
+    new Promise<string>((resolve) => setTimeout(resolve, patienceMs, "lives")),
   ]);
 };
 
