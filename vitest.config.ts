@@ -73,8 +73,8 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     passWithNoTests: false,
     projects: [
-      project({ name: "unit", include: ["test/**/*.test.ts"], exclude: OTHERS, timeoutMs: 20_000 }),
-      project({ name: "tidy", include: ["test/tidy.test.ts"], timeoutMs: 10_000 }),
+      project({ name: "unit", include: ["test/**/*.test.ts"], exclude: OTHERS, timeoutMs: 40_000 }),
+      project({ name: "tidy", include: ["test/tidy.test.ts"], timeoutMs: 40_000 }),
       project({ name: "sim", include: ["test/sim/**/*.{sim,test}.ts"], timeoutMs: 120_000 }),
       project({
         name: "interop",

@@ -49,7 +49,7 @@ const PEER_NAMES = Object.keys(PEER_HINTS) as PeerName[]; // its keys are the ty
 
 /** The output's first line, or null when the command is missing or fails. */
 function firstLine(command: string, args: readonly string[]): string | null {
-  const { status, stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 20_000 });
+  const { status, stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 120_000 });
   return status === 0 ? (stdout.split("\n")[0] ?? "") : null;
 }
 

@@ -48,7 +48,7 @@ export function describePeer(title: string, peers: PeerName | readonly PeerName[
 export interface RunOptions {
   /** Text for its standard input; nothing by default. */
   readonly input?: string;
-  /** Killed after this; default 60 s. */
+  /** Killed after this; default 240 s: a bound, for machines that others share. */
   readonly timeoutMs?: number;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -57,7 +57,7 @@ export interface RunOptions {
 
 /** Runs a command to its end and gives its standard output; rejects with all it said when it fails. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const { input = "", timeoutMs = 60_000, env = {}, cwd = ROOT } = options;
+  const { input = "", timeoutMs = 240_000, env = {}, cwd = ROOT } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout: timeoutMs });
     const out: Buffer[] = [];

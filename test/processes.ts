@@ -34,7 +34,7 @@ export function start(
     child.once("error", reject);
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
-  const waitFor = (pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> => {
+  const waitFor = (pattern: RegExp, timeoutMs = 120_000): Promise<RegExpExecArray> => {
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
     const look = (): void => {
       const found = pattern.exec(text);
@@ -109,7 +109,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Resolves when none of the processes exists any more; rejects after `timeoutMs`. */
-export async function waitGone(pids: readonly number[], timeoutMs = 10_000): Promise<void> {
+export async function waitGone(pids: readonly number[], timeoutMs = 60_000): Promise<void> {
   const until = Date.now() + timeoutMs;
   for (;;) {
     const left = pids.filter(isAlive);

@@ -24,4 +24,4 @@ test("programs give the same bytes on one thread and on two, twice", async () =>
     }),
     { numRuns: 15 },
   );
-}, 60_000);
+}, 240_000);

@@ -64,7 +64,7 @@ describePeer("config", ["dask", "distributed"], () => {
     expect(ours.split("\n")[0]).toBe(theirs.split("\n")[0]);
     expect(ours).toContain(`${file}  [own.value={`);
     expect(await rsdat("find", "no.such")).toMatch(/^Unable to find \[no.such\] in any of the following paths:\n/);
-  }, 60_000);
+  }, 240_000);
 });
 
 test("sections and everything are YAML; what is not set, or misspelt, is one line", async () => {

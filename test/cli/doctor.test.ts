@@ -21,11 +21,11 @@ test("a machine that can run, and a scheduler that answers", async () => {
     state: "ok",
     text: expect.stringMatching(/: Scheduler with 0 workers, rsdat \d/),
   });
-}, 60_000);
+}, 240_000);
 
 test("what is wrong is said in its own words", async () => {
   process.env["RSDAT_TOKEN_FILE"] = "/nowhere/token";
   const found = new Map(await examine("tcp://127.0.0.1:9", 300));
   expect(found.get("token")).toEqual({ state: "bad", text: expect.stringContaining("/nowhere/token cannot be read") });
   expect(found.get("scheduler")?.state).toBe("bad");
-}, 60_000);
+}, 240_000);

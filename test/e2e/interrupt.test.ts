@@ -42,7 +42,7 @@ test("npm start, interrupted while it computes", async () => {
   await running.waitFor(/plan: \d+ tasks/);
   const group = running.process.pid as number; // it has printed
   // Into the run: its first objects are there.
-  await expect.poll(() => spoolFiles(out), { timeout: 30_000, interval: 20 }).toBeGreaterThan(2);
+  await expect.poll(() => spoolFiles(out), { timeout: 150_000, interval: 20 }).toBeGreaterThan(2);
   const pids = members(group);
   expect(pids.length).toBeGreaterThan(1);
   process.kill(-group, "SIGINT");

@@ -38,7 +38,7 @@ interface Read {
 }
 
 const npmStart = (args: readonly string[]): Promise<string> =>
-  run("npm", ["start", "--silent", "--", ...args], { timeoutMs: 120_000 });
+  run("npm", ["start", "--silent", "--", ...args], { timeoutMs: 400_000 });
 const summaryOf = (out: string): Summary => JSON.parse(readFileSync(join(out, "summary.json"), "utf8"));
 const peer = async (command: string, argument: string): Promise<unknown> =>
   JSON.parse(await runPython(["test/e2e/ndvi_peer.py", command, argument]));

@@ -13,7 +13,7 @@ afterAll(() => clone[Symbol.dispose]());
 /** A shell as a reader has it, after `npm install`: `node` is the clone's own. */
 const env = { PATH: `${join(ROOT, "node_modules", ".bin")}${delimiter}${process.env["PATH"]}` };
 const shell = (command: string): Promise<string> =>
-  run("sh", ["-e", "-c", command], { cwd: clone.path, env, timeoutMs: 200_000 });
+  run("sh", ["-e", "-c", command], { cwd: clone.path, env, timeoutMs: 600_000 });
 
 /** What each script prints, by something that it alone contains. */
 const PRINTS: readonly (readonly [mark: string, output: RegExp])[] = [

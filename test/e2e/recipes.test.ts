@@ -18,7 +18,7 @@ describePeer("recipes", ["numpy", "rasterio"], () => {
   });
 
   const recipe = (name: string): Promise<string> =>
-    run("node", [join("examples", "arrays", name)], { cwd: clone.path, env, timeoutMs: 120_000 });
+    run("node", [join("examples", "arrays", name)], { cwd: clone.path, env, timeoutMs: 400_000 });
   /** The number after a word at the start of a line. */
   const said = (text: string, word: string): number =>
     Number(new RegExp(`^${word} ([-\\d.e]+)n?`, "m").exec(text)?.[1]);

@@ -16,7 +16,7 @@ async function stateAfter(options: string): Promise<string> {
   return stdout.trim();
 }
 
-test("kernels are widened where it is asked for", { timeout: 60_000 }, async () => {
+test("kernels are widened where it is asked for", { timeout: 240_000 }, async () => {
   expect(await stateAfter("wide: true")).toBe("on");
   expect(await stateAfter("")).toBe("off");
   expect(await stateAfter('wide: "proven"')).toBe(/^13\.6\./.test(process.versions.v8) ? "on" : "off");

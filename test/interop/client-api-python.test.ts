@@ -36,7 +36,7 @@ describePeer("our client with Python workers", ["distributed", "numpy"], () => {
       running.unshift(startRsdat(["worker", address, "--name", "js", ...options]));
       running.unshift(await startDaskWorker(address));
       client = await Client.connect(address, { tokenFile });
-      await client.waitForWorkers(2, { timeout: 60 });
+      await client.waitForWorkers(2, { timeout: 200 });
     });
     afterAll(async () => {
       await client?.close();
@@ -102,7 +102,7 @@ with Client(sys.argv[1]) as client:
       await wait([x]);
       const n = await client.submit((a: number) => a * 2, [21]);
       await client.publishDataset({ from_js: { x, n } });
-      const said = JSON.parse(await runPython(["-c", code, address], { timeoutMs: 60_000 })) as unknown;
+      const said = JSON.parse(await runPython(["-c", code, address], { timeoutMs: 240_000 })) as unknown;
       expect(said).toEqual(["float64", [[4, 4, 2]], [4.5, 5.5, 6.5, 7.5], 42]);
       const read = (await client.getDataset("from_python")) as { x: ChunkedArray; n: Future<number> };
       expect([read.x.dtype, read.x.chunks, await read.n.result()]).toEqual(["int32", [[5, 5, 2]], 6]);
@@ -186,7 +186,7 @@ with Client(sys.argv[1]) as client:
     except Exception as error: out.append("refused" if "no Python process" in str(error) else str(error))
 print(json.dumps(out))
 `;
-    const said = JSON.parse(await runPython(["-c", code, scheduler.address, path], { timeoutMs: 60_000 })) as unknown;
+    const said = JSON.parse(await runPython(["-c", code, scheduler.address, path], { timeoutMs: 240_000 })) as unknown;
     expect(said).toEqual([42, [7], 3, 1, { b: 1 }, "int", "refused"]);
   });
 });

@@ -64,7 +64,7 @@ async function raised(call: () => unknown): Promise<boolean> {
 }
 
 async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
-  await expect.poll(isDone, { timeout: 10_000, interval: 20 }).toBe(true);
+  await expect.poll(isDone, { timeout: 60_000, interval: 20 }).toBe(true);
 }
 
 /** A fresh file in the folder that all workers see. */
@@ -435,7 +435,7 @@ class Case {
 
   async informing(): Promise<unknown> {
     const { client } = this;
-    await client.waitForWorkers(2, { timeout: 10 });
+    await client.waitForWorkers(2, { timeout: 60 });
     const info = await client.schedulerInfo();
     const workers = Array.from(info.workers?.values() ?? []);
     const logs = await client.getWorkerLogs();
@@ -530,7 +530,7 @@ describePeer("the client API as on dask", ["distributed", "numpy"], () => {
 
   beforeAll(() => {
     registerArrays(() => import("../../src/array/index.ts").then(({ heldArray }) => heldArray));
-    expected = runPython([join("test", "interop", "client_api_peer.py")], { timeoutMs: 110_000 }).then(
+    expected = runPython([join("test", "interop", "client_api_peer.py")], { timeoutMs: 300_000 }).then(
       (text) => JSON.parse(text) as Record<string, unknown>,
     );
     expected.catch(() => undefined); // told by the first test that waits for it
@@ -560,7 +560,7 @@ describePeer("the client API as on dask", ["distributed", "numpy"], () => {
       const beta = startRsdat(["worker", address, "--name", "beta", "--resources", "GPU=1", ...options]);
       running.unshift(alpha, beta);
       client = await Client.connect(address, { tokenFile });
-      await client.waitForWorkers(2, { timeout: 60 });
+      await client.waitForWorkers(2, { timeout: 200 });
     });
     afterAll(async () => {
       await client?.close();

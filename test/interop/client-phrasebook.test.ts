@@ -62,7 +62,7 @@ describePeer("phrasebook of the client", ["distributed", "numpy"], () => {
 
   beforeAll(async () => {
     const input = JSON.stringify(ROWS.map(({ python }) => python));
-    expected = runPython([join("test", "interop", "client_phrasebook_peer.py")], { input, timeoutMs: 110_000 }).then(
+    expected = runPython([join("test", "interop", "client_phrasebook_peer.py")], { input, timeoutMs: 300_000 }).then(
       (text) => JSON.parse(text.trim().split("\n").at(-1) ?? "") as unknown[],
     );
     expected.catch(() => undefined); // told by the first test that waits for it
@@ -72,7 +72,7 @@ describePeer("phrasebook of the client", ["distributed", "numpy"], () => {
     running.push(startRsdat(["worker", scheduler.address, "--name", "alpha", ...options]));
     running.push(startRsdat(["worker", scheduler.address, "--name", "beta", "--resources", "GPU=1", ...options]));
     client = await Client.connect(scheduler.address, { tokenFile });
-    await client.waitForWorkers(2, { timeout: 60 });
+    await client.waitForWorkers(2, { timeout: 200 });
     const add = (a: number, b = 1): number => a + b;
     const bad = await client.submit(
       (what: string) => {

@@ -369,7 +369,7 @@ def watching(client):
 
 
 def informing(client):
-    client.wait_for_workers(2, timeout=10)
+    client.wait_for_workers(2, timeout=100)
     info = client.scheduler_info(n_workers=-1)
     logs = client.get_worker_logs()
     return [

@@ -120,7 +120,7 @@ describePeer("coordination", ["distributed"], () => {
   test("a Python client's locks, events, variables and queues work on our scheduler", async () => {
     await using scheduler = await startScheduler({ port: 0 });
     await using _worker = await startDaskWorker(scheduler.address);
-    const said = JSON.parse(await runPython(["-c", PYTHON, scheduler.address], { timeoutMs: 60_000 })) as unknown;
+    const said = JSON.parse(await runPython(["-c", PYTHON, scheduler.address], { timeoutMs: 240_000 })) as unknown;
     expect(said).toEqual({
       lock: [true, false, true],
       semaphore: [2, 1],
@@ -134,7 +134,7 @@ describePeer("coordination", ["distributed"], () => {
 const PYTHON = `
 import json, sys
 from dask.distributed import Client, Event, Lock, Queue, Semaphore, Variable
-with Client(sys.argv[1], timeout="20s") as client:
+with Client(sys.argv[1], timeout="120s") as client:
     out = {}
     lock = Lock("l")
     out["lock"] = [lock.acquire(), Lock("l").acquire(timeout=0.05), lock.locked()]
@@ -152,11 +152,11 @@ with Client(sys.argv[1], timeout="20s") as client:
     v.set([1, 2])
     first = list(v.get())
     v.set(client.submit(sum, [1, 2]))
-    out["variable"] = [first, v.get().result(timeout=30)]
+    out["variable"] = [first, v.get().result(timeout=120)]
     q = Queue("q")
     q.put(1)
     q.put(client.submit(sum, [1, 2, 3]))
-    a, b = q.get(), q.get().result(timeout=30)
+    a, b = q.get(), q.get().result(timeout=120)
     try:
         q.get(timeout=0.05)
         late = ""

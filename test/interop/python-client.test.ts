@@ -29,7 +29,7 @@ describePeer("a Python Client on our scheduler with Dask workers", ["dask", "dis
   // Every value is what the same script prints against a real Dask scheduler, save for counts of workers.
   test("submit, map, arrays, errors, scatter, persist, publish, cancel", async () => {
     const script = join("test", "interop", "python_client.py");
-    const printed = await runPython([script, scheduler.address], { timeoutMs: 100_000 });
+    const printed = await runPython([script, scheduler.address], { timeoutMs: 240_000 });
     expect(JSON.parse(printed)).toEqual({
       submit: 42,
       map: 9900,
@@ -55,7 +55,7 @@ describePeer("a Python Client on our scheduler with Dask workers", ["dask", "dis
       options: 1,
     });
     await expect
-      .poll(() => scheduler.views.counts().tasks, { timeout: 10_000 })
+      .poll(() => scheduler.views.counts().tasks, { timeout: 60_000 })
       .toMatchObject({ memory: 0, processing: 0, waiting: 0, erred: 0 });
   });
 
@@ -64,7 +64,7 @@ describePeer("a Python Client on our scheduler with Dask workers", ["dask", "dis
 import os, signal, sys, time
 from dask.distributed import Client, wait
 with Client(sys.argv[1]) as client:
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=200)
     futures = client.map(lambda x: (os.getpid(), x * x), range(40), pure=False)
     wait(futures)
     holders = client.who_has(futures)
@@ -76,7 +76,7 @@ with Client(sys.argv[1]) as client:
     while len(client.ncores()) > 1 and time.time() < deadline: time.sleep(0.05)
     print(only_there > 0, sum(x for _, x in client.gather(futures)), all(p != pid for p, _ in client.gather(futures)))
 `;
-    expect(await runPython(["-c", code, scheduler.address], { timeoutMs: 100_000 })).toBe(
+    expect(await runPython(["-c", code, scheduler.address], { timeoutMs: 240_000 })).toBe(
       `True ${(39 * 40 * 79) / 6} True\n`,
     );
     expect(scheduler.views.counts().recomputed).toBeGreaterThan(0);
@@ -88,7 +88,7 @@ with Client(sys.argv[1]) as client:
 import sys
 from dask.distributed import Client
 with Client(sys.argv[1]) as client:
-    try: client.submit(lambda: 1).result(timeout=20)
+    try: client.submit(lambda: 1).result(timeout=120)
     except Exception as error: print(error)
 `;
     expect(await runPython(["-c", code, lonely.address])).toMatch(

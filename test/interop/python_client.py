@@ -19,13 +19,13 @@ def fail(x):
 
 def main(address):
     out = {}
-    with Client(address, timeout="20s") as client:
-        client.wait_for_workers(1, timeout=60)
-        out["submit"] = client.submit(double, 21).result(timeout=60)
+    with Client(address, timeout="120s") as client:
+        client.wait_for_workers(1, timeout=200)
+        out["submit"] = client.submit(double, 21).result(timeout=200)
         futures = client.map(double, range(100))
         out["map"] = sum(client.gather(futures))
         total = client.submit(sum, futures)
-        out["dependent"] = total.result(timeout=60)
+        out["dependent"] = total.result(timeout=200)
         x = da.arange(100_000, chunks=10_000)
         out["array_sum"] = int((x + 1).sum().compute())
         rng = da.from_array(np.arange(64.0).reshape(8, 8), chunks=(3, 5))
@@ -33,18 +33,18 @@ def main(address):
         with dask.config.set({"array.rechunk.method": "tasks"}):
             out["rechunk"] = float(rng.rechunk((8, 1))[::2].mean().compute())
         try:
-            client.submit(fail, "luck").result(timeout=60)
+            client.submit(fail, "luck").result(timeout=200)
         except ValueError as error:
             out["error"] = str(error)
         bad = client.submit(fail, "chain")
         try:
-            client.submit(double, bad).result(timeout=60)
+            client.submit(double, bad).result(timeout=200)
         except ValueError as error:
             out["inherited_error"] = str(error)
         scattered = client.scatter(np.arange(10))
-        out["scatter"] = int(client.submit(np.sum, scattered).result(timeout=60))
+        out["scatter"] = int(client.submit(np.sum, scattered).result(timeout=200))
         direct = client.scatter(np.arange(11), direct=True)
-        out["scatter_direct"] = int(client.submit(np.sum, direct).result(timeout=60))
+        out["scatter_direct"] = int(client.submit(np.sum, direct).result(timeout=200))
         listed = client.scatter([1, 2, 3])
         out["scatter_list"] = client.gather(listed)
         persisted = x.persist()
@@ -64,7 +64,7 @@ def main(address):
         slow.cancel()
         out["cancelled"] = slow.cancelled()
         once = client.submit(lambda: 1, retries=3, priority=5, workers=list(client.ncores()), pure=False)
-        out["options"] = once.result(timeout=60)
+        out["options"] = once.result(timeout=200)
     print(json.dumps(out))
 
 

@@ -37,7 +37,7 @@ address, ca, cert, key = sys.argv[1:5]
 security = Security(tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True) if ca else None
 try:
     with Client(address, security=security, timeout=float(sys.argv[5])) as client:
-        print(client.submit(sum, [1, 2, 3], pure=False).result(timeout=20), client.scheduler.address.split(":")[0])
+        print(client.submit(sum, [1, 2, 3], pure=False).result(timeout=120), client.scheduler.address.split(":")[0])
 except (OSError, TimeoutError) as error:
     print("refused:", type(error).__name__)
 `;
@@ -54,7 +54,7 @@ describePeer("TLS with Dask", ["dask", "distributed"], () => {
     await worker.waitFor(/Registered to:\s+tls:/);
     const { ca, cert, key } = own;
     const python = (to: string, ...rest: string[]): Promise<string> =>
-      runPython(["-c", CLIENT, to, ...rest], { timeoutMs: 60_000 });
+      runPython(["-c", CLIENT, to, ...rest], { timeoutMs: 240_000 });
     const [served, stranger, plain] = await Promise.all([
       python(address, ca, cert, key, "20"),
       python(address, foreign.ca, foreign.cert, foreign.key, "3"),

@@ -67,7 +67,7 @@ describePeer("the wire against a real Dask", ["distributed", "numpy"], () => {
     const first = await events.next();
     expect(first.value?.[0]).toMatchObject({ op: "stream-start" });
     expect(first.value?.[0]).not.toHaveProperty("error", expect.stringMatching(/./));
-  }, 60_000);
+  }, 240_000);
   afterAll(async () => {
     stream.send({ op: "close-client" });
     await stream.close();
@@ -201,7 +201,7 @@ describePeer("the wire against a real Dask", ["distributed", "numpy"], () => {
   async function pythonSees(values: ReadonlyMap<Key, Serialized>, func: PyCode): Promise<unknown[]> {
     await rpc.call(
       addresses.scheduler,
-      SCATTER.ask({ data: values, workers: null, client: "rsdat-test", broadcast: false, timeout: 20 }),
+      SCATTER.ask({ data: values, workers: null, client: "rsdat-test", broadcast: false, timeout: 100 }),
     );
     const asked = Array.from(values.keys(), (key) => [key, keyOfValue(`seen-${String(valueOfKey(key))}`)] as const);
     submit(

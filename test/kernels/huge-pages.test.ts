@@ -50,7 +50,7 @@ async function touched(options: string, first = ""): Promise<Touched> {
 const isOnRequest = existsSync(SETTING) && readFileSync(SETTING, "utf8").includes("[madvise]");
 
 describe.skipIf(!isOnRequest)("where huge pages are given on request", () => {
-  test("a segment lies in them as far as it is touched, and so do large results", { timeout: 60_000 }, async () => {
+  test("a segment lies in them as far as it is touched, and so do large results", { timeout: 240_000 }, async () => {
     const { huge, resident, result, reasons } = await touched("");
     expect(reasons).toEqual([]);
     expect(huge).toBeGreaterThan((TOUCHED_MIB / 2) * MIB);
@@ -58,12 +58,12 @@ describe.skipIf(!isOnRequest)("where huge pages are given on request", () => {
     expect(resident).toBeLessThan((TOUCHED_MIB + 16) * MIB);
   });
 
-  test("but not where they are not allowed", { timeout: 60_000 }, async () => {
+  test("but not where they are not allowed", { timeout: 240_000 }, async () => {
     expect((await touched("hugePages: false")).huge).toBeLessThan(4 * MIB);
   });
 
   test("without the optional package blocks lie in small pages, and a line for debugging says so", {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { huge, resident, result, reasons } = await touched("", WITHOUT_KOFFI);
     expect(reasons).toEqual(["Cannot find module 'koffi'"]);

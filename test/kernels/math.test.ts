@@ -56,7 +56,7 @@ describePeer("elementary functions", ["numpy"], () => {
   beforeAll(() => runPython(["test/kernels/math_oracle.py", "points", folder]));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  test.each(["vectors", "interpreter"] as const)("%s stay within their bounds", { timeout: 60_000 }, async (way) => {
+  test.each(["vectors", "interpreter"] as const)("%s stay within their bounds", { timeout: 240_000 }, async (way) => {
     for (const dtype of ["float32", "float64"] as const) {
       const [a, b] = [read("a", dtype), read("b", dtype)];
       for (const op of Object.keys(BOUNDS)) {

@@ -76,7 +76,7 @@ describePeer("reductions equal NumPy", ["numpy"], () => {
   let grid: Grid;
   beforeAll(async () => {
     grid = JSON.parse(await runPython(["test/kernels/make_reduce.py"])) as Grid;
-  }, 60_000);
+  }, 240_000);
 
   /** Failures over every `every`-th result. */
   function check(layout: Layout, place: Place, every: number): string[] {
@@ -281,4 +281,4 @@ test("going on from a partial gives the bits of reducing and combining, in place
       resetSegments();
     }
   }
-}, 60_000);
+}, 240_000);

@@ -58,7 +58,7 @@ describe("arrays ten times as large as memory", () => {
     expect(spilled.value).toBe(held.value);
     // By columns, without a rechunk: maxima are the same in any order, and so is their sum by the same tree.
     expect(held.value).toBe((await outcomeOn(unlimited, rows().max(0).rechunk(32).sum())).value);
-  }, 120_000);
+  }, 480_000);
 
   it("are held where they are needed twice", async () => {
     const job = (): ChunkedArray => {
@@ -69,5 +69,5 @@ describe("arrays ten times as large as memory", () => {
     expect(spilled.memory.peakBytes).toBeLessThanOrEqual(BUDGET);
     expect(spilled.memory.spilledBytes).toBeGreaterThan(70 * MIB);
     expect(spilled.value).toBe((await outcomeOn(unlimited, job())).value);
-  }, 120_000);
+  }, 480_000);
 });

@@ -174,7 +174,7 @@ export class NumpyLive {
     if (!child || child.exitCode !== null) return;
     const end = once(child, "close");
     child.stdin.end();
-    const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
     await end;
     clearTimeout(timer);
     if (child.exitCode !== 0) throw new Error(`numpy_live.py: ${child.signalCode ?? child.exitCode}\n${this.#said}`);

@@ -73,7 +73,7 @@ beforeAll(async () => {
   const packed = await run("npm", ["pack", "--silent", "--pack-destination", folder], { timeoutMs: 120_000 });
   const tarball = packed.trim().split("\n").at(-1) ?? "";
   await inFolder("npm", "install", "--no-audit", "--no-fund", `./${tarball}`, "node@24");
-}, 300_000);
+}, 600_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

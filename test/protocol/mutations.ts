@@ -18,7 +18,7 @@ import { framesOf, messageOf, readGoldens } from "./wire-view.ts";
 export const COUNT: number = Number(process.env["RSDAT_MUTATIONS"] ?? "2000");
 export const SEED: number = Number(process.env["RSDAT_SEED"] ?? "1");
 /** For each test of `count` mutations: far more than they take, so that only a hang ends it. */
-export const timeoutFor = (count: number): number => 30_000 + count * 60;
+export const timeoutFor = (count: number): number => 120_000 + count * 60;
 
 /** A message to be mutated, and what a peer says on its connection before it. */
 export interface Subject {
@@ -189,7 +189,7 @@ export function deliver(address: string, pieces: readonly Uint8Array[]): Promise
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { host, port } = parseAddress(address);
   const socket = connectSocket(port, host);
-  socket.setTimeout(10_000, () => reject(new Error("the server neither answered nor closed the connection")));
+  socket.setTimeout(60_000, () => reject(new Error("the server neither answered nor closed the connection")));
   socket.on("error", () => undefined); // a reset is one way of closing
   socket.on("close", () => resolve());
   socket.resume();

@@ -9,7 +9,7 @@ const RECORD = JSON.parse(readFileSync(join(ROOT, "docs", "sim-digest.json"), "u
 /** Blocks of ten seeds; the long run has all. */
 const COUNT = Number(process.env["RSDAT_DIGEST_BLOCKS"] ?? 1);
 
-test("S-P6: lives of the last long run are lived again, trace by trace", { timeout: 60_000 + COUNT * 5_000 }, () => {
+test("S-P6: lives of the last long run are lived again, trace by trace", { timeout: 240_000 + COUNT * 5_000 }, () => {
   const first = COUNT >= RECORD.blocks.length ? 0 : Math.floor(Math.random() * (RECORD.blocks.length - COUNT + 1));
   const blocks = Array.from({ length: Math.min(COUNT, RECORD.blocks.length) }, (_, i) => first + i);
   const again = new Map(blocks.map((block) => [`seeds from ${block * BLOCK + 1}`, digestOfBlock(block)]));

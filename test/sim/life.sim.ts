@@ -25,7 +25,7 @@ function replayable(seed: number, options: { readonly chains?: boolean } = {}): 
 }
 
 test("S-P1 S-P2 S-P3 S-P4 S-P5: whatever goes wrong, every wanted result arrives once, within the budget, and nothing is left", {
-  timeout: 60_000 + RUNS * 1_000,
+  timeout: 240_000 + RUNS * 1_000,
 }, () => {
   const all = seeds().map((seed) => replayable(seed));
   if (all.length < FIXED) return;
@@ -45,7 +45,7 @@ test("S-P1 S-P2 S-P3 S-P4 S-P5: whatever goes wrong, every wanted result arrives
 });
 
 test("S-P1 S-P4 S-P5: the same of chains of short calls, which go ahead of their inputs", {
-  timeout: 60_000 + RUNS * 300,
+  timeout: 240_000 + RUNS * 300,
 }, () => {
   const all = seeds()
     .filter((_, i) => i % 15 === 0)

@@ -21,7 +21,7 @@ describe("policy", () => {
 
   test.each(TABLE.filter(({ workers }) => workers <= WORKERS_MAX))(
     "$workload on $workers workers, fused: $isFused",
-    { timeout: 120_000 },
+    { timeout: 480_000 },
     (row) => {
       const now = figuresOf(row);
       expect({ tasks: now.tasks, boundMs: now.boundMs }).toEqual({ tasks: row.tasks, boundMs: row.boundMs });

@@ -207,7 +207,7 @@ function columns(): Subject[] {
 /** Start a worker; why it closed, or could not start. */
 async function lifeOf(scheduler: string): Promise<string> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("the worker did not close")), 10_000);
+  const timer = setTimeout(() => late.reject(new Error("the worker did not close")), 60_000);
   try {
     const worker = await Worker.start({ scheduler, executor: lent, logger });
     return await Promise.race([worker.closed, late.promise]);

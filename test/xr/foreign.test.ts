@@ -37,7 +37,7 @@ describePeer("files of the Python stack", ["rasterio", "xarray", "zarr"], () => 
   let truth: Truth;
   beforeAll(async () => {
     truth = JSON.parse(await runPython(["test/xr/make_foreign.py", folder]));
-  }, 60_000);
+  }, 240_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test.each(["mask.tif", "alpha.tif"])("what %s masks is missing, as floats wide enough", async (file) => {

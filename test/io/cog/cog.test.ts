@@ -211,7 +211,7 @@ describePeer("COGs that GDAL reads", ["rasterio", "rio-cogeo", "numpy"], () => {
         ...finds,
       });
     });
-  }, 120_000);
+  }, 480_000);
 });
 
 test.each(cases)("$name reads back with what was given", async ({ name, spec, value }) => {

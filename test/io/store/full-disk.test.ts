@@ -36,5 +36,5 @@ describePeer("full and read-only file systems", "tmpfs", () => {
     expect(got["readonlyCheck"]).toMatchObject({
       threw: { name: "WriteError", code: "read-only", message: expect.stringMatching(/b\/a\.tif/) },
     });
-  }, 60_000);
+  }, 240_000);
 });

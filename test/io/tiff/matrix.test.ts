@@ -34,7 +34,7 @@ describePeer("TIFF matrix of GDAL", ["rasterio", "numpy"], () => {
   beforeAll(async () => {
     await runPython([join(import.meta.dirname, "make_matrix.py"), folder]);
     entries = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
-  }, 120_000);
+  }, 480_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test("has all that it promises", () => {
@@ -57,7 +57,7 @@ describePeer("TIFF matrix of GDAL", ["rasterio", "numpy"], () => {
       else if (mask && sha256(readAll(mask)) !== entry.mask) wrong.push(`${entry.file}: mask pixels`);
     }
     expect(wrong).toEqual([]);
-  }, 60_000);
+  }, 240_000);
 
   test("georeferencing, nodata, scale and names of every file are GDAL's", async () => {
     for (const entry of entries.filter((e) => e.refused === null)) {

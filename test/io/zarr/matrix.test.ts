@@ -183,7 +183,7 @@ for v in (2, 3):
       const missing = (info: typeof a) => (version === 2 ? info.fill : info.attributes["_FillValue"]);
       expect([missing(a), missing(b), b.attributes["scale_factor"]]).toEqual([Number.NaN, -9999, 0.5]);
     }
-  }, 60_000);
+  }, 240_000);
 
   test("strings are listed as unreadable and say why when asked for", async () => {
     const group = await openZarrGroup(join(folder, "nested"));

@@ -295,7 +295,7 @@ describePeer("xarray reads what rsdat wrote", ["xarray", "zarr"], () => {
     const group = await openZarrGroup(store);
     expect(group.arrays.get("ndvi")?.attributes["_FillValue"]).toBe(Number.NaN);
     expect(group.arrays.get("packed")?.attributes["_FillValue"]).toBe(-9999);
-  }, 60_000);
+  }, 240_000);
 });
 
 test("zarrita reads what rsdat wrote", async () => {

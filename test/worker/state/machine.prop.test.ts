@@ -133,7 +133,7 @@ function act(driver: Driver, random: Random, runId: number): void {
 const SEEDS = Number(process.env["RSDAT_EVENT_SEEDS"] ?? 150);
 
 test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9 W-I10: random events leave no invariant broken, and an emptied worker holds nothing", {
-  timeout: 60_000 + SEEDS * 500,
+  timeout: 240_000 + SEEDS * 1_000,
 }, () => {
   const reached = new Set<string>();
   for (let seed = 1; seed <= SEEDS; seed++) {
