@@ -290,6 +290,11 @@ export async function planAll(items: readonly Computable<unknown>[], options: Co
   return planOn(await currentRunner(), items, options, planGraph);
 }
 
+/** As {@link planAll} for what is run at once: figures may be worked out when somebody asks for them. */
+export async function planRun(items: readonly Computable<unknown>[], options: ComputeOptions): Promise<PlannedGraph> {
+  return planOn(await currentRunner(), items, options);
+}
+
 async function planOn(
   runner: Runner,
   items: readonly Computable<unknown>[],

@@ -1,7 +1,7 @@
 /** Results that stay where they were computed: on the threads' memory, or on a cluster's workers. */
 import { UnsupportedError } from "../base/index.ts";
 import { currentPlanner, currentRunner, heldNode, type LayerNode } from "../graph/index.ts";
-import { type Computable, type ComputeOptions, checkComputeOptions, planAll, settleAll } from "./compute.ts";
+import { type Computable, type ComputeOptions, checkComputeOptions, planAll, planRun, settleAll } from "./compute.ts";
 import { keepFor } from "./holds.ts";
 
 /** Lazy objects that can say themselves over other layers. */
@@ -32,7 +32,7 @@ export async function persistAll<T>(items: readonly Persistable<T>[], options: C
   // What is held already stays with the hold that it has.
   const open = known.flatMap(({ outputs }) => outputs.filter(({ layer }) => layer.kind !== "held"));
   if (open.length === 0) return known.map((item) => item.over(item.outputs));
-  const { graph, plan } = await planAll([{ outputs: open, assemble: () => null }], options);
+  const { graph, plan } = await planRun([{ outputs: open, assemble: () => null }], options);
   const { memory: _, ...run } = options;
   const hold = await runner.hold(graph, plan, run);
   const kept = hold.names.map((name, k) => heldNode(open[k] as LayerNode, name)); // one per open output

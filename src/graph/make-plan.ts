@@ -65,9 +65,10 @@ export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): 
  */
 export function planToRun(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
   const graph = buildGraph(outputs);
-  return surelyFits(graph, options.memoryBytes)
-    ? new LatePlanned(graph, () => planOnce(graph, options, 0))
-    : planFrom(graph, outputs, options);
+  const bytes = surelyFits(graph, options.memoryBytes);
+  return bytes === null
+    ? planFrom(graph, outputs, options)
+    : new LatePlanned(graph, bytes, () => planOnce(graph, options, 0));
 }
 
 function planFrom(first: Graph, outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {

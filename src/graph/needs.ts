@@ -56,6 +56,9 @@ interface LayerClasses {
 /** Axes of layers whose blocks are told apart by their being the last ones. */
 const ENDS_MAX = 8;
 
+/** Kinds of blocks of a layer of which each is looked at. */
+const KINDS_MAX = 16;
+
 /** Bytes of all tasks of a graph; programs are expanded once per kind of block. */
 export class TaskNeeds {
   readonly #graph: Graph;
@@ -90,6 +93,21 @@ export class TaskNeeds {
     return this.#layers[layer]?.axes.every(({ isUniform }) => isUniform) ? bytes : null;
   }
 
+  /**
+   * Most bytes that a task of a layer needs; null where its blocks are of too many kinds to look at one of each.
+   * @throws whatever expanding a task's program throws
+   */
+  most(layer: number): number | null {
+    const graph = this.#graph;
+    if (graph.count(layer) === 0) return 0;
+    const first = this.of(layer, graph.base(layer));
+    const classes = this.#layers[layer];
+    if (!classes) return graph.count(layer) === 1 ? first.need : null;
+    if (classes.axes.every(({ isUniform }) => isUniform)) return first.need;
+    if (classes.byEnds === null) return null;
+    return mostOf(classes, (task) => this.of(layer, task).need);
+  }
+
   #byClass(layer: number, task: TaskId, { grid, base, axes, bytes: byNumber }: LayerClasses): TaskBytes {
     let rest = task - base;
     let number = 0;
@@ -107,6 +125,14 @@ export class TaskNeeds {
     if (isExact) byNumber.set(number, bytes);
     return bytes;
   }
+}
+
+/** The most of one task of each kind: first or last along every axis that has several places. */
+function mostOf({ grid, base }: LayerClasses, needOf: (task: TaskId) => number): number | null {
+  let tasks = [0];
+  for (const n of grid) tasks = tasks.flatMap((at) => (n === 1 ? [at] : [at * n, at * n + n - 1]));
+  if (tasks.length > KINDS_MAX) return null;
+  return tasks.reduce((most, at) => Math.max(most, needOf(base + at)), 0);
 }
 
 /** A bit for each axis along which the task is the last. */

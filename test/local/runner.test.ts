@@ -79,7 +79,7 @@ function randomPipeline(random: Random): ChunkedArray[] {
 it("runs a small graph whose plan nobody asks for without making it", async () => {
   const { node } = arange(64, { dtype: "float64", chunks: 16 }).add(1).sum();
   let made = 0;
-  const late = new LatePlanned(planned([node]).graph, () => {
+  const late = new LatePlanned(planned([node]).graph, 0, () => {
     made++;
     return planned([node]);
   });
