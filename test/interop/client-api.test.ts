@@ -48,10 +48,11 @@ async function rank(path: string, word: string, seconds: number): Promise<string
   return word;
 }
 
-/** Says that it has begun, and holds its thread. */
-async function blocking(path: string, seconds: number): Promise<void> {
-  process.getBuiltinModule("node:fs").writeFileSync(path, "");
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+/** Says that it has begun, and holds its thread until there is a file `gate`. */
+async function blocking(path: string, gate: string): Promise<void> {
+  const { existsSync, writeFileSync } = process.getBuiltinModule("node:fs");
+  writeFileSync(path, "");
+  while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 async function raised(call: () => unknown): Promise<boolean> {
@@ -196,12 +197,14 @@ class Case {
 
   async cancelling(): Promise<unknown> {
     const { client } = this;
-    const slow = await client.submit(note, [file(), "s", 0.6], { pure: false });
-    const child = await client.submit(add, [slow]);
+    const gate = file();
+    const slow = await client.submit(blocking, [file(), gate], { pure: false });
+    const child = await client.submit(add, [slow as Future]);
     slow.cancel();
-    const other = await client.submit(note, [file(), "s", 0.6], { pure: false });
+    const other = await client.submit(blocking, [file(), gate], { pure: false });
     client.cancel([other]);
     await until(() => child.status === "cancelled");
+    writeFileSync(gate, "");
     return [
       slow.status,
       slow.cancelled(),
@@ -257,12 +260,14 @@ class Case {
 
   async waiting(): Promise<unknown> {
     const { client } = this;
-    const slow = await client.submit(note, [file(), "w", 1], { pure: false });
+    const gate = file();
+    const slow = await client.submit(blocking, [file(), gate], { pure: false });
     const quick = await client.submit(add, [7]);
     const first = await wait([slow, quick] as Future[], { returnWhen: "FIRST_COMPLETED" });
     const late = await raised(() => wait([slow], { timeout: 0.1 }));
     const resultLate = await raised(() => slow.result({ timeout: 0.1 }));
     slow.cancel();
+    writeFileSync(gate, "");
     const done = await wait(await client.map(add, [0, 1, 2, 3]));
     return [[first.done.length, first.notDone.length], late, resultLate, [done.done.length, done.notDone.length]];
   }
@@ -322,7 +327,7 @@ class Case {
     this.client.fireAndForget(future);
     const { key } = future;
     future.release();
-    await until(() => existsSync(path));
+    await until(() => existsSync(path) && readFileSync(path, "utf8") !== "");
     await until(async () => !(await this.isHeld({ key })));
     return [readFileSync(path, "utf8"), await this.isHeld({ key })];
   }
@@ -355,8 +360,8 @@ class Case {
     const only = { workers: ["alpha"], pure: false };
     // A worker whose tasks have been short is sent several ahead of its thread; after these it is sent one.
     for (let i = 0; i < 10; i++) await (await this.client.submit(rank, [file(), "w", 0.05], only)).result();
-    const started = file();
-    const block = await this.client.submit(blocking, [started, 0.6], only);
+    const [started, gate] = [file(), file()];
+    const block = await this.client.submit(blocking, [started, gate], only);
     await until(() => existsSync(started));
     const later: Future[] = [];
     for (const [word, priority] of [
@@ -368,6 +373,9 @@ class Case {
       ["m", 5],
     ] as const)
       later.push(await this.client.submit(rank, [path, word, 0.05], { ...only, priority }));
+    // Behind them on the same stream: the scheduler knows all five.
+    await (await this.client.submit(add, [1], { workers: ["beta"], pure: false })).result();
+    writeFileSync(gate, "");
     await wait([block as Future, ...later]);
     return readFileSync(path, "utf8");
   }

@@ -54,6 +54,22 @@ def rank(path, word, seconds):
     return note(path, word, seconds)
 
 
+def blocking(path, gate):
+    Path(path).touch()
+    while not Path(gate).exists():
+        time.sleep(0.01)
+
+
+def until(is_done):
+    deadline = time.time() + 60
+    while not is_done() and time.time() < deadline:
+        time.sleep(0.02)
+
+
+def held(client, key):
+    return any(key in keys for keys in client.has_what().values())
+
+
 def raised(call):
     try:
         call()
@@ -154,15 +170,14 @@ def retrying(client):
 
 
 def cancelling(client):
-    slow = client.submit(note, str(FOLDER / "slow"), "s", 0.6, pure=False)
+    gate = FOLDER / "slow gate"
+    slow = client.submit(blocking, str(FOLDER / "slow"), str(gate), pure=False)
     child = client.submit(add, slow, "t")
     slow.cancel()
-    other = client.submit(note, str(FOLDER / "slow2"), "s", 0.6, pure=False)
+    other = client.submit(blocking, str(FOLDER / "slow2"), str(gate), pure=False)
     client.cancel([other])
-    for _ in range(100):
-        if child.status == "cancelled":
-            break
-        time.sleep(0.02)
+    until(lambda: child.status == "cancelled")
+    gate.touch()
     return [
         slow.status,
         slow.cancelled(),
@@ -206,12 +221,14 @@ def where(client):
 
 
 def waiting(client):
-    slow = client.submit(note, str(FOLDER / "w"), "w", 1, pure=False)
+    gate = FOLDER / "w gate"
+    slow = client.submit(blocking, str(FOLDER / "w"), str(gate), pure=False)
     quick = client.submit(add, 7)
     first = wait([slow, quick], return_when="FIRST_COMPLETED")
     late = raised(lambda: wait([slow], timeout=0.1))
     result_late = raised(lambda: slow.result(timeout=0.1))
     slow.cancel()
+    gate.touch()
     done = wait(client.map(add, range(4)))
     return [
         [len(first.done), len(first.not_done)],
@@ -269,15 +286,9 @@ def forgetting(client):
     fire_and_forget(future)
     key = future.key
     del future
-    for _ in range(200):
-        if file.exists():
-            break
-        time.sleep(0.02)
-    for _ in range(200):
-        if not any(key in keys for keys in client.has_what().values()):
-            break
-        time.sleep(0.02)
-    return [file.read_text(), any(key in keys for keys in client.has_what().values())]
+    until(lambda: file.exists() and file.read_text())
+    until(lambda: not held(client, key))
+    return [file.read_text(), held(client, key)]
 
 
 def restricting(client):
@@ -302,10 +313,14 @@ def restricting(client):
 def prioritising(client):
     file = str(FOLDER / "order")
     only = {"workers": ["alpha"], "pure": False}
-    block = client.submit(rank, str(FOLDER / "block"), "b", 0.6, **only)
-    time.sleep(0.2)
+    gate = FOLDER / "block gate"
+    block = client.submit(blocking, str(FOLDER / "block"), str(gate), **only)
+    until((FOLDER / "block").exists)
     order = [("x", 20), ("l", -5), ("n", 0), ("h", 10), ("m", 5)]
     later = [client.submit(rank, file, w, 0.05, priority=p, **only) for w, p in order]
+    # Behind them on the same stream: the scheduler knows all five.
+    client.submit(add, 1, workers=["beta"], pure=False).result()
+    gate.touch()
     wait([block, *later])
     return Path(file).read_text()
 
@@ -353,12 +368,12 @@ def watching(client):
     bad = client.submit(fail, "stream", pure=False)
     wait([*futures, bad])
     keys = [f.key for f in [*futures, bad]]
-    records = {}
-    for _ in range(100):
-        records = {r["key"]: r for r in client.get_task_stream() if r["key"] in keys}
-        if len(records) == 4:
-            break
-        time.sleep(0.02)
+
+    def find():
+        return {r["key"]: r for r in client.get_task_stream() if r["key"] in keys}
+
+    until(lambda: len(find()) == 4)
+    records = find()
     last = client.get_task_stream(count=2)
     return [
         [records[key]["status"] for key in keys],
@@ -392,10 +407,7 @@ def calling_back(client):
     done = client.submit(add, 1)
     wait(done)
     done.add_done_callback(lambda f: seen.append("late " + f.status))
-    for _ in range(100):
-        if len(seen) == 3:
-            break
-        time.sleep(0.02)
+    until(lambda: len(seen) == 3)
     future.result()
     return [sorted(seen), future.type.__name__]
 
@@ -406,13 +418,10 @@ def releasing(client):
     wait(first)
     first.release()
     time.sleep(0.2)
-    kept = any("held" in keys for keys in client.has_what().values())
+    kept = held(client, "held")
     second.release()
-    for _ in range(200):
-        if not any("held" in keys for keys in client.has_what().values()):
-            break
-        time.sleep(0.02)
-    return [kept, any("held" in keys for keys in client.has_what().values())]
+    until(lambda: not held(client, "held"))
+    return [kept, held(client, "held")]
 
 
 def retiring(client):
@@ -420,10 +429,7 @@ def retiring(client):
     only = client.submit(add, 1, key="only-there", workers=beta)
     wait(only)
     gone = list(client.retire_workers(beta))
-    for _ in range(200):
-        if len(client.ncores()) == 1:
-            break
-        time.sleep(0.02)
+    until(lambda: len(client.ncores()) == 1)
     return [gone == beta, holders(client, only), only.result(), len(client.ncores())]
 
 
