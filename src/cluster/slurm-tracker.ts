@@ -73,6 +73,8 @@ const STEADY_MS = 10_000;
 const LOST_MS = 15_000;
 /** Time that Slurm may need to list a job that it has just accepted. */
 const LISTING_MS = 5_000;
+/** Time that a job may need, at the least, to start its worker, before that begins to look for the scheduler. */
+const STARTING_MS = 30_000;
 const FIRST_POLL_MS = 500;
 /** More jobs than this: Slurm is asked three times as rarely. */
 const MANY = 100;
@@ -194,8 +196,10 @@ export class JobTracker {
         job.lostMs ??= now;
         job.phase = "running";
       }
-      const isLate =
-        job.joinedMs === null && job.runningMs !== null && now - job.runningMs > 1.5 * this.#limits.deathTimeoutMs;
+      // A worker that finds no scheduler says so itself and ends; here are those that never come so far.
+      const { deathTimeoutMs } = this.#limits;
+      const patienceMs = deathTimeoutMs + Math.max(STARTING_MS, deathTimeoutMs / 2);
+      const isLate = job.joinedMs === null && job.runningMs !== null && now - job.runningMs > patienceMs;
       const isLost = job.lostMs !== null && now - job.lostMs > LOST_MS;
       if (isLate || isLost) verdicts.push(this.#giveUp(job, now));
     }

@@ -162,6 +162,15 @@ describe("the breaker", () => {
     expect(tracker.plan().submit).toBe(1);
   });
 
+  test("a worker that gives up soon has its time to start all the same, and says itself what is wrong", () => {
+    const tracker = new JobTracker({ ...LIMITS, deathTimeoutMs: 2_000 });
+    tracker.scale(1);
+    submit(tracker, 1, 0);
+    tracker.hearQueue([line(0, "RUNNING")], 1_000);
+    expect(tracker.hearWorkers(new Set(), 33_000)).toEqual([]);
+    expect(kinds(tracker.hearWorkers(new Set(), 33_001))).toEqual(["start-failure"]);
+  });
+
   test("a job whose worker vanished is asked about, and given up when it runs on", () => {
     const tracker = tableOf(1);
     tracker.hearQueue([line(0, "RUNNING")], 1_000);
