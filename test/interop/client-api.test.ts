@@ -11,6 +11,7 @@ import { asCompleted, Client, type Future, futuresOf, wait } from "../../src/cli
 import { registerArrays } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { patiently } from "../patience.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { type Running, startDaskScheduler, startRsdat } from "../processes.ts";
 
@@ -538,8 +539,10 @@ describePeer("the client API as on dask", ["distributed", "numpy"], () => {
 
   beforeAll(() => {
     registerArrays(() => import("../../src/array/index.ts").then(({ heldArray }) => heldArray));
-    expected = runPython([join("test", "interop", "client_api_peer.py")], { timeoutMs: 300_000 }).then(
-      (text) => JSON.parse(text) as Record<string, unknown>,
+    // Dask's own workers may be lost where the machine stands still; what it says in a whole run counts.
+    const peer = join("test", "interop", "client_api_peer.py");
+    expected = patiently(
+      async () => JSON.parse(await runPython([peer], { timeoutMs: 110_000 })) as Record<string, unknown>,
     );
     expected.catch(() => undefined); // told by the first test that waits for it
   });

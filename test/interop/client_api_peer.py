@@ -437,6 +437,7 @@ def restarting(client):
     future = client.submit(add, 1)
     wait(future)
     client.restart()
+    until(lambda: future.status == "cancelled")  # told on the stream, which restart() does not wait for
     return [future.status, raised(future.result), client.submit(add, 1).result()]
 
 

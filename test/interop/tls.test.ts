@@ -56,7 +56,7 @@ describePeer("TLS with Dask", ["dask", "distributed"], () => {
     const python = (to: string, ...rest: string[]): Promise<string> =>
       runPython(["-c", CLIENT, to, ...rest], { timeoutMs: 240_000 });
     const [served, stranger, plain] = await Promise.all([
-      python(address, ca, cert, key, "20"),
+      python(address, ca, cert, key, "120"),
       python(address, foreign.ca, foreign.cert, foreign.key, "3"),
       python(address.replace("tls://", "tcp://"), "", "", "", "3"),
     ]);
@@ -68,7 +68,7 @@ describePeer("TLS with Dask", ["dask", "distributed"], () => {
     const future = await client.submit(py("operator.add"), [40, 2]);
     expect(await future.result()).toBe(42);
     expect((await client.whoHas([future]))[0]?.[0]).toMatch(/^tls:/);
-    await expect(Client.connect(address, { security: security(foreign), timeout: 10 })).rejects.toMatchObject({
+    await expect(Client.connect(address, { security: security(foreign), timeout: 60 })).rejects.toMatchObject({
       code: "tls",
     });
   });
@@ -89,12 +89,12 @@ describePeer("TLS with Dask", ["dask", "distributed"], () => {
         "512MiB",
         "--allow-insecure",
         "--death-timeout",
-        "20s",
+        "100s",
       ],
       ...flags(own),
     ]);
     await using stranger = startRsdat([
-      ...["worker", address, "--nthreads", "1", "--memory-limit", "512MiB", "--death-timeout", "20s"],
+      ...["worker", address, "--nthreads", "1", "--memory-limit", "512MiB", "--death-timeout", "100s"],
       ...flags(foreign),
     ]);
     await worker.waitFor(/registered to tls:/);
