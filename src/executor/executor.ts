@@ -12,6 +12,7 @@ import type { Graph, Key } from "../graph/index.ts";
 import { copyStrided, createSegment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena, type Place } from "./arena.ts";
+import { readCallResult } from "./call-record.ts";
 import { fetchReads } from "./fetch.ts";
 import { CANCELLED, callsFunction, type Hold, isBlock, type Job, NOT_RUN, packJob, valueOutcome } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
@@ -271,18 +272,24 @@ export class ThreadedExecutor implements Executor {
   submitOf(task: LaneTask): void {
     invariant(!this.#isClosed, "the executor is closed");
     const { programs } = task;
+    const isQuick = this.#waiting.length === 0 && this.#dead === null && !programs.signal?.aborted;
     let program: Program;
     try {
+      const call = isQuick ? programs.call(task.task) : null;
+      if (call && this.#lane.startCall(task, call)) return this.#started();
       program = programs.of(task.task);
     } catch (error) {
       failSoon(task, error);
       return;
     }
-    const isQuick = this.#waiting.length === 0 && this.#dead === null && !programs.signal?.aborted;
-    if (isQuick && this.#lane.start(task, program)) {
-      if (this.#inFlight++ === 0) this.#awake.ref();
-      this.#wakeSoon();
-    } else this.#submitSlow(task, program);
+    if (isQuick && this.#lane.start(task, program)) this.#started();
+    else this.#submitSlow(task, program);
+  }
+
+  /** A task of the lane is in the ring. */
+  #started(): void {
+    if (this.#inFlight++ === 0) this.#awake.ref();
+    this.#wakeSoon();
   }
 
   #submitSlow(task: LaneTask, { spec, isTrusted }: Program): void {
@@ -407,19 +414,24 @@ export class ThreadedExecutor implements Executor {
     this.#busyMs[thread] = (this.#busyMs[thread] ?? 0) + ms;
     const task = this.#lane.job(slot) as LaneTask; // by the caller
     if (state === SLOT_STATE.ok && task.made) {
-      return task.made(this.#endLane(slot), ms / 1000);
+      return task.made(this.#endLane(slot) as BlockHandle, ms / 1000); // calls give none
     }
     const figures = this.#ring.figures(slot);
-    if (state === SLOT_STATE.ok) task.done({ status: "ok", output: this.#endLane(slot), ...figures });
-    else if (state === SLOT_STATE.cancelled) this.#failLane(slot, { status: "cancelled", ...figures });
-    else {
-      const key = task.programs.graph.key(task.task);
-      const error = taskErrorRecord(errorFromRecord(this.#postedError(slot, figures)), key);
-      this.#failLane(slot, { status: "error", error, ...figures });
+    if (state === SLOT_STATE.ok) {
+      const output = this.#endLane(slot) as BlockHandle; // calls give none
+      return task.done({ status: "ok", output, ...figures });
     }
+    if (state === SLOT_STATE.cancelled) return this.#failLane(slot, { status: "cancelled", ...figures });
+    const outcome =
+      state === SLOT_STATE.scalar
+        ? valueOutcome(readCallResult(this.#ring.records, slot), figures)
+        : this.#posted(slot, figures, () => task.programs.graph.key(task.task));
+    const output = this.#endLane(slot);
+    if (output) this.#free(output);
+    task.done(outcome);
   }
 
-  #endLane(slot: number): BlockHandle {
+  #endLane(slot: number): BlockHandle | null {
     this.#tasksDone++;
     if (--this.#inFlight === 0) this.#awake.unref();
     return this.#lane.end(slot);
@@ -427,14 +439,9 @@ export class ThreadedExecutor implements Executor {
 
   #failLane(slot: number, outcome: Exclude<TaskOutcome, { readonly status: "ok" | "value" }>): void {
     const task = this.#lane.job(slot) as LaneTask; // by the caller
-    this.#free(this.#endLane(slot));
+    const output = this.#endLane(slot);
+    if (output) this.#free(output);
     task.done(outcome);
-  }
-
-  #postedError(slot: number, { thread }: SlotFigures): ErrorRecord {
-    const post = this.#postOf(slot, thread);
-    invariant(post.type === "error", `a task of the lane in slot ${slot} posted a ${post.type}`);
-    return post.error;
   }
 
   /** What a thread has posted about a slot. */
@@ -466,14 +473,18 @@ export class ThreadedExecutor implements Executor {
     } else if (state === SLOT_STATE.cancelled) this.#finish(job, { status: "cancelled", ...figures });
     else if (state === SLOT_STATE.scalar && hold.message)
       this.#finish(job, valueOutcome(this.#messages.scalarAt(hold.message), figures));
-    else this.#finish(job, this.#posted(job, hold.slot, figures));
+    else
+      this.#finish(
+        job,
+        this.#posted(hold.slot, figures, () => job.task.key),
+      );
   }
 
   /** Outcome of a task that had to be posted. */
-  #posted({ task }: Job, slot: number, figures: SlotFigures): TaskOutcome {
+  #posted(slot: number, figures: SlotFigures, keyOf: () => Key): TaskOutcome {
     const post = this.#postOf(slot, figures.thread);
     if (post.type === "error")
-      return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), task.key), ...figures };
+      return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), keyOf()), ...figures };
     if (post.type === "value") return valueOutcome(post.value, figures);
     const array = new NDArray(post.array.dtype, post.array.data, post.array.shape);
     const block = this.#arena.hasRoom(array.nbytes) ? this.#arena.allocate(array.dtype, array.shape) : null;
@@ -481,7 +492,7 @@ export class ThreadedExecutor implements Executor {
       const error = new MemoryBudgetError(
         `the function gave an array of ${array.nbytes} bytes, for which this worker has no room`,
       );
-      return { status: "error", error: taskErrorRecord(error, task.key), ...figures };
+      return { status: "error", error: taskErrorRecord(error, keyOf()), ...figures };
     }
     copyStrided(this.#arena.view(block), array);
     return { status: "ok", output: block, ...figures };

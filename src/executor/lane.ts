@@ -1,13 +1,15 @@
 /**
  * The quick lane: tasks of shared programs, whose blocks are all in memory. What such a task needs is an output, a slot
- * and a few numbers; everything else is made ready once. Tasks that do not fit go the usual way.
+ * and a few numbers; everything else is made ready once. Calls of users' functions need no output: what they give is no block,
+ * mostly. Tasks that do not fit go the usual way.
  */
 import type { TaskId } from "../graph/index.ts";
 import type { Arena, Place } from "./arena.ts";
+import { type Records, recordsOf, writeCall } from "./call-record.ts";
 import { callsFunction } from "./job.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import type { ProgramStore } from "./program-store.ts";
-import type { BlockFacts, Program, Programs } from "./programs.ts";
+import type { BlockFacts, CallOf, Program, Programs } from "./programs.ts";
 import type { Reaper } from "./reaper.ts";
 import { INPUTS, OUTPUT, OWN, placeAt, RECORD_INPUTS_MAX, WORK, writePlace, writeProgram } from "./record.ts";
 import { type Ring, SLOTS } from "./ring.ts";
@@ -48,11 +50,13 @@ export class Lane {
   readonly #outputs: (BlockHandle | null)[] = new Array<BlockHandle | null>(SLOTS).fill(null);
   /** Registers, where the thread's own do not do. */
   readonly #works: (BlockHandle | null)[] = new Array<BlockHandle | null>(SLOTS).fill(null);
+  readonly #records: Records;
   /** Jobs in the ring. */
   count = 0;
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#records = recordsOf(options.ring.records);
   }
 
   job(slot: number): LaneTask | null {
@@ -98,19 +102,41 @@ export class Lane {
     return true;
   }
 
-  /** The task of a slot is over: give back what it held, all but its output, which is told. */
-  end(slot: number): BlockHandle {
+  /** As {@link start}, of a call. */
+  startCall(task: LaneTask, { program, layer, index }: CallOf): boolean {
+    const { arena, ring, freeSlots } = this.#options;
+    const { inputs, programs } = task;
+    const slot = freeSlots.at(-1);
+    if (slot === undefined) return false;
+    for (const input of inputs) if ("id" in input && !this.#options.isReady(input)) return false;
+    if (!writeCall(this.#records, slot, { layer, index, inputs, placeOf: (block) => arena.place(block) })) return false;
+    for (const input of inputs) {
+      if (!("id" in input)) continue;
+      arena.retain(input);
+      arena.pin(input);
+    }
+    freeSlots.pop();
+    this.#tasks[slot] = task;
+    this.count++;
+    programs.underWay++;
+    writeProgram(ring.records, slot, this.#options.programs.get(program));
+    ring.pushRecord(slot);
+    return true;
+  }
+
+  /** The task of a slot is over: give back what it held, all but its output, which is told; null: it is a call. */
+  end(slot: number): BlockHandle | null {
     const { ring, freeSlots, arena } = this.#options;
-    const { inputs, programs } = this.#tasks[slot] as LaneTask; // by the caller, as is the output
-    const output = this.#outputs[slot] as BlockHandle;
+    const { inputs, programs } = this.#tasks[slot] as LaneTask; // by the caller
+    const output = this.#outputs[slot] ?? null;
     const work = this.#works[slot] ?? null;
     this.#tasks[slot] = null;
     this.#outputs[slot] = null;
     this.#works[slot] = null;
     this.count--;
-    for (const input of inputs) this.#drop(input as BlockHandle); // all of them are, by #fits
+    for (const input of inputs) if ("id" in input) this.#drop(input);
     if (work !== null) this.#drop(work);
-    arena.unpin(output);
+    if (output !== null) arena.unpin(output);
     ring.clear(slot);
     freeSlots.push(slot);
     programs.underWay--;

@@ -12,10 +12,10 @@ export function isScalar(value: unknown): value is Scalar {
   return typeof value === "number" || typeof value === "boolean" || value === null || value === undefined;
 }
 
-/** What kind of scalar the number beside it is; below -1, where places have the number of a segment. */
 const KIND = { number: -2, boolean: -3, null: -4, undefined: -5 } as const;
 
-function kindOf(value: Scalar): number {
+/** Number that says of which kind a scalar is; below -1, where places have the number of a segment. */
+export function scalarKind(value: Scalar): number {
   if (typeof value === "number") return KIND.number;
   if (typeof value === "boolean") return KIND.boolean;
   return value === null ? KIND.null : KIND.undefined;
@@ -65,7 +65,7 @@ function headOf({ inputs, output, work, fetched, trusted, spec }: TaskMessage): 
   ];
   for (const input of inputs) {
     if (input === null) head.push(-1, 0, 0, 0);
-    else if ("scalar" in input) head.push(kindOf(input.scalar), Number(input.scalar ?? 0), 0, 0);
+    else if ("scalar" in input) head.push(scalarKind(input.scalar), Number(input.scalar ?? 0), 0, 0);
     else head.push(input.segment, input.offset, NAMES.indexOf(input.dtype), input.shape.length, ...input.shape);
   }
   for (const f of fetched) head.push(f.step, f.segment, f.offset, f.length);
@@ -120,11 +120,21 @@ export function readMessage(buffer: SharedArrayBuffer, offset: number): TaskMess
 
 /** Write the result of a task over its message, which is read no more. */
 export function writeScalar(buffer: SharedArrayBuffer, offset: number, value: Scalar): void {
-  new Float64Array(buffer, offset, 2).set([kindOf(value), Number(value ?? 0)]);
+  writeScalarAt(new Float64Array(buffer, offset, 2), 0, value);
+}
+
+/** The same among numbers, as two of them. */
+export function writeScalarAt(numbers: Float64Array, at: number, value: Scalar): void {
+  numbers[at] = scalarKind(value);
+  numbers[at + 1] = Number(value ?? 0);
+}
+
+/** What {@link writeScalarAt} wrote. */
+export function readScalarAt(numbers: Float64Array, at: number): Scalar {
+  return scalarOf(numbers[at] as number, numbers[at + 1] as number); // two of many
 }
 
 /** The result that a task wrote over its message. */
 export function readScalar(buffer: SharedArrayBuffer, offset: number): Scalar {
-  const [kind, number] = new Float64Array(buffer, offset, 2) as unknown as readonly [number, number]; // two of many
-  return scalarOf(kind, number);
+  return readScalarAt(new Float64Array(buffer, offset, 2), 0);
 }

@@ -3,7 +3,7 @@
  * program keeps its number, by which threads have it ready, for as long as it is here.
  */
 import type { MessageStore } from "./message-store.ts";
-import { type Program, programText } from "./programs.ts";
+import { type CallProgram, type Program, programText } from "./programs.ts";
 import type { MessagePlace } from "./ring.ts";
 
 /** Programs that are kept although no graph has them. */
@@ -30,7 +30,7 @@ let nextNumber = 1;
 export class ProgramStore {
   readonly #messages: MessageStore;
   readonly #byText = new Map<string, Entry>();
-  readonly #byProgram = new Map<Program, Entry>();
+  readonly #byProgram = new Map<Program | CallProgram, Entry>();
   /** Without a graph, longest first. */
   readonly #idle = new Set<Entry>();
 
@@ -39,12 +39,12 @@ export class ProgramStore {
   }
 
   /** Where a program is; it stays there until it is dropped. */
-  get(program: Program): StoredProgram {
+  get(program: Program | CallProgram): StoredProgram {
     return this.#byProgram.get(program) ?? this.#put(program);
   }
 
   /** Its graph is closed, and none of its tasks is under way. */
-  drop(program: Program): void {
+  drop(program: Program | CallProgram): void {
     const entry = this.#byProgram.get(program);
     if (entry === undefined) return;
     this.#byProgram.delete(program);
@@ -54,7 +54,7 @@ export class ProgramStore {
     for (const oldest of this.#idle) return this.#forget(oldest);
   }
 
-  #put(program: Program): Entry {
+  #put(program: Program | CallProgram): Entry {
     const text = programText(program);
     const entry = this.#byText.get(text) ?? this.#write(text);
     entry.users++;

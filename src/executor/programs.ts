@@ -2,6 +2,8 @@
 import type { DType } from "../dtype/index.ts";
 import { givesIndex, itemsize } from "../dtype/index.ts";
 import {
+  type CallsLayer,
+  callFunction,
   type ExpandedTask,
   type Graph,
   type Layer,
@@ -30,6 +32,19 @@ export interface Program {
   readonly isTrusted: boolean;
 }
 
+/** A function of a user that calls of a layer may run: it is trusted. */
+export interface CallProgram {
+  /** Text of a function expression. */
+  readonly call: string;
+}
+
+/** Which call of which layer a task is, and its function. */
+export interface CallOf {
+  readonly program: CallProgram;
+  readonly layer: CallsLayer;
+  readonly index: number;
+}
+
 /** A program as threads read it. */
 export interface EncodedProgram {
   readonly spec: TaskSpec;
@@ -37,8 +52,9 @@ export interface EncodedProgram {
 }
 
 /** Text of a shared program: of equal programs the same; its bytes are what `decodePlain` reads. */
-export function programText({ spec, inputs }: Program): string {
-  return plainText({ spec, inputs });
+export function programText(program: Program | CallProgram): string {
+  if ("call" in program) return plainText({ call: program.call });
+  return plainText({ spec: program.spec, inputs: program.inputs });
 }
 
 /** Shared programs of one layer; layers of odd chunks have one per combination of sizes. */
@@ -52,8 +68,10 @@ export class Programs {
   readonly graph: Graph;
   readonly #trust: Trust;
   readonly #layers: (LayerPrograms | null | undefined)[] = [];
+  /** Functions of layers of calls; null where nobody vouches for them. */
+  readonly #functions: (readonly CallProgram[] | null | undefined)[] = [];
   /** Shared programs, as they lie in the message store; the executor's business. */
-  readonly made: Set<Program> = new Set();
+  readonly made: Set<Program | CallProgram> = new Set();
   /** Tasks of the graph that are at the executor. */
   underWay = 0;
   isClosed = false;
@@ -86,6 +104,23 @@ export class Programs {
     if (!programs.add(index, made)) return this.#single(expanded, layer);
     this.made.add(made);
     return made;
+  }
+
+  /** What a task of a layer of calls runs; null for other tasks, and where it may not run. */
+  call(task: TaskId): CallOf | null {
+    const { layer: at, index } = this.graph.locate(task);
+    const layer = this.graph.layer(at);
+    if (layer.kind !== "calls") return null;
+    let functions = this.#functions[at];
+    if (functions === undefined) {
+      const isTrusted = this.#trust(this.graph.expand(task).spec, layer);
+      functions = isTrusted ? layer.functions.map((call) => ({ call })) : null;
+      this.#functions[at] = functions;
+    }
+    const program = functions?.[callFunction(layer, index)];
+    if (program === undefined) return null;
+    this.made.add(program);
+    return { program, layer, index };
   }
 
   #single({ spec }: ExpandedTask, layer: number): Program {

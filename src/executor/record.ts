@@ -5,6 +5,8 @@ import { type MessagePlace, RECORD_NUMBERS } from "./ring.ts";
 
 /** In the place of a segment: the thread's own bytes. */
 export const OWN = -1;
+/** In the place of the output's segment: the record is of a call of a function. */
+export const CALL = -2;
 
 const PLACES = 4;
 const HEAD = PLACES + 4;
@@ -53,6 +55,10 @@ export class RecordReader {
 
   get bytes(): MessagePlace {
     return { buffer: this.#number(1), offset: this.#number(2), length: this.#number(3) };
+  }
+
+  get isCall(): boolean {
+    return this.#number(PLACES) === CALL;
   }
 
   get outputSegment(): number {

@@ -13,12 +13,15 @@ import {
 } from "../kernels/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
+import { CallPrograms } from "./call-programs.ts";
+import { readCallInputs, recordsOf, writeCallResult } from "./call-record.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
 import { isScalar, readMessage, type TaskMessage, writeScalar } from "./message.ts";
 import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
 import { OWN, recordAt } from "./record.ts";
 import { type MessagePlace, Ring, SLOT_STATE } from "./ring.ts";
 import { beginTask, type StepContext } from "./steps.ts";
+import { callText } from "./steps-call.ts";
 import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
 
 /** What a thread is started with. */
@@ -65,6 +68,8 @@ const ring = new Ring(memory);
 const segments = new Map<number, SharedArrayBuffer>();
 const buffers = new Map<number, SharedArrayBuffer>();
 const programs = new PreparedPrograms();
+const records = recordsOf(ring.records);
+const calls = new CallPrograms();
 const own: Bytes = { buffer: adoptSegment(registers), offset: thread * THREAD_BYTES };
 let values: { readonly slot: number; readonly values: readonly unknown[] } | null = null;
 
@@ -150,7 +155,54 @@ function now(): number {
 /** Run the task of a slot and tell how it went; a promise where it has to wait. */
 function serve(slot: number): Promise<void> | undefined {
   const place = ring.place(slot);
-  return place === null ? serveRecord(slot) : serveMessage(slot, place);
+  if (place !== null) return serveMessage(slot, place);
+  return recordAt(ring.records, slot).isCall ? serveCall(slot) : serveRecord(slot);
+}
+
+/** Run a call of a user's function. */
+function serveCall(slot: number): Promise<void> | undefined {
+  const startMs = now();
+  try {
+    if (ring.isCancelled(slot)) throw new CancelledError("cancelled before the start");
+    const record = recordAt(ring.records, slot);
+    const { program } = record;
+    const text = calls.get(program, () => programBytes(record.bytes));
+    const inputs = readCallInputs(ring.records, slot).map((place) =>
+      "scalar" in place
+        ? place.scalar
+        : NDArray.view(place.dtype, known(segments, place.segment), place.offset, place.shape),
+    );
+    const value = callText(text, calls.argumentsOf(records, slot, inputs), true);
+    if (value instanceof Promise)
+      return value
+        .then((result: unknown) => endCall(slot, startMs, result))
+        .catch((error: unknown) => failCall(slot, startMs, error));
+    endCall(slot, startMs, value);
+  } catch (error) {
+    failCall(slot, startMs, error);
+  }
+  return undefined;
+}
+
+function endCall(slot: number, startMs: number, value: unknown): void {
+  let state: number = SLOT_STATE.scalar;
+  if (isScalar(value)) writeCallResult(ring.records, slot, value);
+  else {
+    post(resultMessage(slot, value));
+    state = SLOT_STATE.posted;
+  }
+  endSlot(slot, state, startMs);
+}
+
+function failCall(slot: number, startMs: number, error: unknown): void {
+  const isCancelled = isRsdatError(error, "cancelled");
+  if (!isCancelled) post({ type: "error", slot, error: errorToRecord(error) });
+  endSlot(slot, isCancelled ? SLOT_STATE.cancelled : SLOT_STATE.posted, startMs);
+}
+
+function endSlot(slot: number, state: number, startMs: number): void {
+  tellKernels();
+  ring.end(slot, state, { startMs, stopMs: now(), thread, bytesRead: 0, bytesWritten: 0 });
 }
 
 /** A task of a shared program: nothing is waited for. */
@@ -163,8 +215,7 @@ function serveRecord(slot: number): undefined {
     state = isRsdatError(error, "cancelled") ? SLOT_STATE.cancelled : SLOT_STATE.posted;
     if (state === SLOT_STATE.posted) post({ type: "error", slot, error: errorToRecord(error) });
   }
-  tellKernels();
-  ring.end(slot, state, { startMs, stopMs: now(), thread, bytesRead: 0, bytesWritten: 0 });
+  endSlot(slot, state, startMs);
 }
 
 /** The last spec that was read, and its bytes: calls of one function come one after another. */

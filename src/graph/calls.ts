@@ -246,6 +246,28 @@ export function callRows(
   return { start, dependencies: inputs };
 }
 
+/** Number of the function of call `index`. */
+export function callFunction(layer: CallsLayer, index: number): number {
+  const { fn } = columnsOf(layer);
+  return fn ? (fn[index] as number) : 0; // a call of the layer
+}
+
+/** Write the text of the arguments of call `index` into `bytes[start … stop)`; gives how many bytes that are, or -1 where they do not fit. */
+export function writeCallArguments(
+  layer: CallsLayer,
+  index: number,
+  { bytes, start, stop }: { readonly bytes: Uint8Array; readonly start: number; readonly stop: number },
+): number {
+  const { arg, argStart } = columnsOf(layer);
+  const text = arg ? (arg[index] as number) : index; // a call of the layer
+  const [from, to] = [argStart[text] as number, argStart[text + 1] as number];
+  const count = to - from;
+  if (count > stop - start) return -1;
+  const { args } = layer;
+  for (let i = 0; i < count; i++) bytes[start + i] = args[from + i] as number; // within the arguments
+  return count;
+}
+
 /** Inputs and program of call `index`. */
 export function expandCall(layer: CallsLayer, index: number): ExpandedTask {
   const columns = columnsOf(layer);

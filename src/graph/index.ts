@@ -17,7 +17,7 @@ export {
 export type { CallSpec, CallTask, PlacedCall } from "./call-spec.ts";
 export { argumentIdentity, callSpec, KeyRef, PyFunction, placeCall } from "./call-spec.ts";
 export type { Call, CallsLayer, PlainCalls } from "./calls.ts";
-export { CallsBuilder, chunksOfCalls, plainCalls, verifyCalls } from "./calls.ts";
+export { CallsBuilder, callFunction, chunksOfCalls, plainCalls, verifyCalls, writeCallArguments } from "./calls.ts";
 export type { AutoChunks, AxisChunks, Box, ChunkSpec } from "./chunks.ts";
 export { blockAt, boxOf, largestBlock, normalizeChunks, offsetsOf, sameChunks } from "./chunks.ts";
 export type { ArrayMaker, LocalClusterWish, StartedCluster } from "./doors.ts";
@@ -47,6 +47,7 @@ export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
 export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";
 export type { PlainKeys } from "./key-column.ts";
 export { endsInDigits, KeyColumn } from "./key-column.ts";
+export { type KeyRange, KeyRanges, type RangePlace } from "./key-ranges.ts";
 export type { KeyStore } from "./key-table.ts";
 export { KeyTable } from "./key-table.ts";
 export type { Key, KeyValue } from "./keys.ts";
@@ -110,7 +111,7 @@ export {
   watchRuns,
 } from "./runner.ts";
 export type { ColumnScalar, ScalarColumns } from "./scalars.ts";
-export { scalarIn, scalarParts } from "./scalars.ts";
+export { scalarIn, scalarKind, scalarParts } from "./scalars.ts";
 export type { Execute } from "./sequential.ts";
 export { runSequential } from "./sequential.ts";
 export type { SpillBytes } from "./spill-plan.ts";

@@ -14,10 +14,16 @@ const KINDS = ["number", "boolean", "null"] as const;
 
 /** Kind of a value among the scalars of a column, and its number; 0: it is none. */
 export function scalarParts(value: unknown): readonly [kind: number, number: number] {
+  const kind = scalarKind(value);
+  return [kind, kind === 0 ? 0 : Number(value)];
+}
+
+/** Kind of a value among the scalars of a column, whose number `Number` gives; 0: it is none. */
+export function scalarKind(value: unknown): number {
   // The sign of a zero is lost on the way to the client.
-  if (typeof value === "number") return Object.is(value, -0) ? [0, 0] : [1, value];
-  if (typeof value === "boolean") return [2, Number(value)];
-  return value === null ? [3, 0] : [0, 0];
+  if (typeof value === "number") return Object.is(value, -0) ? 0 : 1;
+  if (typeof value === "boolean") return 2;
+  return value === null ? 3 : 0;
 }
 
 /** The scalar at place `i` of the columns; undefined: the result is none. */

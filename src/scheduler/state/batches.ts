@@ -10,7 +10,7 @@ import {
   type TaskId,
   TaskWalk,
 } from "../../graph/index.ts";
-import type { KeyRange } from "./call-keys.ts";
+import type { CallRange } from "./call-keys.ts";
 import { type Columns, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
@@ -73,7 +73,7 @@ export interface LayerBatch {
   /** Some of its tasks have keys of their own. */
   readonly isKeyed: boolean;
   /** Those of its layers of calls. */
-  readonly keyRanges: readonly KeyRange[];
+  readonly keyRanges: readonly CallRange[];
   readonly taskClass: TaskClass;
   readonly queue: RankQueue;
   /** Null: workers do not begin its roots from pieces. */

@@ -1,7 +1,7 @@
 /** Tasks of layers that have keys of their own: calls of users' functions, and results that a graph reads by key. */
 import { type Graph, type Key, type KeyColumn, keysOf, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch, Single } from "./batches.ts";
-import type { KeyRange } from "./call-keys.ts";
+import type { CallRange } from "./call-keys.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language } from "./events.ts";
@@ -25,7 +25,7 @@ export interface KnownKeys {
   /** Slots made for results that nobody here knows. */
   readonly made: readonly Slot[];
   /** Keys of the graph's layers of calls, of which those are entered that lead to its own tasks. */
-  readonly ranges: readonly KeyRange[];
+  readonly ranges: readonly CallRange[];
   /** Tasks whose key stands before them in the graph: the task of that. */
   readonly twins: ReadonlyMap<TaskId, TaskId>;
 }
@@ -39,7 +39,7 @@ export function findKeys(core: Core, graph: Graph, addData: (key: Key) => Slot):
     singles: new Map<TaskId, Single>(),
     owners: new Set<LayerBatch>(),
     made: [] as Slot[],
-    ranges: [] as KeyRange[],
+    ranges: [] as CallRange[],
     twins: new Map<TaskId, TaskId>(),
   };
   const { singles, owners, made, twins } = found;

@@ -1,5 +1,5 @@
 /** What is said in columns: tasks of graphs that start, and that have ended. */
-import { type ColumnScalar, scalarParts, type TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, scalarKind, type TaskId } from "../../graph/index.ts";
 import type { Ref, WorkerInstruction } from "./events.ts";
 import type { KnownGraph, WorkerTask } from "./task.ts";
 
@@ -57,8 +57,6 @@ interface End {
   readonly scalar: ColumnScalar | undefined;
 }
 
-const NO_SCALAR = [0, 0] as const;
-
 /** Tasks to be reported, collected per graph in the order of their ends. */
 export class Ends {
   #submission = -1;
@@ -78,10 +76,10 @@ export class Ends {
     this.#runIds.push(told.runId);
     this.#nbytes.push(told.nbytes);
     this.#seconds.push(told.seconds);
-    const [kind, number] = told.scalar === undefined ? NO_SCALAR : scalarParts(told.scalar);
+    const kind = scalarKind(told.scalar);
     if (kind !== 0) this.#hasScalars = true;
     this.#kinds.push(kind);
-    this.#scalars.push(number);
+    this.#scalars.push(kind === 0 ? 0 : Number(told.scalar));
   }
 
   flush(outbox: WorkerInstruction[]): void {

@@ -2,6 +2,7 @@
  * Blocks of one layer of which no more is to be known than that they are ordered, run, or are here: a few numbers each,
  * in columns. Whatever else concerns a block makes it a task of its own (`WorkerTask`) first.
  */
+import { type ColumnScalar, scalarIn, scalarKind } from "../../graph/index.ts";
 
 /** What a cell says. */
 export const CELL = { none: 0, ready: 1, executing: 2, memory: 3 } as const;
@@ -16,7 +17,16 @@ interface Page {
   readonly numbers: Float64Array;
   readonly nbytes: Float64Array;
   readonly seconds: Float32Array;
+  /** Values that are scalars; null: there was none yet. */
+  scalars: { readonly kinds: Uint8Array; readonly scalars: Float64Array } | null;
   count: number;
+}
+
+/** What is to be known of a block that is here. */
+export interface CellValue {
+  readonly nbytes: number;
+  readonly seconds: number;
+  readonly scalar?: ColumnScalar | undefined;
 }
 
 /** Numbers of the blocks of one layer. */
@@ -58,10 +68,22 @@ export class Cells {
   }
 
   /** It is here, and is called `ref`. */
-  setMemory(index: number, ref: number, { nbytes, seconds }: { nbytes: number; seconds: number }): void {
+  setMemory(index: number, ref: number, { nbytes, seconds, scalar }: CellValue): void {
     const page = this.#set(index, CELL.memory, ref);
-    page.nbytes[index & (PAGE - 1)] = nbytes;
-    page.seconds[index & (PAGE - 1)] = seconds;
+    const at = index & (PAGE - 1);
+    page.nbytes[at] = nbytes;
+    page.seconds[at] = seconds;
+    const kind = scalarKind(scalar);
+    if (kind === 0 && page.scalars === null) return;
+    page.scalars ??= { kinds: new Uint8Array(PAGE), scalars: new Float64Array(PAGE) };
+    page.scalars.kinds[at] = kind;
+    page.scalars.scalars[at] = kind === 0 ? 0 : Number(scalar);
+  }
+
+  /** Value of a block that is here, if it is a scalar. */
+  scalar(index: number): ColumnScalar | undefined {
+    const scalars = this.#pageOf(index)?.scalars;
+    return scalars ? scalarIn(scalars, index & (PAGE - 1)) : undefined;
   }
 
   delete(index: number): void {
@@ -99,6 +121,7 @@ export class Cells {
         numbers: new Float64Array(PAGE),
         nbytes: new Float64Array(PAGE),
         seconds: new Float32Array(PAGE),
+        scalars: null,
         count: 0,
       };
       this.#pages.set(index >>> PAGE_BITS, page);

@@ -54,13 +54,13 @@ export function startRow(core: Core, order: Order): void {
 /** A row's block is here. */
 export function rowEnded(core: Core, running: RunningRow, value: ValueFacts, seconds: number): void {
   const { ref, order, row, layer, index } = running;
-  const { nbytes } = value;
+  const { nbytes, scalar } = value;
   core.rows.delete(ref);
   core.stateCounts.executing--;
   core.stateCounts.memory++;
   core.managedBytes += nbytes;
   core.noteCell(layer, index, "executing", "memory");
-  if (isPlain(layer, value)) layer.cells.setMemory(index, ref, { nbytes, seconds });
+  if (isPlain(layer, value)) layer.cells.setMemory(index, ref, { nbytes, seconds, scalar });
   else {
     layer.cells.delete(index);
     const task = core.tasks.addOpened(layer, index, ref);
@@ -68,7 +68,7 @@ export function rowEnded(core: Core, running: RunningRow, value: ValueFacts, sec
   }
   // Rows are as long as `tasks`.
   const [taskId, runId] = [order.tasks[row] as TaskId, order.runIds[row] as number];
-  core.ends.add(order.known, { taskId, runId, nbytes, seconds, scalar: value.scalar }, core.outbox);
+  core.ends.add(order.known, { taskId, runId, nbytes, seconds, scalar }, core.outbox);
 }
 
 /** Let go of a block at rest, or call off one that is ready; false where it has to be opened for that. */
@@ -109,9 +109,11 @@ export function open(core: Core, layer: LayerTasks, index: number): WorkerTask {
   const state = cells.state(index);
   if (state === CELL.memory) {
     const [ref, nbytes, seconds] = [cells.number(index), cells.nbytes(index), cells.seconds(index)];
+    const scalar = cells.scalar(index);
+    const { type, typename } = cells;
     cells.delete(index);
     const task = core.tasks.addOpened(layer, index, ref);
-    const value = { nbytes, type: cells.type ?? new Uint8Array(0), typename: cells.typename };
+    const value = { nbytes, type: type ?? new Uint8Array(0), typename, ...(scalar === undefined ? {} : { scalar }) };
     Object.assign(task, { state: "memory", nbytes, seconds, value });
     core.touched.push(task);
     return task;
@@ -156,14 +158,14 @@ export function closeAll(core: Core): void {
     if (task.state !== "memory" || layer === null || typeof ref !== "number" || value === null) continue;
     if (task.hasDependents || task.hasHolders || !isPlain(layer, value) || !core.tasks.has(task)) continue;
     core.tasks.rest(task);
-    layer.cells.setMemory(index, ref, task);
+    const { nbytes, seconds } = task;
+    layer.cells.setMemory(index, ref, { nbytes, seconds, scalar: value.scalar });
   }
   core.touched.length = 0;
 }
 
-/** Values of one layer are of one class; a scalar has to be remembered. */
-function isPlain({ cells }: LayerTasks, { type, typename, scalar }: ValueFacts): boolean {
-  if (scalar !== undefined) return false;
+/** Values of one layer are of one class. */
+function isPlain({ cells }: LayerTasks, { type, typename }: ValueFacts): boolean {
   if (cells.count === 0 || cells.type === null) {
     cells.type = type;
     cells.typename = typename;

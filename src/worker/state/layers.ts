@@ -2,12 +2,15 @@
 import { type Graph, GraphEdges, type Key, keysOf, type TaskId } from "../../graph/index.ts";
 import { CELL, Cells } from "./cells.ts";
 import type { Ref } from "./events.ts";
+import { KeyedLayers } from "./keyed.ts";
 import { type KnownGraph, type LayerTasks, WorkerTask } from "./task.ts";
 
 /** Tasks by key and by block. A task's `ref` never changes; whether it has a layer may. */
 export class TaskTable {
   readonly #byKey = new Map<Key, WorkerTask>();
   readonly #layers = new Map<string, LayerTasks>();
+  /** Layers that give their tasks keys of their own. */
+  readonly #keyed = new KeyedLayers();
   readonly #graphs = new Map<number, KnownGraph>();
   /** The layer that was named last, and how keys of it begin. */
   #lastNamed: { readonly prefix: string; readonly layer: LayerTasks } | null = null;
@@ -28,12 +31,12 @@ export class TaskTable {
   /** Blocks that have a cell are not among them. */
   *values(): Generator<WorkerTask, void, undefined> {
     yield* this.#byKey.values();
-    for (const layer of this.#layers.values()) yield* layer.tasks.values();
+    for (const layer of this.layers()) yield* layer.tasks.values();
   }
 
   get(key: Key): WorkerTask | undefined {
     const known = this.#byKey.get(key);
-    if (known !== undefined || this.#layers.size === 0) return known;
+    if (known !== undefined) return known;
     const block = this.blockOf(key);
     return block ? this.#find(block.layer, block.index) : undefined;
   }
@@ -47,7 +50,7 @@ export class TaskTable {
   refOf(key: Key): Ref {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known.ref;
-    const block = this.#layers.size === 0 ? null : this.blockOf(key);
+    const block = this.blockOf(key);
     if (!block) return key;
     const { cells, tasks } = block.layer;
     const state = cells.state(block.index);
@@ -60,8 +63,9 @@ export class TaskTable {
     return this.#nextRef++;
   }
 
-  layers(): Iterable<LayerTasks> {
-    return this.#layers.values();
+  *layers(): Generator<LayerTasks, void, undefined> {
+    yield* this.#layers.values();
+    yield* this.#keyed.all();
   }
 
   /** A task object for a block that had a cell until now. */
@@ -73,7 +77,7 @@ export class TaskTable {
 
   /** A new task; none of this key is known. */
   add(key: Key): WorkerTask {
-    const block = this.#layers.size === 0 ? null : this.blockOf(key);
+    const block = this.blockOf(key);
     const task = new WorkerTask(key, this.#sequence++, block?.layer ?? null, block?.index ?? -1);
     this.#put(task);
     return task;
@@ -101,7 +105,7 @@ export class TaskTable {
   addBlock(known: KnownGraph, id: TaskId): WorkerTask {
     const layer = known.edges.layerOf(id);
     const tasks = known.layers[layer];
-    if (!tasks) return this.add(known.graph.key(id)); // its layer gives it a key of its own
+    if (!tasks) return this.add(known.graph.key(id)); // it is called by a key of its own
     return this.addOpened(tasks, id - known.graph.base(layer), this.#nextRef++);
   }
 
@@ -129,9 +133,12 @@ export class TaskTable {
   /** Know a graph. Tasks of its layers that are here already, under their keys or by another graph, are the same tasks. */
   addGraph(submission: number, graph: Graph): void {
     if (this.#graphs.has(submission)) return;
-    const layers = graph.layers.map((layer, k) =>
-      layer.inline || keysOf(layer) ? null : this.#layerOf(layer.name, graph.grid(k)),
-    );
+    const layers = graph.layers.map((layer, k) => {
+      const keys = keysOf(layer);
+      if (layer.inline) return null;
+      if (keys) return layer.kind === "calls" ? this.#keyed.open(keys, this.#byKey) : null;
+      return this.#layerOf(layer.name, graph.grid(k));
+    });
     for (const layer of new Set(layers)) if (layer) layer.graphs++;
     const isBounded = graph.layers.every(({ kind }) => kind !== "call" && kind !== "calls");
     this.#graphs.set(submission, { submission, graph, edges: new GraphEdges(graph), layers, isBounded });
@@ -160,6 +167,7 @@ export class TaskTable {
     const layer: LayerTasks = {
       name: known ? `${name}~${grid.join()}` : name,
       grid,
+      keys: null,
       tasks: new Map(),
       cells: new Cells(),
       graphs: 0,
@@ -180,11 +188,15 @@ export class TaskTable {
 
   /** Forget a layer of which nothing is known any more. */
   sweep(layer: LayerTasks): void {
-    if (layer.graphs === 0 && layer.tasks.size === 0 && layer.cells.count === 0) this.#layers.delete(layer.name);
+    if (layer.graphs > 0 || layer.tasks.size > 0 || layer.cells.count > 0) return;
+    if (layer.keys) this.#keyed.close(layer);
+    else this.#layers.delete(layer.name);
   }
 
-  /** Layer and number of a key `(name, i, j, …)` of a known layer. */
+  /** Layer and number of a key: `(name, i, j, …)` of a known layer, or one that a layer has given itself. */
   blockOf(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
+    const own = this.#keyed.find(key);
+    if (own || this.#layers.size === 0) return own;
     const named = this.#layerNamed(key);
     if (!named) return null;
     const index = indexAt(key, named.prefix.length, named.layer.grid);

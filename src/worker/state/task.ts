@@ -1,5 +1,5 @@
 /** One task as the worker machine holds it, its states and its order. */
-import { blockKeyAt, type Graph, type GraphEdges, type Key, type TaskId } from "../../graph/index.ts";
+import { blockKeyAt, type Graph, type GraphEdges, type Key, type KeyColumn, type TaskId } from "../../graph/index.ts";
 import type { ComputeTask, StartStop, WireFailure } from "../../protocol/index.ts";
 import type { Cells } from "./cells.ts";
 import type { Ref, ValueFacts, WorkerAddress } from "./events.ts";
@@ -29,10 +29,12 @@ export type TaskState = (typeof TASK_STATES)[number];
 /** States that an event or a transition may recommend; `cancelled` and `resumed` follow from these. */
 export type TaskTarget = Exclude<TaskState, "cancelled" | "resumed">;
 
-/** Tasks of one layer by the number of their block; the same layer in several graphs is one. */
+/** Tasks of one layer by the number of their block; the same layer in several graphs is one, unless it gives keys of its own. */
 export interface LayerTasks {
   readonly name: string;
   readonly grid: readonly number[];
+  /** Keys that the layer gives its tasks; null: they are called by its name and their place. */
+  readonly keys: KeyColumn | null;
   readonly tasks: Map<number, WorkerTask>;
   /** Blocks that have no task object: of which no more is to be known than numbers. */
   readonly cells: Cells;
@@ -45,15 +47,15 @@ export interface KnownGraph {
   readonly submission: number;
   readonly graph: Graph;
   readonly edges: GraphEdges;
-  /** By the number of the layer; null for inline layers, and for those that give their tasks keys of their own. */
+  /** By the number of the layer; null for inline layers, for results that it reads by key, and for calls that are few or known already. */
   readonly layers: readonly (LayerTasks | null)[];
   /** Nothing in it is a user's code, which may never end: its tasks may be handed over before a thread is free. */
   readonly isBounded: boolean;
 }
 
 /** The key of a block. */
-export function keyOfBlock({ name, grid }: LayerTasks, index: number): Key {
-  return blockKeyAt(name, grid, index);
+export function keyOfBlock({ name, grid, keys }: LayerTasks, index: number): Key {
+  return keys ? keys.at(index) : blockKeyAt(name, grid, index);
 }
 
 /** What the machine knows of a task; new ones are `released`. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { blockKey, Graph, keyOfValue, scalarIn } from "../../../src/graph/index.ts";
 import { A, Driver, k, order, value } from "./drive.ts";
-import { pairs, run } from "./graphs.ts";
+import { callPairs, pairs, run } from "./graphs.ts";
 
 const N = 6;
 const GRAPH = pairs(N);
@@ -241,6 +241,69 @@ describe("W-C6 a block is one task, whatever names it", () => {
     expect([d.values.size, tasksOf(d)]).toEqual([0, [0]]);
     d.succeedBlocks();
     expect(Array.from(d.running.keys())).toEqual([keyB(0)]);
+  });
+});
+
+describe("W-C6 a call is one task, whatever names it", () => {
+  const M = 8;
+  const CALLS = callPairs(M);
+  const WITH_CALLS = { op: "graph", submission: 1, graph: CALLS } as const;
+  const keyOf = (task: number) => CALLS.key(task);
+
+  test("many calls are known by number, and their results found by key", () => {
+    const d = new Driver({ nthreads: 1 });
+    d.scheduler(WITH_CALLS, run([0, 1, 2]));
+    expect(typeof d.machine.refOf(keyOf(0))).toBe("number");
+    d.succeedBlocks();
+    expect(d.values).toEqual(new Set([d.machine.refOf(keyOf(0))]));
+    d.scheduler({ op: "steal-request", key: keyOf(2), stimulusId: "s" });
+    expect(d.sent).toMatchObject([{ op: "steal-response", key: keyOf(2), state: "ready" }]);
+    d.scheduler({ op: "free-keys", keys: [keyOf(0), keyOf(1)], stimulusId: "s" });
+    expect(d.machine.counts().tasks).toEqual(new Map([["cancelled", 1]]));
+  });
+
+  test("a result that came under its key before, and a call of another graph, are the same task", () => {
+    const d = new Driver();
+    d.values.add(keyOf(3));
+    d.event("update-data", { values: new Map([[keyOf(3), { nbytes: 8, type: new Uint8Array(0), typename: "test" }]]) });
+    d.scheduler(WITH_CALLS, run([M + 3]));
+    expect(tasksOf(d)).toEqual([M + 3]);
+    d.succeedBlocks();
+    d.scheduler({ op: "graph", submission: 2, graph: callPairs(M) }, run([M + 3], { submission: 2 }));
+    expect([d.asked.size, d.blocks.size]).toEqual([0, 0]);
+    expect(d.finished.at(-1)).toMatchObject({ submission: 2, tasks: Uint32Array.of(M + 3) });
+  });
+
+  test("calls of a graph that is known by number, named by another one", () => {
+    const d = new Driver();
+    d.scheduler(WITH_CALLS, run([0]));
+    d.succeedBlocks();
+    d.scheduler({ op: "graph", submission: 2, graph: callPairs(M) }, run([M], { submission: 2 }));
+    expect(Array.from(d.blocks.values())).toEqual([{ submission: 2, task: M }]);
+    d.scheduler({ op: "forget-graph", submission: 1 });
+    d.succeedBlocks();
+    d.scheduler({ op: "free-keys", keys: [keyOf(0), keyOf(M)], stimulusId: "s" });
+    expect([d.values.size, d.machine.counts().tasks.size]).toEqual([0, 0]);
+    d.scheduler({ op: "forget-graph", submission: 2 }, { op: "graph", submission: 3, graph: callPairs(M) });
+    d.scheduler(run([1], { submission: 3 }));
+    expect(typeof d.machine.refOf(keyOf(1))).toBe("number");
+  });
+
+  test("results that are scalars are told as such again when they are ordered again", () => {
+    const d = new Driver({ nthreads: 4 });
+    d.scheduler(WITH_CALLS, run([0, 1, 2]));
+    const refs = Array.from(d.blocks.keys());
+    for (const ref of refs) d.values.add(ref);
+    d.blocks.clear();
+    const values = [1.5, null, undefined].map((scalar) => ({
+      ...value(),
+      ...(scalar === undefined ? {} : { scalar }),
+    }));
+    d.event("blocks-executed", { refs, values, seconds: refs.map(() => 0.001) });
+    d.scheduler(run([0, 1, 2], { runIds: [7, 8, 9] }));
+    const again = d.finished.at(-1);
+    expect(again?.runIds).toEqual(Uint32Array.of(7, 8, 9));
+    expect([0, 1, 2].map((i) => scalarIn(again ?? {}, i))).toEqual([1.5, null, undefined]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** A small symbolic graph, and runs of its tasks. */
-import { Graph, type Layer } from "../../../src/graph/index.ts";
+import { CallsBuilder, Graph, keyOfValue, type Layer } from "../../../src/graph/index.ts";
 import type { RunTasks } from "../../../src/protocol/index.ts";
 
 const BYTES = new Uint8Array(Float64Array.of(1).buffer);
@@ -14,6 +14,16 @@ export function pairs(n: number, name = "p"): Graph {
     { ...base, kind: "gather", name: `${name}-b`, parts: [{ layer: 0, lo: [0], hi: [n], walk }] },
   ];
   return new Graph(layers, [1]);
+}
+
+/** The same of calls, which have keys of their own. */
+export function callPairs(n: number, name = "call"): Graph {
+  const builder = new CallsBuilder();
+  const add = (number: number, inputs: readonly number[]): void =>
+    builder.add({ key: keyOfValue(`${name}-${number}`), text: "(...xs) => xs.length", args: null, inputs });
+  for (let i = 0; i < n; i++) add(i, []);
+  for (let i = 0; i < n; i++) add(n + i, [i]);
+  return new Graph([{ ...builder.build(`calls-${name}`, null), inline: false }], [0]);
 }
 
 /** Options of {@link run}. */

@@ -1,32 +1,32 @@
 /** W-I1…W-I10, W-C1, W-C5…W-C7 under random events, sensible or not: `check()` runs after each, see drive.ts. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
+import type { Graph } from "../../../src/graph/index.ts";
 import { A, B, Driver, k, ME, order } from "./drive.ts";
-import { pairs, run } from "./graphs.ts";
+import { callPairs, pairs, run } from "./graphs.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 
-/** Two submissions that share both layers: tasks 0 … 2 are inputs of 3 … 5. */
-const GRAPH = pairs(3);
-const ALL = Uint32Array.from({ length: GRAPH.taskCount }, (_, i) => i);
-const KEYS = Array.from(ALL, (task) => GRAPH.key(task));
+/** Two submissions that share all tasks: the first half are inputs of the second. Calls are so many that they are known by number. */
+const GRAPHS = [pairs(3), callPairs(8)] as const;
 
 /** One random event about blocks: ordered, freed, ended in columns, or named by their keys. */
-function actOnBlocks(driver: Driver, random: Random, runId: number): void {
+function actOnBlocks(driver: Driver, random: Random, { graph, runId }: { graph: Graph; runId: number }): void {
   const submission = 1 + random.below(2);
-  const task = (): number => random.below(GRAPH.taskCount);
-  const key = KEYS[task()] as (typeof KEYS)[number];
+  const n = graph.taskCount / 2;
+  const task = (): number => random.below(2 * n);
+  const key = graph.key(task());
   const blocks = Array.from(driver.blocks.keys());
   const block = blocks[random.below(Math.max(1, blocks.length))];
   switch (random.below(8)) {
     case 0:
-      return void driver.scheduler({ op: "graph", submission, graph: GRAPH });
+      return void driver.scheduler({ op: "graph", submission, graph });
     case 1:
     case 2: {
       const tasks = Array.from(new Set([task(), task(), task()]));
       const holders = tasks.map((id, i) => [
         i,
-        id >= 3 && random.below(2) === 0 ? [[id - 3, random.below(2) === 0 ? A : B]] : [],
+        id >= n && random.below(2) === 0 ? [[id - n, random.below(2) === 0 ? A : B]] : [],
       ]);
       return void driver.scheduler(
         run(tasks, { submission, runIds: tasks.map((_, i) => 10 * runId + i), fetch: Object.fromEntries(holders) }),
@@ -139,18 +139,20 @@ test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9 W-I10: random events leave no
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = seededRandom(seed);
     const budgetBytes = seed % 2 === 0 ? 200 : null;
+    const graph = GRAPHS[seed % 8 > 5 ? 1 : 0];
     const driver = new Driver({ budgetBytes, ...(seed % 3 === 0 ? { aheadMs: 3, aheadMax: 2 } : {}) }, () => 64);
     try {
       for (let step = 1; step <= 200; step++) {
-        if (seed % 4 > 1 && random.below(2) === 0) actOnBlocks(driver, random, step);
+        if (seed % 4 > 1 && random.below(2) === 0) actOnBlocks(driver, random, { graph, runId: step });
         else act(driver, random, step);
         for (const state of driver.machine.counts().tasks.keys()) reached.add(state);
       }
       driver.event("status", { status: "running" });
-      driver.scheduler({ op: "graph", submission: 3, graph: GRAPH });
+      driver.scheduler({ op: "graph", submission: 3, graph });
       const freeAll = (): void => {
         driver.free(...NAMES);
-        driver.scheduler({ op: "free-tasks", submission: 3, tasks: ALL, stimulusId: "s" });
+        const tasks = Uint32Array.from({ length: graph.taskCount }, (_, i) => i);
+        driver.scheduler({ op: "free-tasks", submission: 3, tasks, stimulusId: "s" });
       };
       freeAll();
       for (let rounds = 0; driver.running.size + driver.asked.size + driver.blocks.size > 0 && rounds < 50; rounds++) {
