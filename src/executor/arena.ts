@@ -166,6 +166,38 @@ export class Arena {
     return block;
   }
 
+  /**
+   * Blocks for all of `wanted` (dtype and shape each), pinned; null when there are not gaps for all of them. One that was
+   * found first may lie where what is free is cut in two: then they are sought again one behind the other.
+   * @throws {InvariantError} beyond the budget
+   */
+  allocatePinned(wanted: readonly (readonly [DType, readonly number[]])[], near?: BlockHandle): BlockHandle[] | null {
+    const found = this.#tryAll(wanted, near);
+    if (found !== null || wanted.length === 1) return found;
+    const isFreed = this.#freeIdle();
+    return this.#compact() || isFreed ? this.#tryAll(wanted, near) : null;
+  }
+
+  #tryAll(wanted: readonly (readonly [DType, readonly number[]])[], near?: BlockHandle): BlockHandle[] | null {
+    const blocks: BlockHandle[] = [];
+    let isWhole = false;
+    try {
+      for (const [dtype, shape] of wanted) {
+        const block = this.allocate(dtype, shape, near);
+        if (block === null) return null;
+        this.pin(block);
+        blocks.push(block);
+      }
+      isWhole = true;
+      return blocks;
+    } finally {
+      for (const block of isWhole ? [] : blocks) {
+        this.unpin(block);
+        this.release(block);
+      }
+    }
+  }
+
   /** True when the block can leave: it is in memory, in an extent of its own, and nobody has pinned it. */
   canEvict(handle: BlockHandle): boolean {
     const extent = this.#liveBlock(handle)?.extent;

@@ -112,7 +112,6 @@ export class ThreadedExecutor implements Executor {
       freeSlots: this.#freeSlots,
       isHolding: () => this.#isHolding,
       putIfRoom: (block) => this.putIfRoom(block),
-      free: (block) => this.#free(block),
     };
     this.#reaper = new Reaper({ ring: this.#ring, threads, kill: (thread) => this.#pool.kill(thread) });
     this.#lane = new Lane({

@@ -3,7 +3,7 @@ import { invariant } from "../base/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { Arena } from "./arena.ts";
 import { pinInputs, placeArrays } from "./inputs.ts";
-import { type Hold, isArray, type Job, largest, type Needs, needsOf } from "./job.ts";
+import { type Hold, isArray, type Job, largest, needsOf } from "./job.ts";
 import type { Spill } from "./spill.ts";
 import type { BlockHandle } from "./types.ts";
 
@@ -15,8 +15,6 @@ export interface Reservation {
   /** True while something holds blocks that it will give back. */
   readonly isHolding: () => boolean;
   readonly putIfRoom: (block: NDArray) => BlockHandle | null;
-  /** Drop a reference. */
-  readonly free: (block: BlockHandle) => void;
 }
 
 /**
@@ -32,7 +30,7 @@ export function reserve(job: Job, from: Reservation): Hold | null {
   if (!makeReady(job, bytes, from)) return null;
   // Inputs may slide together while the result's place is sought.
   for (const input of job.pinned) arena.unpin(input);
-  const blocks = allocateAll(wanted, largest(job.inputs), from);
+  const blocks = arena.allocatePinned(wanted, largest(job.inputs));
   for (const input of job.pinned) arena.pin(input);
   if (blocks === null) {
     invariant(from.isHolding(), `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
@@ -60,33 +58,4 @@ function makeReady(job: Job, bytes: number, { arena, spill, isHolding, putIfRoom
     // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
     return isReady || (!spill && !isHolding());
   throw spill.error(bytes);
-}
-
-function allocateAll(
-  wanted: Needs["wanted"],
-  near: BlockHandle | undefined,
-  { arena, free }: Reservation,
-): BlockHandle[] | null {
-  const blocks: BlockHandle[] = [];
-  const undo = (): void => {
-    for (const block of blocks) {
-      arena.unpin(block);
-      free(block);
-    }
-  };
-  try {
-    for (const [dtype, shape] of wanted) {
-      const block = arena.allocate(dtype, shape, near);
-      if (block === null) {
-        undo();
-        return null;
-      }
-      arena.pin(block);
-      blocks.push(block);
-    }
-    return blocks;
-  } catch (error) {
-    undo();
-    throw error;
-  }
 }

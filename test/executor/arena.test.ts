@@ -55,6 +55,41 @@ describe("Arena", () => {
     expect(holds(arena, large, 99)).toBe(true);
   });
 
+  it("finds gaps for all blocks of a task or for none, also where the first would cut what is free in two", () => {
+    const arena = new Arena({ budgetBytes: 160 * MIB });
+    const [low, a, exact, b] = [20, 20, 10, 20].map((size, k) => filled(arena, size * MIB, k)) as [
+      BlockHandle,
+      BlockHandle,
+      BlockHandle,
+      BlockHandle,
+    ];
+    arena.release(low);
+    arena.release(exact);
+    // A block of 10 MiB fits between a and b exactly; beside it no 110 MiB in a row are left, even when a slides down.
+    const found = arena.allocatePinned([
+      ["uint8", [10 * MIB]],
+      ["uint8", [110 * MIB]],
+    ]);
+    expect(found?.map((block) => block.nbytes)).toEqual([10 * MIB, 110 * MIB]);
+    expect(holds(arena, a, 1) && holds(arena, b, 3)).toBe(true);
+    for (const block of found ?? []) expect(arena.canEvict(block)).toBe(false);
+    expect(arena.stats()).toMatchObject({ live: 160 * MIB, blocks: 4 });
+    for (const block of found ?? []) {
+      arena.unpin(block);
+      arena.release(block);
+    }
+    const tight = new Arena({ budgetBytes: 160 * MIB });
+    const below = filled(tight, 80 * MIB, 1);
+    tight.pin(filled(tight, 20 * MIB, 2));
+    tight.release(below);
+    const none = tight.allocatePinned([
+      ["uint8", [20 * MIB]],
+      ["uint8", [100 * MIB]],
+    ]);
+    expect(none).toBe(null);
+    expect(tight.stats()).toMatchObject({ live: 20 * MIB, blocks: 1 });
+  });
+
   it("says that there is no gap while pinned blocks are in the way, and has one once they are not", () => {
     const arena = new Arena({ budgetBytes: 64 * MIB });
     const blocks = Array.from({ length: 64 }, (_, k) => filled(arena, MIB, k));
