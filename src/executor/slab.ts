@@ -2,6 +2,10 @@
 import { invariant } from "../base/index.ts";
 import { ALIGNMENT } from "./allocator.ts";
 
+const NOTHING = 0;
+const FREE = 1;
+const LIVE = 2;
+
 /**
  * Extents of one slab. An extent of exactly the wanted size is reused last freed first, else the slab's untouched end
  * serves, else free neighbours are joined and the smallest that is large enough is cut.
@@ -10,7 +14,8 @@ export class SlabAllocator {
   readonly #units: number;
   /** Units of the extent that begins here, live or free; what it says inside extents means nothing. */
   readonly #sizes: Uint16Array;
-  readonly #isFree: Uint8Array;
+  /** What begins here: {@link NOTHING}, {@link FREE} or {@link LIVE}. */
+  readonly #states: Uint8Array;
   /** Starts of free extents by size, in units. */
   readonly #free = new Map<number, number[]>();
   #top = 0;
@@ -22,7 +27,7 @@ export class SlabAllocator {
     this.#units = Math.floor(capacity / ALIGNMENT);
     invariant(this.#units < 2 ** 16, `a slab of ${capacity} bytes`);
     this.#sizes = new Uint16Array(this.#units);
-    this.#isFree = new Uint8Array(this.#units);
+    this.#states = new Uint8Array(this.#units);
   }
 
   /** Bytes of live extents. */
@@ -46,9 +51,10 @@ export class SlabAllocator {
   release(offset: number): void {
     const start = offset / ALIGNMENT;
     const n = this.#sizes[start] as number; // within the slab
-    invariant(start < this.#top && n > 0 && this.#isFree[start] === 0, `no extent at ${offset}`);
+    invariant(this.#states[start] === LIVE, `no extent at ${offset}`);
     this.#live -= n;
     if (this.#live === 0) {
+      this.#states.fill(NOTHING, 0, this.#top);
       this.#top = 0;
       this.#free.clear();
       this.#isLoose = false;
@@ -60,14 +66,14 @@ export class SlabAllocator {
 
   #take(start: number, n: number): number {
     this.#sizes[start] = n;
-    this.#isFree[start] = 0;
+    this.#states[start] = LIVE;
     this.#live += n;
     return start * ALIGNMENT;
   }
 
   #addFree(start: number, n: number): void {
     this.#sizes[start] = n;
-    this.#isFree[start] = 1;
+    this.#states[start] = FREE;
     const starts = this.#free.get(n);
     if (starts) starts.push(start);
     else this.#free.set(n, [start]);
@@ -81,8 +87,10 @@ export class SlabAllocator {
     let from = -1; // where the free extents began that precede `at`
     for (let at = 0; at < end; ) {
       const n = this.#sizes[at] as number; // an extent begins here
-      if (this.#isFree[at] === 1) from = from < 0 ? at : from;
-      else if (from >= 0) {
+      if (this.#states[at] === FREE) {
+        this.#states[at] = NOTHING; // until it is known how far they reach
+        from = from < 0 ? at : from;
+      } else if (from >= 0) {
         this.#addFree(from, at - from);
         from = -1;
       }

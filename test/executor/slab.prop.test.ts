@@ -50,5 +50,16 @@ test("a slab hands out aligned extents that overlap nothing, refuses only what n
       expect([slab.live, slab.allocate(capacity)]).toEqual([0, 0]);
       expect(() => slab.release(64)).toThrow("no extent");
     }),
+    // The second of two small extents begins in the middle of the large one that follows them.
+    {
+      examples: [
+        [
+          [
+            { do: "take", nbytes: 0 },
+            { do: "take", nbytes: 0 },
+          ],
+        ],
+      ],
+    },
   );
 });
