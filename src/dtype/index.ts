@@ -28,5 +28,6 @@ export {
   reductionType,
   resultType,
   scalarDType,
+  skipsNaN,
   trueDivideType,
 } from "./promote.ts";

@@ -120,6 +120,11 @@ export function givesIndex(op: ReductionName): boolean {
   return op === "argmin" || op === "argmax" || op === "nanargmin" || op === "nanargmax";
 }
 
+/** True where a reduction leaves NaN out: the nan* family over floats. */
+export function skipsNaN({ op, from }: { readonly op: ReductionName; readonly from: DType }): boolean {
+  return op.startsWith("nan") && DTYPES[from].kind === "f";
+}
+
 /** dtype of a reduction's result. Source: NumPy 2.4 (kernels.md §11). */
 export function reductionType(name: ReductionName, dtype: DType): DType {
   const d = DTYPES[dtype];

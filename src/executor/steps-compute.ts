@@ -1,7 +1,7 @@
 /** Steps that compute: from blocks to one block, synchronously. */
 import { assertNever, invariant } from "../base/index.ts";
 import { dtypeInfo, viewOf } from "../dtype/index.ts";
-import { REDUCE_COMPONENTS, type ReduceSpec, type Register, type Step } from "../graph/index.ts";
+import { partialComponents, type ReduceSpec, type Register, type Step } from "../graph/index.ts";
 import {
   coarsen,
   combinePartials,
@@ -106,7 +106,7 @@ function finalCombine(spec: ReduceSpec, parts: readonly NDArray[], out: NDArray)
     finalizePartial(spec, only, out);
     return;
   }
-  const components = REDUCE_COMPONENTS[spec.op].length;
+  const components = partialComponents(spec).length;
   const cells = out.size;
   for (let from = 0; from < cells; from += FINAL_CELLS) {
     const n = Math.min(FINAL_CELLS, cells - from);

@@ -41,7 +41,7 @@ export type {
   SelectSpec,
   UnaryOp,
 } from "./kernel.ts";
-export { REDUCE_COMPONENTS } from "./kernel.ts";
+export { partialComponents, REDUCE_COMPONENTS } from "./kernel.ts";
 export { KernelBuilder, kernelText, operands } from "./kernel-build.ts";
 export type { KernelModule, KernelOrigin } from "./kernel-module.ts";
 export { declareKernel, kernelOrigin, readKernelModule } from "./kernel-module.ts";

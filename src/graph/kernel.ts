@@ -136,6 +136,7 @@ export interface ReducePlace {
  *   var, std, nanvar, nanstd: n, mean, M2;  any, all: value (0 or 1), n;  count: n;  prod, nanprod: value, n;
  *   argmin and its kin: value, n, index (int64 bit for bit; the first of equals, and the first NaN where NaN propagates).
  * `n` (float64) counts the elements that took part: all of them, less NaN for the nan* family, less those whose mask is false.
+ * Where it is known beforehand (`total`), `sum, n` and `value, n` are `sum` and `value` alone.
  */
 export interface ReduceSpec {
   readonly op: ReduceOp;
@@ -149,15 +150,26 @@ export interface ReduceSpec {
   readonly minCount: number;
   /** Result where fewer than `minCount` elements took part. */
   readonly empty: Scalar | null;
+  /**
+   * Elements in the range of one result, where partials carry no `n`: every block has elements, and all of them take part
+   * or nobody asks how many did. Not for moments, indices and `count`.
+   */
+  readonly total?: number;
 }
 
 /** Text that only equal specs have. */
-export function specText({ op, from, dtype, ddof, minCount, empty }: ReduceSpec): string {
+export function specText({ op, from, dtype, ddof, minCount, empty, total }: ReduceSpec): string {
   const none = Object.is(empty, -0) ? "-0" : `${typeof empty} ${empty}`;
-  return `${op} ${from} ${dtype} ${ddof} ${minCount} ${none}`;
+  return `${op} ${from} ${dtype} ${ddof} ${minCount} ${none}${total === undefined ? "" : ` of ${total}`}`;
 }
 
-/** Components of a partial block of `op`. */
+/** Components of a partial block of a reduction. */
+export function partialComponents({ op, total }: Pick<ReduceSpec, "op" | "total">): readonly string[] {
+  const all = REDUCE_COMPONENTS[op];
+  return total !== undefined && all.length === 2 ? all.slice(0, 1) : all;
+}
+
+/** Components of a partial block of `op` that carries all. */
 export const REDUCE_COMPONENTS: Readonly<Record<ReduceOp, readonly string[]>> = {
   sum: ["sum", "n"],
   nansum: ["sum", "n"],

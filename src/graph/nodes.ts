@@ -1,9 +1,16 @@
 /** Constructors of layers under construction: each gives a named, immutable node. Building costs O(1) in tasks. */
 import { invariant } from "../base/index.ts";
-import { type DType, itemsize } from "../dtype/index.ts";
+import { type DType, itemsize, skipsNaN } from "../dtype/index.ts";
 import { type AxisIndex, sizeOf } from "../ndarray/index.ts";
 import { offsetsOf } from "./chunks.ts";
-import { type KernelCall, REDUCE_COMPONENTS, type ReduceSpec, type SelectSpec, specText } from "./kernel.ts";
+import {
+  type KernelCall,
+  partialComponents,
+  REDUCE_COMPONENTS,
+  type ReduceSpec,
+  type SelectSpec,
+  specText,
+} from "./kernel.ts";
 import {
   type BlockInput,
   type Chunks,
@@ -126,8 +133,9 @@ export function reduceNode(
   layout: ReduceLayout,
 ): LayerNode {
   const { reduced, keepdims } = layout;
-  const spec = sameSpec(given);
-  const components = REDUCE_COMPONENTS[spec.op].length;
+  const total = knownTotal(call, given, loop, reduced);
+  const spec = sameSpec(total === undefined ? given : { ...given, total });
+  const components = partialComponents(spec).length;
   const partialChunks = (grid: readonly number[]): Chunks => [
     [components],
     ...loop.map((sizes, k) => (reduced.includes(k) ? new Array<number>(grid[k] as number).fill(1) : sizes)),
@@ -165,6 +173,18 @@ export function reduceNode(
     if (final) return node;
     grid = next;
   }
+}
+
+/** Reductions whose result asks for no count, unless it may be `empty`: elements that are left out change nothing. */
+const COUNTLESS: ReadonlySet<string> = new Set(["sum", "nansum", "prod", "nanprod", "any", "all"]);
+
+/** What `ReduceSpec.total` is; undefined where partials carry a count. A block without elements has no extreme. */
+function knownTotal(call: KernelCall, spec: ReduceSpec, loop: Chunks, reduced: readonly number[]): number | undefined {
+  if (REDUCE_COMPONENTS[spec.op].length !== 2 || loop.some((sizes) => sizes.length === 0 || sizes.includes(0)))
+    return undefined;
+  const leavesOut = call.kernel.outputs.length > 1 || skipsNaN(spec);
+  if (leavesOut && (spec.empty !== null || !COUNTLESS.has(spec.op))) return undefined;
+  return sizeOf(reduced.map((k) => (loop[k] as readonly number[]).reduce((a, b) => a + b, 0)));
 }
 
 /** True when the largest block's partial has fewer bytes than the block, or one axis alone is reduced. */

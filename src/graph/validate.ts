@@ -2,7 +2,7 @@
 import { RemoteProtocolError } from "../base/index.ts";
 import { type DType, isDType, itemsize } from "../dtype/index.ts";
 import { areKeys, checkCalls } from "./calls.ts";
-import { REDUCE_COMPONENTS } from "./kernel.ts";
+import { partialComponents, REDUCE_COMPONENTS, type ReduceSpec } from "./kernel.ts";
 import type { Chunks, Layer } from "./layer.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -251,8 +251,10 @@ class Checker {
 
   #reduce(): void {
     const loop = this.#fields["loop"] as Chunks; // read by SizeReader
-    const op = (this.#fields["spec"] as { op?: string } | undefined)?.op ?? "";
-    const parts = (REDUCE_COMPONENTS as Record<string, readonly string[] | undefined>)[op]?.length;
+    const spec = this.#fields["spec"] as Partial<ReduceSpec> | undefined;
+    const { op = "", total } = spec ?? {};
+    const isKnown = Object.hasOwn(REDUCE_COMPONENTS, op) && (total === undefined || isCount(total));
+    const parts = isKnown ? partialComponents(spec as ReduceSpec).length : undefined; // of what it reads it has both
     this.#demand(
       parts !== undefined && this.#chunks[0]?.length === 1 && this.#chunks[0][0] === parts,
       "a reduction and its components",

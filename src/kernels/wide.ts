@@ -143,7 +143,7 @@ function sameBits({ inputs, build, reduce }: Family): boolean {
   });
   const dtype =
     reduce === undefined ? (call.kernel.nodes[call.kernel.outputs[0] as number]?.dtype as DType) : "float64"; // there is an output
-  const shape = reduce === undefined ? [ELEMENTS] : [componentCount(reduce)];
+  const shape = reduce === undefined ? [ELEMENTS] : [componentCount({ op: reduce })];
   const run = (out: NDArray, from: number): Uint8Array => {
     compileFrom.elements = from;
     if (reduce === undefined) runMap(call, blocks, [out], [ELEMENTS]);

@@ -39,7 +39,7 @@ export function runReduceOnto(
   if (single && !isMoments(spec.op) && !givesIndex(spec.op)) return joinValues(call, spec, inputs, onto, out);
   const kept = shape.map((n, k) => (reduced.includes(k) ? 1 : n));
   eachTile(kept, (at, size) => {
-    const part = NDArray.view("float64", scratch().buffer, SCRATCH.partial, [componentCount(spec.op), ...size]);
+    const part = NDArray.view("float64", scratch().buffer, SCRATCH.partial, [componentCount(spec), ...size]);
     const loop = shape.map((n, k) => (reduced.includes(k) ? n : (size[k] as number)));
     const views = inputs.map((x) => partOf(x, at, loop));
     runReduce(call, spec, views, loop, reduced, part, place);

@@ -1,18 +1,19 @@
 /** Partial blocks between tasks: combining them in a fixed order, and the final value; elementwise kernels both. */
 import { ArgumentError, InvariantError, invariant } from "../../base/index.ts";
-import { castScalar, type DType, givesIndex, viewOf } from "../../dtype/index.ts";
-import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../../graph/index.ts";
+import { castScalar, type DType, givesIndex, skipsNaN, viewOf } from "../../dtype/index.ts";
+import type { KernelCall, NodeId, ReduceSpec } from "../../graph/index.ts";
 import { contiguousStride, NDArray, sizeOf } from "../../ndarray/index.ts";
 import { copyStrided } from "../copy.ts";
 import { BuiltOnce, CallBuilder, callText } from "../map/ir.ts";
 import { forEachOuter, loopNest } from "../map/loop.ts";
 import { runMap } from "../map/map.ts";
 import { type SlotKind, slotKind } from "./accumulate.ts";
-import { isMoments, planReduce, skipsNaN } from "./plan.ts";
+import { isMoments, planReduce } from "./plan.ts";
 
-/** Number of components of a partial, as `REDUCE_COMPONENTS` of the expression types names them. */
-export function componentCount(op: ReduceOp): number {
-  return op === "count" ? 1 : isMoments(op) || givesIndex(op) ? 3 : 2;
+/** Number of components of a partial, as `partialComponents` of the expression types names them. */
+export function componentCount({ op, total }: Pick<ReduceSpec, "op" | "total">): number {
+  if (isMoments(op) || givesIndex(op)) return 3;
+  return op === "count" || total !== undefined ? 1 : 2;
 }
 
 /** How the first component of a partial of `spec` is stored. */
@@ -48,8 +49,9 @@ export const SLOT_DTYPE: Readonly<Record<SlotKind, SlotDType>> = { f64: "float64
 /** dtypes of a partial's components. */
 export function componentDTypes(spec: ReduceSpec): readonly DType[] {
   const first = SLOT_DTYPE[partialSlot(spec)];
-  if (componentCount(spec.op) === 2) return [first, "float64"];
-  return componentCount(spec.op) === 1 ? [first] : [first, "float64", givesIndex(spec.op) ? "int64" : "float64"];
+  const count = componentCount(spec);
+  if (count === 2) return [first, "float64"];
+  return count === 1 ? [first] : [first, "float64", givesIndex(spec.op) ? "int64" : "float64"];
 }
 
 /** Called for many small blocks: texts are made for errors only. */
@@ -116,9 +118,14 @@ function joinIndices(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: 
 
 const joins = new Map<string, KernelCall>();
 
+/** What partials of a reduction are, as text. */
+function partialText(spec: ReduceSpec): string {
+  return `${spec.op} ${spec.from} ${componentCount(spec)}`;
+}
+
 /** Kernel that joins the components of one partial with those of the next. */
 export function joinCall(spec: ReduceSpec): KernelCall {
-  const key = `${spec.op} ${spec.from}`;
+  const key = partialText(spec);
   let call = joins.get(key);
   if (call === undefined) {
     const b = new CallBuilder();
@@ -135,10 +142,11 @@ function joined(b: CallBuilder, spec: ReduceSpec, x: readonly NodeId[], y: reado
   if (spec.op === "count") return [b.binary("add", x0, y0)];
   if (givesIndex(spec.op)) return joinIndices(b, spec, x, y);
   const moments = isMoments(spec.op);
-  const [nx, ny] = (moments ? [x0, y0] : [x[1], y[1]]) as [NodeId, NodeId];
   const op =
     spec.op.endsWith("min") || spec.op === "all" ? "min" : spec.op.endsWith("max") || spec.op === "any" ? "max" : "add";
   const value = spec.op.endsWith("prod") ? joinProducts(b, spec, x0, y0) : b.binary(op, x0, y0);
+  if (componentCount(spec) === 1) return [value]; // none is of nothing, or what it holds changes nothing
+  const [nx, ny] = (moments ? [x0, y0] : [x[1], y[1]]) as [NodeId, NodeId]; // two components or three
   const both = moments ? joinMoments(b, x, y) : [value, b.binary("add", nx, ny)];
   const zero = b.param(0, "float64");
   const [noX, noY] = [b.compare("eq", nx, zero), b.compare("eq", ny, zero)];
@@ -163,13 +171,14 @@ function single(b: CallBuilder, call: KernelCall, spec: ReduceSpec): NodeId[] {
   const identity = b.param(plan.identity, plan.dtype);
   const taken = plan.skips && mask !== undefined ? b.where(mask, value, identity) : value;
   const y = b.cast(taken, SLOT_DTYPE[partialSlot(spec)]);
-  const n = mask === undefined ? one : b.cast(mask, "float64");
-  return [plan.kind === "sum-float" ? b.binary("add", b.param(0, "float64"), y) : y, n]; // a sum of -0 is +0
+  const cell = plan.kind === "sum-float" ? b.binary("add", b.param(0, "float64"), y) : y; // a sum of -0 is +0
+  if (componentCount(spec) === 1) return [cell];
+  return [cell, mask === undefined ? one : b.cast(mask, "float64")];
 }
 
 /** Kernel that gives the components of the partial of single elements. Not for moments and indices. */
 export function firstCall(call: KernelCall, spec: ReduceSpec): KernelCall {
-  return firsts.get(call, `${spec.op} ${spec.from}`, () => {
+  return firsts.get(call, partialText(spec), () => {
     const b = new CallBuilder();
     return b.build(single(b, call, spec));
   });
@@ -185,7 +194,7 @@ export function firstValues(call: KernelCall, spec: ReduceSpec, inputs: readonly
  * Inputs: the partial's components, then those of `call`.
  */
 export function ontoCall(call: KernelCall, spec: ReduceSpec): KernelCall {
-  return ontos.get(call, `${spec.op} ${spec.from}`, () => {
+  return ontos.get(call, partialText(spec), () => {
     const b = new CallBuilder();
     const x = componentDTypes(spec).map((dtype) => b.input(dtype));
     return b.build(joined(b, spec, x, single(b, call, spec)));
@@ -223,6 +232,20 @@ export function combinePartials(spec: ReduceSpec, parts: readonly NDArray[], out
     if (call !== null) runMap(call, [...target, ...componentsOf(part, spec)], target, out.shape.slice(1));
 }
 
+/** The same of a partial that carries no count: there are elements, `total` of them. */
+function knownResult(
+  b: CallBuilder,
+  { op }: ReduceSpec,
+  value: NodeId,
+  total: number,
+): { readonly value: NodeId; readonly n: NodeId } {
+  const n = b.param(total, "float64");
+  if (op === "mean" || op === "nanmean") return { value: b.binary("div", value, n), n };
+  const isExtreme = op.endsWith("min") || op.endsWith("max");
+  const isFloat = b.dtypeOf(value) === "float64";
+  return { value: isExtreme && isFloat ? b.binary("add", value, b.param(0, "float64")) : value, n }; // a zero is +0
+}
+
 /** Result before the cast to the result's dtype, and the number of elements that took part. */
 function resultOf(
   b: CallBuilder,
@@ -230,6 +253,7 @@ function resultOf(
   x: readonly NodeId[],
 ): { readonly value: NodeId; readonly n: NodeId } {
   const [first, second, third] = x as unknown as readonly [NodeId, NodeId, NodeId]; // as many as the operation has
+  if (spec.total !== undefined && x.length === 1 && spec.op !== "count") return knownResult(b, spec, first, spec.total);
   const zero = b.param(0, "float64");
   const literal = (value: number): NodeId => {
     const dtype = b.dtypeOf(first);
@@ -315,9 +339,9 @@ export function finalizePartial(spec: ReduceSpec, partial: NDArray, out: NDArray
 
 /** Kernel that turns the components of a partial into the result. */
 export function finalCall(spec: ReduceSpec): KernelCall {
-  const { op, from, dtype, ddof, minCount, empty } = spec;
+  const { op, from, dtype, ddof, minCount, empty, total } = spec;
   const none = Object.is(empty, -0) ? "-0" : `${typeof empty} ${empty}`;
-  const text = `${op} ${from} ${dtype} ${ddof} ${minCount} ${none}`;
+  const text = `${op} ${from} ${dtype} ${ddof} ${minCount} ${none} ${total}`;
   const known = FINAL_CALLS.get(text);
   if (known !== undefined) return known;
   const b = new CallBuilder();

@@ -9,7 +9,7 @@
  *   in float32, rounded at its end, as NumPy does. `prod-int`: integers, wrapping in 64 bits. Masked elements are 1.
  * - `first`: place of the first true.
  */
-import { DTYPES, type DType } from "../../dtype/index.ts";
+import { DTYPES, type DType, skipsNaN } from "../../dtype/index.ts";
 import type { KernelCall, NodeId, ReduceOp, ReduceSpec } from "../../graph/index.ts";
 import { BuiltOnce, CallBuilder, callText } from "../map/ir.ts";
 
@@ -32,11 +32,6 @@ export function isProduct(kind: Accumulation): boolean {
 /** True for reductions whose partial is (n, mean, M2). */
 export function isMoments(op: ReduceOp): boolean {
   return op === "var" || op === "std" || op === "nanvar" || op === "nanstd";
-}
-
-/** True where NaN is left out: the nan* family over floats. */
-export function skipsNaN({ op, from }: Pick<ReduceSpec, "op" | "from">): boolean {
-  return op.startsWith("nan") && DTYPES[from].kind === "f";
 }
 
 /** A reduction ready to run. `call` gives the value and, when `counted`, a bool that is true where an element counts. */
@@ -124,7 +119,7 @@ const plans = new BuiltOnce<KernelCall, ReducePlan>(callText);
 
 /** Plan of `spec` over the value and optional mask of `call`. For var and std: of their first pass, the mean. */
 export function planReduce(call: KernelCall, spec: ReduceSpec): ReducePlan {
-  return plans.get(call, `${spec.op} ${spec.from}`, () => makePlan(call, spec));
+  return plans.get(call, `${spec.op} ${spec.from} ${spec.total === undefined}`, () => makePlan(call, spec));
 }
 
 function makePlan(call: KernelCall, spec: ReduceSpec): ReducePlan {
@@ -150,9 +145,10 @@ function makePlan(call: KernelCall, spec: ReduceSpec): ReducePlan {
   if (wide !== null) x = b.cast(x, wide);
   const dtype = b.dtypeOf(x);
   const clean = DTYPES[dtype].kind !== "f" || spec.op.startsWith("nan");
-  const outputs = mask === undefined ? [x] : [x, mask];
+  const counted = mask !== undefined && spec.total === undefined;
+  const outputs = mask !== undefined && counted ? [x, mask] : [x];
   const start = DTYPES[dtype].big ? BigInt(identity) : Number(identity);
-  return { kind, call: b.build(outputs), counted: mask !== undefined, clean, skips, dtype, identity: start };
+  return { kind, call: b.build(outputs), counted, clean, skips, dtype, identity: start };
 }
 
 /** A search for where a known extreme lies. */

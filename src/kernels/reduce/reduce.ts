@@ -66,7 +66,7 @@ export function runReduce(
   out: NDArray,
   place?: ReducePlace,
 ): void {
-  if (out.dtype !== "float64" || out.shape[0] !== componentCount(spec.op))
+  if (out.dtype !== "float64" || out.shape[0] !== componentCount(spec))
     throw new InvariantError(`partial of ${spec.op} is ${out.dtype} (${out.shape.join(", ")})`);
   const split = splitCall(call);
   if (split) return runReduce(split, spec, splitBlocks(inputs), shape, reduced, out, place);
@@ -78,7 +78,7 @@ export function runReduce(
   if (size === 0) return fillEmpty(spec, out, part);
   if (out.size === 0) return;
   if (size === 1 && out.isContiguous && !isMoments(spec.op) && !givesIndex(spec.op))
-    return firstValues(call, spec, inputs, reshaped(out, [componentCount(spec.op), ...shape]));
+    return firstValues(call, spec, inputs, reshaped(out, [componentCount(spec), ...shape]));
   const plan = planReduce(call, spec);
   if (spec.op === "count") {
     if (call.kernel.outputs.length < 2) return fill(part(0), size);
@@ -92,7 +92,7 @@ export function runReduce(
   const slot = slotKind(plan.dtype);
   const averages = spec.op === "mean" || spec.op === "nanmean";
   const dtype = slot === "f64" || averages ? "float64" : slot === "i64" ? "int64" : "uint64";
-  accumulate(plan, job, { value: part(0, dtype), count: part(1) });
+  accumulate(plan, job, { value: part(0, dtype), count: spec.total === undefined ? part(1) : null });
 }
 
 /** Partial of no elements: counts and values are 0, products 1, places nowhere. */
