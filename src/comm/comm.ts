@@ -141,7 +141,7 @@ export class MessageComm implements Comm {
   }
 
   flushed(): Promise<void> {
-    return Promise.race([this.#channel.flushed(), this.#done.promise.then(() => undefined)]);
+    return this.#channel.flushed();
   }
 
   async drained(): Promise<void> {
@@ -154,20 +154,24 @@ export class MessageComm implements Comm {
     if (ready) {
       this.#inboxBytes -= ready.nbytes;
       this.#unpause();
-      return this.#decode(ready);
+      return this.#decodeReady(ready);
     }
     if (this.#isClosed) return Promise.reject(this.#closedError());
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (!signal) {
+      this.#waiter = { resolve, reject };
+      return promise;
+    }
     const onAbort = (): void => {
       this.#waiter = undefined;
-      reject(signal?.reason);
+      reject(signal.reason);
     };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
     const settle =
       <T>(how: (value: T) => void) =>
       (value: T): void => {
-        signal?.removeEventListener("abort", onAbort);
+        signal.removeEventListener("abort", onAbort);
         how(value);
       };
     this.#waiter = { resolve: settle(resolve), reject: settle(reject) };
@@ -202,7 +206,11 @@ export class MessageComm implements Comm {
     const waiter = this.#waiter;
     if (waiter) {
       this.#waiter = undefined;
-      this.#decode(message).then(waiter.resolve, waiter.reject);
+      try {
+        waiter.resolve(this.#decode(message));
+      } catch (error) {
+        waiter.reject(error);
+      }
       return;
     }
     this.#inbox.push(message);
@@ -213,7 +221,11 @@ export class MessageComm implements Comm {
     }
   }
 
-  async #decode(message: FramedMessage): Promise<unknown> {
+  async #decodeReady(message: FramedMessage): Promise<unknown> {
+    return this.#decode(message);
+  }
+
+  #decode(message: FramedMessage): unknown {
     try {
       return decodeMessage(message.frames);
     } catch (error) {

@@ -15,6 +15,9 @@ export interface StreamOptions {
   readonly lingers?: () => boolean;
 }
 
+/** Streams that are to be written in this turn of the event loop, those apart that are written late. */
+let soonCount = 0;
+
 /** Turns of the event loop, and messages, for which a stream lingers at the most. */
 const LINGER_TURNS = 32;
 const LINGER_MESSAGES = 16;
@@ -63,11 +66,25 @@ export class BatchedStream<M extends object> {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      if (this.#isLate) setImmediate(() => setImmediate(() => this.#turn()));
-      else setImmediate(() => this.#turn());
+      if (this.#isLate) setImmediate(this.#lateTurn);
+      else {
+        soonCount++;
+        setImmediate(this.#soonTurn);
+      }
     }
     return true;
   }
+
+  readonly #soonTurn = (): void => {
+    soonCount--;
+    this.#turn();
+  };
+
+  /** Behind whatever else is written in this turn, and not later where that is nothing. */
+  readonly #lateTurn = (): void => {
+    if (soonCount > 0) setImmediate(() => this.#turn());
+    else this.#turn();
+  };
 
   /** Write what is queued now, and wait until it has left this process. */
   async flush(): Promise<void> {

@@ -30,7 +30,10 @@ export class TcpChannel implements Channel {
   #isClosed = false;
   #isEnded = false;
   #linger: NodeJS.Timeout | undefined;
-  #lastWrite: Promise<void> = Promise.resolve();
+  /** Messages that were given to the socket, and of these the ones that it is done with. */
+  #written = 0;
+  #left = 0;
+  #flushes: { readonly upTo: number; readonly resolve: () => void }[] = [];
   #isFirst = true;
 
   constructor(socket: Socket, decoder: FrameDecoder, scheme: "tcp" | "tls" = "tcp") {
@@ -82,22 +85,30 @@ export class TcpChannel implements Channel {
   write(frames: readonly Uint8Array[], blockFrames: number): boolean {
     if (this.#isClosed || this.#isEnded) return true;
     const pieces = encodeFrames(frames, { blockFrames });
+    const last = pieces.length - 1;
+    this.#written++;
+    if (last === 0) return this.#socket.write(pieces[0] as Uint8Array, this.#onLeft); // the only one
     let isFree = true;
     this.#socket.cork();
     pieces.forEach((piece, i) => {
-      if (i < pieces.length - 1) isFree = this.#socket.write(piece);
-      else {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        this.#lastWrite = promise;
-        isFree = this.#socket.write(piece, () => resolve());
-      }
+      isFree = i < last ? this.#socket.write(piece) : this.#socket.write(piece, this.#onLeft);
     });
     this.#socket.uncork();
     return isFree;
   }
 
+  /** Called for each message, in order, with an error where it cannot leave any more. */
+  readonly #onLeft = (): void => {
+    this.#left++;
+    for (let first = this.#flushes[0]; first && first.upTo <= this.#left; first = this.#flushes[0]) {
+      this.#flushes.shift();
+      first.resolve();
+    }
+  };
+
   flushed(): Promise<void> {
-    return this.#lastWrite;
+    if (this.#isClosed || this.#left === this.#written) return Promise.resolve();
+    return new Promise((resolve) => void this.#flushes.push({ upTo: this.#written, resolve }));
   }
 
   place(placer: FramePlacer | null): void {
@@ -145,6 +156,7 @@ export class TcpChannel implements Channel {
 
   #onClose(): void {
     this.#isClosed = true;
+    for (const { resolve } of this.#flushes.splice(0)) resolve();
     clearTimeout(this.#linger);
     if (this.#error === undefined && !this.#isEnded && !this.#decoder.isIdle) {
       this.#error = new CommError("comm-closed", `${this.peer} closed the connection in the middle of a message`);

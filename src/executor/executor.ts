@@ -34,6 +34,10 @@ import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTas
 /** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
 const HEAP_BYTES = 512 * 2 ** 20;
 
+/** Time for which this thread waits for a task that is expected to be short, and how often in one turn of the event loop. */
+const WAIT_HERE_MS = 0.2;
+const WAITS_HERE_MAX = 8;
+
 /** The executor of this process's threads; {@link import("./create.ts").createExecutor} makes it. */
 export class ThreadedExecutor implements Executor {
   readonly threads: number;
@@ -60,6 +64,9 @@ export class ThreadedExecutor implements Executor {
   /** Tasks in the ring, those of the lane apart. */
   #inRing = 0;
   #isWatching = false;
+  /** Time that the last task took, and how often this thread has waited for one since the event loop's last turn. */
+  #lastMs = Number.POSITIVE_INFINITY;
+  #waitsHere = 0;
   /** Tasks in the ring for which no thread has been woken yet. */
   #pushed = 0;
   #isClosed = false;
@@ -364,14 +371,32 @@ export class ThreadedExecutor implements Executor {
   /** Whatever else is handed over in this turn is woken for at once. */
   #wakeSoon(): void {
     if (this.#pushed++ === 0) queueMicrotask(this.#wakeNow);
-    this.#watch();
   }
 
   /** Made once: a function that is made here costs every call of {@link #wakeSoon}. */
   readonly #wakeNow = (): void => {
     const pushed = this.#pushed;
     this.#pushed = 0;
-    if (!this.#isClosed) this.#ring.wake(pushed);
+    if (this.#isClosed) return;
+    const seen = this.#ring.ended();
+    this.#ring.wake(pushed);
+    if (this.#mayWaitHere()) this.#ring.waitEndedHere(seen, WAIT_HERE_MS);
+    this.#watch();
+  };
+
+  /**
+   * One task is under way, and the last one took about as long as the event loop takes to wake this thread: to wait here is
+   * the shortest way to its result. Now and then the event loop gets its turn.
+   */
+  #mayWaitHere(): boolean {
+    if (this.#inRing + this.#lane.count !== 1 || this.#lastMs > WAIT_HERE_MS / 2 || this.#isWatching) return false;
+    if (this.#waitsHere >= WAITS_HERE_MAX) return false;
+    if (this.#waitsHere++ === 0) setImmediate(this.#turned);
+    return true;
+  }
+
+  readonly #turned = (): void => {
+    this.#waitsHere = 0;
   };
 
   /** See what ended, then sleep until something does; as long as anything is in the ring. */
@@ -408,6 +433,7 @@ export class ThreadedExecutor implements Executor {
   /** A task of the lane has ended; its output is the caller's. */
   #endedLane(slot: number, state: number): void {
     const ms = this.#ring.msOf(slot);
+    this.#lastMs = ms;
     const thread = this.#ring.threadOf(slot);
     this.#pool.noteEnd();
     this.#busyMs[thread] = (this.#busyMs[thread] ?? 0) + ms;
@@ -462,7 +488,8 @@ export class ThreadedExecutor implements Executor {
     this.#pool.noteEnd();
     const told = this.#ring.figures(hold.slot);
     const figures = { ...told, bytesRead: told.bytesRead + job.bytesFetched };
-    this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + told.stopMs - told.startMs;
+    this.#lastMs = told.stopMs - told.startMs;
+    this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + this.#lastMs;
     this.#bytesRead += figures.bytesRead;
     this.#bytesWritten += figures.bytesWritten;
     if (figures.bytesRead + figures.bytesWritten > 0) this.#storeMs += told.stopMs - told.startMs;

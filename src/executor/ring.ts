@@ -185,6 +185,13 @@ export class Ring {
     return null;
   }
 
+  /** Sleep here, with all that runs on this thread, until something ended since `seen`, but not longer than `ms`. */
+  waitEndedHere(seen: number, ms: number): void {
+    Atomics.store(this.#words, ASLEEP, 1);
+    Atomics.wait(this.#words, ENDED, seen, ms);
+    Atomics.store(this.#words, ASLEEP, 0);
+  }
+
   /** Slot that a thread has taken and not ended, or -1. */
   current(thread: number): number {
     return Atomics.load(this.#words, CURRENT + thread) - 1;

@@ -160,7 +160,7 @@ function bytesOf(graph: Graph, layer: number, task: TaskId): TaskBytes {
 /** Null: each task is to be asked by itself. */
 function classesOf(graph: Graph, index: number): LayerClasses | null {
   const layer = graph.layer(index);
-  if (layer.kind === "write-zarr" && "done" in layer) return null;
+  if (layer.kind === "calls" || (layer.kind === "write-zarr" && "done" in layer)) return null;
   try {
     const views = layerViews(graph, index);
     const axes = graph.grid(index).map((count, axis) => {

@@ -37,6 +37,20 @@ describe("Ring", () => {
     expect(ring.waitEnded(seen)).toBeNull();
   });
 
+  it("sleeps in place until something ended, or until its time is over, and is told of what ends afterwards", async () => {
+    const ring = new Ring();
+    const end = (): void =>
+      ring.end(0, SLOT_STATE.ok, { startMs: 0, stopMs: 0, thread: 0, bytesRead: 0, bytesWritten: 0 });
+    const seen = ring.ended();
+    ring.waitEndedHere(seen, 1);
+    expect(ring.ended()).toBe(seen);
+    const later = ring.waitEnded(seen);
+    end();
+    await later;
+    ring.waitEndedHere(seen, Number.POSITIVE_INFINITY); // over at once
+    expect(ring.ended()).toBe(seen + 1);
+  });
+
   it("gives nothing to a thread for which there is nothing for a while, which then sees to its event loop", () => {
     const ring = new Ring();
     expect(ring.take(0)).toBeNull();

@@ -34,3 +34,17 @@ test("many tasks at once, each with its own", async () => {
   const values = Array.from({ length: 3000 }, (_, i) => i / 7);
   expect(await Promise.all(values.map((value) => call("(x) => x", [value])))).toEqual(values);
 });
+
+test("short tasks that follow each other leave the event loop its turns", async () => {
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  let x: unknown = 0;
+  for (let k = 0; k < 200; k++) x = await call("(x) => x + 1", [x]);
+  isOver = true;
+  expect(x).toBe(200);
+  expect(turns).toBeGreaterThan(20); // at least one for eight tasks
+});
