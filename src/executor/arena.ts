@@ -174,8 +174,9 @@ export class Arena {
   allocatePinned(wanted: readonly (readonly [DType, readonly number[]])[], near?: BlockHandle): BlockHandle[] | null {
     const found = this.#tryAll(wanted, near);
     if (found !== null || wanted.length === 1) return found;
-    const isFreed = this.#freeIdle();
-    return this.#compact() || isFreed ? this.#tryAll(wanted, near) : null;
+    // What the first one split has slid together meanwhile, perhaps with nothing left to move.
+    this.#compact();
+    return this.#tryAll(wanted, near);
   }
 
   #tryAll(wanted: readonly (readonly [DType, readonly number[]])[], near?: BlockHandle): BlockHandle[] | null {

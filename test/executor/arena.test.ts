@@ -78,6 +78,21 @@ describe("Arena", () => {
       arena.unpin(block);
       arena.release(block);
     }
+    // Here all that can move has moved before the second attempt: only what was kept for small blocks lies behind the first.
+    const split = new Arena({ budgetBytes: 160 * MIB });
+    const [first, kept, gap] = [40, 20, 10].map((size, k) => filled(split, size * MIB, k)) as [
+      BlockHandle,
+      BlockHandle,
+      BlockHandle,
+    ];
+    const small = filled(split, 1000, 3);
+    for (const block of [first, gap, small]) split.release(block);
+    const both = split.allocatePinned([
+      ["uint8", [10 * MIB]],
+      ["uint8", [130 * MIB]],
+    ]);
+    expect(both).toHaveLength(2);
+    expect(holds(split, kept, 1)).toBe(true);
     const tight = new Arena({ budgetBytes: 160 * MIB });
     const below = filled(tight, 80 * MIB, 1);
     tight.pin(filled(tight, 20 * MIB, 2));
