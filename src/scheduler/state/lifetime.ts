@@ -148,7 +148,10 @@ function rankAll(batch: LayerBatch): void {
 
 /** Give a batch up when nothing of it is known and nobody builds on it. */
 export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
-  if (batch.live > 0 || batch.users > 0 || !batch.walk.isDone || core.batches[batch.index] !== batch) return;
+  const { walk } = batch;
+  // An order that has come to all tasks may not have been asked for another one.
+  if (batch.live > 0 || batch.users > 0 || (!walk.isDone && walk.ranked < walk.total)) return;
+  if (core.batches[batch.index] !== batch) return;
   if (batch.state === "open") core.openLeastBytes -= batch.leastBytes;
   batch.state = "idle";
   core.active.delete(batch);
@@ -161,6 +164,8 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   core.submissions.delete(batch.generation);
   if (batch.wasSent) core.emit({ type: "forget-submission", submission: batch.generation });
   for (const page of batch.pages) if (page >= 0) core.columns.releasePage(page);
+  // Tasks of it may have fallen quiet in this very turn, and its pages are looked at again: they are somebody else's then.
+  batch.pages.fill(-1);
   for (const owner of batch.owners) {
     owner.users--;
     dropBatchIfEmpty(core, owner);

@@ -315,3 +315,27 @@ function finishBig(driver: Driver): void {
   if (!big) throw new Error("not sent");
   finish(driver, big, 5e8);
 }
+
+test("S-I15: slots of a graph that goes with the last that kept its tasks are given back once", () => {
+  const driver = started();
+  finishAll(driver, submit(driver, callsOf([["x", []]]), ["x"]));
+  // A single task over a call, and a call over that: when the second graph goes, the single task does, and then the first.
+  driver.submit([task("s", ["x"])], ["s"]);
+  driver.answer(driver.order("s"), 8);
+  finishAll(driver, submit(driver, callsOf([["y", ["s"]]]), ["y"]));
+  driver.feed({ type: "client-releases-keys", client: "alice", keys: ["x", "s"].map(k) });
+  driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("y")] });
+  expect(driver.views.isEmpty()).toBe(true);
+  // A page that was given back twice would now be given to both.
+  const first = submit(driver, callsOf([["p", []]]), ["p"]);
+  expect(finishAll(driver, [...first, ...submit(driver, callsOf([["q", []]]), ["q"])])).toEqual(["p", "q"]);
+  expect(Array.from(driver.views.whoHas(null).keys())).toEqual(["p", "q"]);
+});
+
+test("a graph whose order has come to all of its tasks, and was not asked for more, goes with its last task", () => {
+  const driver = new Driver({ orderAhead: 1 }); // nobody runs anything
+  driver.client();
+  submit(driver, callsOf([["f", []]]), ["f"]);
+  driver.feed({ type: "client-releases-keys", client: "alice", keys: [k("f")] });
+  expect(driver.views.isEmpty()).toBe(true);
+});
