@@ -3,9 +3,10 @@
  * text is number a = `arg[k]` (k, where there is no `arg`): `args[argStart[a] … argStart[a + 1])`. It reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
  * which come before it. Numbers are uint32, little-endian; those of functions and of texts are bytes where there are no more than 256 of them.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import type { ExpandedTask, TaskId } from "./graph.ts";
+import { hmacSha256 } from "./hmac.ts";
 import { KeyColumn } from "./key-column.ts";
 import type { Key } from "./keys.ts";
 import type { Chunks, Layer, LayerOf } from "./layer.ts";
@@ -307,14 +308,14 @@ function specOf(
 
 /** HMAC-SHA-256 under the cluster's token of all that the layer's tasks run: functions, arguments, and who calls what with which inputs. */
 function macOf(layer: CallsLayer, token: string): string {
-  const hmac = createHmac("sha256", token);
   const { functions, fn, arg, args, argStart, inputs, inputStart } = layer;
   const none = new Uint8Array(0);
-  for (const part of [encodePlain({ calls: functions }), fn ?? none, arg ?? none, args, argStart, inputs, inputStart]) {
-    hmac.update(`${part.byteLength}:`);
-    hmac.update(part);
-  }
-  return hmac.digest("hex");
+  const columns = [fn ?? none, arg ?? none, args, argStart, inputs, inputStart];
+  const parts = [encodePlain({ calls: functions }), ...columns].flatMap((part) => [
+    Buffer.from(`${part.byteLength}:`, "latin1"),
+    new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
+  ]);
+  return hmacSha256(token, parts);
 }
 
 /** True when the layer carries the mac of its calls; takes the same time whatever differs. */

@@ -23,15 +23,26 @@ function toJson(value: unknown): unknown {
   return Object.keys(out).some((k) => k.startsWith("$")) ? { $o: out } : out;
 }
 
+/** In place: what JSON gave is ours. */
 function fromJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(fromJson);
   if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) {
+    for (let k = 0; k < value.length; k++) {
+      const item: unknown = value[k];
+      if (typeof item === "object" && item !== null) value[k] = fromJson(item);
+    }
+    return value;
+  }
   const o = value as Record<string, unknown>; // an object that is no array
   if (typeof o["$n"] === "string") return BigInt(o["$n"]);
   if (typeof o["$f"] === "string") return Number(o["$f"]);
   if (typeof o["$b"] === "string") return new Uint8Array(Buffer.from(o["$b"], "base64"));
   const inner = (o["$o"] as Record<string, unknown> | undefined) ?? o;
-  return Object.fromEntries(Object.entries(inner).map(([k, v]) => [k, fromJson(v)]));
+  for (const name of Object.keys(inner)) {
+    const field = inner[name];
+    if (typeof field === "object" && field !== null) inner[name] = fromJson(field);
+  }
+  return inner;
 }
 
 /** True for what JSON says as it is: most arguments are, and need no copy. */

@@ -1,8 +1,9 @@
 /** Graphs and task specs as bytes, and who vouches for the code in them. */
-import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { chunksOfCalls } from "./calls.ts";
 import { Graph } from "./graph.ts";
+import { hmacSha256 } from "./hmac.ts";
 import { KeyColumn } from "./key-column.ts";
 import { type Chunks, keysOf, type Layer } from "./layer.ts";
 import { decodePlain, encodePlain, plainText } from "./plain.ts";
@@ -213,14 +214,10 @@ function sameMac(ours: string, theirs: string | null): boolean {
 }
 
 function functionMac(text: string, args: Plain, token: string): string {
-  return createHmac("sha256", token)
-    .update(encodePlain({ function: text, args }))
-    .digest("hex");
+  return hmacSha256(token, [encodePlain({ function: text, args })]);
 }
 
 function specMac(spec: TaskSpec, token: string): string {
   const steps = spec.steps.map((step) => (step.do === "call" ? { ...step, mac: null } : step));
-  return createHmac("sha256", token)
-    .update(encodePlain({ ...spec, steps }))
-    .digest("hex");
+  return hmacSha256(token, [encodePlain({ ...spec, steps })]);
 }
