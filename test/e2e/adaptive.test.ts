@@ -1,4 +1,7 @@
 /** Adaptive scaling with real processes: a cluster that grows with its work and shrinks after it. */
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { array, Client, config, LocalCluster } from "../../src/index.ts";
 import "../../src/register.ts";
@@ -11,16 +14,21 @@ test("a local cluster grows while work waits, and lets workers go after it witho
   using _set = config.set({ "distributed.adaptive.interval": "100ms", "distributed.adaptive.target-duration": "1s" });
   const adaptive = cluster.adapt({ minimum: 1, maximum: 3, waitCount: 2 });
   expect(adaptive.options).toMatchObject({ minimum: 1, maximum: 3, waitCount: 2, intervalMs: 100, targetMs: 1000 });
+  // There is work until the cluster has grown.
+  const gate = join(mkdtempSync(join(tmpdir(), "rsdat-adaptive-")), "open");
   const work = await client.map(
-    (i: number) => {
+    (i: number, path: string) => {
+      const { existsSync } = process.getBuiltinModule("node:fs");
       const until = Date.now() + 250;
-      while (Date.now() < until);
+      while (Date.now() < until || (i > 2 && !existsSync(path)));
       return i * i;
     },
     Array.from({ length: 40 }, (_, i) => i),
+    Array.from({ length: 40 }, () => gate),
     { pure: false },
   );
   await expect.poll(() => cluster.pids.workers.length, { timeout: 150_000, interval: 50 }).toBe(3);
+  writeFileSync(gate, "");
   expect(await client.gather(work)).toEqual(Array.from({ length: 40 }, (_, i) => i * i));
   for (const future of work) future.release();
   await expect.poll(() => cluster.pids.workers.length, { timeout: 150_000, interval: 50 }).toBe(1);

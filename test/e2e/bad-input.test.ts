@@ -224,7 +224,7 @@ describe("connecting", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const url = `tcp://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
-    const { code, message } = await failing(() => Client.connect(url, { timeout: "5s" }));
+    const { code, message } = await failing(() => Client.connect(url, { timeout: "30s" }));
     server.close();
     expect(code).toBe("remote-protocol");
     expect(message).toContain(url);

@@ -78,9 +78,13 @@ test("an endless function is cancelled: the workers stay, answer heartbeats, and
     await client.submit(endless, [], { pure: false }),
     await client.submit(endless, [], { pure: false, signal: stop.signal }),
   ];
-  await sleep(1_500);
-  const during = (await client.schedulerInfo()).workers;
-  for (const [address, { lastSeen }] of before) expect(during?.get(address)?.lastSeen).toBeGreaterThan(lastSeen);
+  const seenLater = async (): Promise<boolean> => {
+    const during = (await client.schedulerInfo()).workers;
+    return Array.from(before).every(([address, { lastSeen }]) => (during?.get(address)?.lastSeen ?? 0) > lastSeen);
+  };
+  await sleep(500); // by now both run
+  for (const [address, worker] of (await client.schedulerInfo()).workers ?? []) before.set(address, worker);
+  await expect.poll(seenLater, { interval: 100 }).toBe(true);
   forever[0]?.cancel();
   stop.abort(new Error("enough"));
   await expect(forever[1]?.result()).rejects.toMatchObject({

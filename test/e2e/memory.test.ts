@@ -98,7 +98,9 @@ async function runJob(title: string, script: string, ...args: string[]): Promise
   const env = { DASK_RSDAT__MEMORY_LIMIT: "512MiB", DASK_NUM_WORKERS: "2" };
   await using running = start(process.execPath, [join(ROOT, "test", "e2e", "scripts", script), ...args], { env });
   expect(await running.exit, running.output()).toBe(0);
-  const told: Told = JSON.parse(running.output().trim().split("\n").at(-1) ?? "");
+  const [line] = /^\{"statistics".*$/m.exec(running.output()) ?? [];
+  expect(line, running.output()).toBeDefined();
+  const told: Told = JSON.parse(line ?? "");
   const peaks = Object.entries(told.peaks).map(([name, bytes]) => `${name} ${mib(bytes)}`);
   const sum = Object.values(told.peaks).reduce((a, b) => a + b, 0);
   console.log(`memory, ${title}: ${peaks.join(", ")}, together ${mib(sum)}; ${told.seconds.toFixed(1)} s`);

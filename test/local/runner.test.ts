@@ -190,7 +190,7 @@ describe("runs that fail", () => {
 
   it("end when aborted, before, while waiting and while running, and leave the runner usable", async () => {
     const graph = planned([
-      arange(200_000_000, { chunks: [1_000_000], dtype: "float64" })
+      arange(2_000_000_000, { chunks: [1_000_000], dtype: "float64" })
         .div(3)
         .sum().node,
     ]);
@@ -211,7 +211,7 @@ describe("runs that fail", () => {
   it("reject when the runner is closed; a later run starts anew", async () => {
     const own = localRunner({ threads: 1, memoryLimitBytes: 512 * MIB });
     const graph = planned([
-      arange(200_000_000, { chunks: [1_000_000], dtype: "float64" })
+      arange(2_000_000_000, { chunks: [1_000_000], dtype: "float64" })
         .div(3)
         .sum().node,
     ]);
