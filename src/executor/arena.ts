@@ -292,11 +292,14 @@ export class Arena {
     else if (!this.#idle.keep(bytes, footprintOf(block.nbytes))) this.#freeSmall(slab, bytes.inner);
   }
 
-  #freeSmall({ allocator, extent }: Slab, inner: number): void {
-    allocator.release(inner);
-    if (allocator.live > 0) return;
+  #freeSmall(slab: Slab, inner: number): void {
+    slab.allocator.release(inner);
+    if (slab.allocator.live === 0) this.#dropSlab(slab.extent);
+  }
+
+  #dropSlab(extent: Extent): void {
     this.#slabs.splice(
-      this.#slabs.findIndex((slab) => slab.allocator === allocator),
+      this.#slabs.findIndex((slab) => slab.extent === extent),
       1,
     );
     this.#freeLarge(extent);

@@ -409,14 +409,17 @@ export class ThreadedExecutor implements Executor {
       if (this.#isClosed || this.#inRing + this.#lane.count === 0) break;
       const ended = this.#ring.waitEnded(seen);
       if (ended === null) continue;
-      void ended.then(() => {
-        this.#isWatching = false;
-        this.#watch();
-      });
+      void ended.then(this.#watchAgain);
       return;
     }
     this.#isWatching = false;
   }
+
+  /** Made once, as {@link #wakeNow}. */
+  readonly #watchAgain = (): void => {
+    this.#isWatching = false;
+    this.#watch();
+  };
 
   #drain(): void {
     for (let slot = this.#ring.nextEnding(); slot >= 0; slot = this.#ring.nextEnding()) {

@@ -107,15 +107,15 @@ export class GraphEdges {
       return 1;
     }
     if (side.links.length === 0) return 0;
-    side.rows ??= side.links.map((link) => needRows(this.graph, link, this.#places[layer] as Places));
+    const rows = side.rows ?? rowsOf(this.graph, side, this.#places[layer] as Places, needRows); // one per layer
     const asked = this.#asked;
     asked.at(this.#places[layer] as Places, task); // one per layer
     let hasPlace = false;
     for (let i = 0; i < side.links.length; i++) {
       const link = side.links[i] as Link; // i < length
-      const rows = side.rows[i] as EdgeRows | null; // one per link
+      const fast = rows[i] as EdgeRows | null; // one per link
       const count = asked.count;
-      if (rows) asked.follow(rows, out);
+      if (fast) asked.follow(fast, out);
       else {
         if (!hasPlace) this.#placeOf(layer, task);
         hasPlace = true;
@@ -147,15 +147,15 @@ export class GraphEdges {
       return 1;
     }
     if (side.links.length === 0) return 0;
-    side.rows ??= side.links.map((link) => userRows(this.graph, link, this.#places[layer] as Places));
+    const rows = side.rows ?? rowsOf(this.graph, side, this.#places[layer] as Places, userRows); // one per layer
     const asked = this.#asked;
     asked.at(this.#places[layer] as Places, task); // one per layer
     let hasPlace = false;
     for (let i = 0; i < side.links.length; i++) {
       const link = side.links[i] as Link; // i < length
-      const rows = side.rows[i] as EdgeRows | null; // one per link
+      const fast = rows[i] as EdgeRows | null; // one per link
       const count = asked.count;
-      if (rows) asked.follow(rows, out);
+      if (fast) asked.follow(fast, out);
       else {
         if (!hasPlace) this.#placeOf(layer, task);
         hasPlace = true;
@@ -214,6 +214,13 @@ export class GraphEdges {
 function awayOf({ isAlike, away, links }: Side, isInColumns: boolean): number {
   if (isInColumns) return MANY_LINKS;
   return isAlike ? away : links.length === 0 ? NO_LINKS : MANY_LINKS;
+}
+
+/** Made when first asked for, and not in the loops that ask: a closure there would cost each call an object. */
+function rowsOf(graph: Graph, side: Side, places: Places, make: typeof needRows): readonly (EdgeRows | null)[] {
+  const rows = side.links.map((link) => make(graph, link, places));
+  side.rows = rows;
+  return rows;
 }
 
 function pagesOf(bases: Uint32Array, count: number): Uint32Array {

@@ -30,8 +30,8 @@ export class LayerBlocks {
   graphs = 0;
   /** Cells that hold something. */
   size = 0;
-  /** What a task took lately; null: none has ended. */
-  meanSeconds: number | null = null;
+  /** What a task took lately; NaN: none has ended. */
+  meanSeconds: number = Number.NaN;
   /** A task of it takes little memory; null: nobody has asked. */
   isLight: boolean | null = null;
   readonly #pages: (Cell[] | undefined)[] = [];
@@ -44,7 +44,8 @@ export class LayerBlocks {
 
   /** A task has ended. */
   took(seconds: number): void {
-    this.meanSeconds = this.meanSeconds === null ? seconds : this.meanSeconds + (seconds - this.meanSeconds) / 32;
+    const mean = this.meanSeconds;
+    this.meanSeconds = Number.isNaN(mean) ? seconds : mean + (seconds - mean) / 32;
   }
 
   get(index: number): Cell {

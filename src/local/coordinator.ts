@@ -333,8 +333,11 @@ export class Coordinator implements AsyncDisposable {
     const keeps = client === KEEPER;
     if (message.op === "tasks-in-memory") {
       // A kept block may be wanted by runs that did not make it.
-      for (const run of this.#wanting.get(message.layer) ?? [])
-        if (run.request.keeps === keeps) for (const index of message.blocks) this.#arrived(run, message.layer, index);
+      for (const run of this.#wanting.get(message.layer) ?? []) {
+        if (run.request.keeps !== keeps) continue;
+        if (keeps) for (const group of run.groups) group.takeAll(message.layer, message.blocks);
+        else for (const index of message.blocks) this.#arrived(run, message.layer, index);
+      }
     } else if (message.op === "key-in-memory" || message.op === "task-erred") {
       const [name, position] = partsOf(message.key);
       for (const run of [...(this.#wanting.get(name) ?? [])]) {

@@ -55,6 +55,15 @@ export class Group {
     return !this.isEnded && this.failure === null;
   }
 
+  /** Blocks that it wants are there. */
+  takeAll(name: string, indices: ArrayLike<number>): void {
+    const wish = this.isLive ? this.wishes.get(name) : undefined;
+    if (!wish) return;
+    let left = this.left;
+    for (let k = 0; k < indices.length; k++) if (wish.note(indices[k] as number)) left--; // k < length
+    this.left = left;
+  }
+
   /** A block that it wants is there: its wish; null where it has it, or wants no more. */
   take(name: string, index: number): Wish | null {
     const wish = this.isLive ? this.wishes.get(name) : undefined;

@@ -98,7 +98,8 @@ export class ThreadTasks {
   /** Blocks that are wanted no more, and tasks that are not to run. */
   free(submission: number, graph: Graph, tasks: Uint32Array): void {
     const open = this.#blocks.open(submission, graph);
-    for (const task of tasks) {
+    for (let k = 0; k < tasks.length; k++) {
+      const task = tasks[k] as TaskId; // k < length
       const cell = open.get(task);
       if (cell === undefined) continue;
       if (!(cell instanceof Order)) {
@@ -150,7 +151,7 @@ export class ThreadTasks {
    */
   #mayGoAhead({ open, task }: Order, threads: number): boolean {
     const seconds = open.layerOf(task).meanSeconds;
-    if (seconds === null) return false;
+    if (Number.isNaN(seconds)) return false;
     if (!open.isBounded) return seconds < SHORT_SECONDS && this.#running.length < threads * (1 + SHORT_AHEAD);
     // Of larger ones each thread has the next one's memory beside that of its own, and no more.
     const most = open.isLight(task) ? AHEAD_MAX : this.#executor.threads - 1;
