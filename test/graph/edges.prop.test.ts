@@ -312,7 +312,7 @@ function hasGathering(graph: Graph, edges: GraphEdges): boolean {
 }
 
 test("a walk gives the same order in pieces of any size, inputs first, and the same peak as a plan", () => {
-  let compared = 0;
+  let equal = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const graph = someGraph(seed);
     const edges = new GraphEdges(graph);
@@ -330,13 +330,11 @@ test("a walk gives the same order in pieces of any size, inputs first, and the s
     for (const [rank, task] of whole.entries())
       for (const input of inputsOf(edges, task)) expect(place.get(input), `seed ${seed}`).toBeLessThan(rank);
     const simple = simpleOrder(graph, edges.toColumns());
-    if (hasGathering(graph, edges)) expect(whole.toSorted(), `seed ${seed}`).toEqual(simple.toSorted());
-    else {
-      expect(whole, `seed ${seed}`).toEqual(simple);
-      compared++;
-    }
+    if (whole.every((task, rank) => task === simple[rank])) equal++;
+    else if (!hasGathering(graph, edges)) expect(whole, `seed ${seed}`).toEqual(simple);
+    expect(whole.toSorted(), `seed ${seed}`).toEqual(simple.toSorted());
     expect(walk.ranked).toBe(whole.length);
     expect(walk.leastBytes, `seed ${seed}`).toBe(simplePeak(graph, whole));
   }
-  expect(compared).toBeGreaterThan(SEEDS * 0.8);
+  expect(equal).toBeGreaterThan(SEEDS * 0.9);
 });
