@@ -39,7 +39,7 @@ import { matmulLayer } from "./linalg/contract.ts";
 import { persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
 import { RankedMethods } from "./ranked-methods.ts";
-import { type Axis, type ReduceOptions, reduceLayer } from "./reduce/layer.ts";
+import { type Axis, type AxisOrOptions, type ReduceOptions, reduceLayer } from "./reduce/layer.ts";
 import { type Assigned, indexParts, setitemLayer } from "./shape/assign.ts";
 import { type IndexArg, type Indices, indexLayer, takeAnyLayer } from "./shape/indexing.ts";
 import { type PointIndex, pointsLayer } from "./shape/points.ts";
@@ -352,7 +352,8 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
   }
 
   /** Axes permuted; reversed without arguments. @throws {AxisError} no permutation */
-  transpose(...axes: readonly number[]): ChunkedArray {
+  transpose(...given: readonly number[] | readonly [readonly number[]]): ChunkedArray {
+    const axes = given.flat();
     const order =
       axes.length === 0 ? this.shape.map((_, k) => this.ndim - 1 - k) : axes.map((a) => normalizeAxis(a, this.ndim));
     if (order.length !== this.ndim || new Set(order).size !== this.ndim)
@@ -403,73 +404,73 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
     return this.slice(...this.shape.map((_, k): SliceArg => (drop.includes(k) ? 0 : ":")));
   }
 
-  sum(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  sum(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("sum", this, axis, options));
   }
-  mean(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  mean(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("mean", this, axis, options));
   }
-  min(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  min(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("min", this, axis, options));
   }
-  max(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  max(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("max", this, axis, options));
   }
-  std(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  std(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("std", this, axis, options));
   }
-  var(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  var(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("var", this, axis, options));
   }
-  any(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  any(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("any", this, axis, options));
   }
-  all(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  all(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("all", this, axis, options));
   }
-  prod(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  prod(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("prod", this, axis, options));
   }
   /** Index of the smallest element, along one axis or in the flat array. */
-  argmin(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+  argmin(axis?: AxisOrOptions<number | null>, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("argmin", this, axis, options));
   }
-  argmax(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+  argmax(axis?: AxisOrOptions<number | null>, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("argmax", this, axis, options));
   }
   /** Elements that are not NaN, as int64 (Xarray's and pandas' `count`). */
-  count(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  count(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     const value = (b: Parameters<typeof unaryTerm>[0], x: number): { value: number; mask: number } => {
       const nan = unaryTerm(b, "isnan", { node: x });
       return { value: x, mask: b.unary("not", (nan as { node: number }).node) };
     };
     return new ChunkedArray(reduceLayer("count", this, axis, options, { value }));
   }
-  nansum(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nansum(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nansum", this, axis, options));
   }
-  nanmean(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanmean(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanmean", this, axis, options));
   }
-  nanmin(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanmin(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanmin", this, axis, options));
   }
-  nanmax(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanmax(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanmax", this, axis, options));
   }
-  nanprod(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanprod(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanprod", this, axis, options));
   }
-  nanvar(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanvar(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanvar", this, axis, options));
   }
-  nanstd(axis?: Axis, options?: ReduceOptions): ChunkedArray {
+  nanstd(axis?: AxisOrOptions, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanstd", this, axis, options));
   }
-  nanargmin(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+  nanargmin(axis?: AxisOrOptions<number | null>, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanargmin", this, axis, options));
   }
-  nanargmax(axis?: number | null, options?: ReduceOptions): ChunkedArray {
+  nanargmax(axis?: AxisOrOptions<number | null>, options?: ReduceOptions): ChunkedArray {
     return new ChunkedArray(reduceLayer("nanargmax", this, axis, options));
   }
 

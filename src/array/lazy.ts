@@ -44,9 +44,11 @@ export function cutChunks(
   return normalizeChunks(spec, shape, { targetBytes: chunkSizeBytes(), itemsize: itemsize(dtype), ...more });
 }
 
-/** Sizes from a number or a list. @throws {ShapeError} a negative or fractional size */
+/** Sizes from a number or a list. @throws {ShapeError} a negative or fractional size, or neither of them */
 export function checkShape(shape: number | readonly number[]): readonly number[] {
   const list = typeof shape === "number" ? [shape] : shape;
+  if (!Array.isArray(list))
+    throw new ShapeError(`shape ${JSON.stringify(shape) ?? String(shape)}: expected a size or a list of sizes`);
   for (const n of list)
     if (!Number.isSafeInteger(n) || n < 0) throw new ShapeError(`shape (${list.join(", ")}): ${n} is not a size`);
   return list;

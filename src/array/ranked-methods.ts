@@ -5,7 +5,13 @@ import { axisAnd } from "./axis-options.ts";
 import type { LazyArray } from "./lazy.ts";
 import { orderOf, type SortOptions, type TopOptions, topOf } from "./order/order-layer.ts";
 import { type ScanOptions, scanOf } from "./order/scan-layer.ts";
-import { type MedianOptions, medianOf, type QuantileOptions, quantileOf } from "./order/select-layer.ts";
+import {
+  type MedianOptions,
+  medianOf,
+  type QuantileOptions,
+  quantileOf,
+  TAKEN_BY_QUANTILE,
+} from "./order/select-layer.ts";
 import type { Axis } from "./reduce/layer.ts";
 
 /** `A` is the class that is made of a layer. */
@@ -29,16 +35,16 @@ export abstract class RankedMethods<A> implements LazyArray {
   }
   /** Exact quantiles in [0, 1]. NumPy `quantile`. */
   quantile(q: number | readonly number[], axis?: Axis | QuantileOptions, options?: QuantileOptions): A {
-    return this.made(quantileOf(false, this, q, axisAnd<Axis, QuantileOptions>(axis, options)));
+    return this.made(quantileOf(false, this, q, axisAnd<Axis, QuantileOptions>(axis, options, TAKEN_BY_QUANTILE)));
   }
   /** Exact quantiles of what is not NaN. NumPy `nanquantile`. */
   nanquantile(q: number | readonly number[], axis?: Axis | QuantileOptions, options?: QuantileOptions): A {
-    return this.made(quantileOf(true, this, q, axisAnd<Axis, QuantileOptions>(axis, options)));
+    return this.made(quantileOf(true, this, q, axisAnd<Axis, QuantileOptions>(axis, options, TAKEN_BY_QUANTILE)));
   }
   /** Exact percentiles in [0, 100]. NumPy `percentile`. */
   percentile(q: number | readonly number[], axis?: Axis | QuantileOptions, options?: QuantileOptions): A {
     const share = typeof q === "number" ? q / 100 : q.map((x) => x / 100);
-    return this.made(quantileOf(false, this, share, axisAnd<Axis, QuantileOptions>(axis, options)));
+    return this.made(quantileOf(false, this, share, axisAnd<Axis, QuantileOptions>(axis, options, TAKEN_BY_QUANTILE)));
   }
   /** Elements in order, NaN last. NumPy `sort`. */
   sort(axis?: number | null | SortOptions, options?: SortOptions): A {

@@ -18,8 +18,8 @@ export function requireKnownOptions<T extends object>(call: string, given: T, na
     if (Object.hasOwn(names, name)) continue;
     const accepted = Object.keys(names);
     const nearest = nearestName(name, accepted);
-    const hint = nearest === null ? "" : `did you mean ${JSON.stringify(nearest)}? `;
-    throw new ArgumentError(`${call} has no option ${JSON.stringify(name)}; ${hint}It takes ${accepted.join(", ")}`, {
+    const hint = nearest === null ? "it takes" : `did you mean ${JSON.stringify(nearest)}? It takes`;
+    throw new ArgumentError(`${call} has no option ${JSON.stringify(name)}; ${hint} ${accepted.join(", ") || "none"}`, {
       details: { option: name, nearest, accepted },
     });
   }

@@ -1,9 +1,9 @@
 /** Where a client connects to: an address, a file, a cluster, or one that is started for it on this machine. */
 import { readFileSync } from "node:fs";
-import { ArgumentError, type Logger } from "../base/index.ts";
+import { ArgumentError, type Logger, type OptionNames, requireKnownOptions } from "../base/index.ts";
 import { config, readToken, type SecurityOptions } from "../config/index.ts";
 import { type LocalClusterWish, startLocalCluster } from "../graph/index.ts";
-import { normalizeAddress } from "../protocol/index.ts";
+import { normalizeAddress, parseAddress } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 
 /** Where the scheduler is, or how many workers to start on this machine. */
@@ -31,6 +31,16 @@ export interface ClientOptions {
   readonly logger?: Logger;
 }
 
+const OPTIONS: OptionNames<ClientOptions> = {
+  timeout: true,
+  tokenFile: true,
+  name: true,
+  setAsDefault: true,
+  dialect: true,
+  security: true,
+  logger: true,
+};
+
 /** What a target comes down to. */
 export interface Located {
   readonly address: string;
@@ -42,17 +52,19 @@ export interface Located {
 
 /**
  * The address and token of a target; without one those that the configuration names, else a cluster that is started now.
- * @throws {ArgumentError} an unreadable scheduler file  @throws {WorkerStartError} the processes do not start
+ * @throws {ArgumentError} an unreadable address or scheduler file, or an unknown option
+ * @throws {WorkerStartError} the processes do not start
  */
 export async function locate(
   target: ClientTarget | undefined,
   options: ClientOptions,
   scheme: "tcp" | "tls",
 ): Promise<Located> {
+  requireKnownOptions("Client.connect", options, OPTIONS);
   const token = (own: string | null): string | null =>
     options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
   const at = (address: string): Located => ({
-    address: normalizeAddress(address, scheme),
+    address: completeAddress(address, scheme),
     token: token(null),
     isOwn: false,
   });
@@ -73,6 +85,16 @@ export async function locate(
     if (typeof file === "string") return at(addressInFile(file));
   }
   return of(await startLocalCluster(target ?? {}), true);
+}
+
+/** Nobody can be called without a port. */
+function completeAddress(text: string, scheme: "tcp" | "tls"): string {
+  const parsed = parseAddress(text, scheme);
+  if (parsed.scheme !== "inproc" && (parsed.port === 0 || parsed.host === ""))
+    throw new ArgumentError(
+      `address ${JSON.stringify(text)} lacks a host or a port; expected e.g. "tcp://127.0.0.1:8786"`,
+    );
+  return normalizeAddress(text, scheme);
 }
 
 function addressInFile(file: string): string {

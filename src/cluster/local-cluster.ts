@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ArgumentError, parseBytes, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, parseBytes, requireKnownOptions, UnsupportedError } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
 import { Rpc } from "../comm/index.ts";
 import {
@@ -32,6 +32,14 @@ export interface LocalClusterOptions {
   /** Port of the scheduler. Default: any. */
   readonly port?: number;
 }
+
+const OPTIONS: OptionNames<LocalClusterOptions> = {
+  nWorkers: true,
+  threadsPerWorker: true,
+  memoryLimit: true,
+  processes: true,
+  port: true,
+};
 
 /** Times a worker that died is started again. */
 const RESTARTS_MAX = 5;
@@ -85,11 +93,12 @@ export class LocalCluster implements ClusterHandle {
   /**
    * Start the processes; resolves when all workers have registered.
    *
-   * @throws {ArgumentError} a number of workers or threads that is none
+   * @throws {ArgumentError} an option that there is not, or a number of workers or threads that is none
    * @throws {WorkerStartError} a process did not start
    * @throws {ConfigError} the memory limit leaves a worker nothing
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    requireKnownOptions("LocalCluster", options, OPTIONS);
     if (options.processes === false) {
       throw new UnsupportedError(
         "LocalCluster with processes: false; without a cluster, lazy arrays compute on threads of this process",

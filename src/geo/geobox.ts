@@ -67,7 +67,7 @@ export function gridMismatch(a: GeoBox, b: GeoBox, difference: GridDifference): 
   const [col, row] = difference.shift.map((v) => Number(v.toPrecision(6)));
   const size = difference.sameShape ? "" : `, sizes ${a.shape.join(" × ")} and ${b.shape.join(" × ")}`;
   return new GridMismatchError(
-    `the grids differ: the second begins ${col} pixels to the right of and ${row} below the first${size} (first: ${gridText(a)}; second: ${gridText(b)}); bring one onto the other's grid with a.rio.reprojectMatch(b), or cut both to what they share with isel`,
+    `the grids differ: the second begins ${col} pixels to the right of and ${row} below the first${size} (first: ${gridText(a)}; second: ${gridText(b)}); cut both to the pixels that they share with isel, or warp one onto the other's grid before it is opened`,
     { details: { first: a, second: b, shift: difference.shift } },
   );
 }

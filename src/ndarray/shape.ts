@@ -46,8 +46,12 @@ export function broadcastShapes(...shapes: readonly (readonly number[])[]): numb
  */
 export function normalizeAxis(axis: number, ndim: number): number {
   const k = axis < 0 ? axis + ndim : axis;
-  if (!Number.isInteger(k) || k < 0 || k >= ndim) throw new AxisError(`axis ${axis} is out of bounds for rank ${ndim}`);
-  return k;
+  if (Number.isInteger(k) && k >= 0 && k < ndim) return k;
+  throw new AxisError(
+    Number.isInteger(axis)
+      ? `axis ${axis} is out of bounds for rank ${ndim}`
+      : `axis ${JSON.stringify(axis) ?? String(axis)}: expected a whole number, from ${-ndim} to ${ndim - 1}`,
+  );
 }
 
 /**
@@ -56,7 +60,7 @@ export function normalizeAxis(axis: number, ndim: number): number {
  */
 export function normalizeAxes(axis: number | readonly number[] | null | undefined, ndim: number): number[] {
   if (axis === null || axis === undefined) return Array.from({ length: ndim }, (_, k) => k);
-  const axes = (typeof axis === "number" ? [axis] : [...axis]).map((a) => normalizeAxis(a, ndim));
+  const axes = (Array.isArray(axis) ? axis : [axis]).map((a: number) => normalizeAxis(a, ndim));
   if (new Set(axes).size !== axes.length) throw new AxisError(`axes ${JSON.stringify(axis)} repeat an axis`);
   return axes.sort((a, b) => a - b);
 }

@@ -1,6 +1,6 @@
 /** A picture of a raster that is in memory: values through a colour map, missing pixels transparent. */
-import { ArgumentError, ShapeError } from "../base/index.ts";
-import type { NDArray } from "../ndarray/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
+import { NDArray } from "../ndarray/index.ts";
 import { type ColorMap, colorTable } from "./color-maps.ts";
 import { encodePng } from "./png.ts";
 
@@ -17,6 +17,8 @@ export interface QuicklookOptions {
   readonly text?: Readonly<Record<string, string>>;
 }
 
+const OPTIONS: OptionNames<QuicklookOptions> = { range: true, colors: true, nodata: true, maxSize: true, text: true };
+
 /** Every how many pixels are kept so that neither side exceeds `maxSize`. */
 export function thinningOf(height: number, width: number, maxSize = 1024): number {
   return Math.max(1, Math.ceil(Math.max(height, width) / maxSize));
@@ -24,9 +26,14 @@ export function thinningOf(height: number, width: number, maxSize = 1024): numbe
 
 /**
  * PNG bytes of a block of shape (y, x).
- * @throws {ShapeError} another rank, or no pixels  @throws {ArgumentError} a range that is no range
+ * @throws {ShapeError} another rank, or no pixels  @throws {ArgumentError} no block, or a range that is no range
  */
 export function quicklook(block: NDArray, options: QuicklookOptions = {}): Uint8Array {
+  if (!(block instanceof NDArray))
+    throw new ArgumentError(
+      `quicklook of ${shown(block)}: expected a block in memory, as x.compute() or (await a.compute()).values gives`,
+    );
+  requireKnownOptions("quicklook", options, OPTIONS);
   const [height, width] = block.shape;
   if (block.ndim !== 2 || !height || !width)
     throw new ShapeError(`quicklook of shape (${block.shape.join(", ")}): expected (y, x) with pixels`);
@@ -53,6 +60,10 @@ export function quicklook(block: NDArray, options: QuicklookOptions = {}): Uint8
     data[i * 4 + 3] = 255;
   }
   return encodePng({ width: columns, height: rows, data }, options.text);
+}
+
+function shown(value: unknown): string {
+  return String(value).split("\n", 1)[0] ?? "";
 }
 
 function extent(values: Float64Array): [number, number] {

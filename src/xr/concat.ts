@@ -1,6 +1,6 @@
 /** Arrays joined along a dimension, new or there already. */
 import { concatenate, stack } from "../array/index.ts";
-import { ArgumentError, ShapeError } from "../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../base/index.ts";
 import { dtypeInfo, promoteTypes } from "../dtype/index.ts";
 import { type Affine, regularAxis } from "../geo/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -34,6 +34,11 @@ export interface ConcatOptions {
 export function concat(arrays: readonly Labelled[], dim: string, options: ConcatOptions = {}): Labelled {
   const first = arrays[0];
   if (!first) throw new ArgumentError("concat needs at least one array");
+  if (typeof dim !== "string")
+    throw new ArgumentError(
+      `concat along ${JSON.stringify(dim)}: expected the name of a dimension, as in concat([a, b], "time")`,
+    );
+  requireKnownOptions("concat", options, { values: true });
   const having = arrays.filter((a) => a.dims.includes(dim)).length;
   if (having !== 0 && having !== arrays.length)
     throw new ShapeError(`concat along ${dim}: ${having} of ${arrays.length} arrays have that dimension`);

@@ -13,7 +13,7 @@ import {
   type Results,
   where as whereArray,
 } from "../array/index.ts";
-import { ArgumentError, ShapeError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
 import type { Scalar } from "../dtype/index.ts";
 import { type Affine, parseCrs } from "../geo/index.ts";
 import type { Plan } from "../graph/index.ts";
@@ -47,6 +47,16 @@ export interface DataArrayOptions<K extends string = string> {
   readonly nodata?: Scalar;
 }
 
+const OPTIONS: OptionNames<DataArrayOptions> = {
+  dims: true,
+  coords: true,
+  attrs: true,
+  name: true,
+  crs: true,
+  transform: true,
+  nodata: true,
+};
+
 /**
  * A labelled array over a lazy array, a block, or nested numbers.
  * @throws {ShapeError} names that do not fit the axes  @throws {ArgumentError} labels that do not fit
@@ -56,6 +66,8 @@ export function dataArray<const K extends string>(
   values: ChunkedArray | NDArray | Nested,
   options: DataArrayOptions<K>,
 ): DataArray<K> {
+  requireKnownOptions("dataArray", options, OPTIONS);
+  if (!Array.isArray(options.dims)) throw new ArgumentError("dataArray needs the option dims: one name per axis");
   const { dims, coords = {}, attrs = {}, name = null, crs, transform = null, nodata } = options;
   const data = values instanceof ChunkedArray ? values : values instanceof NDArray ? fromArray(values) : array(values);
   if (dims.length !== data.ndim || new Set(dims).size !== dims.length)
@@ -99,6 +111,8 @@ export function concat<K extends string, const D extends string>(
   dim: D,
   options: ConcatOptions = {},
 ): DataArray<K | D> {
+  for (const a of arrays)
+    if (!hasState(a)) throw new ArgumentError(`concat of ${String(a)}: expected a list of labelled arrays`);
   return new DataArray<K | D>(
     concatStates(
       arrays.map((a) => a.state),
@@ -189,7 +203,7 @@ export function compute<const T extends readonly Computable<unknown>[]>(
   items: T,
   options: ComputeOptions = {},
 ): Promise<Results<T>> {
-  return computeAll(items, options);
+  return computeAll(lazyList("compute", items), options);
 }
 
 /** Lazy objects of several kinds, each persisted as its own kind. */
@@ -206,7 +220,7 @@ export async function persist<const T extends readonly Persistable<unknown>[]>(
   items: T,
   options: ComputeOptions = {},
 ): Promise<Persisted<T>> {
-  return (await persistAll(items, options)) as Persisted<T>; // each over its own layers
+  return (await persistAll(lazyList("persist", items), options)) as Persisted<T>; // each over its own layers
 }
 
 /** What running one or several lazy objects as one graph would cost. @throws {MemoryBudgetError} it cannot fit */
@@ -214,5 +228,19 @@ export function explain(
   items: Computable<unknown> | readonly Computable<unknown>[],
   options: ComputeOptions = {},
 ): Promise<Plan> {
-  return explainAll(Array.isArray(items) ? items : [items as Computable<unknown>], options); // one or a list
+  return explainAll(lazyList("explain", Array.isArray(items) ? items : [items as Computable<unknown>]), options); // one or a list
+}
+
+/** @throws {ArgumentError} no list, or an item that cannot be computed */
+function lazyList<T extends readonly unknown[]>(call: string, items: T): T {
+  if (!Array.isArray(items))
+    throw new ArgumentError(`${call} of ${shown(items)}: expected a list of lazy objects, as in ${call}([a, b])`);
+  for (const item of items)
+    if (typeof item !== "object" || item === null || !("outputs" in item))
+      throw new ArgumentError(`${call} of ${shown(item)}: expected lazy arrays, datasets or lazy writes`);
+  return items;
+}
+
+function shown(value: unknown): string {
+  return String(value).slice(0, 100);
 }

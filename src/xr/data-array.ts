@@ -273,6 +273,8 @@ export class DataArray<K extends string = string> implements HasState, Computabl
   rename(name: string): DataArray<K>;
   rename(names: Readonly<Record<string, string>>): DataArray<string>;
   rename(name: string | Readonly<Record<string, string>>): DataArray<string> | DataArray<K> {
+    if (typeof name !== "string" && (typeof name !== "object" || name === null))
+      throw new ArgumentError(`rename to ${String(name)}: expected a name, or new names by old`);
     return new DataArray<K>(
       typeof name === "string" ? { ...this.#state, name } : renameDims(this.#state, name),
       typeof name === "string" ? this.#block : null,
@@ -345,56 +347,56 @@ export class DataArray<K extends string = string> implements HasState, Computabl
   }
 
   sum<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("sum", dim, options);
   }
   mean<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("mean", dim, options);
   }
   min<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("min", dim, options);
   }
   max<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("max", dim, options);
   }
   std<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("std", dim, options);
   }
   var<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("var", dim, options);
   }
   /** Elements that are not missing, as int64. */
   count<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("count", dim, options);
   }
   any<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("any", dim, options);
   }
   all<const D extends K = K>(
-    dim?: D | readonly D[] | ReduceOptions,
+    dim?: D | readonly D[] | ReduceOptions<D>,
     options?: ReduceOptions,
   ): DataArray<Exclude<K, D>> {
     return this.#reduce("all", dim, options);
@@ -470,7 +472,9 @@ export class DataArray<K extends string = string> implements HasState, Computabl
     const sizes = this.dims.map((d, k) => `${d}: ${this.shape[k]}`).join(", ");
     const { nodata, crs, data } = this.#state;
     const head = `<xr.DataArray ${this.name === null ? "" : `'${this.name}' `}(${sizes})> ${this.dtype}`;
-    const how = this.#block ? "in memory" : `${data.npartitions} blocks of (${data.chunksize.join(", ")})`;
+    const how = this.#block
+      ? "in memory"
+      : `${data.npartitions} ${data.npartitions === 1 ? "block" : "blocks"} of (${data.chunksize.join(", ")})`;
     const coords = this.coords.map(
       (name) => `  ${name}: ${coordinateText(coordinateOf(this.#state, name) as Coordinate)}`,
     );
@@ -515,7 +519,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
 
   #reduce<D extends K>(
     op: ReduceName,
-    dim: D | readonly D[] | ReduceOptions | undefined,
+    dim: D | readonly D[] | ReduceOptions<D> | undefined,
     options: ReduceOptions | undefined,
   ): DataArray<Exclude<K, D>> {
     const first = dim as string | readonly string[] | ReduceOptions | undefined; // told apart there

@@ -76,7 +76,7 @@ export function mapValues(
     }
     if (typeof o === "number" || typeof o === "bigint" || typeof o === "boolean") return scalarValue(o);
     throw new DTypeError(
-      `operand ${typeof o === "string" ? JSON.stringify(o) : typeof o}: expected an array, a number, a bigint or a boolean`,
+      `operand ${typeof o === "string" ? JSON.stringify(o) : o === null ? "null" : typeof o}: expected an array, a number, a bigint or a boolean`,
     );
   });
   const result = build(b, values);

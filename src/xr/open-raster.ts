@@ -1,5 +1,5 @@
 /** Opening GeoTIFFs and COGs as labelled arrays: the header is read, no pixel is. */
-import { ArgumentError, SelectionError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, SelectionError } from "../base/index.ts";
 import { dtypeInfo, type Scalar } from "../dtype/index.ts";
 import { type Affine, type Crs, parseCrs } from "../geo/index.ts";
 import { openTiff, type StoreOptions, type TiffCrs, type TiffInfo } from "../io/index.ts";
@@ -25,6 +25,18 @@ export interface OpenRasterOptions extends StoreOptions {
   readonly signal?: AbortSignal;
 }
 
+const OPTIONS: OptionNames<OpenRasterOptions> = {
+  http: true,
+  chunks: true,
+  decode: true,
+  band: true,
+  overview: true,
+  nodata: true,
+  scale: true,
+  offset: true,
+  signal: true,
+};
+
 const PALETTE = 3;
 
 /**
@@ -33,6 +45,7 @@ const PALETTE = 3;
  * @throws {SelectionError} no such band or overview, naming those there are
  */
 export async function openRasterState(url: string | URL, options: OpenRasterOptions): Promise<Labelled> {
+  requireKnownOptions("openRaster", options, OPTIONS);
   const decode = checkDecode(options.decode ?? "masked");
   const info = await openTiff(url, options);
   const level = levelOf(info, options.overview);
@@ -71,9 +84,13 @@ function bandOf(info: TiffInfo, band: number | undefined): number | null {
   if (band === undefined) return null;
   if (Number.isInteger(band) && band >= 1 && band <= info.bands) return band - 1;
   const names = info.descriptions.map((d, k) => (d ? `${k + 1} (${d})` : String(k + 1)));
-  throw new SelectionError(`${info.url} has no band ${band}; its bands are ${names.join(", ")}`, {
-    details: { url: info.url, band, bands: info.bands },
-  });
+  const advice = Array.isArray(band) ? "; for several, open all and select: .sel({ band: [1, 2] })" : "";
+  throw new SelectionError(
+    `${info.url} has no band ${JSON.stringify(band)}; its bands are ${names.join(", ")}${advice}`,
+    {
+      details: { url: info.url, band, bands: info.bands },
+    },
+  );
 }
 
 function bandCoordinate(info: TiffInfo, band: number | null, isStack: boolean): Map<string, Coordinate> {

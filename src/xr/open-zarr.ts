@@ -1,5 +1,5 @@
 /** Opening Zarr groups as labelled arrays: metadata and small coordinates are read, no chunk of a variable is. */
-import { SelectionError } from "../base/index.ts";
+import { type OptionNames, requireKnownOptions, SelectionError } from "../base/index.ts";
 import type { Crs } from "../geo/index.ts";
 import {
   type OpenZarrOptions as GroupOptions,
@@ -25,6 +25,17 @@ export interface OpenZarrOptions extends Omit<GroupOptions, "vars"> {
   readonly decodeTimes?: boolean;
 }
 
+const OPTIONS: OptionNames<OpenZarrOptions> = {
+  http: true,
+  group: true,
+  consolidated: true,
+  chunkBytesMax: true,
+  vars: true,
+  chunks: true,
+  decode: true,
+  decodeTimes: true,
+};
+
 /** State of a dataset. */
 export interface OpenedGroup {
   readonly variables: ReadonlyMap<string, Labelled>;
@@ -37,6 +48,7 @@ export interface OpenedGroup {
  * @throws {SelectionError} no such variable, naming those there are
  */
 export async function openZarrState(url: string | URL, options: OpenZarrOptions): Promise<OpenedGroup> {
+  requireKnownOptions("openZarr", options, OPTIONS);
   const decode = checkDecode(options.decode ?? "masked");
   const { vars, chunks, decode: _, decodeTimes: times = true, ...open } = options;
   const group = await openZarrGroup(url, vars === undefined ? open : { ...open, vars });

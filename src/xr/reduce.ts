@@ -1,6 +1,6 @@
 /** Reductions by dimension name: missing elements are skipped, an empty cell is missing (api.md §2). */
 import { ChunkedArray, type MaskedReduce, reduceLayer } from "../array/index.ts";
-import { ArgumentError, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, UnsupportedError } from "../base/index.ts";
 import { type DType, dtypeInfo, reductionType } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId, ReduceOp } from "../graph/index.ts";
 import { type Attributes, axisOf, keptCoordinates, type Labelled, labelled } from "./labelled.ts";
@@ -8,7 +8,7 @@ import { mapSame } from "./map.ts";
 import { castValue, isnullValue, missingFloat, type Value } from "./values.ts";
 
 /** Options of reductions. */
-export interface ReduceOptions {
+export interface ReduceOptions<D extends string = string> {
   /** Missing elements take no part (default); `false`: one makes the result missing. */
   readonly skipna?: boolean;
   /** Keep attributes (default). */
@@ -19,7 +19,18 @@ export interface ReduceOptions {
   readonly dtype?: DType;
   /** Delta degrees of freedom of var and std; default 0. */
   readonly ddof?: number;
+  /** The dimensions, where they are not the first argument: `mean({ dim: "time" })`. */
+  readonly dim?: D | readonly D[];
 }
+
+const OPTIONS: OptionNames<ReduceOptions> = {
+  skipna: true,
+  keepAttrs: true,
+  minCount: true,
+  dtype: true,
+  ddof: true,
+  dim: true,
+};
 
 /** Names of reductions. */
 export type ReduceName = "sum" | "mean" | "min" | "max" | "std" | "var" | "count" | "any" | "all";
@@ -35,8 +46,14 @@ export function reduce(
   second: ReduceOptions | undefined,
 ): Labelled {
   const isNamed = typeof first === "string" || Array.isArray(first);
-  const dims = isNamed ? ([first].flat() as string[]) : l.dims; // names, as an options object is neither
+  if (!isNamed && first !== undefined && typeof first !== "object")
+    throw new ArgumentError(
+      `${op} over ${String(first)}: expected names of dimensions; the array has ${l.dims.join(", ")}`,
+    );
   const options = second ?? (isNamed ? {} : ((first as ReduceOptions | undefined) ?? {}));
+  requireKnownOptions(op, options, OPTIONS);
+  const named = isNamed ? first : options.dim;
+  const dims = named === undefined ? l.dims : ([named].flat() as string[]); // names, as an options object is neither
   const { minCount, ddof = 0 } = options;
   if (minCount !== undefined && !(Number.isInteger(minCount) && minCount >= 0))
     throw new ArgumentError(`minCount ${minCount}: expected an integer from 0 on`);

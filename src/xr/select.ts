@@ -1,6 +1,6 @@
 /** Selection by position and by label, and changes of dimensions. Slices of sources read only what they name. */
 import { type ChunkedArray, concatenate } from "../array/index.ts";
-import { ArgumentError, SelectionError, ShapeError } from "../base/index.ts";
+import { ArgumentError, requireKnownOptions, SelectionError, ShapeError } from "../base/index.ts";
 import { dtypeInfo } from "../dtype/index.ts";
 import { type Affine, windowAffine } from "../geo/index.ts";
 import { NDArray, type Range, rangeOf, type SliceArg } from "../ndarray/index.ts";
@@ -187,13 +187,16 @@ export interface SelOptions {
 /**
  * Elements by label. Slices include both ends and run in either order; an ISO text that covers more than an instant
  * (`"2023-06"`) takes all it covers.
- * @throws {SelectionError} no such dimension or label
+ * @throws {SelectionError} no such dimension or label  @throws {ArgumentError} another method
  */
 export function sel(
   l: Labelled,
   index: Readonly<Record<string, Labels | undefined>>,
   options: SelOptions = {},
 ): Labelled {
+  requireKnownOptions("sel", options, { method: true, tolerance: true });
+  if (options.method !== undefined && options.method !== "nearest")
+    throw new ArgumentError(`sel: method ${JSON.stringify(options.method)}: expected "nearest"`);
   const positions: Record<string, Positions> = {};
   for (const [dim, label] of Object.entries(index)) {
     axisOf(l, dim);

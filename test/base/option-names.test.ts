@@ -20,7 +20,7 @@ test("a name that is none is told with the nearest one and all that there are; n
     }),
   );
   const far = { toString: 1 } as object as typeof given;
-  expect(() => requireKnownOptions("toZarr", far, names)).toThrow('toZarr has no option "toString"; It takes');
+  expect(() => requireKnownOptions("toZarr", far, names)).toThrow('toZarr has no option "toString"; it takes');
   requireKnownOptions("toZarr", {}, names);
   const none = null as unknown as typeof given; // as from plain JavaScript
   expect(() => requireKnownOptions("toZarr", none, names)).toThrow("toZarr: options are an object, not null");

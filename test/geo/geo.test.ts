@@ -80,7 +80,7 @@ describe("geoboxes", () => {
     const difference = compareGrids(box(UTM), box(moved(5, -20)));
     const error = difference && gridMismatch(box(UTM), box(moved(5, -20)), difference);
     expect(error).toMatchObject({ code: "grid-mismatch" });
-    expect(error?.message).toMatch(/0\.5 pixels to the right of and 2 below.*reprojectMatch/);
+    expect(error?.message).toMatch(/0\.5 pixels to the right of and 2 below.*cut both to the pixels that they share/);
   });
 });
 

@@ -138,7 +138,7 @@ describe("alignment", () => {
     expect(() => board().add(shifted)).toThrow(
       expect.objectContaining({
         code: "grid-mismatch",
-        message: expect.stringMatching(/0\.5 pixels to the right.*reprojectMatch/),
+        message: expect.stringMatching(/0\.5 pixels to the right.*cut both to the pixels that they share/),
       }),
     );
     expect(() => expr`${board()} + ${shifted}`).toThrow(expect.objectContaining({ code: "grid-mismatch" }));

@@ -1,6 +1,6 @@
 /** The layer of `mapBlocks`, for the function and the method. */
-import { ArgumentError, ChunkError } from "../../base/index.ts";
-import type { DType, TypedArray } from "../../dtype/index.ts";
+import { ArgumentError, ChunkError, type OptionNames, requireKnownOptions } from "../../base/index.ts";
+import { asDType, type DType, type TypedArray } from "../../dtype/index.ts";
 import { functionText, type LayerNode } from "../../graph/index.ts";
 import { type NDArray, normalizeAxis } from "../../ndarray/index.ts";
 import type { LazyArray } from "../lazy.ts";
@@ -46,6 +46,18 @@ export type NumberArray = Exclude<TypedArray, BigInt64Array | BigUint64Array>;
 /** A block as a function gets it: C order. */
 export type UserBlock = NDArray & { readonly data: NumberArray };
 
+const OPTIONS: OptionNames<MapBlocksOptions<unknown>> = {
+  dtype: true,
+  chunks: true,
+  dropAxis: true,
+  newAxis: true,
+  enforceNdim: true,
+  meta: true,
+  name: true,
+  token: true,
+  args: true,
+};
+
 /** Blocks of these arrays. */
 export type BlocksOf<T extends readonly Blocked[]> = { [K in keyof T]: UserBlock };
 
@@ -67,11 +79,12 @@ export function mapBlocksNode(
   options: MapBlocksOptions<unknown>,
   more: { readonly text?: string; readonly args?: unknown } = {},
 ): LayerNode {
+  requireKnownOptions("mapBlocks", options, OPTIONS);
   const text = more.text ?? functionText(fn);
   const label = callLabel(fn, options.token ?? options.name);
   const operands = arrays.map((array): Labelled => ({ array, labels: array.shape.map((_, k) => array.ndim - 1 - k) }));
   const { chunks } = unify(operands, false);
-  const dtype = options.dtype ?? arrays[0]?.dtype;
+  const dtype = options.dtype === undefined ? arrays[0]?.dtype : asDType(options.dtype);
   if (dtype === undefined) throw new ArgumentError("mapBlocks without arrays needs the options dtype and chunks");
   if (arrays.length === 0 && options.chunks === undefined)
     throw new ArgumentError("mapBlocks without arrays needs the option chunks: a list of sizes per axis");

@@ -110,6 +110,11 @@ function dtypesOf(operands: readonly Operand[]): DType[] {
 }
 
 function describeOperand(o: unknown): string {
-  const text = typeof o === "string" ? JSON.stringify(o) : String(Object.prototype.toString.call(o));
+  const isPlain = typeof o === "string" || Array.isArray(o);
+  const text = isPlain ? JSON.stringify(o) : o === null || typeof o !== "object" ? String(o) : typeName(o);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function typeName(o: object): string {
+  return o.constructor?.name ?? "Object";
 }

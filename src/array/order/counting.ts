@@ -1,5 +1,5 @@
 /** Places among edges, counts and histograms: NumPy's names over lazy arrays. */
-import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from "../../base/index.ts";
+import { ArgumentError, DTypeError, requireKnownOptions, ShapeError, UnsupportedError } from "../../base/index.ts";
 import { castScalar, type DType, dtypeInfo, type Scalar } from "../../dtype/index.ts";
 import { applyNode, arangeNode, type BlockInput, type LayerNode, rechunkNode, sameChunks } from "../../graph/index.ts";
 import { blockScratch } from "../../kernels/index.ts";
@@ -266,6 +266,7 @@ export function histogram(
   x: ArrayLike,
   options: HistogramOptions = {},
 ): readonly [counts: ChunkedArray, edges: ChunkedArray] {
+  requireKnownOptions("histogram", options, { bins: true, range: true, density: true, weights: true });
   const lazy = known("histogram", x);
   refuse("histogram", lazy.dtype);
   const { bins = 10, density = false } = options;

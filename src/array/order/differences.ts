@@ -1,5 +1,5 @@
 /** Differences of neighbours and gradients: NumPy's names over lazy arrays. */
-import { ArgumentError, DTypeError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, DTypeError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { dtypeInfo, type Scalar } from "../../dtype/index.ts";
 import { concatenateNode, type KernelBuilder, type LayerNode, type NodeId, rechunkNode } from "../../graph/index.ts";
 import { ascontiguous, NDArray, normalizeAxes, normalizeAxis } from "../../ndarray/index.ts";
@@ -56,6 +56,7 @@ function neighbour(x: ArrayLike, like: LazyArray, axis: number): ChunkedArray {
  */
 export function diff(x: ArrayLike, n: number | DiffOptions = 1, axis: number | DiffOptions = -1): ChunkedArray {
   const options: DiffOptions = typeof n === "object" ? n : typeof axis === "object" ? axis : {};
+  requireKnownOptions("diff", options, { axis: true, n: true, prepend: true, append: true });
   const times = typeof n === "number" ? n : (n.n ?? 1);
   if (!Number.isInteger(times) || times < 0)
     throw new ArgumentError(`diff: n ${times}: expected a whole number, at least 0`);
@@ -246,6 +247,7 @@ export function gradient(
     typeof a === "object" && !Array.isArray(a) && !ArrayBuffer.isView(a) && !(a instanceof NDArray);
   const spacings = args.filter((a): a is Spacing => !isOptions(a));
   const options = args.find(isOptions) ?? {};
+  requireKnownOptions("gradient", options, { axis: true, edgeOrder: true });
   const { edgeOrder = 1 } = options;
   if (edgeOrder !== 1 && edgeOrder !== 2) throw new ArgumentError(`gradient: edgeOrder ${edgeOrder}: expected 1 or 2`);
   const lazy = known("gradient", x);

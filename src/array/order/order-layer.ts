@@ -99,7 +99,7 @@ export function orderOf(
   axis: number | null | SortOptions | undefined,
   options?: SortOptions,
 ): LayerNode {
-  const given = axisAnd<number | null, SortOptions>(axis, options);
+  const given = axisAnd<number | null, SortOptions>(axis, options, [kernel, { descending: true, stable: true }]);
   const line = given.axis === null ? lazyOf(reshapeLayer(x, [-1])) : x;
   if (line.ndim === 0) throw new AxisError(`${kernel} of an array without axes`);
   return orderLayer(kernel, line, normalizeAxis(given.axis ?? -1, line.ndim), given.options.descending ?? false);
@@ -115,7 +115,7 @@ export function topOf(
   k: number,
   o: { readonly axis: number | TopOptions | undefined; readonly options: TopOptions | undefined },
 ): LayerNode {
-  const given = axisAnd<number, TopOptions>(o.axis, o.options);
+  const given = axisAnd<number, TopOptions>(o.axis, o.options, [name, { splitEvery: true }]);
   const { splitEvery = 4 } = given.options;
   if (!Number.isInteger(k) || k === 0) throw new ArgumentError(`${name}: k ${k}: expected a whole number other than 0`);
   if (!Number.isInteger(splitEvery) || splitEvery < 2)

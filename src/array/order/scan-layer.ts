@@ -131,7 +131,10 @@ export function scanOf(
   axis: number | null | ScanOptions | undefined,
   options?: ScanOptions,
 ): LayerNode {
-  const given = axisAnd<number | null, ScanOptions>(axis, options);
+  const given = axisAnd<number | null, ScanOptions>(axis, options, [
+    op === "add" ? "cumsum" : "cumprod",
+    { dtype: true, method: true },
+  ]);
   const { method = "sequential", dtype } = given.options;
   if (method !== "sequential" && method !== "blelloch")
     throw new ArgumentError(`method ${JSON.stringify(method)}: expected "sequential" or "blelloch"`);

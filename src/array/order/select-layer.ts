@@ -14,7 +14,7 @@ import {
 import { DISCRETE_METHODS } from "../../kernels/index.ts";
 import { normalizeAxes, sizeOf } from "../../ndarray/index.ts";
 import { chunkSizeBytes } from "../auto.ts";
-import { axisAnd, type WithAxis } from "../axis-options.ts";
+import { axisAnd, type TakenOptions, type WithAxis } from "../axis-options.ts";
 import { cutChunks, type LazyArray } from "../lazy.ts";
 import type { Axis } from "../reduce/layer.ts";
 import { countedSelection } from "./counted-selection.ts";
@@ -43,6 +43,12 @@ export interface QuantileOptions extends SelectOptions, WithAxis<Axis> {
   /** Not supported. */
   readonly weights?: null;
 }
+
+/** Names of {@link QuantileOptions}, for `axisAnd`. */
+export const TAKEN_BY_QUANTILE: TakenOptions<QuantileOptions> = [
+  "quantile",
+  { keepdims: true, method: true, weights: true },
+];
 
 /** What the labelled layer adds: a mask of elements that take part, and what an empty result is. */
 export interface MaskedSelect {
@@ -147,7 +153,7 @@ export function medianOf(
   axis: Axis | MedianOptions | undefined,
   options?: MedianOptions,
 ): LayerNode {
-  const given = axisAnd<Axis, SelectOptions>(axis, options);
+  const given = axisAnd<Axis, SelectOptions>(axis, options, ["median", { keepdims: true }]);
   return selectLayer({ op: "median", skipna }, x, given.axis, given.options);
 }
 

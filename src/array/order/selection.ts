@@ -4,7 +4,7 @@ import { axisAnd } from "../axis-options.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import type { Axis } from "../reduce/layer.ts";
 import { lazyArray } from "../reduce/reductions.ts";
-import { type MedianOptions, medianOf, type QuantileOptions, quantileOf } from "./select-layer.ts";
+import { type MedianOptions, medianOf, type QuantileOptions, quantileOf, TAKEN_BY_QUANTILE } from "./select-layer.ts";
 
 export type { MedianOptions, QuantileOptions, SelectOptions } from "./select-layer.ts";
 
@@ -23,7 +23,9 @@ function median_(skipna: boolean): Median {
 function quantile_(skipna: boolean, percent: boolean): Quantile {
   return (x, q, axis, options) => {
     const share = percent ? (typeof q === "number" ? q / 100 : q.map((p) => p / 100)) : q;
-    return new ChunkedArray(quantileOf(skipna, lazyArray(x), share, axisAnd<Axis, QuantileOptions>(axis, options)));
+    return new ChunkedArray(
+      quantileOf(skipna, lazyArray(x), share, axisAnd<Axis, QuantileOptions>(axis, options, TAKEN_BY_QUANTILE)),
+    );
   };
 }
 

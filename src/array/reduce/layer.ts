@@ -12,6 +12,7 @@ import {
   reduceNode,
 } from "../../graph/index.ts";
 import { normalizeAxes } from "../../ndarray/index.ts";
+import { axisAnd, type WithAxis } from "../axis-options.ts";
 import { type LazyArray, lazyOf } from "../lazy.ts";
 import { isSelected } from "../unknown.ts";
 import { complexReduceLayer } from "./complex.ts";
@@ -33,6 +34,9 @@ export interface ReduceOptions {
   /** Partials combined at once, per axis; default 4. */
   readonly splitEvery?: number;
 }
+
+/** Axes to reduce, alone or as one of the options: `sum(0)`, `sum({ axis: 0, keepdims: true })`. */
+export type AxisOrOptions<A extends Axis = Axis> = A | (ReduceOptions & WithAxis<A>);
 
 /** What the labelled layer adds: a mask of elements that take part, and what an empty result is. */
 export interface MaskedReduce {
@@ -60,10 +64,13 @@ const HAS_DDOF: ReadonlySet<ReduceOp> = new Set(["var", "nanvar", "std", "nanstd
 export function reduceLayer(
   op: ReduceOp,
   x: LazyArray,
-  axis: Axis | undefined,
-  options: ReduceOptions = {},
+  axisOrOptions: AxisOrOptions | undefined,
+  given?: ReduceOptions & WithAxis<Axis>,
   masked: MaskedReduce = {},
 ): LayerNode {
+  const asked = axisAnd<Axis, ReduceOptions>(axisOrOptions, given, null);
+  const { axis } = asked;
+  const { axis: _, ...options } = asked.options;
   if (isSelected(x))
     return reduceSelected(
       op,

@@ -3,18 +3,18 @@ import type { KernelBuilder, NodeId, ReduceOp } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { fromArray } from "../shape/create.ts";
-import { type Axis, type ReduceOptions, reduceLayer } from "./layer.ts";
+import { type AxisOrOptions, type ReduceOptions, reduceLayer } from "./layer.ts";
 
 /** What reductions take. */
 export type Reducible = ChunkedArray | NDArray;
 
 /** A reduction: over one axis, several, or all when `axis` is absent or null. */
-export type Reduction = (x: Reducible, axis?: Axis, options?: ReduceOptions) => ChunkedArray;
+export type Reduction = (x: Reducible, axis?: AxisOrOptions, options?: ReduceOptions) => ChunkedArray;
 
 /** A reduction that gives an index: along one axis, or the index in the flat array in C order. */
 export type IndexReduction = (
   x: Reducible,
-  axis?: number | null,
+  axis?: AxisOrOptions<number | null>,
   options?: Pick<ReduceOptions, "keepdims" | "splitEvery">,
 ) => ChunkedArray;
 

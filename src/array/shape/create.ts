@@ -1,7 +1,8 @@
 /** Lazy arrays from nothing and from memory. */
-import { DTypeError, ShapeError } from "../../base/index.ts";
+import { DTypeError, type OptionNames, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import {
   allocate,
+  asDType,
   type Complex,
   canHold,
   type DType,
@@ -25,6 +26,15 @@ export interface CreateOptions {
   readonly chunks?: ChunkSpec;
 }
 
+/** All of {@link CreateOptions}. */
+export const CREATE_OPTIONS: OptionNames<CreateOptions> = { dtype: true, chunks: true };
+
+/** The dtype that was asked for. @throws {ArgumentError} an option that `call` does not have  @throws {DTypeError} no such dtype */
+function askedDType(call: string, options: CreateOptions): DType | undefined {
+  requireKnownOptions(call, options, CREATE_OPTIONS);
+  return options.dtype === undefined ? undefined : asDType(options.dtype);
+}
+
 /** What functions take for an array: a lazy one, a block, a typed array (1-d), nested lists of numbers, one number. */
 export type ArrayLike = ChunkedArray | NDArray | TypedArray | Nested;
 
@@ -33,16 +43,17 @@ export type ArrayLike = ChunkedArray | NDArray | TypedArray | Nested;
  *
  * dtype of nested numbers: bool if all are, int64 if all are whole (uint64 beyond it), else float64. Chunks: `"auto"`,
  * a lazy array's own. Matches NumPy `asarray`.
- * @throws {ShapeError} ragged nesting  @throws {DTypeError} a value that the given dtype cannot hold
+ * @throws {ShapeError} ragged nesting  @throws {DTypeError} no such dtype, or a value that it cannot hold
  */
 export function array(
   values: ArrayLike | readonly (ChunkedArray | NDArray)[],
   options: CreateOptions = {},
 ): ChunkedArray {
+  const dtype = askedDType("array", options);
   if (Array.isArray(values) && values.some((v) => v instanceof ChunkedArray || v instanceof NDArray))
     return array(stack(values as readonly unknown[] as readonly ChunkedArray[]), options); // stack checks the others
   if (values instanceof ChunkedArray) {
-    const cast = options.dtype ? values.astype(options.dtype) : values;
+    const cast = dtype ? values.astype(dtype) : values;
     return options.chunks === undefined ? cast : cast.rechunk(options.chunks);
   }
   const block =
@@ -50,9 +61,9 @@ export function array(
       ? values
       : ArrayBuffer.isView(values)
         ? NDArray.of(values as TypedArray)
-        : nestedBlock(values as Nested, options.dtype); // the other forms are handled above
+        : nestedBlock(values as Nested, dtype); // the other forms are handled above
   const lazy = fromArray(block, options.chunks === undefined ? {} : { chunks: options.chunks });
-  return options.dtype ? lazy.astype(options.dtype) : lazy;
+  return dtype ? lazy.astype(dtype) : lazy;
 }
 
 export { array as asanyarray, array as asarray };
@@ -114,11 +125,12 @@ export function full(
   options: CreateOptions = {},
 ): ChunkedArray {
   const sizes = checkShape(shape);
+  const asked = askedDType("full", options);
   if (value instanceof ChunkedArray || value instanceof NDArray) {
     const wide = new ChunkedArray(broadcastLayer(array(value), sizes, options.chunks));
-    return options.dtype ? wide.astype(options.dtype) : wide;
+    return asked ? wide.astype(asked) : wide;
   }
-  const dtype = options.dtype ?? naturalType([value]);
+  const dtype = asked ?? naturalType([value]);
   if (!canHold(dtype, value)) throw new DTypeError(`fill value ${showScalar(value)} does not fit ${dtype}`);
   const one = allocate(dtype, 1);
   storeScalar(one, 0, value, dtype);
@@ -129,12 +141,14 @@ export function full(
 
 /** Zeros, float64 unless told. Matches NumPy `zeros`. */
 export function zeros(shape: number | readonly number[], options: CreateOptions = {}): ChunkedArray {
-  return full(shape, options.dtype === "bool" ? false : 0, { ...options, dtype: options.dtype ?? "float64" });
+  const dtype = askedDType("zeros", options) ?? "float64";
+  return full(shape, dtype === "bool" ? false : 0, { ...options, dtype });
 }
 
 /** Ones, float64 unless told. Matches NumPy `ones`. */
 export function ones(shape: number | readonly number[], options: CreateOptions = {}): ChunkedArray {
-  return full(shape, options.dtype === "bool" ? true : 1, { ...options, dtype: options.dtype ?? "float64" });
+  const dtype = askedDType("ones", options) ?? "float64";
+  return full(shape, dtype === "bool" ? true : 1, { ...options, dtype });
 }
 
 /** An array whose values do not matter: zeros, since nothing here is left unset. Matches NumPy `empty`. */
@@ -147,7 +161,10 @@ export interface LikeOptions extends CreateOptions {
   readonly shape?: number | readonly number[];
 }
 
+const LIKE_OPTIONS: OptionNames<LikeOptions> = { ...CREATE_OPTIONS, shape: true };
+
 function like(x: ArrayLike, value: Scalar | Complex | null, options: LikeOptions): ChunkedArray {
+  requireKnownOptions("an array like another", options, LIKE_OPTIONS);
   const model = array(x);
   if (model.selected) throw unknownShape("an array like it", model.selected.selection.axis);
   const dtype = options.dtype ?? model.dtype;

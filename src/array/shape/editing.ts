@@ -25,7 +25,7 @@ function along(
   axis: AxisOption | undefined,
 ): { readonly line: ChunkedArray; readonly k: number } {
   const lazy = known(label, x);
-  const at = axisAnd<number | null, object>(axis, undefined).axis ?? null;
+  const at = axisAnd<number | null, object>(axis, undefined, [label, {}]).axis ?? null;
   const line = at === null && lazy.ndim !== 1 ? lazy.ravel() : lazy;
   return { line, k: normalizeAxis(at ?? 0, line.ndim) };
 }

@@ -1,5 +1,5 @@
 /** Arrays that are made of their indices: identities, triangles, diagonals, grids of coordinates. */
-import { ArgumentError, AxisError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, AxisError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { asDType, type DType } from "../../dtype/index.ts";
 import { applyNode, type ChunkSpec, concatenateNode, type LayerNode, sliceNode, stackNode } from "../../graph/index.ts";
 import { type AxisIndex, normalizeAxis } from "../../ndarray/index.ts";
@@ -10,7 +10,7 @@ import { known } from "../inputs.ts";
 import { checkShape, cutChunks, type LazyArray } from "../lazy.ts";
 import { compressedNode, type SelectedNode } from "../unknown.ts";
 import { broadcastLayer } from "./broadcasting.ts";
-import { type ArrayLike, type CreateOptions, full, zeros } from "./create.ts";
+import { type ArrayLike, CREATE_OPTIONS, type CreateOptions, full, zeros } from "./create.ts";
 import { concatenate } from "./joining.ts";
 import { diagonalRuns } from "./points.ts";
 import { countUp } from "./ranges.ts";
@@ -48,6 +48,7 @@ export interface EyeOptions extends CreateOptions {
 /** Ones on a diagonal, zeros elsewhere; float64 unless told. NumPy `eye`. @throws {ShapeError} */
 export function eye(n: number, m?: number | null | EyeOptions, options: EyeOptions = {}): ChunkedArray {
   const given = typeof m === "object" && m !== null ? m : options;
+  requireKnownOptions("eye", given, { ...CREATE_OPTIONS, M: true, k: true });
   const columns = typeof m === "number" ? m : (given.M ?? n);
   checkShape([n, columns]);
   const dtype = asDType(given.dtype ?? "float64");
@@ -273,6 +274,7 @@ export function fromfunction(
   shape: readonly number[],
   options: IndexFunctionOptions = {},
 ): ChunkedArray {
+  requireKnownOptions("fromfunction", options, CREATE_OPTIONS);
   const sizes = checkShape(shape);
   const dtype = asDType(options.dtype ?? "float64");
   const cut = cutChunks(sizes, dtype, options.chunks);

@@ -54,7 +54,7 @@ export function concatenate(
   axis?: number | null | (Omit<JoinOptions, "axis"> & { readonly axis?: number | null }),
   options?: JoinOptions,
 ): ChunkedArray {
-  const given = axisAnd<number | null, Omit<JoinOptions, "axis">>(axis, options);
+  const given = axisAnd<number | null, Omit<JoinOptions, "axis">>(axis, options, ["concatenate", { dtype: true }]);
   const lazy = promoted(lazyList("concatenate", arrays), given.options.dtype);
   if (given.axis === null) return joined(lazy.map(flat), 0);
   const first = lazy[0] as ChunkedArray; // not empty
@@ -89,7 +89,7 @@ function joined(lazy: readonly ChunkedArray[], k: number): ChunkedArray {
  * @throws {ShapeError} shapes differ  @throws {AxisError}  @throws {ArgumentError} no array
  */
 export function stack(arrays: readonly Joinable[], axis?: number | JoinOptions, options?: JoinOptions): ChunkedArray {
-  const given = axisAnd<number, Omit<JoinOptions, "axis">>(axis, options);
+  const given = axisAnd<number, Omit<JoinOptions, "axis">>(axis, options, ["stack", { dtype: true }]);
   const lazy = promoted(lazyList("stack", arrays), given.options.dtype);
   const first = lazy[0] as ChunkedArray; // not empty
   for (const a of lazy) {
@@ -197,14 +197,14 @@ export function append(
   values: Joinable,
   axis?: number | null | { readonly axis?: number | null },
 ): ChunkedArray {
-  const given = axisAnd<number | null, object>(axis, undefined);
+  const given = axisAnd<number | null, object>(axis, undefined, ["append", {}]);
   return concatenate([x, values], { axis: given.axis ?? null });
 }
 
 /** The arrays that lie along an axis, without it. Array API `unstack`. @throws {AxisError} */
 export function unstack(x: Joinable, axis?: number | { readonly axis?: number }): ChunkedArray[] {
   const [lazy] = lazyList("unstack", [x]) as [ChunkedArray];
-  const k = normalizeAxis(axisAnd<number, object>(axis, undefined).axis ?? 0, lazy.ndim);
+  const k = normalizeAxis(axisAnd<number, object>(axis, undefined, ["unstack", {}]).axis ?? 0, lazy.ndim);
   return Array.from({ length: lazy.shape[k] as number }, (_, i) =>
     lazy.slice(...lazy.shape.map((__, a) => (a === k ? i : ":"))),
   );

@@ -124,7 +124,7 @@ export function expandDims(
   axis: number | readonly number[] | { readonly axis: number | readonly number[] },
 ): ChunkedArray {
   const lazy = known("expandDims", x);
-  const at = [axisAnd<number | readonly number[], object>(axis, undefined).axis ?? 0].flat();
+  const at = [axisAnd<number | readonly number[], object>(axis, undefined, ["expandDims", {}]).axis ?? 0].flat();
   const rank = lazy.ndim + at.length;
   const places = normalizeAxes(at, rank);
   let next = 0;
@@ -140,7 +140,9 @@ export function expandDims(
 
 /** Axes of size 1 dropped. NumPy `squeeze`. @throws {ShapeError} an axis of another size */
 export function squeeze(x: ArrayLike, axis?: Axis | { readonly axis?: Axis }): ChunkedArray {
-  return known("squeeze", x).squeeze(axisAnd<number | readonly number[] | null, object>(axis, undefined).axis);
+  return known("squeeze", x).squeeze(
+    axisAnd<number | readonly number[] | null, object>(axis, undefined, ["squeeze", {}]).axis,
+  );
 }
 
 /** Axes permuted; reversed without `axes`. NumPy `transpose`. @throws {AxisError} no permutation */
@@ -201,7 +203,10 @@ export function rollaxis(x: ArrayLike, axis: number, start = 0): ChunkedArray {
 /** Elements in reverse order along an axis, several, or all. A view: it moves into sources. NumPy `flip`. @throws {AxisError} */
 export function flip(x: ArrayLike, axis?: Axis | { readonly axis?: Axis }): ChunkedArray {
   const lazy = known("flip", x);
-  const axes = normalizeAxes(axisAnd<number | readonly number[] | null, object>(axis, undefined).axis, lazy.ndim);
+  const axes = normalizeAxes(
+    axisAnd<number | readonly number[] | null, object>(axis, undefined, ["flip", {}]).axis,
+    lazy.ndim,
+  );
   return axes.length === 0 ? lazy : new ChunkedArray(sliceNode(lazy.node, reversedIndex(lazy.shape, axes)));
 }
 
@@ -251,7 +256,7 @@ export function roll(
   axis?: Axis | { readonly axis?: Axis },
 ): ChunkedArray {
   const lazy = known("roll", x);
-  const at = axisAnd<number | readonly number[] | null, object>(axis, undefined).axis ?? null;
+  const at = axisAnd<number | readonly number[] | null, object>(axis, undefined, ["roll", {}]).axis ?? null;
   if (at === null) {
     const total = [shift].flat().reduce((a, b) => a + b, 0);
     return new ChunkedArray(rollFlatLayer(lazy, total));
@@ -278,7 +283,10 @@ export function repeat(
   repeats: number | readonly number[],
   axis?: number | null | { readonly axis?: number | null },
 ): ChunkedArray {
-  return known("repeat", x).repeat(repeats, axisAnd<number | null, object>(axis, undefined).axis ?? null);
+  return known("repeat", x).repeat(
+    repeats,
+    axisAnd<number | null, object>(axis, undefined, ["repeat", {}]).axis ?? null,
+  );
 }
 
 /** The array repeated as a whole, so often along each axis. NumPy `tile`. @throws {ArgumentError} a count that is negative or no integer */
@@ -363,6 +371,6 @@ export function shuffle(
   const lazy = known("shuffle", x);
   if (!Array.isArray(indexer) || !indexer.every((g) => Array.isArray(g)))
     throw new ArgumentError("shuffle: expected a list of lists of indices");
-  const k = normalizeAxis(axisAnd<number, object>(axis, undefined).axis ?? 0, lazy.ndim);
+  const k = normalizeAxis(axisAnd<number, object>(axis, undefined, ["shuffle", {}]).axis ?? 0, lazy.ndim);
   return new ChunkedArray(shuffleLayer(lazy, indexer, k));
 }

@@ -1,12 +1,12 @@
 /** Evenly spaced numbers. */
-import { ArgumentError, DTypeError } from "../../base/index.ts";
+import { ArgumentError, DTypeError, requireKnownOptions } from "../../base/index.ts";
 import { asDType, canHold, castScalar, type DType, dtypeInfo } from "../../dtype/index.ts";
 import { arangeNode } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { elementwise } from "../elementwise/layer.ts";
 import { binaryTerm, lift, type Term, whereTerm } from "../elementwise/terms.ts";
 import { cutChunks, type LazyArray, lazyOf } from "../lazy.ts";
-import type { CreateOptions } from "./create.ts";
+import { CREATE_OPTIONS, type CreateOptions } from "./create.ts";
 
 /** `0, 1, …` below `n`. */
 export function countUp(n: number, dtype: DType, chunks?: CreateOptions["chunks"]): LazyArray {
@@ -26,6 +26,7 @@ export function arange(
 ): ChunkedArray {
   const last = [step, stop].find((v): v is CreateOptions => typeof v === "object") ?? options;
   const [from, to] = typeof stop === "number" ? [startOrStop, stop] : [0, startOrStop];
+  requireKnownOptions("arange", last, CREATE_OPTIONS);
   const by = typeof step === "number" ? step : 1;
   if (by === 0 || ![from, to, by].every(Number.isFinite))
     throw new ArgumentError(`arange(${from}, ${to}, ${by}): expected finite numbers and a step that is not 0`);
@@ -93,6 +94,7 @@ export function linspace(
   more: LinspaceOptions = {},
 ): ChunkedArray | [ChunkedArray, number] {
   const options = typeof num === "object" ? num : more;
+  requireKnownOptions("linspace", options, { ...CREATE_OPTIONS, num: true, endpoint: true, retstep: true });
   const n = typeof num === "number" ? num : (options.num ?? 50);
   if (typeof start !== "number" || typeof stop !== "number")
     throw new ArgumentError(`linspace(${String(start)}, ${String(stop)}): expected numbers`);

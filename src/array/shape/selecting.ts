@@ -19,8 +19,8 @@ import { countUp } from "./ranges.ts";
 
 type AxisOption = number | null | { readonly axis?: number | null };
 
-function axisOf(axis: AxisOption | undefined): number | null {
-  return axisAnd<number | null, object>(axis, undefined).axis ?? null;
+function axisOf(label: string, axis: AxisOption | undefined): number | null {
+  return axisAnd<number | null, object>(axis, undefined, [label, {}]).axis ?? null;
 }
 
 /** Indexing; see {@link ChunkedArray.slice}. */
@@ -37,7 +37,7 @@ export function slice(x: ChunkedArray, ...index: readonly IndexArg[]): UnknownAr
  * @throws {SelectionError} out of bounds (lazy indices: when run)  @throws {AxisError}
  */
 export function take(x: ArrayLike, indices: Indices, axis?: AxisOption): ChunkedArray {
-  return known("take", x).take(indices, axisOf(axis));
+  return known("take", x).take(indices, axisOf("take", axis));
 }
 
 /**
@@ -48,7 +48,7 @@ export function take(x: ArrayLike, indices: Indices, axis?: AxisOption): Chunked
 export function takeAlongAxis(x: ArrayLike, indices: ChunkedArray | NDArray, axis?: AxisOption): ChunkedArray {
   const given = known("takeAlongAxis", x);
   const list = integers("takeAlongAxis", known("takeAlongAxis", indices));
-  const at = axis === undefined ? -1 : axisOf(axis);
+  const at = axis === undefined ? -1 : axisOf("takeAlongAxis", axis);
   const lazy = at === null ? given.ravel() : given;
   if (list.ndim !== lazy.ndim)
     throw new ShapeError(`takeAlongAxis of rank ${lazy.ndim} with indices of rank ${list.ndim}: expected the same`);
@@ -98,7 +98,7 @@ export function compress(condition: readonly boolean[] | NDArray, x: ArrayLike, 
 export function compress(condition: Condition, x: ArrayLike, axis?: AxisOption): UnknownArray;
 export function compress(condition: Condition, x: ArrayLike, axis?: AxisOption): UnknownArray {
   const lazy = known("compress", x);
-  const at = axisOf(axis);
+  const at = axisOf("compress", axis);
   const line = at === null ? lazy.ravel() : lazy;
   const k = normalizeAxis(at ?? 0, line.ndim);
   const n = line.shape[k] as number; // in bounds

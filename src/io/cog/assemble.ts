@@ -86,7 +86,7 @@ export function abortCog(plan: CogPlan): void {
 }
 
 function exists(plan: CogPlan): Error {
-  return new ExistsError(`${plan.path} exists already; pass overwrite to replace it`, { details: { path: plan.path } });
+  return new ExistsError(`${plan.path} exists already; use mode "w" to replace it`, { details: { path: plan.path } });
 }
 
 function partPath(plan: CogPlan, part: CogPartRef): string {
