@@ -302,17 +302,7 @@ function simplePeak(graph: Graph, order: readonly number[]): number {
   return peak;
 }
 
-/** True when some layer's blocks are a quarter of what they are made of, or less: those call for their sources (`walk.ts`). */
-function hasGathering(graph: Graph, edges: GraphEdges): boolean {
-  return graph.layers.some((_, layer) => {
-    const first = graph.base(layer);
-    const inputs = inputsOf(edges, first);
-    return inputs.length > 1 && 4 * graph.nbytes(first) <= inputs.reduce((sum, input) => sum + graph.nbytes(input), 0);
-  });
-}
-
 test("a walk gives the same order in pieces of any size, inputs first, and the same peak as a plan", () => {
-  let equal = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const graph = someGraph(seed);
     const edges = new GraphEdges(graph);
@@ -329,12 +319,8 @@ test("a walk gives the same order in pieces of any size, inputs first, and the s
     const place = new Map(whole.map((task, rank) => [task, rank]));
     for (const [rank, task] of whole.entries())
       for (const input of inputsOf(edges, task)) expect(place.get(input), `seed ${seed}`).toBeLessThan(rank);
-    const simple = simpleOrder(graph, edges.toColumns());
-    if (whole.every((task, rank) => task === simple[rank])) equal++;
-    else if (!hasGathering(graph, edges)) expect(whole, `seed ${seed}`).toEqual(simple);
-    expect(whole.toSorted(), `seed ${seed}`).toEqual(simple.toSorted());
+    expect(whole, `seed ${seed}`).toEqual(simpleOrder(graph, edges.toColumns()));
     expect(walk.ranked).toBe(whole.length);
     expect(walk.leastBytes, `seed ${seed}`).toBe(simplePeak(graph, whole));
   }
-  expect(equal).toBeGreaterThan(SEEDS * 0.9);
 });
