@@ -40,7 +40,7 @@ export function writeCall(
     readonly layer: CallsLayer;
     readonly index: number;
     readonly inputs: readonly TaskInput[];
-    readonly placeOf: (block: BlockHandle) => Place;
+    readonly arena: { place(block: BlockHandle): Place };
   },
 ): boolean {
   const at = slot * RECORD_NUMBERS;
@@ -56,7 +56,7 @@ export function writeCall(
     }
     const { shape, dtype } = input;
     if (next + 4 + shape.length > end) return false;
-    const { segment, offset } = call.placeOf(input);
+    const { segment, offset } = call.arena.place(input);
     numbers[next] = segment;
     numbers[next + 1] = offset;
     numbers[next + 2] = NUMBERS.get(dtype) as number; // one of the table's

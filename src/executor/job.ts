@@ -59,7 +59,8 @@ export const CANCELLED: { readonly status: "cancelled" } & SlotFigures = { statu
 
 /** What a function gave that is no array. */
 export function valueOutcome(value: unknown, figures: SlotFigures): TaskOutcome {
-  return { status: "value", value, nbytes: estimateBytes(value), ...figures };
+  const { startMs, stopMs, thread, bytesRead, bytesWritten } = figures;
+  return { status: "value", value, nbytes: estimateBytes(value), startMs, stopMs, thread, bytesRead, bytesWritten };
 }
 
 /** True where a function of a user runs, which may never end. */

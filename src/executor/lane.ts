@@ -109,7 +109,7 @@ export class Lane {
     const slot = freeSlots.at(-1);
     if (slot === undefined) return false;
     for (const input of inputs) if ("id" in input && !this.#options.isReady(input)) return false;
-    if (!writeCall(this.#records, slot, { layer, index, inputs, placeOf: (block) => arena.place(block) })) return false;
+    if (!writeCall(this.#records, slot, { layer, index, inputs, arena })) return false;
     for (const input of inputs) {
       if (!("id" in input)) continue;
       arena.retain(input);

@@ -116,11 +116,10 @@ export class Programs {
       const isTrusted = this.#trust(this.graph.expand(task).spec, layer);
       functions = isTrusted ? layer.functions.map((call) => ({ call })) : null;
       this.#functions[at] = functions;
+      for (const each of functions ?? []) this.made.add(each);
     }
     const program = functions?.[callFunction(layer, index)];
-    if (program === undefined) return null;
-    this.made.add(program);
-    return { program, layer, index };
+    return program === undefined ? null : { program, layer, index };
   }
 
   #single({ spec }: ExpandedTask, layer: number): Program {

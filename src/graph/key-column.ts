@@ -125,6 +125,14 @@ export class KeyColumn {
     return this.#texts !== null;
   }
 
+  /** True when some key is a tuple, as those of blocks are. */
+  get hasTuples(): boolean {
+    if (this.#texts === null) return false; // a tuple ends in a bracket
+    const { bytes, start } = this.#texts;
+    for (let k = 0; k < this.length; k++) if (bytes[start[k] as number] === 0 && start[k] !== start[k + 1]) return true; // k < length
+    return false;
+  }
+
   /** The key as a text. */
   at(index: number): Key {
     if (this.#texts) return utf8(this.#textAt(index)) as Key; // made from one
@@ -141,7 +149,10 @@ export class KeyColumn {
 
   /** A number that is equal for equal keys, whatever columns they stand in; 32 bits. */
   hashAt(index: number): number {
-    if (this.#texts) return hashOfText(this.#textAt(index));
+    if (this.#texts) {
+      const { bytes, start } = this.#texts;
+      return hashOfText(bytes, start[index] as number, start[index + 1] as number); // one for each, and the end
+    }
     const { heads, headOf, words } = this.#hashes as Hashes; // one of the two
     this.#headHashes ??= Uint32Array.from(heads, (head) => hashOfBytes(ENCODER.encode(head)));
     const head = this.#headHashes[headOf ? (headOf[index] as number) : 0] as number; // one for each
@@ -152,22 +163,34 @@ export class KeyColumn {
 
   /** True when key `index` is key `other` of another column. */
   equals(index: number, column: KeyColumn, other: number): boolean {
-    const [a, b] = [this.#hashes, column.#hashes];
+    const a = this.#hashes;
+    const b = column.#hashes;
     if (a && b) {
-      const [at, to] = [WORDS * index, WORDS * other];
+      const at = WORDS * index;
+      const to = WORDS * other;
       for (let w = 0; w < WORDS; w++) if (a.words[at + w] !== b.words[to + w]) return false;
       const mine = a.heads[a.headOf ? (a.headOf[index] as number) : 0]; // one for each key
       return mine === b.heads[b.headOf ? (b.headOf[other] as number) : 0];
     }
     if (a || b) return this.at(index) === column.at(other);
-    const [mine, theirs] = [this.#textAt(index), column.#textAt(other)];
-    return mine.length === theirs.length && mine.every((byte, i) => byte === theirs[i]);
+    return sameText(this.#texts as Texts, index, { texts: column.#texts as Texts, index: other }); // neither has digits
   }
 
   #textAt(index: number): Uint8Array {
     const { bytes, start } = this.#texts as Texts; // asked for texts only
     return bytes.subarray(start[index], start[index + 1]);
   }
+}
+
+/** From the end: keys of one beginning differ there. */
+function sameText(a: Texts, index: number, b: { readonly texts: Texts; readonly index: number }): boolean {
+  const { bytes, start } = b.texts;
+  let p = a.start[index + 1] as number; // one for each, and the end
+  let q = start[b.index + 1] as number;
+  const n = p - (a.start[index] as number);
+  if (q - (start[b.index] as number) !== n) return false;
+  for (let k = 0; k < n; k++) if (a.bytes[--p] !== bytes[--q]) return false;
+  return true;
 }
 
 /** Where the digits of one key become bytes. */
@@ -302,26 +325,26 @@ function textsOf(keys: readonly Key[]): Texts {
 const SCRATCH = new Uint32Array(WORDS);
 
 /** Hash of a key that is a text: the same that it has where its digits go as numbers. */
-function hashOfText(bytes: Uint8Array): number {
-  const digits = bytes.length - DIGITS;
-  if (digits < 0) return mixed(hashOfBytes(bytes), 0, 0, 0, 0);
+function hashOfText(bytes: Uint8Array, from: number, to: number): number {
+  const digits = to - DIGITS;
+  if (digits < from) return mixed(hashOfBytes(bytes, from, to), 0, 0, 0, 0);
   for (let w = 0; w < WORDS; w++) {
     let word = 0;
     for (let i = digits + 8 * w; i < digits + 8 * w + 8; i++) {
-      const digit = digitOf(bytes[i] as number); // i < length
-      if (digit < 0) return mixed(hashOfBytes(bytes), 0, 0, 0, 0);
+      const digit = digitOf(bytes[i] as number); // i < to
+      if (digit < 0) return mixed(hashOfBytes(bytes, from, to), 0, 0, 0, 0);
       word = (word << 4) | digit;
     }
     SCRATCH[w] = word;
   }
-  const [a, b, c, d] = SCRATCH;
-  return mixed(hashOfBytes(bytes.subarray(0, digits)), a as number, b as number, c as number, d as number); // four of them
+  const head = hashOfBytes(bytes, from, digits);
+  return mixed(head, SCRATCH[0] as number, SCRATCH[1] as number, SCRATCH[2] as number, SCRATCH[3] as number); // four of them
 }
 
 /** FNV-1a. */
-function hashOfBytes(bytes: Uint8Array): number {
+function hashOfBytes(bytes: Uint8Array, from = 0, to: number = bytes.length): number {
   let hash = 0x811c_9dc5;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x0100_0193); // i < length
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x0100_0193); // to <= length
   return hash >>> 0;
 }
 

@@ -25,6 +25,8 @@ export class KeyRanges<R extends KeyRange> implements KeyStore {
   #ranges: R[] = [];
   #table = new KeyTable(this);
   #next = 0;
+  /** Ranges in which some key is a tuple, as those of blocks are. */
+  #tuples = 0;
   /** The range that was found last. */
   #last: R | undefined;
 
@@ -39,6 +41,7 @@ export class KeyRanges<R extends KeyRange> implements KeyStore {
     range.start = this.#next;
     this.#next += range.keys.length;
     this.#ranges.push(range);
+    if (range.keys.hasTuples) this.#tuples++;
     this.#table.reserve(range.keys.length);
     return range;
   }
@@ -54,9 +57,13 @@ export class KeyRanges<R extends KeyRange> implements KeyStore {
       this.#table.clear();
       this.#ranges = [];
       this.#next = 0;
+      this.#tuples = 0;
     } else {
       for (const { start, keys } of ranges) for (let i = 0; i < keys.length; i++) this.#table.delete(start + i);
-      for (const { start } of ranges) this.#ranges.splice(this.#placeOf(start), 1);
+      for (const { start, keys } of ranges) {
+        this.#ranges.splice(this.#placeOf(start), 1);
+        if (keys.hasTuples) this.#tuples--;
+      }
     }
     this.#last = undefined;
   }
@@ -71,7 +78,8 @@ export class KeyRanges<R extends KeyRange> implements KeyStore {
 
   /** Range and place of a key. */
   findKey(key: Key): RangePlace<R> | undefined {
-    return this.#table.size === 0 ? undefined : this.findIn(KeyColumn.of([key]), 0);
+    if (this.#table.size === 0 || (this.#tuples === 0 && key.startsWith("\0"))) return undefined;
+    return this.findIn(KeyColumn.of([key]), 0);
   }
 
   /** Every key that is entered, in no order. */

@@ -110,6 +110,9 @@ export class KeyTable {
     const old = this.#cells;
     this.#cells = new Uint32Array(count);
     this.#scale = count / 2 ** 32;
-    for (const cell of old) if (cell !== 0) this.#put(cell - 1, this.#store.hash(cell - 1));
+    for (let i = 0; i < old.length; i++) {
+      const cell = old[i] as number; // i < length
+      if (cell !== 0) this.#put(cell - 1, this.#store.hash(cell - 1));
+    }
   }
 }

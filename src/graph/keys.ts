@@ -9,10 +9,18 @@ export type Key = string & { readonly __key: true };
 
 /** Canonical text of `value`; equal keys give equal texts. Integral floats equal integers, as in Python. */
 export function keyOfValue(value: KeyValue): Key {
+  if (isOfBlock(value)) return blockKey(value[0] as string, value.slice(1) as number[]); // a name, then numbers
   // The brand marks texts made here.
   return (
     typeof value === "string" ? (value.startsWith("\0") ? `\0${encode(value)}` : value) : `\0${encode(value)}`
   ) as Key;
+}
+
+/** A name and numbers. */
+function isOfBlock(value: KeyValue): value is readonly KeyValue[] {
+  if (!Array.isArray(value) || typeof value[0] !== "string") return false;
+  for (let i = 1; i < value.length; i++) if (typeof value[i] !== "number") return false;
+  return true;
 }
 
 function encode(value: KeyValue): string {
@@ -25,6 +33,34 @@ function encode(value: KeyValue): string {
 /** The Dask value of a canonical key. */
 export function valueOfKey(key: Key): KeyValue {
   if (!key.startsWith("\0")) return key;
+  return valueOfBlock(key) ?? parsed(key);
+}
+
+/** How the key of a block began that was read last, up to its name; and the name. */
+let lastHead = "";
+let lastHeadName = "";
+const [COMMA, ZERO, NINE, BRACKET] = [44, 48, 57, 93];
+/** Digits of numbers that are exact. */
+const DIGITS_MAX = 15;
+
+/** The same of `(name, i, j, …)` with the name of the key before, without a walk; null: it is another form. */
+function valueOfBlock(key: Key): KeyValue | null {
+  if (lastHead === "" || !key.startsWith(lastHead)) return null;
+  const out: KeyValue[] = [lastHeadName];
+  let at = lastHead.length;
+  for (;;) {
+    const c = key.charCodeAt(at);
+    if (c === BRACKET) return at === key.length - 1 ? out : null;
+    if (c !== COMMA) return null;
+    const from = ++at;
+    let n = 0;
+    for (let d = key.charCodeAt(at); d >= ZERO && d <= NINE; d = key.charCodeAt(++at)) n = 10 * n + d - ZERO;
+    if (at === from || at - from > DIGITS_MAX) return null;
+    out.push(n);
+  }
+}
+
+function parsed(key: Key): KeyValue {
   const text = key.slice(1);
   let at = 0;
   const parse = (): KeyValue => {
@@ -47,7 +83,12 @@ export function valueOfKey(key: Key): KeyValue {
     const n = Number(token);
     return Number.isSafeInteger(n) || !/^-?\d+$/.test(token) ? n : BigInt(token);
   };
-  return parse();
+  const value = parse();
+  if (Array.isArray(value) && typeof value[0] === "string") {
+    lastHeadName = value[0];
+    lastHead = `\0[${JSON.stringify(lastHeadName)}`;
+  }
+  return value;
 }
 
 let lastName = "";

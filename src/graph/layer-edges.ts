@@ -158,6 +158,9 @@ function directEdges(graph: Graph, index: number): LayerEdge[] {
     }
     case "write-cog":
       return layer.inputs.map((input) => edge(input, [{ kind: "range", from: 0, count: graph.count(input) }]));
+    case "calls":
+      if (layer.inputs.byteLength > 0) throw new NoFormula("calls that read others");
+      return [];
     default:
       throw new NoFormula(`layers of kind ${(layer as Layer).kind}`);
   }

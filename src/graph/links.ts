@@ -31,7 +31,8 @@ export interface Side {
 
 /** Links of all layers, by user, then in the order of its formula; null where some cannot be said. */
 export function linksOf(graph: Graph): Link[] | null {
-  if (graph.layers.some(({ kind }) => kind === "calls")) return null; // their edges are columns
+  // Edges of calls that read others are columns.
+  if (graph.layers.some((layer) => layer.kind === "calls" && layer.inputs.byteLength > 0)) return null;
   try {
     return graph.layers.flatMap((layer, from) => {
       if (layer.inline) return [];

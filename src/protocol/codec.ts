@@ -84,7 +84,11 @@ export const OPAQUE: Codec<Serialized | Pickled> = same(
 const KEY_DEPTH_MAX = 16;
 
 function isKeyValue(value: unknown, depth: number): value is KeyValue {
-  if (Array.isArray(value)) return depth < KEY_DEPTH_MAX && value.every((item) => isKeyValue(item, depth + 1));
+  if (Array.isArray(value)) {
+    if (depth >= KEY_DEPTH_MAX) return false;
+    for (let i = 0; i < value.length; i++) if (!isKeyValue(value[i], depth + 1)) return false;
+    return true;
+  }
   return (
     typeof value === "string" || typeof value === "number" || typeof value === "bigint" || value instanceof Uint8Array
   );

@@ -209,9 +209,12 @@ function brokenEnds({ tasks, runIds, nbytes, seconds, kinds, scalars }: Omit<Tas
   const n = tasks.length;
   if ((kinds?.length ?? n) !== n || (scalars?.length ?? n) !== n) return "scalars of another number";
   if (runIds.length !== n || nbytes.length !== n || seconds.length !== n) return "columns of different lengths";
-  for (const bytes of nbytes)
+  for (let i = 0; i < n; i++) {
+    const bytes = nbytes[i] as number; // columns of equal length
+    const s = seconds[i] as number;
     if (!(bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER)) return `a result of ${bytes} bytes`;
-  for (const s of seconds) if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return `a task of ${s} seconds`;
+    if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return `a task of ${s} seconds`;
+  }
   return null;
 }
 

@@ -36,8 +36,11 @@ export class Figures {
         const { tasks, seconds, nbytes } = event as Extract<SchedulerEvent, { readonly type: "tasks-finished" }>; // as above
         const { columns } = this;
         columns.done += tasks.length;
-        for (const each of seconds) columns.computeSeconds += each;
-        for (const bytes of nbytes) columns.outputBytes += bytes;
+        let [computeSeconds, outputBytes] = [0, 0];
+        for (let i = 0; i < seconds.length; i++) computeSeconds += seconds[i] as number; // i < length
+        for (let i = 0; i < nbytes.length; i++) outputBytes += nbytes[i] as number;
+        columns.computeSeconds += computeSeconds;
+        columns.outputBytes += outputBytes;
         return;
       }
       case "worker-joined":

@@ -250,6 +250,7 @@ function taken(values: Values, input: Ref, held: (() => void)[]): TaskInput {
 }
 
 function checkIds(ids: Uint32Array, { taskCount }: Graph, what: string): void {
-  for (const id of ids)
-    if (id >= taskCount) throw new RemoteProtocolError(`${what}: task ${id} of a graph of ${taskCount}`);
+  for (let k = 0; k < ids.length; k++)
+    if ((ids[k] as number) >= taskCount)
+      throw new RemoteProtocolError(`${what}: task ${ids[k]} of a graph of ${taskCount}`);
 }

@@ -300,25 +300,25 @@ function factsOfBlock(nbytes: number): ValueFacts {
 }
 
 const BLOCK_TYPE = writePickle(pyGlobal("numpy.ndarray"));
-const TYPES = new Map<string, Uint8Array>();
+const TYPES = new Map<string, { readonly type: Uint8Array; readonly typename: string }>();
 
 /** Size and Python class of a held value. */
 export function factsOf(value: Stored): ValueFacts {
   if (value.kind === "block") return factsOfBlock(value.handle.nbytes);
-  if (value.kind === "opaque")
-    return { nbytes: value.serialized.nbytes, type: typePickle("builtins.object"), typename: "object" };
+  if (value.kind === "opaque") return { nbytes: value.serialized.nbytes, ...typeOf("builtins.object") };
   if (value.value instanceof NDArray) return { nbytes: value.nbytes, type: BLOCK_TYPE, typename: "numpy.ndarray" };
-  const path = pyTypeName(value.value);
-  const facts = { nbytes: value.nbytes, type: typePickle(path), typename: path.slice("builtins.".length) };
   const plain = value.value;
-  if (typeof plain === "number" || typeof plain === "boolean" || plain === null) return { ...facts, scalar: plain };
-  return facts;
+  const { nbytes } = value;
+  const { type, typename } = typeOf(pyTypeName(plain));
+  if (typeof plain === "number" || typeof plain === "boolean" || plain === null)
+    return { nbytes, type, typename, scalar: plain };
+  return { nbytes, type, typename };
 }
 
-function typePickle(path: string): Uint8Array {
+function typeOf(path: string): { readonly type: Uint8Array; readonly typename: string } {
   const known = TYPES.get(path);
   if (known) return known;
-  const pickle = writePickle(pyGlobal(path));
-  TYPES.set(path, pickle);
-  return pickle;
+  const made = { type: writePickle(pyGlobal(path)), typename: path.slice("builtins.".length) };
+  TYPES.set(path, made);
+  return made;
 }

@@ -75,7 +75,12 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   worker.processing.add(slot);
   refreshWorker(core, worker);
   core.run(worker, slot);
-  if (batch.taskClass.language === "js") core.drawing.push(slot);
+  if (batch.taskClass.language === "js" && hasUsers(batch, columns.task[slot] as number)) core.drawing.push(slot);
+}
+
+/** False where formulas say that no task of the graph reads this one. */
+function hasUsers({ edges }: LayerBatch, task: TaskId): boolean {
+  return edges.userAway[edges.layerOf(task)] !== NO_LINKS;
 }
 
 /** A ready task goes where it is sent, and fetches what is not there. */

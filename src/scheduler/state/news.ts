@@ -1,5 +1,5 @@
 /** What clients that take columns are told of results, together at the end of an event. */
-import { type ColumnScalar, KeyColumn, scalarParts, type TaskId } from "../../graph/index.ts";
+import { type ColumnScalar, KeyColumn, scalarKind, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { ClientId, SchedulerInstruction } from "./events.ts";
 import type { WorkerState } from "./workers.ts";
@@ -53,8 +53,6 @@ export interface NamedBy {
   readonly index: number;
 }
 
-const NO_SCALAR = [0, 0] as const;
-
 /** Collected while one event is handled. */
 export class News {
   readonly #open = new Map<ClientId, Open<OpenNews>>();
@@ -67,18 +65,18 @@ export class News {
 
   /** A result with a key of its own, and perhaps the result itself. */
   addKey(client: ClientId, worker: WorkerState, { keys, index }: NamedBy, scalar: ColumnScalar | undefined): void {
-    const { all, last } = openOf(this.#keys, client);
-    let news = last.get(worker);
+    const open = openOf(this.#keys, client);
+    let news = open.last.get(worker);
     if (!news || news.columns.length >= BLOCKS_MAX) {
       news = { worker, columns: [], indices: [], kinds: [], scalars: [] };
-      all.push(news);
-      last.set(worker, news);
+      open.all.push(news);
+      open.last.set(worker, news);
     }
-    const [kind, number] = scalar === undefined ? NO_SCALAR : scalarParts(scalar);
+    const kind = scalarKind(scalar);
     news.columns.push(keys);
     news.indices.push(index);
     news.kinds.push(kind);
-    news.scalars.push(number);
+    news.scalars.push(kind === 0 ? 0 : Number(scalar));
   }
 
   add(client: ClientId, { batch, worker }: NewsOf, task: TaskId): void {

@@ -199,8 +199,10 @@ export class ReadyQueue implements TaskQueue {
 
 /** True when `a` is to run before `b`; ties break on the slot. */
 export function isBefore(columns: Columns, a: Slot, b: Slot): boolean {
-  const [ua, ub] = [columns.urgency[a] as number, columns.urgency[b] as number]; // slots given out
+  const ua = columns.urgency[a] as number; // slots given out
+  const ub = columns.urgency[b] as number;
   if (ua !== ub) return ua < ub;
-  const [ra, rb] = [columns.rank[a] as number, columns.rank[b] as number];
+  const ra = columns.rank[a] as number;
+  const rb = columns.rank[b] as number;
   return ra !== rb ? ra < rb : a < b;
 }

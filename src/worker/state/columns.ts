@@ -66,8 +66,8 @@ export function rowEnded(core: Core, running: RunningRow, value: ValueFacts, sec
     const task = core.tasks.addOpened(layer, index, ref);
     Object.assign(task, { state: "memory", nbytes, seconds, value, priority: priorityOf(order, row) });
   }
-  // Rows are as long as `tasks`.
-  const [taskId, runId] = [order.tasks[row] as TaskId, order.runIds[row] as number];
+  const taskId = order.tasks[row] as TaskId; // rows are as long as `tasks`
+  const runId = order.runIds[row] as number;
   core.ends.add(order.known, { taskId, runId, nbytes, seconds, scalar }, core.outbox);
 }
 

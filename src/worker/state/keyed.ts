@@ -14,8 +14,6 @@ interface LayerRange extends KeyRange {
 export class KeyedLayers {
   readonly #ranges = new KeyRanges<LayerRange>();
   readonly #layers = new Map<LayerTasks, LayerRange>();
-  /** Layers whose keys may be any texts. */
-  #texts = 0;
 
   /** Layers that are known by number. */
   all(): Iterable<LayerTasks> {
@@ -23,11 +21,11 @@ export class KeyedLayers {
   }
 
   /**
-   * Know a layer by number; null where it has few tasks, or one of its keys is known already: there, or among `others`.
-   * What is one task must not have two numbers.
+   * Know a layer by number; null where it has few tasks, or one of its keys is known already, there or among `others`, or
+   * may be that of a block. What is one task must not have two numbers.
    */
   open(keys: KeyColumn, others: ReadonlyMap<Key, unknown>): LayerTasks | null {
-    if (keys.length < MANY_CALLS) return null;
+    if (keys.length < MANY_CALLS || keys.hasTuples) return null;
     const layer = { name: "", grid: [keys.length], keys, tasks: new Map(), cells: new Cells(), graphs: 0 };
     const range = this.#ranges.add({ start: 0, keys, layer });
     if (!this.#enter(range) || this.#has(range, others)) {
@@ -35,7 +33,6 @@ export class KeyedLayers {
       return null;
     }
     this.#layers.set(layer, range);
-    if (keys.hasTexts) this.#texts++;
     return layer;
   }
 
@@ -45,12 +42,10 @@ export class KeyedLayers {
     if (!range) return;
     this.#layers.delete(layer);
     this.#ranges.close([range]);
-    if (range.keys.hasTexts) this.#texts--;
   }
 
   /** Layer and number of a key. */
   find(key: Key): { readonly layer: LayerTasks; readonly index: number } | null {
-    if (this.#texts === 0 && isOfBlock(key)) return null;
     const found = this.#ranges.findKey(key);
     return found ? { layer: found.range.layer, index: found.index } : null;
   }
@@ -74,14 +69,8 @@ export class KeyedLayers {
       return false;
     }
     for (const key of others.keys()) {
-      if (!keys.hasTexts && isOfBlock(key)) continue;
       if (this.#ranges.findKey(key)?.range === range) return true;
     }
     return false;
   }
-}
-
-/** Keys of blocks are tuples, which are no texts with digits at their end. */
-function isOfBlock(key: Key): boolean {
-  return key.startsWith("\0");
 }

@@ -130,7 +130,9 @@ function react(core: Core, event: WorkerEvent): void {
     case "blocks-executed":
       for (let k = 0; k < event.refs.length; k++) {
         // Columns of equal length.
-        const [ref, value, seconds] = [event.refs[k] as Ref, event.values[k] as ValueFacts, event.seconds[k] as number];
+        const ref = event.refs[k] as Ref;
+        const value = event.values[k] as ValueFacts;
+        const seconds = event.seconds[k] as number;
         core.meanSeconds = averaged(core.meanSeconds, seconds);
         const row = core.rows.get(ref);
         if (row) rowEnded(core, row, value, seconds);

@@ -114,7 +114,8 @@ function runTask(core: Core, known: KnownGraph, run: RunTasks, k: number): void 
 export function freeTasks(core: Core, { submission, tasks }: FreeTasks): void {
   const graph = core.tasks.graph(submission);
   if (!graph) return;
-  for (const id of tasks) {
+  for (let k = 0; k < tasks.length; k++) {
+    const id = tasks[k] as TaskId; // k < length
     const at = graph.edges.layerOf(id);
     const layer = graph.layers[at];
     if (layer && freeCell(core, layer, id - graph.graph.base(at))) continue;

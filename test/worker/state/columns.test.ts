@@ -1,6 +1,6 @@
 /** Tasks of graphs, ordered and freed in columns: W-C5 … W-C8 of docs/spec/worker.md. */
 import { describe, expect, test } from "vitest";
-import { blockKey, Graph, keyOfValue, scalarIn } from "../../../src/graph/index.ts";
+import { blockKey, CallsBuilder, Graph, keyOfValue, scalarIn } from "../../../src/graph/index.ts";
 import { A, Driver, k, order, value } from "./drive.ts";
 import { callPairs, pairs, run } from "./graphs.ts";
 
@@ -287,6 +287,18 @@ describe("W-C6 a call is one task, whatever names it", () => {
     d.scheduler({ op: "forget-graph", submission: 2 }, { op: "graph", submission: 3, graph: callPairs(M) });
     d.scheduler(run([1], { submission: 3 }));
     expect(typeof d.machine.refOf(keyOf(1))).toBe("number");
+  });
+
+  test("calls whose keys may be those of blocks are known by their keys", () => {
+    const d = new Driver();
+    const builder = new CallsBuilder();
+    for (let i = 0; i < 20; i++) builder.add({ key: blockKey("p-a", [i]), text: "() => 0", args: null, inputs: [] });
+    const calls = new Graph([{ ...builder.build("calls", null), inline: false }], [0]);
+    d.scheduler({ op: "graph", submission: 1, graph: calls }, run([2]));
+    d.succeedBlocks();
+    expect(d.values).toEqual(new Set([keyA(2)]));
+    d.scheduler({ ...WITH_GRAPH, submission: 2 }, run([N + 2], { submission: 2 }));
+    expect(Array.from(d.blocks.values())).toEqual([{ submission: 2, task: N + 2 }]);
   });
 
   test("results that are scalars are told as such again when they are ordered again", () => {
