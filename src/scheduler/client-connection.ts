@@ -30,10 +30,13 @@ export async function serveClient(
   void comm.closed.then(() => gone.abort());
   try {
     for await (const messages of readStream(comm, CLIENT_TO_SCHEDULER.parse)) {
-      for (const message of messages) {
+      for (let k = 0; k < messages.length; k++) {
+        const message = messages[k] as ClientToScheduler; // k < length
         if (message.op === "close-client") hasLeft = true;
         if (message.op !== "publish_flush_batched_send") hub.restoration?.hear(client, message);
         await act(hub, client, message, { ...options, signal: gone.signal });
+        // What is to be done reaches workers before what is to be forgotten is looked at.
+        if (message.op === "update-layers" && messages[k + 1]?.op.startsWith("client-releases")) await hub.turn.next();
       }
     }
   } finally {

@@ -81,6 +81,8 @@ export class FakeWorker {
   readonly comm: Comm;
   readonly stream: BatchedStream<WorkerToScheduler>;
   readonly values: Map<Key, Serialized> = new Map();
+  /** Orders that came together. */
+  readonly batches: (readonly string[])[] = [];
   readonly #inbox = new Inbox<SchedulerToWorker>();
   readonly #listener: Listener;
 
@@ -169,7 +171,10 @@ export class FakeWorker {
   }
 
   async #listen(): Promise<void> {
-    for await (const messages of readStream(this.comm, SCHEDULER_TO_WORKER.parse)) this.#inbox.push(messages);
+    for await (const messages of readStream(this.comm, SCHEDULER_TO_WORKER.parse)) {
+      this.batches.push(messages.map(({ op }) => op));
+      this.#inbox.push(messages);
+    }
   }
 
   /** The next order of this kind. */

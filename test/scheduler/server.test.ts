@@ -111,6 +111,25 @@ test("layers are expanded to native specs, results gathered as they came, and re
   expect(scheduler.views.isEmpty()).toBe(true);
 });
 
+test("what is to be done reaches workers before what was released with it is looked at", async () => {
+  const worker = await FakeWorker.join(scheduler.address, { nthreads: 3 });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  const [first, second] = [blocks("first"), blocks("second")];
+  submit(client, first);
+  for (let i = 0; i < 3; i++) worker.finish(await worker.next("compute-task"), i);
+  for (let i = 0; i < 3; i++) await client.next("key-in-memory");
+  worker.batches.length = 0;
+  submit(client, second);
+  client.send({ op: "client-releases-keys", keys: [0, 1, 2].map((task) => first.key(task)), client: "alice" });
+  await worker.next("free-keys");
+  expect(worker.batches.flatMap((ops, k) => ops.map((op) => [k, op]))).toEqual([
+    [0, "compute-task"],
+    [0, "compute-task"],
+    [0, "compute-task"],
+    [1, "free-keys"],
+  ]);
+});
+
 test("Python tasks go to Python workers only, carry their inputs' holders, and errors come back after the retries", async () => {
   const native = await FakeWorker.join(scheduler.address, { name: "native" });
   const python = await FakeWorker.join(scheduler.address, { name: "python", language: "python" });
