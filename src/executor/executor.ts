@@ -12,6 +12,7 @@ import type { Graph, Key } from "../graph/index.ts";
 import { copyStrided, createSegment } from "../kernels/index.ts";
 import { NDArray, sizeOf } from "../ndarray/index.ts";
 import { Arena, type Place } from "./arena.ts";
+import { BriefWait } from "./brief-wait.ts";
 import { readCallResult } from "./call-record.ts";
 import { fetchReads } from "./fetch.ts";
 import { CANCELLED, callsFunction, type Hold, isBlock, type Job, NOT_RUN, packJob, valueOutcome } from "./job.ts";
@@ -33,10 +34,6 @@ import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTas
 
 /** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
 const HEAP_BYTES = 512 * 2 ** 20;
-
-/** Time for which this thread waits for a task that is expected to be short, and how often in one turn of the event loop. */
-const WAIT_HERE_MS = 0.2;
-const WAITS_HERE_MAX = 8;
 
 /** The executor of this process's threads; {@link import("./create.ts").createExecutor} makes it. */
 export class ThreadedExecutor implements Executor {
@@ -64,9 +61,7 @@ export class ThreadedExecutor implements Executor {
   /** Tasks in the ring, those of the lane apart. */
   #inRing = 0;
   #isWatching = false;
-  /** Time that the last task took, and how often this thread has waited for one since the event loop's last turn. */
-  #lastMs = Number.POSITIVE_INFINITY;
-  #waitsHere = 0;
+  readonly #brief = new BriefWait(this.#ring);
   /** Tasks in the ring for which no thread has been woken yet. */
   #pushed = 0;
   #isClosed = false;
@@ -380,23 +375,8 @@ export class ThreadedExecutor implements Executor {
     if (this.#isClosed) return;
     const seen = this.#ring.ended();
     this.#ring.wake(pushed);
-    if (this.#mayWaitHere()) this.#ring.waitEndedHere(seen, WAIT_HERE_MS);
+    if (this.#inRing + this.#lane.count === 1 && !this.#isWatching) this.#brief.waitFor(seen);
     this.#watch();
-  };
-
-  /**
-   * One task is under way, and the last one took about as long as the event loop takes to wake this thread: to wait here is
-   * the shortest way to its result. Now and then the event loop gets its turn.
-   */
-  #mayWaitHere(): boolean {
-    if (this.#inRing + this.#lane.count !== 1 || this.#lastMs > WAIT_HERE_MS / 2 || this.#isWatching) return false;
-    if (this.#waitsHere >= WAITS_HERE_MAX) return false;
-    if (this.#waitsHere++ === 0) setImmediate(this.#turned);
-    return true;
-  }
-
-  readonly #turned = (): void => {
-    this.#waitsHere = 0;
   };
 
   /** See what ended, then sleep until something does; as long as anything is in the ring. */
@@ -436,7 +416,7 @@ export class ThreadedExecutor implements Executor {
   /** A task of the lane has ended; its output is the caller's. */
   #endedLane(slot: number, state: number): void {
     const ms = this.#ring.msOf(slot);
-    this.#lastMs = ms;
+    this.#brief.lastMs = ms;
     const thread = this.#ring.threadOf(slot);
     this.#pool.noteEnd();
     this.#busyMs[thread] = (this.#busyMs[thread] ?? 0) + ms;
@@ -491,8 +471,8 @@ export class ThreadedExecutor implements Executor {
     this.#pool.noteEnd();
     const told = this.#ring.figures(hold.slot);
     const figures = { ...told, bytesRead: told.bytesRead + job.bytesFetched };
-    this.#lastMs = told.stopMs - told.startMs;
-    this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + this.#lastMs;
+    this.#brief.lastMs = told.stopMs - told.startMs;
+    this.#busyMs[told.thread] = (this.#busyMs[told.thread] ?? 0) + this.#brief.lastMs;
     this.#bytesRead += figures.bytesRead;
     this.#bytesWritten += figures.bytesWritten;
     if (figures.bytesRead + figures.bytesWritten > 0) this.#storeMs += told.stopMs - told.startMs;

@@ -1,0 +1,33 @@
+/** When the owner of a ring sleeps until a task has ended, instead of being called back by its event loop. */
+import type { Ring } from "./ring.ts";
+
+/** Time for which a task is waited for that is expected to be short, and how often in one turn of the event loop. */
+const WAIT_MS = 0.2;
+const WAITS_MAX = 8;
+
+/**
+ * Waits for lone short tasks. Where the last one took about as long as the event loop takes to wake this thread, to wait here
+ * is the shortest way to the next one's result. Now and then the event loop gets its turn.
+ */
+export class BriefWait {
+  readonly #ring: Ring;
+  /** Milliseconds that the last task took. */
+  lastMs: number = Number.POSITIVE_INFINITY;
+  /** Since the event loop's last turn. */
+  #waits = 0;
+
+  constructor(ring: Ring) {
+    this.#ring = ring;
+  }
+
+  /** Wait for what has ended since `seen`, if the only task under way may be short. */
+  waitFor(seen: number): void {
+    if (this.lastMs > WAIT_MS / 2 || this.#waits >= WAITS_MAX) return;
+    if (this.#waits++ === 0) setImmediate(this.#turned);
+    this.#ring.waitEndedHere(seen, WAIT_MS);
+  }
+
+  readonly #turned = (): void => {
+    this.#waits = 0;
+  };
+}
