@@ -107,6 +107,16 @@ test("W-C1: with a budget, tasks start by priority while they fit, and the first
   expect(tight.running.size).toBe(1);
 });
 
+test("W-C1: tasks that seceded keep their bytes, and the first of those that wait starts beside them", () => {
+  const d = new Driver({ nthreads: 2, budgetBytes: 100 }, () => 60);
+  d.scheduler(order("a"));
+  d.event("execute-secede", { key: k("a"), computeSeconds: null });
+  d.scheduler(order("b"), order("c", { priority: [1] }));
+  expect(Array.from(d.running.keys())).toEqual(["a", "b"]);
+  d.succeed("a", 8);
+  expect(d.running.has("c")).toBe(false); // 8 + 60 + 60
+});
+
 test("a busy holder is asked again later, another one at once", () => {
   const d = new Driver();
   d.scheduler(order("x", { inputs: { a: [A, B] } }));
