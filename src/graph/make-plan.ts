@@ -41,6 +41,9 @@ export interface PlanOptions {
 /** Share of the memory that one group of blocks may take in a rechunk by tiles: one is cut while another comes or goes. */
 const GROUP_SHARE = 1 / 3;
 
+/** Tasks that have their memory beside those of the threads, so that a thread finds its next one without asking. */
+const AHEAD = 1;
+
 /** A graph ready to run. */
 export interface PlannedGraph {
   readonly graph: Graph;
@@ -159,7 +162,7 @@ function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): Tri
   const all = new Uint32Array(graph.taskCount);
   const users = new Uint32Array(graph.taskCount);
   const order = all.subarray(0, walk.next(all, all.length + 1, users));
-  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs }, options.threads);
+  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs }, options.threads + AHEAD);
   const workers = options.workers ?? 1;
   const columns = lazily(() => edges.toColumns());
   const plan = planOf(graph, {
@@ -213,7 +216,7 @@ function estimated(graph: Graph, options: PlanOptions, warnings: readonly string
     bytesRead: cost.reduce((sum, each) => sum + each.bytesRead, 0),
     requests: cost.reduce((sum, each) => sum + each.requests, 0),
     bytesMoved: 0,
-    peakWorkerBytes: leastBytes + (options.threads - 1) * largestNeed,
+    peakWorkerBytes: leastBytes + (options.threads + AHEAD - 1) * largestNeed,
     leastBytes,
     largestTaskBytes: largestTask,
     warnings: [

@@ -91,6 +91,16 @@ describe("order and plan", () => {
       for (const d of g.expand(t).dependencies) expect(at.get(d)).toBeLessThan(at.get(t) as number);
   });
 
+  test("blocks that come and go are counted for every thread, and for the one task that is ready behind them", () => {
+    const block = 8_000 * 8;
+    const { node } = arange(100 * 8_000, { chunks: 8_000, dtype: "float64" }).sum();
+    for (const threads of [1, 2]) {
+      const { plan } = planGraph([node], { threads, memoryBytes: 2 ** 30 });
+      expect(plan.peakWorkerBytes).toBeGreaterThanOrEqual((threads + 1) * block);
+      expect(plan.peakWorkerBytes).toBeLessThan((threads + 1.2) * block);
+    }
+  });
+
   test("a long reduction holds a few partials, not all blocks", () => {
     const x = arange(4_000_000, { chunks: 1000, dtype: "float64" });
     const { plan } = planGraph([x.add(1).rechunk(1000).sum().node], { threads: 1, memoryBytes: 2 ** 30 });
