@@ -143,22 +143,6 @@ export function inverseRowOf(map: AxisMap, count: number): Row {
   return { first: 0, divisor: map.kind === "group" ? map.size : 1, step: 1, width: 1, end: count };
 }
 
-/** Places along one axis, set by {@link look}. */
-let from = 0;
-let many = 0;
-
-function look(axis: AxisRows, { p, q, r }: Asked): void {
-  const place = axis.axis === 2 ? r : axis.axis === 1 ? q : p;
-  if (axis.isTable) {
-    from = axis.start[place] as number; // a place of the layer
-    many = (axis.start[place + 1] as number) - from;
-  } else {
-    from = axis.first + (axis.divisor === 1 ? place : (place / axis.divisor) >>> 0) * axis.step;
-    const left = axis.end - from;
-    many = left < axis.width ? left : axis.width;
-  }
-}
-
 /** A task that asks, and what it is told. */
 export class Asked {
   /** Its places. */
@@ -167,6 +151,9 @@ export class Asked {
   r = 0;
   /** Answers so far. */
   count = 0;
+  /** Places along one axis, set by `#look`. */
+  #from = 0;
+  #many = 0;
 
   /** Whose links are asked for next. */
   at({ base, rank, last, middle }: Places, task: TaskId): void {
@@ -176,11 +163,12 @@ export class Asked {
       this.r = local;
       return;
     }
-    const rest = (local / last) >>> 0;
+    // Divided as integers: there are no more tasks than 2^31.
+    const rest = (local / last) | 0;
     this.r = local - rest * last;
     if (rank < 3) this.q = rest;
     else {
-      this.p = (rest / middle) >>> 0;
+      this.p = (rest / middle) | 0;
       this.q = rest - this.p * middle;
     }
   }
@@ -192,40 +180,60 @@ export class Asked {
       out[this.count++] = base;
       return;
     }
-    if (rank < 3) {
-      this.#plane(axes, base, out);
-      return;
-    }
-    const first = axes[0] as AxisRows; // there are three
-    look(first, this);
-    const [begin, end] = [from, from + many];
+    const last = axes[rank - 1] as AxisRows; // there is one
+    this.#look(last);
+    const line = { from: this.#from, to: this.#from + this.#many };
+    if (rank === 1) return this.#line(last, base, line, out);
+    const middle = axes[rank - 2] as AxisRows;
+    if (rank === 2) return this.#plane(middle, last, { base, line }, out);
+    const first = axes[0] as AxisRows;
+    this.#look(first);
+    const [begin, end] = [this.#from, this.#from + this.#many];
     for (let i = begin; i < end; i++) {
       const place = first.isTable ? (first.items[i] as number) : i;
-      this.#plane(axes, base + place * first.stride, out);
+      this.#plane(middle, last, { base: base + place * first.stride, line }, out);
     }
   }
 
-  /** The last two axes, or the only one. */
-  #plane(axes: readonly AxisRows[], base: TaskId, out: TaskId[]): void {
-    const rank = axes.length;
-    const last = axes[rank - 1] as AxisRows; // there is one
-    look(last, this);
-    const [begin, end] = [from, from + many];
-    const { isTable, items } = last;
-    let rows = 1;
-    let row = 0;
-    const middle = rank > 1 ? (axes[rank - 2] as AxisRows) : null;
-    if (middle) {
-      look(middle, this);
-      row = from;
-      rows = many;
+  /** Where the neighbours along one axis begin, and how many there are. */
+  #look(axis: AxisRows): void {
+    const place = axis.axis === 2 ? this.r : axis.axis === 1 ? this.q : this.p;
+    if (axis.isTable) {
+      const from = axis.start[place] as number; // a place of the layer
+      this.#from = from;
+      this.#many = (axis.start[place + 1] as number) - from;
+    } else {
+      const from = axis.first + (axis.divisor === 1 ? place : (place / axis.divisor) | 0) * axis.step;
+      const left = axis.end - from;
+      this.#from = from;
+      this.#many = left < axis.width ? left : axis.width;
     }
-    let count = this.count;
-    for (let j = row; j < row + rows; j++) {
-      const start = middle ? base + (middle.isTable ? (middle.items[j] as number) : j) * middle.stride : base;
-      if (isTable) for (let i = begin; i < end; i++) out[count++] = start + (items[i] as number);
-      else for (let i = begin; i < end; i++) out[count++] = start + i;
-    }
+  }
+
+  #line({ isTable, items }: AxisRows, start: TaskId, { from, to }: Line, out: TaskId[]): void {
+    let { count } = this;
+    if (isTable) for (let i = from; i < to; i++) out[count++] = start + (items[i] as number);
+    else for (let i = from; i < to; i++) out[count++] = start + i;
     this.count = count;
   }
+
+  /** The last two axes. */
+  #plane(middle: AxisRows, last: AxisRows, { base, line }: Plane, out: TaskId[]): void {
+    this.#look(middle);
+    const { isTable, items, stride } = middle;
+    const begin = this.#from;
+    const end = begin + this.#many;
+    for (let j = begin; j < end; j++) this.#line(last, base + (isTable ? (items[j] as number) : j) * stride, line, out);
+  }
+}
+
+/** Neighbours along the last axis. */
+interface Line {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Plane {
+  readonly base: TaskId;
+  readonly line: Line;
 }

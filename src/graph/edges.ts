@@ -49,7 +49,7 @@ export class GraphEdges {
     const own = graph.layers.flatMap((layer, index) => (layer.inline || graph.count(index) === 0 ? [] : [index]));
     this.#layers = Uint32Array.from(own);
     // The last one ends the search.
-    this.#bases = Uint32Array.of(...own.map((index) => graph.base(index)), 0xffff_ffff);
+    this.#bases = Uint32Array.of(...own.map((index) => graph.base(index)), 0x7fff_ffff);
     this.#pages = pagesOf(this.#bases, graph.taskCount);
     const links = linksOf(graph);
     this.columns = links ? null : programEdges(graph);

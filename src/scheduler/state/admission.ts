@@ -180,9 +180,12 @@ export function advanceHead(core: Core, batch: LayerBatch): void {
 function pass(core: Core, batch: LayerBatch, from: number, to: number): void {
   const start = Math.max(from, batch.order.from);
   if (start > from) coverRanks(core, batch, { from, to: Math.min(start, to), sign: -1 });
+  if (!isPlanned(batch)) return;
+  const { holder } = core.columns;
+  const hasArrivals = core.arrivals.size > 0;
   for (let rank = start; rank < to; rank++) {
     const slot = ownSlot(batch, batch.order.task(rank));
-    if (slot >= 0) cover(core, slot, -1);
+    if (slot >= 0 && (hasArrivals || (holder[slot] as number) >= 0)) count(core, slot, -1);
   }
 }
 
@@ -233,23 +236,20 @@ function coverRanks(
   }
 }
 
-/** Count (1) or stop counting (-1) a block, as the head of its batch has moved over it. */
-function cover(core: Core, slot: Slot, sign: 1 | -1): void {
-  const batch = core.batchOf(slot);
-  if (batch && isPlanned(batch)) count(core, slot, sign);
-}
-
-/** The same wherever the block is or will be. */
+/** Count (1) or stop counting (-1) a block wherever it is or will be. */
 function count(core: Core, slot: Slot, sign: 1 | -1): void {
   const bytes = sign * (core.columns.nbytes[slot] as number); // a slot given out
   const first = core.columns.holder[slot] as number;
-  if (first >= 0 && !core.columns.replicas.has(slot)) addExtra(core, first, bytes);
-  else for (const index of core.columns.holdersOf(slot)) addExtra(core, index, bytes);
+  if (first >= 0) {
+    addExtra(core, first, bytes);
+    if (core.columns.replicas.size > 0)
+      for (const index of core.columns.replicas.get(slot) ?? []) addExtra(core, index, bytes);
+  }
   if (core.arrivals.size > 0) for (const index of core.arrivals.workersOf(slot)) addExtra(core, index, bytes);
 }
 
 function addExtra(core: Core, index: number, bytes: number): void {
-  const worker = core.workers.get(index);
+  const worker = core.workerOf[index];
   if (worker) worker.extraBytes += bytes;
 }
 

@@ -3,7 +3,7 @@ import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import { isPlanned, type LayerBatch, owns } from "./batches.ts";
-import { FLAG_FOLLOWS, FLAG_ROOT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { FLAG_FOLLOWS, FLAG_ROOT, LINKS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -91,6 +91,9 @@ function checkKeys(core: Core): void {
 
 function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
   const state = core.columns.state[slot] as number; // a slot given out
+  const noted = (core.columns.linkCount[slot] as number) - 1;
+  const isNoted = noted === inputs.length && inputs.every((input, i) => core.columns.links[slot * LINKS + i] === input);
+  expect(core, slot, noted < 0 || (isActive(state) && isNoted), "S-I21: inputs that are noted are those of the task");
   const missing = inputs.filter((input) => core.columns.state[input] !== MEMORY).length;
   if (state === WAITING)
     expect(
@@ -322,12 +325,14 @@ function checkProgress(core: Core): void {
 function checkPieces(core: Core, batch: LayerBatch): void {
   const { pieces, queue } = batch;
   if (!pieces) return;
-  const all = [...pieces.claims.values(), ...pieces.free].sort((a, b) => a.from - b.from || a.to - b.to);
+  const all = [...Array.from(pieces.claims, ([, piece]) => piece), ...pieces.free].sort(
+    (a, b) => a.from - b.from || a.to - b.to,
+  );
   const isApart = all.every(
     (piece, i) => piece.from <= piece.to && (i === 0 || (all[i - 1] as Piece).to <= piece.from),
   ); // i > 0
   expectThat(isApart, `S-I20: pieces of batch ${batch.index} do not overlap`);
-  for (const worker of pieces.claims.keys())
+  for (const [worker] of pieces.claims)
     expectThat(core.workers.get(worker)?.status === "running", "S-I20: who has a piece is running");
   for (const slot of slotsOf(batch)) {
     const isRoot = ((core.columns.flags[slot] as number) & FLAG_ROOT) !== 0 && core.columns.state[slot] === QUEUED;

@@ -17,6 +17,8 @@ const FIRST_CAPACITY = 1024;
 /** Slots that neighbouring tasks of a symbolic graph get at once. */
 export const PAGE_BITS = 6;
 export const PAGE = 64;
+/** Inputs of a task that are remembered by slot, at the most. */
+export const LINKS = 4;
 /** Pages that are made at once. */
 const PAGES_AT_ONCE = 16;
 
@@ -56,6 +58,12 @@ export class Columns {
   retries: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   /** Bits: see `FLAG_*`. */
   flags: Uint8Array = new Uint8Array(FIRST_CAPACITY);
+  /**
+   * Active tasks of a symbolic graph that is moved in loops: slots of the inputs, {@link LINKS} for each task at the most, and
+   * their number plus one; 0: they are to be asked for.
+   */
+  links: Int32Array = new Int32Array(FIRST_CAPACITY * LINKS);
+  linkCount: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   readonly replicas: Map<Slot, number[]> = new Map();
   #capacity = FIRST_CAPACITY;
   #top = 0;
@@ -151,6 +159,7 @@ export class Columns {
       this.deaths,
       this.retries,
       this.flags,
+      this.linkCount,
     ]) {
       column.fill(0, start, end);
     }
@@ -180,6 +189,8 @@ export class Columns {
     this.deaths = into(this.deaths, new Uint8Array(n));
     this.retries = into(this.retries, new Uint8Array(n));
     this.flags = into(this.flags, new Uint8Array(n));
+    this.links = into(this.links, new Int32Array(n * LINKS));
+    this.linkCount = into(this.linkCount, new Uint8Array(n));
   }
 }
 

@@ -15,6 +15,7 @@ import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
 import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES } from "./states.ts";
 import { Story } from "./story.ts";
+import { WorkerLine } from "./worker-line.ts";
 import { type ClientState, eligibleWorkers, type TaskClass, type WorkerState } from "./workers.ts";
 
 /** Workers that are to go once nothing exists only there. */
@@ -26,6 +27,7 @@ export interface Retirement {
 
 /** States are numbers of so many bits. */
 const STATE_BITS = 4;
+const FIRST_RECOMMENDATIONS = 256;
 
 /** Everything. Handlers, transitions, admission and placement are functions over it. */
 export class Core {
@@ -50,14 +52,14 @@ export class Core {
   readonly workerOf: (WorkerState | undefined)[] = [];
   readonly workerAt: Map<WorkerAddress, WorkerState> = new Map();
   /** Running workers with a free thread, and with room for a task sent ahead; in the order in which they got free. */
-  readonly idle: Set<WorkerState> = new Set();
-  readonly roomy: Set<WorkerState> = new Set();
+  readonly idle: WorkerLine = new WorkerLine(this.workerOf);
+  readonly roomy: WorkerLine = new WorkerLine(this.workerOf);
   /** Ready tasks that wait for one worker; workers for which some do; those of them that have a place. */
   readonly waitsFor: Map<Slot, WorkerState> = new Map();
   readonly backlogged: Set<WorkerState> = new Set();
   readonly served: Set<WorkerState> = new Set();
-  /** Workers that got places in this event. */
-  readonly opened: Set<WorkerState> = new Set();
+  /** Workers that got places in this event, each once. */
+  readonly opened: WorkerState[] = [];
   /** Running workers with more tasks than threads, those asked back not counted. */
   readonly busy: Set<WorkerState> = new Set();
   readonly clients: Map<ClientId, ClientState> = new Map();
@@ -113,8 +115,9 @@ export class Core {
   recommended: Slot = -1;
   recommendedFrom = 0;
   recommendedTo = 0;
-  readonly #recommendedSlots: Slot[] = [];
-  readonly #recommendedStates: number[] = [];
+  #recommendedSlots = new Int32Array(FIRST_RECOMMENDATIONS);
+  #recommendedStates = new Uint8Array(FIRST_RECOMMENDATIONS);
+  #recommendedCount = 0;
   #recommendedAt = 0;
   readonly #outgoing = new Outgoing();
   readonly #news = new News();
@@ -221,28 +224,36 @@ export class Core {
   }
 
   recommend(slot: Slot, to: number): void {
-    this.#recommendedSlots.push(slot);
-    this.#recommendedStates.push(((this.columns.state[slot] as number) << STATE_BITS) | to); // a slot given out
+    const at = this.#recommendedCount++;
+    if (at === this.#recommendedSlots.length) this.#widenRecommended();
+    this.#recommendedSlots[at] = slot;
+    this.#recommendedStates[at] = ((this.columns.state[slot] as number) << STATE_BITS) | to; // a slot given out
+  }
+
+  #widenRecommended(): void {
+    const [slots, states] = [this.#recommendedSlots, this.#recommendedStates];
+    this.#recommendedSlots = new Int32Array(2 * slots.length);
+    this.#recommendedSlots.set(slots);
+    this.#recommendedStates = new Uint8Array(2 * slots.length);
+    this.#recommendedStates.set(states);
   }
 
   /** True while something is recommended. */
   get isUnsettled(): boolean {
-    return this.#recommendedSlots.length > 0;
+    return this.#recommendedCount > 0;
   }
 
   /** Go on to the next recommendation, oldest first: `recommended` and its kin say what; false when there is none. */
   nextRecommendation(): boolean {
     const at = this.#recommendedAt;
-    const slot = this.#recommendedSlots[at];
-    if (slot === undefined) {
-      this.#recommendedSlots.length = 0;
-      this.#recommendedStates.length = 0;
+    if (at === this.#recommendedCount) {
+      this.#recommendedCount = 0;
       this.#recommendedAt = 0;
       return false;
     }
     this.#recommendedAt = at + 1;
-    const states = this.#recommendedStates[at] as number; // pushed together
-    this.recommended = slot;
+    const states = this.#recommendedStates[at] as number; // at < count
+    this.recommended = this.#recommendedSlots[at] as Slot;
     this.recommendedFrom = states >>> STATE_BITS;
     this.recommendedTo = states & ((1 << STATE_BITS) - 1);
     return true;
@@ -260,6 +271,7 @@ export class Core {
   enter(slot: Slot, state: number): void {
     const from = this.columns.state[slot] as number; // a slot given out
     this.columns.state[slot] = state;
+    if (!isActive(state)) this.columns.linkCount[slot] = 0;
     this.totals.transitions++;
     this.counts[from] = (this.counts[from] as number) - 1;
     this.counts[state] = (this.counts[state] as number) + 1;

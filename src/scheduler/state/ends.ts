@@ -8,14 +8,15 @@ import type { LayerBatch } from "./batches.ts";
 import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent } from "./events.ts";
-import { becomeReady, countMoves, slotAt } from "./fused.ts";
+import { countMoves, inputSlots, slotAt } from "./fused.ts";
 import { meanWith, setMean } from "./load.ts";
 import type { NewsOf } from "./news.ts";
-import { MEMORY, NO_WORKER, PROCESSING, RELEASED, WAITING } from "./states.ts";
+import { MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import { tellMemory } from "./tell.ts";
 
 const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
+const WAITING_QUEUED = moveOf(WAITING, QUEUED);
 
 /** Columns of what a worker finished. */
 export type Finished = Extract<SchedulerEvent, { type: "tasks-finished" }>;
@@ -33,7 +34,7 @@ export interface Rows {
 }
 
 /** Filled and read within one function. */
-const inputs: TaskId[] = [];
+const inputs: Slot[] = [];
 const users: TaskId[] = [];
 
 /**
@@ -44,15 +45,18 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
   const { worker, batch } = of;
   const { state, flags, dependents, nbytes, runId } = core.columns;
   const { tasks, runIds, seconds } = event;
+  const { pages } = batch;
   const at = core.columns.worker;
   const { index } = worker;
+  canRun = core.eligible(batch.taskClass).length > 0;
+  becameReady = 0;
   let mean = worker.meanTaskMs;
   let row = from;
   core.story.open(batch);
   for (; row < to; row++) {
     const task = tasks[row] as number; // row < to
     if (task >= batch.count) break;
-    const page = batch.pages[task >>> PAGE_BITS] as number; // one per page
+    const page = pages[task >>> PAGE_BITS] as number; // one per page
     const slot = page + (task & (PAGE - 1));
     if (page < 0 || at[slot] !== index || runId[slot] !== runIds[row] || state[slot] !== PROCESSING) break;
     if (flags[slot] !== 0 || dependents[slot] !== 0) break;
@@ -65,33 +69,31 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
   }
   core.scalar = undefined;
   countMoves(core, PROCESSING, MEMORY, row - from);
+  countMoves(core, WAITING, QUEUED, becameReady);
   if (!Object.is(mean, worker.meanTaskMs)) setMean(core, worker, mean);
   return row;
 }
 
+/** While rows are finished: somebody may run what becomes ready; so many tasks did. */
+let canRun = false;
+let becameReady = 0;
+
 function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   const { worker, batch } = of;
   const { columns } = core;
-  const { waiters, wants } = columns;
+  const { waiters } = columns;
+  const { edges } = batch;
   columns.worker[slot] = -1;
   worker.processing.delete(slot);
   if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
   const isFetching = worker.arriving > 0;
-  const layer = batch.edges.layerOf(task);
-  const away = batch.edges.inputAway[layer] as number; // one per layer
-  let n = 0;
-  if (away === MANY_LINKS) n = batch.edges.dependencies(task, inputs);
-  else if (away !== NO_LINKS) {
-    inputs[0] = task - away;
-    n = 1;
-  }
-  for (let i = 0; i < n; i++) {
-    const input = slotAt(batch, inputs[i] as TaskId); // i < n, and it has claimed it
-    if (isFetching && columns.holder[input] !== worker.index) unexpect(core, input, worker);
-    const left = (waiters[input] as number) - 1;
-    waiters[input] = left;
-    if (left === 0 && wants[input] === 0) core.recommend(input, RELEASED);
-  }
+  const layer = edges.layerOf(task);
+  const away = edges.inputAway[layer] as number; // one per layer
+  if (away === MANY_LINKS) {
+    const n = inputSlots(core, batch, slot, inputs);
+    for (let i = 0; i < n; i++) spend(core, of, inputs[i] as Slot, isFetching); // i < n, and it has claimed it
+    columns.linkCount[slot] = 0;
+  } else if (away !== NO_LINKS) spend(core, of, slotAt(batch, task - away), isFetching);
   worker.has.addOwn(slot);
   columns.holder[slot] = worker.index;
   if (worker.seeking.size > 0) worker.seeking.delete(slot);
@@ -107,30 +109,43 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   batch.activeRanks.delete(rank);
   batch.order.settle(rank);
   const isClaimed = (waiters[slot] as number) > 0;
-  if (isClaimed) supply(core, batch, task, layer);
-  if ((wants[slot] as number) > 0) tellMemory(core, slot);
+  if (isClaimed) {
+    const user = edges.userAway[layer] as number; // one per layer
+    if (user === MANY_LINKS) supplyAll(core, batch, task);
+    else if (user !== NO_LINKS) supply(core, batch, task - user);
+  }
+  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
   else if (!isClaimed) core.recommend(slot, RELEASED);
 }
 
-/** Tasks that waited for this one miss an input less; those that miss none are ready. */
-function supply(core: Core, batch: LayerBatch, task: TaskId, layer: number): void {
-  const { columns } = core;
-  const canRun = core.eligible(batch.taskClass).length > 0;
-  const away = batch.edges.userAway[layer] as number; // one per layer
-  if (away === NO_LINKS) return;
-  let n = 1;
-  if (away === MANY_LINKS) n = batch.edges.dependents(task, users);
-  else users[0] = task - away;
-  for (let i = 0; i < n; i++) {
-    const user = users[i] as TaskId; // i < n
-    const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
-    const slot = page + (user & (PAGE - 1));
-    if (page < 0 || columns.state[slot] !== WAITING) continue;
-    const missing = (columns.missing[slot] as number) - 1;
-    columns.missing[slot] = missing;
-    if (missing > 0) continue;
-    if (((columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
-    else if (canRun) becomeReady(core, batch, slot);
-    else core.recommend(slot, NO_WORKER);
-  }
+/** A claim on an input ends; one that nobody needs any more goes. */
+function spend(core: Core, { worker }: NewsOf, input: Slot, isFetching: boolean): void {
+  const { waiters, wants, holder } = core.columns;
+  if (isFetching && holder[input] !== worker.index) unexpect(core, input, worker);
+  const left = (waiters[input] as number) - 1;
+  waiters[input] = left;
+  if (left === 0 && wants[input] === 0) core.recommend(input, RELEASED);
+}
+
+function supplyAll(core: Core, batch: LayerBatch, task: TaskId): void {
+  const n = batch.edges.dependents(task, users);
+  for (let i = 0; i < n; i++) supply(core, batch, users[i] as TaskId); // i < n
+}
+
+/** A task that waited for one that is done misses an input less; if it misses none it is ready. */
+function supply(core: Core, batch: LayerBatch, user: TaskId): void {
+  const { state, missing, flags } = core.columns;
+  const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
+  const slot = page + (user & (PAGE - 1));
+  if (page < 0 || state[slot] !== WAITING) return;
+  const left = (missing[slot] as number) - 1;
+  missing[slot] = left;
+  if (left > 0) return;
+  if (((flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
+  else if (canRun) {
+    becameReady++;
+    state[slot] = QUEUED;
+    core.story.note(user, WAITING_QUEUED);
+    batch.queue.push(slot);
+  } else core.recommend(slot, NO_WORKER);
 }

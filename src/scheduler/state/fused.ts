@@ -7,9 +7,9 @@ import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
-import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { LINKS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
-import { refreshWorker } from "./load.ts";
+import { refreshSent } from "./load.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import type { WorkerState } from "./workers.ts";
@@ -73,7 +73,7 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   batch.queue.remove(slot);
   if (core.waitsFor.size > 0) leaveBacklog(core, slot);
   worker.processing.add(slot);
-  refreshWorker(core, worker);
+  refreshSent(core, worker);
   core.run(worker, slot);
   if (batch.taskClass.language === "js" && hasUsers(batch, columns.task[slot] as number)) core.drawing.push(slot);
 }
@@ -91,25 +91,28 @@ export function sendThere(core: Core, worker: WorkerState, slot: Slot): void {
   send(core, worker, slot);
 }
 
-/** The same of a task of a batch that is moved here, all of whose inputs are there. */
-export function sendHere(core: Core, worker: WorkerState, slot: Slot): void {
+/** The same of a task of a batch that is moved here, all of whose inputs are there; {@link countSent} counts it. */
+export function sendHere(core: Core, batch: LayerBatch, worker: WorkerState, slot: Slot): void {
   const { columns } = core;
-  const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
   columns.worker[slot] = worker.index;
   columns.runId[slot] = core.nextRunId++;
-  core.totals.sent++;
   const rank = columns.rank[slot] as number; // a slot given out
   const bytes = rank === batch.head ? 0 : needOf(core, slot);
   columns.reserved[slot] = bytes;
   worker.extraBytes += bytes;
   columns.state[slot] = PROCESSING;
-  countMoves(core, QUEUED, PROCESSING, 1);
   core.story.open(batch);
   core.story.note(columns.task[slot] as number, QUEUED_PROCESSING);
   batch.queue.remove(slot);
   worker.processing.add(slot);
-  refreshWorker(core, worker);
+  refreshSent(core, worker);
   core.runHere(worker, batch, slot);
+}
+
+/** So many were sent by {@link sendHere}. */
+export function countSent(core: Core, sent: number): void {
+  core.totals.sent += sent;
+  countMoves(core, QUEUED, PROCESSING, sent);
 }
 
 /** Its last input is there. */
@@ -130,7 +133,7 @@ export function release(core: Core, slot: Slot): boolean {
   const worker = core.workerOf[columns.holder[slot] as number]; // a slot given out
   if (!worker) return false;
   const task = columns.task[slot] as number;
-  removeHolder(core, slot, worker);
+  removeOnly(core, batch, slot, worker);
   core.freeTask(worker, batch, task);
   columns.state[slot] = FORGOTTEN;
   count(core, MEMORY, FORGOTTEN);
@@ -142,6 +145,15 @@ export function release(core: Core, slot: Slot): boolean {
   if (know(batch, task, -1) === 0) core.quietPages.push({ batch, task });
   if (batch.live === 0) core.emptied.add(batch);
   return true;
+}
+
+/** A block of the batch is at its only holder no more. */
+function removeOnly(core: Core, batch: LayerBatch, slot: Slot, worker: WorkerState): void {
+  const { holder, rank, nbytes } = core.columns;
+  if (!worker.has.deleteOwn(slot)) return removeHolder(core, slot, worker);
+  holder[slot] = -1;
+  const isCovered = batch.state === "open" && batch.taskClass.language !== "js" && (rank[slot] as number) < batch.head;
+  if (!isCovered) worker.extraBytes -= nbytes[slot] as number; // a slot given out
 }
 
 /** Tasks that are wanted become known, the last first; the order has not come to them. */
@@ -180,40 +192,62 @@ export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
   if (state !== FORGOTTEN && state !== RELEASED) return false;
   const task = columns.task[slot] as number;
   const layer = batch.edges.layerOf(task);
-  const missing = missingOf(core, batch, task, layer);
-  if (missing < 0) return false;
+  const away = batch.edges.inputAway[layer] as number; // one per layer
+  let missing = 0;
+  if (away === MANY_LINKS) {
+    missing = missingOf(core, batch, slot, batch.edges.dependencies(task, inputs));
+    if (missing < 0) return false;
+  } else if (away !== NO_LINKS) {
+    const input = columns.state[slotAt(batch, task - away)] as number;
+    if (input !== MEMORY) {
+      if (!isActive(input)) return false;
+      missing = 1;
+    }
+  }
   if (state === RELEASED) batch.early--;
   else know(batch, task, 1);
-  columns.state[slot] = WAITING;
   columns.missing[slot] = missing;
-  count(core, state, WAITING);
-  core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
-  batch.activeRanks.add(columns.rank[slot] as number);
   const bytes = batch.walk.bytesOfAll(layer);
   if (bytes !== null && Number.isNaN(columns.need[slot])) {
     columns.nbytes[slot] = bytes.nbytes;
     columns.need[slot] = bytes.need;
   }
+  columns.state[slot] = WAITING;
+  count(core, state, WAITING);
+  core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
+  batch.activeRanks.add(columns.rank[slot] as number);
   if (missing > 0) return true;
   if (core.eligible(batch.taskClass).length > 0) becomeReady(core, batch, slot);
   else core.recommend(slot, NO_WORKER);
   return true;
 }
 
-/** Inputs of a task, to which the order has come, that are not in memory; -1: one is neither, nor will be. */
-function missingOf(core: Core, batch: LayerBatch, task: TaskId, layer: number): number {
-  const { state } = core.columns;
-  const away = batch.edges.inputAway[layer] as number; // one per layer
-  if (away === NO_LINKS) return 0;
-  let n = 1;
-  if (away === MANY_LINKS) n = batch.edges.dependencies(task, inputs);
-  else inputs[0] = task - away;
+/** Inputs of a task, of which there are so many in `inputs`, that are not in memory; -1: one is neither, nor will be. */
+function missingOf(core: Core, batch: LayerBatch, slot: Slot, n: number): number {
+  const { state, links, linkCount } = core.columns;
+  const first = n <= LINKS ? slot * LINKS : -1;
   let missing = 0;
   for (let i = 0; i < n; i++) {
-    const input = state[slotAt(batch, inputs[i] as TaskId)] as number; // i < n
-    if (input === MEMORY) continue;
-    if (!isActive(input)) return -1;
+    const input = slotAt(batch, inputs[i] as TaskId); // i < n
+    const at = state[input] as number;
+    if (first >= 0) links[first + i] = input;
+    if (at === MEMORY) continue;
+    if (!isActive(at)) return -1;
     missing++;
   }
+  if (first >= 0) linkCount[slot] = n + 1;
   return missing;
+}
+
+/** Slots of the inputs of an active task, into `out` from its start; gives their number. Callers have looked that there are many. */
+export function inputSlots(core: Core, batch: LayerBatch, slot: Slot, out: Slot[]): number {
+  const { links, linkCount, task } = core.columns;
+  const known = linkCount[slot] as number; // a slot given out
+  if (known > 0) {
+    for (let i = 0; i < known - 1; i++) out[i] = links[slot * LINKS + i] as Slot; // within the row
+    return known - 1;
+  }
+  const n = batch.edges.dependencies(task[slot] as number, out);
+  for (let i = 0; i < n; i++) out[i] = slotAt(batch, out[i] as TaskId); // i < n
+  return n;
 }

@@ -39,7 +39,10 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   const taken = load + worker.following;
   const places = Math.max(0, Math.min(PLACES_MOST, nthreads + worker.ahead - taken));
   core.places += places - worker.places;
-  if (places > worker.places) core.opened.add(worker);
+  if (places > worker.places && !worker.isOpened) {
+    worker.isOpened = true;
+    core.opened.push(worker);
+  }
   worker.places = places;
   const spare = load - worker.stealsOut - nthreads;
   const mean = worker.meanTaskMs;
@@ -60,6 +63,17 @@ export function refreshWorker(core: Core, worker: WorkerState): void {
   worker.memberOf = memberOf;
 }
 
+/** The same after one task more was sent: where the worker had more than its threads can run, and has a place still, little changes. */
+export function refreshSent(core: Core, worker: WorkerState): void {
+  const { places, memberOf } = worker;
+  const isPast = worker.processing.size - 1 - worker.longRunning.size >= worker.facts.nthreads;
+  const isBusyAsBefore = (memberOf & BUSY) !== 0 || worker.meanTaskMs < STEAL_TASK_MS;
+  if (!isPast || places < 2 || places === PLACES_MOST || !isBusyAsBefore || (memberOf & BACKLOGGED) !== 0)
+    return refreshWorker(core, worker);
+  worker.places = places - 1;
+  core.places--;
+}
+
 /** What a saturation allows, exactly; without one what was found so far, or the least. */
 function leastAhead(core: Core, worker: WorkerState): number {
   const { saturation, sendAhead } = core.config;
@@ -76,11 +90,16 @@ const BACKLOGGED = 4;
 const SERVED = 8;
 const BUSY = 16;
 
-function member(set: Set<WorkerState>, bit: number, worker: WorkerState, memberOf: number): void {
+function member(set: Membership, bit: number, worker: WorkerState, memberOf: number): void {
   const isIn = (memberOf & bit) !== 0;
   if (((worker.memberOf & bit) !== 0) === isIn) return;
   if (isIn) set.add(worker);
   else set.delete(worker);
+}
+
+interface Membership {
+  add(worker: WorkerState): unknown;
+  delete(worker: WorkerState): unknown;
 }
 
 /** True when the worker has a free thread. */

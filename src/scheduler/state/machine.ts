@@ -101,7 +101,8 @@ function endTurn(core: Core): void {
     const isReinstated = retireProgress(core);
     hasMore = isReinstated || core.isUnsettled || isHungry(core);
   } while (hasMore);
-  core.opened.clear();
+  for (const worker of core.opened) worker.isOpened = false;
+  core.opened.length = 0;
   if (core.config.stealing) steal(core);
   for (const { batch, task } of core.quietPages) dropPageIfDone(core.columns, batch, task);
   core.quietPages.length = 0;

@@ -8,12 +8,12 @@ import type { LayerBatch } from "./batches.ts";
 import type { Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable } from "./fit.ts";
-import { isFused, sendHere, sendThere, slotAt } from "./fused.ts";
+import { countSent, inputSlots, isFused, sendHere, sendThere, slotAt } from "./fused.ts";
 import { hasPlace } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
 import { speaks, type WorkerState } from "./workers.ts";
 
-const inputs: TaskId[] = [];
+const inputs: Slot[] = [];
 /** Indices of workers that hold inputs of one task, and bytes of them there. */
 const holders: number[] = [];
 const held: number[] = [];
@@ -29,38 +29,59 @@ export function isFree(core: Core, batch: LayerBatch): boolean {
 export function sendNear(core: Core, batch: LayerBatch): boolean {
   if (!isFree(core, batch)) return false;
   const { queue, order } = batch;
-  let hasSent = false;
+  const { need } = core.columns;
+  let sent = 0;
+  let sentHere = 0;
   for (let rank = queue.min(); rank >= 0; rank = queue.min()) {
     const task = order.task(rank);
-    const count = lookAtHolders(core, batch, task);
+    const slot = slotAt(batch, task);
+    const count = lookAtHolders(core, batch, slot, task);
     const worker = count === 0 ? undefined : core.workerOf[holders[0] as number];
     if (!worker || !hasPlace(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
-    const slot = slotAt(batch, task);
-    if (!isReadable(core, slot)) break;
+    if (!((need[slot] as number) >= 0) && !isReadable(core, slot)) break;
     if (count === 1) {
       if (!fits(core, batch, worker, slot)) break;
-      sendHere(core, worker, slot);
+      sendHere(core, batch, worker, slot);
+      sentHere++;
     } else {
       if (!admits(core, slot, worker)) break;
       sendThere(core, worker, slot);
+      sent++;
     }
-    hasSent = true;
   }
-  return hasSent;
+  countSent(core, sentHere);
+  return sent + sentHere > 0;
 }
 
 /** Find the workers that have inputs of a task, the one with most bytes first; gives their number, 0 where some have copies. */
-function lookAtHolders(core: Core, batch: LayerBatch, task: TaskId): number {
-  const { holder, nbytes, replicas } = core.columns;
+function lookAtHolders(core: Core, batch: LayerBatch, slot: Slot, task: TaskId): number {
+  const { holder, replicas } = core.columns;
   const away = batch.edges.inputAway[batch.edges.layerOf(task)] as number; // one per layer
-  if (away === NO_LINKS) return 0;
-  let n = 1;
-  if (away === MANY_LINKS) n = batch.edges.dependencies(task, inputs);
-  else inputs[0] = task - away;
+  const hasCopies = replicas.size > 0;
+  if (away !== MANY_LINKS) {
+    if (away === NO_LINKS) return 0;
+    const input = slotAt(batch, task - away);
+    holders[0] = holder[input] as number;
+    return hasCopies && replicas.has(input) ? 0 : 1;
+  }
+  const n = inputSlots(core, batch, slot, inputs);
+  const first = n === 0 ? -1 : (holder[inputs[0] as Slot] as number);
+  let isOne = n > 0;
+  for (let i = 0; i < n; i++) {
+    const input = inputs[i] as Slot; // i < n
+    if (hasCopies && replicas.has(input)) return 0;
+    if (holder[input] !== first) isOne = false;
+  }
+  holders[0] = first;
+  return isOne ? 1 : n === 0 ? 0 : weigh(core, n);
+}
+
+/** Sum up what each worker has of the inputs, of which there are so many. */
+function weigh(core: Core, n: number): number {
+  const { holder, nbytes } = core.columns;
   let count = 0;
   for (let i = 0; i < n; i++) {
-    const input = slotAt(batch, inputs[i] as TaskId); // i < n
-    if (replicas.size > 0 && replicas.has(input)) return 0;
+    const input = inputs[i] as Slot; // i < n
     const index = holder[input] as number;
     let at = 0;
     while (at < count && holders[at] !== index) at++;
@@ -70,7 +91,7 @@ function lookAtHolders(core: Core, batch: LayerBatch, task: TaskId): number {
     }
     held[at] = (held[at] as number) + (nbytes[input] as number) + 1; // at < count
   }
-  if (count > 1) putMostFirst(count);
+  putMostFirst(count);
   return count;
 }
 

@@ -8,7 +8,7 @@ import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Columns, Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
-import { FetchRows, type RowList, RunRows, rowList, TaskRows } from "./rows.ts";
+import { clearList, FetchRows, type RowList, RunRows, rowList, TaskRows } from "./rows.ts";
 import type { WorkerState } from "./workers.ts";
 
 /** True when tasks of the batch go to the worker in columns. */
@@ -16,20 +16,26 @@ export function goesAsColumn(worker: WorkerState, batch: LayerBatch): boolean {
   return worker.facts.isColumnar && batch.taskClass.resources === null;
 }
 
-/** Tasks of one batch that one worker is to run. */
-export interface OpenRun {
-  readonly worker: WorkerState;
-  readonly batch: LayerBatch;
-  readonly rows: RowList;
+/** Tasks of one batch that one worker is to run: a list of rows. Used again round after round. */
+export interface OpenRun extends RowList {
+  /** Null: it is not used now. */
+  worker: WorkerState | null;
+  batch: LayerBatch | null;
   /** Inputs that it has to fetch for them. */
   fetches: number;
 }
 
-/** What one worker is to drop. */
+/** Tasks of one batch that a worker is to drop, and more of other batches. */
+interface FreeRun extends RowList {
+  batch: LayerBatch | null;
+  more: FreeRun | null;
+}
+
+/** What one worker is to drop. Used again as well. */
 export interface OpenFrees {
-  readonly worker: WorkerState;
+  worker: WorkerState | null;
   readonly keys: Key[];
-  readonly tasks: { readonly batch: LayerBatch; readonly rows: RowList }[];
+  tasks: FreeRun | null;
 }
 
 const NO_ADDRESSES: readonly WorkerAddress[] = [];
@@ -38,9 +44,14 @@ const inputs: TaskId[] = [];
 
 /** Collected while events are handled. */
 export class Outgoing {
+  /** Those of this round first; the others are to be used again. */
   readonly #frees: OpenFrees[] = [];
+  #freesCount = 0;
+  readonly #freeRuns: FreeRun[] = [];
+  #freeRunsCount = 0;
   readonly #freeRows = new TaskRows();
   readonly #runs: OpenRun[] = [];
+  #runsCount = 0;
   readonly #runRows = new RunRows();
   readonly #fetchRows = new FetchRows();
   /** While a run is made: place of each worker's address in it, plus one. */
@@ -52,42 +63,62 @@ export class Outgoing {
   }
 
   freeTask(worker: WorkerState, batch: LayerBatch, task: TaskId): void {
-    const { tasks } = this.#freesOf(worker);
-    let open = tasks[0];
-    if (open?.batch !== batch) {
-      open = tasks.find((each) => each.batch === batch);
-      if (!open) {
-        open = { batch, rows: rowList() };
-        tasks.push(open);
-      }
+    const frees = worker.openFrees ?? this.#freesOf(worker);
+    let open = frees.tasks;
+    if (open === null || open.batch !== batch) open = this.#freeRunOf(frees, batch);
+    this.#freeRows.add(open, task);
+  }
+
+  /** The tasks of a batch among what a worker is to drop. */
+  #freeRunOf(frees: OpenFrees, batch: LayerBatch): FreeRun {
+    let last: FreeRun | null = null;
+    for (let run = frees.tasks; run !== null; run = run.more) {
+      if (run.batch === batch) return run;
+      last = run;
     }
-    this.#freeRows.add(open.rows, task);
+    let run = this.#freeRuns[this.#freeRunsCount++];
+    if (run) {
+      run.batch = batch;
+      run.more = null;
+      clearList(run);
+    } else {
+      run = { batch, more: null, ...rowList() };
+      this.#freeRuns.push(run);
+    }
+    if (last) last.more = run;
+    else frees.tasks = run;
+    return run;
   }
 
   flushFrees(core: Core): void {
-    if (this.#frees.length === 0) return;
+    if (this.#freesCount === 0) return;
     const { stimulusId } = core;
     const buffer = new ArrayBuffer(4 * this.#freeRows.count);
     let at = 0;
-    for (const { worker, keys, tasks } of this.#frees) {
+    for (let k = 0; k < this.#freesCount; k++) {
+      const frees = this.#frees[k] as OpenFrees; // k < count
+      const worker = frees.worker as WorkerState; // it is used now
+      const { keys } = frees;
       worker.openFrees = null;
-      if (!worker.isHere) continue;
-      if (keys.length > 0) core.sendWorker(worker, { op: "free-keys", keys, stimulusId });
-      for (const { batch, rows } of tasks) {
-        const numbers = new Uint32Array(buffer, at, rows.count);
-        at += 4 * rows.count;
-        this.#freeRows.fill(rows, numbers);
-        core.emit({
-          type: "free-tasks",
-          worker: worker.facts.address,
-          submission: batch.generation,
-          graph: batch.graph,
-          tasks: numbers,
-          stimulusId,
-        });
+      frees.worker = null;
+      if (keys.length > 0 && worker.isHere)
+        core.sendWorker(worker, { op: "free-keys", keys: keys.slice(), stimulusId });
+      keys.length = 0;
+      for (let run = frees.tasks; run !== null; run = run.more) {
+        const batch = run.batch as LayerBatch; // the same
+        run.batch = null;
+        if (!worker.isHere) continue;
+        const tasks = new Uint32Array(buffer, at, run.count);
+        at += 4 * run.count;
+        this.#freeRows.fill(run, tasks);
+        const { generation: submission, graph } = batch;
+        core.emit({ type: "free-tasks", worker: worker.facts.address, submission, graph, tasks, stimulusId });
       }
     }
-    this.#frees.length = 0;
+    forget(this.#frees, this.#freesCount);
+    forget(this.#freeRuns, this.#freeRunsCount);
+    this.#freesCount = 0;
+    this.#freeRunsCount = 0;
     this.#freeRows.clear();
   }
 
@@ -97,7 +128,7 @@ export class Outgoing {
     const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
     const run = this.runOf(worker, batch);
     const task = columns.task[slot] as number; // a slot given out
-    const row = this.#runRows.add(run.rows, task);
+    const row = this.#runRows.add(run, task);
     this.#runRows.runId[row] = columns.runId[slot] as number;
     this.#runRows.rank[row] = columns.rank[slot] as number;
     const count = batch.edges.dependencies(task, inputs);
@@ -119,7 +150,7 @@ export class Outgoing {
   /** The same of a task that finds all its inputs there. */
   runHere(columns: Columns, run: OpenRun, slot: Slot): void {
     const rows = this.#runRows;
-    const row = rows.add(run.rows, columns.task[slot] as number); // a slot given out
+    const row = rows.add(run, columns.task[slot] as number); // a slot given out
     rows.runId[row] = columns.runId[slot] as number;
     rows.rank[row] = columns.rank[slot] as number;
     rows.fetch[row] = 0;
@@ -127,17 +158,19 @@ export class Outgoing {
   }
 
   flushRuns(core: Core): void {
-    if (this.#runs.length === 0) return;
+    const runs = this.#runsCount;
+    if (runs === 0) return;
     let words = 0;
-    for (const { rows, fetches } of this.#runs) words += 4 * rows.count + 1 + 2 * fetches;
+    for (let k = 0; k < runs; k++) words += wordsOf(this.#runs[k] as OpenRun); // k < runs
     const buffer = new ArrayBuffer(4 * words);
     let at = 0;
-    for (const run of this.#runs) {
-      run.worker.openRun = null;
+    for (let k = 0; k < runs; k++) {
+      const run = this.#runs[k] as OpenRun;
       this.#emit(core, run, { buffer, at });
-      at += 4 * (4 * run.rows.count + 1 + 2 * run.fetches);
+      at += 4 * wordsOf(run);
     }
-    this.#runs.length = 0;
+    forget(this.#runs, runs);
+    this.#runsCount = 0;
     this.#runRows.clear();
     this.#fetchRows.clear();
   }
@@ -146,16 +179,28 @@ export class Outgoing {
   runOf(worker: WorkerState, batch: LayerBatch): OpenRun {
     const last = worker.openRun;
     if (last?.batch === batch) return last;
-    const run: OpenRun = { worker, batch, rows: rowList(), fetches: 0 };
+    let run = this.#runs[this.#runsCount++];
+    if (run) {
+      run.worker = worker;
+      run.batch = batch;
+      run.fetches = 0;
+      clearList(run);
+    } else {
+      run = { worker, batch, fetches: 0, ...rowList() };
+      this.#runs.push(run);
+    }
     worker.openRun = run;
-    this.#runs.push(run);
     batch.wasSent = true;
     return run;
   }
 
   #emit(core: Core, run: OpenRun, { buffer, at }: { readonly buffer: ArrayBuffer; readonly at: number }): void {
-    const { worker, batch, rows, fetches } = run;
-    const n = rows.count;
+    const { fetches, count: n } = run;
+    const worker = run.worker as WorkerState; // it is used now
+    const batch = run.batch as LayerBatch;
+    worker.openRun = null;
+    run.worker = null;
+    run.batch = null;
     const tasks = new Uint32Array(buffer, at, n);
     const runIds = new Uint32Array(buffer, at + 4 * n, n);
     const ranks = new Uint32Array(buffer, at + 8 * n, n);
@@ -163,8 +208,8 @@ export class Outgoing {
     const fetchTasks = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4, fetches);
     const fetchFrom = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4 + 4 * fetches, fetches);
     const fetchBytes = batch.taskClass.language === "js" ? new Float64Array(fetches) : null;
-    this.#runRows.fillRun(rows, { tasks, runIds, ranks, fetchStart });
-    if (fetches > 0) this.#fillFetches(rows, { fetchTasks, fetchFrom, fetchBytes });
+    this.#runRows.fillRun(run, { tasks, runIds, ranks, fetchStart });
+    if (fetches > 0) this.#fillFetches(run, { fetchTasks, fetchFrom, fetchBytes });
     const addresses = fetches > 0 ? this.#takeAddresses(core) : NO_ADDRESSES;
     core.emit({
       type: "run-tasks",
@@ -229,14 +274,30 @@ export class Outgoing {
   }
 
   #freesOf(worker: WorkerState): OpenFrees {
-    let frees = worker.openFrees;
-    if (!frees) {
-      frees = { worker, keys: [], tasks: [] };
-      worker.openFrees = frees;
+    if (worker.openFrees) return worker.openFrees;
+    let frees = this.#frees[this.#freesCount++];
+    if (frees) {
+      frees.worker = worker;
+      frees.tasks = null;
+    } else {
+      frees = { worker, keys: [], tasks: null };
       this.#frees.push(frees);
     }
+    worker.openFrees = frees;
     return frees;
   }
+}
+
+/** 32-bit words of a run's columns. */
+function wordsOf({ count, fetches }: OpenRun): number {
+  return 4 * count + 1 + 2 * fetches;
+}
+
+/** Objects are kept to be used again, no more than this. */
+const KEPT = 8192;
+
+function forget(list: unknown[], used: number): void {
+  if (used > KEPT) list.length = KEPT;
 }
 
 interface FetchColumns {

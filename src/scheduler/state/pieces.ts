@@ -7,6 +7,7 @@
 import { Heap } from "../../base/index.ts";
 import type { OrderCuts } from "../../graph/index.ts";
 import type { RankSet } from "./rank-set.ts";
+import { IndexLine } from "./worker-line.ts";
 
 /** Ranks from `from` up to `to`, less those whose roots were sent. */
 export interface Piece {
@@ -14,9 +15,44 @@ export interface Piece {
   to: number;
 }
 
+/** Who has which piece, by the index of the worker; in the order in which they got one. */
+export class Claims implements Iterable<[worker: number, piece: Piece]> {
+  readonly #line = new IndexLine();
+  readonly #pieces: (Piece | undefined)[] = [];
+
+  get size(): number {
+    return this.#line.size;
+  }
+
+  has(worker: number): boolean {
+    return this.#line.has(worker);
+  }
+
+  get(worker: number): Piece | undefined {
+    return this.#line.has(worker) ? this.#pieces[worker] : undefined;
+  }
+
+  set(worker: number, piece: Piece): void {
+    while (this.#pieces.length < worker) this.#pieces.push(undefined);
+    this.#pieces[worker] = piece;
+    this.#line.add(worker);
+  }
+
+  delete(worker: number): void {
+    this.#line.delete(worker);
+  }
+
+  *[Symbol.iterator](): Generator<[worker: number, piece: Piece]> {
+    for (let worker = this.#line.first; worker >= 0; worker = this.#line.after(worker))
+      yield [worker, this.#pieces[worker] as Piece]; // who is in the line has one
+  }
+}
+
 /** A cut may be so far from where work would be shared evenly, in parts of a piece; there, bytes count so much more. */
 const SLACK = 0.5;
 const FAR_COST = 3;
+/** Where the last piece of a worker ended that had none. */
+const NOWHERE = -1;
 /** Pieces looked at for one that is to be halved. */
 const VICTIMS = 64;
 
@@ -26,7 +62,7 @@ export class Pieces {
   /** Pieces that nobody has, the last one first. */
   readonly free: Piece[] = [];
   /** By the index of the worker that has it. */
-  readonly claims: Map<number, Piece> = new Map();
+  readonly claims: Claims = new Claims();
   /** Ranks before this one were cut. */
   covered = 0;
   /** Workers that there were when it was cut. */
@@ -39,7 +75,7 @@ export class Pieces {
   isHungry = false;
   readonly #roots: RankSet;
   /** Where the last piece of a worker ended. */
-  readonly #ends = new Map<number, number>();
+  readonly #ends: number[] = [];
 
   constructor(roots: RankSet, cuts: OrderCuts) {
     this.#roots = roots;
@@ -135,14 +171,15 @@ export class Pieces {
       return rank;
     }
     this.claims.delete(worker);
-    this.#ends.set(worker, piece.to);
+    while (this.#ends.length < worker) this.#ends.push(NOWHERE);
+    this.#ends[worker] = piece.to;
     return -1;
   }
 
   /** Give a worker a piece that nobody has: the one behind its last, or the first; false when there is none. */
   claim(worker: number): boolean {
     if (this.free.length === 0) return false;
-    const end = this.#ends.get(worker) ?? -1;
+    const end = this.#ends[worker] ?? NOWHERE;
     const at = this.#placeOf(end);
     const isBehind = this.free[at]?.from === end;
     const piece = isBehind ? this.free.splice(at, 1)[0] : this.free.pop();
@@ -165,7 +202,7 @@ export class Pieces {
 
   /** A worker takes no more: its piece is anybody's. */
   release(worker: number): void {
-    this.#ends.delete(worker);
+    if (worker < this.#ends.length) this.#ends[worker] = NOWHERE;
     this.cramped.delete(worker);
     const piece = this.claims.get(worker);
     if (!piece) return;

@@ -187,7 +187,7 @@ function mayAny(core: Core, workers: Iterable<WorkerState>, taskClass: TaskClass
   return false;
 }
 
-function firstAdmitting(core: Core, workers: ReadonlySet<WorkerState>, slot: Slot): WorkerState | undefined {
+function firstAdmitting(core: Core, workers: Iterable<WorkerState>, slot: Slot): WorkerState | undefined {
   const taskClass = core.classOf(slot);
   let tries = 0;
   for (const worker of workers) {

@@ -29,6 +29,7 @@ const TASKS_PER_PIECE = 8;
 
 const pieceTasks = new Uint32Array(PIECE_MOST);
 const pieceUsers = new Uint32Array(PIECE_MOST);
+const pieceSlots = new Int32Array(PIECE_MOST);
 
 /** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks; true when one did. */
 export function planAhead(core: Core): boolean {
@@ -134,13 +135,15 @@ export function openPlan(core: Core, batch: LayerBatch): void {
 export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): number {
   const { walk } = batch;
   const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
+  const { columns } = core;
+  giveRanks(core, batch, count);
   const canFuse = isFused(core, batch);
   core.story.open(batch);
   for (let i = 0; i < count; i++) {
     const task = pieceTasks[i] as TaskId; // i < count
-    const slot = rankNext(core, batch, task);
+    const slot = pieceSlots[i] as Slot;
     const users = pieceUsers[i] as number;
-    core.columns.waiters[slot] = (core.columns.waiters[slot] as number) + users;
+    columns.waiters[slot] = (columns.waiters[slot] as number) + users;
     if (isCut && batch.edges.isRoot(task)) markRoot(core, slot);
     if (!canFuse || !begin(core, batch, slot)) {
       comeTo(core, batch, slot);
@@ -163,13 +166,19 @@ function markRoot(core: Core, slot: Slot): void {
   core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_ROOT;
 }
 
-/** Give a task its rank; gives its slot. */
-function rankNext(core: Core, batch: LayerBatch, task: TaskId): Slot {
-  const page = batch.aliases === null ? (batch.pages[task >>> PAGE_BITS] as number) : -1; // one per page
-  const slot = page >= 0 ? page + (task & (PAGE - 1)) : slotOf(core.columns, batch, task);
-  core.columns.rank[slot] = batch.order.push(task);
-  batch.pageRanked[task >>> PAGE_BITS] = (batch.pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
-  return slot;
+/** Give the tasks of a piece their ranks, in order, and note their slots. */
+function giveRanks(core: Core, batch: LayerBatch, count: number): void {
+  const { pages, pageRanked } = batch;
+  const hasOwn = batch.aliases === null;
+  let next = batch.order.pushAll(pieceTasks, count);
+  for (let i = 0; i < count; i++) {
+    const task = pieceTasks[i] as TaskId; // i < count
+    const page = hasOwn ? (pages[task >>> PAGE_BITS] as number) : -1; // one per page
+    const slot = page >= 0 ? page + (task & (PAGE - 1)) : slotOf(core.columns, batch, task);
+    core.columns.rank[slot] = next++;
+    pieceSlots[i] = slot;
+    pageRanked[task >>> PAGE_BITS] = (pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
+  }
 }
 
 function comeTo(core: Core, batch: LayerBatch, slot: Slot): void {

@@ -130,6 +130,21 @@ export class RankOrder {
     return rank;
   }
 
+  /** The same for many, in order; gives the rank of the first. */
+  pushAll(tasks: Uint32Array, count: number): number {
+    const first = this.count;
+    for (let done = 0; done < count; ) {
+      const at = this.count & (ORDER_PAGE - 1);
+      const page = this.#pages[this.count >>> ORDER_BITS] ?? new Uint32Array(ORDER_PAGE);
+      this.#pages[this.count >>> ORDER_BITS] = page;
+      const fit = Math.min(count - done, ORDER_PAGE - at);
+      page.set(tasks.subarray(done, done + fit), at);
+      this.count += fit;
+      done += fit;
+    }
+    return first;
+  }
+
   /** The task of a rank that is not before `from`, or was told by {@link recall}. */
   task(rank: number): number {
     const page = this.#pages[rank >>> ORDER_BITS];

@@ -4,7 +4,7 @@ import { isWorthSharing } from "./backlog.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
-import { sendHere } from "./fused.ts";
+import { countSent, sendHere } from "./fused.ts";
 import { hasPlace } from "./load.ts";
 import { fits, isFree } from "./near.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -37,6 +37,8 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
   if (!mayRun(core, worker, batch.taskClass)) return false;
   const isPlain = isFree(core, batch) && goesAsColumn(worker, batch);
   let hasSent = false;
+  let sentHere = 0;
+  let isCramped = false;
   while (hasPlace(worker)) {
     const rank = pieces.next(worker.index);
     if (rank < 0) {
@@ -49,15 +51,17 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
       core.recommend(slot, ERRED);
       continue;
     }
-    if (isPlain ? !fits(core, batch, worker, slot) : !admits(core, slot, worker)) {
-      pieces.cramped.add(worker.index);
-      return hasSent;
-    }
-    if (isPlain) sendHere(core, worker, slot);
-    else send(core, slot, worker);
+    isCramped = isPlain ? !fits(core, batch, worker, slot) : !admits(core, slot, worker);
+    if (isCramped) break;
+    if (isPlain) {
+      sendHere(core, batch, worker, slot);
+      sentHere++;
+    } else send(core, slot, worker);
     hasSent = true;
   }
-  pieces.cramped.delete(worker.index);
+  countSent(core, sentHere);
+  if (isCramped) pieces.cramped.add(worker.index);
+  else if (pieces.cramped.size > 0) pieces.cramped.delete(worker.index);
   return hasSent;
 }
 

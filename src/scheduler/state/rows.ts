@@ -15,6 +15,13 @@ export function rowList(): RowList {
   return { count: 0, first: -1, last: -1 };
 }
 
+/** Make a list empty. */
+export function clearList(list: RowList): void {
+  list.count = 0;
+  list.first = -1;
+  list.last = -1;
+}
+
 function wider(column: Uint32Array): Uint32Array {
   const larger = new Uint32Array(column.length * 2);
   larger.set(column);

@@ -80,6 +80,11 @@ export class HeldSlots implements Iterable<Slot> {
     return this.#own.delete(slot) || this.#copies.delete(slot);
   }
 
+  /** The same for one that is no copy; false where it is. */
+  deleteOwn(slot: Slot): boolean {
+    return this.#own.delete(slot);
+  }
+
   /** Bytes of those of a batch with ranks from `from` on and before `to`. */
   bytesOf(batch: number, { from, to }: { readonly from: number; readonly to: number }): number {
     const { rank, nbytes, batch: batches } = this.#columns;

@@ -16,7 +16,9 @@ export function addresses(core: Core, slot: Slot): WorkerAddress[] {
 /** Tell who wants it: in columns whom that suits, if all there is to tell is which worker has it, and which scalar it is. */
 export function tellMemory(core: Core, slot: Slot): void {
   const batch = core.batchOf(slot);
-  const holder = core.columns.replicas.has(slot) ? undefined : core.workers.get(core.columns.holder[slot] as number); // a slot given out
+  const { replicas } = core.columns;
+  const hasOne = replicas.size === 0 || !replicas.has(slot);
+  const holder = hasOne ? core.workerOf[core.columns.holder[slot] as number] : undefined; // a slot given out
   // Workers that take no columns may have told the class of the result.
   // Of graphs that mix keys of both kinds, each task is told by itself.
   const isPlain = batch !== null && (!batch.isKeyed || batch.taskClass.language === "js") && holder?.facts.isColumnar;

@@ -34,6 +34,8 @@ export interface WorkerState {
   following: number;
   /** Tasks that it can be given now. */
   places: number;
+  /** It got places in this event. */
+  isOpened: boolean;
   /** Sets of workers that it is in, as bits; see `load.ts`. */
   memberOf: number;
   /** Tasks it was asked to give back. */
@@ -90,6 +92,7 @@ export function newWorker(
     aheadMost: 0,
     following: 0,
     places: 0,
+    isOpened: false,
     memberOf: 0,
     stealsOut: 0,
     openRun: null,

@@ -1,0 +1,55 @@
+/** S-I21: slots of inputs that active tasks have noted, through losses and a second computation. */
+import { expect, test } from "vitest";
+import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
+import { checkCore } from "../../../src/scheduler/state/check.ts";
+import { LINKS } from "../../../src/scheduler/state/columns.ts";
+import { graphOf } from "../../sim/random-graph.ts";
+import { Driver } from "./drive.ts";
+import { finishAll, submit } from "./layers.ts";
+
+/** Blocks that each read up to four of the layer before. */
+function shifted(side: number): Graph {
+  const even = new Array<number>(side).fill(4);
+  const chunks = [even, even];
+  const source = sourceNode({ source: "s", dtype: "float32", chunks, scratchBytes: 0 });
+  const odd = [2, ...even.slice(1), 2];
+  return graphOf([rechunkNode(rechunkNode(source, [odd, odd]), chunks)]);
+}
+
+const noted = (driver: Driver): number[] =>
+  Array.from({ length: driver.core.columns.top }, (_, slot) => slot).filter(
+    (slot) => (driver.core.columns.linkCount[slot] ?? 0) > 0,
+  );
+
+test("S-I21: inputs are noted while a task is active, and right after its inputs were lost and made again", () => {
+  const driver = new Driver();
+  driver.worker("w1", { isColumnar: true });
+  driver.worker("w2", { isColumnar: true });
+  const graph = shifted(6);
+  submit(driver, graph);
+  let most = 0;
+  let isLost = false;
+  for (let order = driver.orders.shift(); order; order = driver.orders.shift()) {
+    most = Math.max(most, noted(driver).length);
+    if (!isLost && order.worker === "w2" && order.column && order.column.task >= graph.base(1)) {
+      isLost = true;
+      driver.feed({ type: "worker-left", worker: "w2", isExpected: true });
+      driver.worker("w3", { isColumnar: true });
+    }
+    if (driver.core.workerAt.has(order.worker)) driver.answer(order, 8);
+  }
+  finishAll(driver);
+  expect(isLost).toBe(true);
+  expect(most).toBeGreaterThan(4);
+  expect(noted(driver)).toEqual([]);
+});
+
+test("S-I21: a note that is wrong is found", () => {
+  const driver = new Driver();
+  driver.worker("w1", { isColumnar: true });
+  submit(driver, shifted(3));
+  const slot = noted(driver)[0] as number;
+  const { links } = driver.core.columns;
+  links[slot * LINKS] = (links[slot * LINKS] as number) + 1;
+  expect(() => checkCore(driver.core)).toThrow(/S-I21/);
+});
