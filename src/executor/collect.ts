@@ -5,6 +5,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { giveBackFreeMemory } from "../kernels/index.ts";
 
 /** Between two collections at least; and so many times as long as the last one took, so that they stay below 2 % of the time. */
 const LEAST_MS = 1_000;
@@ -14,15 +15,26 @@ const LONGEST_MS = 60_000;
 /** Share of the memory that nobody planned; a collection that frees less was not worth it. */
 const WORTH = 0.05;
 
+/**
+ * How far V8 lets a heap grow over what lives before it collects by itself, in per cent. It takes up to 300: a heap of 36 MiB
+ * that makes garbage reached 229 MiB, and 95 with this, for three times the collections.
+ */
+const GROWTH_PERCENT = 50;
+
 let collector: (() => void) | undefined;
 
-/** Collect all garbage of this thread now. */
+/**
+ * Collect all garbage of this thread now, and give what is free back to the system. Memory is short: no heap of this process
+ * grows as far as before from now on.
+ */
 export function collectGarbage(): void {
   if (!collector) {
+    setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
     setFlagsFromString("--expose-gc");
     collector = runInNewContext("gc") as () => void; // what that flag adds to a new context
   }
   collector();
+  giveBackFreeMemory();
 }
 
 /** What a collection did. */

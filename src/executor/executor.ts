@@ -189,8 +189,8 @@ export class ThreadedExecutor implements Executor {
     return this.#spill ? this.#spill.makeRoom(nbytes) : this.#arena.hasRoom(nbytes);
   }
 
-  async load(handle: BlockHandle): Promise<NDArray> {
-    if (this.#spill && !this.#spill.isReady(handle)) return this.#spill.load(handle);
+  async load(handle: BlockHandle, into?: ArrayBuffer): Promise<NDArray> {
+    if (this.#spill && !this.#spill.isReady(handle)) return this.#spill.load(handle, into);
     const { dtype, shape, data } = this.#arena.view(handle);
     return new NDArray(dtype, data.slice(), shape); // sliced: ordinary memory
   }

@@ -111,11 +111,11 @@ export class Spill {
     return true;
   }
 
-  /** The block's elements in ordinary memory, from the disk. */
-  async load(block: BlockHandle): Promise<NDArray> {
+  /** The block's elements in ordinary memory, from the disk: in `into`, if it is given. */
+  async load(block: BlockHandle, into?: ArrayBuffer): Promise<NDArray> {
     const saved = this.#saved.get(block.id);
     if (!saved) throw this.error(block.nbytes);
-    const bytes = new Uint8Array(block.nbytes);
+    const bytes = new Uint8Array(into ?? new ArrayBuffer(block.nbytes), 0, block.nbytes);
     this.#arena.retain(block);
     this.#lending.push(block.id);
     try {

@@ -110,8 +110,8 @@ export interface Executor extends AsyncDisposable {
   isResident(handle: BlockHandle): boolean;
   /** Spill until `nbytes` are free, as far as that goes now; true when they are. */
   makeRoom(nbytes: number): Promise<boolean>;
-  /** The block's elements in ordinary memory. @throws what kept them from being read back */
-  load(handle: BlockHandle): Promise<NDArray>;
+  /** The block's elements in ordinary memory; from the disk in `into`, which is large enough. @throws what kept them from being read back */
+  load(handle: BlockHandle, into?: ArrayBuffer): Promise<NDArray>;
   /** Keep the block where it is until `unpin`; pins count. */
   pin(handle: BlockHandle): void;
   unpin(handle: BlockHandle): void;

@@ -2,7 +2,7 @@
  * Huge pages where the system has them on request only (`transparent_hugepage/enabled` is `madvise`, as in Debian and
  * Ubuntu). V8 never asks for them, and memory that is read once costs up to twice the time in small pages (bench/residence).
  * The C library's `madvise` is called through koffi, an optional package: without it, or where the call fails,
- * everything works in small pages. Nothing else may use koffi (docs/decisions/0026).
+ * everything works in small pages. Nothing else but free-memory.ts may use koffi (docs/decisions/0026).
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

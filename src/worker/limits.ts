@@ -9,6 +9,8 @@ const PLENTY = 1e9;
 /** Work that threads find without asking, and the most tasks of it. */
 const AHEAD_MS = 2;
 const AHEAD_MAX = 512;
+/** Of the budget one answer of a peer takes: what the peer has on disk it holds beside its own budget until it is sent. */
+const MESSAGE_SHARE = 32;
 
 /** What a worker has, by name; native tasks are always among it. */
 export function workerResources(given: ReadonlyMap<string, number> = new Map()): ReadonlyMap<string, number> {
@@ -37,7 +39,10 @@ export function workerLimits(
     budgetBytes: isForeign ? budgetBytes : null,
     resources: workerResources(resources),
     incomingBytesMax: budgetBytes * (from.fraction("distributed.worker.memory.transfer") ?? 1),
-    messageBytesMax: from.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
+    messageBytesMax: Math.min(
+      from.bytes("distributed.worker.transfer.message-bytes-limit") ?? 50e6,
+      budgetBytes / MESSAGE_SHARE,
+    ),
     incomingCountMax: from.number("distributed.worker.connections.outgoing") ?? 50,
     incomingThrottleBytes: 10e6,
     busyRetryMs: 150,

@@ -18,6 +18,7 @@ import {
   writePickle,
 } from "../protocol/index.ts";
 import { BlockPages } from "./block-pages.ts";
+import { LentBytes } from "./lent-bytes.ts";
 import { BlockReceiver } from "./receive.ts";
 import type { Ref, ValueFacts } from "./state/index.ts";
 
@@ -48,6 +49,7 @@ export interface BlockName {
 export class Values {
   readonly #executor: Executor;
   readonly #refOf: (key: Key) => Ref;
+  readonly #lent = new LentBytes();
   readonly #byKey = new Map<Key, Stored>();
   readonly #blocks = new BlockPages<BlockHandle | Stored, Key | Graph>();
 
@@ -240,9 +242,12 @@ export class Values {
 
   /** Null when it cannot be read back: whoever asked computes it again. */
   async #fromDisk(handle: BlockHandle): Promise<Outgoing | null> {
+    const memory = this.#lent.take(handle.nbytes);
+    const release = (): void => this.#lent.give(memory);
     try {
-      return { serialized: serialize(await this.#executor.load(handle)), release: () => undefined };
+      return { serialized: serialize(await this.#executor.load(handle, memory)), release };
     } catch {
+      release();
       return null;
     }
   }

@@ -35,7 +35,7 @@ const folder = mkdtempSync(join(tmpdir(), "rsdat-keys-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const PEM = "-----BEGIN CERTIFICATE-----\nnone\n";
 const limits = () =>
-  workerLimits({ budgetBytes: 1000, threads: 1 }, { address: "w", isForeign: false, resources: undefined });
+  workerLimits({ budgetBytes: 1e9, threads: 1 }, { address: "w", isForeign: false, resources: undefined });
 const worker = () => workerOptions("tcp://h:1", { nanny: false });
 /** A scheduler with forty ready tasks that nobody has timed, and no worker. */
 const waiting = () =>
