@@ -371,6 +371,21 @@ export class FunctionBuilder {
     memarg(this.#code, at);
   }
 
+  /**
+   * Store several vectors, the last first. All are computed before the first is stored, and wait on the stack instead of in locals: V8 widens pairs of stores
+   * only if no load lies between them, and counts a local that is set in a loop as another use of what it holds.
+   */
+  storeVectors(all: readonly { readonly at: Address; readonly x: Vector }[]): void {
+    for (const { at, x } of all) {
+      at.base.emit(this.#code);
+      x.emit(this.#code);
+    }
+    for (const { at } of [...all].reverse()) {
+      this.#code.byte(VECTOR_PREFIX).unsigned(VECTOR_STORE);
+      memarg(this.#code, at);
+    }
+  }
+
   storeLane(bytes: 1 | 2 | 4 | 8, at: Address, x: Vector, lane: number): void {
     const opcode = STORE_LANE[bytes];
     at.base.emit(this.#code);

@@ -4,7 +4,7 @@
  *
  * Sums: float64, in the order of plan.ts (down the columns, then along the rows); float32 to float32 within 15 × 15 in
  * float32 (at most eight roundings on any element's way, so |error| ≤ 5e-7 · Σ|x|); integers of up to 16 bits in int32
- * where that is exact. A float32 mean is the sum times 1 / count in float64, others the sum divided by the count. `skipna`:
+ * where that is exact. A mean is the sum divided by the count; a float32 one of a float64 sum is that times 1 / count. `skipna`:
  * over the valid pixels only; no valid one gives NaN, as a sum 0. Extremes are exact; NaN propagates, or is skipped.
  * Bytes an element: input and output once; per pass two more float64, in the second-level cache.
  */

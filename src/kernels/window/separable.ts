@@ -7,6 +7,7 @@ import type { DType } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { convert } from "../copy.ts";
 import { WORK } from "../work.ts";
+import { BAND_ROWS, type Banded, isBanded, runBanded } from "./band.ts";
 import { overPlane } from "./over-plane.ts";
 import type { Pass } from "./plan.ts";
 import { SMALL_MAX, smallElements, smallKernel } from "./small.ts";
@@ -82,8 +83,10 @@ export function runSeparable(
   finish: { readonly emit: Emit } | { readonly out: NDArray },
 ): void {
   const window: Size = { rows: lengthOf(w.vertical), columns: lengthOf(w.horizontal) };
-  if ("out" in finish && Math.max(window.rows, window.columns) <= SMALL_MAX && !w.alwaysStage && isOneDType(w, input))
-    return runSmall(w, window, input, finish.out);
+  if ("out" in finish && !w.alwaysStage && isOneDType(w, input)) {
+    if (Math.max(window.rows, window.columns) <= SMALL_MAX) return runSmall(w, window, input, finish.out);
+    if (runBands(w, window, input, finish.out)) return;
+  }
   const reach: Size = { rows: lengthOf(w.vertical) - 1, columns: lengthOf(w.horizontal) - 1 };
   const { tile, buffers } = layout(size, reach, w.dtype);
   const surface = w.alwaysStage || w.vertical.some((p) => p.rest !== null) ? null : loadable(w.dtype, input);
@@ -118,13 +121,29 @@ function isOneDType(w: Separable, input: NDArray): boolean {
 
 /** A small window in one pass. */
 function runSmall(w: Separable, window: Size, input: NDArray, out: NDArray): void {
-  const ending = w.scale !== null ? "scaled" : w.combine !== "sum" ? "quieted" : null;
-  const tap: TapKernel = { combine: w.combine, from: w.dtype, dtype: w.dtype, to: w.dtype, ending };
+  const tap = oneDType(w);
   const [one, two] = [smallKernel(tap, window, 1), smallKernel(tap, window, 2)];
   const sight = { dtype: w.dtype, elements: smallElements(w.dtype), window };
   overPlane(sight, input, out, (source, target, size) =>
     runRows(size.rows > 1 ? two : one, source, target, size, (_, at) => writeScale(at, w.scale ?? 1)),
   );
+}
+
+/** A window of more rows and columns in bands, where the plane has the rows of one; false where it has not. */
+function runBands(w: Separable, window: Size, input: NDArray, out: NDArray): boolean {
+  const [rows, columns] = out.shape as [number, number]; // a plane
+  const [source, target] = [surfaceOf(input), surfaceOf(out)];
+  const banded: Banded = { kernel: oneDType(w), vertical: w.vertical, horizontal: w.horizontal };
+  const isWide = rows >= BAND_ROWS && columns >= tapElements(w.dtype);
+  if (source === null || target === null || out.dtype !== w.dtype || !isWide || !isBanded(banded)) return false;
+  runBanded(banded, source, target, { rows, columns }, window.rows * window.columns);
+  return true;
+}
+
+/** The kernel of a window whose loads, arithmetic and results have one dtype. */
+function oneDType(w: Separable): TapKernel {
+  const ending = w.scale !== null ? "scaled" : w.combine !== "sum" ? "quieted" : null;
+  return { combine: w.combine, from: w.dtype, dtype: w.dtype, to: w.dtype, ending };
 }
 
 function lengthOf(plan: readonly Pass[]): number {

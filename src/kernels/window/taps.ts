@@ -18,12 +18,14 @@ export interface TapKernel {
   readonly dtype: DType;
   /** Equal to `dtype`, or float32 for scaled sums. */
   readonly to: DType;
-  /** What becomes of the last pass's results: sums times a scale (in float64), extremes with one quiet NaN. */
+  /** What becomes of the last pass's results: sums times a scale (float64) or divided by its inverse (float32), extremes with one quiet NaN. */
   readonly ending: "scaled" | "quieted" | null;
 }
 
 /** Word of the scale, behind the distances. */
 const SCALE_WORD = 16;
+/** Word of its inverse in float32, by which float32 is divided. */
+const DIVISOR_WORD = SCALE_WORD + 2;
 /** Most terms of one pass. */
 export const TAPS_MAX: number = SCALE_WORD;
 
@@ -51,9 +53,13 @@ export function storeElements(i: Iteration, k: TapKernel, values: readonly V[]):
     for (const [n, x] of values.entries()) f.storeVector(at(n), k.ending === null ? x : quieted(f, k.dtype, x));
     return;
   }
-  const wide = k.dtype === "float64" ? values : promoted(f, values);
+  if (k.dtype === "float32") {
+    const divisor = f.hoist("divisor", () => loadVector("v128.load32_splat", i.own(4 * DIVISOR_WORD)));
+    for (const [n, x] of values.entries()) f.storeVector(at(n), vector2("f32x4.div", x, divisor));
+    return;
+  }
   const scale = f.hoist("scale", () => loadVector("v128.load64_splat", i.own(4 * SCALE_WORD)));
-  const narrow = wide.map((x) => f.let(vector1("f32x4.demote_f64x2_zero", vector2("f64x2.mul", x, scale))));
+  const narrow = values.map((x) => f.let(vector1("f32x4.demote_f64x2_zero", vector2("f64x2.mul", x, scale))));
   for (let n = 0; n < narrow.length; n += 2) f.storeVector(at(n / 2), lowHalves(narrow[n] as V, narrow[n + 1] as V)); // an even count
 }
 
@@ -63,7 +69,7 @@ function promoted(f: Iteration["f"], values: readonly V[]): V[] {
 }
 
 /** Two vectors combined. */
-export function combined({ f }: Iteration, { combine, dtype }: TapKernel, a: V, b: V): V {
+export function combined({ f }: Pick<Iteration, "f">, { combine, dtype }: TapKernel, a: V, b: V): V {
   if (combine !== "sum") return f.let(extreme(f, dtype, combine, a, b));
   return f.let(vector2(`${shapeOf(dtype)}.add` as Vector2Name, a, b)); // every shape has it
 }
@@ -98,7 +104,9 @@ export function runTaps(
   });
 }
 
-/** Put the scale behind a kernel's own words, which begin at word `at`. */
+/** Put the scale, the inverse of a small integer, behind a kernel's own words, which begin at word `at`. */
 export function writeScale(at: number, scale: number): void {
-  new DataView(scratch().buffer).setFloat64(4 * (at + SCALE_WORD), scale, true);
+  const view = new DataView(scratch().buffer);
+  view.setFloat64(4 * (at + SCALE_WORD), scale, true);
+  view.setFloat32(4 * (at + DIVISOR_WORD), 1 / scale, true);
 }

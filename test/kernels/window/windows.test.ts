@@ -324,3 +324,35 @@ test("windows refuse what they cannot hold", () => {
   const far = NDArray.zeros("uint8", [4, 1_000_003]);
   expect(go("window-extreme", { size: [1, 1_000_000], op: "max", skipna: false }, far)).toThrow(/too large/);
 });
+
+test("windows of more rows and columns give the same bits in bands and in passes", () => {
+  const [height, width] = [37, 83];
+  for (const [dtype, size] of [
+    ["float32", [9, 9]],
+    ["float32", [6, 14]],
+    ["float64", [12, 7]],
+    ["uint8", [7, 25]],
+  ] as const) {
+    for (const [kernel, op] of [
+      ["window-box", "mean"],
+      ["window-extreme", "max"],
+    ] as const) {
+      resetSegments();
+      const values = randomValues(dtype, (height + size[0] - 1) * (width + size[1] - 1), 0.02);
+      const x = blockOf(dtype, values, [height + size[0] - 1, width + size[1] - 1], "contiguous", 0);
+      const params: Plain = { size, op, skipna: false };
+      const whole = emptyBlock(dtype, [height, width], "contiguous", 0);
+      runBlock(kernel, [x], whole, params, AT);
+      // five rows make no band
+      for (let top = 0; top < height; top += 5) {
+        const rows = Math.min(5, height - top);
+        const from = [rows + size[0] - 1, width + size[1] - 1];
+        const out = emptyBlock(dtype, [rows, width], "contiguous", 0);
+        runBlock(kernel, [new NDArray(dtype, x.data, from, x.stride, x.offset + top * (x.stride[0] as number))], out, params, AT);
+        expect(bits(out), `${kernel} ${dtype} ${size} ${top}`).toEqual(
+          bits(new NDArray(dtype, whole.data, [rows, width], whole.stride, whole.offset + top * width)),
+        );
+      }
+    }
+  }
+});
