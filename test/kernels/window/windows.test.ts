@@ -348,7 +348,13 @@ test("windows of more rows and columns give the same bits in bands and in passes
         const rows = Math.min(5, height - top);
         const from = [rows + size[0] - 1, width + size[1] - 1];
         const out = emptyBlock(dtype, [rows, width], "contiguous", 0);
-        runBlock(kernel, [new NDArray(dtype, x.data, from, x.stride, x.offset + top * (x.stride[0] as number))], out, params, AT);
+        runBlock(
+          kernel,
+          [new NDArray(dtype, x.data, from, x.stride, x.offset + top * (x.stride[0] as number))],
+          out,
+          params,
+          AT,
+        );
         expect(bits(out), `${kernel} ${dtype} ${size} ${top}`).toEqual(
           bits(new NDArray(dtype, whole.data, [rows, width], whole.stride, whole.offset + top * width)),
         );
