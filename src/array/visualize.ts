@@ -67,7 +67,7 @@ const OTHER = "#e5e7e9";
  * and blocks, sources on top, results at the bottom.
  * @throws {ArgumentError} another format
  */
-export function layerPicture(outputs: readonly LayerNode[], options: VisualizeOptions = {}): string {
+function layerPicture(outputs: readonly LayerNode[], options: VisualizeOptions = {}): string {
   const { format = "svg", optimizeGraph = false } = options;
   const boxes = optimizeGraph ? runningBoxes(outputs) : builtBoxes(outputs);
   if (format === "svg") return svg(boxes);

@@ -29,6 +29,7 @@ export function configCommand(): Command {
     .action((key: string, text: string, { file }: { readonly file?: string }) => {
       const value = interpretValue(text);
       checkKey(key);
+      checkValue(key, value);
       process.stdout.write(
         `Updated [${key}] to [${shown(value)}], config saved to ${saveSetting(key, value, { file })}\n`,
       );
@@ -65,6 +66,14 @@ function checkKey(key: string): void {
   if (!name.startsWith("rsdat.") || SCHEMA[name]) return;
   const own = Object.keys(SCHEMA).filter((known) => known.startsWith("rsdat."));
   throw new ConfigError(`configuration ${key} is unknown; there are ${own.join(", ")}`);
+}
+
+/** A size or a duration that cannot be read would be written, and end every run. @throws {ConfigError} it cannot */
+function checkValue(key: string, value: ConfigValue): void {
+  const kind = SCHEMA[key.replaceAll("_", "-")]?.kind;
+  using _ = config.set({ [key]: value });
+  if (kind === "bytes") config.bytes(key);
+  else if (kind === "duration") config.durationMs(key);
 }
 
 function shown(value: ConfigValue): string {

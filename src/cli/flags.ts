@@ -13,6 +13,15 @@ export function wholeNumber(text: string | undefined, flag: string): number | un
   return n;
 }
 
+/** The port of `:8787` or `host:8787`, or undefined where there is no text. @throws {ArgumentError} the text names none */
+export function dashboardPort(address: string | undefined): number | undefined {
+  if (address === undefined) return undefined;
+  const port = /^(?:.*:)?(\d{1,5})$/.exec(address)?.[1];
+  if (port === undefined || Number(port) > 65535)
+    throw new ArgumentError(`--dashboard-address ${JSON.stringify(address)} names no port; expected e.g. ":8787"`);
+  return Number(port);
+}
+
 /** Write this process's id into a file, until the process ends. */
 export function writePidFile(file: string): void {
   writeFileSync(file, `${process.pid}\n`);

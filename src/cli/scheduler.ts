@@ -7,6 +7,7 @@ import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
 import {
   applyLogLevel,
+  dashboardPort,
   type Refusals,
   refuse,
   type ServerFlags,
@@ -67,9 +68,7 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   applyLogLevel(flags);
   const logger = createLogger("rsdat.scheduler", "info");
   const { host, port, protocol } = whereToListen(flags);
-  const httpPort = flags.dashboard
-    ? wholeNumber(flags.dashboardAddress.split(":").at(-1), "--dashboard-address")
-    : undefined;
+  const httpPort = flags.dashboard ? dashboardPort(flags.dashboardAddress) : undefined;
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
   const scheduler = await startScheduler({
     logger,

@@ -12,11 +12,12 @@ import {
   preload,
   readToken,
 } from "../config/index.ts";
-import { parseAddress } from "../protocol/index.ts";
+import { calledAddress, parseAddress } from "../protocol/index.ts";
 import { runNanny, runWorkerProcess, staggeredMs, type WorkerProcessOptions } from "../worker/index.ts";
 import {
   addressInFile,
   applyLogLevel,
+  dashboardPort,
   type Refusals,
   refuse,
   type ServerFlags,
@@ -163,10 +164,11 @@ export function workerOptions(scheduler: string | undefined, flags: WorkerFlags)
     scheduler ??
     (flags.schedulerFile === undefined ? process.env["DASK_SCHEDULER_ADDRESS"] : addressInFile(flags.schedulerFile));
   if (address === undefined) throw new ArgumentError("no scheduler: give its address, or --scheduler-file");
+  calledAddress(address);
   const nthreads = wholeNumber(flags.nthreads, "--nthreads") || allottedCpus().value;
   if (flags.localDirectory !== undefined) mkdirSync(flags.localDirectory, { recursive: true });
   const { host, port } = whereToListen(flags);
-  const httpPort = wholeNumber(flags.dashboardAddress?.split(":").at(-1), "--dashboard-address");
+  const httpPort = dashboardPort(flags.dashboardAddress);
   const isShown = httpPort !== undefined && flags.dashboard !== false;
   return {
     scheduler: address,

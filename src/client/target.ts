@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { ArgumentError, type Logger, type OptionNames, requireKnownOptions } from "../base/index.ts";
 import { config, readToken, type SecurityOptions } from "../config/index.ts";
 import { type LocalClusterWish, startLocalCluster } from "../graph/index.ts";
-import { normalizeAddress, parseAddress } from "../protocol/index.ts";
+import { calledAddress, normalizeAddress } from "../protocol/index.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 
 /** Where the scheduler is, or how many workers to start on this machine. */
@@ -64,7 +64,7 @@ export async function locate(
   const token = (own: string | null): string | null =>
     options.tokenFile === undefined && own !== null ? own : readToken(options.tokenFile);
   const at = (address: string): Located => ({
-    address: completeAddress(address, scheme),
+    address: calledAddress(address, scheme),
     token: token(null),
     isOwn: false,
   });
@@ -85,16 +85,6 @@ export async function locate(
     if (typeof file === "string") return at(addressInFile(file));
   }
   return of(await startLocalCluster(target ?? {}), true);
-}
-
-/** Nobody can be called without a port. */
-function completeAddress(text: string, scheme: "tcp" | "tls"): string {
-  const parsed = parseAddress(text, scheme);
-  if (parsed.scheme !== "inproc" && (parsed.port === 0 || parsed.host === ""))
-    throw new ArgumentError(
-      `address ${JSON.stringify(text)} lacks a host or a port; expected e.g. "tcp://127.0.0.1:8786"`,
-    );
-  return normalizeAddress(text, scheme);
 }
 
 function addressInFile(file: string): string {

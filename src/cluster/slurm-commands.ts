@@ -44,7 +44,7 @@ export function withoutJob(env: Environment): Record<string, string> {
 }
 
 /** Run one of Slurm's commands to its end; never rejects. */
-export function runSlurm(
+function runSlurm(
   command: string,
   args: readonly string[],
   {

@@ -1,4 +1,5 @@
 /** The default logger and the real clock. */
+import { writeSync } from "node:fs";
 import { pino } from "pino";
 import { type Clock, ConfigError, type Logger, type LogLevel } from "../base/index.ts";
 import { config } from "./config.ts";
@@ -14,14 +15,16 @@ const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
 };
 
 /**
- * Writes JSON lines to stderr; `name` says who speaks. The least level that is written: `RSDAT_LOG` ("debug", or
+ * Writes JSON lines to stderr, plain ones where that is a terminal; `name` says who speaks. The least level that is written: `RSDAT_LOG` ("debug", or
  * "rsdat.worker=debug,error"), else `rsdat.log-level`, else `fallback`.
  * @throws {ConfigError} what is set is no level
  */
 export function createLogger(name: string, fallback: LogLevel = "warning"): Logger {
   const sink = pino(
     { name, level: PINO_LEVEL[levelFor(name, fallback)], base: { name } },
-    pino.destination({ fd: 2, sync: true }),
+    process.stderr.isTTY
+      ? { write: (line) => void writeSync(2, plainLine(line)) }
+      : pino.destination({ fd: 2, sync: true }),
   );
   return {
     debug: (message, details) => sink.debug(details ?? {}, message),
@@ -29,6 +32,14 @@ export function createLogger(name: string, fallback: LogLevel = "warning"): Logg
     warning: (message, details) => sink.warn(details ?? {}, message),
     error: (message, details) => sink.error(details ?? {}, message),
   };
+}
+
+/** A JSON line of the log as people read it: `14:02:11 WARN rsdat.write: message {…}`. */
+export function plainLine(json: string): string {
+  const { level, time, name, msg, ...details } = JSON.parse(json) as Readonly<Record<string, unknown>>; // of our own logger
+  const word = pino.levels.labels[Number(level)]?.toUpperCase() ?? "";
+  const more = Object.keys(details).length === 0 ? "" : ` ${JSON.stringify(details)}`;
+  return `${new Date(Number(time)).toTimeString().slice(0, 8)} ${word} ${name}: ${msg}${more}\n`;
 }
 
 /** The least level that a logger of this name writes. @throws {ConfigError} what is set is no level */

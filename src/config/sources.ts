@@ -76,7 +76,7 @@ export function readTree(file: string): ConfigTree {
  * Configuration of `DASK_*` variables: an inherited one first (URL-safe base64 of JSON), then `DASK_A__B_C` as `a.b_c`.
  * @throws {ConfigError} the inherited one cannot be read
  */
-export function environmentTree(env: Environment): ConfigTree {
+function environmentTree(env: Environment): ConfigTree {
   const flat: Record<string, ConfigValue> = {};
   for (const name of Object.keys(env).sort()) {
     if (!name.startsWith("DASK_") || name === "DASK_INTERNAL_INHERIT_CONFIG") continue;

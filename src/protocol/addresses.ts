@@ -49,6 +49,16 @@ export function normalizeAddress(text: string, defaultScheme: Scheme = "tcp"): s
   return formatAddress(parseAddress(text, defaultScheme));
 }
 
+/**
+ * As {@link normalizeAddress}, of somebody who shall be called: with a host and a port.
+ * @throws {ArgumentError} an unreadable address, or one without them
+ */
+export function calledAddress(text: string, defaultScheme: Scheme = "tcp"): string {
+  const { scheme, host, port } = parseAddress(text, defaultScheme);
+  if (scheme !== "inproc" && (host === "" || port === 0)) throw unreadable(text, "it lacks a host or a port");
+  return normalizeAddress(text, defaultScheme);
+}
+
 function unreadable(text: string, why: string): Error {
   return new ArgumentError(`address ${JSON.stringify(text)} is unreadable: ${why}; for example "tcp://127.0.0.1:8786"`);
 }

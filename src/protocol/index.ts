@@ -16,7 +16,7 @@
  *   a Python scheduler; `readRunSpec` tells a native spec from a Python task.
  */
 export type { Address, Scheme } from "./addresses.ts";
-export { formatAddress, normalizeAddress, parseAddress } from "./addresses.ts";
+export { calledAddress, formatAddress, normalizeAddress, parseAddress } from "./addresses.ts";
 export type { PlainBlock } from "./block-header.ts";
 export { plainBlockOf } from "./block-header.ts";
 export type { BlockPack } from "./block-packs.ts";

@@ -6,7 +6,7 @@ import type { Hub } from "./hub.ts";
 import { type AdaptiveLoad, adaptiveTarget, workersToClose } from "./state/index.ts";
 
 /** What the machine knows now. */
-export function adaptiveLoad(hub: Hub): AdaptiveLoad {
+function adaptiveLoad(hub: Hub): AdaptiveLoad {
   const { views } = hub.machine;
   const { queued, "no-worker": unrunnable } = views.counts().tasks;
   const all = views.workers();
@@ -35,7 +35,7 @@ export function desiredWorkers(hub: Hub, targetMs: number | null = null): number
 }
 
 /** Addresses of workers that can go. */
-export function closableWorkers(hub: Hub, target: number | null): string[] {
+function closableWorkers(hub: Hub, target: number | null): string[] {
   return workersToClose(adaptiveLoad(hub).workers, target);
 }
 

@@ -14,7 +14,7 @@ import {
 } from "./labelled.ts";
 
 /** Dimensions of several arrays, in order of appearance. */
-export function joinedDims(arrays: readonly Pick<Labelled, "dims">[]): string[] {
+function joinedDims(arrays: readonly Pick<Labelled, "dims">[]): string[] {
   return [...new Set(arrays.flatMap((a) => a.dims))];
 }
 

@@ -69,7 +69,7 @@ export function spatialDims(dims: readonly string[]): { readonly y: string | nul
 }
 
 /** True for latitude and longitude by name. */
-export function isAngular(dim: string): boolean {
+function isAngular(dim: string): boolean {
   return dim.startsWith("lat") || dim.startsWith("lon");
 }
 

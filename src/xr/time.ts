@@ -16,11 +16,6 @@ export type TimeLike = Date | string | Epoch;
 const ISO =
   /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?$/;
 
-/** True for texts that {@link instant} reads. */
-export function isTimeText(text: string): boolean {
-  return ISO.test(text);
-}
-
 /**
  * Nanoseconds since 1970; texts without a zone are UTC.
  * @throws {ArgumentError} no time

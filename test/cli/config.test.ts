@@ -76,6 +76,10 @@ test("sections and everything are YAML; what is not set, or misspelt, is one lin
   expect(await rsdat("get", "no.such")).toBe('rsdat: configuration "no.such" is not set\n');
   expect(process.exitCode).toBe(1);
   expect(await rsdat("set", "rsdat.memory-limt", "1")).toMatch(/^rsdat: configuration rsdat.memory-limt is unknown/);
+  expect(await rsdat("set", "array.chunk-size", "foo")).toMatch(
+    /^rsdat: configuration array.chunk-size: .*"foo" is not a/,
+  );
+  expect(await rsdat("get", "array.chunk-size")).not.toContain("foo");
   writeFileSync(join(folder, "a-file"), "");
   expect(await rsdat("set", "a.b", "1", "--file", join(folder, "a-file", "x.yaml"))).toMatch(
     /^rsdat: configuration cannot be saved in/,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { addressInFile, wholeNumber } from "../../src/cli/flags.ts";
+import { addressInFile, dashboardPort, wholeNumber } from "../../src/cli/flags.ts";
 import { main } from "../../src/cli/index.ts";
 import { schedulerCommand } from "../../src/cli/scheduler.ts";
 import { workerCommand, workerOptions } from "../../src/cli/worker.ts";
@@ -153,6 +153,20 @@ describePeer("beside dask's own commands", ["dask", "distributed"], () => {
     expect(asked.length).toBeGreaterThan(15);
     expect(asked.filter((flag) => !known.has(flag))).toEqual([]);
   });
+});
+
+test("an address to call has a port, and so has that of the pages", () => {
+  expect(() => workerOptions("somewhere", { nanny: false })).toThrow(
+    'address "somewhere" is unreadable: it lacks a host or a port',
+  );
+  expect([dashboardPort(undefined), dashboardPort(":8787"), dashboardPort("0.0.0.0:0"), dashboardPort("80")]).toEqual([
+    undefined,
+    8787,
+    0,
+    80,
+  ]);
+  for (const text of ["foo", ":", ":99999"])
+    expect(() => dashboardPort(text)).toThrow(`--dashboard-address "${text}" names no port; expected e.g. ":8787"`);
 });
 
 test("interfaces by name; whole numbers", () => {

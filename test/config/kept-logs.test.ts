@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { fillTemplate, keepLogs } from "../../src/config/index.ts";
+import { plainLine } from "../../src/config/logger.ts";
 
 const clock = { now: () => 0, wall: () => Date.UTC(2026, 0, 2, 3, 4, 5) };
 
@@ -28,6 +29,15 @@ test("no more records are kept than was said, and no longer ones; all are passed
   expect(last(99).map(([, line]) => line.at(-1))).toEqual(["x", "4", "3"]);
   expect(last(1)[0]?.[1].length).toBe(2000);
   expect(passed).toHaveLength(6);
+});
+
+test("on a terminal a line of the log is for people", () => {
+  const time = new Date(2026, 0, 2, 3, 4, 5).getTime();
+  const entry = { level: 40, time, name: "rsdat.write", msg: "interrupted" };
+  expect(plainLine(`${JSON.stringify(entry)}\n`)).toBe("03:04:05 WARN rsdat.write: interrupted\n");
+  expect(plainLine(JSON.stringify({ ...entry, level: 20, kept: 3 }))).toBe(
+    '03:04:05 DEBUG rsdat.write: interrupted {"kept":3}\n',
+  );
 });
 
 test("templates take what is named, and the environment", () => {

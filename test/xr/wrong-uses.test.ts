@@ -57,7 +57,7 @@ test.each<[what: string, run: () => unknown, code: string, message: string]>([
     "an address without a port",
     () => Client.connect("foo bar"),
     "argument",
-    'address "foo bar" lacks a host or a port',
+    'address "foo bar" is unreadable: it lacks a host or a port',
   ],
 ])("%s", async (_, run, code, message) => {
   await expect(Promise.try(run)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
@@ -66,7 +66,7 @@ test.each<[what: string, run: () => unknown, code: string, message: string]>([
 test("axes and dimensions go into the options too, as Python's keywords do; a list of axes is a permutation", async () => {
   const told = x.sum({ axis: 0, keepdims: true });
   expect(told.shape).toEqual([1, 8]);
-  expect((await told.compute()).item(7)).toBe(6); // six ones
+  expect((await told.compute()).item(0, 7)).toBe(6); // six ones
   expect(da.argmax(x, { axis: 1 }).shape).toEqual([6]);
   expect(r.mean({ dim: "y" }).dims).toEqual(["x"]);
   expect(r.std({ dim: ["y", "x"], ddof: 1 }).dims).toEqual([]);

@@ -109,7 +109,7 @@ function keyOfLazy(value: unknown): Key | null {
 }
 
 /** Results of several calls, made as one graph. */
-export async function computeCalls(calls: readonly DelayedCall[], options: ComputeOptions): Promise<unknown[]> {
+async function computeCalls(calls: readonly DelayedCall[], options: ComputeOptions): Promise<unknown[]> {
   const runner = await currentRunner();
   if (!runner.runCalls) throw new UnsupportedError(`delayed: runner ${runner.name} makes no calls of functions`);
   const order = inputsFirst(calls);

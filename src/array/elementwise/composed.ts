@@ -229,7 +229,7 @@ export const ldexpTerm: Compose2 = (b, x, n) => {
 };
 
 /** dtype of `select` and `choose`: all choices together. */
-export function choicesType(b: KernelBuilder, choices: readonly Term[]): DType {
+function choicesType(b: KernelBuilder, choices: readonly Term[]): DType {
   let common: DType | null = null;
   const weak: Scalar[] = [];
   for (const t of choices) {

@@ -23,7 +23,7 @@ export function matrices(name: string, x: ProductOperand, needs: { readonly squa
 }
 
 /** dtype in which linear algebra of `dtype` is done and given. @throws {DTypeError} */
-export function linalgType(name: string, dtype: DType): DType {
+function linalgType(name: string, dtype: DType): DType {
   const { kind } = dtypeInfo(dtype);
   if (kind === "M" || kind === "m" || dtype === "float16") throw new DTypeError(`${name} is not defined for ${dtype}`);
   return kind === "f" || kind === "c" ? dtype : "float64";

@@ -192,7 +192,7 @@ function takeSizes(sizes: readonly number[], indices: readonly number[]): number
 }
 
 /** The same with indices that are lazy themselves: the axis becomes whole, the result is cut like the list. */
-export function lazyTakeLayer(x: LazyArray, list: LazyArray, axis: number): LayerNode {
+function lazyTakeLayer(x: LazyArray, list: LazyArray, axis: number): LayerNode {
   if (list.ndim !== 1) throw new SelectionError(`a lazy list of rank ${list.ndim}: expected rank 1`);
   const whole = x.chunks.map((sizes, k) => (k === axis ? [x.shape[axis] as number] : sizes));
   return applyNode("take", {

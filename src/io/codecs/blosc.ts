@@ -74,7 +74,7 @@ function parseHeader(src: Uint8Array): BloscHeader {
  * @throws {CodecError} a size or offset that does not fit, a corrupt stream
  * @throws {UnsupportedError} blosclz or snappy inside
  */
-export function bloscDecode(src: Uint8Array, dst: Uint8Array, context: CodecContext): void {
+function bloscDecode(src: Uint8Array, dst: Uint8Array, context: CodecContext): void {
   const header = parseHeader(src);
   expectLength("blosc", header.nbytes, dst.length);
   if (header.nbytes === 0) return;

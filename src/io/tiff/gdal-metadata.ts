@@ -23,7 +23,7 @@ export interface GdalMetadata {
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 /** Items of a GDAL_METADATA text. Anything that is no `<Item name="…">…</Item>` is passed over, as GDAL does. */
-export function parseItems(xml: string): MetadataItem[] {
+function parseItems(xml: string): MetadataItem[] {
   const items: MetadataItem[] = [];
   for (const [, attributes = "", value = ""] of xml.matchAll(/<Item\b([^>]*)>([^<]*)<\/Item>/g)) {
     const found: Record<string, string> = {};

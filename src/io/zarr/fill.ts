@@ -59,7 +59,7 @@ function elementHex(dtype: DType, values: readonly (number | bigint)[]): string 
 }
 
 /** Bytes of one element. */
-export function fillBytes(fill: string | null, dtype: DType): Uint8Array {
+function fillBytes(fill: string | null, dtype: DType): Uint8Array {
   return fill === null ? new Uint8Array(DTYPES[dtype].itemsize) : new Uint8Array(Buffer.from(fill, "hex"));
 }
 
