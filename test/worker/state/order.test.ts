@@ -114,7 +114,7 @@ test("W-C1: tasks that seceded keep their bytes, and the first of those that wai
   d.scheduler(order("b"), order("c", { priority: [1] }));
   expect(Array.from(d.running.keys())).toEqual(["a", "b"]);
   d.succeed("a", 8);
-  expect(d.running.has("c")).toBe(false); // 8 + 60 + 60
+  expect(d.running.has(k("c"))).toBe(false); // 8 + 60 + 60
 });
 
 test("a busy holder is asked again later, another one at once", () => {
