@@ -114,6 +114,8 @@ test("a plugin's functions run once on each worker, and when it is taken away", 
     appendFileSync(args.path, `${args.word} ${worker.name}\n`);
   };
   const plugin = { name: "marks", setup: write, args: { path, word: "up" } };
+  if (!client.isNative)
+    return void (await expect(client.registerPlugin(plugin)).rejects.toThrow(/a scheduler of rsdat's/));
   expect(await client.registerPlugin({ ...plugin, teardown: write })).toHaveLength(2);
   expect(readFileSync(path, "utf8").trim().split("\n").sort()).toEqual(["up 0", "up 1"]);
   expect(await client.registerPlugin(plugin, { idempotent: true })).toEqual([]);
