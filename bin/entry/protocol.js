@@ -60,6 +60,7 @@ export const {
   WORKER_TO_SCHEDULER,
   WireEnum,
   blockKeys,
+  calledAddress,
   checkReply,
   decodeMessage,
   decompressFrame,

@@ -18,16 +18,10 @@ import { ChunkedArray } from "../chunked-array.ts";
 import { arrayNode, checkShape, cutChunks } from "../lazy.ts";
 import { unknownShape } from "../unknown.ts";
 import { broadcastLayer } from "./broadcasting.ts";
+import { CREATE_OPTIONS, type CreateOptions } from "./create-options.ts";
 import { stack } from "./joining.ts";
 
-/** dtype and chunks of a new array. */
-export interface CreateOptions {
-  readonly dtype?: DType;
-  readonly chunks?: ChunkSpec;
-}
-
-/** All of {@link CreateOptions}. */
-export const CREATE_OPTIONS: OptionNames<CreateOptions> = { dtype: true, chunks: true };
+export type { CreateOptions } from "./create-options.ts";
 
 /** The dtype that was asked for. @throws {ArgumentError} an option that `call` does not have  @throws {DTypeError} no such dtype */
 function askedDType(call: string, options: CreateOptions): DType | undefined {

@@ -6,7 +6,7 @@ import { ChunkedArray } from "../chunked-array.ts";
 import { elementwise } from "../elementwise/layer.ts";
 import { binaryTerm, lift, type Term, whereTerm } from "../elementwise/terms.ts";
 import { cutChunks, type LazyArray, lazyOf } from "../lazy.ts";
-import { CREATE_OPTIONS, type CreateOptions } from "./create.ts";
+import { CREATE_OPTIONS, type CreateOptions } from "./create-options.ts";
 
 /** `0, 1, …` below `n`. */
 export function countUp(n: number, dtype: DType, chunks?: CreateOptions["chunks"]): LazyArray {
