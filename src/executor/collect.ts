@@ -5,7 +5,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { giveBackFreeMemory } from "../kernels/index.ts";
+import { giveBackAsFreed, giveBackFreeMemory } from "../kernels/index.ts";
 
 /** Between two collections at least; and so many times as long as the last one took, so that they stay below 2 % of the time. */
 const LEAST_MS = 1_000;
@@ -20,6 +20,14 @@ const WORTH = 0.05;
  * that makes garbage reached 229 MiB, and 95 with this, for three times the collections.
  */
 const GROWTH_PERCENT = 50;
+
+/** Below this limit of a process's memory it is worth what new pages cost that large memory goes back as it is freed. */
+const SCARCE_BYTES = 2 * 2 ** 30;
+
+/** For a process that may take so much: where that is little, what it frees goes back to the system. */
+export function prepareFor(limitBytes: number): void {
+  if (limitBytes < SCARCE_BYTES) giveBackAsFreed();
+}
 
 let collector: (() => void) | undefined;
 

@@ -11,6 +11,12 @@ interface Koffi {
   load(path: null): { func(declaration: string): (...args: readonly number[]) => number };
 }
 
+/** What `mallopt` calls them, and from which size on memory goes back as it is freed (as in workers' own environment). */
+const M_TRIM_THRESHOLD = -1;
+const M_MMAP_THRESHOLD = -3;
+const MMAP_BYTES = 2 ** 20;
+const TRIM_BYTES = 2 ** 21;
+
 let trim: (() => void) | null = null;
 
 /** Give free memory back to the system. Takes a millisecond, and some 20 the first time. */
@@ -20,11 +26,23 @@ export function giveBackFreeMemory(): void {
 }
 
 function findTrim(): () => void {
+  const trimFrom = found("int malloc_trim(size_t pad)");
+  return () => void trimFrom?.(0);
+}
+
+/** From now on large memory of this process goes back to the system as it is freed: new pages for all that comes after. */
+export function giveBackAsFreed(): void {
+  const set = found("int mallopt(int param, int value)");
+  set?.(M_MMAP_THRESHOLD, MMAP_BYTES);
+  set?.(M_TRIM_THRESHOLD, TRIM_BYTES);
+}
+
+/** Null: no koffi, or a C library that has none of it; the system's own habits are as good. */
+function found(declaration: string): ((...args: readonly number[]) => number) | null {
   try {
     const koffi = createRequire(import.meta.url)("koffi") as Koffi; // its own types need it installed
-    const trimFrom = koffi.load(null).func("int malloc_trim(size_t pad)");
-    return () => void trimFrom(0);
+    return koffi.load(null).func(declaration);
   } catch {
-    return () => undefined; // no koffi, or a C library that has none of it: the system's own habits are as good
+    return null;
   }
 }

@@ -8,7 +8,7 @@
 export { type BlockFacts, type BlockKernel, type BlockPlace, blockScratch, runBlock } from "./blocks.ts";
 export { copyParts, copyStrided, fill } from "./copy.ts";
 export { fftTypes } from "./fft/fft.ts";
-export { giveBackFreeMemory } from "./free-memory.ts";
+export { giveBackAsFreed, giveBackFreeMemory } from "./free-memory.ts";
 export { allowHugePages, inHugePages } from "./huge-pages.ts";
 export type { AccessKind } from "./map/access.ts";
 export { compileKernel, type Support, supports } from "./map/engine.ts";
