@@ -10,13 +10,13 @@ const WAITS_MAX = 8;
  * is the shortest way to the next one's result. Now and then the event loop gets its turn.
  */
 export class BriefWait {
-  readonly #ring: Ring;
+  readonly #ring: Pick<Ring, "waitEndedHere">;
   /** Milliseconds that the last task took. */
   lastMs: number = Number.POSITIVE_INFINITY;
   /** Since the event loop's last turn. */
   #waits = 0;
 
-  constructor(ring: Ring) {
+  constructor(ring: Pick<Ring, "waitEndedHere">) {
     this.#ring = ring;
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { BriefWait } from "../../src/executor/brief-wait.ts";
 import { createExecutor } from "../../src/executor/index.ts";
 import { callSpec, KeyRef, keyOfValue } from "../../src/graph/index.ts";
 
@@ -35,16 +36,26 @@ test("many tasks at once, each with its own", async () => {
   expect(await Promise.all(values.map((value) => call("(x) => x", [value])))).toEqual(values);
 });
 
-test("short tasks that follow each other leave the event loop its turns", async () => {
-  let [turns, isOver] = [0, false];
-  const count = (): void => {
-    turns++;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
+test("short tasks that follow each other each have the result of the one before", async () => {
   let x: unknown = 0;
   for (let k = 0; k < 200; k++) x = await call("(x) => x + 1", [x]);
-  isOver = true;
   expect(x).toBe(200);
-  expect(turns).toBeGreaterThan(20); // at least one for eight tasks
+});
+
+test("short tasks are waited for eight times in one turn of the event loop at most, long ones never", async () => {
+  let waits = 0;
+  const brief = new BriefWait({ waitEndedHere: () => void waits++ });
+  const ask = (): void => {
+    for (let k = 0; k < 20; k++) brief.waitFor(0);
+  };
+  ask(); // nothing is known yet
+  brief.lastMs = 5;
+  ask();
+  expect(waits).toBe(0);
+  brief.lastMs = 0.01;
+  ask();
+  expect(waits).toBe(8);
+  await new Promise((resolve) => setImmediate(resolve));
+  ask();
+  expect(waits).toBe(16);
 });
