@@ -70,6 +70,8 @@ export class Programs {
   readonly #layers: (LayerPrograms | null | undefined)[] = [];
   /** Functions of layers of calls; null where nobody vouches for them. */
   readonly #functions: (readonly CallProgram[] | null | undefined)[] = [];
+  /** Most graphs have none, and are asked for each of their tasks. */
+  readonly #hasCalls: boolean;
   /** Shared programs, as they lie in the message store; the executor's business. */
   readonly made: Set<Program | CallProgram> = new Set();
   /** Tasks of the graph that are at the executor. */
@@ -82,6 +84,7 @@ export class Programs {
   constructor(graph: Graph, trust: Trust, signal: AbortSignal | null = null) {
     this.graph = graph;
     this.#trust = trust;
+    this.#hasCalls = graph.layers.some(({ kind }) => kind === "calls");
     this.signal = signal;
   }
 
@@ -108,6 +111,7 @@ export class Programs {
 
   /** What a task of a layer of calls runs; null for other tasks, and where it may not run. */
   call(task: TaskId): CallOf | null {
+    if (!this.#hasCalls) return null;
     const { layer: at, index } = this.graph.locate(task);
     const layer = this.graph.layer(at);
     if (layer.kind !== "calls") return null;
