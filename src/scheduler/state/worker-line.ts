@@ -7,7 +7,7 @@ const END = -1;
 const OUT = -2;
 const FIRST = 16;
 
-/** A set of numbers that remembers in which order they came. One that goes while it is looked at does not end the look. */
+/** A set of numbers that remembers in which order they came. Nothing may go between {@link IndexLine.first} and the last {@link IndexLine.after}. */
 export class IndexLine {
   #next: Int32Array = new Int32Array(FIRST).fill(OUT);
   #previous: Int32Array = new Int32Array(FIRST);
@@ -81,14 +81,14 @@ export class WorkerLine implements Iterable<WorkerState> {
     this.#line.delete(worker.index);
   }
 
-  /** In order; the one that is looked at may go meanwhile, and others may come. */
+  /** In order. Any may go meanwhile, and others come: when the one that is looked at goes with the next one, the rest is not looked at. */
   *[Symbol.iterator](): Generator<WorkerState> {
     let next = END;
     for (let index = this.#line.first; index !== END; index = next) {
       next = this.#line.after(index);
       yield this.#workers[index] as WorkerState; // those that leave are taken out
-      // Others came behind the last one.
-      if (next === END && this.#line.has(index)) next = this.#line.after(index);
+      // Others came behind the last one, or the next one has gone.
+      if (next === END || !this.#line.has(next)) next = this.#line.has(index) ? this.#line.after(index) : END;
     }
   }
 }

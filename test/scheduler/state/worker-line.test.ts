@@ -1,7 +1,8 @@
 /** Numbers in the order in which they came, as a Set keeps them. */
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../src/base/index.ts";
-import { IndexLine } from "../../../src/scheduler/state/worker-line.ts";
+import { IndexLine, WorkerLine } from "../../../src/scheduler/state/worker-line.ts";
+import type { WorkerState } from "../../../src/scheduler/state/workers.ts";
 
 function membersOf(line: IndexLine): number[] {
   const members: number[] = [];
@@ -31,4 +32,36 @@ test("numbers that were never heard of are not in a line", () => {
   expect(line.delete(1000)).toBe(false);
   line.add(1000);
   expect(membersOf(line)).toEqual([1000]);
+});
+
+/** Indices of the workers that a look meets, while `during` takes some away or puts some in. */
+function met(during: (line: WorkerLine, at: WorkerState) => void): number[] {
+  const workers = Array.from({ length: 6 }, (_, index) => ({ index }) as WorkerState); // a line reads nothing else
+  const line = new WorkerLine(workers);
+  for (const worker of workers.slice(0, 4)) line.add(worker);
+  const indices: number[] = [];
+  for (const worker of line) {
+    indices.push(worker.index);
+    during(line, worker);
+  }
+  return indices;
+}
+
+const [one, two, five] = [1, 2, 5].map((index) => ({ index }) as WorkerState) as [
+  WorkerState,
+  WorkerState,
+  WorkerState,
+];
+
+test("workers may come and go while a line is looked at", () => {
+  expect(met(() => undefined)).toEqual([0, 1, 2, 3]);
+  expect(met((line, worker) => line.delete(worker))).toEqual([0, 1, 2, 3]);
+  expect(met((line, { index }) => index === 0 && line.delete(one))).toEqual([0, 2, 3]);
+  expect(met((line, { index }) => index === 3 && line.add(five))).toEqual([0, 1, 2, 3, 5]);
+  const both = met((line, worker) => {
+    if (worker.index !== 1) return;
+    line.delete(worker);
+    line.delete(two);
+  });
+  expect(both).toEqual([0, 1]);
 });
