@@ -3,10 +3,9 @@
  * text is number a = `arg[k]` (k, where there is no `arg`): `args[argStart[a] … argStart[a + 1])`. It reads the tasks `inputs[inputStart[k] … inputStart[k + 1])` of its graph,
  * which come before it. Numbers are uint32, little-endian; those of functions and of texts are bytes where there are no more than 256 of them.
  */
-import { timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import type { ExpandedTask, TaskId } from "./graph.ts";
-import { hmacSha256 } from "./hmac.ts";
 import { KeyColumn } from "./key-column.ts";
 import type { Key } from "./keys.ts";
 import type { Chunks, Layer, LayerOf } from "./layer.ts";
@@ -310,12 +309,12 @@ function specOf(
 function macOf(layer: CallsLayer, token: string): string {
   const { functions, fn, arg, args, argStart, inputs, inputStart } = layer;
   const none = new Uint8Array(0);
-  const columns = [fn ?? none, arg ?? none, args, argStart, inputs, inputStart];
-  const parts = [encodePlain({ calls: functions }), ...columns].flatMap((part) => [
-    Buffer.from(`${part.byteLength}:`, "latin1"),
-    new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
-  ]);
-  return hmacSha256(token, parts);
+  const hmac = createHmac("sha256", token);
+  for (const part of [encodePlain({ calls: functions }), fn ?? none, arg ?? none, args, argStart, inputs, inputStart]) {
+    hmac.update(`${part.byteLength}:`);
+    hmac.update(part);
+  }
+  return hmac.digest("hex");
 }
 
 /** True when the layer carries the mac of its calls; takes the same time whatever differs. */
