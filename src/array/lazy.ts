@@ -1,5 +1,5 @@
 /** What a lazy array is to the functions that build layers, and lazy arrays over memory. */
-import { ShapeError } from "../base/index.ts";
+import { ShapeError, shownValue } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import {
   type ChunkSpec,
@@ -47,8 +47,7 @@ export function cutChunks(
 /** Sizes from a number or a list. @throws {ShapeError} a negative or fractional size, or neither of them */
 export function checkShape(shape: number | readonly number[]): readonly number[] {
   const list = typeof shape === "number" ? [shape] : shape;
-  if (!Array.isArray(list))
-    throw new ShapeError(`shape ${JSON.stringify(shape) ?? String(shape)}: expected a size or a list of sizes`);
+  if (!Array.isArray(list)) throw new ShapeError(`shape ${shownValue(shape)}: expected a size or a list of sizes`);
   for (const n of list)
     if (!Number.isSafeInteger(n) || n < 0) throw new ShapeError(`shape (${list.join(", ")}): ${n} is not a size`);
   return list;

@@ -15,6 +15,7 @@ export type { Clock, Logger, LogLevel, Security, TlsIdentity } from "./ports.ts"
 export { silentLogger } from "./ports.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";
+export { shownValue } from "./shown-value.ts";
 export { formatBytes, formatDuration, parseBytes, parseDurationMs } from "./units.ts";
 export type { WarningName, WarningSink } from "./warnings.ts";
 export { onWarning, warnOnce } from "./warnings.ts";

@@ -1,5 +1,5 @@
 /** Arithmetic on shapes and strides. */
-import { AxisError, BroadcastError } from "../base/index.ts";
+import { AxisError, BroadcastError, shownValue } from "../base/index.ts";
 
 /** Product of a shape; 1 for rank 0. */
 export function sizeOf(shape: readonly number[]): number {
@@ -50,7 +50,7 @@ export function normalizeAxis(axis: number, ndim: number): number {
   throw new AxisError(
     Number.isInteger(axis)
       ? `axis ${axis} is out of bounds for rank ${ndim}`
-      : `axis ${JSON.stringify(axis) ?? String(axis)}: expected a whole number, from ${-ndim} to ${ndim - 1}`,
+      : `axis ${shownValue(axis)}: expected a whole number, from ${-ndim} to ${ndim - 1}`,
   );
 }
 

@@ -1,5 +1,5 @@
 /** A picture of a raster that is in memory: values through a colour map, missing pixels transparent. */
-import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError, shownValue } from "../base/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { type ColorMap, colorTable } from "./color-maps.ts";
 import { encodePng } from "./png.ts";
@@ -31,7 +31,7 @@ export function thinningOf(height: number, width: number, maxSize = 1024): numbe
 export function quicklook(block: NDArray, options: QuicklookOptions = {}): Uint8Array {
   if (!(block instanceof NDArray))
     throw new ArgumentError(
-      `quicklook of ${shown(block)}: expected a block in memory, as x.compute() or (await a.compute()).values gives`,
+      `quicklook of ${shownValue(block)}: expected a block in memory, as x.compute() or (await a.compute()).values gives`,
     );
   requireKnownOptions("quicklook", options, OPTIONS);
   const [height, width] = block.shape;
@@ -60,10 +60,6 @@ export function quicklook(block: NDArray, options: QuicklookOptions = {}): Uint8
     data[i * 4 + 3] = 255;
   }
   return encodePng({ width: columns, height: rows, data }, options.text);
-}
-
-function shown(value: unknown): string {
-  return String(value).split("\n", 1)[0] ?? "";
 }
 
 function extent(values: Float64Array): [number, number] {

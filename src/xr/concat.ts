@@ -1,6 +1,6 @@
 /** Arrays joined along a dimension, new or there already. */
 import { concatenate, stack } from "../array/index.ts";
-import { ArgumentError, requireKnownOptions, ShapeError } from "../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError, shownValue } from "../base/index.ts";
 import { dtypeInfo, promoteTypes } from "../dtype/index.ts";
 import { type Affine, regularAxis } from "../geo/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -36,7 +36,7 @@ export function concat(arrays: readonly Labelled[], dim: string, options: Concat
   if (!first) throw new ArgumentError("concat needs at least one array");
   if (typeof dim !== "string")
     throw new ArgumentError(
-      `concat along ${JSON.stringify(dim)}: expected the name of a dimension, as in concat([a, b], "time")`,
+      `concat along ${shownValue(dim)}: expected the name of a dimension, as in concat([a, b], "time")`,
     );
   requireKnownOptions("concat", options, { values: true });
   const having = arrays.filter((a) => a.dims.includes(dim)).length;

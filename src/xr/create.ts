@@ -13,7 +13,7 @@ import {
   type Results,
   where as whereArray,
 } from "../array/index.ts";
-import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, ShapeError, shownValue } from "../base/index.ts";
 import type { Scalar } from "../dtype/index.ts";
 import { type Affine, parseCrs } from "../geo/index.ts";
 import type { Plan } from "../graph/index.ts";
@@ -112,7 +112,7 @@ export function concat<K extends string, const D extends string>(
   options: ConcatOptions = {},
 ): DataArray<K | D> {
   for (const a of arrays)
-    if (!hasState(a)) throw new ArgumentError(`concat of ${String(a)}: expected a list of labelled arrays`);
+    if (!hasState(a)) throw new ArgumentError(`concat of ${shownValue(a)}: expected a list of labelled arrays`);
   return new DataArray<K | D>(
     concatStates(
       arrays.map((a) => a.state),
@@ -234,13 +234,9 @@ export function explain(
 /** @throws {ArgumentError} no list, or an item that cannot be computed */
 function lazyList<T extends readonly unknown[]>(call: string, items: T): T {
   if (!Array.isArray(items))
-    throw new ArgumentError(`${call} of ${shown(items)}: expected a list of lazy objects, as in ${call}([a, b])`);
+    throw new ArgumentError(`${call} of ${shownValue(items)}: expected a list of lazy objects, as in ${call}([a, b])`);
   for (const item of items)
     if (typeof item !== "object" || item === null || !("outputs" in item))
-      throw new ArgumentError(`${call} of ${shown(item)}: expected lazy arrays, datasets or lazy writes`);
+      throw new ArgumentError(`${call} of ${shownValue(item)}: expected lazy arrays, datasets or lazy writes`);
   return items;
-}
-
-function shown(value: unknown): string {
-  return String(value).slice(0, 100);
 }

@@ -11,7 +11,7 @@ import {
   type Persistable,
   persistAll,
 } from "../array/index.ts";
-import { ArgumentError, formatBytes, inspectAsText, OperatorError, SelectionError } from "../base/index.ts";
+import { ArgumentError, formatBytes, inspectAsText, OperatorError, SelectionError, shownValue } from "../base/index.ts";
 import { asDType, type DType, type Scalar } from "../dtype/index.ts";
 import type { Chunks, LayerNode, Plan } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
@@ -274,7 +274,7 @@ export class DataArray<K extends string = string> implements HasState, Computabl
   rename(names: Readonly<Record<string, string>>): DataArray<string>;
   rename(name: string | Readonly<Record<string, string>>): DataArray<string> | DataArray<K> {
     if (typeof name !== "string" && (typeof name !== "object" || name === null))
-      throw new ArgumentError(`rename to ${String(name)}: expected a name, or new names by old`);
+      throw new ArgumentError(`rename to ${shownValue(name)}: expected a name, or new names by old`);
     return new DataArray<K>(
       typeof name === "string" ? { ...this.#state, name } : renameDims(this.#state, name),
       typeof name === "string" ? this.#block : null,

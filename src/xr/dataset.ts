@@ -9,7 +9,14 @@ import {
   type Persistable,
   persistAll,
 } from "../array/index.ts";
-import { ArgumentError, inspectAsText, MissingCrsError, OperatorError, SelectionError } from "../base/index.ts";
+import {
+  ArgumentError,
+  inspectAsText,
+  MissingCrsError,
+  OperatorError,
+  SelectionError,
+  shownValue,
+} from "../base/index.ts";
 import { crsText, type GeoBox } from "../geo/index.ts";
 import type { LayerNode, Plan } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
@@ -41,7 +48,9 @@ export class Dataset<V extends Variables = Variables> implements Computable<Data
   constructor(vars: V, attrs: Attributes = {}) {
     for (const [name, v] of Object.entries(vars))
       if (!hasState(v))
-        throw new ArgumentError(`variable ${name} is ${String(v)}: expected a labelled array, such as dataArray gives`);
+        throw new ArgumentError(
+          `variable ${name} is ${shownValue(v)}: expected a labelled array, such as dataArray gives`,
+        );
     const named = Object.entries(vars).map(([name, v]) => [name, v.name === name ? v : v.rename(name)]);
     this.vars = Object.freeze(Object.fromEntries(named)) as Readonly<V>; // the same keys, renamed values
     this.attrs = attrs;

@@ -1,6 +1,6 @@
 /** From labelled operands to one fused layer, axes matched by name. */
 import { arrayNode, ChunkedArray, isChunkedArray, type LazyArray, lazyOf, strong } from "../array/index.ts";
-import { DTypeError, ShapeError } from "../base/index.ts";
+import { DTypeError, ShapeError, shownValue } from "../base/index.ts";
 import { dtypeInfo, type Scalar } from "../dtype/index.ts";
 import {
   type BlockInput,
@@ -75,9 +75,7 @@ export function mapValues(
       return { term: input(array, positionalDims(array, named[0]?.dims ?? [])), nodata: null };
     }
     if (typeof o === "number" || typeof o === "bigint" || typeof o === "boolean") return scalarValue(o);
-    throw new DTypeError(
-      `operand ${typeof o === "string" ? JSON.stringify(o) : o === null ? "null" : typeof o}: expected an array, a number, a bigint or a boolean`,
-    );
+    throw new DTypeError(`operand ${shownValue(o)}: expected an array, a number, a bigint or a boolean`);
   });
   const result = build(b, values);
   const call = b.build([strong(b, result.term)]);

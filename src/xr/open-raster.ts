@@ -1,5 +1,5 @@
 /** Opening GeoTIFFs and COGs as labelled arrays: the header is read, no pixel is. */
-import { ArgumentError, type OptionNames, requireKnownOptions, SelectionError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, SelectionError, shownValue } from "../base/index.ts";
 import { dtypeInfo, type Scalar } from "../dtype/index.ts";
 import { type Affine, type Crs, parseCrs } from "../geo/index.ts";
 import { openTiff, type StoreOptions, type TiffCrs, type TiffInfo } from "../io/index.ts";
@@ -85,12 +85,9 @@ function bandOf(info: TiffInfo, band: number | undefined): number | null {
   if (Number.isInteger(band) && band >= 1 && band <= info.bands) return band - 1;
   const names = info.descriptions.map((d, k) => (d ? `${k + 1} (${d})` : String(k + 1)));
   const advice = Array.isArray(band) ? "; for several, open all and select: .sel({ band: [1, 2] })" : "";
-  throw new SelectionError(
-    `${info.url} has no band ${JSON.stringify(band)}; its bands are ${names.join(", ")}${advice}`,
-    {
-      details: { url: info.url, band, bands: info.bands },
-    },
-  );
+  throw new SelectionError(`${info.url} has no band ${shownValue(band)}; its bands are ${names.join(", ")}${advice}`, {
+    details: { url: info.url, band, bands: info.bands },
+  });
 }
 
 function bandCoordinate(info: TiffInfo, band: number | null, isStack: boolean): Map<string, Coordinate> {

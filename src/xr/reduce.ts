@@ -1,6 +1,6 @@
 /** Reductions by dimension name: missing elements are skipped, an empty cell is missing (api.md §2). */
 import { ChunkedArray, type MaskedReduce, reduceLayer } from "../array/index.ts";
-import { ArgumentError, type OptionNames, requireKnownOptions, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions, shownValue, UnsupportedError } from "../base/index.ts";
 import { type DType, dtypeInfo, reductionType } from "../dtype/index.ts";
 import type { KernelBuilder, NodeId, ReduceOp } from "../graph/index.ts";
 import { type Attributes, axisOf, keptCoordinates, type Labelled, labelled } from "./labelled.ts";
@@ -48,7 +48,7 @@ export function reduce(
   const isNamed = typeof first === "string" || Array.isArray(first);
   if (!isNamed && first !== undefined && typeof first !== "object")
     throw new ArgumentError(
-      `${op} over ${String(first)}: expected names of dimensions; the array has ${l.dims.join(", ")}`,
+      `${op} over ${shownValue(first)}: expected names of dimensions; the array has ${l.dims.join(", ")}`,
     );
   const options = second ?? (isNamed ? {} : ((first as ReduceOptions | undefined) ?? {}));
   requireKnownOptions(op, options, OPTIONS);

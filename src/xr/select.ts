@@ -1,6 +1,6 @@
 /** Selection by position and by label, and changes of dimensions. Slices of sources read only what they name. */
 import { type ChunkedArray, concatenate } from "../array/index.ts";
-import { ArgumentError, requireKnownOptions, SelectionError, ShapeError } from "../base/index.ts";
+import { ArgumentError, requireKnownOptions, SelectionError, ShapeError, shownValue } from "../base/index.ts";
 import { dtypeInfo } from "../dtype/index.ts";
 import { type Affine, windowAffine } from "../geo/index.ts";
 import { NDArray, type Range, rangeOf, type SliceArg } from "../ndarray/index.ts";
@@ -196,7 +196,7 @@ export function sel(
 ): Labelled {
   requireKnownOptions("sel", options, { method: true, tolerance: true });
   if (options.method !== undefined && options.method !== "nearest")
-    throw new ArgumentError(`sel: method ${JSON.stringify(options.method)}: expected "nearest"`);
+    throw new ArgumentError(`sel: method ${shownValue(options.method)}: expected "nearest"`);
   const positions: Record<string, Positions> = {};
   for (const [dim, label] of Object.entries(index)) {
     axisOf(l, dim);

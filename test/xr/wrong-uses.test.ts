@@ -26,7 +26,7 @@ test.each<[what: string, run: () => unknown, code: string, message: string]>([
   ["an axis by name", () => x.sum(js("time")), "axis", 'axis "time": expected a whole number, from -2 to 1'],
   ["axes by name", () => x.sum(js(["y"])), "axis", 'axis "y": expected a whole number, from -2 to 1'],
   ["no operand", () => js(x).add(), "dtype", "operand undefined: expected an array, a number"],
-  ["an object as operand", () => x.add(js({ a: 1 })), "dtype", "operand Object: expected an array, a number"],
+  ["an object as operand", () => x.add(js({ a: 1 })), "dtype", 'operand {"a":1}: expected an array, a number'],
   ["no labelled operand", () => js(r).add(null), "dtype", "operand null: expected an array, a number"],
   [
     "a dimension by number",

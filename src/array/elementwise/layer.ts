@@ -1,5 +1,5 @@
 /** From operands to one blockwise layer: broadcasting, common chunks, one kernel. */
-import { DTypeError } from "../../base/index.ts";
+import { DTypeError, shownValue } from "../../base/index.ts";
 import { type Complex, type DType, isComplex, type Scalar } from "../../dtype/index.ts";
 import {
   type BlockInput,
@@ -84,7 +84,7 @@ export function elementwise(
     }
     if (isComplex(o)) return { node: complexConstant(builder, o, dtypesOf(operands)) };
     if (typeof o === "number" || typeof o === "bigint" || typeof o === "boolean") return { weak: o };
-    throw new DTypeError(`operand ${describeOperand(o)}: expected an array, a number, a bigint or a boolean`);
+    throw new DTypeError(`operand ${shownValue(o)}: expected an array, a number, a bigint or a boolean`);
   });
   const root = strong(builder, build(builder, terms));
   const call = builder.build([root]);
@@ -107,14 +107,4 @@ function isInput(b: KernelBuilder, root: NodeId): boolean {
 
 function dtypesOf(operands: readonly Operand[]): DType[] {
   return operands.flatMap((o) => (typeof o === "object" && "dtype" in o ? [o.dtype] : []));
-}
-
-function describeOperand(o: unknown): string {
-  const isPlain = typeof o === "string" || Array.isArray(o);
-  const text = isPlain ? JSON.stringify(o) : o === null || typeof o !== "object" ? String(o) : typeName(o);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-}
-
-function typeName(o: object): string {
-  return o.constructor?.name ?? "Object";
 }
