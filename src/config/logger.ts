@@ -1,5 +1,4 @@
 /** The default logger and the real clock. */
-import { writeSync } from "node:fs";
 import { pino } from "pino";
 import { type Clock, ConfigError, type Logger, type LogLevel } from "../base/index.ts";
 import { config } from "./config.ts";
@@ -23,7 +22,7 @@ export function createLogger(name: string, fallback: LogLevel = "warning"): Logg
   const sink = pino(
     { name, level: PINO_LEVEL[levelFor(name, fallback)], base: { name } },
     process.stderr.isTTY
-      ? { write: (line) => void writeSync(2, plainLine(line)) }
+      ? { write: (line) => void process.stderr.write(plainLine(line)) }
       : pino.destination({ fd: 2, sync: true }),
   );
   return {
