@@ -28,7 +28,7 @@ const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./child.t
  */
 export async function startChild(role: ChildRole, signal?: AbortSignal): Promise<Child> {
   // What was set in this process counts there too, as in Dask.
-  const env = { ...scarceEnvironment(role), ...process.env, DASK_INTERNAL_INHERIT_CONFIG: config.serialize() };
+  const env = { ...process.env, DASK_INTERNAL_INHERIT_CONFIG: config.serialize() };
   const child = spawn(process.execPath, ["--max-semi-space-size=4", ENTRY], {
     env,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -42,15 +42,6 @@ export async function startChild(role: ChildRole, signal?: AbortSignal): Promise
   child.unref();
   child.channel?.unref();
   return { pid: child.pid as number, address, ended, stop: () => stop(child, ended) }; // it has answered, so it has a pid
-}
-
-/** Below this limit of a worker's memory it is worth what new pages cost that large memory goes back as it is freed. */
-const SCARCE_BYTES = 2 * 2 ** 30;
-
-/** glibc would keep what was freed, up to blocks of 32 MiB. As Dask's `distributed.nanny.pre-spawn-environ`. */
-function scarceEnvironment(role: ChildRole): Record<string, string> {
-  if (role.role !== "worker" || role.memoryLimitBytes >= SCARCE_BYTES) return {};
-  return { MALLOC_MMAP_THRESHOLD_: String(2 ** 20), MALLOC_TRIM_THRESHOLD_: String(2 ** 21) };
 }
 
 async function firstAnswer(

@@ -11,7 +11,7 @@ interface Koffi {
   load(path: null): { func(declaration: string): (...args: readonly number[]) => number };
 }
 
-/** What `mallopt` calls them, and from which size on memory goes back as it is freed (as in workers' own environment). */
+/** What `mallopt` calls them, and from which size on memory goes back as it is freed. */
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 const MMAP_BYTES = 2 ** 20;

@@ -1,5 +1,6 @@
 /** A worker as a whole process: signals, lifetime, a parent that may die. */
-import { config, createLogger, preload } from "../config/index.ts";
+import { config, createLogger, memoryLimitBytes, preload } from "../config/index.ts";
+import { prepareFor } from "../executor/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { serveWorkerHttp } from "./http.ts";
 import { staggeredMs } from "./lifetime.ts";
@@ -30,6 +31,7 @@ const HURRY_MS = 2_000;
  * @returns the process's exit code
  */
 export async function runWorkerProcess(options: WorkerProcessOptions): Promise<number> {
+  prepareFor(options.memoryLimitBytes ?? memoryLimitBytes());
   const logger = options.logger ?? createLogger("rsdat.worker");
   let worker: Worker | undefined;
   let isLeaving = false;
