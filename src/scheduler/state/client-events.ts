@@ -216,7 +216,7 @@ export function releaseBlocks(core: Core, { client: id, layer, grid, blocks }: E
   const found = core.layerNames.get(layer);
   if (!client) return;
   const own = found?.batch.graph.grid(found.layer);
-  // Its tasks may have been taken one by one (S-C18).
+  // Its tasks may have been taken one by one (S-C21).
   if (!found || own?.length !== grid.length || own.some((n, axis) => n !== grid[axis]))
     return releaseKeys(
       core,

@@ -31,7 +31,7 @@ function submitTasks(driver: Driver, client: string): void {
 }
 
 test.each(["tasks first", "layers first"])(
-  "S-C18: each task runs once, and is kept until both have let it go (%s)",
+  "S-C21: each task runs once, and is kept until both have let it go (%s)",
   (order) => {
     const driver = new Driver();
     driver.worker("w", { nthreads: 4 });
@@ -51,7 +51,7 @@ test.each(["tasks first", "layers first"])(
   },
 );
 
-test("S-C18: blocks that were persisted one by one are computed further with; a block too few is lost data", () => {
+test("S-C21: blocks that were persisted one by one are computed further with; a block too few is lost data", () => {
   const driver = new Driver();
   driver.worker("w", { nthreads: 4 });
   submitTasks(driver, "python");

@@ -387,7 +387,7 @@ test("a dependency that nobody knows makes its task fail and say so; report-key 
   expect(driver.toClients.at(-1)?.message).toMatchObject({ op: "cancelled-keys", keys: ["who"] });
 });
 
-test("S-C15: copies that a worker fetched are known; unknown ones are to be dropped; questions for holders are answered", () => {
+test("S-C20: copies that a worker fetched are known; unknown ones are to be dropped; questions for holders are answered", () => {
   const driver = new Driver();
   driver.worker("v");
   driver.worker("w");

@@ -44,7 +44,7 @@ function answers(d: Driver, random: Random): Bare[] {
   return events;
 }
 
-test("S-C27: graphs end, and no invariant is broken, when many workers answer in one turn", () => {
+test("S-C22: graphs end, and no invariant is broken, when many workers answer in one turn", () => {
   for (let seed = 1; seed <= 12; seed++) {
     const random = seededRandom(seed);
     const d = new Driver({ orderAhead: [1, 64][seed % 2]! });
@@ -82,7 +82,7 @@ test("S-C27: graphs end, and no invariant is broken, when many workers answer in
   }
 });
 
-test("S-C27: what became ready in a turn is given out once, after all of it", () => {
+test("S-C22: what became ready in a turn is given out once, after all of it", () => {
   const d = new Driver();
   for (const name of ["u", "v", "w"]) d.worker(name, { isColumnar: true });
   submit(d, "alice", randomGraph(seededRandom(3)));
