@@ -82,7 +82,9 @@ test("every number of docs/spec has a test, and every number in a test is in doc
   const specs = globSync("docs/spec/*.md", { cwd: ROOT }).map((path) => readFileSync(join(ROOT, path), "utf8"));
   expect(numbers(tests.map(({ text }) => text))).toEqual(numbers(specs));
   // One number, one rule: a second one under the same number would need no test.
-  const rules = specs.flatMap((text) => [...text.matchAll(/^- \*\*([SWC]-[A-Z]\d+)\*\*/gm)].map(([, number]) => number));
+  const rules = specs.flatMap((text) =>
+    [...text.matchAll(/^- \*\*([SWC]-[A-Z]\d+)\*\*/gm)].map(([, number]) => number),
+  );
   expect(rules.filter((number, i) => rules.indexOf(number) !== i)).toEqual([]);
 });
 
