@@ -29,9 +29,11 @@ function oldNode(): string | null {
   return null;
 }
 
-/** npm and its children must not see the settings of the `npm test` around us. */
+/** npm and its children must not see the settings of the `npm test` around us, but for where the user's own are. */
 const cleanEnv: Record<string, string> = {
-  ...Object.fromEntries(Object.keys(process.env).flatMap((name) => (/^npm_/i.test(name) ? [[name, ""]] : []))),
+  ...Object.fromEntries(
+    Object.keys(process.env).flatMap((name) => (/^npm_(?!config_(userconfig|cache)$)/i.test(name) ? [[name, ""]] : [])),
+  ),
   PATH: (process.env["PATH"] ?? "")
     .split(delimiter)
     .filter((path) => !path.includes("node_modules"))
