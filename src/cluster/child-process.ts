@@ -34,7 +34,8 @@ export async function startChild(role: ChildRole, signal?: AbortSignal): Promise
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const ended = new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(error.message));
+    // Not only once: what could not be started cannot be told its role either.
+    child.on("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   child.send(role);

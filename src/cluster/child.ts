@@ -41,7 +41,8 @@ process.once("message", (role: ChildRole) => {
 });
 
 function answer(message: ChildAnswer): void {
-  if (process.connected) process.send?.(message);
+  // A parent that gave up may have closed the channel without our knowing it yet: an error without a listener ends the process.
+  if (process.connected) process.send?.(message, () => undefined);
 }
 
 async function run(role: ChildRole): Promise<void> {

@@ -87,7 +87,8 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
 
 /** A parent that is no nanny hears it too, and passes it over. */
 function tellNanny(notice: WorkerNotice): void {
-  if (process.connected) process.send?.(notice);
+  // The nanny may be gone without our knowing it yet: an error without a listener ends the process at once.
+  if (process.connected) process.send?.(notice, () => undefined);
 }
 
 function configuredLifetimeMs(): number | null {
