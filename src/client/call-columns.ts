@@ -21,6 +21,7 @@ import {
 } from "../graph/index.ts";
 import type { UpdateLayers } from "../protocol/index.ts";
 import { keyOfFuture } from "./functions.ts";
+import { warnOfLarge } from "./large-graph.ts";
 import type { Link } from "./link.ts";
 import type { TaskOptions } from "./submit.ts";
 
@@ -109,9 +110,11 @@ class Turn {
     const { link } = this.#caller;
     const { priority, retries, workers, allowOtherWorkers } = options;
     const placement = Object.entries({ priority, retries, workers, allow_other_workers: allowOtherWorkers });
+    const layers = encodeGraph(graph);
+    warnOfLarge(layers.byteLength, link.logger);
     link.send({
       op: "update-layers",
-      layers: encodeGraph(graph),
+      layers,
       wanted,
       annotations: new Map<string, unknown>([
         ...placement.filter(([, value]) => value !== undefined),

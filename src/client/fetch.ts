@@ -4,6 +4,7 @@ import { getData } from "../comm/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import { deserialize, GATHER, type Serialized, WHO_HAS_REQUEST } from "../protocol/index.ts";
 import type { Link, Watch } from "./link.ts";
+import { retried } from "./retry.ts";
 
 /** Times a result is looked for again after it was not where it was said to be. */
 const ATTEMPTS_MAX = 5;
@@ -123,7 +124,9 @@ async function holders(link: Link, keys: readonly Key[]): Promise<ReadonlyMap<Ke
     else unknown.push(key);
   }
   if (unknown.length === 0) return known;
-  const answer = WHO_HAS_REQUEST.parseAnswer(await link.rpc.call(link.address, WHO_HAS_REQUEST.ask({ keys: unknown })));
+  const answer = WHO_HAS_REQUEST.parseAnswer(
+    await retried(() => link.rpc.call(link.address, WHO_HAS_REQUEST.ask({ keys: unknown }))),
+  );
   return new Map([...known, ...answer]);
 }
 
@@ -143,7 +146,7 @@ async function fromWorker(link: Link, worker: string, keys: readonly Key[]): Pro
 
 async function throughScheduler(link: Link, keys: readonly Key[]): Promise<ReadonlyMap<Key, Serialized>> {
   const answer = GATHER.parseAnswer(
-    await link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS }),
+    await retried(() => link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS })),
   );
   return answer.data ?? new Map();
 }

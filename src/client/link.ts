@@ -198,6 +198,11 @@ export class Link {
     send?.();
   }
 
+  /** Where what a user should know is told. */
+  get logger(): Logger {
+    return this.#logger;
+  }
+
   send(message: ClientToScheduler): void {
     this.#sayHeldBack();
     this.#unfinished?.sent(message, (key) => this.isWatched(key));

@@ -20,6 +20,7 @@ import {
   writePickle,
 } from "../protocol/index.ts";
 import { pyAnnotations } from "./functions.ts";
+import { warnOfLarge } from "./large-graph.ts";
 import type { Link } from "./link.ts";
 
 /** Where and how tasks run; the names of `Client.submit` in Dask. */
@@ -55,9 +56,14 @@ export function sendTasks(link: Link, { tasks, wanted, ranks, options, collectio
     resources: options.resources,
   });
   const span: Map<PyValue, PyValue> = new Map([["collections", [new Map<PyValue, PyValue>([["type", collection]])]]]);
+  const exprSer = serializeExpression(pyGraph(tasks));
+  warnOfLarge(
+    exprSer.frames.reduce((sum, frame) => sum + frame.byteLength, 0),
+    link.logger,
+  );
   link.send({
     op: "update-graph",
-    exprSer: serializeExpression(pyGraph(tasks)),
+    exprSer,
     keys: wanted,
     internalPriority: ranks,
     submittingTask: null,
@@ -80,9 +86,11 @@ export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
     ...(resources === undefined ? {} : { resources }),
   };
   if (link.isNative) {
+    const layers = encodeGraph(graph);
+    warnOfLarge(layers.byteLength, link.logger);
     link.send({
       op: "update-layers",
-      layers: encodeGraph(graph),
+      layers,
       wanted: graph.outputs.map((layer) => [layer, 0, graph.count(layer)] as const),
       annotations: new Map<string, unknown>([
         ...Object.entries(placement),

@@ -1,5 +1,6 @@
 /** What somebody who sets a configuration should hear: misspelt names of ours, and keys from which nothing follows. */
 import { nearestName } from "../base/index.ts";
+import type { ConfigValue } from "./literal.ts";
 import { SCHEMA } from "./schema.ts";
 import { type ConfigTree, isTree } from "./tree.ts";
 
@@ -10,7 +11,8 @@ export function settingWarnings(tree: ConfigTree): ReadonlyMap<string, string> {
   const out = new Map<string, string>();
   for (const [key, value] of leaves(tree, "")) {
     const entry = SCHEMA[key];
-    if (entry?.isInert && JSON.stringify(value) !== JSON.stringify(entry.default))
+    const isInert = entry?.isInert === true || entry?.actsOn?.includes(value as ConfigValue) === false;
+    if (entry && isInert && JSON.stringify(value) !== JSON.stringify(entry.default))
       out.set(key, `configuration ${key} has no effect here: ${entry.about}`);
     else if (!entry && key.startsWith("rsdat.") && !OWN.some((own) => key.startsWith(`${own}.`))) {
       const nearest = nearestName(key, OWN);

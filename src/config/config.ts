@@ -87,6 +87,20 @@ export class Config {
   }
 
   /**
+   * A list of texts or of lists of texts; empty where the key is unset.
+   * @throws {ConfigError} anything else
+   */
+  lists(key: string): readonly (string | readonly string[])[] {
+    const isText = (v: ConfigValue): boolean => typeof v === "string";
+    const found = this.#read(key, "a list of texts, or of lists of texts", (v) =>
+      Array.isArray(v) && v.every((item) => isText(item) || (Array.isArray(item) && item.every(isText)))
+        ? (v as (string | string[])[]) // just looked at
+        : undefined,
+    );
+    return found ?? [];
+  }
+
+  /**
    * Amounts by name; empty where the key is unset.
    * @throws {ConfigError} anything but a mapping of numbers of 0 or more
    */

@@ -1,8 +1,8 @@
 /** A logger that remembers its last records, for whoever asks the server for its logs. */
 import type { Clock, Logger, LogLevel } from "../base/index.ts";
+import { config } from "./config.ts";
+import { LOG_FORMAT, logLine } from "./log-format.ts";
 
-/** Records kept by default. Dask's `distributed.admin.log-length`. */
-const LENGTH = 10_000;
 /** Longest record that is kept. */
 const CHARS_MAX = 2_000;
 
@@ -23,20 +23,24 @@ export interface KeptLogs {
   last(count?: number | null): LogRecord[];
 }
 
-/** Passes records on to `inner` and keeps the last `length` of them; `name` and the time stand in every line. */
+/**
+ * Passes records on to `inner` and keeps the last of them: `distributed.admin.log-length`, in lines of
+ * `distributed.admin.log-format`.
+ */
 export function keepLogs(
   inner: Logger,
-  { name, clock, length = LENGTH }: { readonly name: string; readonly clock: Clock; readonly length?: number },
+  { name, clock, length = keptLength() }: { readonly name: string; readonly clock: Clock; readonly length?: number },
 ): KeptLogs {
   const kept: LogRecord[] = [];
   let next = 0;
+  const format = config.text("distributed.admin.log-format") ?? LOG_FORMAT;
   const note =
     (level: LogLevel) =>
     (message: string, details?: Readonly<Record<string, unknown>>): void => {
       inner[level](message, details);
       if (level === "debug" || length === 0) return;
-      const time = new Date(clock.wall()).toISOString();
-      const line = `${time} - ${name} - ${LEVEL_NAMES[level]} - ${message}`.slice(0, CHARS_MAX);
+      const asctime = new Date(clock.wall()).toISOString();
+      const line = logLine(format, { asctime, name, levelname: LEVEL_NAMES[level], message }).slice(0, CHARS_MAX);
       kept[next++ % length] = [LEVEL_NAMES[level], line];
     };
   return {
@@ -46,4 +50,8 @@ export function keepLogs(
       return Array.from({ length: n }, (_, k) => kept[(next - 1 - k) % length] as LogRecord); // of those that are kept
     },
   };
+}
+
+function keptLength(): number {
+  return config.number("distributed.admin.log-length") ?? Number.POSITIVE_INFINITY;
 }

@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { type Clock, ConfigError, type Logger, type LogLevel } from "../base/index.ts";
 import { config } from "./config.ts";
+import { LOG_FORMAT, logLine } from "./log-format.ts";
 
 /** Time as the machine has it. */
 export const systemClock: Clock = { now: () => performance.now(), wall: () => Date.now() };
@@ -14,14 +15,14 @@ const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
 };
 
 /**
- * Writes JSON lines to stderr, plain ones where that is a terminal; `name` says who speaks. The least level that is written: `RSDAT_LOG` ("debug", or
- * "rsdat.worker=debug,error"), else `rsdat.log-level`, else `fallback`.
+ * Writes JSON lines to stderr, plain ones where that is a terminal, and those of `distributed.admin.log-format` where it is
+ * set; `name` says who speaks. The least level that is written: `RSDAT_LOG` ("debug", or "rsdat.worker=debug,error"), else `rsdat.log-level`, else `fallback`.
  * @throws {ConfigError} what is set is no level
  */
 export function createLogger(name: string, fallback: LogLevel = "warning"): Logger {
   const sink = pino(
     { name, level: PINO_LEVEL[levelFor(name, fallback)], base: { name } },
-    process.stderr.isTTY
+    process.stderr.isTTY || isFormatted()
       ? { write: (line) => void process.stderr.write(plainLine(line)) }
       : pino.destination({ fd: 2, sync: true }),
   );
@@ -38,7 +39,20 @@ export function plainLine(json: string): string {
   const { level, time, name, msg, ...details } = JSON.parse(json) as Readonly<Record<string, unknown>>; // of our own logger
   const word = pino.levels.labels[Number(level)]?.toUpperCase() ?? "";
   const more = Object.keys(details).length === 0 ? "" : ` ${JSON.stringify(details)}`;
+  if (isFormatted()) {
+    const parts = { asctime: new Date(Number(time)).toISOString(), name: String(name), message: `${msg}${more}` };
+    return `${logLine(logFormat(), { ...parts, levelname: word === "WARN" ? "WARNING" : word })}\n`;
+  }
   return `${new Date(Number(time)).toTimeString().slice(0, 8)} ${word} ${name}: ${msg}${more}\n`;
+}
+
+/** True where somebody wants lines of a form of his own. */
+function isFormatted(): boolean {
+  return logFormat() !== LOG_FORMAT;
+}
+
+function logFormat(): string {
+  return config.text("distributed.admin.log-format") ?? LOG_FORMAT;
 }
 
 /** The least level that a logger of this name writes. @throws {ConfigError} what is set is no level */

@@ -1,12 +1,12 @@
 /** What this process says of itself: garbage collection, and how long its event loop stays with one turn. */
 import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
+import { config } from "./config.ts";
 
-/** Time between two looks at the event loop, as Dask's `distributed.admin.tick.interval`. */
-const TICK_MS = 20;
-
-/** Measures from its making to its `close`. */
+/** Measures from its making to its `close`, by a clock of `distributed.admin.tick.interval`. */
 export class ProcessFigures {
-  readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: TICK_MS });
+  readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({
+    resolution: Math.max(1, Math.round(config.durationMs("distributed.admin.tick.interval") ?? 20)),
+  });
   readonly #observer: PerformanceObserver;
   #gcMs = 0;
   #ticks = 0;

@@ -6,7 +6,6 @@ type Row = readonly [key: string, kind: ConfigEntry["kind"], value: ConfigEntry[
 const NO_PASSES = "rechunk is one layer that is planned in bytes: there are no passes to choose";
 const NO_SHUFFLE = "blocks go straight between workers within the byte budget: there is no shuffle service to size";
 const NO_PYTHON = "it is about Python's interpreter";
-const PLANNED_SPILL = "what is spilled, and when, is planned in bytes (rsdat.memory-limit, rsdat.spill.limit)";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
 const ROWS: readonly Row[] = [
@@ -14,18 +13,12 @@ const ROWS: readonly Row[] = [
   ["array.rechunk.method", "text", null, NO_PASSES],
   ["array.rechunk.threshold", "number", 4, NO_PASSES],
   ["array.slicing.split-large-chunks", "boolean", null, "an index gives chunks of the size that its source has"],
-  ["distributed.scheduler.bandwidth", "bytes", 100_000_000, "places are chosen by bytes moved, not by time assumed"],
   [
     "distributed.scheduler.default-task-durations",
     "mapping",
     { "rechunk-split": "1us", "split-shuffle": "1us", "split-taskshuffle": "1us", "split-stage": "1us" },
     "durations are measured on every worker; where none is, distributed.scheduler.unknown-task-duration counts",
   ],
-  ["distributed.scheduler.preload-argv", "list", [], "preloaded modules read process.argv"],
-  ["distributed.worker.preload-argv", "list", [], "preloaded modules read process.argv"],
-  ["distributed.worker.memory.target", "fraction", 0.6, PLANNED_SPILL],
-  ["distributed.worker.memory.spill", "fraction", 0.7, PLANNED_SPILL],
-  ["distributed.worker.memory.max-spill", "bytes", false, PLANNED_SPILL],
   ["distributed.worker.memory.spill-compression", "text", "auto", "spilled blocks are not compressed"],
   ["distributed.worker.memory.recent-to-old-time", "duration", "30s", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.memory.rebalance.measure", "text", "optimistic", "the bytes of blocks are counted, not guessed"],
@@ -39,9 +32,6 @@ const ROWS: readonly Row[] = [
     "30s",
     "silence shows by missed heartbeats (distributed.scheduler.worker-ttl)",
   ],
-  ["distributed.comm.retry.count", "integer", 0, "connections are tried again until distributed.comm.timeouts.connect"],
-  ["distributed.comm.retry.delay.min", "duration", "1s", "the delay grows from 10 ms with jitter"],
-  ["distributed.comm.retry.delay.max", "duration", "20s", "the delay grows to 2 s with jitter"],
   ["distributed.comm.compression", "text", false, "messages are sent as they are; compressed ones of peers are read"],
   ["distributed.comm.shard", "bytes", "64MiB", "blocks travel in one frame, which is written without a copy"],
   ["distributed.comm.offload", "bytes", "10MiB", "blocks are not serialised: their memory is what travels"],
@@ -51,23 +41,7 @@ const ROWS: readonly Row[] = [
   ["distributed.p2p.storage.buffer", "bytes", "100 MiB", NO_SHUFFLE],
   ["distributed.p2p.storage.disk", "boolean", true, NO_SHUFFLE],
   ["distributed.p2p.threads", "integer", null, NO_SHUFFLE],
-  ["distributed.admin.tick.interval", "duration", "20ms", "no code of tasks runs on the event loop"],
-  ["distributed.admin.tick.limit", "duration", "3s", "no code of tasks runs on the event loop"],
-  ["distributed.admin.tick.cycle", "duration", "1s", "no code of tasks runs on the event loop"],
-  [
-    "distributed.admin.large-graph-warning-threshold",
-    "bytes",
-    "10MB",
-    "graphs of arrays travel as layers, whose size does not grow with their tasks",
-  ],
-  ["distributed.admin.max-error-length", "integer", 10_000, "remote stacks are bounded where they are read"],
   ["distributed.admin.low-level-log-length", "integer", 1000, "stories of tasks have a fixed bound"],
-  [
-    "distributed.admin.log-format",
-    "text",
-    "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
-    "logs are lines of JSON",
-  ],
   ["distributed.admin.pdb-on-err", "boolean", false, NO_PYTHON],
   ["distributed.admin.event-loop", "text", "tornado", NO_PYTHON],
   [

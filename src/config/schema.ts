@@ -20,6 +20,8 @@ export interface ConfigEntry {
   readonly default: ConfigValue;
   /** What it says; for an inert key, why nothing follows from it. */
   readonly about: string;
+  /** Values from which something follows, where nothing follows from others; whoever sets one of those is told. */
+  readonly actsOn?: readonly ConfigValue[];
   /** True: Dask's files do not name it, so that `get` falls back where nobody set it. */
   readonly isUnlisted?: boolean;
   /** True: read and shown, but nothing follows from it by construction; whoever sets it is told once. */
@@ -70,6 +72,16 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: [],
     about: "modules that a scheduler process imports first; an exported setup() is called with the scheduler",
   },
+  "distributed.scheduler.preload-argv": {
+    kind: "list",
+    default: [],
+    about: "arguments of their setup(scheduler, argv): one list for all modules, or a list for each",
+  },
+  "distributed.scheduler.bandwidth": {
+    kind: "bytes",
+    default: 100_000_000,
+    about: "bytes per second that are taken to move between two workers, where waiting is weighed against moving",
+  },
   "distributed.scheduler.http.routes": {
     kind: "list",
     default: [
@@ -108,6 +120,11 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: [],
     about: "modules that a worker process imports first; an exported setup() is called with the worker",
   },
+  "distributed.worker.preload-argv": {
+    kind: "list",
+    default: [],
+    about: "arguments of their setup(worker, argv): one list for all modules, or a list for each",
+  },
   "distributed.worker.lifetime.duration": {
     kind: "duration",
     default: null,
@@ -127,6 +144,23 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     kind: "fraction",
     default: 0.1,
     about: "fraction of a worker's bytes that may arrive from others at once",
+  },
+  "distributed.worker.memory.target": {
+    kind: "fraction",
+    default: 0.6,
+    actsOn: [false],
+    about: "false here and for spill: a worker spills nothing; else what is spilled, and when, is planned in bytes",
+  },
+  "distributed.worker.memory.spill": {
+    kind: "fraction",
+    default: 0.7,
+    actsOn: [false],
+    about: "false here and for target: a worker spills nothing; else what is spilled, and when, is planned in bytes",
+  },
+  "distributed.worker.memory.max-spill": {
+    kind: "bytes",
+    default: false,
+    about: "bytes that a worker may keep on disk at the most; false: rsdat.spill.limit alone",
   },
   "distributed.worker.memory.pause": {
     kind: "fraction",
@@ -159,6 +193,21 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     about: "bytes of one request between workers",
   },
   "distributed.comm.timeouts.connect": { kind: "duration", default: "30s", about: "limit of connecting" },
+  "distributed.comm.retry.count": {
+    kind: "integer",
+    default: 0,
+    about: "times that a client asks again for results whose request broke off",
+  },
+  "distributed.comm.retry.delay.min": {
+    kind: "duration",
+    default: "1s",
+    about: "least time between two of these tries",
+  },
+  "distributed.comm.retry.delay.max": {
+    kind: "duration",
+    default: "20s",
+    about: "longest time between two of these tries",
+  },
   "distributed.comm.socket-backlog": {
     kind: "integer",
     default: 2048,
@@ -205,6 +254,37 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     kind: "integer",
     default: 10_000,
     about: "records that a scheduler and a worker keep for getSchedulerLogs and getWorkerLogs",
+  },
+  "distributed.admin.log-format": {
+    kind: "text",
+    default: "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+    about:
+      "form of lines of getSchedulerLogs and getWorkerLogs, and where it is set of those on stderr, which else are JSON",
+  },
+  "distributed.admin.max-error-length": {
+    kind: "integer",
+    default: 10_000,
+    about: "characters of an error's text, and of its stack, that a worker sends",
+  },
+  "distributed.admin.large-graph-warning-threshold": {
+    kind: "bytes",
+    default: "10MB",
+    about: "bytes of a graph beyond which a client warns that data had better be scattered",
+  },
+  "distributed.admin.tick.interval": {
+    kind: "duration",
+    default: "20ms",
+    about: "time between two looks at how long a turn of the event loop takes",
+  },
+  "distributed.admin.tick.limit": {
+    kind: "duration",
+    default: "3s",
+    about: "length of a turn of the event loop beyond which a scheduler or worker warns",
+  },
+  "distributed.admin.tick.cycle": {
+    kind: "duration",
+    default: "1s",
+    about: "time between two looks at whether to warn",
   },
   "jobqueue.slurm": { kind: "mapping", default: {}, about: "defaults of SlurmCluster, under dask-jobqueue's names" },
   "rsdat.memory-limit": {

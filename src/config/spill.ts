@@ -22,7 +22,29 @@ const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6
  * @throws {ConfigError} a folder that was named does not exist, or is none
  */
 export function spillSetting(folder?: string | null, from: Config = config): SpillSetting | null {
+  return settingWithin(folder, from.bytes("rsdat.spill.limit"), from);
+}
+
+/**
+ * The same of a worker, which obeys Dask's settings too: without `distributed.worker.memory.target` and `.spill` (both
+ * false) nothing is spilled, and no more than `distributed.worker.memory.max-spill`.
+ *
+ * @throws {ConfigError} a folder that was named does not exist, or is none
+ */
+export function workerSpillSetting(folder?: string | null, from: Config = config): SpillSetting | null {
+  const isOff = (["target", "spill"] as const).every(
+    (name) => from.fraction(`distributed.worker.memory.${name}`) === null,
+  );
+  if (isOff) return null;
+  const most =
+    from.get("distributed.worker.memory.max-spill") === false
+      ? null
+      : from.bytes("distributed.worker.memory.max-spill");
   const limit = from.bytes("rsdat.spill.limit");
+  return settingWithin(folder, most === null ? limit : Math.min(limit ?? most, most), from);
+}
+
+function settingWithin(folder: string | null | undefined, limit: number | null, from: Config): SpillSetting | null {
   if (limit === 0) return null;
   const named = folder ?? from.text("temporary-directory");
   try {

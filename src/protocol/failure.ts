@@ -23,6 +23,8 @@ const TEXT_CHARS_MAX = 10_000;
 export interface FailurePlace {
   /** Address of the worker. */
   readonly worker?: string;
+  /** Longest text of an error or traceback. Default 10 000. */
+  readonly charsMax?: number;
 }
 
 /** Attribute of our exceptions that holds the whole error as JSON; Python objects carry it along unread. */
@@ -32,10 +34,11 @@ const RECORD = "rsdat";
  * The wire form of any thrown value. A Python client raises it as a RuntimeError with this text, the place and the stack
  * as notes; an rsdat client gets the error itself back, as the cause of a RemoteError.
  */
-export function failureOf(error: unknown, place: FailurePlace = {}): WireFailure {
-  const record = errorToRecord(error);
+export function failureOf(error: unknown, { charsMax = TEXT_CHARS_MAX, ...place }: FailurePlace = {}): WireFailure {
+  const cut = (whole: string): string => (whole.length <= charsMax ? whole : `${whole.slice(0, charsMax)}…`);
+  const record = shortened(errorToRecord(error), cut);
   const text = cut(`${record.name}: ${record.message}`);
-  const stack = cut(record.stack ?? "");
+  const stack = record.stack ?? "";
   // Python waits for its own class where something took too long.
   const exception =
     record.code === "timeout" ? pyException(record.message, "builtins.TimeoutError") : pyException(text);
@@ -58,8 +61,14 @@ export function failureOf(error: unknown, place: FailurePlace = {}): WireFailure
   };
 }
 
-function cut(text: string): string {
-  return text.length <= TEXT_CHARS_MAX ? text : `${text.slice(0, TEXT_CHARS_MAX)}…`;
+/** The same with texts that are cut, also those of its causes. */
+function shortened(record: ErrorRecord, cut: (text: string) => string): ErrorRecord {
+  return {
+    ...record,
+    message: cut(record.message),
+    ...(record.stack === undefined ? {} : { stack: cut(record.stack) }),
+    ...(record.cause === undefined ? {} : { cause: shortened(record.cause, cut) }),
+  };
 }
 
 /** The map a handler's error becomes on a request connection. */

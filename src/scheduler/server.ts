@@ -16,6 +16,7 @@ import {
   securityFor,
   speaksDialect,
   systemClock,
+  watchLoop,
 } from "../config/index.ts";
 import { formatAddress, parseAddress } from "../protocol/index.ts";
 import { actAgain, serveClient } from "./client-connection.ts";
@@ -123,6 +124,7 @@ class Server implements SchedulerServer {
   readonly #finished = Promise.withResolvers<unknown>();
   #coordination: Coordination | undefined;
   #preloads: Preloads | undefined;
+  readonly #loop: Disposable;
   #listener: Listener | undefined;
   #http: { readonly port: number; close(): Promise<void> } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -135,9 +137,9 @@ class Server implements SchedulerServer {
     this.#logs = keepLogs(options.logger ?? createLogger("rsdat.scheduler"), {
       name: "rsdat.scheduler",
       clock,
-      length: config.number("distributed.admin.log-length") ?? Number.POSITIVE_INFINITY,
     });
     this.#logger = this.#logs.logger;
+    this.#loop = watchLoop(this.#logger);
     const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
     this.#rpc = new Rpc({ ...this.#handshake(), timeoutMs, logger: this.#logger });
     this.#hub = new Hub({
@@ -188,7 +190,10 @@ class Server implements SchedulerServer {
   }
 
   async start(): Promise<void> {
-    this.#preloads = await preload(this.#options.preload ?? config.texts("distributed.scheduler.preload"));
+    this.#preloads = await preload(
+      this.#options.preload ?? config.texts("distributed.scheduler.preload"),
+      config.lists("distributed.scheduler.preload-argv"),
+    );
     const { host = "127.0.0.1", port = PORT, httpPort = null, schedulerFile = null } = this.#options;
     const published = new Published(this.#hub);
     const coordination = new Coordination(this.#hub, this.#options.clock ?? systemClock);
@@ -276,6 +281,7 @@ class Server implements SchedulerServer {
     }
     this.#hub.dispose();
     this.#context.process.close();
+    this.#loop[Symbol.dispose]();
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;
     if (schedulerFile) rmSync(schedulerFile, { force: true });

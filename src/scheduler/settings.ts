@@ -16,6 +16,7 @@ export function machineSettings(from: Config = config): MachineSettings {
     allowedFailures: from.number("distributed.scheduler.allowed-failures") ?? 3,
     workerTtlMs: ttlMs ?? Number.POSITIVE_INFINITY,
     noWorkersTimeoutMs: from.durationMs("distributed.scheduler.no-workers-timeout"),
+    bandwidth: from.bytes("distributed.scheduler.bandwidth") ?? 1e8,
     stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
     saturation: saturation === SATURATION_DEFAULT ? null : saturation,
   };

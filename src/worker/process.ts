@@ -58,7 +58,10 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
   if (process.connected) process.on("disconnect", onDisconnect);
   let lifetime: NodeJS.Timeout | undefined;
   try {
-    const preloads = await preload(options.preload ?? config.texts("distributed.worker.preload"));
+    const preloads = await preload(
+      options.preload ?? config.texts("distributed.worker.preload"),
+      config.lists("distributed.worker.preload-argv"),
+    );
     worker = await Worker.start({ ...options, logger });
     await preloads.setup(worker);
     if (options.httpPort !== undefined) {

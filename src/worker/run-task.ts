@@ -10,7 +10,8 @@ import {
   verifyCalls,
   verifyTaskSpec,
 } from "../graph/index.ts";
-import { failureOf, type Pickled, readRunSpec, type Serialized, type StartStop } from "../protocol/index.ts";
+import { type Pickled, readRunSpec, type Serialized, type StartStop } from "../protocol/index.ts";
+import { taskFailure } from "./failure.ts";
 import type { RunSpec, WorkerEvent, WorkerInstruction } from "./state/index.ts";
 import type { Stored, Values } from "./values.ts";
 
@@ -60,7 +61,7 @@ export function runTask(
 ): void {
   const { key, runId } = instruction;
   const fail = (error: unknown): void => {
-    const failure = failureOf(error, { worker });
+    const failure = taskFailure(error, worker);
     done({ type: "execute-failure", key, runId, failure, thread: null, startstops: [] }, NOTHING_MOVED);
   };
   const held: (() => void)[] = [];
@@ -136,12 +137,12 @@ function endOf(
         stored: { kind: "plain", value: outcome.value, nbytes: outcome.nbytes },
       };
     case "error":
-      return { type: "execute-failure", ...common, failure: failureOf(errorFromRecord(outcome.error), { worker }) };
+      return { type: "execute-failure", ...common, failure: taskFailure(errorFromRecord(outcome.error), worker) };
     case "cancelled":
       return {
         type: "execute-failure",
         ...common,
-        failure: failureOf(new TaskError("cancelled", `task ${showKey(key)} was cancelled`), { worker }),
+        failure: taskFailure(new TaskError("cancelled", `task ${showKey(key)} was cancelled`), worker),
       };
   }
 }

@@ -2,7 +2,8 @@
 import { type Clock, errorFromRecord, RemoteProtocolError, TaskError } from "../base/index.ts";
 import type { Executor, LaneTask, Programs, TaskInput, TaskOutcome } from "../executor/index.ts";
 import { decodeGraph, type Graph, showKey, type TaskId } from "../graph/index.ts";
-import { failureOf, type SchedulerToColumnar, type WorkerToScheduler } from "../protocol/index.ts";
+import type { SchedulerToColumnar, WorkerToScheduler } from "../protocol/index.ts";
+import { taskFailure } from "./failure.ts";
 import { Progress } from "./progress.ts";
 import { type Ended, isTrustedSpec, type Moved, runTask, type Trust } from "./run-task.ts";
 import type { Ref, SchedulerWord, ValueFacts, WorkerEvent, WorkerInstruction } from "./state/index.ts";
@@ -164,7 +165,7 @@ export class Tasks {
       if (inputs.length > 0) given = inputs.map((input) => values.block(input) ?? taken(values, input, held));
     } catch (error) {
       for (const release of held) release();
-      const failure = failureOf(error, { worker });
+      const failure = taskFailure(error, worker);
       const event = { type: "block-failed", ref, failure, thread: null, startstops: [] } as const;
       queueMicrotask(() => this.#fail(event, life));
       return;
@@ -205,7 +206,7 @@ export class Tasks {
           ? errorFromRecord(outcome.error)
           : new TaskError("cancelled", `task ${showKey(key)} was cancelled`);
       const startstops = [{ action: "compute", start: outcome.startMs / 1000, stop: outcome.stopMs / 1000 }];
-      const failure = failureOf(error, { worker });
+      const failure = taskFailure(error, worker);
       return this.#fail({ type: "block-failed", ref, failure, thread: outcome.thread, startstops }, life);
     }
     const stored: Stored =

@@ -28,8 +28,9 @@ import {
   keepLogs,
   memoryLimitBytes,
   securityFor,
-  spillSetting,
   systemClock,
+  watchLoop,
+  workerSpillSetting,
 } from "../config/index.ts";
 import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
@@ -108,6 +109,7 @@ export class Worker implements AsyncDisposable {
   #stimulus = 0;
   #wake: NodeJS.Timeout | undefined;
   #listener: Listener | undefined;
+  readonly #loop: Disposable;
   #isLeaving = false;
   #keepsJournal = false;
   #isAway = false;
@@ -127,6 +129,7 @@ export class Worker implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#logs = keepLogs(options.logger ?? createLogger("rsdat.worker"), { name: "rsdat.worker", clock: this.#clock });
     this.#logger = this.#logs.logger;
+    this.#loop = watchLoop(this.#logger);
     this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     this.#executor = executor;
     this.address = address;
@@ -185,7 +188,7 @@ export class Worker implements AsyncDisposable {
     const wide = config.boolean("rsdat.kernels.wide") ?? "proven";
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     const order = new SpillOrder();
-    const spill = options.executor ? null : spillSetting(options.localDirectory);
+    const spill = options.executor ? null : workerSpillSetting(options.localDirectory);
     const executor =
       options.executor ??
       createExecutor({
@@ -283,6 +286,7 @@ export class Worker implements AsyncDisposable {
     }
     await Promise.all([this.#rpc.close(), this.#listener?.close()]);
     this.#tasks.restart();
+    this.#loop[Symbol.dispose]();
     await this.#executor[Symbol.asyncDispose]();
     this.#done.resolve(reason);
   }

@@ -2,16 +2,18 @@
  * Every key of the schema: set it, and something changes, or it says why nothing does. A key's row gives what to read with
  * and without it; behaviour behind a setting that is only handed on is tested where it lives, which the row names.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { Rpc } from "../../src/comm/index.ts";
 import { array, Client } from "../../src/index.ts";
 import "../../src/register.ts";
-import { silentLogger } from "../../src/base/index.ts";
+import { CommError, RemoteError, silentLogger } from "../../src/base/index.ts";
 import { workerOptions } from "../../src/cli/worker.ts";
 import { dashboardLinkOf } from "../../src/client/operate.ts";
+import { retried } from "../../src/client/retry.ts";
 import { adaptiveOptions } from "../../src/cluster/adaptive.ts";
 import {
   Config,
@@ -20,14 +22,20 @@ import {
   config,
   levelFor,
   memoryLimitBytes,
+  preload,
   SCHEMA,
   securityFor,
   spillSetting,
+  watchLoop,
+  workerSpillSetting,
 } from "../../src/config/index.ts";
+import { NDArray } from "../../src/ndarray/index.ts";
+import { remoteError } from "../../src/protocol/index.ts";
 import { desiredWorkers } from "../../src/scheduler/adaptive.ts";
 import type { Hub } from "../../src/scheduler/hub.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { machineSettings, pageGroups } from "../../src/scheduler/settings.ts";
+import { taskFailure } from "../../src/worker/failure.ts";
 import { Worker } from "../../src/worker/index.ts";
 import { workerLimits } from "../../src/worker/limits.ts";
 
@@ -78,9 +86,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     "test/scheduler/state/no-workers.test.ts",
   ],
   "distributed.scheduler.unknown-task-duration": ["4s", waiting],
+  "distributed.scheduler.bandwidth": ["1MB", () => machineSettings().bandwidth, "test/scheduler/state/backlog.test.ts"],
   "distributed.scheduler.idle-timeout": ["40ms", lived],
   "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],
   "distributed.scheduler.http.routes": [["distributed.http.health"], () => [...pageGroups()]],
+  "distributed.worker.memory.max-spill": ["1MB", () => workerSpillSetting(folder)?.limitBytes],
   "distributed.worker.resources": [{ GPU: 2 }, () => worker().resources],
   "distributed.worker.lifetime.stagger": [
     "5s",
@@ -127,6 +137,19 @@ const FACTS = { env: {}, read: () => null, cores: 4, affinity: 4, freeBytes: 2 *
 /** Keys whose change is seen only in a process of its own: the test that sets them there. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   "distributed.worker.preload": "test/e2e/cli.test.ts",
+  "distributed.scheduler.preload-argv": "below",
+  "distributed.worker.preload-argv": "below",
+  "distributed.worker.memory.target": "below",
+  "distributed.worker.memory.spill": "below",
+  "distributed.comm.retry.count": "below",
+  "distributed.comm.retry.delay.min": "below",
+  "distributed.comm.retry.delay.max": "below",
+  "distributed.admin.log-format": "below",
+  "distributed.admin.max-error-length": "below",
+  "distributed.admin.large-graph-warning-threshold": "below",
+  "distributed.admin.tick.interval": "below",
+  "distributed.admin.tick.limit": "below",
+  "distributed.admin.tick.cycle": "below",
   "distributed.worker.lifetime.duration": "test/e2e/cli.test.ts",
   "distributed.worker.lifetime.restart": "test/e2e/cli.test.ts",
   "distributed.worker.memory.pause": "below",
@@ -222,6 +245,140 @@ describe("in one process", () => {
       await using rpc = new Rpc();
       expect(await rpc.call(scheduler.address, { op: "get_logs", n: 10 })).toHaveLength(1);
     });
+  });
+
+  test("both keep as many records as wanted, in the form that is wanted", async () => {
+    const settings = {
+      "distributed.admin.log-length": 2,
+      "distributed.admin.log-format": "%(levelname)-8s|%(name)s|%(message).19s %%",
+      // Something to tell, again and again.
+      "distributed.admin.tick.cycle": "10ms",
+      "distributed.admin.tick.limit": "0s",
+    };
+    await together(settings, async (scheduler) => {
+      await using rpc = new Rpc();
+      for (const [address, name] of [
+        [scheduler.address, "rsdat.scheduler"],
+        [scheduler.views.workers()[0]?.facts.address ?? "", "rsdat.worker"],
+      ] as const) {
+        const record = ["WARNING", `WARNING |${name}|the event loop was  %`];
+        const kept = (): Promise<unknown> => rpc.call(address, { op: "get_logs", n: 10 });
+        await expect.poll(kept, { interval: 10 }).toEqual([record, record]);
+      }
+    });
+  });
+
+  test("modules get their arguments, one list for all or a list for each", async () => {
+    const module = join(folder, "argv.mjs");
+    writeFileSync(module, "export function setup(server, argv) { (globalThis.rsdatArgv ??= []).push(argv); }");
+    const own = globalThis as { rsdatArgv?: unknown }; // where the module notes what it got
+    for (const [argv, expected] of [
+      [
+        ["--fast", "7"],
+        ["--fast", "7"],
+      ],
+      [[["alone"]], ["alone"]],
+    ] as const) {
+      delete own.rsdatArgv;
+      using _set = config.set({
+        "distributed.scheduler.preload": [module],
+        "distributed.scheduler.preload-argv": argv,
+      });
+      await using _scheduler = await startScheduler({ port: 0, logger: silentLogger });
+      expect(own.rsdatArgv).toEqual([expected]);
+    }
+    using _set = config.set({
+      "distributed.scheduler.preload": [module],
+      "distributed.scheduler.preload-argv": [[], []],
+    });
+    await expect(startScheduler({ port: 0, logger: silentLogger })).rejects.toMatchObject({ code: "config" });
+    delete own.rsdatArgv;
+    await (await preload([module], config.lists("distributed.worker.preload-argv"))).setup(null);
+    expect(own.rsdatArgv).toEqual([[]]);
+  });
+
+  test("a worker that may neither aim for memory nor spill keeps nothing on disk", () => {
+    const spills = (settings: Record<string, ConfigValue>): boolean => {
+      using _set = config.set(settings);
+      return workerSpillSetting(folder) !== null;
+    };
+    const [target, spill] = ["distributed.worker.memory.target", "distributed.worker.memory.spill"];
+    expect([spills({}), spills({ [target]: false }), spills({ [spill]: false })]).toEqual([true, true, true]);
+    expect(spills({ [target]: false, [spill]: false })).toBe(false);
+    expect(spills({ "distributed.worker.memory.max-spill": 0 })).toBe(false);
+  });
+
+  test("a question whose connection breaks is asked again, so often and after such times", async () => {
+    const times: number[] = [];
+    const broken = (): Promise<never> => {
+      times.push(performance.now());
+      return Promise.reject(new CommError("comm-closed", "broken"));
+    };
+    await expect(retried(broken)).rejects.toThrow("broken");
+    expect(times.splice(0)).toHaveLength(1);
+    using _set = config.set({
+      "distributed.comm.retry.count": 3,
+      "distributed.comm.retry.delay.min": "200ms",
+      "distributed.comm.retry.delay.max": "250ms",
+    });
+    await expect(retried(broken)).rejects.toThrow("broken");
+    // At once, after 200 ms, and after 250 ms instead of 600; each a tenth later at the most, unless the machine is busy.
+    const waits = times.slice(1).map((time, i) => time - (times[i] as number)); // one before
+    expect(waits).toHaveLength(3);
+    expect(waits[1]).toBeGreaterThanOrEqual(198);
+    expect(waits[2]).toBeGreaterThanOrEqual(248);
+    expect(Math.min(waits[2] as number, 600)).toBeLessThan(600);
+    const answer = new RemoteError("no");
+    times.length = 0;
+    await expect(
+      retried(() => {
+        times.push(0);
+        return Promise.reject(answer);
+      }),
+    ).rejects.toBe(answer);
+    expect(times).toHaveLength(1);
+  });
+
+  test("an error's text, also that of its cause, is no longer than wanted", () => {
+    using _set = config.set({ "distributed.admin.max-error-length": 40 });
+    const thrown = new Error("x".repeat(1000), { cause: new Error("y".repeat(1000)) });
+    const { exceptionText, tracebackText, exception } = taskFailure(thrown, "tcp://w:1");
+    expect(exceptionText).toBe(`Error: ${"x".repeat(33)}…`);
+    expect(tracebackText.length).toBe(41);
+    // What our own clients read holds no more.
+    expect(remoteError(exception).cause).toMatchObject({
+      message: `${"x".repeat(40)}…`,
+      cause: { message: `${"y".repeat(40)}…` },
+    });
+  });
+
+  test("a client warns of a large graph; scheduler and worker of an event loop that stands still", async () => {
+    const told: string[] = [];
+    const logger = { ...silentLogger, warning: (message: string) => void told.push(message) };
+    const block = array.fromArray(NDArray.of(Float64Array.from({ length: 4096 }, (_, i) => i))).add(1);
+    for (const [threshold, count] of [
+      ["1MB", 0],
+      ["16kB", 1],
+    ] as const) {
+      await together({ "distributed.admin.large-graph-warning-threshold": threshold }, async ({ address }) => {
+        await using client = await Client.connect(address, { logger });
+        await client.compute(block.sum());
+      });
+      expect(told.splice(0).filter((line) => line.startsWith("a graph of "))).toHaveLength(count);
+    }
+    const stand = async (settings: Record<string, ConfigValue>): Promise<number> => {
+      using _set = config.set(settings);
+      using _watch = watchLoop(logger);
+      await sleep(60);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      await sleep(100);
+      return told.splice(0).filter((line) => line.startsWith("the event loop was unresponsive for 0.")).length;
+    };
+    const quick = { "distributed.admin.tick.cycle": "10ms", "distributed.admin.tick.limit": "200ms" };
+    expect(await stand(quick)).toBeGreaterThan(0);
+    expect(await stand({ ...quick, "distributed.admin.tick.limit": "1h" })).toBe(0);
+    expect(await stand({ ...quick, "distributed.admin.tick.cycle": "1h" })).toBe(0);
+    expect(await stand({ ...quick, "distributed.admin.tick.interval": "1h" })).toBe(0);
   });
 
   test("a client gives up after the time to connect", async () => {

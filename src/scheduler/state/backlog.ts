@@ -12,8 +12,6 @@ import { loadOf, type WorkerState } from "./workers.ts";
 
 /** Tasks that wait for one worker at the most. */
 const BACKLOG_MAX = 64;
-/** Bytes that move in a millisecond: Dask's first guess of a network, 100 MB/s. */
-const BYTES_PER_MS = 1e5;
 /** Time of a task while none of the worker has been timed. */
 const GUESS_MS = 1;
 /** Time that sharing a piece must win at the least. */
@@ -31,18 +29,27 @@ export function isWorthWaiting(core: Core, slot: Slot, worker: WorkerState, othe
   if (worker.status !== "running" || !core.workers.has(worker.index)) return false;
   if (worker.backlog.length >= BACKLOG_MAX || isHead(core, slot)) return false;
   const bytes = bytesAt(core, slot, worker) - (other ? bytesAt(core, slot, other) : 0);
-  return waitMs(worker, worker.backlog.length) <= bytes / BYTES_PER_MS;
+  return waitMs(worker, worker.backlog.length) <= bytes / bytesPerMs(core);
 }
 
 /** True when a task that was sent ahead to a worker would wait there longer than it takes to move. */
 export function isWorthMoving(core: Core, slot: Slot, worker: WorkerState): boolean {
-  return waitMs(worker, -1) >= bytesAt(core, slot, worker) / BYTES_PER_MS;
+  return waitMs(worker, -1) >= bytesAt(core, slot, worker) / bytesPerMs(core);
 }
 
 /** True when it is worth it that so many tasks of a worker run elsewhere, and so many bytes move. */
-export function isWorthSharing(worker: WorkerState, tasks: number, bytes: number): boolean {
+export function isWorthSharing(
+  core: Core,
+  worker: WorkerState,
+  { tasks, bytes }: { readonly tasks: number; readonly bytes: number },
+): boolean {
   const mean = Number.isNaN(worker.meanTaskMs) ? GUESS_MS : worker.meanTaskMs;
-  return (tasks * mean) / worker.facts.nthreads >= LEAST_MS + bytes / BYTES_PER_MS;
+  return (tasks * mean) / worker.facts.nthreads >= LEAST_MS + bytes / bytesPerMs(core);
+}
+
+/** Bytes that move in a millisecond. */
+function bytesPerMs(core: Core): number {
+  return core.config.bandwidth / 1000;
 }
 
 /** Bytes that would move if the task ran elsewhere: its inputs that are there, or its result where siblings are. */
@@ -99,7 +106,7 @@ export function takeOver(core: Core, mayTake: (slot: Slot) => boolean): Slot | u
     if (++tries > TRIES) return undefined;
     const slot = victim.backlog.at(-1);
     if (slot === undefined) continue;
-    const moves = bytesAt(core, slot, victim) / BYTES_PER_MS;
+    const moves = bytesAt(core, slot, victim) / bytesPerMs(core);
     if (waitMs(victim, victim.backlog.length - 1) > moves && mayTake(slot)) return slot;
   }
   return undefined;

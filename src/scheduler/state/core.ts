@@ -133,6 +133,7 @@ export class Core {
       allowedFailures: 3,
       workerTtlMs: 300_000,
       inVainMs: 10_000,
+      bandwidth: 1e8,
       admission: true,
       fused: true,
       ...config,

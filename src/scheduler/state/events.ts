@@ -260,6 +260,8 @@ export interface SchedulerConfig {
   readonly workerTtlMs?: number;
   /** Time for which a worker asks in vain for a block before the copies of its holders do not count. Default 10 seconds. */
   readonly inVainMs?: number;
+  /** Bytes per second that are taken to move between two workers. Dask: 100 MB/s. */
+  readonly bandwidth?: number;
   /** False switches the byte budget off; only `rsdat/testing` does. */
   readonly admission?: boolean;
   /** False: tasks of symbolic graphs are moved one by one as others are; only tests do. */

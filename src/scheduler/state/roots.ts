@@ -99,7 +99,7 @@ function shareOthers(core: Core, batch: LayerBatch, pieces: Pieces): void {
       }
       const isShared = pieces.split(worker.index, (victim, tasks, bytes) => {
         const other = core.workers.get(victim);
-        return other !== undefined && isWorthSharing(other, tasks, bytes);
+        return other !== undefined && isWorthSharing(core, other, { tasks, bytes });
       });
       if (!isShared) return;
     }

@@ -6,8 +6,8 @@ const MIB = 2 ** 20;
 const NAMES = Array.from({ length: 8 }, (_, i) => `t${i}`);
 
 /** An input at w, which is then busy; more tasks need it than w takes; v is idle. */
-function busy(nbytes: number, taskMs: number): Driver {
-  const driver = new Driver();
+function busy(nbytes: number, taskMs: number, bandwidth = 1e8): Driver {
+  const driver = new Driver({ bandwidth });
   driver.worker("w");
   driver.submit([task("x")], ["x"]);
   const { worker, message } = driver.order("x");
@@ -39,6 +39,18 @@ test("S-C10: what is moved faster than its turn would come goes to whoever is fr
   const driver = busy(1 * MIB, 200);
   driver.worker("v");
   expect(places(driver)).toMatchObject({ t0: "w", t1: "w", t2: "v" });
+});
+
+test("S-C10: how long a move takes is a matter of the bandwidth that is assumed", () => {
+  // 1 MiB takes a second at 1 MB/s, and 100 MiB a tenth of a second at 1 GB/s.
+  for (const [nbytes, bandwidth, place] of [
+    [1 * MIB, 1e6, undefined],
+    [100 * MIB, 1e9, "v"],
+  ] as const) {
+    const driver = busy(nbytes, 200, bandwidth);
+    driver.worker("v");
+    expect(places(driver)["t2"]).toBe(place);
+  }
 });
 
 test("S-C10: an idle worker takes over the last that wait, once the wait is longer than the move", () => {

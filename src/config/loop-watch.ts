@@ -1,0 +1,39 @@
+/** A warning where the event loop of a process stands still: heartbeats and answers of others wait meanwhile. */
+import type { Logger } from "../base/index.ts";
+import { type Config, config } from "./config.ts";
+
+/** Node takes a longer time for no time. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Warn when one turn of the event loop took longer than `distributed.admin.tick.limit`; asked every
+ * `distributed.admin.tick.cycle`, of a clock that goes off every `distributed.admin.tick.interval`. Ends with its disposal.
+ * Histograms of Node's would lose the turn in which they are read and set back.
+ */
+export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config): Disposable {
+  const limitMs = from.durationMs("distributed.admin.tick.limit") ?? Number.POSITIVE_INFINITY;
+  let last = performance.now();
+  let longestMs = 0;
+  const clock = every(from.durationMs("distributed.admin.tick.interval") ?? 20, () => {
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+  });
+  const cycle = every(from.durationMs("distributed.admin.tick.cycle") ?? 1_000, () => {
+    if (longestMs > limitMs)
+      logger.warning(
+        `the event loop was unresponsive for ${(longestMs / 1000).toFixed(2)} s: something computes on it, or the machine stood still`,
+      );
+    longestMs = 0;
+  });
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(clock);
+      clearInterval(cycle);
+    },
+  };
+}
+
+function every(ms: number, run: () => void): NodeJS.Timeout {
+  return setInterval(run, Math.min(Math.max(1, ms), LONGEST_MS)).unref();
+}
