@@ -384,6 +384,7 @@ export class ThreadedExecutor implements Executor {
     if (this.#isWatching) return;
     this.#isWatching = true;
     for (;;) {
+      if (!this.#brief.mayLook()) return void setImmediate(this.#watchAgain);
       const seen = this.#ring.ended();
       this.#drain();
       if (this.#isClosed || this.#inRing + this.#lane.count === 0) break;
@@ -397,6 +398,7 @@ export class ThreadedExecutor implements Executor {
 
   /** Made once, as {@link #wakeNow}. */
   readonly #watchAgain = (): void => {
+    this.#brief.turned();
     this.#isWatching = false;
     this.#watch();
   };

@@ -1,6 +1,7 @@
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { BriefWait } from "../../src/executor/brief-wait.ts";
 import { createExecutor } from "../../src/executor/index.ts";
+import { Ring } from "../../src/executor/ring.ts";
 import { callSpec, KeyRef, keyOfValue } from "../../src/graph/index.ts";
 
 const executor = createExecutor({ threads: 1, budgetBytes: 8 * 2 ** 20 });
@@ -58,4 +59,26 @@ test("short tasks are waited for eight times in one turn of the event loop at mo
   await new Promise((resolve) => setImmediate(resolve));
   ask();
   expect(waits).toBe(16);
+});
+
+test("a chain of tasks that end before one can sleep leaves the event loop a turn for each sixteen of them", async () => {
+  let x: unknown = await call("(x) => x + 1", [-1]);
+  // As if every task had ended by then.
+  vi.spyOn(Ring.prototype, "waitEnded").mockImplementation(function (this: Ring, seen) {
+    this.waitEndedHere(seen, 1000);
+    return null;
+  });
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  try {
+    while (x !== 320) x = await call("(x) => x + 1", [x]);
+  } finally {
+    isOver = true;
+    vi.restoreAllMocks();
+  }
+  expect(turns).toBeGreaterThanOrEqual(320 / 16 - 2); // each look sees the end of one task at most
 });
