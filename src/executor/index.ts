@@ -5,7 +5,7 @@
  * @module
  */
 export type { Place } from "./arena.ts";
-export { CollectionTimes, collectGarbage, prepareFor, relieveAbove } from "./collect.ts";
+export { CollectionTimes, collectGarbage, prepareFor, Relief } from "./collect.ts";
 export { createExecutor } from "./create.ts";
 export type { LaneTask } from "./lane.ts";
 export type { Programs } from "./programs.ts";

@@ -1,5 +1,4 @@
 /** What a graph writes to disk when its blocks have more bytes than the memory: a run in rank order, simulated. */
-import { Heap } from "../base/index.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import type { TaskEdges } from "./order.ts";
 
@@ -11,10 +10,10 @@ export interface SpillBytes {
   readonly onDisk: number;
 }
 
-/** A block in memory, by the rank of its next use. */
-interface Resident {
-  readonly task: TaskId;
-  next: number;
+/** An order, and what its tasks need of each other. */
+interface Ordered {
+  readonly order: Uint32Array;
+  readonly edges: TaskEdges;
 }
 
 /**
@@ -23,78 +22,171 @@ interface Resident {
  */
 export function simulateSpill(
   graph: Graph,
-  { order, edges }: { readonly order: Uint32Array; readonly edges: TaskEdges },
+  { order, edges }: Ordered,
   need: (task: TaskId) => number,
   memoryBytes: number,
 ): SpillBytes {
-  const rank = new Int32Array(graph.taskCount).fill(-1);
-  order.forEach((t, i) => {
-    rank[t] = i;
-  });
-  const wanted = new Set(graph.wanted().flat());
-  const nextUse = (t: TaskId, now: number): number => {
-    let next = wanted.has(t) ? order.length : -1;
-    for (let e = edges.dependentsStart[t] as number; e < (edges.dependentsStart[t + 1] as number); e++) {
-      const r = rank[edges.dependents[e] as number] as number;
-      if (r > now && (next < 0 || r < next)) next = r;
+  const { start, dependencies } = edges;
+  const uses = new NextUses(graph, { order, edges });
+  const memory = new Memory(graph, order, memoryBytes);
+  for (let now = 0; now < order.length; now++) {
+    const t = order[now] as TaskId; // now < length
+    const [from, to] = [start[t] as number, start[t + 1] as number]; // a task of the graph
+    for (let e = from; e < to; e++) memory.bring(dependencies[e] as TaskId, now); // e < to
+    memory.makeRoom(need(t), now);
+    memory.put(t, uses.after(t, now));
+    for (let e = from; e < to; e++) {
+      const input = dependencies[e] as TaskId; // e < to
+      memory.next(input, uses.after(input, now));
+    }
+  }
+  const { written, read, onDisk } = memory;
+  return { written, read, onDisk };
+}
+
+/** Rank of the next use of each block. */
+class NextUses {
+  readonly #rank: Int32Array;
+  readonly #edges: TaskEdges;
+  readonly #wanted: Uint8Array;
+  readonly #end: number;
+
+  constructor(graph: Graph, { order, edges }: Ordered) {
+    this.#rank = new Int32Array(graph.taskCount).fill(-1);
+    for (let i = 0; i < order.length; i++) this.#rank[order[i] as TaskId] = i; // i < length
+    this.#edges = edges;
+    this.#wanted = new Uint8Array(graph.taskCount);
+    for (const tasks of graph.wanted()) for (const t of tasks) this.#wanted[t] = 1;
+    this.#end = order.length;
+  }
+
+  /** The first after rank `now`; results are used at the end; -1: none. */
+  after(task: TaskId, now: number): number {
+    const { dependentsStart, dependents } = this.#edges;
+    const end = dependentsStart[task + 1] as number; // a task of the graph
+    let next = this.#wanted[task] === 1 ? this.#end : -1;
+    for (let e = dependentsStart[task] as number; e < end; e++) {
+      const rank = this.#rank[dependents[e] as TaskId] as number; // e < end
+      if (rank > now && (next < 0 || rank < next)) next = rank;
     }
     return next;
-  };
-  const resident = new Map<TaskId, Resident>();
-  const byNext = new Heap<Resident>((a, b) => a.next > b.next);
-  const copies = new Set<TaskId>();
-  let [live, written, read, disk, onDisk] = [0, 0, 0, 0, 0];
-  const put = (t: TaskId, next: number): void => {
-    const block = { task: t, next };
-    resident.set(t, block);
-    byNext.push(block);
-  };
-  const makeRoom = (bytes: number, inputs: ReadonlySet<TaskId>): void => {
-    const passed: Resident[] = [];
-    while (live + bytes > memoryBytes) {
-      const victim = byNext.pop();
-      if (!victim) break;
-      if (inputs.has(victim.task)) {
-        passed.push(victim);
-        continue;
-      }
-      resident.delete(victim.task);
-      const nbytes = graph.nbytes(victim.task);
-      live -= nbytes;
-      if (copies.has(victim.task)) continue;
-      copies.add(victim.task);
-      written += nbytes;
-      disk += nbytes;
-      onDisk = Math.max(onDisk, disk);
+  }
+}
+
+/** Blocks in memory and on disk, in columns by task: this runs for each edge of a graph, where memory is what is lacking. */
+class Memory {
+  readonly #nbytes: Float64Array;
+  readonly #limit: number;
+  /** Rank of the next use of each block in memory; -1: it is not there. */
+  readonly #next: Int32Array;
+  readonly #isOnDisk: Uint8Array;
+  /** Blocks in memory as a binary heap, that which is needed last first; the place of each in it. */
+  readonly #heap: Uint32Array;
+  readonly #at: Uint32Array;
+  #size = 0;
+  #live = 0;
+  #disk = 0;
+  written = 0;
+  read = 0;
+  onDisk = 0;
+
+  constructor(graph: Graph, order: Uint32Array, limit: number) {
+    this.#nbytes = new Float64Array(graph.taskCount);
+    for (const task of order) this.#nbytes[task] = graph.nbytes(task);
+    this.#limit = limit;
+    this.#next = new Int32Array(graph.taskCount).fill(-1);
+    this.#isOnDisk = new Uint8Array(graph.taskCount);
+    this.#heap = new Uint32Array(graph.taskCount);
+    this.#at = new Uint32Array(graph.taskCount);
+  }
+
+  /** An input is to be in memory at rank `now`. */
+  bring(task: TaskId, now: number): void {
+    if ((this.#next[task] as number) >= 0) return;
+    const nbytes = this.#nbytes[task] as number; // a task of the graph
+    this.makeRoom(nbytes, now);
+    this.read += this.#isOnDisk[task] === 1 ? nbytes : 0;
+    this.put(task, now);
+  }
+
+  /** A block is in memory. */
+  put(task: TaskId, next: number): void {
+    this.#live += this.#nbytes[task] as number; // a task of the graph
+    this.#next[task] = Math.max(next, 0);
+    this.#move(task, this.#size++);
+    this.#up(task);
+  }
+
+  /** A block is needed next at that rank; -1: never again. */
+  next(task: TaskId, next: number): void {
+    if ((this.#next[task] as number) < 0) return; // an input that stands there twice
+    if (next >= 0) {
+      this.#next[task] = next;
+      this.#up(task);
+      this.#down(task);
+      return;
     }
-    for (const block of passed) byNext.push(block);
-  };
-  order.forEach((t, now) => {
-    const inputs = new Set<TaskId>();
-    for (let e = edges.start[t] as number; e < (edges.start[t + 1] as number); e++)
-      inputs.add(edges.dependencies[e] as number);
-    for (const d of inputs) {
-      if (resident.has(d)) continue;
-      const nbytes = graph.nbytes(d);
-      makeRoom(nbytes, inputs);
-      live += nbytes;
-      read += copies.has(d) ? nbytes : 0;
-      put(d, now);
+    const nbytes = this.#nbytes[task] as number; // a task of the graph
+    this.#remove(task);
+    this.#live -= nbytes;
+    if (this.#isOnDisk[task] === 1) this.#disk -= nbytes;
+    this.#isOnDisk[task] = 0;
+  }
+
+  /** Send to disk what is needed last, up to the inputs of the task at rank `now`: no other is needed then. */
+  makeRoom(bytes: number, now: number): void {
+    while (this.#size > 0 && this.#live + bytes > this.#limit) {
+      const last = this.#heap[0] as TaskId; // not empty
+      if (this.#next[last] === now) return;
+      const nbytes = this.#nbytes[last] as number; // a task of the graph
+      this.#remove(last);
+      this.#live -= nbytes;
+      if (this.#isOnDisk[last] === 1) continue;
+      this.#isOnDisk[last] = 1;
+      this.written += nbytes;
+      this.#disk += nbytes;
+      this.onDisk = Math.max(this.onDisk, this.#disk);
     }
-    makeRoom(need(t), inputs);
-    live += graph.nbytes(t);
-    put(t, nextUse(t, now));
-    for (const d of inputs) {
-      const block = resident.get(d) as Resident; // brought in above
-      byNext.delete(block);
-      const next = nextUse(d, now);
-      if (next >= 0) put(d, next);
-      else {
-        resident.delete(d);
-        live -= graph.nbytes(d);
-        if (copies.delete(d)) disk -= graph.nbytes(d);
-      }
+  }
+
+  #remove(task: TaskId): void {
+    const at = this.#at[task] as number; // in the heap
+    const last = this.#heap[--this.#size] as TaskId; // not empty
+    this.#next[task] = -1;
+    if (last === task) return;
+    this.#move(last, at);
+    this.#up(last);
+    this.#down(last);
+  }
+
+  #move(task: TaskId, at: number): void {
+    this.#heap[at] = task;
+    this.#at[task] = at;
+  }
+
+  #up(task: TaskId): void {
+    const next = this.#next[task] as number; // in the heap
+    let at = this.#at[task] as number;
+    while (at > 0) {
+      const above = this.#heap[(at - 1) >> 1] as TaskId; // at > 0
+      if ((this.#next[above] as number) >= next) break;
+      this.#move(above, at);
+      at = (at - 1) >> 1;
     }
-  });
-  return { written, read, onDisk };
+    this.#move(task, at);
+  }
+
+  #down(task: TaskId): void {
+    const next = this.#next[task] as number; // in the heap
+    let at = this.#at[task] as number;
+    for (let child = 2 * at + 1; child < this.#size; child = 2 * at + 1) {
+      const [left, right] = [this.#heap[child] as TaskId, this.#heap[child + 1] as TaskId]; // right: used only if it is there
+      const isRight = child + 1 < this.#size && (this.#next[right] as number) > (this.#next[left] as number);
+      const below = isRight ? right : left;
+      if ((this.#next[below] as number) <= next) break;
+      this.#move(below, at);
+      at = isRight ? child + 1 : child;
+    }
+    this.#move(task, at);
+  }
 }

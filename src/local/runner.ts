@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { assertNever, CancelledError, errorFromRecord, invariant, RsdatError } from "../base/index.ts";
 import { computeThreads, config, memoryLimitBytes, spillSetting } from "../config/index.ts";
 import { itemsize } from "../dtype/index.ts";
-import { budgetBytesWithin, createExecutor, type Executor, relieveAbove } from "../executor/index.ts";
+import { budgetBytesWithin, createExecutor, type Executor, Relief } from "../executor/index.ts";
 import {
   type CallTask,
   Graph,
@@ -62,6 +62,8 @@ export class LocalRunner implements Runner, AsyncDisposable {
   readonly #options: LocalOptions;
   #settings: CoordinatorOptions | null = null;
   #worker: Worker | null = null;
+  /** Of what the making of plans leaves in this thread, which only waits while they run. */
+  #relief: Relief | null = null;
   readonly #pending = new Map<number, Pending>();
   /** Memory of the coordinator's blocks. */
   readonly #segments = new Map<number, SharedArrayBuffer>();
@@ -200,17 +202,19 @@ export class LocalRunner implements Runner, AsyncDisposable {
     groups: readonly RunGroup[],
     options: Omit<RunOptions, "signal" | "onProgress"> & { readonly keeps: boolean },
   ): void {
+    const leastBytes = leastBytesIfMade(plan);
     this.#send(this.#started(), {
       type: "run",
       groups,
       layers: graph.layers,
       outputs: graph.outputs,
-      leastBytes: leastBytesIfMade(plan),
+      leastBytes,
       memoryBytes: options.memoryBytes ?? null,
       retries: options.retries ?? 0,
       priority: options.priority ?? 0,
       keeps: options.keeps,
     });
+    this.#relief?.expect(leastBytes);
   }
 
   /** Sums since the threads were started. */
@@ -266,9 +270,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     this.#worker = worker;
-    // What the making of plans has left in this thread, which only waits now, is in the way of blocks.
-    const relieved = relieveAbove(this.#resolved().limitBytes, () => this.#pending.size > 0);
-    worker.on("exit", relieved);
+    const relief = new Relief(this.#resolved(), () => this.#pending.size > 0);
+    this.#relief = relief;
+    worker.on("exit", () => relief[Symbol.dispose]());
     worker.on("message", (messages: readonly FromCoordinator[]) => {
       // A thread that was ended may still have said something: its numbers are not those of the next one.
       if (this.#worker === worker) for (const message of messages) this.#receive(message);

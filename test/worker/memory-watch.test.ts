@@ -1,7 +1,7 @@
 /** When a worker pauses, and collects garbage: by hand-made figures. */
 import { expect, test } from "vitest";
 import { config } from "../../src/config/index.ts";
-import { CollectionTimes, collectGarbage, relieveAbove } from "../../src/executor/index.ts";
+import { CollectionTimes, collectGarbage, Relief } from "../../src/executor/index.ts";
 import { isShort, mustPause, watchMemory } from "../../src/worker/memory-watch.ts";
 
 const MiB = 2 ** 20;
@@ -108,7 +108,25 @@ test("what nobody refers to any more is collected", () => {
 
 test("a thread that waits while its process takes more than its limit collects", async () => {
   const gone = new WeakRef(new Float64Array(1e6));
-  const end = relieveAbove(1, () => true);
+  using _ = new Relief({ limitBytes: 1, budgetBytes: 1 }, () => true);
   await expect.poll(() => gone.deref() === undefined, { timeout: 10_000, interval: 50 }).toBe(true);
-  end();
+});
+
+test("before blocks come that may fill the memory, the garbage of their plan goes, where memory is little; not twice in a second", async () => {
+  const MIB = 2 ** 20;
+  const collections = async (limitBytes: number, ...bytes: readonly number[]): Promise<number> => {
+    let count = 0;
+    using relief = new Relief(
+      { limitBytes, budgetBytes: 100 * MIB },
+      () => false,
+      () => void count++,
+    );
+    for (const each of bytes) relief.expect(each);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return count;
+  };
+  expect(await collections(512 * MIB, 50 * MIB)).toBe(1);
+  expect(await collections(512 * MIB, 5_000 * MIB, 50 * MIB)).toBe(1);
+  expect(await collections(512 * MIB, 49 * MIB)).toBe(0);
+  expect(await collections(8192 * MIB, 5_000 * MIB)).toBe(0);
 });
