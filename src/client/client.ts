@@ -388,7 +388,10 @@ export class Client implements Runner, AsyncDisposable {
     return registerPlugin(this, plugin, options);
   }
 
-  /** Forget a plugin; its `teardown` runs where its `setup` ran. dask `unregister_worker_plugin`. */
+  /**
+   * Forget a plugin; its `teardown` runs where its `setup` ran. dask `unregister_worker_plugin`.
+   * @throws {RemoteError} there is none of this name
+   */
   async unregisterPlugin(name: string): Promise<string[]> {
     return unregisterPlugin(this.#link, name);
   }

@@ -44,7 +44,9 @@ export class Plugins {
           "nanny plugins are pickled Python code for Python nannies, which this scheduler does not keep; give worker processes their environment where they are started",
         );
       },
-      unregister_nanny_plugin: () => new Map(),
+      unregister_nanny_plugin: (request) => {
+        throw new ArgumentError(`the nanny plugin ${String(request.get("name"))} does not exist`);
+      },
       register_scheduler_plugin: (request) => registerOnScheduler(request),
       unregister_scheduler_plugin: () => null,
     };
@@ -74,8 +76,9 @@ export class Plugins {
 
   async #unregister(name: string): Promise<unknown> {
     const plugin = this.#kept.get(name);
+    if (!plugin) throw new ArgumentError(`the worker plugin ${name} does not exist`);
     this.#kept.delete(name);
-    return plugin ? this.#tell(!isNativePlugin(plugin), { op: "plugin-remove", name }) : new Map();
+    return this.#tell(!isNativePlugin(plugin), { op: "plugin-remove", name });
   }
 
   /** One message to all workers of a kind; answers by address, of those that fail too. */

@@ -14,6 +14,7 @@ import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.
 import { patiently } from "../patience.ts";
 import { describePeer, runPython } from "../peers.ts";
 import { type Running, startDaskScheduler, startRsdat } from "../processes.ts";
+import { COORDINATION, type CoordinationCase } from "./coordination-cases.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rsdat-client-api-"));
 const tokenFile = join(folder, "token");
@@ -529,6 +530,7 @@ const CASES = [
   "informing",
   "calling_back",
   "releasing",
+  ...(Object.keys(COORDINATION) as CoordinationCase[]), // its own keys
   "retiring",
   "restarting",
 ] as const;
@@ -579,10 +581,13 @@ describePeer("the client API as on dask", ["distributed", "numpy"], () => {
       await own?.close();
     });
 
-    // A worker without a nanny does not come back from the restart of a Python scheduler.
-    const names = CASES.filter((name) => kind === "rsdat" || name !== "restarting");
+    // A worker without a nanny does not come back from the restart of a Python scheduler, which takes Python's plugins only.
+    const names = CASES.filter((name) => kind === "rsdat" || (name !== "restarting" && name !== "plugging"));
     test.each(names)("%s", async (name) => {
-      const outcome: unknown = await new Case(client, address)[name]();
+      const one = new Case(client, address);
+      const outcome: unknown = await (name in COORDINATION
+        ? COORDINATION[name as CoordinationCase]({ client, file, isHeld: (key) => one.isHeld({ key }) }) // one of its keys
+        : one[name as Exclude<typeof name, CoordinationCase>]()); // none of them
       expect(JSON.parse(JSON.stringify(outcome))).toEqual((await expected)[name]);
     });
   });

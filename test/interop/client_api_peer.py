@@ -6,6 +6,7 @@ Two workers of one thread each, `alpha` and `beta`; `beta` has one GPU.
 import json
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -14,8 +15,14 @@ import dask.array as da
 import numpy as np
 from dask.distributed import (
     Client,
+    Event,
+    Lock,
     Nanny,
+    Queue,
     Scheduler,
+    Semaphore,
+    Variable,
+    WorkerPlugin,
     as_completed,
     fire_and_forget,
     futures_of,
@@ -424,6 +431,134 @@ def releasing(client):
     return [kept, held(client, "held")]
 
 
+def meanwhile(call):
+    """A call that waits, in a thread of its own; the answer gives its result."""
+    out = []
+    thread = threading.Thread(target=lambda: out.append(call()))
+    thread.start()
+
+    def result():
+        thread.join(60)
+        return out[0]
+
+    return result
+
+
+def locking(client):
+    mine, theirs = Lock("one"), Lock("one")
+    first = mine.acquire()
+    late = theirs.acquire(timeout=0.1)
+    seen = theirs.locked()
+    waiting = meanwhile(theirs.acquire)
+    mine.release()
+    second = waiting()
+    theirs.release()
+    with mine:
+        inside = theirs.locked()
+    return [first, late, seen, second, inside, mine.locked()]
+
+
+def leasing(client):
+    pool, same = Semaphore(2, "two"), Semaphore(2, "two")
+    taken = [pool.acquire(), same.acquire(timeout=1), pool.acquire(timeout=0.1)]
+    full = pool.get_value()
+    waiting = meanwhile(pool.acquire)
+    same.release()
+    got = waiting()
+    values = [same.get_value()]
+    pool.release()
+    pool.release()
+    values.append(same.get_value())
+    other = raised(lambda: Semaphore(3, "two").acquire(timeout=1))
+    return [taken, full, got, values, other]
+
+
+def signalling(client):
+    mine, theirs = Event("go"), Event("go")
+    before = [mine.is_set(), theirs.wait(timeout=0.1)]
+    waiting = [meanwhile(lambda: theirs.wait(timeout=60)), meanwhile(mine.wait)]
+    theirs.set()
+    after = [result() for result in waiting] + [theirs.is_set(), theirs.wait(timeout=0.1)]
+    theirs.clear()
+    return [before, after, mine.is_set(), mine.wait(timeout=0.1)]
+
+
+def sharing(client):
+    mine, theirs = Variable("shared"), Variable("shared")
+    unset = raised(lambda: theirs.get(timeout=0.1))
+    waiting = meanwhile(lambda: theirs.get(timeout=60))
+    mine.set([1, "two", None, True, 1.5])
+    first = [waiting(), theirs.get(), mine.get()]
+    mine.set("again")
+    second = theirs.get()
+    future = client.submit(add, 20, 1)
+    mine.set(future)
+    wait(future)
+    key = future.key
+    future.release()
+    del future
+    got = theirs.get()
+    values = [got.result(), got.key == key, held(client, key)]
+    got.release()
+    del got
+    mine.set(0)
+    until(lambda: not held(client, key))
+    gone = held(client, key)
+    mine.delete()
+    until(lambda: raised(lambda: theirs.get(timeout=0.1)))
+    return [unset, first, second, values, gone, raised(lambda: theirs.get(timeout=0.1))]
+
+
+def queueing(client):
+    mine, theirs = Queue("line", maxsize=2), Queue("line")
+    empty = [mine.qsize(), raised(lambda: theirs.get(timeout=0.1))]
+    mine.put(1)
+    mine.put([2, "b"])
+    full = [theirs.qsize(), raised(lambda: mine.put(3, timeout=0.1)), raised(lambda: theirs.put(3, timeout=0.1))]
+    waiting = meanwhile(lambda: mine.put(3, timeout=60) is None)
+    order = [theirs.get()]
+    order.append(waiting())
+    order.append(theirs.get(batch=True))
+    mine.put(client.submit(add, 41))
+    mine.put(5)
+    batch = theirs.get(batch=2)
+    values = [batch[0].result(), batch[1], theirs.get(batch=True)]
+    late = meanwhile(lambda: theirs.get(timeout=60))
+    mine.put("last")
+    return [empty, full, order, values, late(), mine.qsize()]
+
+
+class Marks(WorkerPlugin):
+    name = "marks"
+
+    def __init__(self, path, word):
+        self.path, self.word = path, word
+
+    def setup(self, worker):
+        note(self.path, f"{self.word} {worker.name}\n")
+
+    def teardown(self, worker):
+        note(self.path, f"down {worker.name}\n")
+
+
+def lines(path):
+    return sorted(Path(path).read_text().splitlines())
+
+
+def plugging(client):
+    path = str(FOLDER / "plugins")
+    count = len(client.register_plugin(Marks(path, "up")))
+    first = lines(path)
+    other = Marks(path, "other")
+    other.idempotent = True
+    client.register_plugin(other)
+    same = lines(path)
+    client.register_plugin(Marks(path, "again"))
+    second = lines(path)
+    client.unregister_worker_plugin("marks")
+    return [count, first, same == first, second, lines(path), raised(lambda: client.unregister_worker_plugin("marks"))]
+
+
 def retiring(client):
     beta = [w for w in client.ncores() if name_of(client, w) == "beta"]
     only = client.submit(add, 1, key="only-there", workers=beta)
@@ -463,6 +598,12 @@ CASES = [
     informing,
     calling_back,
     releasing,
+    locking,
+    leasing,
+    signalling,
+    sharing,
+    queueing,
+    plugging,
     retiring,
     restarting,
 ]
