@@ -100,6 +100,7 @@ export class FakeWorker {
       readonly nthreads?: number;
       readonly language?: string;
       readonly dialect?: boolean;
+      readonly resources?: ReadonlyMap<string, number>;
       /** Not its own, but that of one that it stands for. */
       readonly address?: string;
       /** What it says to bring: pairs of key and bytes. */
@@ -145,7 +146,7 @@ export class FakeWorker {
         nthreads: options.nthreads ?? 1,
         name: options.name ?? worker.address,
         now: 0,
-        resources: new Map(),
+        resources: options.resources ?? new Map(),
         memoryLimit: 1e9,
         localDirectory: "",
         services: new Map(),
