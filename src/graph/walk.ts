@@ -126,10 +126,46 @@ export class TaskWalk {
         }
       } else if (this.#followed()) {
         // the source is ready
+      } else if (this.#depth === 0 && this.#isAlone(this.#wanted[this.#nextWanted])) {
+        const ranked = this.#rankAlone(out, { from: count, to: most });
+        users?.fill(0, count, ranked);
+        count = ranked;
       } else if (!this.#descend()) {
         this.isDone = true;
         break;
       } else this.cuts?.push(this.ranked, this.#openBytes, this.#madeBytes + this.ranked * TASK_BYTES);
+    }
+    return count;
+  }
+
+  /** True for a result that needs nothing and that nothing needs, of a layer whose tasks take the same bytes. */
+  #isAlone(task: TaskId | undefined): boolean {
+    if (task === undefined) return false;
+    const { inputAway, userAway } = this.edges;
+    const layer = this.edges.layerOf(task);
+    return inputAway[layer] === NO_LINKS && userAway[layer] === NO_LINKS && this.bytesOfAll(layer) !== null;
+  }
+
+  /** Give such results, of one layer, their places one after the other: what {@link next} does for each; gives their end in `out`. */
+  #rankAlone(out: Uint32Array, { from, to }: { readonly from: number; readonly to: number }): number {
+    const { graph } = this.edges;
+    const layer = this.edges.layerOf(this.#wanted[this.#nextWanted] as TaskId); // callers have looked
+    const [start, stop] = [graph.base(layer), graph.base(layer) + graph.count(layer)];
+    const { nbytes, need } = this.bytesOfAll(layer) as TaskBytes; // the same
+    let count = from;
+    for (; count < to && this.#nextWanted < this.#wanted.length; this.#nextWanted++) {
+      const task = this.#wanted[this.#nextWanted] as TaskId; // within the list
+      if (task < start || task >= stop) break;
+      if (this.#stateOf(task) === RANKED) continue;
+      this.cuts?.push(this.ranked, this.#openBytes, this.#madeBytes + this.ranked * TASK_BYTES);
+      const page = this.#page(task);
+      page.state[task & MASK] = RANKED;
+      if (++page.done === page.state.length) this.#pages[task >>> PAGE_BITS] = null;
+      this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
+      this.#liveBytes += nbytes;
+      this.#madeBytes += nbytes;
+      this.ranked++;
+      out[count++] = task;
     }
     return count;
   }

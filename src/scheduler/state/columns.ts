@@ -77,6 +77,13 @@ export class Columns {
 
   /** A range of `count` slots, all forgotten. */
   allocate(count: number): Slot {
+    const start = this.#take(count);
+    this.#clear(start, count);
+    return start;
+  }
+
+  /** The same, with whatever stands in the columns. */
+  #take(count: number): Slot {
     const at = this.#free.findIndex((range) => range.count >= count);
     const range = this.#free[at];
     if (range) {
@@ -84,14 +91,12 @@ export class Columns {
       range.start += count;
       range.count -= count;
       if (range.count === 0) this.#free.splice(at, 1);
-      this.#clear(start, count);
       return start;
     }
     const start = this.#top;
     this.#top += count;
     invariant(this.#top < 2 ** 31, `${this.#top} task slots; the limit is 2^31`);
     if (this.#top > this.#capacity) this.#grow();
-    this.#clear(start, count);
     return start;
   }
 
@@ -101,9 +106,10 @@ export class Columns {
     if (page === undefined) {
       // The more there are, the more are made.
       const count = Math.min(PAGES_AT_ONCE, 1 + (this.#top >>> (PAGE_BITS + 3)));
-      page = this.allocate(count * PAGE);
-      for (let i = count - 1; i > 0; i--) this.#freePages.push(page + i * PAGE);
-    } else this.#clear(page, PAGE);
+      page = this.#take(count * PAGE);
+      for (let i = count - 1; i > 0; i--) this.releasePage(page + i * PAGE);
+    }
+    this.#clear(page, PAGE);
     return page;
   }
 

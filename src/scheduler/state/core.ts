@@ -166,6 +166,11 @@ export class Core {
     for (const client of this.clients.values()) if (client.wants.has(slot)) this.sendClient(client.id, message);
   }
 
+  /** The same of a task whose layer has no keys of its own, and of whose result nothing else is to be told. */
+  tellTask(client: ClientId, of: NewsOf, task: TaskId): void {
+    this.#news.add(client, of, task);
+  }
+
   /** Tell a client that a task of a layer is in memory at a worker; sent together, before anything else that it is told. */
   tellInColumns(client: ClientId, of: NewsOf, slot: Slot): void {
     const task = this.columns.task[slot] as number; // a slot given out

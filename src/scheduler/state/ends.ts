@@ -14,6 +14,7 @@ import type { NewsOf } from "./news.ts";
 import { MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import { tellMemory } from "./tell.ts";
+import type { ClientState } from "./workers.ts";
 
 const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
@@ -50,6 +51,7 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
   const { index } = worker;
   canRun = core.eligible(batch.taskClass).length > 0;
   becameReady = 0;
+  listener = listenerFor(core, of, event);
   let mean = worker.meanTaskMs;
   let row = from;
   core.story.open(batch);
@@ -77,6 +79,14 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
 /** While rows are finished: somebody may run what becomes ready; so many tasks did. */
 let canRun = false;
 let becameReady = 0;
+/** The only client, if it is told of all of them in columns. */
+let listener: ClientState | null = null;
+
+function listenerFor(core: Core, { worker, batch }: NewsOf, { kinds }: Finished): ClientState | null {
+  if (core.clients.size !== 1 || batch.isKeyed || kinds || !worker.facts.isColumnar) return null;
+  const [client] = core.clients.values();
+  return client?.isColumnar ? client : null;
+}
 
 function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   const { worker, batch } = of;
@@ -114,8 +124,11 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
     if (user === MANY_LINKS) supplyAll(core, batch, task);
     else if (user !== NO_LINKS) supply(core, batch, task - user);
   }
-  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
-  else if (!isClaimed) core.recommend(slot, RELEASED);
+  if ((columns.wants[slot] as number) > 0) {
+    // No copies of it are known: it was being made until now.
+    if (listener) core.tellTask(listener.id, of, task);
+    else tellMemory(core, slot);
+  } else if (!isClaimed) core.recommend(slot, RELEASED);
 }
 
 /** A claim on an input ends; one that nobody needs any more goes. */

@@ -2,6 +2,7 @@
 import { type ColumnScalar, KeyColumn, scalarKind, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import type { ClientId, SchedulerInstruction } from "./events.ts";
+import { type RowList, rowList, TaskRows } from "./rows.ts";
 import type { WorkerState } from "./workers.ts";
 
 /** Blocks in one message. */
@@ -13,12 +14,11 @@ export interface NewsOf {
   readonly worker: WorkerState;
 }
 
-interface OpenNews extends NewsOf {
+interface OpenNews extends NewsOf, RowList {
   readonly layer: number;
   /** Numbers of the layer's tasks in the graph: `[start, stop)`. */
   readonly start: number;
   readonly stop: number;
-  readonly blocks: number[];
   /** The one before of the same worker. */
   readonly before: OpenNews | undefined;
 }
@@ -53,10 +53,20 @@ export interface NamedBy {
   readonly index: number;
 }
 
+/** True when a task belongs there, and there is room. */
+function takes(news: OpenNews, batch: LayerBatch, task: TaskId): boolean {
+  return news.batch === batch && task >= news.start && task < news.stop && news.count < BLOCKS_MAX;
+}
+
 /** Collected while one event is handled. */
 export class News {
   readonly #open = new Map<ClientId, Open<OpenNews>>();
   readonly #keys = new Map<ClientId, Open<OpenKeys>>();
+  /** Blocks of all that is open. */
+  readonly #blocks = new TaskRows();
+  /** What was added to last, for whom: most follow one of the same kind. */
+  #last: OpenNews | undefined;
+  #lastClient: ClientId = "";
 
   /** Nothing is to be told. */
   get isEmpty(): boolean {
@@ -79,26 +89,37 @@ export class News {
     news.scalars.push(kind === 0 ? 0 : Number(scalar));
   }
 
-  add(client: ClientId, { batch, worker }: NewsOf, task: TaskId): void {
+  add(client: ClientId, of: NewsOf, task: TaskId): void {
+    const news = this.#last;
+    if (news && this.#lastClient === client && news.worker === of.worker && takes(news, of.batch, task))
+      this.#blocks.add(news, task - news.start);
+    else this.#addTo(client, of, task);
+  }
+
+  #addTo(client: ClientId, { batch, worker }: NewsOf, task: TaskId): void {
     const { all, last } = openOf(this.#open, client);
     const before = last.get(worker);
-    for (let news = before; news !== undefined; news = news.before) {
-      if (news.batch !== batch || news.blocks.length >= BLOCKS_MAX) continue;
-      if (task < news.start || task >= news.stop) continue;
-      news.blocks.push(task - news.start);
-      return;
+    let news = before;
+    while (news !== undefined && !takes(news, batch, task)) news = news.before;
+    if (news === undefined) {
+      const layer = batch.edges.layerOf(task);
+      const start = batch.graph.base(layer);
+      const stop = start + batch.graph.count(layer);
+      news = { batch, worker, layer, start, stop, before, ...rowList() };
+      all.push(news);
+      last.set(worker, news);
     }
-    const layer = batch.edges.layerOf(task);
-    const start = batch.graph.base(layer);
-    const stop = start + batch.graph.count(layer);
-    const news = { batch, worker, layer, start, stop, blocks: [task - start], before };
-    all.push(news);
-    last.set(worker, news);
+    this.#blocks.add(news, task - news.start);
+    this.#last = news;
+    this.#lastClient = client;
   }
 
   /** Tell one client what there is for it. */
   flush(client: ClientId, outbox: SchedulerInstruction[]): void {
-    for (const { batch, worker, layer, blocks } of this.#open.get(client)?.all ?? []) {
+    for (const news of this.#open.get(client)?.all ?? []) {
+      const { batch, worker, layer } = news;
+      const blocks = new Uint32Array(news.count);
+      this.#blocks.fill(news, blocks);
       outbox.push({
         type: "send-client",
         client,
@@ -106,12 +127,14 @@ export class News {
           op: "tasks-in-memory",
           layer: batch.graph.layer(layer).name,
           grid: batch.graph.grid(layer),
-          blocks: Uint32Array.from(blocks),
+          blocks,
           worker: worker.facts.address,
         },
       });
     }
     this.#open.delete(client);
+    this.#last = undefined;
+    if (this.#open.size === 0) this.#blocks.clear();
     for (const { worker, columns, indices, kinds, scalars } of this.#keys.get(client)?.all ?? [])
       outbox.push({
         type: "send-client",

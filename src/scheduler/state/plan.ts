@@ -19,11 +19,15 @@ const READY_PER_PLACE = 2;
 const PIECE_MOST = 4096;
 /** Tasks that orders come to in one turn, if anything is ready by then; the next turn follows at once. */
 const TURN_MOST = 16_384;
+/** Where there are many workers: so many for each. */
+const TURN_PER_WORKER = 8;
 
 /** Tasks that an order comes to at once where it is cut into pieces, in times `orderAhead`: for each worker, and in all. */
 const WINDOW_PER_WORKER = 4;
 const WINDOW_LEAST = 64;
 const WINDOW_MOST = 512;
+/** The most where there are more than some thousand workers, for each, in the same unit: pieces are not to be a few tasks each. */
+const WINDOW_MOST_PER_WORKER = 0.25;
 /** A piece has so many tasks at the least. */
 const TASKS_PER_PIECE = 8;
 
@@ -39,7 +43,8 @@ export function planAhead(core: Core): boolean {
     return false;
   }
   const enough = core.places * READY_PER_PLACE;
-  const turn = { left: TURN_MOST };
+  const all = Math.max(TURN_MOST, core.workers.size * TURN_PER_WORKER);
+  const turn = { left: all };
   let ready = 0;
   for (const batch of byUrgency(core)) {
     if (ready >= enough && !batch.pieces?.isHungry) continue;
@@ -51,7 +56,7 @@ export function planAhead(core: Core): boolean {
     // Roots of pieces that somebody has are for nobody else.
     ready += batch.queue.size + (batch.pieces && batch.pieces.free.length > 0 ? batch.queue.roots.size : 0);
   }
-  return turn.left < TURN_MOST;
+  return turn.left < all;
 }
 
 /** Tasks that orders may come to in this turn. */
@@ -94,7 +99,8 @@ function planPieces(core: Core, batch: LayerBatch, workers: readonly WorkerState
   const pieces = batch.pieces as Pieces; // callers have looked
   const isUsedUp = pieces.isHungry || batch.queue.roots.size === 0;
   if (pieces.goal <= pieces.covered && !walk.isDone && isUsedUp) {
-    const whole = Math.max(WINDOW_LEAST, Math.min(WINDOW_MOST, workers.length * WINDOW_PER_WORKER));
+    const most = Math.max(WINDOW_MOST, workers.length * WINDOW_MOST_PER_WORKER);
+    const whole = Math.max(WINDOW_LEAST, Math.min(most, workers.length * WINDOW_PER_WORKER));
     const window = whole * core.config.orderAhead;
     pieces.goal = pieces.covered + (walk.total - walk.ranked > window ? window >> 1 : window);
   }
