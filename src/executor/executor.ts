@@ -27,7 +27,7 @@ import { type Program, Programs, type Trust } from "./programs.ts";
 import { Reaper } from "./reaper.ts";
 import { type Reservation, reserve } from "./reserve.ts";
 import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
-import { Spill } from "./spill.ts";
+import { NO_SPILL, Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
 import type { TaskPost, ToThread } from "./thread.ts";
 import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTask, TaskOutcome } from "./types.ts";
@@ -136,7 +136,7 @@ export class ThreadedExecutor implements Executor {
     return {
       bytesLive: live,
       bytesPeak: peak,
-      spill: this.#spill?.figures ?? { bytesOnDisk: 0, bytesWritten: 0, bytesRead: 0 },
+      spill: this.#spill?.figures ?? NO_SPILL,
       bytesTouched: touched,
       blocks,
       segments,

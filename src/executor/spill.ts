@@ -20,7 +20,23 @@ export interface SpillFigures {
   readonly bytesOnDisk: number;
   readonly bytesWritten: number;
   readonly bytesRead: number;
+  /** Blocks that were written and read, and the time that this took; those under way at once count one by one. */
+  readonly writes: number;
+  readonly reads: number;
+  readonly writeSeconds: number;
+  readonly readSeconds: number;
 }
+
+/** Nothing has moved. */
+export const NO_SPILL: SpillFigures = {
+  bytesOnDisk: 0,
+  bytesWritten: 0,
+  bytesRead: 0,
+  writes: 0,
+  reads: 0,
+  writeSeconds: 0,
+  readSeconds: 0,
+};
 
 /** More than asked for is made free at a time, as this share of the budget, so that the order is asked for seldom. */
 const HEADROOM = 1 / 16;
@@ -45,8 +61,7 @@ export class Spill {
   readonly #waiters: (() => void)[] = [];
   /** Bytes of those being written. */
   #leaving = 0;
-  #bytesWritten = 0;
-  #bytesRead = 0;
+  readonly #moved = { bytesWritten: 0, bytesRead: 0, writes: 0, reads: 0, writeSeconds: 0, readSeconds: 0 };
   /** True once a block found no room in the file, until another gives its own back. */
   #isFull = false;
   /** What went wrong with the file other than its being full. */
@@ -71,11 +86,7 @@ export class Spill {
   }
 
   get figures(): SpillFigures {
-    return {
-      bytesOnDisk: this.#arena.stats().away,
-      bytesWritten: this.#bytesWritten,
-      bytesRead: this.#bytesRead,
-    };
+    return { bytesOnDisk: this.#arena.stats().away, ...this.#moved };
   }
 
   /**
@@ -119,8 +130,7 @@ export class Spill {
     this.#arena.retain(block);
     this.#lending.push(block.id);
     try {
-      await this.#file.read(saved, bytes);
-      this.#bytesRead += block.nbytes;
+      await this.#fromFile(saved, bytes);
     } finally {
       this.#lending.splice(this.#lending.indexOf(block.id), 1);
       this.release(block);
@@ -165,6 +175,7 @@ export class Spill {
   async #write(block: BlockHandle): Promise<void> {
     this.#begin(block, this.#writing);
     this.#leaving += block.nbytes;
+    const began = performance.now();
     try {
       const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
@@ -172,7 +183,9 @@ export class Spill {
         (await this.#file.write(bytes)) ?? (this.#dropCopies(block.nbytes) ? await this.#file.write(bytes) : null);
       if (saved) {
         this.#saved.set(block.id, { ...saved, block });
-        this.#bytesWritten += block.nbytes;
+        this.#moved.bytesWritten += block.nbytes;
+        this.#moved.writes++;
+        this.#moved.writeSeconds += (performance.now() - began) / 1000;
       } else this.#isFull = true;
     } catch (error) {
       this.#broken = error instanceof Error ? error : new Error(String(error)); // told by whoever finds no room
@@ -189,8 +202,7 @@ export class Spill {
     const saved = this.#saved.get(block.id) as SavedPlace; // evicted blocks have a copy
     const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
     try {
-      await this.#file.read(saved, new Uint8Array(buffer, byteOffset, byteLength));
-      this.#bytesRead += block.nbytes;
+      await this.#fromFile(saved, new Uint8Array(buffer, byteOffset, byteLength));
       this.#arena.unpin(block);
     } catch (error) {
       this.#unreadable.set(block.id, error instanceof Error ? error : new Error(String(error)));
@@ -198,6 +210,14 @@ export class Spill {
       this.#arena.evict(block);
     }
     this.#end(block, this.#reading);
+  }
+
+  async #fromFile(saved: SavedPlace, bytes: Uint8Array): Promise<void> {
+    const began = performance.now();
+    await this.#file.read(saved, bytes);
+    this.#moved.bytesRead += bytes.byteLength;
+    this.#moved.reads++;
+    this.#moved.readSeconds += (performance.now() - began) / 1000;
   }
 
   #begin(block: BlockHandle, moving: Set<number>): void {

@@ -1,5 +1,5 @@
 /** What a worker has done since its start, for the accounting of runs and for `/metrics`. */
-import type { Executor } from "../executor/index.ts";
+import type { Executor, SpillFigures } from "../executor/index.ts";
 import type { TransferFigures } from "./metrics.ts";
 
 /** Sums since the start; seconds and bytes. Plain data that travels. */
@@ -17,6 +17,7 @@ export interface WorkerFigures {
   /** To the disk for want of room, and back. */
   readonly bytesSpilled: number;
   readonly bytesUnspilled: number;
+  readonly spill: SpillFigures;
   /** Highest bytes of live blocks so far, and what they may take. */
   readonly peakBytes: number;
   readonly budgetBytes: number;
@@ -47,6 +48,7 @@ export function figuresOf(executor: Executor, transfers: TransferFigures): Worke
     bytesWritten: stats.bytesWritten,
     bytesSpilled: stats.spill.bytesWritten,
     bytesUnspilled: stats.spill.bytesRead,
+    spill: stats.spill,
     peakBytes: stats.bytesPeak,
     budgetBytes: executor.budgetBytes,
     cpuSeconds: (user + system) / 1e6,

@@ -66,6 +66,24 @@ export function workerMetricsText(worker: Worker, own: ProcessFigures): string {
         ['activity="disk-read"', figures.bytesUnspilled],
       ],
     ],
+    [
+      "spill_count_total",
+      "counter",
+      "Blocks moved for want of room",
+      [
+        ['activity="disk-write"', figures.spill.writes],
+        ['activity="disk-read"', figures.spill.reads],
+      ],
+    ],
+    [
+      "spill_time_seconds_total",
+      "counter",
+      "Time of these moves, beside the tasks",
+      [
+        ['activity="disk-write"', figures.spill.writeSeconds],
+        ['activity="disk-read"', figures.spill.readSeconds],
+      ],
+    ],
     ["latency_seconds", "gauge", "Time that the scheduler took to answer", latencyMs / 1000],
     ["gc_collection_seconds_total", "counter", "Time spent on garbage collection", own.gcSeconds],
     [

@@ -99,9 +99,11 @@ describe("blocks that find no room", () => {
     const pair = async (a: number, b: number): Promise<void> =>
       executor.release(await block(executor, addBoth(N), [blocks[a] as BlockHandle, blocks[b] as BlockHandle]));
     for (let round = 0; round < 3; round++) for (let k = 0; k < 16; k += 2) await pair(k, k + 1);
-    const { bytesWritten, bytesRead } = executor.stats().spill;
+    const { bytesWritten, bytesRead, writes, reads, writeSeconds, readSeconds } = executor.stats().spill;
     expect(bytesWritten).toBeLessThanOrEqual(16 * MIB);
     expect(bytesRead).toBeGreaterThan(16 * MIB);
+    expect([writes, reads]).toEqual([bytesWritten / MIB, bytesRead / MIB]); // blocks of 1 MiB
+    expect(Math.min(writeSeconds, readSeconds)).toBeGreaterThan(0);
   });
 
   it("have no file that could stay behind", async () => {

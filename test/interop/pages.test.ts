@@ -10,8 +10,6 @@ import { startRsdat } from "../processes.ts";
 const WITHOUT: Readonly<Record<string, string>> = {
   dask_stealing_request_cost_total: "stealing here weighs no cost: see rsdat_scheduler_tasks_stolen_total",
   dask_stealing_request_count_total: "its label is the cost",
-  dask_worker_spill_count_total: "blocks are spilled by the byte budget; bytes are what is counted",
-  dask_worker_spill_time_seconds_total: "spilling goes on beside the tasks and takes no time of theirs",
 };
 
 interface Peer {
@@ -43,7 +41,17 @@ describePeer("pages", ["dask", "distributed"], () => {
       /scheduler at (tcp:[\d./:]+)[\s\S]*pages at (http:[\d./:]+)/,
     );
     await using worker = startRsdat([
-      ...["worker", address, "--nthreads", "1", "--memory-limit", "512MiB", "--dashboard-address", ":0"],
+      ...[
+        "worker",
+        address,
+        "--nthreads",
+        "1",
+        "--memory-limit",
+        "512MiB",
+        "--dashboard-address",
+        ":0",
+        "--allow-insecure",
+      ],
     ]);
     const [, pages = ""] = await worker.waitFor(/metrics at (http:[\d./:]+)\/metrics/);
     await using client = await Client.connect(address);
@@ -64,6 +72,10 @@ describePeer("pages", ["dask", "distributed"], () => {
     expect(peer.workerIdentity.filter((name) => !(name in one))).toEqual([]);
     expect(await text(`${home}/health`)).toBe(peer.health);
     // What the figures say, not only that they are there.
+    await (await client.submit((n: number) => new Float64Array(n), [1024], { key: ["sized", 0] })).wait();
+    await (
+      await client.submit((what: string) => Promise.reject(new Error(what)), ["no"], { key: ["failing", 0] })
+    ).wait();
     const page = await text(`${home}/metrics`);
     expect(page).toMatch(/^dask_scheduler_workers_added_total 1$/m);
     expect(page).toMatch(/^dask_scheduler_client_connections_added_total 1$/m);
@@ -71,6 +83,23 @@ describePeer("pages", ["dask", "distributed"], () => {
       Number(n),
     );
     expect(Math.max(...seconds)).toBeGreaterThan(0);
+    const value = (name: string, ...labels: string[]): number =>
+      [...page.matchAll(new RegExp(`^${name}(?:\\{([^}]*)\\})? (\\S+)$`, "gm"))]
+        .filter(([, found = ""]) => labels.every((label) => found.includes(label)))
+        .reduce((sum, [, , n]) => sum + Number(n), 0);
+    expect(value("dask_scheduler_clients")).toBe(1);
+    expect(value("dask_scheduler_workers", 'state="idle"')).toBe(1);
+    expect(value("dask_scheduler_workers")).toBe(1);
+    expect(value("dask_scheduler_prefix_state_totals_total", 'state="erred"')).toBe(1);
+    expect(value("dask_scheduler_prefix_state_totals_total", 'state="memory"')).toBeGreaterThan(1);
+    expect(value("dask_scheduler_tasks_output_bytes")).toBeGreaterThanOrEqual(8192);
+    expect(value("dask_scheduler_tasks_suspicious_total")).toBe(0);
+    expect(value("dask_scheduler_tick_count_total")).toBeGreaterThan(0);
+    expect(Math.abs(value("dask_scheduler_last_time_total") - Date.now() / 1000)).toBeLessThan(60);
+    const own = await text(`${pages}/metrics`);
+    expect(own).toMatch(/^dask_worker_threads 1$/m);
+    expect(Number(/^rsdat_worker_busy_seconds_total (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
+    expect(Number(/^dask_worker_latency_seconds (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
   });
 });
 
