@@ -22,6 +22,8 @@ const ADDRESS = "local://threads";
 const CLIENT = "local";
 /** Wants what is kept between runs. */
 const KEEPER = "local-keeper";
+/** Threads of this process find their next task without waiting for a message: few blocks need to be made ahead. */
+const AHEAD_BYTES = 2 ** 20;
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
 
@@ -98,6 +100,7 @@ export class Coordinator implements AsyncDisposable {
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,
+      sendAheadBytes: AHEAD_BYTES,
       runSpecOf: (spec) => spec as unknown as RunSpec, // never asked: tasks go in columns
       failureOf: (error) => asFailure(errorToRecord(error)),
     });

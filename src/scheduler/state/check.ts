@@ -6,6 +6,7 @@ import { isPlanned, type LayerBatch, owns } from "./batches.ts";
 import { FLAG_FOLLOWS, FLAG_ROOT, LINKS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
+import { largeAhead } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
 import type { Piece } from "./pieces.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, STATES, WAITING } from "./states.ts";
@@ -205,6 +206,17 @@ function checkBacklogs(core: Core): void {
   expectThat(waiting === core.waitsFor.size, "S-I17: whoever waits stands in a backlog");
 }
 
+/** Sources at a worker of which one alone leaves more than may go ahead. */
+function largeSources(core: Core, worker: WorkerState): number {
+  const inputs: Slot[] = [];
+  let count = 0;
+  for (const slot of worker.processing) {
+    const isLarge = needOf(core, slot) > core.config.sendAheadBytes && !worker.longRunning.has(slot);
+    if (isLarge && core.dependencies(slot, inputs) === 0) count++;
+  }
+  return count;
+}
+
 function checkWorkers(core: Core): void {
   let runs = 0;
   const pairs = Array.from(core.arrivals.pairs());
@@ -216,6 +228,10 @@ function checkWorkers(core: Core): void {
     expectThat(
       loadOf(worker) + worker.following <= facts.nthreads + worker.aheadMost || worker.longRunning.size > 0,
       `S-I11: ${facts.address} has at most threads + ${worker.aheadMost} tasks`,
+    );
+    expectThat(
+      core.config.saturation !== null || largeSources(core, worker) <= facts.nthreads + largeAhead(core, worker),
+      `S-I11: ${facts.address} has at most threads + ${largeAhead(core, worker)} sources that leave much`,
     );
     let extra = 0;
     const arriving = pairs.flatMap((pair) => (pair.worker === worker.index ? [pair.slot] : []));

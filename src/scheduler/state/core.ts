@@ -126,6 +126,7 @@ export class Core {
     this.config = {
       sendAhead: 1,
       sendAheadMs: 5,
+      sendAheadBytes: Number.POSITIVE_INFINITY,
       orderAhead: 64,
       saturation: null,
       stealing: true,

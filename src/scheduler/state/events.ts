@@ -246,6 +246,11 @@ export interface SchedulerConfig {
   /** Milliseconds of work sent to each thread ahead, once tasks have been timed. Default 5. */
   readonly sendAheadMs?: number;
   /**
+   * Bytes that sources sent ahead may leave in all; beyond that one goes ahead for every two threads. Default: no matter how
+   * many, as what is not ahead costs a way to the worker and back.
+   */
+  readonly sendAheadBytes?: number;
+  /**
    * Tasks that a worker has at the most, per thread; null: as many as the times of its tasks ask for, by the two above.
    * Dask's `worker-saturation`.
    */

@@ -112,6 +112,23 @@ export function hasPlace(worker: WorkerState): boolean {
   return (worker.memberOf & (IDLE | ROOMY)) !== 0;
 }
 
+/**
+ * True when a source that leaves so many bytes may be sent to a worker that has a place. How many tasks go ahead is by their
+ * mean time; those that make large blocks take long beside those that use them up, and as many of them as of all would have
+ * run before the first of what frees their blocks could be sent.
+ */
+export function mayBegin(core: Core, worker: WorkerState, bytes: number): boolean {
+  const ahead = loadOf(worker) + worker.following + 1 - worker.facts.nthreads;
+  return (
+    ahead <= largeAhead(core, worker) || ahead * bytes <= core.config.sendAheadBytes || core.config.saturation !== null
+  );
+}
+
+/** Large sources that a worker has beyond its threads: one for every two. */
+export function largeAhead(core: Core, worker: WorkerState): number {
+  return Math.max(core.config.sendAhead, worker.facts.nthreads >> 1);
+}
+
 /** Tasks that the worker can be given now, for all that a queue can say. */
 const PLACES_MOST = 2 ** 20;
 

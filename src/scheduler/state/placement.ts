@@ -1,12 +1,12 @@
 /** Who gets which ready task: most urgent first, near its inputs, within threads, resources and bytes. */
 import type { TaskId } from "../../graph/index.ts";
-import { admits, evictable, isAllIdle, isHead, roomOf } from "./admission.ts";
+import { admits, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
 import { isWorthMoving, isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
-import { hasPlace, isIdle, refreshWorker } from "./load.ts";
+import { hasPlace, isIdle, mayBegin, refreshWorker } from "./load.ts";
 import { sendNear } from "./near.ts";
 import { isBefore, type TaskQueue } from "./ready-queue.ts";
 import { beginRoots } from "./roots.ts";
@@ -91,7 +91,7 @@ function serve(core: Core, urgency: number, rank: number): boolean {
       if (own > urgency || (own === urgency && (columns.rank[slot] as number) > rank)) break;
       hasServed = true;
       leaveBacklog(core, slot);
-      if (mayRun(core, worker, core.classOf(slot)) && admits(core, slot, worker)) send(core, slot, worker);
+      if (mayTake(core, worker, slot)) send(core, slot, worker);
       else {
         core.queueOf(slot).push(slot);
         return true;
@@ -158,7 +158,7 @@ function choose(core: Core, slot: Slot): WorkerState | "skip" | "blocked" {
   for (let i = 0; i < near.length; i++) {
     const worker = near[i] as WorkerState; // i < length
     const isOpen = i === 0 ? hasPlace(worker) : isIdle(worker);
-    if (!isOpen || !mayRun(core, worker, taskClass) || !admits(core, slot, worker)) continue;
+    if (!isOpen || !mayTake(core, worker, slot)) continue;
     if (!isFull || !isWorthWaiting(core, slot, first, worker)) return worker;
   }
   if (isFull) {
@@ -192,10 +192,16 @@ function firstAdmitting(core: Core, workers: Iterable<WorkerState>, slot: Slot):
   let tries = 0;
   for (const worker of workers) {
     if (!mayRun(core, worker, taskClass)) continue;
-    if (admits(core, slot, worker)) return worker;
+    if (mayTake(core, worker, slot)) return worker;
     if (++tries >= IDLE_TRIES) return undefined;
   }
   return undefined;
+}
+
+/** True when a worker that has a place may run the task, and has room for it. */
+function mayTake(core: Core, worker: WorkerState, slot: Slot): boolean {
+  if (!mayRun(core, worker, core.classOf(slot)) || !admits(core, slot, worker)) return false;
+  return mayBegin(core, worker, needOf(core, slot)) || core.dependencies(slot, inputs) > 0;
 }
 
 /** Workers near a task, and bytes of its inputs there; made anew by {@link nearest}. */

@@ -1,11 +1,11 @@
 /** Tasks without inputs, begun from pieces of their graph's order: each worker goes on in its own. */
-import { admits, isAllIdle } from "./admission.ts";
+import { admits, isAllIdle, needOf } from "./admission.ts";
 import { isWorthSharing } from "./backlog.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
 import { countSent, sendHere } from "./fused.ts";
-import { hasPlace } from "./load.ts";
+import { hasPlace, mayBegin } from "./load.ts";
 import { fits, isFree } from "./near.ts";
 import { goesAsColumn } from "./outgoing.ts";
 import type { Pieces } from "./pieces.ts";
@@ -51,6 +51,7 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
       core.recommend(slot, ERRED);
       continue;
     }
+    if (!mayBegin(core, worker, needOf(core, slot))) break;
     isCramped = isPlain ? !fits(core, batch, worker, slot) : !admits(core, slot, worker);
     if (isCramped) break;
     if (isPlain) {
