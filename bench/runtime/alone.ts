@@ -29,14 +29,16 @@ async function inChild<M extends keyof Measures>(
   return JSON.parse(stdout); // printed below
 }
 
-function one(id: string, metric: string, value: number, [target, aim]: readonly [number, number]): BenchRow {
-  return row({ id, metric, ours: [value], target, aim });
+function one(id: string, metric: string, value: number, goals?: readonly [must: number, aim: number]): BenchRow {
+  return row({ id, metric, ours: [value], ...(goals ? { target: goals[0], aim: goals[1] } : {}) });
 }
 
 async function core(quick: boolean): Promise<BenchRow[]> {
   const figures = await inChild("core", quick ? 5_000 : 100_000, quick ? 1 : 5);
   return figures.map(({ id, workers, usPerTask }) =>
-    one(`core-${id}-${workers}`, `the machine alone, ${workers} workers, us a task`, usPerTask, [0.6, 0.3]),
+    id.startsWith("first-")
+      ? one(`core-${id}-${workers}`, `its first graph, ${workers} workers, us a task`, usPerTask)
+      : one(`core-${id}-${workers}`, `the machine alone, ${workers} workers, us a task`, usPerTask, [0.6, 0.3]),
   );
 }
 

@@ -13,11 +13,17 @@ import { TRANSFER_ROWS } from "./transfer.ts";
 import { TRIVIAL_ROWS } from "./trivial.ts";
 
 const ROUNDS = 5;
+/** Rounds of each side before its samples: V8 compiles in the first ten, the first of which is a row of its own. */
+const WARM_ROUNDS = { ours: 10, dask: 2 };
+/** Rows with more tasks compile within their first round. */
+const WARM_MOST = 10_000;
 /** Our tasks must take a thirtieth of the time that Dask's best setting takes. */
 const TRIVIAL_RATIO = 1 / 30;
 
 interface Taken {
   readonly ours: readonly number[];
+  /** The first round of ours, before V8 has compiled what it takes. */
+  readonly first: number | null;
   readonly dask: Readonly<Partial<Record<Saturation, readonly number[]>>>;
 }
 
@@ -31,9 +37,11 @@ async function take(one: RuntimeRow, sides: Sides, quick: boolean): Promise<Take
   const turn = (value: number): number => (one.isRate ? 1 / value : value);
   const ours: number[] = [];
   const dask: Partial<Record<Saturation, number[]>> = {};
+  await one.ours(await sides.ours(one), one.quick); // links are made
+  await sides.used(one);
+  const isWarmed = !quick && n <= WARM_MOST && one !== KILLED_ROW && !one.isRate;
+  const first = isWarmed ? await warm(one, sides) : null;
   for (let i = 0; i < rounds; i++) {
-    const side = await sides.ours(one);
-    if (i === 0) await one.ours(side, one.quick).then(() => sides.used(one)); // functions are compiled, links are made
     ours.push(turn(await one.ours(await sides.ours(one), n)));
     await sides.used(one);
     for (const saturation of one.saturations) {
@@ -41,7 +49,16 @@ async function take(one: RuntimeRow, sides: Sides, quick: boolean): Promise<Take
       dask[saturation].push(turn(await sides.dask.sample(one.id, n, saturation)));
     }
   }
-  return { ours, dask };
+  return { ours, first, dask };
+}
+
+/** Rounds that do not count; gives the first of ours. */
+async function warm(one: RuntimeRow, sides: Sides): Promise<number> {
+  const ours: number[] = [];
+  for (let i = 0; i < WARM_ROUNDS.ours; i++) ours.push(await one.ours(await sides.ours(one), one.n));
+  for (const saturation of one.saturations)
+    for (let i = 0; i < WARM_ROUNDS.dask; i++) await sides.dask.sample(one.id, one.n, saturation);
+  return ours[0] as number; // there are rounds
 }
 
 /** Both sides; a row that ruins its cluster gets a new one. */
@@ -68,7 +85,7 @@ class Sides implements AsyncDisposable {
 }
 
 /** Our own number against its must, then its ratio to Dask's. */
-function rowsOf(one: RuntimeRow, { ours, dask }: Taken): BenchRow[] {
+function rowsOf(one: RuntimeRow, { ours, first, dask }: Taken): BenchRow[] {
   const { id, must, aim } = one;
   const metric = one.isRate ? one.metric.replace("GB/s", "s per GB") : one.metric;
   const own = one.isRate ? [] : [row({ id, metric, ours, target: must, aim })];
@@ -85,7 +102,8 @@ function rowsOf(one: RuntimeRow, { ours, dask }: Taken): BenchRow[] {
       ...(id.startsWith("trivial") && saturation === "inf" ? { target: TRIVIAL_RATIO } : {}),
     }),
   );
-  return [...own, ...beside];
+  const cold = first === null ? [] : [row({ id: `${id}-first`, metric: `the first round: ${metric}`, ours: [first] })];
+  return [...own, ...beside, ...cold];
 }
 
 const ROWS: readonly RuntimeRow[] = [...TRIVIAL_ROWS, ...LATENCY_ROWS, ...TRANSFER_ROWS, KILLED_ROW];

@@ -105,15 +105,17 @@ export const TRIVIAL_ROWS: readonly RuntimeRow[] = [10_000, 100_000, 1_000_000].
   ours: (side: OurSide, count: number) => kept(count, side.fresh()),
 }));
 
+/** Rounds before those that count. */
+const WARM_ROUNDS = 2;
+
 /** Threads of this process: median us a task of `rounds`, for each kept block and for each fused task of a sum. */
 export async function threadsFigures(n: number, rounds: number): Promise<Record<"kept" | "summed", number>> {
   await using runner = localRunner();
   const pop = pushRunner(runner);
   const of = async (measure: (n: number, fresh: number) => Promise<number>): Promise<number> => {
-    await measure(1000, 1);
     const samples: number[] = [];
-    for (let round = 0; round < rounds; round++) samples.push(await measure(n, 2 + round));
-    return median(samples);
+    for (let round = 0; round < WARM_ROUNDS + rounds; round++) samples.push(await measure(n, 1 + round));
+    return median(samples.slice(WARM_ROUNDS));
   };
   const figures = { kept: await of(kept), summed: await of(summed) };
   pop();
