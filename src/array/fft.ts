@@ -4,7 +4,7 @@
  * All are lazy, and transform along axes of one block each, as dask.array's do. They compute in float64; float32, float16
  * and complex64 give complex64, all else complex128. Matches NumPy's `fft` within a few units of the last place of the norm.
  */
-import { ArgumentError, AxisError, ChunkError, DTypeError, ShapeError } from "../base/index.ts";
+import { ArgumentError, AxisError, ChunkError, DTypeError, requireKnownOptions, ShapeError } from "../base/index.ts";
 import { dtypeInfo } from "../dtype/index.ts";
 import { applyNode, type ChunkSpec, concatenateNode } from "../graph/index.ts";
 import { blockScratch, fftTypes } from "../kernels/index.ts";
@@ -58,6 +58,7 @@ function scaleOf(norm: FftNorm | null | undefined, inverse: boolean, n: number, 
 
 /** One transform along one axis. */
 function transformed(x: ChunkedArray, { name, kind, inverse }: Transform, options: FftOptions): ChunkedArray {
+  requireKnownOptions(name, options, { n: true, axis: true, norm: true });
   const { kind: letter } = dtypeInfo(x.dtype);
   if (letter === "M" || letter === "m") throw new DTypeError(`${name} is not defined for ${x.dtype}`);
   if (kind === "r2c" && letter === "c") throw new DTypeError(`${name} of ${x.dtype}: expected real values; use fft`);
@@ -127,7 +128,9 @@ interface Axes {
 }
 
 /** Axes and lengths as NumPy reads them. */
-function axesOf(name: string, x: ChunkedArray, { s, axes }: FftnOptions, preset: readonly number[] | null): Axes {
+function axesOf(name: string, x: ChunkedArray, options: FftnOptions, preset: readonly number[] | null): Axes {
+  requireKnownOptions(name, options, { s: true, axes: true, norm: true });
+  const { s, axes } = options;
   const wanted = axes ?? preset ?? null;
   const count = s?.length ?? x.ndim;
   const list = wanted ?? Array.from({ length: count }, (_, k) => k - count);
@@ -207,6 +210,7 @@ function checkPoints(name: string, n: number): void {
 
 /** Frequencies of {@link fft}'s result, float64: 0, 1, …, then the negative ones, over n·d. NumPy `fft.fftfreq`. */
 export function fftfreq(n: number, options: FrequencyOptions = {}): ChunkedArray {
+  requireKnownOptions("fftfreq", options, { d: true, chunks: true });
   checkPoints("fftfreq", n);
   const { d = 1, chunks } = options;
   const half = Math.floor((n - 1) / 2) + 1;
@@ -225,6 +229,7 @@ export function fftfreq(n: number, options: FrequencyOptions = {}): ChunkedArray
 
 /** Frequencies of {@link rfft}'s result, float64. NumPy `fft.rfftfreq`. */
 export function rfftfreq(n: number, options: FrequencyOptions = {}): ChunkedArray {
+  requireKnownOptions("rfftfreq", options, { d: true, chunks: true });
   checkPoints("rfftfreq", n);
   const { d = 1, chunks } = options;
   const steps = arange(0, Math.floor(n / 2) + 1, chunks === undefined ? {} : { chunks });
@@ -247,6 +252,7 @@ export function fftshift(
   x: ProductOperand,
   options: { readonly axes?: number | readonly number[] | null } = {},
 ): ChunkedArray {
+  requireKnownOptions("fftshift", options, { axes: true });
   return rotated(x, options.axes, (n) => n >> 1);
 }
 
@@ -255,5 +261,6 @@ export function ifftshift(
   x: ProductOperand,
   options: { readonly axes?: number | readonly number[] | null } = {},
 ): ChunkedArray {
+  requireKnownOptions("ifftshift", options, { axes: true });
   return rotated(x, options.axes, (n) => n - (n >> 1));
 }

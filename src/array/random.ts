@@ -6,7 +6,7 @@
  * of `dask.array.random.default_rng(seed)` give (the last bit of `log`, `exp` and `pow` aside).
  */
 import { randomBytes } from "node:crypto";
-import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, DTypeError, requireKnownOptions, ShapeError, UnsupportedError } from "../base/index.ts";
 import { asDType, type DType, dtypeInfo } from "../dtype/index.ts";
 import { applyNode, type ChunkSpec, gridOf, type Plain, takeNode } from "../graph/index.ts";
 import {
@@ -50,6 +50,28 @@ export interface ChoiceOptions extends RandomOptions {
   /** Probability of each member; all equal by default. */
   readonly p?: readonly number[] | NDArray;
 }
+
+/** Options beside the chunks of what draws by name. */
+const PARAMETERS: Readonly<Record<string, Readonly<Record<string, true>>>> = {
+  random: { dtype: true },
+  uniform: { low: true, high: true },
+  standardNormal: { dtype: true },
+  normal: { loc: true, scale: true },
+  laplace: { loc: true, scale: true },
+  gumbel: { loc: true, scale: true },
+  logistic: { loc: true, scale: true },
+  lognormal: { mean: true, sigma: true },
+  standardExponential: { dtype: true },
+  exponential: { scale: true },
+  rayleigh: { scale: true },
+  gamma: { scale: true },
+  beta: { a: true, b: true },
+  f: { dfnum: true, dfden: true },
+  triangular: { left: true, mode: true, right: true },
+  poisson: { lam: true },
+  binomial: { n: true, p: true },
+  negativeBinomial: { n: true, p: true },
+};
 
 /** A seed: a non-negative integer, or a list of such. */
 export type Seed = number | bigint | readonly (number | bigint)[];
@@ -200,6 +222,7 @@ export class RandomGenerator {
     size: Size,
     options: IntegersOptions & { readonly low?: number | bigint; readonly high: number | bigint },
   ): ChunkedArray {
+    requireKnownOptions("integers", options, { dtype: true, endpoint: true, low: true, high: true, chunks: true });
     const dtype = asDType(options.dtype ?? "int64");
     const { kind, min, max } = dtypeInfo(dtype);
     if (kind !== "i" && kind !== "u" && kind !== "b")
@@ -225,6 +248,7 @@ export class RandomGenerator {
    * replacement  @throws {UnsupportedError} several blocks without replacement
    */
   choice(a: number | NDArray | readonly number[], size: Size, options: ChoiceOptions = {}): ChunkedArray {
+    requireKnownOptions("choice", options, { replace: true, p: true, chunks: true });
     const values = typeof a === "number" ? null : ascontiguous(a instanceof NDArray ? a : numbers(a));
     if (values && values.ndim !== 1) throw new ShapeError(`choice from ${values.ndim} axes: expected one`);
     const count = values ? (values.shape[0] as number) : whole(a as number, "a"); // a number where there are no values
@@ -251,6 +275,7 @@ export class RandomGenerator {
    * `Generator.permutation`.
    */
   permutation(x: number | ChunkedArray | NDArray, options: RandomOptions = {}): ChunkedArray {
+    requireKnownOptions("permutation", options, { chunks: true });
     const source =
       typeof x === "number"
         ? arange(whole(x, "x"), options.chunks === undefined ? {} : { chunks: options.chunks })
@@ -279,6 +304,7 @@ export class RandomGenerator {
     options: FloatOptions,
     dtype: DType = options.dtype ?? "float64",
   ): ChunkedArray {
+    requireKnownOptions<object>(name, options, { chunks: true, ...PARAMETERS[name] });
     if (!isDistribution(name)) throw new UnsupportedError(`there is no distribution ${name}`);
     if (!["float64", "float32", "int64"].includes(dtype))
       throw new DTypeError(`${name} of ${dtype}: expected float64 or float32; use astype`);

@@ -1,5 +1,5 @@
 /** The layer graph as a picture: SVG drawn here, or Graphviz's dot text; no other program is needed. */
-import { ArgumentError, formatBytes } from "../base/index.ts";
+import { ArgumentError, formatBytes, requireKnownOptions } from "../base/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import { buildGraph, gridOf, type LayerNode, layerInputs, shapeOfChunks, topological } from "../graph/index.ts";
 import { locate } from "../io/index.ts";
@@ -25,6 +25,7 @@ export async function visualize(
   lazy: Computable<unknown> | readonly Computable<unknown>[],
   options: VisualizeOptions = {},
 ): Promise<string> {
+  requireKnownOptions("visualize", options, { optimizeGraph: true, format: true, filename: true });
   const { filename } = options;
   const format = options.format ?? (filename?.endsWith(".dot") ? "dot" : "svg");
   const outputs = [lazy].flat().flatMap((item) => (item as Computable<unknown>).outputs); // flat loses the readonly list

@@ -1,5 +1,5 @@
 /** `blockwise`: user functions on blocks, matched by Einstein indices. */
-import { ArgumentError } from "../../base/index.ts";
+import { ArgumentError, type OptionNames, requireKnownOptions } from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import { functionText } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -32,6 +32,16 @@ export interface BlockwiseOptions<A = ArgumentValue> {
   readonly name?: string;
 }
 
+const OPTIONS: OptionNames<BlockwiseOptions<unknown>> = {
+  dtype: true,
+  concatenate: true,
+  newAxes: true,
+  adjustChunks: true,
+  alignArrays: true,
+  args: true,
+  name: true,
+};
+
 /**
  * A function on blocks matched by Einstein indices: `blockwise(fn, "ij", a, "ik", b, "kj", { … })`.
  *
@@ -44,6 +54,7 @@ export function blockwise(fn: AnyFunction, out: string, ...rest: readonly unknow
   const text = functionText(fn);
   const hasOptions = rest.length % 2 === 1 && isOptions(rest.at(-1));
   const options = (hasOptions ? rest.at(-1) : {}) as BlockwiseOptions<unknown>; // an object
+  requireKnownOptions("blockwise", options, OPTIONS);
   const pairs = hasOptions ? rest.slice(0, -1) : rest;
   if (pairs.length % 2 !== 0) throw new ArgumentError("blockwise takes arrays and indices in pairs, then options");
   const operands = Array.from({ length: pairs.length / 2 }, (_, i) => labelledPair(pairs[2 * i], pairs[2 * i + 1]));

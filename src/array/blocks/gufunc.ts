@@ -1,5 +1,12 @@
 /** Generalised functions: core axes arrive whole, loop axes broadcast. `applyGufunc` and what is made of it. */
-import { ArgumentError, AxisError, ChunkError, ShapeError } from "../../base/index.ts";
+import {
+  ArgumentError,
+  AxisError,
+  ChunkError,
+  type OptionNames,
+  requireKnownOptions,
+  ShapeError,
+} from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import { functionText, rechunkNode, transposeNode } from "../../graph/index.ts";
 import { type NDArray, normalizeAxes, normalizeAxis, type SliceArg } from "../../ndarray/index.ts";
@@ -55,6 +62,18 @@ export interface GufuncOptions<A = ArgumentValue> {
   readonly name?: string;
 }
 
+const OPTIONS: OptionNames<GufuncOptions<unknown>> = {
+  outputDtypes: true,
+  outputSizes: true,
+  vectorize: true,
+  axes: true,
+  axis: true,
+  keepdims: true,
+  allowRechunk: true,
+  args: true,
+  name: true,
+};
+
 interface Plan {
   readonly signature: Signature;
   /** Arrays with core axes last, core axes whole, loop axes cut alike. */
@@ -82,6 +101,7 @@ export function applyGufunc<A = ArgumentValue>(
   ...rest: readonly (Blocked | GufuncOptions<A>)[]
 ): ChunkedArray | ChunkedArray[] {
   const { arrays, options } = splitOptions<GufuncOptions<unknown>>(rest, "applyGufunc");
+  requireKnownOptions("applyGufunc", options, OPTIONS);
   const plan = planGufunc(parseSignature(signature), arrays, options);
   const { outputs, isSingle } = plan.signature;
   const made = outputs.map((_, k) => gufuncOutput(fn, plan, { options, output: k, first: arrays[0] }));
@@ -93,6 +113,7 @@ export function asGufunc<A = ArgumentValue>(
   signature: string,
   options: GufuncOptions<A> = {},
 ): (fn: AnyFunction) => (...arrays: readonly Blocked[]) => ChunkedArray | ChunkedArray[] {
+  requireKnownOptions("asGufunc", options, OPTIONS);
   return (fn) =>
     (...arrays) =>
       applyGufunc<A>(fn, signature, ...arrays, options);
@@ -374,6 +395,7 @@ export function applyAlongAxis<A = ArgumentValue>(
   x: Reducible,
   options: AlongAxisOptions<A> = {},
 ): ChunkedArray {
+  requireKnownOptions("applyAlongAxis", options, { dtype: true, shape: true, args: true });
   const array = lazyArray(x);
   const k = normalizeAxis(axis, array.ndim);
   const shape = options.shape ?? [];
@@ -427,6 +449,7 @@ export function frompyfunc(
   nout = 1,
   options: FromFunctionOptions = {},
 ): (...arrays: readonly Blocked[]) => ChunkedArray | ChunkedArray[] {
+  requireKnownOptions("frompyfunc", options, { dtype: true });
   for (const n of [nin, nout])
     if (!Number.isSafeInteger(n) || n < 1) throw new ArgumentError(`frompyfunc: ${n} inputs or outputs`);
   const signature = `${new Array(nin).fill("()").join(",")}->${new Array(nout).fill("()").join(",")}`;

@@ -1,5 +1,6 @@
 /** `mapOverlap`: a user's function on blocks that reach into their neighbours; `overlap` and `trimOverlap`. */
 
+import { requireKnownOptions } from "../../base/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { lazyOperand, splitOptions } from "./call-layer.ts";
 import type { Blocked, BlockFunction } from "./map-layer.ts";
@@ -54,6 +55,7 @@ export function overlap(
   boundary: PerAxis<Boundary> = "none",
   options: OverlapOptions = {},
 ): ChunkedArray {
+  requireKnownOptions("overlap", options, { allowRechunk: true });
   const array = lazyOperand(x, "overlap");
   const halos = halosOf(array.ndim, depth, boundary);
   return new ChunkedArray(overlapNode(cutForHalos(array, halos, options.allowRechunk ?? true), halos));

@@ -1,5 +1,5 @@
 /** Functions that choose between values, element by element: all choices are evaluated, in one fused pass. */
-import { ArgumentError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions } from "../../base/index.ts";
 import type { Scalar } from "../../dtype/index.ts";
 import type { NDArray } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -68,6 +68,7 @@ export interface ChooseOptions {
  * @throws {SelectionError} when it runs: an index out of bounds and mode `"raise"` (the default)
  */
 export function choose(index: Operand, choices: readonly Operand[], options: ChooseOptions = {}): ChunkedArray {
+  requireKnownOptions("choose", options, { mode: true });
   if (choices.length === 0) throw new ArgumentError("choose: expected at least one choice");
   return new ChunkedArray(
     elementwise("choose", [index, ...choices], (b, terms) =>

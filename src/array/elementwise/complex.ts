@@ -1,5 +1,5 @@
 /** Complex arrays: made of parts and taken apart. */
-import { DTypeError } from "../../base/index.ts";
+import { DTypeError, requireKnownOptions } from "../../base/index.ts";
 import { dtypeInfo, floatType, promoteTypes } from "../../dtype/index.ts";
 import type { KernelBuilder, NodeId } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -65,6 +65,7 @@ function realAngle(b: KernelBuilder, id: NodeId): NodeId {
  * Angle with the positive real axis, in (−π, π], or in degrees. Real arrays give 0 or π. NumPy `angle`.
  */
 export function angle(z: Operand, options: { readonly deg?: boolean } = {}): ChunkedArray {
+  requireKnownOptions("angle", options, { deg: true });
   return onNode("angle", z, (b, id) => {
     const radians = isComplexNode(b, id)
       ? b.binary("atan2", b.complexUnary("imag", id), b.complexUnary("real", id))

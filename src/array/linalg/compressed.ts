@@ -1,5 +1,5 @@
 /** Singular values of a large matrix by random projection. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import type { ChunkedArray } from "../chunked-array.ts";
 import { defaultRng, type Seed } from "../random.ts";
 import { adjoint, type SvdFactors, svd, tsqr } from "./decompositions.ts";
@@ -28,6 +28,7 @@ const COLUMNS_MIN = 20;
  * @throws {ShapeError} no matrix  @throws {ArgumentError} `k` is no number from 1 to the smaller extent
  */
 export function svdCompressed(a: ProductOperand, k: number, options: SvdCompressedOptions = {}): SvdFactors {
+  requireKnownOptions("svdCompressed", options, { nPowerIter: true, nOversamples: true, seed: true });
   const x = matrices("svdCompressed", a);
   const { nPowerIter = 0, nOversamples = 10, seed = 0 } = options;
   if (x.ndim !== 2) throw new ShapeError(`svdCompressed of shape (${x.shape.join(", ")}): expected a matrix`);

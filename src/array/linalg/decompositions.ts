@@ -1,5 +1,5 @@
 /** QR, singular values and eigenvalues over stacks of matrices, and what is computed from them. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { dtypeInfo } from "../../dtype/index.ts";
 import { applyNode, rechunkNode } from "../../graph/index.ts";
 import { blockScratch } from "../../kernels/index.ts";
@@ -37,6 +37,7 @@ export type QrFactors = readonly [q: ChunkedArray, r: ChunkedArray] & {
  * @throws {ShapeError} fewer than two axes  @throws {ArgumentError} another mode
  */
 export function qr(a: ProductOperand, options: { readonly mode?: "reduced" | "complete" } = {}): QrFactors {
+  requireKnownOptions("qr", options, { mode: true });
   const { mode = "reduced" } = options;
   if (mode !== "reduced" && mode !== "complete")
     throw new ArgumentError(`qr with mode ${JSON.stringify(mode)}: expected "reduced" or "complete"`);
@@ -156,6 +157,7 @@ export type SvdFactors = readonly [u: ChunkedArray, s: ChunkedArray, vh: Chunked
  * @throws {ShapeError} fewer than two axes
  */
 export function svd(a: ProductOperand, options: { readonly fullMatrices?: boolean } = {}): SvdFactors {
+  requireKnownOptions("svd", options, { fullMatrices: true });
   const { fullMatrices = true } = options;
   const x = matrices("svd", a);
   const [m, n] = [last(x, -2), last(x, -1)];
@@ -198,7 +200,9 @@ export interface TriangleOptions {
   readonly UPLO?: "L" | "U";
 }
 
-function readsLower(name: string, { UPLO = "L" }: TriangleOptions): boolean {
+function readsLower(name: string, options: TriangleOptions): boolean {
+  requireKnownOptions(name, options, { UPLO: true });
+  const { UPLO = "L" } = options;
   if (UPLO !== "L" && UPLO !== "U")
     throw new ArgumentError(`${name} with UPLO ${JSON.stringify(UPLO)}: expected "L" or "U"`);
   return UPLO === "L";
@@ -273,6 +277,7 @@ export interface RankOptions {
  * @throws {ShapeError} fewer than two axes
  */
 export function matrixRank(a: ProductOperand, options: RankOptions & { readonly tol?: number } = {}): ChunkedArray {
+  requireKnownOptions("matrixRank", options, { rtol: true, tol: true });
   const x = matrices("matrixRank", a);
   const s = svdvals(x);
   const rtol = options.rtol ?? Math.max(last(x, -2), last(x, -1)) * epsilonOf(x);
@@ -286,6 +291,7 @@ export function matrixRank(a: ProductOperand, options: RankOptions & { readonly 
  * @throws {ShapeError} fewer than two axes
  */
 export function pinv(a: ProductOperand, options: RankOptions = {}): ChunkedArray {
+  requireKnownOptions("pinv", options, { rtol: true });
   const x = matrices("pinv", a);
   const { u, s, vh } = svd(x, { fullMatrices: false });
   const rtol = options.rtol ?? Math.max(last(x, -2), last(x, -1)) * epsilonOf(x);
@@ -312,6 +318,7 @@ export type LeastSquares = readonly [x: ChunkedArray, residuals: ChunkedArray, r
  * @throws {ShapeError} no matrix, or other numbers of rows
  */
 export function lstsq(a: ProductOperand, b: ProductOperand, options: { readonly rcond?: number } = {}): LeastSquares {
+  requireKnownOptions("lstsq", options, { rcond: true });
   const x = matrices("lstsq", a);
   const right = toLazy(b);
   if (x.ndim !== 2 || right.ndim < 1 || right.ndim > 2 || right.shape[0] !== x.shape[0])

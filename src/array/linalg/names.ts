@@ -1,6 +1,6 @@
 /** The names of `array.linalg`: the Array API's extension, NumPy's and dask.array's. */
 
-import { ShapeError } from "../../base/index.ts";
+import { requireKnownOptions, ShapeError } from "../../base/index.ts";
 import type { DType } from "../../dtype/index.ts";
 import type { ChunkedArray } from "../chunked-array.ts";
 import { diagonal as diagonalOf } from "../shape/grids.ts";
@@ -51,6 +51,7 @@ export function matrixTranspose(x: ProductOperand): ChunkedArray {
 
 /** A diagonal of the last two axes, as the last axis. Matches NumPy `linalg.diagonal`. @throws {ShapeError} fewer than two axes */
 export function diagonal(x: ProductOperand, options: { readonly offset?: number } = {}): ChunkedArray {
+  requireKnownOptions("diagonal", options, { offset: true });
   return diagonalOf(stack("diagonal", x), { offset: options.offset ?? 0, axis1: -2, axis2: -1 });
 }
 
@@ -59,6 +60,7 @@ export function trace(
   x: ProductOperand,
   options: { readonly offset?: number; readonly dtype?: DType } = {},
 ): ChunkedArray {
+  requireKnownOptions("trace", options, { offset: true, dtype: true });
   return traceOf(stack("trace", x), { ...options, axis1: -2, axis2: -1 });
 }
 

@@ -1,5 +1,5 @@
 /** Norms of vectors and matrices, and traces. */
-import { ArgumentError, AxisError } from "../../base/index.ts";
+import { ArgumentError, AxisError, requireKnownOptions } from "../../base/index.ts";
 import { type DType, dtypeInfo } from "../../dtype/index.ts";
 import { normalizeAxes, normalizeAxis } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -54,6 +54,7 @@ function vectorNormOf(x: ChunkedArray, ord: number, axes: readonly number[], kee
  * @throws {AxisError}  @throws {ArgumentError} an order that is no number
  */
 export function vectorNorm(x: ProductOperand, options: NormOptions<number> = {}): ChunkedArray {
+  requireKnownOptions("vectorNorm", options, { ord: true, axis: true, keepdims: true });
   const lazy = floating(x);
   const { ord = 2, axis = null, keepdims = false } = options;
   if (typeof ord !== "number" && ord !== null)
@@ -67,6 +68,7 @@ export function vectorNorm(x: ProductOperand, options: NormOptions<number> = {})
  * @throws {ArgumentError} another order  @throws {AxisError} fewer than two axes
  */
 export function matrixNorm(x: ProductOperand, options: Omit<NormOptions<NormOrder>, "axis"> = {}): ChunkedArray {
+  requireKnownOptions("matrixNorm", options, { ord: true, keepdims: true });
   const lazy = floating(x);
   if (lazy.ndim < 2) throw new AxisError(`matrixNorm of rank ${lazy.ndim}: expected at least two axes`);
   const { ord = "fro", keepdims = false } = options;
@@ -116,6 +118,7 @@ export function norm(
     typeof order === "object" && order !== null
       ? order
       : { ...options, ...(order === undefined ? {} : { ord: order }) };
+  requireKnownOptions("norm", chosen, { ord: true, axis: true, keepdims: true });
   const { ord = null, axis = null, keepdims = false } = chosen;
   if (axis === null && ord === null) return euclidean(lazy, normalizeAxes(null, lazy.ndim), keepdims);
   const given = axis === null ? [...lazy.shape.keys()] : [axis].flat().map((k) => normalizeAxis(k, lazy.ndim));
@@ -145,6 +148,7 @@ export interface TraceOptions {
  */
 export function trace(x: ProductOperand, offset?: number | TraceOptions, options: TraceOptions = {}): ChunkedArray {
   const given = typeof offset === "object" ? offset : options;
+  requireKnownOptions("trace", given, { offset: true, axis1: true, axis2: true, dtype: true });
   const { axis1 = 0, axis2 = 1, dtype } = given;
   const along = diagonal(toLazy(x), {
     offset: typeof offset === "number" ? offset : (given.offset ?? 0),

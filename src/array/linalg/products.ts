@@ -1,5 +1,5 @@
 /** Products of arrays: NumPy's names over lazy arrays. */
-import { AxisError, ShapeError } from "../../base/index.ts";
+import { AxisError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { NDArray, normalizeAxis } from "../../ndarray/index.ts";
 import { ChunkedArray, isChunkedArray } from "../chunked-array.ts";
 import { conjNode } from "../elementwise/complex-terms.ts";
@@ -48,7 +48,9 @@ export function tensordot(
   options: ContractedAxes | { readonly axes?: ContractedAxes } = {},
 ): ChunkedArray {
   const [x, y] = [toLazy(a), toLazy(b)];
-  const axes = typeof options === "number" || "length" in options ? options : (options.axes ?? 2);
+  const isAxes = typeof options === "number" || "length" in options;
+  if (!isAxes) requireKnownOptions("tensordot", options, { axes: true });
+  const axes = isAxes ? options : (options.axes ?? 2);
   if (typeof axes === "number" && (!Number.isInteger(axes) || axes < 0 || axes > Math.min(x.ndim, y.ndim)))
     throw new AxisError(`tensordot over ${axes} axes of ranks ${x.ndim} and ${y.ndim}`);
   const [given, other] =
@@ -129,6 +131,7 @@ function conjugateDot(label: string, x: LazyArray, y: LazyArray, axis: number | 
  * @throws {ShapeError} sizes along `axis` differ  @throws {AxisError}
  */
 export function vecdot(a: ProductOperand, b: ProductOperand, options: { readonly axis?: number } = {}): ChunkedArray {
+  requireKnownOptions("vecdot", options, { axis: true });
   const [x, y] = [toLazy(a), toLazy(b)];
   const { axis = -1 } = options;
   const [p, q] = [normalizeAxis(axis, x.ndim), normalizeAxis(axis, y.ndim)];
@@ -148,6 +151,7 @@ export function vecdot(a: ProductOperand, b: ProductOperand, options: { readonly
  * @throws {ShapeError} not three elements  @throws {AxisError}
  */
 export function cross(a: ProductOperand, b: ProductOperand, options: { readonly axis?: number } = {}): ChunkedArray {
+  requireKnownOptions("cross", options, { axis: true });
   const { axis = -1 } = options;
   const parts = [a, b].map((operand) => {
     const x = toLazy(operand);

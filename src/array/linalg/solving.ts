@@ -1,5 +1,5 @@
 /** Systems of equations, determinants and inverses over stacks of matrices. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
 import { real } from "../elementwise/complex.ts";
 import { eye } from "../shape/grids.ts";
@@ -57,6 +57,7 @@ export function solveTriangular(
   b: ProductOperand,
   options: { readonly lower?: boolean; readonly unitDiagonal?: boolean } = {},
 ): ChunkedArray {
+  requireKnownOptions("solveTriangular", options, { lower: true, unitDiagonal: true });
   const { lower = false, unitDiagonal = false } = options;
   const triangle = matrices("solveTriangular", a, { square: true });
   return solved("solveTriangular", triangle, b, { kernel: "solve-triangular", params: { lower, unit: unitDiagonal } });
@@ -94,6 +95,7 @@ export function slogdet(a: ProductOperand): SignLogDet {
  * @throws {ShapeError} not square  @throws {ArgumentError} when run: code `not-positive-definite`
  */
 export function cholesky(a: ProductOperand, options: { readonly upper?: boolean } = {}): ChunkedArray {
+  requireKnownOptions("cholesky", options, { upper: true });
   const x = matrices("cholesky", a, { square: true });
   const params = { upper: options.upper === true };
   return matrixLayer("cholesky", { kernel: "cholesky", params, inputs: [x], core: [last(x, -2), last(x, -1)] });

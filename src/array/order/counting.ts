@@ -74,6 +74,7 @@ export interface SearchOptions {
  * Matches NumPy `searchsorted` and dask.array `searchsorted`.
  */
 export function searchsorted(a: ArrayLike, v: ArrayLike, options: SearchOptions = {}): ChunkedArray {
+  requireKnownOptions("searchsorted", options, { side: true, sorter: true });
   const { side = "left", sorter } = options;
   if (sorter !== undefined && sorter !== null)
     throw new UnsupportedError("searchsorted with a sorter is not supported; give take(a, sorter) instead of a");
@@ -104,6 +105,7 @@ export interface DigitizeOptions {
  * Matches NumPy `digitize`.
  */
 export function digitize(x: ArrayLike, bins: Numbers, options: DigitizeOptions = {}): ChunkedArray {
+  requireKnownOptions("digitize", options, { right: true });
   const lazy = known("digitize", x);
   refuse("digitize", lazy.dtype);
   const edges = numbersOf(bins, "digitize: bins");
@@ -173,6 +175,7 @@ export interface BincountOptions {
  * Matches NumPy `bincount`.
  */
 export function bincount(x: ArrayLike, options: BincountOptions = {}): ChunkedArray {
+  requireKnownOptions("bincount", options, { minlength: true, weights: true });
   const lazy = known("bincount", x);
   const { minlength = 0 } = options;
   if (!Number.isInteger(minlength) || minlength < 0)
@@ -310,6 +313,7 @@ export type GridHistogram = readonly [counts: ChunkedArray, edges: readonly Chun
  * Matches NumPy `histogramdd`.
  */
 export function histogramdd(sample: ArrayLike | readonly ArrayLike[], options: HistogramddOptions = {}): GridHistogram {
+  requireKnownOptions("histogramdd", options, { bins: true, range: true, density: true, weights: true });
   const points = coordinates(sample);
   const { bins = 10, range, density = false } = options;
   const each = typeof bins === "number" ? points.map(() => bins) : bins;
@@ -394,6 +398,7 @@ export function histogram2d(
   y: ArrayLike,
   options: Histogram2dOptions = {},
 ): readonly [counts: ChunkedArray, xEdges: ChunkedArray, yEdges: ChunkedArray] {
+  requireKnownOptions("histogram2d", options, { bins: true, range: true, density: true, weights: true });
   const { bins = 10 } = options;
   const both = typeof bins === "number" ? [bins, bins] : bins.length === 2 ? bins : [bins, bins];
   const [counts, edges] = histogramdd([known("histogram2d", x), known("histogram2d", y)], {

@@ -1,5 +1,5 @@
 /** Distinct elements: NumPy's and the Array API's names over lazy arrays. */
-import { UnsupportedError } from "../../base/index.ts";
+import { requireKnownOptions, UnsupportedError } from "../../base/index.ts";
 import { allocate, castScalar, type DType, dtypeInfo } from "../../dtype/index.ts";
 import { applyNode, type LayerNode } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
@@ -154,6 +154,13 @@ function shaped(inverse: LayerNode, like: LazyArray): LayerNode {
 export function unique(x: ArrayLike, options?: Pick<UniqueOptions, "equalNan">): ChunkedArray;
 export function unique(x: ArrayLike, options: UniqueOptions): ChunkedArray | readonly ChunkedArray[];
 export function unique(x: ArrayLike, options: UniqueOptions = {}): ChunkedArray | readonly ChunkedArray[] {
+  requireKnownOptions("unique", options, {
+    returnIndex: true,
+    returnInverse: true,
+    returnCounts: true,
+    equalNan: true,
+    axis: true,
+  });
   const { returnIndex, returnInverse, returnCounts, equalNan = true, axis } = options;
   if (axis !== undefined && axis !== null)
     throw new UnsupportedError("unique along an axis is not supported; only of the flat array");

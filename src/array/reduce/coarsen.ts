@@ -1,5 +1,5 @@
 /** `coarsen`: a reduction of neighbouring elements, the array at a lower resolution. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { type DType, reductionType } from "../../dtype/index.ts";
 import { applyNode, type Chunks, type Plain } from "../../graph/index.ts";
 import { blockScratch, reducesWindows, type WindowParams } from "../../kernels/index.ts";
@@ -53,6 +53,7 @@ export function coarsen(
   axes: { readonly [axis: number]: number },
   options: CoarsenOptions = {},
 ): ChunkedArray {
+  requireKnownOptions("coarsen", options, { trimExcess: true });
   const array = lazyArray(x);
   const windows = array.shape.map(() => 1);
   const isEmpty = array.size === 0; // throws where a size is unknown

@@ -1,5 +1,5 @@
 /** Statistics made of reductions: weighted means, ranges, central moments, covariances. NumPy's names. */
-import { ArgumentError, DTypeError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, DTypeError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { type DType, dtypeInfo, promoteTypes, reductionType } from "../../dtype/index.ts";
 import { normalizeAxes, normalizeAxis, type SliceArg } from "../../ndarray/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -16,6 +16,7 @@ export function ptp(
   axis?: Axis,
   options: Pick<ReduceOptions, "keepdims" | "splitEvery"> = {},
 ): ChunkedArray {
+  requireKnownOptions("ptp", options, { keepdims: true, splitEvery: true });
   const a = lazyArray(x);
   if (a.dtype === "bool") throw new DTypeError("ptp of bool: subtraction is not defined for it; use xor");
   return a.max(axis, options).sub(a.min(axis, options));
@@ -49,6 +50,7 @@ export function average(
   axis?: Axis,
   options: AverageOptions & { readonly returned?: boolean } = {},
 ): ChunkedArray | [ChunkedArray, ChunkedArray] {
+  requireKnownOptions("average", options, { weights: true, keepdims: true, returned: true });
   const a = lazyArray(x);
   const { weights = null, keepdims = false, returned = false } = options;
   if (weights === null) {
@@ -96,6 +98,7 @@ export interface MomentOptions {
  * @throws {ArgumentError} an order that is no integer from 0 on  @throws {DTypeError} complex numbers
  */
 export function moment(x: Reducible, order: number, axis?: Axis, options: MomentOptions = {}): ChunkedArray {
+  requireKnownOptions("moment", options, { keepdims: true, ddof: true, splitEvery: true });
   if (!Number.isInteger(order) || order < 0) throw new ArgumentError(`moment ${order}: expected an integer from 0 on`);
   const a = lazyArray(x);
   if (dtypeInfo(a.dtype).kind === "c") throw new DTypeError(`moment is not defined for ${a.dtype}`);
@@ -137,6 +140,7 @@ export interface CovOptions {
  * @throws {ShapeError} more than two axes, or other observations in `y`
  */
 export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}): ChunkedArray {
+  requireKnownOptions("cov", options, { rowvar: true, bias: true, ddof: true });
   const { rowvar = true, bias = false } = options;
   const variables = (given: Reducible): ChunkedArray => {
     const a = lazyArray(given);
@@ -174,6 +178,7 @@ export function cov(x: Reducible, y?: Reducible | null, options: CovOptions = {}
  * @throws {ShapeError} as `cov`
  */
 export function corrcoef(x: Reducible, y?: Reducible | null, options: Pick<CovOptions, "rowvar"> = {}): ChunkedArray {
+  requireKnownOptions("corrcoef", options, { rowvar: true });
   const c = cov(x, y, options);
   if (c.ndim === 0) return c.div(c);
   const n = c.shape[0] as number; // a matrix

@@ -1,5 +1,5 @@
 /** The same elements in another order or shape: NumPy's names over lazy arrays. */
-import { ArgumentError, AxisError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, AxisError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { asDType, type DType } from "../../dtype/index.ts";
 import { applyNode, type ChunkSpec, concatenateNode, type LayerNode, sliceNode } from "../../graph/index.ts";
 import { type AxisIndex, broadcastShapes as broadcastOf, normalizeAxes, normalizeAxis } from "../../ndarray/index.ts";
@@ -70,6 +70,7 @@ export function reshapeBlockwise(
   to: number | readonly number[],
   options: ReshapeBlockwiseOptions = {},
 ): ChunkedArray {
+  requireKnownOptions("reshapeBlockwise", options, { chunks: true });
   return new ChunkedArray(reshapeBlocks(known("reshapeBlockwise", x), [to].flat(), options.chunks));
 }
 
@@ -332,6 +333,7 @@ export function broadcastTo(
   to: number | readonly number[],
   options: { readonly chunks?: ChunkSpec } = {},
 ): ChunkedArray {
+  requireKnownOptions("broadcastTo", options, { chunks: true });
   return new ChunkedArray(broadcastLayer(known("broadcastTo", x), [to].flat(), options.chunks));
 }
 

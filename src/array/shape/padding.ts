@@ -1,5 +1,5 @@
 /** Padding: NumPy's `pad` in its eleven modes. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import { dtypeInfo, type Scalar } from "../../dtype/index.ts";
 import type { LayerNode } from "../../graph/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -81,6 +81,13 @@ export function pad(
   const chosen = (typeof mode === "string" ? mode : given.mode) ?? "constant";
   if (!Object.hasOwn(ALLOWED, chosen))
     throw new ArgumentError(`pad mode ${JSON.stringify(chosen)}: expected ${Object.keys(ALLOWED).join(", ")}`);
+  requireKnownOptions("pad", given, {
+    mode: true,
+    constantValues: true,
+    endValues: true,
+    statLength: true,
+    reflectType: true,
+  });
   for (const name of Object.keys(given))
     if (name !== "mode" && name !== ALLOWED[chosen] && given[name as keyof PadOptions] !== undefined)
       throw new ArgumentError(`pad mode "${chosen}" has no option ${JSON.stringify(name)}`);

@@ -1,5 +1,5 @@
 /** Elements by index and by mask: NumPy's names over lazy arrays. */
-import { ArgumentError, ShapeError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions, ShapeError } from "../../base/index.ts";
 import type { TypedArray } from "../../dtype/index.ts";
 import { applyNode, rechunkNode } from "../../graph/index.ts";
 import { broadcastShapes, NDArray, normalizeAxis, type SliceArg, sizeOf } from "../../ndarray/index.ts";
@@ -224,6 +224,7 @@ export function ravelMultiIndex(
   shape: readonly number[],
   options: { readonly mode?: BoundsMode | readonly BoundsMode[] } = {},
 ): ChunkedArray {
+  requireKnownOptions("ravelMultiIndex", options, { mode: true });
   if (coordinates.length !== shape.length)
     throw new ArgumentError(`ravelMultiIndex of ${coordinates.length} coordinates into ${shape.length} axes`);
   const modes = [options.mode ?? "raise"].flat();

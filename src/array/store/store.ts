@@ -1,5 +1,5 @@
 /** Arrays from and to stores: Zarr, and any object that takes blocks. */
-import { ArgumentError } from "../../base/index.ts";
+import { ArgumentError, requireKnownOptions } from "../../base/index.ts";
 import type { ChunkSpec } from "../../graph/index.ts";
 import { openZarrArray, openZarrGroup } from "../../io/index.ts";
 import { ChunkedArray } from "../chunked-array.ts";
@@ -23,6 +23,7 @@ export interface FromZarrOptions {
  * @throws {ArgumentError} a group of several arrays and no component
  */
 export async function fromZarr(url: string | URL, options: FromZarrOptions = {}): Promise<ChunkedArray> {
+  requireKnownOptions("fromZarr", options, { component: true, chunks: true });
   const { component, chunks } = options;
   const info = component === undefined ? await onlyArray(url) : await named(url, component);
   return new ChunkedArray(sourceLayer("from-zarr", info.source, chunks));
@@ -99,6 +100,7 @@ export function store(
   targets: StoreTarget | readonly StoreTarget[],
   options: StoreArrayOptions = {},
 ): LazyStore | Promise<void> {
+  requireKnownOptions("store", options, { regions: true, lock: true, compute: true });
   const arrays = [sources].flat().map((x) => lazyArray(x as Reducible)); // one, or a list
   const sinks = [targets].flat() as StoreTarget[]; // one, or a list
   const lazy = lazyStore(arrays, sinks, options.regions);
