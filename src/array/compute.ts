@@ -30,6 +30,7 @@ import type { NDArray } from "../ndarray/index.ts";
 import type { Joined, ResultMemory } from "./assemble.ts";
 import { causeOfLoss } from "./holds.ts";
 import { placeholder } from "./planned.ts";
+import { requireApart, type WritePlace } from "./store/places.ts";
 import { type Call, Tick } from "./together.ts";
 
 /** Anything that `compute` takes: layers to run and how their blocks become a result. */
@@ -37,6 +38,8 @@ export interface Computable<T> {
   /** What must be known before the layers can be said: other layers to run first. */
   readonly before?: Unsettled<T> | null;
   readonly outputs: readonly LayerNode[];
+  /** What its tasks write. */
+  readonly places?: readonly WritePlace[];
   /** Make ready what tasks need (a store to write to): called when the plan is known to fit, right before it runs. */
   prepare?(): Promise<void>;
   /** Blocks per output, each in C order of its grid; `memory` gives memory for what is put together, if not ordinary memory. */
@@ -88,7 +91,8 @@ export type Results<T extends readonly Computable<unknown>[]> = {
 /**
  * Run several lazy objects as one graph, so that shared inputs are read once; results come in order. Calls made in one
  * tick are one graph too, each with its own failure; `{ merge: false }` keeps a call to itself.
- * @throws {MemoryBudgetError} the plan cannot fit  @throws the first task's error
+ * @throws {MemoryBudgetError} the plan cannot fit  @throws {OverlappingWriteError} two write to one place
+ * @throws the first task's error
  * @throws {CancelledError} the signal was aborted; its reason is the cause
  */
 export async function computeAll<const T extends readonly Computable<unknown>[]>(
@@ -301,6 +305,7 @@ async function planOn(
   options: ComputeOptions,
   plan: typeof planGraph = planToRun,
 ): Promise<PlannedGraph> {
+  requireApart(items.flatMap((item) => item.places ?? []));
   const limits = await runner.limits();
   const { memoryBytes: given } = memoryBytes(options);
   return plan(

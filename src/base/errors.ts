@@ -89,7 +89,6 @@ export const CodecError: MemberClass = member("CodecError", "codec", DataError);
 export const ReadError: MemberClass = member("ReadError", "read", DataError);
 export const SourceChangedError: MemberClass = member("SourceChangedError", "source-changed", DataError);
 export const WriteError: MemberClass = member("WriteError", "write", DataError);
-export const TokenError: MemberClass = member("TokenError", "token", DataError);
 
 export const LocalProtocolError: MemberClass = member("LocalProtocolError", "local-protocol", ProtocolError);
 export const RemoteProtocolError: MemberClass = member("RemoteProtocolError", "remote-protocol", ProtocolError);

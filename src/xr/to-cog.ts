@@ -96,6 +96,7 @@ export function lazyCog(l: Labelled, url: string | URL, options: CogOptions): La
   const parts = levels.reduce((n, node) => n + (node.layer.chunks[0]?.length ?? 0), 0);
   return new LazyWrite({
     url: String(url),
+    places: [{ url: toUrl(url).href, name: null }],
     outputs: [cogNode(levels, plan as unknown as Plain)], // plain data by its contract
     tasks: parts + 1,
     begin: async () => beginCog(plan),

@@ -4,6 +4,7 @@ import { type LayerNode, type Plain, writeZarrNode } from "../../graph/index.ts"
 import type { ZarrWrite } from "../../io/index.ts";
 import { ascontiguous, type NDArray } from "../../ndarray/index.ts";
 import { type Computable, type ComputeOptions, computeAll } from "../compute.ts";
+import type { WritePlace } from "./places.ts";
 
 /** What a write did. */
 export interface Written {
@@ -21,6 +22,7 @@ export interface Written {
 export interface WriteJob {
   readonly url: string;
   readonly outputs: readonly LayerNode[];
+  readonly places: readonly WritePlace[];
   /** Tasks that write; by default one per block of the outputs. */
   readonly tasks?: number;
   /** Blocks of the outputs that an earlier run has written. */
@@ -48,7 +50,10 @@ export function zarrJob(url: string, write: ZarrWrite, blocks: ReadonlyMap<strin
     logger.warning(
       `${url}: what an earlier run has left was made from other inputs, another graph or other options; the write begins anew`,
     );
-  return { ...write, url, outputs, resumed };
+  const { mode, writeUrl, url: to } = write.target;
+  const isNew = mode === "w" || mode === "w-" || writeUrl !== to;
+  const places = isNew ? [{ url: to, name: null }] : [...blocks.keys()].map((name) => ({ url: to, name }));
+  return { ...write, url, outputs, places, resumed };
 }
 
 /**
@@ -74,6 +79,10 @@ export class LazyWrite implements Computable<Written> {
 
   get outputs(): readonly LayerNode[] {
     return this.#job.outputs;
+  }
+
+  get places(): readonly WritePlace[] {
+    return this.#job.places;
   }
 
   async prepare(): Promise<void> {
