@@ -18,6 +18,9 @@ export interface StreamOptions {
 /** Streams that are to be written in this turn of the event loop, those apart that are written late. */
 let soonCount = 0;
 
+/** Messages that wait for others to go along with, at the most. */
+const ALONG_MAX = 32;
+
 /** Turns of the event loop, and messages, for which a stream lingers at the most. */
 const LINGER_TURNS = 32;
 const LINGER_MESSAGES = 16;
@@ -64,15 +67,33 @@ export class BatchedStream<M extends object> {
       this.#pending = [];
       return false;
     }
-    if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      if (this.#isLate) setImmediate(this.#lateTurn);
-      else {
-        soonCount++;
-        setImmediate(this.#soonTurn);
-      }
-    }
+    this.#schedule();
     return true;
+  }
+
+  /**
+   * Queue a message that nobody waits for: it goes with the next one that is sent, before it, or when {@link wake} is
+   * called, or when there are many of these.
+   */
+  sendAlong(message: M): void {
+    if (this.comm.isClosed) return;
+    this.#pending.push(this.#encode(message));
+    if (this.#pending.length >= ALONG_MAX) this.#schedule();
+  }
+
+  /** Write what is queued at the end of this turn, whatever it waits for. */
+  wake(): void {
+    if (this.#pending.length > 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    if (this.#isLate) setImmediate(this.#lateTurn);
+    else {
+      soonCount++;
+      setImmediate(this.#soonTurn);
+    }
   }
 
   readonly #soonTurn = (): void => {

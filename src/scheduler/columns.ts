@@ -17,11 +17,22 @@ interface SentGraph {
 /** Bytes that graphs came in, until a worker gets them: what one client said need not be said in other words. */
 const RECEIVED = new WeakMap<Graph, Uint8Array>();
 
-/** A graph came in these bytes; they are copied. */
+/** A graph came in these bytes; they are copied unless they have a buffer of their own. */
 export function noteReceived(graph: Graph, layers: Uint8Array): void {
+  if (layers.byteLength === layers.buffer.byteLength) {
+    RECEIVED.set(graph, layers);
+    return;
+  }
   const copy = new Uint8Array(layers.length);
   copy.set(layers);
   RECEIVED.set(graph, copy);
+}
+
+/** Graphs of single calls: a worker is not woken to forget these, it hears of it with what it is given next. */
+const SMALL_TASKS = 16;
+
+function isSmall(graph: Graph): boolean {
+  return graph.taskCount <= SMALL_TASKS;
 }
 
 /** Graphs by submission. */
@@ -60,16 +71,23 @@ export class SentGraphs {
   free({ worker, submission, graph, tasks, stimulusId }: Of<"free-tasks">): void {
     const stream = this.#streamOf(worker);
     if (!stream) return;
-    if (this.#graphs.get(submission)?.streams.has(stream))
-      stream.send({ op: "free-tasks", submission, tasks, stimulusId });
-    else {
+    if (this.#graphs.get(submission)?.streams.has(stream)) {
+      const message = { op: "free-tasks", submission, tasks, stimulusId } as const;
+      if (isSmall(graph)) stream.sendAlong(message);
+      else stream.send(message);
+    } else {
       const keys = Array.from(tasks, (task) => graph.key(task));
       stream.send({ op: "free-keys", keys, isSilent: true, stimulusId });
     }
   }
 
   forget({ submission }: Of<"forget-submission">): void {
-    for (const stream of this.#graphs.get(submission)?.streams ?? []) stream.send({ op: "forget-graph", submission });
+    const sent = this.#graphs.get(submission);
+    if (!sent) return;
+    const message = { op: "forget-graph", submission } as const;
+    for (const stream of sent.streams)
+      if (isSmall(sent.graph)) stream.sendAlong(message);
+      else stream.send(message);
     this.#graphs.delete(submission);
   }
 

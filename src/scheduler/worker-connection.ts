@@ -135,6 +135,7 @@ export function heartbeat(hub: Hub, request: ReadonlyMap<unknown, unknown>): unk
   const worker = hub.workers.get(address);
   if (!worker) return HEARTBEAT_WORKER.answer({ status: "missing" });
   worker.metrics = rawMetrics(request);
+  worker.stream.wake();
   const memory = worker.metrics.get("memory");
   hub.feed({ type: "worker-heartbeat", worker: address, memoryBytes: typeof memory === "number" ? memory : 0 });
   return HEARTBEAT_WORKER.answer({

@@ -78,9 +78,9 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
   test("messages keep order and content; handshakes are exchanged", async () => {
     const listener = await server(scheme, echo);
     const comm = await client(listener.address, { version: "1.2.3" });
-    expect(comm.handshake).toMatchObject({ pickleProtocol: 5, compression: null, rsdat: { dialect: 1 } });
+    expect(comm.handshake).toMatchObject({ pickleProtocol: 5, compression: null, rsdat: { dialect: 2 } });
     await expect.poll(() => listener.comms.size).toBe(1);
-    expect([...listener.comms][0]?.handshake.rsdat).toEqual({ dialect: 1, version: "1.2.3" });
+    expect([...listener.comms][0]?.handshake.rsdat).toEqual({ dialect: 2, version: "1.2.3" });
     for (let i = 0; i < 50; i++) comm.send({ i, text: "ü".repeat(i) });
     for (let i = 0; i < 50; i++) {
       expect(await comm.next()).toEqual(
@@ -516,6 +516,37 @@ test("C-I12 a late stream is written after the others of the turn, as one batch"
   while (written.length < 2) await new Promise((resolve) => setImmediate(resolve));
   const op = (batch: unknown): unknown[] => (batch as Map<string, unknown>[]).map((message) => message.get("op"));
   expect(written.map(([, batch]) => op(batch))).toEqual([["early"], ["late", "late"]]);
+});
+
+test("C-I12 what nobody waits for goes along with what is sent next, before it; or when it is asked for, or is much", async () => {
+  const batches: unknown[][] = [];
+  const listener = await server("inproc", async (comm) => {
+    for (let batch = await comm.next(); ; batch = await comm.next()) batches.push(batch as unknown[]);
+  });
+  const comm = await client(listener.address);
+  const stream = new BatchedStream<{ readonly n: number }>(comm, ({ n }) => ({ op: "number", n }));
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const numbers = (): unknown[][] =>
+    batches.map((batch) => (batch as ReadonlyMap<string, unknown>[]).map((message) => message.get("n")));
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) await turn();
+  };
+  stream.sendAlong({ n: 1 });
+  stream.sendAlong({ n: 2 });
+  await turns();
+  expect(numbers()).toEqual([]);
+  stream.send({ n: 3 });
+  await turns();
+  expect(numbers()).toEqual([[1, 2, 3]]);
+  stream.sendAlong({ n: 4 });
+  stream.wake();
+  await turns();
+  stream.wake(); // there is nothing
+  await turns();
+  expect(numbers().slice(1)).toEqual([[4]]);
+  for (let n = 0; n < 32; n++) stream.sendAlong({ n });
+  await turns();
+  expect(numbers().slice(2)).toEqual([Array.from({ length: 32 }, (_, n) => n)]);
 });
 
 test("C-I12 a stream that lingers waits some turns for more, not for ever, and not when there is enough", async () => {
