@@ -94,10 +94,11 @@ class Turn {
     const calls = this.#calls;
     this.#calls = [];
     const graph = this.#graphOf(calls);
+    const [own] = graph.outputs as readonly [number];
     this.#numbers.clear();
     this.#send(
       graph,
-      rangesOf(calls).map(([start, stop]) => [1, start, stop] as const),
+      rangesOf(calls).map(([start, stop]) => [own, start, stop] as const),
       this.#options,
     );
   }
@@ -126,7 +127,7 @@ class Turn {
     });
   }
 
-  /** A layer of results that are read and come from elsewhere, and one of the calls. */
+  /** A layer of results that are read and come from elsewhere, if there are any, and one of the calls. */
   #graphOf(calls: readonly PendingCall[]): Graph {
     const known = new Map<Key, number>();
     calls.forEach(({ dependencies }, number) => {
@@ -146,6 +147,8 @@ class Turn {
     });
     const { link, token } = this.#caller;
     const name = this.#nameFor(calls[0]?.key as Key); // not empty
+    const own = { ...builder.build(name, token), inline: false };
+    if (known.size === 0) return new Graph([own], [0]);
     const held: Layer = {
       kind: "held",
       name: `known-${link.id}-${this.#count}`,
@@ -154,7 +157,7 @@ class Turn {
       keys: KeyColumn.of(Array.from(known.keys())),
       inline: false,
     };
-    return new Graph([held, { ...builder.build(name, token), inline: false }], [1]);
+    return new Graph([held, own], [1]);
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { RemoteProtocolError } from "../base/index.ts";
 import { chunksOfCalls } from "./calls.ts";
+import { decodeCalls, encodeCalls, isEncodedCalls } from "./calls-wire.ts";
 import { Graph } from "./graph.ts";
 import { KeyColumn } from "./key-column.ts";
 import { type Chunks, keysOf, type Layer } from "./layer.ts";
@@ -84,6 +85,8 @@ function isCount(value: unknown): value is number {
 
 /** Bytes of a graph: its layers as formulas, whatever the number of tasks. */
 export function encodeGraph(graph: Graph): Uint8Array {
+  const calls = encodeCalls(graph.layers, graph.outputs);
+  if (calls) return calls;
   const pack = (chunks: Chunks): number[][] => chunks.map(packSizes);
   const layers = graph.layers.map((l) => ({
     ...l,
@@ -99,6 +102,7 @@ export function encodeGraph(graph: Graph): Uint8Array {
  * @throws {RemoteProtocolError} not such bytes, an unknown version, or inputs that are no earlier layers
  */
 export function decodeGraph(bytes: Uint8Array): Graph {
+  if (isEncodedCalls(bytes)) return graphOfCalls(decodeCalls(bytes));
   const plain = decodePlain(bytes, "graph") as { v?: unknown; layers?: unknown; outputs?: unknown };
   if (plain.v !== 1 || !Array.isArray(plain.layers) || !Array.isArray(plain.outputs))
     throw new RemoteProtocolError(`graph of version ${String(plain.v)}; this side reads 1`);
@@ -122,6 +126,14 @@ export function decodeGraph(bytes: Uint8Array): Graph {
       throw new RemoteProtocolError(`output ${String(output)} is no layer with tasks`);
   }
   return new Graph(layers, plain.outputs as number[]);
+}
+
+/** @throws {RemoteProtocolError} columns that do not fit each other, or too many tasks */
+function graphOfCalls(layers: readonly Layer[]): Graph {
+  for (let k = 0; k < layers.length; k++) validateLayer(layers, k);
+  const tasks = layers.reduce((n, { chunks }) => n + (chunks[0]?.length ?? 0), 0);
+  if (tasks > TASKS_MAX) throw new RemoteProtocolError(`a graph of ${tasks} tasks; the limit is ${TASKS_MAX}`);
+  return new Graph(layers, [layers.length - 1]);
 }
 
 /** Bytes of one native task spec. */

@@ -3,7 +3,7 @@ import { RemoteProtocolError, VersionError } from "../base/index.ts";
 import { asMap, describe } from "./msgpack.ts";
 
 /** Number of the rsdat dialect this code speaks. */
-export const DIALECT = 1;
+export const DIALECT = 2;
 /** Pickle protocol we read and write. */
 export const PICKLE_PROTOCOL = 5;
 /** Least that a peer may speak: a Python scheduler says 4 when it connects to its workers, whatever its version. */

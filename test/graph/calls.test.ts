@@ -138,3 +138,21 @@ describe("a layer of calls", () => {
     expect(refused).toBeGreaterThan(100);
   });
 });
+
+test("bytes of a graph of calls that are cut or changed are refused as a peer's mistake, or are another graph", () => {
+  const random = seededRandom(5);
+  const bytes = encodeGraph(example().graph);
+  expect(decodeGraph(bytes).layers).toEqual(example().graph.layers);
+  let refused = 0;
+  for (let i = 0; i < 2000; i++) {
+    const changed = random.below(4) === 0 ? bytes.slice(0, random.below(bytes.length)) : bytes.slice();
+    for (let k = random.below(3); k >= 0; k--) changed[4 + random.below(bytes.length - 4)] = random.below(256);
+    try {
+      decodeGraph(changed);
+    } catch (error) {
+      if (!isRsdatError(error, "remote-protocol")) throw error;
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(1000);
+});

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   CLIENT_TO_SCHEDULER,
+  DIALECT,
   decodeMessage,
   encodeMessage,
   formatAddress,
@@ -221,9 +222,9 @@ describe("handshake", () => {
   });
   test("C-I15 the dialect needs both sides and the same number", () => {
     const theirs = unpack(pack(handshakeMessage({ version: "9" })));
-    expect(parseHandshake(theirs).rsdat).toEqual({ dialect: 1, version: "9" });
+    expect(parseHandshake(theirs).rsdat).toEqual({ dialect: DIALECT, version: "9" });
     expect(parseHandshake(theirs, { dialect: false }).rsdat).toBeUndefined();
-    expect(parseHandshake(of({ "pickle-protocol": 5, rsdat: of({ dialect: 2 }) })).rsdat).toBeUndefined();
+    expect(parseHandshake(of({ "pickle-protocol": 5, rsdat: of({ dialect: DIALECT - 1 }) })).rsdat).toBeUndefined();
     expect(handshakeMessage({ dialect: false })).not.toHaveProperty("rsdat");
   });
 });
