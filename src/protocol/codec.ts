@@ -175,37 +175,53 @@ export function either<A, B>(first: Codec<A>, second: Codec<B>, isFirst: (value:
   };
 }
 
+/** A codec of typed objects; it can also read or write into what has some fields already. */
+export interface RecordCodec<T> extends Codec<T> {
+  readInto(value: unknown, place: string, out: Record<string, unknown>): void;
+  writeInto(value: T, out: Record<string, unknown>): void;
+}
+
 /** A typed object as a map with Dask's field names. Fields it does not know are ignored when reading. */
-export function record<T extends object>(fields: Fields<T>): Codec<T> {
+export function record<T extends object>(fields: Fields<T>): RecordCodec<T> {
   // `Fields` is a record of codecs by construction; its mapped type hides that from Object.entries.
   const entries = Object.entries(fields as Record<string, Codec<unknown>>).map(([name, codec]) => ({
     name,
     codec,
     wire: codec.wire ?? snakeCase(name),
   }));
-  return {
-    read: (value, place) => {
-      const map = asMap(value, place);
-      const out: Record<string, unknown> = {};
-      for (const { name, codec, wire } of entries) {
-        const field = map.get(wire);
-        if (field === undefined || (field === null && codec.isOptional)) {
-          if (codec.isOptional) continue;
-          if (field === undefined && !codec.isNullable) refuse(field, `${place}.${wire}`, "the field to be there");
-        }
-        out[name] = codec.read(field, `${place}.${wire}`);
+  const readInto = (value: unknown, place: string, out: Record<string, unknown>): void => {
+    const map = asMap(value, place);
+    for (let i = 0; i < entries.length; i++) {
+      const { name, codec, wire } = entries[i] as (typeof entries)[number]; // i < length
+      const field = map.get(wire);
+      if (field === undefined || (field === null && codec.isOptional)) {
+        if (codec.isOptional) continue;
+        if (field === undefined && !codec.isNullable) refuse(field, `${place}.${wire}`, "the field to be there");
       }
+      out[name] = codec.read(field, `${place}.${wire}`);
+    }
+  };
+  const writeInto = (value: T, out: Record<string, unknown>): void => {
+    for (let i = 0; i < entries.length; i++) {
+      const { name, codec, wire } = entries[i] as (typeof entries)[number]; // i < length
+      const field = (value as Record<string, unknown>)[name];
+      if (field === undefined && codec.isOptional) continue;
+      if (field === undefined) throw new LocalProtocolError(`field ${name} is missing in an outgoing message`);
+      out[wire] = codec.write(field);
+    }
+  };
+  return {
+    readInto,
+    writeInto,
+    read: (value, place) => {
+      const out: Record<string, unknown> = {};
+      readInto(value, place, out);
       // Every field of T was read by its own codec.
       return out as T;
     },
     write: (value) => {
       const out: Record<string, unknown> = {};
-      for (const { name, codec, wire } of entries) {
-        const field = (value as Record<string, unknown>)[name];
-        if (field === undefined && codec.isOptional) continue;
-        if (field === undefined) throw new LocalProtocolError(`field ${name} is missing in an outgoing message`);
-        out[wire] = codec.write(field);
-      }
+      writeInto(value, out);
       return out;
     },
   };
@@ -227,7 +243,7 @@ export interface Family<M extends { readonly op: string }> {
 
 /** Codec of one op: its fields, and constants that Dask demands and nobody reads. */
 export interface Op<M> {
-  readonly codec: Codec<Omit<M, "op">>;
+  readonly codec: RecordCodec<Omit<M, "op">>;
   readonly constants: Readonly<Record<string, unknown>>;
 }
 
@@ -252,15 +268,18 @@ export function family<M extends { readonly op: string }>(
       const name = map.get("op");
       const found = known.get(name);
       if (!found) throw new RemoteProtocolError(`${what}: unknown op ${describe(name)}`, { details: { op: name } });
+      const message: Record<string, unknown> = { op: name };
+      found.codec.readInto(map, `${what} ${String(name)}`, message);
       // The codec of this op gives this op's fields.
-      return { op: name, ...found.codec.read(map, `${what} ${String(name)}`) } as unknown as M;
+      return message as unknown as M;
     },
     encode: (message) => {
       const found = known.get(message.op);
       if (!found) throw new LocalProtocolError(`${what}: no op ${message.op}`);
+      const out: Record<string, unknown> = { op: message.op };
       // `message` is the member of the union that this op describes.
-      const fields = found.codec.write(message as unknown as Omit<Extract<M, { readonly op: M["op"] }>, "op">);
-      return { op: message.op, ...(fields as Record<string, unknown>), ...found.constants };
+      found.codec.writeInto(message as unknown as Omit<Extract<M, { readonly op: M["op"] }>, "op">, out);
+      return Object.assign(out, found.constants);
     },
   };
 }

@@ -176,18 +176,18 @@ function checked<M extends { readonly op: string }>(
   of: Op<M>,
   broken: (message: Omit<M, "op">) => string | null,
 ): Op<M> {
-  return {
-    ...of,
-    codec: {
-      ...of.codec,
-      read: (value, place) => {
-        const message = of.codec.read(value, place);
-        const what = broken(message);
-        if (what !== null) throw new RemoteProtocolError(`${place}: ${what}`, { details: { place } });
-        return message;
-      },
-    },
+  const readInto = (value: unknown, place: string, out: Record<string, unknown>): void => {
+    of.codec.readInto(value, place, out);
+    // Every field was read by its own codec.
+    const what = broken(out as unknown as Omit<M, "op">);
+    if (what !== null) throw new RemoteProtocolError(`${place}: ${what}`, { details: { place } });
   };
+  const read = (value: unknown, place: string): Omit<M, "op"> => {
+    const out: Record<string, unknown> = {};
+    readInto(value, place, out);
+    return out as unknown as Omit<M, "op">; // as above
+  };
+  return { ...of, codec: { ...of.codec, read, readInto } };
 }
 
 function brokenRun(run: Omit<RunTasks, "op">): string | null {

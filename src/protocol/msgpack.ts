@@ -4,12 +4,12 @@
  * Maps decode to `Map` (keys may be arrays), 64-bit integers to number when safe and else bigint, bin to an own
  * `Uint8Array`. Placeholders decode to the classes below and stay opaque until someone asks for their value.
  */
-import { Packr, Unpackr } from "msgpackr";
+import { Unpackr } from "msgpackr";
 import { LocalProtocolError, RemoteProtocolError } from "../base/index.ts";
 import { decompressFrame } from "./compression.ts";
 import { checkMsgpack } from "./msgpack-scan.ts";
+import { MsgpackWriter } from "./msgpack-write.ts";
 
-const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true, mapsAsObjects: false });
 // "auto" (number when safe, else bigint) is documented by msgpackr but missing from its types.
 const INT64_AUTO = "auto" as "number";
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: INT64_AUTO, copyBuffers: true });
@@ -126,49 +126,34 @@ export function encodeMessage(message: unknown): EncodedMessage {
 
 type Sink = (header: Uint8Array, body: readonly Uint8Array[], isData: boolean) => number;
 
+/** One message is written at a time; what stands in it for something else is written meanwhile, by another writer. */
+let spare: MsgpackWriter | null = new MsgpackWriter();
+
 function packInto(value: unknown, sink: Sink | undefined): Uint8Array {
-  const packed = packr.pack(plain(value, sink));
-  // msgpackr hands out slices of a pooled buffer that it never rewrites; small ones are copied so as not to pin it.
-  return packed.byteLength < 4096 ? new Uint8Array(packed) : packed;
-}
-
-/** The value in types that msgpackr writes as plain msgpack. */
-function plain(value: unknown, sink: Sink | undefined): unknown {
-  if (typeof value === "number") return plainNumber(value);
-  if (value === null || value === undefined) return null;
-  if (typeof value === "string" || typeof value === "boolean") return value;
-  if (typeof value === "bigint") {
-    if (value >= -(2n ** 63n) && value < 2n ** 64n) return value;
-    throw new LocalProtocolError(`integer ${value} does not fit in 64 bits`);
+  const writer = spare ?? new MsgpackWriter();
+  spare = null;
+  try {
+    writer.value(value, (object, into) => writeOther(object, into, sink));
+    return writer.take();
+  } finally {
+    writer.clear();
+    spare = writer;
   }
-  if (Array.isArray(value)) return value.map((item) => plain(item, sink));
-  if (value instanceof Uint8Array)
-    return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof Map) return new Map(Array.from(value, ([k, v]) => [plain(k, sink), plain(v, sink)]));
-  if (value instanceof Set) return { __Set__: true, "as-list": Array.from(value, (item) => plain(item, sink)) };
-  if (value instanceof Serialized || value instanceof Pickled) return placeholder(value, sink);
-  if (value instanceof WireEnum)
-    return { __Enum__: true, name: value.name, __module__: value.module, __name__: value.type };
-  return plainObject(value, sink);
 }
 
-function plainNumber(value: number): number | bigint {
-  // msgpackr writes integers beyond 32 bits as floats; Python code that indexes or formats them wants ints.
-  if (Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) && Number.isSafeInteger(value))
-    return BigInt(value);
-  return value;
+/** What is no plain data, and has a form on the wire. */
+function writeOther(value: object, writer: MsgpackWriter, sink: Sink | undefined): boolean {
+  if (value instanceof Serialized || value instanceof Pickled) writer.value(placeholder(value, sink), nothingElse);
+  else if (value instanceof Set)
+    writer.value({ __Set__: true, "as-list": Array.from(value) }, (object, into) => writeOther(object, into, sink));
+  else if (value instanceof WireEnum)
+    writer.value({ __Enum__: true, name: value.name, __module__: value.module, __name__: value.type }, nothingElse);
+  else return false;
+  return true;
 }
 
-function plainObject(value: unknown, sink: Sink | undefined): Record<string, unknown> {
-  const prototype = typeof value === "object" ? Object.getPrototypeOf(value) : undefined;
-  if (prototype !== Object.prototype && prototype !== null) {
-    const name = typeof value === "object" ? value?.constructor?.name : typeof value;
-    throw new LocalProtocolError(`a ${name} cannot travel in a message; expected plain data, Serialized or Pickled`);
-  }
-  const out: Record<string, unknown> = {};
-  // The check above leaves plain objects only.
-  for (const [key, field] of Object.entries(value as object)) if (field !== undefined) out[key] = plain(field, sink);
-  return out;
+function nothingElse(): boolean {
+  return false;
 }
 
 function placeholder(value: Serialized | Pickled, sink: Sink | undefined): Record<string, number> {
