@@ -93,13 +93,16 @@ export interface FailureContext {
 
 /**
  * A {@link RemoteError} from what a peer sent; reads the pickled exception without executing it. `details` has `type`
- * (class name), `text`, `traceback`, `key` and `worker` as far as known.
+ * (class name), `text`, `traceback`, `key`, `layer`, `position` (of the block in its array) and `worker` as far as known:
+ * those of the task that failed, which may be another than the one whose result is wanted, `wanted`.
  */
 export function remoteError(exception: unknown, context: FailureContext = {}): RsdatError {
   const found = pickledException(exception);
   const worker = context.worker ?? found?.place.worker;
   const text = context.exceptionText || (found ? textOf(found) : "the peer's error could not be read");
-  const where = [context.key === undefined ? "" : `task ${context.key}`, worker === undefined ? "" : `on ${worker}`]
+  const task = taskOf(found?.record);
+  const key = task.key ?? context.key;
+  const where = [key === undefined ? "" : `task ${key}`, worker === undefined ? "" : `on ${worker}`]
     .filter(Boolean)
     .join(" ");
   return new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
@@ -108,10 +111,29 @@ export function remoteError(exception: unknown, context: FailureContext = {}): R
       type: found?.record?.name ?? found?.type ?? /^\w+/.exec(text)?.[0] ?? "Exception",
       text: found?.record?.message ?? found?.message ?? text,
       traceback: context.tracebackText ?? found?.record?.stack ?? "",
-      ...(context.key === undefined ? {} : { key: context.key }),
+      ...(key === undefined ? {} : { key }),
+      ...(context.key === undefined || context.key === key ? {} : { wanted: context.key }),
+      ...task,
       ...(worker === undefined ? {} : { worker }),
     },
   });
+}
+
+/** Longest name of a task or layer that a peer is believed, and most axes of a block. */
+const NAME_CHARS_MAX = 1_000;
+const AXES_MAX = 64;
+
+/** The task that an error of an rsdat worker says to be of. */
+function taskOf(record: ErrorRecord | undefined): {
+  readonly key?: string;
+  readonly layer?: string;
+  readonly position?: readonly number[];
+} {
+  const { key, layer, position } = record?.details ?? {};
+  const isName = (value: unknown): value is string => typeof value === "string" && value.length <= NAME_CHARS_MAX;
+  const isPosition = Array.isArray(position) && position.length <= AXES_MAX && position.every(Number.isInteger);
+  if (!isName(key) || !isName(layer)) return {};
+  return { key, layer, ...(isPosition ? { position } : {}) };
 }
 
 function textOf({ type, message, record }: FoundException): string {

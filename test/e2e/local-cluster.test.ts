@@ -223,6 +223,25 @@ describe.each([
     await expect(client.gather([bad])).rejects.toMatchObject({ code: "remote" });
   });
 
+  test("a function that throws on a block is told with its layer and the block, whatever was wanted", async () => {
+    const rows = arange(6, { dtype: "float64", chunks: 2 }).mapBlocks(
+      (block: NDArray) => {
+        if (block.data[0] === 4) throw new RangeError("no such row");
+        return block;
+      },
+      { name: "rows" },
+    );
+    const error: RsdatError = await rows
+      .sum()
+      .compute()
+      .then(
+        () => expect.unreachable(),
+        (e) => e,
+      );
+    expect(error.message).toMatch(/^task \('\S*rows\S*', 2\) on tcp:\S+: RangeError: no such row/);
+    expect(error.details).toMatchObject({ layer: expect.stringMatching(/rows/), position: [2] });
+  });
+
   test("futures as they end, and waiting", async () => {
     const gate = join(mkdtempSync(join(tmpdir(), "rsdat-gate-")), "open");
     const slow = await client.submit(

@@ -31,6 +31,23 @@ test("an error of ours comes back whole: code, details, cause and place", () => 
   expect(error.details).toMatchObject({ key: "k", worker: "tcp://w:1" });
 });
 
+test("the task that failed is named, its layer and block, also where another is wanted", () => {
+  const task = { key: "('slope-1', 2, 0)", layer: "slope-1", position: [2, 0] };
+  const failure = failureOf(new CodecError("bad chunk", { details: task }), { worker: "tcp://w:1" });
+  const error = remoteError(failure.exception, { key: "('sum-2', 0)" });
+  expect(error.message).toBe("task ('slope-1', 2, 0) on tcp://w:1: CodecError: bad chunk");
+  expect(error.details).toMatchObject({ ...task, worker: "tcp://w:1", wanted: "('sum-2', 0)" });
+  for (const forged of [{ key: 7, layer: "x" }, { key: "k".repeat(2000), layer: "x" }, { key: "k" }]) {
+    const { exception } = failureOf(new CodecError("no", { details: forged }));
+    expect(remoteError(exception, { key: "wanted" }).details).toEqual(
+      expect.not.objectContaining({ layer: "x", wanted: expect.anything() }),
+    );
+    expect(remoteError(exception, { key: "wanted" }).details["key"]).toBe("wanted");
+  }
+  const odd = failureOf(new CodecError("no", { details: { key: "k", layer: "k", position: ["x"] } }));
+  expect(remoteError(odd.exception).details).toEqual(expect.not.objectContaining({ position: expect.anything() }));
+});
+
 test("an error reply raises, others pass", () => {
   const reply = decodeMessage(encodeMessage(errorReply(new Error("no"))).frames);
   expect(() => checkReply(reply)).toThrow(expect.objectContaining({ code: "remote", message: "Error: no" }));
