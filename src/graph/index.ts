@@ -91,6 +91,7 @@ export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
+export { aheadOf } from "./run-plan.ts";
 export type {
   Hold,
   KernelFigures,

@@ -16,6 +16,7 @@ import { peaksOf } from "./peaks.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
 import { stageRechunks } from "./rechunk-stages.ts";
 import { sharesRegion } from "./registers.ts";
+import { aheadOf, runningPeak } from "./run-plan.ts";
 import { simulateSpill } from "./spill-plan.ts";
 import type { Interval, Plain, Step } from "./task.ts";
 import { TaskWalk } from "./walk.ts";
@@ -40,9 +41,6 @@ export interface PlanOptions {
 
 /** Share of the memory that one group of blocks may take in a rechunk by tiles: one is cut while another comes or goes. */
 const GROUP_SHARE = 1 / 3;
-
-/** Tasks that have their memory beside those of the threads, so that a thread finds its next one without asking. */
-const AHEAD = 1;
 
 /** A graph ready to run. */
 export interface PlannedGraph {
@@ -162,14 +160,15 @@ function planOnce(graph: Graph, options: PlanOptions, recompute: Recompute): Tri
   const all = new Uint32Array(graph.taskCount);
   const users = new Uint32Array(graph.taskCount);
   const order = all.subarray(0, walk.next(all, all.length + 1, users));
-  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs }, options.threads + AHEAD);
+  const ordered = { order, users, edges, needs: walk.needs };
+  const peaks = peaksOf(graph, ordered);
   const workers = options.workers ?? 1;
   const columns = lazily(() => edges.toColumns());
   const plan = planOf(graph, {
     tasks: order.length - heldIn(graph, order),
     ...costOf(graph, order, options),
     bytesMoved: workers > 1 ? bytesMoved(graph, { order, edges: columns() }, workers) : 0,
-    peakWorkerBytes: Math.max(peaks.least, peaks.withThreads),
+    peakWorkerBytes: Math.max(peaks.least, Math.min(runningPeak(graph, ordered, options.threads), options.memoryBytes)),
     leastBytes: peaks.least,
     largestTaskBytes: peaks.largestTask,
     warnings: again,
@@ -216,7 +215,7 @@ function estimated(graph: Graph, options: PlanOptions, warnings: readonly string
     bytesRead: cost.reduce((sum, each) => sum + each.bytesRead, 0),
     requests: cost.reduce((sum, each) => sum + each.requests, 0),
     bytesMoved: 0,
-    peakWorkerBytes: leastBytes + (options.threads + AHEAD - 1) * largestNeed,
+    peakWorkerBytes: leastBytes + (options.threads + aheadOf(options.threads) - 1) * largestNeed,
     leastBytes,
     largestTaskBytes: largestTask,
     warnings: [

@@ -7,7 +7,6 @@ import type { TaskEdges } from "./order.ts";
 /** Peaks of a simulated run, in bytes. */
 export interface Peaks {
   readonly least: number;
-  readonly withThreads: number;
   readonly largestTask: number;
   readonly largest: TaskId;
 }
@@ -21,11 +20,8 @@ export interface OrderedTasks {
   readonly needs: TaskNeeds;
 }
 
-/**
- * Live bytes while tasks run in rank order: one at a time (`least`), and with the next `threads` under way at once.
- * Wanted results stay live to the end.
- */
-export function peaksOf(graph: Graph, { order, users, edges, needs }: OrderedTasks, threads: number): Peaks {
+/** Live bytes while tasks run one at a time in rank order. Wanted results stay live to the end. */
+export function peaksOf(graph: Graph, { order, users, edges, needs }: OrderedTasks): Peaks {
   const nbytes = new Float64Array(graph.taskCount);
   const uses = new Uint32Array(graph.taskCount);
   const need = new Float64Array(order.length);
@@ -41,16 +37,12 @@ export function peaksOf(graph: Graph, { order, users, edges, needs }: OrderedTas
     const end = base + graph.count(output);
     for (let t = base; t < end; t++) uses[t] = (uses[t] as number) + 1;
   }
-  let [live, least, withThreads, largestTask, largest] = [0, 0, 0, 0, order[0] ?? 0];
-  let window = 0;
-  for (let i = 0; i < Math.min(threads, order.length); i++) window += need[i] as number;
+  let [live, least, largestTask, largest] = [0, 0, 0, order[0] ?? 0];
   const inputs: TaskId[] = [];
   for (let i = 0; i < order.length; i++) {
     const t = order[i] as TaskId; // i < length
     const own = need[i] as number;
     least = Math.max(least, live + own);
-    withThreads = Math.max(withThreads, live + window);
-    window += (need[i + threads] ?? 0) - own;
     live += nbytes[t] as number;
     let read = 0;
     const count = edges.inputs(t, inputs);
@@ -62,17 +54,11 @@ export function peaksOf(graph: Graph, { order, users, edges, needs }: OrderedTas
     }
     if (own + read > largestTask) [largestTask, largest] = [own + read, t];
   }
-  return { least, withThreads, largestTask, largest };
+  return { least, largestTask, largest };
 }
 
 /** The same from edges in columns and a workspace for each task, step by step: what tests compare with. */
-export function simulatePeaks(
-  graph: Graph,
-  order: Uint32Array,
-  edges: TaskEdges,
-  threads: number,
-  workspace: Float64Array,
-): Peaks {
+export function simulatePeaks(graph: Graph, order: Uint32Array, edges: TaskEdges, workspace: Float64Array): Peaks {
   const uses = new Uint32Array(graph.taskCount);
   for (let t = 0; t < graph.taskCount; t++)
     uses[t] = (edges.dependentsStart[t + 1] as number) - (edges.dependentsStart[t] as number);
@@ -80,13 +66,9 @@ export function simulatePeaks(
   const isHeld = (t: TaskId): boolean => graph.layer(graph.locate(t).layer).kind === "held";
   const nbytes = (t: TaskId): number => (isHeld(t) ? 0 : graph.nbytes(t));
   const need = Float64Array.from(order, (t) => nbytes(t) + (workspace[t] as number));
-  let [live, least, withThreads, largestTask, largest] = [0, 0, 0, 0, order[0] ?? 0];
-  let window = 0;
-  for (let i = 0; i < Math.min(threads, order.length); i++) window += need[i] as number;
+  let [live, least, largestTask, largest] = [0, 0, 0, order[0] ?? 0];
   order.forEach((t, i) => {
     least = Math.max(least, live + (need[i] as number));
-    withThreads = Math.max(withThreads, live + window);
-    window += (need[i + threads] ?? 0) - (need[i] as number);
     let inputs = 0;
     live += nbytes(t);
     for (let e = edges.start[t] as number; e < (edges.start[t + 1] as number); e++) {
@@ -97,5 +79,5 @@ export function simulatePeaks(
     }
     if ((need[i] as number) + inputs > largestTask) [largestTask, largest] = [(need[i] as number) + inputs, t];
   });
-  return { least, withThreads, largestTask, largest };
+  return { least, largestTask, largest };
 }

@@ -26,7 +26,7 @@ export interface Plan {
   readonly bytesMoved: number;
   /** Bytes of blocks that are written to disk because memory does not hold them. */
   readonly bytesSpilled: number;
-  /** Live bytes at the peak of one worker, whose threads have a task each and the next one ready: blocks, partial results, workspace. */
+  /** Live bytes at the peak of one worker, by a simulated run of its threads and of what is ready for them: blocks, partial results, workspace. */
   readonly peakWorkerBytes: number;
   /** The same when tasks run one at a time in rank order: the least that this graph can run in. */
   readonly leastBytes: number;

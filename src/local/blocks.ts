@@ -32,8 +32,8 @@ export class LayerBlocks {
   size = 0;
   /** What a task took lately; NaN: none has ended. */
   meanSeconds: number = Number.NaN;
-  /** A task of it takes little memory; null: nobody has asked. */
-  isLight: boolean | null = null;
+  /** Bytes of a task of it; null: nobody has asked. */
+  taskBytes: number | null = null;
   readonly #pages: (Cell[] | undefined)[] = [];
   readonly #counts: number[] = [];
 
@@ -135,12 +135,17 @@ export class OpenGraph {
 
   /** True when a task takes little memory, as those of its layer do. */
   isLight(task: TaskId): boolean {
-    const layer = this.layerOf(task);
-    layer.isLight ??= this.#bytesOf(task) <= LIGHT_BYTES;
-    return layer.isLight;
+    return this.bytesOf(task) <= LIGHT_BYTES;
   }
 
-  #bytesOf(task: TaskId): number {
+  /** Bytes of a task's block and registers, as the first of its layer that was asked for has them. */
+  bytesOf(task: TaskId): number {
+    const layer = this.layerOf(task);
+    layer.taskBytes ??= this.#ownBytes(task);
+    return layer.taskBytes;
+  }
+
+  #ownBytes(task: TaskId): number {
     try {
       const { spec, registerBytes } = this.programs.of(task);
       return spec.out.nbytes + registerBytes;

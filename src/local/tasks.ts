@@ -4,7 +4,7 @@
  */
 import { CancelledError, type ErrorRecord, errorToRecord, InvariantError, invariant } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskOutcome } from "../executor/index.ts";
-import { type Graph, showKey, type TaskId } from "../graph/index.ts";
+import { aheadOf, type Graph, showKey, type TaskId } from "../graph/index.ts";
 import type { TaskRun } from "../scheduler/state/index.ts";
 import { blockIn, type LocalBlocks } from "./blocks.ts";
 import { Ends, type Finished } from "./ends.ts";
@@ -13,6 +13,8 @@ import { type Attempt, Order, type OrderListener, OrderQueue } from "./order.ts"
 /** Work that threads find without asking, and the most tasks of it. */
 const AHEAD_MS = 2;
 const AHEAD_MAX = 512;
+/** Bytes up to which larger tasks, too, may have their memory before they run. */
+const AHEAD_BYTES = 2 ** 20;
 /** Functions of users that took less on average lately are short; such functions ahead of one thread. */
 const SHORT_SECONDS = 0.0005;
 const SHORT_AHEAD = 32;
@@ -153,8 +155,9 @@ export class ThreadTasks {
     const seconds = open.layerOf(task).meanSeconds;
     if (Number.isNaN(seconds)) return false;
     if (!open.isBounded) return seconds < SHORT_SECONDS && this.#running.length < threads * (1 + SHORT_AHEAD);
-    // Of larger ones each thread has the next one's memory beside that of its own, and no more.
-    const most = open.isLight(task) ? AHEAD_MAX : this.#executor.threads - 1;
+    // Of larger ones every two threads have the next one's memory beside those of their own, as the plan has it.
+    const large = aheadOf(this.#executor.threads) - 1; // one is among `threads`
+    const most = open.isLight(task) ? AHEAD_MAX : Math.max(large, Math.floor(AHEAD_BYTES / open.bytesOf(task)));
     const ahead = Math.min(most, (threads * AHEAD_MS) / (1000 * seconds));
     return this.#running.length < threads + Math.floor(ahead);
   }

@@ -5,7 +5,7 @@ import { type Graph, type Key, simulatePeaks, taskEdges, taskOrder } from "../gr
 export function leastBytes(graph: Graph): number {
   const edges = taskEdges(graph);
   const workspace = Float64Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task).spec.workspace);
-  return simulatePeaks(graph, taskOrder(graph), edges, 1, workspace).least;
+  return simulatePeaks(graph, taskOrder(graph), edges, workspace).least;
 }
 
 /** The values that one task after another in rank order would give. */

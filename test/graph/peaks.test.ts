@@ -13,7 +13,6 @@ function workspaceOf(graph: Graph): Float64Array {
 }
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("are those of a plain simulation (seed %i)", (seed) => {
-  const threads = 1 + (seed % 3);
   const graph = randomGraph(seededRandom(seed), { fuse: seed % 2 === 0 });
   const edges = new GraphEdges(graph);
   const walk = new TaskWalk(graph, graph.wanted().flat(), edges);
@@ -21,7 +20,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("are those of a plain simulat
   const order = new Uint32Array(graph.taskCount);
   expect(walk.next(order, order.length + 1, users)).toBe(order.length); // every task is needed
   expect(Array.from(order)).toEqual(Array.from(taskOrder(graph)));
-  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs }, threads);
-  expect(peaks).toEqual(simulatePeaks(graph, order, taskEdges(graph), threads, workspaceOf(graph)));
+  const peaks = peaksOf(graph, { order, users, edges, needs: walk.needs });
+  expect(peaks).toEqual(simulatePeaks(graph, order, taskEdges(graph), workspaceOf(graph)));
   expect(peaks.least).toBe(walk.leastBytes);
 });

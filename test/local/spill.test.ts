@@ -68,6 +68,7 @@ describe("arrays ten times as large as memory", () => {
     const spilled = await outcomeOn(runner, job());
     expect(spilled.memory.peakBytes).toBeLessThanOrEqual(BUDGET);
     expect(spilled.memory.spilledBytes).toBeGreaterThan(70 * MIB);
+    expect(Math.abs(spilled.memory.peakBytes / spilled.planned.peak - 1)).toBeLessThan(0.2);
     expect(spilled.value).toBe((await outcomeOn(unlimited, job())).value);
   }, 480_000);
 });

@@ -153,13 +153,18 @@ test("go ahead of threads by what those of their own layer took: each has its me
   await turn();
 });
 
-test("of more than a little memory go ahead one for each thread, however short they are", async () => {
-  const { fake, tasks, order } = setUp(64 * 1024);
-  order([0, 1, 2, 3], [10, 11, 12, 13]);
-  fake.end(1e-6);
-  tasks.start();
-  expect(ids(fake.atThreads)).toEqual([1, 2]);
-  await turn();
+test("of much memory goes ahead what a plan counts with, however short they are; of less a MiB", async () => {
+  for (const [elements, expected] of [
+    [2 ** 19, [1, 2]],
+    [2 ** 16, [1, 2, 3]],
+  ] as const) {
+    const { fake, tasks, order } = setUp(elements);
+    order([0, 1, 2, 3], [10, 11, 12, 13]);
+    fake.end(1e-6);
+    tasks.start();
+    expect(ids(fake.atThreads)).toEqual(expected);
+    await turn();
+  }
 });
 
 test("wait for an input that another one gives; one that nobody gives is a broken promise", async () => {
