@@ -10,7 +10,7 @@
  */
 import type { TaskId } from "../../graph/index.ts";
 import { type LayerBatch, owns } from "./batches.ts";
-import { PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { BATCH, CELL, HOLDER, PAGE, PAGE_BITS, RANK, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { capacityOf } from "./spill.ts";
 import { PROCESSING } from "./states.ts";
@@ -25,7 +25,7 @@ export function needOf(core: Core, slot: Slot): number {
   if (known < 0) return 0;
   const batch = core.batchOf(slot);
   if (!batch) return 0;
-  const task = core.columns.task[slot] as number; // a slot given out
+  const task = core.columns.cells[(slot << CELL) + TASK] as number; // a slot given out
   const { nbytes, need } = batch.walk.needs.of(batch.edges.layerOf(task), task);
   core.columns.nbytes[slot] = nbytes;
   core.columns.need[slot] = need;
@@ -41,12 +41,12 @@ function isPlanned(batch: LayerBatch): boolean {
 export function isExtra(core: Core, slot: Slot): boolean {
   const batch = core.batchOf(slot);
   if (batch?.state !== "open" || !isPlanned(batch)) return true;
-  return (core.columns.rank[slot] as number) >= batch.head; // a slot given out
+  return (core.columns.cells[(slot << CELL) + RANK] as number) >= batch.head; // a slot given out
 }
 
 /** True for the task at the head of an open batch. */
 export function isHead(core: Core, slot: Slot, batch: LayerBatch | null = core.batchOf(slot)): boolean {
-  return batch?.state === "open" && core.columns.rank[slot] === batch.head;
+  return batch?.state === "open" && core.columns.cells[(slot << CELL) + RANK] === batch.head;
 }
 
 /** Bytes that the worker has left for tasks that are no head; Infinity without admission or budget. */
@@ -141,8 +141,8 @@ export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
   if (core.moving.size > 0) endMove(core, slot, worker);
   if (worker.seeking.size > 0) worker.seeking.delete(slot);
   const { columns } = core;
-  if ((columns.holder[slot] as number) < 0)
-    columns.holder[slot] = worker.index; // a slot given out
+  if ((columns.cells[(slot << CELL) + HOLDER] as number) < 0)
+    columns.cells[(slot << CELL) + HOLDER] = worker.index; // a slot given out
   else columns.replicas.set(slot, [...(columns.replicas.get(slot) ?? []), worker.index]);
   if (endArrival(core, slot, worker)) return; // counted since it was on its way
   if (isExtra(core, slot)) worker.extraBytes += columns.nbytes[slot] as number;
@@ -154,8 +154,8 @@ export function removeHolder(core: Core, slot: Slot, worker: WorkerState): void 
   const { columns } = core;
   if (isExtra(core, slot)) worker.extraBytes -= columns.nbytes[slot] as number; // a slot given out
   const more = columns.replicas.size > 0 ? columns.replicas.get(slot) : undefined;
-  if (columns.holder[slot] === worker.index) {
-    columns.holder[slot] = more?.shift() ?? -1;
+  if (columns.cells[(slot << CELL) + HOLDER] === worker.index) {
+    columns.cells[(slot << CELL) + HOLDER] = more?.shift() ?? -1;
   } else more?.splice(more.indexOf(worker.index), 1);
   if (more?.length === 0) columns.replicas.delete(slot);
 }
@@ -181,11 +181,11 @@ function pass(core: Core, batch: LayerBatch, from: number, to: number): void {
   const start = Math.max(from, batch.order.from);
   if (start > from) coverRanks(core, batch, { from, to: Math.min(start, to), sign: -1 });
   if (!isPlanned(batch)) return;
-  const { holder } = core.columns;
+  const { cells } = core.columns;
   const hasArrivals = core.arrivals.size > 0;
   for (let rank = start; rank < to; rank++) {
     const slot = ownSlot(batch, batch.order.task(rank));
-    if (slot >= 0 && (hasArrivals || (holder[slot] as number) >= 0)) count(core, slot, -1);
+    if (slot >= 0 && (hasArrivals || (cells[(slot << CELL) + HOLDER] as number) >= 0)) count(core, slot, -1);
   }
 }
 
@@ -208,7 +208,7 @@ export function retreatHead(core: Core, batch: LayerBatch, rank: number): void {
   const formerHead = headSlot(batch);
   batch.head = rank;
   if (batch.state !== "open") return;
-  if (formerHead >= 0 && core.columns.state[formerHead] === PROCESSING)
+  if (formerHead >= 0 && core.columns.cells[(formerHead << CELL) + STATE] === PROCESSING)
     setReserved(core, formerHead, needOf(core, formerHead));
   coverRanks(core, batch, { from: rank, to: old, sign: 1 });
 }
@@ -230,8 +230,8 @@ function coverRanks(
   if (core.arrivals.size === 0) return;
   const { columns } = core;
   for (const { slot, worker } of core.arrivals.pairs()) {
-    const rank = columns.rank[slot] as number; // a slot given out
-    if (columns.batch[slot] === batch.index && rank >= from && rank < to)
+    const rank = columns.cells[(slot << CELL) + RANK] as number; // a slot given out
+    if (columns.cells[(slot << CELL) + BATCH] === batch.index && rank >= from && rank < to)
       addExtra(core, worker, sign * (columns.nbytes[slot] as number));
   }
 }
@@ -239,7 +239,7 @@ function coverRanks(
 /** Count (1) or stop counting (-1) a block wherever it is or will be. */
 function count(core: Core, slot: Slot, sign: 1 | -1): void {
   const bytes = sign * (core.columns.nbytes[slot] as number); // a slot given out
-  const first = core.columns.holder[slot] as number;
+  const first = core.columns.cells[(slot << CELL) + HOLDER] as number;
   if (first >= 0) {
     addExtra(core, first, bytes);
     if (core.columns.replicas.size > 0)
@@ -276,11 +276,11 @@ export function endArrivals(core: Core, worker: WorkerState): void {
 
 function coverHead(core: Core, batch: LayerBatch): void {
   const slot = headSlot(batch);
-  if (slot >= 0 && core.columns.state[slot] === PROCESSING) setReserved(core, slot, 0);
+  if (slot >= 0 && core.columns.cells[(slot << CELL) + STATE] === PROCESSING) setReserved(core, slot, 0);
 }
 
 function setReserved(core: Core, slot: Slot, bytes: number): void {
-  const worker = core.workers.get(core.columns.worker[slot] as number); // a slot given out
+  const worker = core.workers.get(core.columns.cells[(slot << CELL) + WORKER] as number); // a slot given out
   if (!worker) return;
   worker.extraBytes += bytes - (core.columns.reserved[slot] as number);
   core.columns.reserved[slot] = bytes;
@@ -336,7 +336,8 @@ function openWithOwners(core: Core, batch: LayerBatch): void {
 
 function suspend(core: Core, batch: LayerBatch): void {
   const head = headSlot(batch);
-  if (head >= 0 && core.columns.state[head] === PROCESSING) setReserved(core, head, needOf(core, head));
+  if (head >= 0 && core.columns.cells[(head << CELL) + STATE] === PROCESSING)
+    setReserved(core, head, needOf(core, head));
   coverRanks(core, batch, { from: 0, to: batch.head, sign: 1 });
   batch.state = "pending";
   core.openLeastBytes -= batch.leastBytes;
@@ -366,7 +367,7 @@ export function evictable(core: Core, worker: WorkerState): Slot[] {
   candidates.sort(
     (a, b) =>
       (columns.urgency[b] as number) - (columns.urgency[a] as number) ||
-      (columns.rank[b] as number) - (columns.rank[a] as number),
+      (columns.cells[(b << CELL) + RANK] as number) - (columns.cells[(a << CELL) + RANK] as number),
   );
   for (const slot of candidates) {
     if (missing <= 0) break;
@@ -379,7 +380,7 @@ export function evictable(core: Core, worker: WorkerState): Slot[] {
 function isInUse(core: Core, slot: Slot): boolean {
   const dependents: Slot[] = [];
   core.dependentsOf(slot, dependents);
-  return dependents.some((dependent) => core.columns.state[dependent] === PROCESSING);
+  return dependents.some((dependent) => core.columns.cells[(dependent << CELL) + STATE] === PROCESSING);
 }
 
 /** True when no worker has anything to do. */

@@ -11,7 +11,7 @@ import {
   TaskWalk,
 } from "../../graph/index.ts";
 import type { CallRange } from "./call-keys.ts";
-import { type Columns, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import { BATCH, CELL, type Columns, PAGE, PAGE_BITS, RANK, RETRIES, type Slot, TASK } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
 import type { Pieces } from "./pieces.ts";
@@ -103,7 +103,7 @@ export interface LayerBatch {
 }
 
 /** Rank of a task that has none yet. */
-export const NO_RANK = 0xffff_ffff;
+export const NO_RANK = 0x7fff_ffff;
 
 /** True while the batch's order has not come to a task that it will come to. */
 export function isPlanned(batch: LayerBatch, task: TaskId): boolean {
@@ -148,15 +148,21 @@ function touchPage(columns: Columns, batch: LayerBatch, page: number): Slot {
   batch.pages[page] = first;
   const start = page << PAGE_BITS;
   const count = Math.min(PAGE, batch.count - start);
-  columns.batch.fill(batch.index, first, first + count);
   columns.urgency.fill(batch.urgency, first, first + count);
-  columns.retries.fill(retriesOf(batch.retries), first, first + count);
-  columns.rank.fill(NO_RANK, first, first + count);
-  for (let i = 0; i < count; i++) columns.task[first + i] = start + i;
+  const { cells } = columns;
+  const retries = retriesOf(batch.retries);
+  for (let i = 0; i < count; i++) {
+    const at = (first + i) << CELL;
+    cells[at + BATCH] = batch.index;
+    cells[at + TASK] = start + i;
+    cells[at + RANK] = NO_RANK;
+    cells[at + RETRIES] = retries;
+  }
   if (batch.pageRanked[page] === 0 && batch.ranks === null) return first;
   const ranks = ranksOf(batch);
   for (let i = 0; i < count; i++)
-    if (batch.walk.isRanked(start + i) && owns(batch, start + i)) columns.rank[first + i] = ranks[start + i] as number; // one per task
+    if (batch.walk.isRanked(start + i) && owns(batch, start + i))
+      columns.cells[((first + i) << CELL) + RANK] = ranks[start + i] as number; // one per task
   return first;
 }
 
@@ -188,7 +194,8 @@ export function dropPageIfDone(columns: Columns, batch: LayerBatch, task: TaskId
 
 /** A task that no order comes to is started: it gets a place behind the others. */
 export function rankLate(columns: Columns, batch: LayerBatch, slot: Slot): void {
-  if (columns.rank[slot] === NO_RANK) columns.rank[slot] = batch.order.push(columns.task[slot] as number); // a slot given out
+  if (columns.cells[(slot << CELL) + RANK] === NO_RANK)
+    columns.cells[(slot << CELL) + RANK] = batch.order.push(columns.cells[(slot << CELL) + TASK] as number); // a slot given out
 }
 
 /** As a column holds them. */

@@ -3,7 +3,25 @@ import { InvariantError, invariant } from "../../base/index.ts";
 import type { TaskId } from "../../graph/index.ts";
 import { isHead, needOf, roomOf } from "./admission.ts";
 import { isPlanned, type LayerBatch, owns } from "./batches.ts";
-import { FLAG_FOLLOWS, FLAG_ROOT, LINKS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import {
+  CELL,
+  DEPENDENTS,
+  FLAG_FOLLOWS,
+  FLAG_ROOT,
+  FLAGS,
+  LINK_COUNT,
+  LINKS,
+  MISSING,
+  PAGE,
+  PAGE_BITS,
+  RANK,
+  type Slot,
+  STATE,
+  TASK,
+  WAITERS,
+  WANTS,
+  WORKER,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import { recordsOf } from "./keyed.ts";
 import { largeAhead } from "./load.ts";
@@ -23,7 +41,7 @@ export function checkCore(core: Core): void {
   for (const client of core.clients.values())
     for (const slot of client.wants) wants[slot] = (wants[slot] as number) + 1;
   for (let slot = 0; slot < columns.top; slot++) {
-    const state = columns.state[slot] as number; // below top
+    const state = columns.cells[(slot << CELL) + STATE] as number; // below top
     if (state === FORGOTTEN) continue;
     const batch = core.batchOf(slot);
     const count = core.knownDependencies(slot, inputs);
@@ -32,7 +50,8 @@ export function checkCore(core: Core): void {
       if (!batch) known[input] = (known[input] as number) + 1;
       if (isActive(state)) claims[input] = (claims[input] as number) + 1;
     }
-    if (batch) claims[slot] = (claims[slot] as number) + plannedUsers(batch, columns.task[slot] as number);
+    if (batch)
+      claims[slot] = (claims[slot] as number) + plannedUsers(batch, columns.cells[(slot << CELL) + TASK] as number);
     checkInputs(core, slot, inputs.slice(0, count));
   }
   for (const batch of core.batches)
@@ -41,17 +60,27 @@ export function checkCore(core: Core): void {
     expect(
       core,
       slot,
-      columns.waiters[slot] === claims[slot],
+      columns.cells[(slot << CELL) + WAITERS] === claims[slot],
       "S-I2: waiters are the active dependents and those that an order will come to",
     );
-    expect(core, slot, columns.dependents[slot] === known[slot], "S-I3: dependents are the known materialised ones");
-    expect(core, slot, columns.wants[slot] === wants[slot], "S-I4: wants are the clients that want it");
-    if (columns.state[slot] !== FORGOTTEN) checkTask(core, slot);
+    expect(
+      core,
+      slot,
+      columns.cells[(slot << CELL) + DEPENDENTS] === known[slot],
+      "S-I3: dependents are the known materialised ones",
+    );
+    expect(
+      core,
+      slot,
+      columns.cells[(slot << CELL) + WANTS] === wants[slot],
+      "S-I4: wants are the clients that want it",
+    );
+    if (columns.cells[(slot << CELL) + STATE] !== FORGOTTEN) checkTask(core, slot);
     else
       expect(
         core,
         slot,
-        columns.wants[slot] === 0 && columns.waiters[slot] === 0,
+        columns.cells[(slot << CELL) + WANTS] === 0 && columns.cells[(slot << CELL) + WAITERS] === 0,
         "S-I8: nobody needs a forgotten task",
       );
   }
@@ -61,7 +90,7 @@ export function checkCore(core: Core): void {
   checkProgress(core);
   const byState = STATES.map(() => 0);
   for (let slot = 0; slot < columns.top; slot++) {
-    const state = columns.state[slot] as number; // below top
+    const state = columns.cells[(slot << CELL) + STATE] as number; // below top
     byState[state] = (byState[state] as number) + 1;
   }
   expectThat(
@@ -91,16 +120,16 @@ function checkKeys(core: Core): void {
 }
 
 function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
-  const state = core.columns.state[slot] as number; // a slot given out
-  const noted = (core.columns.linkCount[slot] as number) - 1;
+  const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
+  const noted = (core.columns.cells[(slot << CELL) + LINK_COUNT] as number) - 1;
   const isNoted = noted === inputs.length && inputs.every((input, i) => core.columns.links[slot * LINKS + i] === input);
   expect(core, slot, noted < 0 || (isActive(state) && isNoted), "S-I21: inputs that are noted are those of the task");
-  const missing = inputs.filter((input) => core.columns.state[input] !== MEMORY).length;
+  const missing = inputs.filter((input) => core.columns.cells[(input << CELL) + STATE] !== MEMORY).length;
   if (state === WAITING)
     expect(
       core,
       slot,
-      missing > 0 && core.columns.missing[slot] === missing,
+      missing > 0 && core.columns.cells[(slot << CELL) + MISSING] === missing,
       "S-I1: a waiting task counts the inputs that are not in memory",
     );
   else if (isActive(state)) expect(core, slot, missing === 0, "S-I1: a ready or sent task has all inputs in memory");
@@ -108,15 +137,15 @@ function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
     expect(
       core,
       slot,
-      !inputs.some((input) => core.columns.state[input] === ERRED),
+      !inputs.some((input) => core.columns.cells[(input << CELL) + STATE] === ERRED),
       "S-I9: no task waits for a failed one",
     );
 }
 
 function checkTask(core: Core, slot: Slot): void {
   const { columns } = core;
-  const state = columns.state[slot] as number; // a slot given out
-  const worker = core.workers.get(columns.worker[slot] as number);
+  const state = columns.cells[(slot << CELL) + STATE] as number; // a slot given out
+  const worker = core.workers.get(columns.cells[(slot << CELL) + WORKER] as number);
   expect(
     core,
     slot,
@@ -126,7 +155,7 @@ function checkTask(core: Core, slot: Slot): void {
   expect(
     core,
     slot,
-    state !== PROCESSING || isColumn(core, slot, worker) !== (core.runs.get(columns.runId[slot] as number) === slot),
+    state !== PROCESSING || isColumn(core, slot, worker) !== (core.runs.get(columns.runIdOf(slot)) === slot),
     "S-I5: an attempt that was sent by itself leads to its task",
   );
   const holders = columns.holdersOf(slot);
@@ -161,24 +190,26 @@ function checkChains(core: Core): void {
   const { columns } = core;
   const counts = new Map<WorkerState, number>();
   const inputs: Slot[] = [];
-  const isAhead = (slot: Slot): boolean => ((columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0; // a slot given out
+  const isAhead = (slot: Slot): boolean => ((columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0; // a slot given out
   for (let slot = 0; slot < columns.top; slot++) {
-    if (columns.state[slot] === FORGOTTEN || !isAhead(slot)) continue;
-    const worker = core.workers.get(columns.worker[slot] as number);
+    if (columns.cells[(slot << CELL) + STATE] === FORGOTTEN || !isAhead(slot)) continue;
+    const worker = core.workers.get(columns.cells[(slot << CELL) + WORKER] as number);
     expect(
       core,
       slot,
-      columns.state[slot] === WAITING && worker !== undefined,
+      columns.cells[(slot << CELL) + STATE] === WAITING && worker !== undefined,
       "S-I19: what follows waits at a worker",
     );
     if (!worker) continue;
     counts.set(worker, (counts.get(worker) ?? 0) + 1);
     const [input = -1] = core.knownDependencies(slot, inputs) === 1 ? inputs : [];
-    const isThere = columns.state[input] === PROCESSING || (columns.state[input] === WAITING && isAhead(input));
+    const isThere =
+      columns.cells[(input << CELL) + STATE] === PROCESSING ||
+      (columns.cells[(input << CELL) + STATE] === WAITING && isAhead(input));
     expect(
       core,
       slot,
-      isThere && columns.worker[input] === worker.index,
+      isThere && columns.cells[(input << CELL) + WORKER] === worker.index,
       "S-I19: what follows a task waits where that task is, for it alone",
     );
   }
@@ -199,7 +230,12 @@ function checkBacklogs(core: Core): void {
     waiting += worker.backlog.length;
     for (const slot of worker.backlog) {
       expect(core, slot, core.waitsFor.get(slot) === worker, "S-I17: a task waits for one worker");
-      expect(core, slot, core.columns.state[slot] === QUEUED, "S-I17: what waits for a worker is ready");
+      expect(
+        core,
+        slot,
+        core.columns.cells[(slot << CELL) + STATE] === QUEUED,
+        "S-I17: what waits for a worker is ready",
+      );
       expect(core, slot, worker.status === "running", "S-I17: only running workers are waited for");
     }
   }
@@ -238,7 +274,7 @@ function checkWorkers(core: Core): void {
     expectThat(arriving.length === worker.arriving, `S-I12: ${facts.address} counts the blocks under way to it`);
     for (const slot of new Set([...worker.has, ...arriving])) {
       const batch = core.batchOf(slot);
-      const isPrefix = batch?.state === "open" && (core.columns.rank[slot] as number) < batch.head;
+      const isPrefix = batch?.state === "open" && (core.columns.cells[(slot << CELL) + RANK] as number) < batch.head;
       if (!isPrefix || batch?.taskClass.language === "js") extra += core.columns.nbytes[slot] as number;
     }
     for (const slot of worker.processing) if (!isHead(core, slot)) extra += needOf(core, slot);
@@ -273,7 +309,9 @@ function checkBatches(core: Core): void {
     expectThat((batch.state !== "idle") === core.active.has(batch), `S-I13: batch ${batch.index} is ${batch.state}`);
     if (batch.state === "open") least += batch.leastBytes;
     const ranks = slotsOf(batch).flatMap((slot) =>
-      isActive(core.columns.state[slot] as number) ? [core.columns.rank[slot] as number] : [],
+      isActive(core.columns.cells[(slot << CELL) + STATE] as number)
+        ? [core.columns.cells[(slot << CELL) + RANK] as number]
+        : [],
     );
     const first = Math.min(...ranks, batch.order.count);
     expectThat(
@@ -297,21 +335,21 @@ function slotsOf(batch: LayerBatch): Slot[] {
 }
 
 function checkPages(core: Core, batch: LayerBatch): void {
-  const known = slotsOf(batch).filter((slot) => core.columns.state[slot] !== FORGOTTEN);
+  const known = slotsOf(batch).filter((slot) => core.columns.cells[(slot << CELL) + STATE] !== FORGOTTEN);
   expectThat(
     known.length === batch.live,
     `S-I16: batch ${batch.index} has ${known.length} known tasks, not ${batch.live}`,
   );
   const byPage = new Uint8Array(batch.pages.length);
   for (const slot of known) {
-    const task = core.columns.task[slot] as number; // a slot given out
+    const task = core.columns.cells[(slot << CELL) + TASK] as number; // a slot given out
     byPage[task >>> PAGE_BITS] = (byPage[task >>> PAGE_BITS] as number) + 1;
   }
   expectThat(
     byPage.every((count, page) => count === batch.pageKnown[page]),
     `S-I16: batch ${batch.index} counts its known tasks by page`,
   );
-  const early = known.filter((slot) => isPlanned(batch, core.columns.task[slot] as number)).length;
+  const early = known.filter((slot) => isPlanned(batch, core.columns.cells[(slot << CELL) + TASK] as number)).length;
   expectThat(
     early === batch.early || batch.walk.isDone,
     `S-I16: ${early} tasks of batch ${batch.index} are known early`,
@@ -322,7 +360,7 @@ function checkPages(core: Core, batch: LayerBatch): void {
 function checkProgress(core: Core): void {
   for (const worker of core.workers.values()) if (loadOf(worker) > 0) return;
   for (let slot = 0; slot < core.columns.top; slot++) {
-    if (core.columns.state[slot] !== QUEUED || core.batchOf(slot)?.state === "pending") continue;
+    if (core.columns.cells[(slot << CELL) + STATE] !== QUEUED || core.batchOf(slot)?.state === "pending") continue;
     const isStuck = core.eligible(core.classOf(slot)).length > 0;
     expect(core, slot, !isStuck, "S-I14: while all workers are idle no ready task waits");
   }
@@ -351,8 +389,10 @@ function checkPieces(core: Core, batch: LayerBatch): void {
   for (const [worker] of pieces.claims)
     expectThat(core.workers.get(worker)?.status === "running", "S-I20: who has a piece is running");
   for (const slot of slotsOf(batch)) {
-    const isRoot = ((core.columns.flags[slot] as number) & FLAG_ROOT) !== 0 && core.columns.state[slot] === QUEUED;
-    const rank = core.columns.rank[slot] as number; // a slot given out
+    const isRoot =
+      ((core.columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_ROOT) !== 0 &&
+      core.columns.cells[(slot << CELL) + STATE] === QUEUED;
+    const rank = core.columns.cells[(slot << CELL) + RANK] as number; // a slot given out
     expect(core, slot, isRoot === queue.roots.has(rank), "S-I20: a root that is ready waits among the roots");
     const isPlaced = rank >= pieces.covered || all.some(({ from, to }) => rank >= from && rank < to);
     expect(core, slot, !isRoot || isPlaced, "S-I20: a root that waits lies in a piece, or in none as yet");
@@ -361,7 +401,7 @@ function checkPieces(core: Core, batch: LayerBatch): void {
 
 function expect(core: Core, slot: Slot, condition: boolean, message: string): void {
   if (condition) return;
-  const isKnown = core.columns.state[slot] !== FORGOTTEN || core.batchOf(slot) !== null;
+  const isKnown = core.columns.cells[(slot << CELL) + STATE] !== FORGOTTEN || core.batchOf(slot) !== null;
   const key = isKnown ? core.keyOf(slot) : undefined;
   throw new InvariantError(`${message}; slot ${slot} ${isKnown ? core.show(slot) : ""} is ${core.stateName(slot)}`, {
     details: { key, story: key === undefined ? [] : core.story.of([key]) },

@@ -5,7 +5,7 @@ import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
 import { isPlanned, type LayerBatch, slotIfAny, slotOf } from "./batches.ts";
 import { asSingles, isHeldOneByOne, isKnownBySingles } from "./clash.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, type Slot, STATE, TASK, WANTS, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, SchedulerEvent } from "./events.ts";
 import { isAlone, knowAll } from "./fused.ts";
@@ -35,7 +35,7 @@ export function clientLeft(core: Core, id: ClientId): void {
 function want(core: Core, client: ClientState, slot: Slot): void {
   if (client.wants.has(slot)) return;
   client.wants.add(slot);
-  core.columns.wants[slot] = (core.columns.wants[slot] as number) + 1; // a slot given out
+  core.columns.cells[(slot << CELL) + WANTS] = (core.columns.cells[(slot << CELL) + WANTS] as number) + 1; // a slot given out
   const batch = core.batchOf(slot);
   if (batch) batch.wants++;
 }
@@ -43,11 +43,12 @@ function want(core: Core, client: ClientState, slot: Slot): void {
 function unwant(core: Core, client: ClientState, slot: Slot): void {
   if (!client.wants.has(slot)) return;
   client.wants.delete(slot);
-  core.columns.wants[slot] = (core.columns.wants[slot] as number) - 1; // a slot given out
+  core.columns.cells[(slot << CELL) + WANTS] = (core.columns.cells[(slot << CELL) + WANTS] as number) - 1; // a slot given out
   const batch = core.batchOf(slot);
   if (batch) batch.wants--;
-  if (batch && isPlanned(batch, core.columns.task[slot] as number)) core.disturbed.add(batch);
-  else if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+  if (batch && isPlanned(batch, core.columns.cells[(slot << CELL) + TASK] as number)) core.disturbed.add(batch);
+  else if (!core.isNeeded(slot))
+    core.recommend(slot, core.columns.cells[(slot << CELL) + STATE] === RELEASED ? FORGOTTEN : RELEASED);
 }
 
 /** Make a task and all materialised ones that it needs known, deepest last; nothing starts yet. */
@@ -55,12 +56,12 @@ function know(core: Core, wanted: readonly Slot[]): void {
   const stack = [...wanted];
   const inputs: Slot[] = [];
   for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
-    if (core.columns.state[slot] !== FORGOTTEN) continue;
+    if (core.columns.cells[(slot << CELL) + STATE] !== FORGOTTEN) continue;
     transition(core, slot, RELEASED);
     if (core.batchOf(slot)) continue;
     const count = core.dependencies(slot, inputs);
     for (let i = 0; i < count; i++)
-      if (core.columns.state[inputs[i] as Slot] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
+      if (core.columns.cells[((inputs[i] as Slot) << CELL) + STATE] === FORGOTTEN) stack.push(inputs[i] as Slot); // i < count
   }
 }
 
@@ -69,15 +70,15 @@ function start(core: Core, client: ClientState, wanted: readonly Slot[]): void {
   for (const slot of wanted) {
     want(core, client, slot);
     const batch = core.batchOf(slot);
-    if (batch && isPlanned(batch, core.columns.task[slot] as number)) continue; // its turn comes
-    if (core.columns.state[slot] === RELEASED) core.recommend(slot, WAITING);
+    if (batch && isPlanned(batch, core.columns.cells[(slot << CELL) + TASK] as number)) continue; // its turn comes
+    if (core.columns.cells[(slot << CELL) + STATE] === RELEASED) core.recommend(slot, WAITING);
     else tell(core, client.id, slot);
   }
 }
 
 /** Tell a client how far a task is, if it is done. */
 function tell(core: Core, client: ClientId, slot: Slot): void {
-  const state = core.columns.state[slot];
+  const state = core.columns.cells[(slot << CELL) + STATE];
   if (state === MEMORY)
     core.sendClient(client, { op: "key-in-memory", key: core.keyOf(slot), workers: addresses(core, slot) });
   const failure = state === ERRED ? core.failures.get(slot) : undefined;
@@ -148,7 +149,7 @@ export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
 
 /** What was entered and nobody wants or needs goes again. */
 function forgetUnneeded(core: Core, entered: readonly Slot[]): void {
-  for (const slot of entered) if (core.columns.state[slot] === FORGOTTEN) know(core, [slot]);
+  for (const slot of entered) if (core.columns.cells[(slot << CELL) + STATE] === FORGOTTEN) know(core, [slot]);
   for (const slot of entered) core.recommend(slot, FORGOTTEN);
 }
 
@@ -163,7 +164,7 @@ function slotFor(core: Core, key: Key): Slot | undefined {
 /** Slot of a known task; its batch's order comes to it if it has not. */
 function knownSlot(core: Core, key: Key): Slot | undefined {
   const slot = slotFor(core, key);
-  return slot === undefined || core.columns.state[slot] === FORGOTTEN ? undefined : slot;
+  return slot === undefined || core.columns.cells[(slot << CELL) + STATE] === FORGOTTEN ? undefined : slot;
 }
 
 /** A submission that nobody could read: its keys fail. */
@@ -226,7 +227,7 @@ export function releaseBlocks(core: Core, { client: id, layer, grid, blocks }: E
   const base = found.batch.graph.base(found.layer);
   for (const block of blocks) {
     const slot = slotIfAny(found.batch, base + block);
-    if (slot >= 0 && core.columns.state[slot] !== FORGOTTEN) unwant(core, client, slot);
+    if (slot >= 0 && core.columns.cells[(slot << CELL) + STATE] !== FORGOTTEN) unwant(core, client, slot);
   }
 }
 
@@ -248,10 +249,10 @@ export function cancelKeys(core: Core, event: Event<"cancel-keys">): void {
   for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
     if (seen.has(slot)) continue;
     seen.add(slot);
-    const isLast = asker.wants.has(slot) && core.columns.wants[slot] === 1;
-    if (event.force || isLast || core.columns.wants[slot] === 0) {
+    const isLast = asker.wants.has(slot) && core.columns.cells[(slot << CELL) + WANTS] === 1;
+    if (event.force || isLast || core.columns.cells[(slot << CELL) + WANTS] === 0) {
       core.dependentsOf(slot, dependents);
-      stack.push(...dependents.filter((dependent) => core.columns.state[dependent] !== FORGOTTEN));
+      stack.push(...dependents.filter((dependent) => core.columns.cells[(dependent << CELL) + STATE] !== FORGOTTEN));
     }
     const message: SchedulerToClient = {
       op: "cancelled-keys",
@@ -272,7 +273,8 @@ function reachDependents(core: Core, slots: readonly Slot[]): void {
   const wants = new Map<LayerBatch, number>();
   for (const slot of slots) {
     const batch = core.batchOf(slot);
-    if (batch && !batch.walk.isDone) wants.set(batch, (wants.get(batch) ?? 0) + (core.columns.wants[slot] as number)); // a slot given out
+    if (batch && !batch.walk.isDone)
+      wants.set(batch, (wants.get(batch) ?? 0) + (core.columns.cells[(slot << CELL) + WANTS] as number)); // a slot given out
   }
   for (const [batch, count] of wants) if (count < batch.wants) reach(core, batch);
 }
@@ -283,7 +285,7 @@ export function retryKeys(core: Core, keys: readonly Key[]): void {
   const seen = new Set<Slot>();
   const inputs: Slot[] = [];
   for (let slot = stack.pop(); slot !== undefined; slot = stack.pop()) {
-    if (seen.has(slot) || core.columns.state[slot] !== ERRED) continue;
+    if (seen.has(slot) || core.columns.cells[(slot << CELL) + STATE] !== ERRED) continue;
     seen.add(slot);
     const count = core.dependencies(slot, inputs);
     stack.push(...inputs.slice(0, count));
@@ -304,9 +306,13 @@ export function dataPlaced(core: Core, event: Event<"data-placed">): void {
     if (workers.length === 0) continue;
     const slot = slotFor(core, key) ?? addData(core, key);
     know(core, [slot]);
-    const state = core.columns.state[slot] as number; // a slot given out
+    const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
     if (client) want(core, client, slot);
-    if (state === MEMORY || !(isActive(state) || state === RELEASED) || core.columns.worker[slot] !== -1) {
+    if (
+      state === MEMORY ||
+      !(isActive(state) || state === RELEASED) ||
+      core.columns.cells[(slot << CELL) + WORKER] !== -1
+    ) {
       // Being computed, failed or there already: the copies are not ours to count unless it is in memory.
       for (const worker of workers) {
         if (state === MEMORY) addHolder(core, slot, worker);

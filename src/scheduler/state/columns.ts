@@ -14,6 +14,8 @@ interface FreeRange {
 }
 
 const FIRST_CAPACITY = 1024;
+/** Slots that there can be: places of their cells' numbers are 31 bits. */
+const MOST = 2 ** 27;
 /** Slots that neighbouring tasks of a symbolic graph get at once. */
 export const PAGE_BITS = 6;
 export const PAGE = 64;
@@ -22,48 +24,54 @@ export const LINKS = 4;
 /** Pages that are made at once. */
 const PAGES_AT_ONCE = 16;
 
-/** The columns. A field is meaningful only in the states its comment names. */
+/**
+ * What the loops touch of a task stands together, in a cell of 2^CELL numbers of 32 bits: two lines of a processor's cache for
+ * sixteen columns. A field is meaningful only in the states its comment names.
+ */
+export const CELL = 4;
+export const STATE = 0;
+/** Index of the layer batch that owns the slot; -1: a materialised task. */
+export const BATCH = 1;
+/** Number of the task in its graph. */
+export const TASK = 2;
+/** Of two tasks as urgent as each other the smaller rank runs first. */
+export const RANK = 3;
+/** Waiting: inputs that are not in memory. */
+export const MISSING = 4;
+/** Dependents that are active, or that an order which is being made has not come to: they claim this result. */
+export const WAITERS = 5;
+/** Materialised dependents that are known. */
+export const DEPENDENTS = 6;
+/** Clients that want the result. */
+export const WANTS = 7;
+/** Processing, or waiting with FLAG_FOLLOWS: index of the worker. Otherwise -1. */
+export const WORKER = 8;
+/** Memory: index of the first holder; further ones stand in `replicas`. Otherwise -1. */
+export const HOLDER = 9;
+/** Processing and memory: place in a list of its worker. */
+export const PLACE = 10;
+/** Processing or following: number of the attempt; {@link Columns.runIdOf} reads it. */
+export const RUN_ID = 11;
+export const DEATHS = 12;
+export const RETRIES = 13;
+/** Bits: see `FLAG_*`. */
+export const FLAGS = 14;
+/** Number of `links` plus one; 0: they are to be asked for. */
+export const LINK_COUNT = 15;
+
+/** The columns. */
 export class Columns {
-  state: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  /** Index of the layer batch that owns the slot; -1: a materialised task. */
-  batch: Int32Array = new Int32Array(FIRST_CAPACITY);
-  /** Number of the task in its graph. */
-  task: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Priority: smaller `urgency`, then smaller `rank`, runs first. */
+  cells: Int32Array = new Int32Array(FIRST_CAPACITY << CELL);
+  /** Priority: smaller `urgency`, then smaller rank, runs first. */
   urgency: Float64Array = new Float64Array(FIRST_CAPACITY);
-  rank: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Waiting: inputs that are not in memory. */
-  missing: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Dependents that are active, or that an order which is being made has not come to: they claim this result. */
-  waiters: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Materialised dependents that are known. */
-  dependents: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Clients that want the result. */
-  wants: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  /** Processing, or waiting with FLAG_FOLLOWS: index of the worker. Otherwise -1. */
-  worker: Int32Array = new Int32Array(FIRST_CAPACITY);
-  /** Memory: index of the first holder; further ones stand in `replicas`. Otherwise -1. */
-  holder: Int32Array = new Int32Array(FIRST_CAPACITY);
-  /** Processing and memory: place in a list of its worker. */
-  place: Uint32Array = new Uint32Array(FIRST_CAPACITY);
   /** Bytes of the result: planned, then reported. */
   nbytes: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Result plus workspace; NaN: not yet asked, -1: unknown. */
   need: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Processing: bytes counted in the worker's `extra`. */
   reserved: Float64Array = new Float64Array(FIRST_CAPACITY);
-  /** Processing or following: number of the attempt. */
-  runId: Uint32Array = new Uint32Array(FIRST_CAPACITY);
-  deaths: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  retries: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  /** Bits: see `FLAG_*`. */
-  flags: Uint8Array = new Uint8Array(FIRST_CAPACITY);
-  /**
-   * Active tasks of a symbolic graph that is moved in loops: slots of the inputs, {@link LINKS} for each task at the most, and
-   * their number plus one; 0: they are to be asked for.
-   */
+  /** Active tasks of a symbolic graph that is moved in loops: slots of the inputs, {@link LINKS} for each task at the most. */
   links: Int32Array = new Int32Array(FIRST_CAPACITY * LINKS);
-  linkCount: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   readonly replicas: Map<Slot, number[]> = new Map();
   #capacity = FIRST_CAPACITY;
   #top = 0;
@@ -95,7 +103,7 @@ export class Columns {
     }
     const start = this.#top;
     this.#top += count;
-    invariant(this.#top < 2 ** 31, `${this.#top} task slots; the limit is 2^31`);
+    invariant(this.#top < MOST, `${this.#top} task slots; the limit is ${MOST}`);
     if (this.#top > this.#capacity) this.#grow();
     return start;
   }
@@ -116,8 +124,10 @@ export class Columns {
   /** Take a page back. */
   releasePage(page: Slot): void {
     // Nobody who walks the columns takes it for a task.
-    this.state.fill(FORGOTTEN, page, page + PAGE);
-    this.batch.fill(-1, page, page + PAGE);
+    for (let slot = page; slot < page + PAGE; slot++) {
+      this.cells[(slot << CELL) + STATE] = FORGOTTEN;
+      this.cells[(slot << CELL) + BATCH] = -1;
+    }
     this.#freePages.push(page);
   }
 
@@ -143,9 +153,20 @@ export class Columns {
     }
   }
 
+  /** Number of the attempt under way. */
+  runIdOf(slot: Slot): number {
+    return (this.cells[(slot << CELL) + RUN_ID] as number) >>> 0; // a slot given out
+  }
+
+  /** True when no slot is in use by a task of which something is known. */
+  isForgotten(): boolean {
+    for (let at = STATE; at < this.cells.length; at += 1 << CELL) if (this.cells[at] !== FORGOTTEN) return false;
+    return true;
+  }
+
   /** Workers that hold the result. */
   holdersOf(slot: Slot): readonly number[] {
-    const first = this.holder[slot] as number; // a slot given out
+    const first = this.cells[(slot << CELL) + HOLDER] as number; // a slot given out
     if (first < 0) return [];
     const more = this.replicas.get(slot);
     return more ? [first, ...more] : [first];
@@ -153,50 +174,27 @@ export class Columns {
 
   #clear(start: Slot, count: number): void {
     const end = start + count;
-    for (const column of [
-      this.state,
-      this.missing,
-      this.waiters,
-      this.dependents,
-      this.wants,
-      this.nbytes,
-      this.reserved,
-      this.runId,
-      this.deaths,
-      this.retries,
-      this.flags,
-      this.linkCount,
-    ]) {
-      column.fill(0, start, end);
+    const { cells } = this;
+    cells.fill(0, start << CELL, end << CELL);
+    for (let at = start << CELL; at < end << CELL; at += 1 << CELL) {
+      cells[at + BATCH] = -1;
+      cells[at + WORKER] = -1;
+      cells[at + HOLDER] = -1;
     }
-    for (const column of [this.batch, this.worker, this.holder]) column.fill(-1, start, end);
+    this.nbytes.fill(0, start, end);
+    this.reserved.fill(0, start, end);
     this.need.fill(Number.NaN, start, end);
   }
 
   #grow(): void {
     while (this.#capacity < this.#top) this.#capacity *= 2;
     const n = this.#capacity;
-    this.state = into(this.state, new Uint8Array(n));
-    this.batch = into(this.batch, new Int32Array(n));
-    this.task = into(this.task, new Uint32Array(n));
+    this.cells = into(this.cells, new Int32Array(n << CELL));
     this.urgency = into(this.urgency, new Float64Array(n));
-    this.rank = into(this.rank, new Uint32Array(n));
-    this.missing = into(this.missing, new Uint32Array(n));
-    this.waiters = into(this.waiters, new Uint32Array(n));
-    this.dependents = into(this.dependents, new Uint32Array(n));
-    this.wants = into(this.wants, new Uint32Array(n));
-    this.worker = into(this.worker, new Int32Array(n));
-    this.holder = into(this.holder, new Int32Array(n));
-    this.place = into(this.place, new Uint32Array(n));
     this.nbytes = into(this.nbytes, new Float64Array(n));
     this.need = into(this.need, new Float64Array(n));
     this.reserved = into(this.reserved, new Float64Array(n));
-    this.runId = into(this.runId, new Uint32Array(n));
-    this.deaths = into(this.deaths, new Uint8Array(n));
-    this.retries = into(this.retries, new Uint8Array(n));
-    this.flags = into(this.flags, new Uint8Array(n));
     this.links = into(this.links, new Int32Array(n * LINKS));
-    this.linkCount = into(this.linkCount, new Uint8Array(n));
   }
 }
 

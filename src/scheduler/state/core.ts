@@ -6,7 +6,20 @@ import { Arrivals } from "./arrivals.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { batchAt, Expander, type LayerBatch, LayerNames, owns, slotIfAny, slotOf, type TaskRecord } from "./batches.ts";
 import { type BatchTask, CallKeys } from "./call-keys.ts";
-import { Columns, FLAG_STEALING, type Slot } from "./columns.ts";
+import {
+  BATCH,
+  CELL,
+  Columns,
+  FLAG_STEALING,
+  FLAGS,
+  LINK_COUNT,
+  RANK,
+  type Slot,
+  STATE,
+  TASK,
+  WAITERS,
+  WANTS,
+} from "./columns.ts";
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
 import { leaveChain } from "./follow.ts";
@@ -163,7 +176,7 @@ export class Core {
 
   /** Tell every client that wants the task. */
   report(slot: Slot, message: SchedulerToClient): void {
-    if (this.columns.wants[slot] === 0) return;
+    if (this.columns.cells[(slot << CELL) + WANTS] === 0) return;
     for (const client of this.clients.values()) if (client.wants.has(slot)) this.sendClient(client.id, message);
   }
 
@@ -174,7 +187,7 @@ export class Core {
 
   /** Tell a client that a task of a layer is in memory at a worker; sent together, before anything else that it is told. */
   tellInColumns(client: ClientId, of: NewsOf, slot: Slot): void {
-    const task = this.columns.task[slot] as number; // a slot given out
+    const task = this.columns.cells[(slot << CELL) + TASK] as number; // a slot given out
     const { batch, worker } = of;
     if (!batch.isKeyed && this.scalar === undefined) return this.#news.add(client, of, task);
     const layer = batch.edges.layerOf(task);
@@ -202,7 +215,7 @@ export class Core {
   /** The same by slot. */
   freeSlot(worker: WorkerState, slot: Slot): void {
     const batch = this.batchOf(slot);
-    if (batch) this.freeTask(worker, batch, this.columns.task[slot] as number);
+    if (batch) this.freeTask(worker, batch, this.columns.cells[(slot << CELL) + TASK] as number);
     else this.#outgoing.freeKey(worker, this.keyOf(slot));
   }
 
@@ -234,7 +247,7 @@ export class Core {
     const at = this.#recommendedCount++;
     if (at === this.#recommendedSlots.length) this.#widenRecommended();
     this.#recommendedSlots[at] = slot;
-    this.#recommendedStates[at] = ((this.columns.state[slot] as number) << STATE_BITS) | to; // a slot given out
+    this.#recommendedStates[at] = ((this.columns.cells[(slot << CELL) + STATE] as number) << STATE_BITS) | to; // a slot given out
   }
 
   #widenRecommended(): void {
@@ -276,9 +289,9 @@ export class Core {
 
   /** Move a task; only transitions call this. */
   enter(slot: Slot, state: number): void {
-    const from = this.columns.state[slot] as number; // a slot given out
-    this.columns.state[slot] = state;
-    if (!isActive(state)) this.columns.linkCount[slot] = 0;
+    const from = this.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
+    this.columns.cells[(slot << CELL) + STATE] = state;
+    if (!isActive(state)) this.columns.cells[(slot << CELL) + LINK_COUNT] = 0;
     this.totals.transitions++;
     this.counts[from] = (this.counts[from] as number) - 1;
     this.counts[state] = (this.counts[state] as number) + 1;
@@ -289,10 +302,10 @@ export class Core {
     if (from === QUEUED && batch) batch.queue.remove(slot);
     if (from === QUEUED && this.waitsFor.size > 0) leaveBacklog(this, slot);
     if (!batch || isActive(from) === isActive(state)) return;
-    const rank = this.columns.rank[slot] as number; // active tasks of a graph have one
+    const rank = this.columns.cells[(slot << CELL) + RANK] as number; // active tasks of a graph have one
     if (isActive(state)) {
       batch.activeRanks.add(rank);
-      batch.order.recall(rank, this.columns.task[slot] as number);
+      batch.order.recall(rank, this.columns.cells[(slot << CELL) + TASK] as number);
     } else {
       batch.activeRanks.delete(rank);
       batch.order.settle(rank);
@@ -301,19 +314,19 @@ export class Core {
 
   /** The question whether a worker gives the task back is answered; false if none was open. */
   clearStealing(slot: Slot, worker: WorkerState | undefined): boolean {
-    const flags = this.columns.flags[slot] as number; // a slot given out
+    const flags = this.columns.cells[(slot << CELL) + FLAGS] as number; // a slot given out
     if ((flags & FLAG_STEALING) === 0) return false;
-    this.columns.flags[slot] = flags & ~FLAG_STEALING;
+    this.columns.cells[(slot << CELL) + FLAGS] = flags & ~FLAG_STEALING;
     if (worker) worker.stealsOut--;
     return true;
   }
 
   stateName(slot: Slot): string {
-    return STATES[this.columns.state[slot] as number] as string; // numbers come from STATES
+    return STATES[this.columns.cells[(slot << CELL) + STATE] as number] as string; // numbers come from STATES
   }
 
   batchOf(slot: Slot): LayerBatch | null {
-    const index = this.columns.batch[slot] as number; // a slot given out
+    const index = this.columns.cells[(slot << CELL) + BATCH] as number; // a slot given out
     return index < 0 ? null : batchAt(this.batches, index);
   }
 
@@ -325,7 +338,7 @@ export class Core {
 
   keyOf(slot: Slot): Key {
     const batch = this.batchOf(slot);
-    return batch ? batch.graph.key(this.columns.task[slot] as number) : this.recordOf(slot).key;
+    return batch ? batch.graph.key(this.columns.cells[(slot << CELL) + TASK] as number) : this.recordOf(slot).key;
   }
 
   show(slot: Slot): string {
@@ -338,7 +351,7 @@ export class Core {
    */
   find(key: Key): Slot | undefined {
     const slot = this.keys.get(key) ?? this.findInLayers(key);
-    return slot === undefined || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
+    return slot === undefined || this.columns.cells[(slot << CELL) + STATE] === FORGOTTEN ? undefined : slot;
   }
 
   /** The same of key `index` of a column. */
@@ -346,7 +359,7 @@ export class Core {
     const found = this.callKeys.findAt(keys, index);
     if (!found) return this.keys.size > 0 || keys.hasTexts ? this.find(keys.at(index)) : undefined;
     const slot = slotIfAny(found.batch, found.task);
-    return slot < 0 || this.columns.state[slot] === FORGOTTEN ? undefined : slot;
+    return slot < 0 || this.columns.cells[(slot << CELL) + STATE] === FORGOTTEN ? undefined : slot;
   }
 
   /** Batch and number of a task of a graph, known or not. */
@@ -383,7 +396,10 @@ export class Core {
   }
 
   isNeeded(slot: Slot): boolean {
-    return (this.columns.wants[slot] as number) > 0 || (this.columns.waiters[slot] as number) > 0; // a slot given out
+    return (
+      (this.columns.cells[(slot << CELL) + WANTS] as number) > 0 ||
+      (this.columns.cells[(slot << CELL) + WAITERS] as number) > 0
+    ); // a slot given out
   }
 
   /** Dependencies in order, into `out`; gives their number. The rest of `out` is stale. */
@@ -394,7 +410,7 @@ export class Core {
       for (let i = 0; i < dependencies.length; i++) out[i] = dependencies[i] as Slot; // i < length
       return dependencies.length;
     }
-    const count = batch.edges.dependencies(this.columns.task[slot] as number, out);
+    const count = batch.edges.dependencies(this.columns.cells[(slot << CELL) + TASK] as number, out);
     for (let i = 0; i < count; i++) out[i] = slotOf(this.columns, batch, out[i] as TaskId); // i < count
     return count;
   }
@@ -403,7 +419,7 @@ export class Core {
   knownDependencies(slot: Slot, out: Slot[]): number {
     const batch = this.batchOf(slot);
     if (!batch) return this.dependencies(slot, out);
-    const count = batch.edges.dependencies(this.columns.task[slot] as number, out);
+    const count = batch.edges.dependencies(this.columns.cells[(slot << CELL) + TASK] as number, out);
     let known = 0;
     for (let i = 0; i < count; i++) {
       const input = slotIfAny(batch, out[i] as TaskId); // i < count
@@ -417,7 +433,7 @@ export class Core {
     const batch = this.batchOf(slot);
     let known = 0;
     if (batch) {
-      const count = batch.edges.dependents(this.columns.task[slot] as number, out);
+      const count = batch.edges.dependents(this.columns.cells[(slot << CELL) + TASK] as number, out);
       for (let i = 0; i < count; i++) {
         const task = out[i] as TaskId; // i < count
         const dependent = !batch.aliases || owns(batch, task) ? slotIfAny(batch, task) : -1;

@@ -5,7 +5,24 @@
 import { MANY_LINKS, NO_LINKS, scalarIn, type TaskId } from "../../graph/index.ts";
 import { endArrival, setBytes, unexpect } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
-import { FLAG_FOLLOWS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import {
+  CELL,
+  DEATHS,
+  DEPENDENTS,
+  FLAG_FOLLOWS,
+  FLAGS,
+  HOLDER,
+  LINK_COUNT,
+  MISSING,
+  PAGE,
+  PAGE_BITS,
+  RANK,
+  type Slot,
+  STATE,
+  WAITERS,
+  WANTS,
+  WORKER,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { countMoves, inputSlots, slotAt } from "./fused.ts";
@@ -44,10 +61,9 @@ const users: TaskId[] = [];
  */
 export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }: Rows): number {
   const { worker, batch } = of;
-  const { state, flags, dependents, nbytes, runId } = core.columns;
+  const { cells, nbytes } = core.columns;
   const { tasks, runIds, seconds } = event;
   const { pages } = batch;
-  const at = core.columns.worker;
   const { index } = worker;
   canRun = core.eligible(batch.taskClass).length > 0;
   becameReady = 0;
@@ -60,8 +76,14 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
     if (task >= batch.count) break;
     const page = pages[task >>> PAGE_BITS] as number; // one per page
     const slot = page + (task & (PAGE - 1));
-    if (page < 0 || at[slot] !== index || runId[slot] !== runIds[row] || state[slot] !== PROCESSING) break;
-    if (flags[slot] !== 0 || dependents[slot] !== 0) break;
+    if (
+      page < 0 ||
+      cells[(slot << CELL) + WORKER] !== index ||
+      core.columns.runIdOf(slot) !== runIds[row] ||
+      cells[(slot << CELL) + STATE] !== PROCESSING
+    )
+      break;
+    if (cells[(slot << CELL) + FLAGS] !== 0 || cells[(slot << CELL) + DEPENDENTS] !== 0) break;
     const bytes = bytesIn(event, row);
     if (nbytes[slot] !== bytes) setBytes(core, slot, bytes);
     const spent = seconds[row] as number;
@@ -91,9 +113,10 @@ function listenerFor(core: Core, { worker, batch }: NewsOf, { kinds }: Finished)
 function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   const { worker, batch } = of;
   const { columns } = core;
-  const { waiters } = columns;
+  const at = slot << CELL;
+  const { cells } = columns;
   const { edges } = batch;
-  columns.worker[slot] = -1;
+  cells[at + WORKER] = -1;
   worker.processing.delete(slot);
   if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
   const isFetching = worker.arriving > 0;
@@ -102,29 +125,29 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   if (away === MANY_LINKS) {
     const n = inputSlots(core, batch, slot, inputs);
     for (let i = 0; i < n; i++) spend(core, of, inputs[i] as Slot, isFetching); // i < n, and it has claimed it
-    columns.linkCount[slot] = 0;
+    cells[at + LINK_COUNT] = 0;
   } else if (away !== NO_LINKS) spend(core, of, slotAt(batch, task - away), isFetching);
   worker.has.addOwn(slot);
-  columns.holder[slot] = worker.index;
+  cells[at + HOLDER] = worker.index;
   if (worker.seeking.size > 0) worker.seeking.delete(slot);
   const reserved = columns.reserved[slot] as number;
   columns.reserved[slot] = 0;
   // No finished prefix has it: it was active until now.
   const isCounted = isFetching && endArrival(core, slot, worker);
   worker.extraBytes += (isCounted ? 0 : (columns.nbytes[slot] as number)) - reserved;
-  columns.state[slot] = MEMORY;
-  columns.deaths[slot] = 0;
+  cells[at + STATE] = MEMORY;
+  cells[at + DEATHS] = 0;
   core.story.note(task, PROCESSING_MEMORY);
-  const rank = columns.rank[slot] as number;
+  const rank = cells[at + RANK] as number;
   batch.activeRanks.delete(rank);
   batch.order.settle(rank);
-  const isClaimed = (waiters[slot] as number) > 0;
+  const isClaimed = (cells[at + WAITERS] as number) > 0;
   if (isClaimed) {
     const user = edges.userAway[layer] as number; // one per layer
     if (user === MANY_LINKS) supplyAll(core, batch, task);
     else if (user !== NO_LINKS) supply(core, batch, task - user);
   }
-  if ((columns.wants[slot] as number) > 0) {
+  if ((cells[at + WANTS] as number) > 0) {
     // No copies of it are known: it was being made until now.
     if (listener) core.tellTask(listener.id, of, task);
     else tellMemory(core, slot);
@@ -133,11 +156,11 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
 
 /** A claim on an input ends; one that nobody needs any more goes. */
 function spend(core: Core, { worker }: NewsOf, input: Slot, isFetching: boolean): void {
-  const { waiters, wants, holder } = core.columns;
-  if (isFetching && holder[input] !== worker.index) unexpect(core, input, worker);
-  const left = (waiters[input] as number) - 1;
-  waiters[input] = left;
-  if (left === 0 && wants[input] === 0) core.recommend(input, RELEASED);
+  const { cells } = core.columns;
+  if (isFetching && cells[(input << CELL) + HOLDER] !== worker.index) unexpect(core, input, worker);
+  const left = (cells[(input << CELL) + WAITERS] as number) - 1;
+  cells[(input << CELL) + WAITERS] = left;
+  if (left === 0 && cells[(input << CELL) + WANTS] === 0) core.recommend(input, RELEASED);
 }
 
 function supplyAll(core: Core, batch: LayerBatch, task: TaskId): void {
@@ -147,17 +170,17 @@ function supplyAll(core: Core, batch: LayerBatch, task: TaskId): void {
 
 /** A task that waited for one that is done misses an input less; if it misses none it is ready. */
 function supply(core: Core, batch: LayerBatch, user: TaskId): void {
-  const { state, missing, flags } = core.columns;
+  const { cells } = core.columns;
   const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
   const slot = page + (user & (PAGE - 1));
-  if (page < 0 || state[slot] !== WAITING) return;
-  const left = (missing[slot] as number) - 1;
-  missing[slot] = left;
+  if (page < 0 || cells[(slot << CELL) + STATE] !== WAITING) return;
+  const left = (cells[(slot << CELL) + MISSING] as number) - 1;
+  cells[(slot << CELL) + MISSING] = left;
   if (left > 0) return;
-  if (((flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
+  if (((cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
   else if (canRun) {
     becameReady++;
-    state[slot] = QUEUED;
+    cells[(slot << CELL) + STATE] = QUEUED;
     core.story.note(user, WAITING_QUEUED);
     batch.queue.push(slot);
   } else core.recommend(slot, NO_WORKER);

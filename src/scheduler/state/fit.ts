@@ -1,7 +1,7 @@
 /** Whether a task and a worker fit, and sending it there. */
 import { RemoteProtocolError } from "../../base/index.ts";
 import { needOf } from "./admission.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, type Slot, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { PROCESSING } from "./states.ts";
 import { transition } from "./transitions.ts";
@@ -9,7 +9,7 @@ import { hasFree, speaks, type TaskClass, type WorkerState } from "./workers.ts"
 
 /** Give a ready task to a worker. */
 export function send(core: Core, slot: Slot, worker: WorkerState): void {
-  core.columns.worker[slot] = worker.index;
+  core.columns.cells[(slot << CELL) + WORKER] = worker.index;
   transition(core, slot, PROCESSING);
 }
 
@@ -20,7 +20,7 @@ export function isReadable(core: Core, slot: Slot): boolean {
     const batch = core.batchOf(slot);
     // It may go to a worker that cannot make its program itself.
     if (batch && (core.plainWorkers > 0 || batch.taskClass.resources))
-      core.expander.expand(batch, core.columns.task[slot] as number); // a slot given out
+      core.expander.expand(batch, core.columns.cells[(slot << CELL) + TASK] as number); // a slot given out
     return true;
   } catch (cause) {
     const text = `task ${core.show(slot)} cannot be made from its layer: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -5,7 +5,7 @@
  */
 import { admits } from "./admission.ts";
 import { owns } from "./batches.ts";
-import { FLAG_DRAWS, FLAG_FOLLOWS, type Slot } from "./columns.ts";
+import { CELL, FLAG_DRAWS, FLAG_FOLLOWS, FLAGS, RUN_ID, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
@@ -20,8 +20,8 @@ const CHAIN_MOST = 16;
 /** Send more of the chains of which a task went to a worker, or began there, in this event. */
 export function drawChains(core: Core): void {
   for (const slot of core.drawing) {
-    if (core.columns.state[slot] !== PROCESSING) continue;
-    const worker = core.workers.get(core.columns.worker[slot] as number);
+    if (core.columns.cells[(slot << CELL) + STATE] !== PROCESSING) continue;
+    const worker = core.workers.get(core.columns.cells[(slot << CELL) + WORKER] as number);
     if (worker && worker.meanTaskMs < SHORT_MS && worker.status === "running") draw(core, slot, worker);
   }
   core.drawing.length = 0;
@@ -36,8 +36,8 @@ function draw(core: Core, head: Slot, worker: WorkerState): void {
   for (let i = 0; i < chain.length && chain.length <= CHAIN_MOST; i++) {
     core.dependentsOf(chain[i] as Slot, dependents); // i < length
     for (const next of dependents) {
-      if (columns.state[next] !== WAITING || chain.length > CHAIN_MOST) continue;
-      if (((columns.flags[next] as number) & FLAG_FOLLOWS) === 0) {
+      if (columns.cells[(next << CELL) + STATE] !== WAITING || chain.length > CHAIN_MOST) continue;
+      if (((columns.cells[(next << CELL) + FLAGS] as number) & FLAG_FOLLOWS) === 0) {
         // A free thread is given to another task.
         const load = Math.max(nthreads, loadOf(worker));
         if (load + worker.following >= nthreads + worker.ahead || !mayFollow(core, next, worker)) continue;
@@ -47,13 +47,17 @@ function draw(core: Core, head: Slot, worker: WorkerState): void {
     }
   }
   const middle = chain[(chain.length >> 1) + (chain.length & 1)] ?? chain.at(-1);
-  if (middle !== undefined && middle !== head) columns.flags[middle] = (columns.flags[middle] as number) | FLAG_DRAWS;
+  if (middle !== undefined && middle !== head)
+    columns.cells[(middle << CELL) + FLAGS] = (columns.cells[(middle << CELL) + FLAGS] as number) | FLAG_DRAWS;
 }
 
 function mayFollow(core: Core, slot: Slot, worker: WorkerState): boolean {
   const batch = core.batchOf(slot);
   if (batch?.taskClass.language !== "js" || !goesAsColumn(worker, batch)) return false;
-  if (batch.taskClass.workers !== null || batch.edges.dependencies(core.columns.task[slot] as number, inputs) !== 1)
+  if (
+    batch.taskClass.workers !== null ||
+    batch.edges.dependencies(core.columns.cells[(slot << CELL) + TASK] as number, inputs) !== 1
+  )
     return false;
   // One that stands in another graph goes its own way.
   return owns(batch, inputs[0] as number) && admits(core, slot, worker);
@@ -63,9 +67,9 @@ const inputs: number[] = [];
 
 function follow(core: Core, slot: Slot, worker: WorkerState): void {
   const { columns } = core;
-  columns.flags[slot] = (columns.flags[slot] as number) | FLAG_FOLLOWS;
-  columns.worker[slot] = worker.index;
-  columns.runId[slot] = core.nextRunId++;
+  columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_FOLLOWS;
+  columns.cells[(slot << CELL) + WORKER] = worker.index;
+  columns.cells[(slot << CELL) + RUN_ID] = core.nextRunId++;
   worker.following++;
   core.following++;
   core.totals.ahead++;
@@ -75,25 +79,26 @@ function follow(core: Core, slot: Slot, worker: WorkerState): void {
 
 /** The input of a task that follows it is there: gives the worker where it begins, null where it cannot stay. */
 export function arriveInChain(core: Core, slot: Slot): WorkerState | null {
-  const worker = core.workers.get(core.columns.worker[slot] as number);
+  const worker = core.workers.get(core.columns.cells[(slot << CELL) + WORKER] as number);
   if (!worker || !admits(core, slot, worker)) return null;
-  if (((core.columns.flags[slot] as number) & FLAG_DRAWS) !== 0) core.drawing.push(slot);
+  if (((core.columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_DRAWS) !== 0) core.drawing.push(slot);
   stop(core, slot, worker);
   return worker;
 }
 
 function stop(core: Core, slot: Slot, worker: WorkerState | undefined): void {
-  core.columns.flags[slot] = (core.columns.flags[slot] as number) & ~(FLAG_FOLLOWS | FLAG_DRAWS);
+  core.columns.cells[(slot << CELL) + FLAGS] =
+    (core.columns.cells[(slot << CELL) + FLAGS] as number) & ~(FLAG_FOLLOWS | FLAG_DRAWS);
   core.following--;
   if (worker) worker.following--;
 }
 
 /** A task is not to wait at its worker any more, nor is what follows it there. */
 export function callOff(core: Core, slot: Slot): void {
-  if (((core.columns.flags[slot] as number) & FLAG_FOLLOWS) === 0) return;
-  const worker = core.workers.get(core.columns.worker[slot] as number);
+  if (((core.columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) === 0) return;
+  const worker = core.workers.get(core.columns.cells[(slot << CELL) + WORKER] as number);
   stop(core, slot, worker);
-  core.columns.worker[slot] = -1;
+  core.columns.cells[(slot << CELL) + WORKER] = -1;
   if (worker) {
     core.freeSlot(worker, slot);
     refreshWorker(core, worker);

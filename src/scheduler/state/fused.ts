@@ -7,7 +7,25 @@ import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
-import { LINKS, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import {
+  CELL,
+  DEATHS,
+  DEPENDENTS,
+  FLAGS,
+  HOLDER,
+  LINK_COUNT,
+  LINKS,
+  MISSING,
+  PAGE,
+  PAGE_BITS,
+  RANK,
+  RETRIES,
+  RUN_ID,
+  type Slot,
+  STATE,
+  TASK,
+  WORKER,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshSent } from "./load.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
@@ -42,7 +60,7 @@ export function isAlone(core: Core, batch: LayerBatch): boolean {
 
 /** True when nothing but tasks of its batch waits for the task, and nobody has asked for it back. */
 export function isUsual(core: Core, slot: Slot): boolean {
-  return core.columns.flags[slot] === 0 && core.columns.dependents[slot] === 0;
+  return core.columns.cells[(slot << CELL) + FLAGS] === 0 && core.columns.cells[(slot << CELL) + DEPENDENTS] === 0;
 }
 
 /** Count moves that {@link Core.enter} would make. */
@@ -66,16 +84,17 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   const { columns } = core;
   const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
   reserveNeed(core, slot, worker);
-  columns.state[slot] = PROCESSING;
+  columns.cells[(slot << CELL) + STATE] = PROCESSING;
   count(core, QUEUED, PROCESSING);
   core.story.open(batch);
-  core.story.note(columns.task[slot] as number, QUEUED_PROCESSING); // a slot given out
+  core.story.note(columns.cells[(slot << CELL) + TASK] as number, QUEUED_PROCESSING); // a slot given out
   batch.queue.remove(slot);
   if (core.waitsFor.size > 0) leaveBacklog(core, slot);
   worker.processing.add(slot);
   refreshSent(core, worker);
   core.run(worker, slot);
-  if (batch.taskClass.language === "js" && hasUsers(batch, columns.task[slot] as number)) core.drawing.push(slot);
+  if (batch.taskClass.language === "js" && hasUsers(batch, columns.cells[(slot << CELL) + TASK] as number))
+    core.drawing.push(slot);
 }
 
 /** False where formulas say that no task of the graph reads this one. */
@@ -85,8 +104,8 @@ function hasUsers({ edges }: LayerBatch, task: TaskId): boolean {
 
 /** A ready task goes where it is sent, and fetches what is not there. */
 export function sendThere(core: Core, worker: WorkerState, slot: Slot): void {
-  core.columns.worker[slot] = worker.index;
-  core.columns.runId[slot] = core.nextRunId++;
+  core.columns.cells[(slot << CELL) + WORKER] = worker.index;
+  core.columns.cells[(slot << CELL) + RUN_ID] = core.nextRunId++;
   core.totals.sent++;
   send(core, worker, slot);
 }
@@ -94,15 +113,17 @@ export function sendThere(core: Core, worker: WorkerState, slot: Slot): void {
 /** The same of a task of a batch that is moved here, all of whose inputs are there; {@link countSent} counts it. */
 export function sendHere(core: Core, batch: LayerBatch, worker: WorkerState, slot: Slot): void {
   const { columns } = core;
-  columns.worker[slot] = worker.index;
-  columns.runId[slot] = core.nextRunId++;
-  const rank = columns.rank[slot] as number; // a slot given out
+  const { cells } = columns;
+  const at = slot << CELL;
+  cells[at + WORKER] = worker.index;
+  cells[at + RUN_ID] = core.nextRunId++;
+  const rank = cells[at + RANK] as number; // a slot given out
   const bytes = rank === batch.head ? 0 : needOf(core, slot);
   columns.reserved[slot] = bytes;
   worker.extraBytes += bytes;
-  columns.state[slot] = PROCESSING;
+  cells[at + STATE] = PROCESSING;
   core.story.open(batch);
-  core.story.note(columns.task[slot] as number, QUEUED_PROCESSING);
+  core.story.note(cells[at + TASK] as number, QUEUED_PROCESSING);
   batch.queue.remove(slot);
   worker.processing.add(slot);
   refreshSent(core, worker);
@@ -117,30 +138,34 @@ export function countSent(core: Core, sent: number): void {
 
 /** Its last input is there. */
 export function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
-  core.columns.state[slot] = QUEUED;
+  const { cells } = core.columns;
+  const at = slot << CELL;
+  cells[at + STATE] = QUEUED;
   count(core, WAITING, QUEUED);
-  core.story.note(core.columns.task[slot] as number, WAITING_QUEUED); // a slot given out
+  core.story.note(cells[at + TASK] as number, WAITING_QUEUED); // a slot given out
   batch.queue.push(slot);
 }
 
 /** A result that nobody needs goes, and its task with it; false where the table has to see to it. */
 export function release(core: Core, slot: Slot): boolean {
   const { columns } = core;
+  const { cells } = columns;
+  const at = slot << CELL;
   const batch = core.batchOf(slot);
   if (batch === null || !isAlone(core, batch) || core.isNeeded(slot)) return false;
   if (!isUsual(core, slot) || core.counts[ERRED] !== 0) return false;
   if (columns.replicas.size > 0 && columns.replicas.has(slot)) return false;
-  const worker = core.workerOf[columns.holder[slot] as number]; // a slot given out
+  const worker = core.workerOf[cells[at + HOLDER] as number]; // a slot given out
   if (!worker) return false;
-  const task = columns.task[slot] as number;
+  const task = cells[at + TASK] as number;
   removeOnly(core, batch, slot, worker);
   core.freeTask(worker, batch, task);
-  columns.state[slot] = FORGOTTEN;
+  cells[at + STATE] = FORGOTTEN;
   count(core, MEMORY, FORGOTTEN);
   core.story.open(batch);
   core.story.note(task, MEMORY_FORGOTTEN);
-  columns.deaths[slot] = 0;
-  if (columns.retries[slot] !== batch.retries) columns.retries[slot] = retriesOf(batch.retries);
+  cells[at + DEATHS] = 0;
+  if (cells[at + RETRIES] !== batch.retries) cells[at + RETRIES] = retriesOf(batch.retries);
   if (core.stolenFor.size > 0) core.stolenFor.delete(slot);
   if (know(batch, task, -1) === 0) core.quietPages.push({ batch, task });
   if (batch.live === 0) core.emptied.add(batch);
@@ -149,25 +174,28 @@ export function release(core: Core, slot: Slot): boolean {
 
 /** A block of the batch is at its only holder no more. */
 function removeOnly(core: Core, batch: LayerBatch, slot: Slot, worker: WorkerState): void {
-  const { holder, rank, nbytes } = core.columns;
+  const { cells, nbytes } = core.columns;
   if (!worker.has.deleteOwn(slot)) return removeHolder(core, slot, worker);
-  holder[slot] = -1;
-  const isCovered = batch.state === "open" && batch.taskClass.language !== "js" && (rank[slot] as number) < batch.head;
+  cells[(slot << CELL) + HOLDER] = -1;
+  const isCovered =
+    batch.state === "open" &&
+    batch.taskClass.language !== "js" &&
+    (cells[(slot << CELL) + RANK] as number) < batch.head;
   if (!isCovered) worker.extraBytes -= nbytes[slot] as number; // a slot given out
 }
 
 /** Tasks that are wanted become known, the last first; the order has not come to them. */
 export function knowAll(core: Core, batch: LayerBatch, slots: readonly Slot[]): void {
-  const { state, task } = core.columns;
+  const { cells } = core.columns;
   const before = batch.live;
   core.story.open(batch);
   for (let i = slots.length - 1; i >= 0; i--) {
     const slot = slots[i] as Slot; // i < length
-    if (state[slot] !== FORGOTTEN) continue;
-    state[slot] = RELEASED;
-    core.story.note(task[slot] as number, FORGOTTEN_RELEASED); // a slot given out
-    know(batch, task[slot] as number, 1);
-    if (isPlanned(batch, task[slot] as number)) batch.early++;
+    if (cells[(slot << CELL) + STATE] !== FORGOTTEN) continue;
+    cells[(slot << CELL) + STATE] = RELEASED;
+    core.story.note(cells[(slot << CELL) + TASK] as number, FORGOTTEN_RELEASED); // a slot given out
+    know(batch, cells[(slot << CELL) + TASK] as number, 1);
+    if (isPlanned(batch, cells[(slot << CELL) + TASK] as number)) batch.early++;
     if (core.isNeeded(slot)) core.recommend(slot, WAITING);
   }
   countMoves(core, FORGOTTEN, RELEASED, batch.live - before);
@@ -188,9 +216,11 @@ function know(batch: LayerBatch, task: TaskId, sign: 1 | -1): number {
  */
 export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
   const { columns } = core;
-  const state = columns.state[slot] as number; // a slot given out
+  const { cells } = columns;
+  const at = slot << CELL;
+  const state = cells[at + STATE] as number; // a slot given out
   if (state !== FORGOTTEN && state !== RELEASED) return false;
-  const task = columns.task[slot] as number;
+  const task = cells[at + TASK] as number;
   const layer = batch.edges.layerOf(task);
   const away = batch.edges.inputAway[layer] as number; // one per layer
   let missing = 0;
@@ -198,7 +228,7 @@ export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
     missing = missingOf(core, batch, slot, batch.edges.dependencies(task, inputs));
     if (missing < 0) return false;
   } else if (away !== NO_LINKS) {
-    const input = columns.state[slotAt(batch, task - away)] as number;
+    const input = columns.cells[(slotAt(batch, task - away) << CELL) + STATE] as number;
     if (input !== MEMORY) {
       if (!isActive(input)) return false;
       missing = 1;
@@ -206,16 +236,16 @@ export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
   }
   if (state === RELEASED) batch.early--;
   else know(batch, task, 1);
-  columns.missing[slot] = missing;
+  cells[at + MISSING] = missing;
   const bytes = batch.walk.bytesOfAll(layer);
   if (bytes !== null && Number.isNaN(columns.need[slot])) {
     columns.nbytes[slot] = bytes.nbytes;
     columns.need[slot] = bytes.need;
   }
-  columns.state[slot] = WAITING;
+  cells[at + STATE] = WAITING;
   count(core, state, WAITING);
   core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
-  batch.activeRanks.add(columns.rank[slot] as number);
+  batch.activeRanks.add(cells[at + RANK] as number);
   if (missing > 0) return true;
   if (core.eligible(batch.taskClass).length > 0) becomeReady(core, batch, slot);
   else core.recommend(slot, NO_WORKER);
@@ -224,30 +254,30 @@ export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
 
 /** Inputs of a task, of which there are so many in `inputs`, that are not in memory; -1: one is neither, nor will be. */
 function missingOf(core: Core, batch: LayerBatch, slot: Slot, n: number): number {
-  const { state, links, linkCount } = core.columns;
+  const { cells, links } = core.columns;
   const first = n <= LINKS ? slot * LINKS : -1;
   let missing = 0;
   for (let i = 0; i < n; i++) {
     const input = slotAt(batch, inputs[i] as TaskId); // i < n
-    const at = state[input] as number;
+    const at = cells[(input << CELL) + STATE] as number;
     if (first >= 0) links[first + i] = input;
     if (at === MEMORY) continue;
     if (!isActive(at)) return -1;
     missing++;
   }
-  if (first >= 0) linkCount[slot] = n + 1;
+  if (first >= 0) cells[(slot << CELL) + LINK_COUNT] = n + 1;
   return missing;
 }
 
 /** Slots of the inputs of an active task, into `out` from its start; gives their number. Callers have looked that there are many. */
 export function inputSlots(core: Core, batch: LayerBatch, slot: Slot, out: Slot[]): number {
-  const { links, linkCount, task } = core.columns;
-  const known = linkCount[slot] as number; // a slot given out
+  const { cells, links } = core.columns;
+  const known = cells[(slot << CELL) + LINK_COUNT] as number; // a slot given out
   if (known > 0) {
     for (let i = 0; i < known - 1; i++) out[i] = links[slot * LINKS + i] as Slot; // within the row
     return known - 1;
   }
-  const n = batch.edges.dependencies(task[slot] as number, out);
+  const n = batch.edges.dependencies(cells[(slot << CELL) + TASK] as number, out);
   for (let i = 0; i < n; i++) out[i] = slotAt(batch, out[i] as TaskId); // i < n
   return n;
 }

@@ -2,7 +2,7 @@
 import { type Graph, type Key, type KeyColumn, keysOf, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch, Single } from "./batches.ts";
 import type { CallRange } from "./call-keys.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, DEPENDENTS, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language } from "./events.ts";
 
@@ -90,14 +90,16 @@ function singleOf(core: Core, keys: KeyColumn, index: number): Single | undefine
 /** The keys of a batch lead to its tasks from here on, and hold the materialised ones that it reads. */
 export function enterKeys(core: Core, batch: LayerBatch, { ranges, singles }: KnownKeys): void {
   for (const range of ranges) range.batch = batch;
-  for (const slot of recordsOf(singles)) core.columns.dependents[slot] = (core.columns.dependents[slot] as number) + 1;
+  for (const slot of recordsOf(singles))
+    core.columns.cells[(slot << CELL) + DEPENDENTS] = (core.columns.cells[(slot << CELL) + DEPENDENTS] as number) + 1;
 }
 
 /** Forget the keys that a batch has entered, and let go what it read; gives slots that nobody may need any more. */
 export function leaveKeys(core: Core, batch: LayerBatch): Slot[] {
   core.callKeys.close(batch.keyRanges);
   const slots = recordsOf(batch.singles);
-  for (const slot of slots) core.columns.dependents[slot] = (core.columns.dependents[slot] as number) - 1;
+  for (const slot of slots)
+    core.columns.cells[(slot << CELL) + DEPENDENTS] = (core.columns.cells[(slot << CELL) + DEPENDENTS] as number) - 1;
   return slots;
 }
 

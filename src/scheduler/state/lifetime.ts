@@ -11,7 +11,20 @@ import {
   type TaskRecord,
   twinsIn,
 } from "./batches.ts";
-import { FLAG_ENQUEUED, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import {
+  CELL,
+  DEATHS,
+  DEPENDENTS,
+  FLAG_ENQUEUED,
+  FLAGS,
+  PAGE,
+  PAGE_BITS,
+  RANK,
+  RETRIES,
+  type Slot,
+  STATE,
+  TASK,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { Language, Placement, SchedulerEvent, SubmittedTask } from "./events.ts";
 import { enterKeys, findKeys, isKeyed, languageOf, leaveKeys } from "./keyed.ts";
@@ -157,7 +170,8 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   core.active.delete(batch);
   core.layerNames.remove(batch);
   for (const slot of batch.isKeyed ? leaveKeys(core, batch) : []) {
-    if (!core.isNeeded(slot)) core.recommend(slot, core.columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+    if (!core.isNeeded(slot))
+      core.recommend(slot, core.columns.cells[(slot << CELL) + STATE] === RELEASED ? FORGOTTEN : RELEASED);
   }
   leaveClass(core, batch.taskClass);
   core.batches[batch.index] = undefined;
@@ -177,8 +191,8 @@ export function addTask(core: Core, task: SubmittedTask, generation: number): Sl
   const { columns } = core;
   const slot = newSlot(core, task.key);
   columns.urgency[slot] = urgencyOf(task.priority, generation);
-  columns.rank[slot] = task.rank;
-  columns.retries[slot] = retriesOf(task.retries);
+  columns.cells[(slot << CELL) + RANK] = task.rank;
+  columns.cells[(slot << CELL) + RETRIES] = retriesOf(task.retries);
   columns.need[slot] = task.needBytes ?? -1;
   core.records.set(slot, {
     key: task.key,
@@ -229,11 +243,11 @@ export function knowTask(core: Core, slot: Slot): void {
   const batch = core.batchOf(slot);
   if (!batch) {
     for (const input of core.recordOf(slot).dependencies)
-      columns.dependents[input] = (columns.dependents[input] as number) + 1; // a slot given out
+      columns.cells[(input << CELL) + DEPENDENTS] = (columns.cells[(input << CELL) + DEPENDENTS] as number) + 1; // a slot given out
     return;
   }
   batch.live++;
-  const task = columns.task[slot] as number; // a slot given out
+  const task = columns.cells[(slot << CELL) + TASK] as number; // a slot given out
   batch.pageKnown[task >>> PAGE_BITS] = (batch.pageKnown[task >>> PAGE_BITS] as number) + 1; // one per page
   if (isPlanned(batch, task)) batch.early++;
   if (!batch.aliases) return;
@@ -249,19 +263,19 @@ export function knowTask(core: Core, slot: Slot): void {
 /** A task was forgotten: give back what it took. */
 export function forgetTask(core: Core, slot: Slot): void {
   const { columns } = core;
-  columns.deaths[slot] = 0;
+  columns.cells[(slot << CELL) + DEATHS] = 0;
   core.failures.delete(slot);
   core.stolenFor.delete(slot);
   const batch = core.batchOf(slot);
   if (batch) {
-    columns.retries[slot] = retriesOf(batch.retries);
+    columns.cells[(slot << CELL) + RETRIES] = retriesOf(batch.retries);
     const foreign = batch.aliases ? batch.foreign.get(slot) : undefined;
     foreign?.edges.forEach((edge, i) => {
       core.edges.remove(foreign.dependencies[i] as Slot, edge); // made together
     });
     if (foreign) batch.foreign.delete(slot);
     batch.live--;
-    const task = columns.task[slot] as number; // a slot given out
+    const task = columns.cells[(slot << CELL) + TASK] as number; // a slot given out
     batch.pageKnown[task >>> PAGE_BITS] = (batch.pageKnown[task >>> PAGE_BITS] as number) - 1; // one per page
     if (batch.pageKnown[task >>> PAGE_BITS] === 0) core.quietPages.push({ batch, task });
     if (batch.live === 0) core.emptied.add(batch);
@@ -274,6 +288,6 @@ export function forgetTask(core: Core, slot: Slot): void {
   core.records.delete(slot);
   core.keys.delete(record.key);
   // A slot that still stands in its ready queue is given back by the queue.
-  if (((columns.flags[slot] as number) & FLAG_ENQUEUED) === 0) columns.release(slot, 1);
+  if (((columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_ENQUEUED) === 0) columns.release(slot, 1);
   leaveClass(core, record.taskClass);
 }

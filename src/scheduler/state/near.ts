@@ -5,7 +5,7 @@
 import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { admits, needOf, roomOf } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, HOLDER, RANK, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable } from "./fit.ts";
 import { countSent, inputSlots, isFused, sendHere, sendThere, slotAt } from "./fused.ts";
@@ -55,22 +55,22 @@ export function sendNear(core: Core, batch: LayerBatch): boolean {
 
 /** Find the workers that have inputs of a task, the one with most bytes first; gives their number, 0 where some have copies. */
 function lookAtHolders(core: Core, batch: LayerBatch, slot: Slot, task: TaskId): number {
-  const { holder, replicas } = core.columns;
+  const { cells, replicas } = core.columns;
   const away = batch.edges.inputAway[batch.edges.layerOf(task)] as number; // one per layer
   const hasCopies = replicas.size > 0;
   if (away !== MANY_LINKS) {
     if (away === NO_LINKS) return 0;
     const input = slotAt(batch, task - away);
-    holders[0] = holder[input] as number;
+    holders[0] = cells[(input << CELL) + HOLDER] as number;
     return hasCopies && replicas.has(input) ? 0 : 1;
   }
   const n = inputSlots(core, batch, slot, inputs);
-  const first = n === 0 ? -1 : (holder[inputs[0] as Slot] as number);
+  const first = n === 0 ? -1 : (cells[((inputs[0] as Slot) << CELL) + HOLDER] as number);
   let isOne = n > 0;
   for (let i = 0; i < n; i++) {
     const input = inputs[i] as Slot; // i < n
     if (hasCopies && replicas.has(input)) return 0;
-    if (holder[input] !== first) isOne = false;
+    if (cells[(input << CELL) + HOLDER] !== first) isOne = false;
   }
   holders[0] = first;
   return isOne ? 1 : n === 0 ? 0 : weigh(core, n);
@@ -78,11 +78,11 @@ function lookAtHolders(core: Core, batch: LayerBatch, slot: Slot, task: TaskId):
 
 /** Sum up what each worker has of the inputs, of which there are so many. */
 function weigh(core: Core, n: number): number {
-  const { holder, nbytes } = core.columns;
+  const { cells, nbytes } = core.columns;
   let count = 0;
   for (let i = 0; i < n; i++) {
     const input = inputs[i] as Slot; // i < n
-    const index = holder[input] as number;
+    const index = cells[(input << CELL) + HOLDER] as number;
     let at = 0;
     while (at < count && holders[at] !== index) at++;
     if (at === count) {
@@ -106,5 +106,5 @@ function putMostFirst(count: number): void {
 export function fits(core: Core, batch: LayerBatch, worker: WorkerState, slot: Slot): boolean {
   const room = roomOf(core, worker);
   if (room === Number.POSITIVE_INFINITY) return true;
-  return room >= 0 && (core.columns.rank[slot] === batch.head || needOf(core, slot) <= room);
+  return room >= 0 && (core.columns.cells[(slot << CELL) + RANK] === batch.head || needOf(core, slot) <= room);
 }

@@ -5,7 +5,7 @@
 import type { Key, TaskId } from "../../graph/index.ts";
 import { expect } from "./admission.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
-import type { Columns, Slot } from "./columns.ts";
+import { CELL, type Columns, HOLDER, RANK, RUN_ID, type Slot, TASK } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { clearList, FetchRows, type RowList, RunRows, rowList, TaskRows } from "./rows.ts";
@@ -127,15 +127,15 @@ export class Outgoing {
     const { columns } = core;
     const batch = core.batchOf(slot) as LayerBatch; // of tasks that go in columns
     const run = this.runOf(worker, batch);
-    const task = columns.task[slot] as number; // a slot given out
+    const task = columns.cells[(slot << CELL) + TASK] as number; // a slot given out
     const row = this.#runRows.add(run, task);
-    this.#runRows.runId[row] = columns.runId[slot] as number;
-    this.#runRows.rank[row] = columns.rank[slot] as number;
+    this.#runRows.runId[row] = columns.cells[(slot << CELL) + RUN_ID] as number;
+    this.#runRows.rank[row] = columns.cells[(slot << CELL) + RANK] as number;
     const count = batch.edges.dependencies(task, inputs);
     const before = this.#fetchRows.count;
     for (let i = 0; i < count; i++) {
       const input = slotOf(columns, batch, inputs[i] as TaskId); // i < count
-      const holder = columns.holder[input] as number;
+      const holder = columns.cells[(input << CELL) + HOLDER] as number;
       if (holder === worker.index || worker.has.has(input)) continue;
       if (holder < 0) continue; // it is made there, and the task was sent ahead of it (S-I1, S-I19)
       expect(core, input, worker);
@@ -150,9 +150,9 @@ export class Outgoing {
   /** The same of a task that finds all its inputs there. */
   runHere(columns: Columns, run: OpenRun, slot: Slot): void {
     const rows = this.#runRows;
-    const row = rows.add(run, columns.task[slot] as number); // a slot given out
-    rows.runId[row] = columns.runId[slot] as number;
-    rows.rank[row] = columns.rank[slot] as number;
+    const row = rows.add(run, columns.cells[(slot << CELL) + TASK] as number); // a slot given out
+    rows.runId[row] = columns.cells[(slot << CELL) + RUN_ID] as number;
+    rows.rank[row] = columns.cells[(slot << CELL) + RANK] as number;
     rows.fetch[row] = 0;
     rows.fetches[row] = 0;
   }

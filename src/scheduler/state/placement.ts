@@ -3,7 +3,19 @@ import type { TaskId } from "../../graph/index.ts";
 import { admits, evictable, isAllIdle, isHead, needOf, roomOf } from "./admission.ts";
 import { isWorthMoving, isWorthWaiting, leaveBacklog, takeOver, waitFor } from "./backlog.ts";
 import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
-import { FLAG_EVICT, FLAG_STARTED, FLAG_STEALING, type Slot } from "./columns.ts";
+import {
+  CELL,
+  FLAG_EVICT,
+  FLAG_STARTED,
+  FLAG_STEALING,
+  FLAGS,
+  HOLDER,
+  RANK,
+  type Slot,
+  STATE,
+  TASK,
+  WORKER,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
 import { hasPlace, isIdle, mayBegin, refreshWorker } from "./load.ts";
@@ -44,7 +56,10 @@ export function dispatch(core: Core): void {
       continue;
     }
     if (!queue || slot === undefined) break;
-    if (core.served.size > 0 && serve(core, core.columns.urgency[slot] as number, core.columns.rank[slot] as number))
+    if (
+      core.served.size > 0 &&
+      serve(core, core.columns.urgency[slot] as number, core.columns.cells[(slot << CELL) + RANK] as number)
+    )
       continue;
     const batch = queues.length === 1 ? core.batchOf(slot) : null;
     if (batch && sendNear(core, batch)) continue;
@@ -88,7 +103,7 @@ function serve(core: Core, urgency: number, rank: number): boolean {
   for (const worker of core.served) {
     for (let slot = worker.backlog[0]; slot !== undefined && hasPlace(worker); slot = worker.backlog[0]) {
       const own = columns.urgency[slot] as number; // a slot given out
-      if (own > urgency || (own === urgency && (columns.rank[slot] as number) > rank)) break;
+      if (own > urgency || (own === urgency && (columns.cells[(slot << CELL) + RANK] as number) > rank)) break;
       hasServed = true;
       leaveBacklog(core, slot);
       if (mayTake(core, worker, slot)) send(core, slot, worker);
@@ -217,10 +232,10 @@ function nearest(core: Core, slot: Slot, batch: LayerBatch | null): readonly Wor
     if (worker) near.push(worker);
     return near;
   }
-  const { holder, nbytes, replicas } = core.columns;
+  const { cells, nbytes, replicas } = core.columns;
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    const first = holder[input] as number;
+    const first = cells[(input << CELL) + HOLDER] as number;
     if (first < 0) continue;
     const bytes = (nbytes[input] as number) + 1;
     addNear(core, first, bytes);
@@ -260,7 +275,7 @@ function sortNear(): void {
  */
 function siblingWorker(core: Core, slot: Slot, batch: LayerBatch | null): WorkerState | undefined {
   if (!batch) return undefined;
-  let below = core.columns.task[slot] as number; // a slot given out
+  let below = core.columns.cells[(slot << CELL) + TASK] as number; // a slot given out
   for (let hop = 0; hop < GROUP_HOPS; hop++) {
     const consumer = batch.edges.dependents(below, numbers) === 0 ? undefined : numbers[0];
     if (consumer === undefined || !owns(batch, consumer)) return undefined;
@@ -283,9 +298,9 @@ function siblingWorker(core: Core, slot: Slot, batch: LayerBatch | null): Worker
 function workerBelow(core: Core, slot: Slot): WorkerState | undefined {
   let at = slot;
   for (let hop = 0; hop < GROUP_HOPS; hop++) {
-    const state = core.columns.state[at];
-    if (state === PROCESSING) return core.workers.get(core.columns.worker[at] as number);
-    if (state === MEMORY) return core.workers.get(core.columns.holder[at] as number);
+    const state = core.columns.cells[(at << CELL) + STATE];
+    if (state === PROCESSING) return core.workers.get(core.columns.cells[(at << CELL) + WORKER] as number);
+    if (state === MEMORY) return core.workers.get(core.columns.cells[(at << CELL) + HOLDER] as number);
     if (core.knownDependencies(at, inputs) === 0) return undefined;
     at = inputs[0] as Slot; // there is one
   }
@@ -301,7 +316,8 @@ function makeRoom(core: Core, open: readonly WorkerState[]): WorkerState | "bloc
   if (roomOf(core, worker) < 0) {
     const evicted = evictable(core, worker);
     for (const block of evicted) {
-      core.columns.flags[block] = (core.columns.flags[block] as number) | FLAG_EVICT;
+      core.columns.cells[(block << CELL) + FLAGS] =
+        (core.columns.cells[(block << CELL) + FLAGS] as number) | FLAG_EVICT;
       core.recommend(block, RELEASED);
       core.totals.evicted++;
     }
@@ -319,7 +335,8 @@ export function steal(core: Core): void {
   for (const thief of core.idle) {
     const found = stealable(core, thief);
     if (found) {
-      core.columns.flags[found.slot] = (core.columns.flags[found.slot] as number) | FLAG_STEALING;
+      core.columns.cells[(found.slot << CELL) + FLAGS] =
+        (core.columns.cells[(found.slot << CELL) + FLAGS] as number) | FLAG_STEALING;
       found.victim.stealsOut++;
       refreshWorker(core, found.victim);
       core.stolenFor.set(found.slot, thief.index);
@@ -337,7 +354,10 @@ function stealable(core: Core, thief: WorkerState): { readonly slot: Slot; reado
     if (++tries > STEAL_TRIES) return undefined;
     let best: Slot | undefined;
     for (const slot of victim.processing) {
-      if (((core.columns.flags[slot] as number) & (FLAG_STEALING | FLAG_STARTED)) !== 0 || victim.longRunning.has(slot))
+      if (
+        ((core.columns.cells[(slot << CELL) + FLAGS] as number) & (FLAG_STEALING | FLAG_STARTED)) !== 0 ||
+        victim.longRunning.has(slot)
+      )
         continue;
       if (best === undefined || isBefore(core.columns, best, slot)) best = slot;
     }

@@ -5,7 +5,19 @@
  */
 import type { TaskId } from "../../graph/index.ts";
 import { dropPageIfDone, isPlanned, type LayerBatch, slotOf } from "./batches.ts";
-import { FLAG_NEXT, FLAG_ROOT, PAGE, PAGE_BITS, type Slot } from "./columns.ts";
+import {
+  CELL,
+  FLAG_NEXT,
+  FLAG_ROOT,
+  FLAGS,
+  PAGE,
+  PAGE_BITS,
+  RANK,
+  type Slot,
+  STATE,
+  TASK,
+  WAITERS,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import { begin, isFused } from "./fused.ts";
 import type { Pieces } from "./pieces.ts";
@@ -149,7 +161,7 @@ export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = f
     const task = pieceTasks[i] as TaskId; // i < count
     const slot = pieceSlots[i] as Slot;
     const users = pieceUsers[i] as number;
-    columns.waiters[slot] = (columns.waiters[slot] as number) + users;
+    columns.cells[(slot << CELL) + WAITERS] = (columns.cells[(slot << CELL) + WAITERS] as number) + users;
     if (isCut && batch.edges.isRoot(task)) markRoot(core, slot);
     if (!canFuse || !begin(core, batch, slot)) {
       comeTo(core, batch, slot);
@@ -167,9 +179,9 @@ export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = f
 
 /** A task without inputs is begun from a piece, if it is not there already. */
 function markRoot(core: Core, slot: Slot): void {
-  const state = core.columns.state[slot] as number; // a slot given out
+  const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
   if (state !== FORGOTTEN && state !== RELEASED) return;
-  core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_ROOT;
+  core.columns.cells[(slot << CELL) + FLAGS] = (core.columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_ROOT;
 }
 
 /** Give the tasks of a piece their ranks, in order, and note their slots. */
@@ -181,7 +193,7 @@ function giveRanks(core: Core, batch: LayerBatch, count: number): void {
     const task = pieceTasks[i] as TaskId; // i < count
     const page = hasOwn ? (pages[task >>> PAGE_BITS] as number) : -1; // one per page
     const slot = page >= 0 ? page + (task & (PAGE - 1)) : slotOf(core.columns, batch, task);
-    core.columns.rank[slot] = next++;
+    core.columns.cells[(slot << CELL) + RANK] = next++;
     pieceSlots[i] = slot;
     pageRanked[task >>> PAGE_BITS] = (pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
   }
@@ -189,12 +201,12 @@ function giveRanks(core: Core, batch: LayerBatch, count: number): void {
 
 function comeTo(core: Core, batch: LayerBatch, slot: Slot): void {
   const { columns } = core;
-  const state = columns.state[slot] as number;
+  const state = columns.cells[(slot << CELL) + STATE] as number;
   if (state !== FORGOTTEN) batch.early--;
   if (state === MEMORY || state === ERRED) dropClaims(core, slot);
   else {
     if (state === FORGOTTEN) transition(core, slot, RELEASED);
-    columns.flags[slot] = (columns.flags[slot] as number) | FLAG_NEXT;
+    columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_NEXT;
     transition(core, slot, WAITING);
   }
 }
@@ -228,13 +240,14 @@ function abandon(core: Core, batch: LayerBatch): void {
   batch.pages.forEach((first, page) => {
     const count = Math.min(PAGE, batch.count - (page << PAGE_BITS));
     for (let slot = first; first >= 0 && slot < first + count; slot++) {
-      if (columns.state[slot] === FORGOTTEN) continue;
-      const task = columns.task[slot] as number; // a slot given out
+      if (columns.cells[(slot << CELL) + STATE] === FORGOTTEN) continue;
+      const task = columns.cells[(slot << CELL) + TASK] as number; // a slot given out
       const found = batch.walk.isRanked(task) ? batch.edges.dependents(task, users) : 0;
       let planned = 0;
       for (let i = 0; i < found; i++) if (isPlanned(batch, users[i] as TaskId)) planned++; // i < found
-      columns.waiters[slot] = (columns.waiters[slot] as number) - planned;
-      if (!core.isNeeded(slot)) core.recommend(slot, columns.state[slot] === RELEASED ? FORGOTTEN : RELEASED);
+      columns.cells[(slot << CELL) + WAITERS] = (columns.cells[(slot << CELL) + WAITERS] as number) - planned;
+      if (!core.isNeeded(slot))
+        core.recommend(slot, columns.cells[(slot << CELL) + STATE] === RELEASED ? FORGOTTEN : RELEASED);
     }
   });
   batch.walk.stop();

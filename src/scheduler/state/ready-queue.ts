@@ -2,7 +2,7 @@
  * Ready tasks by priority. Of a symbolic graph: bits over its ranks. Of materialised tasks: a 4-ary heap of slots over
  * the priority columns, whose stale entries are dropped when they surface.
  */
-import { type Columns, FLAG_ENQUEUED, FLAG_ROOT, type Slot } from "./columns.ts";
+import { CELL, type Columns, FLAG_ENQUEUED, FLAG_ROOT, FLAGS, RANK, type Slot, STATE } from "./columns.ts";
 import { RankSet } from "./rank-set.ts";
 import { FORGOTTEN, QUEUED } from "./states.ts";
 
@@ -46,15 +46,15 @@ export class RankQueue implements TaskQueue {
   }
 
   push(slot: Slot): void {
-    const isRoot = ((this.#columns.flags[slot] as number) & FLAG_ROOT) !== 0; // a slot given out
-    (isRoot ? this.roots : this.#ranks).add(this.#columns.rank[slot] as number);
+    const isRoot = ((this.#columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_ROOT) !== 0; // a slot given out
+    (isRoot ? this.roots : this.#ranks).add(this.#columns.cells[(slot << CELL) + RANK] as number);
   }
 
   remove(slot: Slot): void {
-    const flags = this.#columns.flags[slot] as number; // a slot given out
-    if ((flags & FLAG_ROOT) === 0) return this.#ranks.delete(this.#columns.rank[slot] as number);
-    this.#columns.flags[slot] = flags & ~FLAG_ROOT;
-    this.roots.delete(this.#columns.rank[slot] as number);
+    const flags = this.#columns.cells[(slot << CELL) + FLAGS] as number; // a slot given out
+    if ((flags & FLAG_ROOT) === 0) return this.#ranks.delete(this.#columns.cells[(slot << CELL) + RANK] as number);
+    this.#columns.cells[(slot << CELL) + FLAGS] = flags & ~FLAG_ROOT;
+    this.roots.delete(this.#columns.cells[(slot << CELL) + RANK] as number);
   }
 
   /** A root goes the way of all other tasks. */
@@ -86,7 +86,7 @@ export class RankQueue implements TaskQueue {
   }
 
   restore(): void {
-    for (const slot of this.#held) if (this.#columns.state[slot] === QUEUED) this.push(slot);
+    for (const slot of this.#held) if (this.#columns.cells[(slot << CELL) + STATE] === QUEUED) this.push(slot);
     this.#held.length = 0;
   }
 }
@@ -114,16 +114,16 @@ export class ReadyQueue implements TaskQueue {
   }
 
   push(slot: Slot): void {
-    const flags = this.#columns.flags[slot] as number; // a slot given out
+    const flags = this.#columns.cells[(slot << CELL) + FLAGS] as number; // a slot given out
     if ((flags & FLAG_ENQUEUED) !== 0) return;
-    this.#columns.flags[slot] = flags | FLAG_ENQUEUED;
+    this.#columns.cells[(slot << CELL) + FLAGS] = flags | FLAG_ENQUEUED;
     this.#insert(slot);
   }
 
   peek(): Slot | undefined {
     for (;;) {
       const slot = this.#heap[0];
-      if (slot === undefined || this.#columns.state[slot] === QUEUED) return slot;
+      if (slot === undefined || this.#columns.cells[(slot << CELL) + STATE] === QUEUED) return slot;
       this.#dropTop(slot);
     }
   }
@@ -151,9 +151,10 @@ export class ReadyQueue implements TaskQueue {
   }
 
   #dropTop(slot: Slot): void {
-    this.#columns.flags[slot] = (this.#columns.flags[slot] as number) & ~FLAG_ENQUEUED; // a slot given out
+    this.#columns.cells[(slot << CELL) + FLAGS] =
+      (this.#columns.cells[(slot << CELL) + FLAGS] as number) & ~FLAG_ENQUEUED; // a slot given out
     this.#removeTop();
-    if (this.#columns.state[slot] === FORGOTTEN) this.#onForgotten(slot);
+    if (this.#columns.cells[(slot << CELL) + STATE] === FORGOTTEN) this.#onForgotten(slot);
   }
 
   #removeTop(): void {
@@ -202,7 +203,7 @@ export function isBefore(columns: Columns, a: Slot, b: Slot): boolean {
   const ua = columns.urgency[a] as number; // slots given out
   const ub = columns.urgency[b] as number;
   if (ua !== ub) return ua < ub;
-  const ra = columns.rank[a] as number;
-  const rb = columns.rank[b] as number;
+  const ra = columns.cells[(a << CELL) + RANK] as number;
+  const rb = columns.cells[(b << CELL) + RANK] as number;
   return ra !== rb ? ra < rb : a < b;
 }

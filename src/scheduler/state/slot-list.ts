@@ -1,5 +1,5 @@
 /** Sets of slots that a worker has or runs: dense, with the place of each slot in a column. */
-import type { Columns, Slot } from "./columns.ts";
+import { BATCH, CELL, type Columns, HOLDER, PLACE, RANK, type Slot } from "./columns.ts";
 
 /** Slots, each of which is in one such list at most. A slot that leaves gives its place to the last. */
 export class SlotList implements Iterable<Slot> {
@@ -15,22 +15,22 @@ export class SlotList implements Iterable<Slot> {
   }
 
   has(slot: Slot): boolean {
-    return this.#slots[this.#columns.place[slot] as number] === slot; // a slot given out
+    return this.#slots[this.#columns.cells[(slot << CELL) + PLACE] as number] === slot; // a slot given out
   }
 
   add(slot: Slot): void {
     if (this.has(slot)) return;
-    this.#columns.place[slot] = this.#slots.length;
+    this.#columns.cells[(slot << CELL) + PLACE] = this.#slots.length;
     this.#slots.push(slot);
   }
 
   delete(slot: Slot): boolean {
-    const at = this.#columns.place[slot] as number; // a slot given out
+    const at = this.#columns.cells[(slot << CELL) + PLACE] as number; // a slot given out
     if (this.#slots[at] !== slot) return false;
     const last = this.#slots.pop() as Slot; // there is one
     if (last !== slot) {
       this.#slots[at] = last;
-      this.#columns.place[last] = at;
+      this.#columns.cells[(last << CELL) + PLACE] = at;
     }
     return true;
   }
@@ -66,7 +66,7 @@ export class HeldSlots implements Iterable<Slot> {
 
   /** Enter a result that is not here; before it is noted who holds it. */
   add(slot: Slot): void {
-    if ((this.#columns.holder[slot] as number) < 0)
+    if ((this.#columns.cells[(slot << CELL) + HOLDER] as number) < 0)
       this.#own.add(slot); // a slot given out
     else this.#copies.add(slot);
   }
@@ -87,11 +87,11 @@ export class HeldSlots implements Iterable<Slot> {
 
   /** Bytes of those of a batch with ranks from `from` on and before `to`. */
   bytesOf(batch: number, { from, to }: { readonly from: number; readonly to: number }): number {
-    const { rank, nbytes, batch: batches } = this.#columns;
+    const { cells, nbytes } = this.#columns;
     let bytes = 0;
     const add = (slot: Slot): void => {
-      const own = rank[slot] as number; // a slot given out
-      if (batches[slot] === batch && own >= from && own < to) bytes += nbytes[slot] as number;
+      const own = cells[(slot << CELL) + RANK] as number; // a slot given out
+      if (cells[(slot << CELL) + BATCH] === batch && own >= from && own < to) bytes += nbytes[slot] as number;
     };
     this.#own.each(add);
     for (const slot of this.#copies) add(slot);

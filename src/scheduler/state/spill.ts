@@ -1,5 +1,5 @@
 /** Disk beside memory: what a worker may hold when graphs need more than its memory, and which of it is needed last. */
-import type { Slot } from "./columns.ts";
+import { CELL, RANK, type Slot, STATE, WAITERS } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerFacts } from "./events.ts";
 import { isActive } from "./states.ts";
@@ -31,13 +31,13 @@ export function nextUseOf(core: Core, slot: Slot): number {
   let known = 0;
   for (let i = 0; i < count; i++) {
     const dependent = dependents[i] as Slot; // i < count
-    const state = columns.state[dependent] as number; // a slot given out
+    const state = columns.cells[(dependent << CELL) + STATE] as number; // a slot given out
     if (isActive(state)) {
       known++;
       const isOpen = core.batchOf(dependent)?.state === "open";
-      next = Math.min(next, (columns.rank[dependent] as number) + (isOpen ? 0 : NOT_OPEN));
+      next = Math.min(next, (columns.cells[(dependent << CELL) + RANK] as number) + (isOpen ? 0 : NOT_OPEN));
     }
   }
   // Claimed by tasks that the order has not come to.
-  return (columns.waiters[slot] as number) > known ? Math.min(next, UNRANKED) : next;
+  return (columns.cells[(slot << CELL) + WAITERS] as number) > known ? Math.min(next, UNRANKED) : next;
 }

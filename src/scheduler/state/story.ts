@@ -2,7 +2,7 @@
 import { invariant } from "../../base/index.ts";
 import { blockKey, type Graph, type Key, type KeyColumn, keysOf, type TaskId } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, type Slot, TASK } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { StoryEntry } from "./events.ts";
 import { STATES } from "./states.ts";
@@ -84,7 +84,7 @@ export class Story {
 
   add(core: Core, slot: Slot, from: number, to: number): void {
     this.open(core.batchOf(slot) ?? core.recordOf(slot).key);
-    this.note(core.columns.task[slot] as number, (from << STATE_BITS) | to); // a slot given out
+    this.note(core.columns.cells[(slot << CELL) + TASK] as number, (from << STATE_BITS) | to); // a slot given out
   }
 
   /** Transitions that are noted next are of this batch's tasks. */

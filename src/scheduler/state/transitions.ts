@@ -7,7 +7,26 @@ import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
 import { addHolder, endMoves, removeHolder, reserve, retreatHead, unreserve } from "./admission.ts";
 import { rankLate } from "./batches.ts";
-import { FLAG_EVICT, FLAG_FOLLOWS, FLAG_NEXT, FLAG_STARTED, type Slot } from "./columns.ts";
+import {
+  CELL,
+  DEATHS,
+  DEPENDENTS,
+  FLAG_EVICT,
+  FLAG_FOLLOWS,
+  FLAG_NEXT,
+  FLAG_STARTED,
+  FLAGS,
+  HOLDER,
+  MISSING,
+  RANK,
+  RUN_ID,
+  type Slot,
+  STATE,
+  TASK,
+  WAITERS,
+  WANTS,
+  WORKER,
+} from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { arriveInChain, callOff } from "./follow.ts";
@@ -48,7 +67,7 @@ export type TransitionTable = { readonly [From in TaskState]: { readonly [To in 
 export function settle(core: Core): void {
   while (core.nextRecommendation()) {
     const { recommended: slot, recommendedFrom: from, recommendedTo: to } = core;
-    const state = core.columns.state[slot] as number; // a slot given out
+    const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
     if (state !== from && (state === FORGOTTEN || !CELLS[state * STATES.length + to])) continue;
     if (state === MEMORY && to === RELEASED && release(core, slot)) continue;
     transition(core, slot, to);
@@ -60,7 +79,7 @@ export function settle(core: Core): void {
  * @throws {InvariantError} the table has no such move
  */
 export function transition(core: Core, slot: Slot, to: number): void {
-  const from = core.columns.state[slot] as number; // a slot given out
+  const from = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
   if (from === to) return;
   const cell = CELLS[from * STATES.length + to];
   if (!cell) throw impossible(core, slot, to);
@@ -78,29 +97,29 @@ function impossible(core: Core, slot: Slot, to: number): Error {
 function releasedToWaiting(core: Core, slot: Slot): void {
   const { columns } = core;
   // The order has come to it: its claims on its inputs stand since it came to those.
-  const isNext = ((columns.flags[slot] as number) & FLAG_NEXT) !== 0;
+  const isNext = ((columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_NEXT) !== 0;
   if (!isNext && !core.isNeeded(slot)) return;
-  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_NEXT;
+  columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) & ~FLAG_NEXT;
   const count = core.dependencies(slot, inputs);
   const batch = core.batchOf(slot);
   if (batch) rankLate(columns, batch, slot);
   if (!batch && core.recordOf(slot).runSpec === null) return core.recommend(slot, ERRED);
   core.enter(slot, WAITING);
-  columns.missing[slot] = 0;
+  columns.cells[(slot << CELL) + MISSING] = 0;
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    if (!isNext) columns.waiters[input] = (columns.waiters[input] as number) + 1;
-    if (columns.state[input] === MEMORY) continue;
-    columns.missing[slot] = (columns.missing[slot] as number) + 1;
+    if (!isNext) columns.cells[(input << CELL) + WAITERS] = (columns.cells[(input << CELL) + WAITERS] as number) + 1;
+    if (columns.cells[(input << CELL) + STATE] === MEMORY) continue;
+    columns.cells[(slot << CELL) + MISSING] = (columns.cells[(slot << CELL) + MISSING] as number) + 1;
     startInput(core, slot, input);
   }
-  if (batch) retreatHead(core, batch, columns.rank[slot] as number);
-  if (columns.missing[slot] === 0) recommendReady(core, slot);
+  if (batch) retreatHead(core, batch, columns.cells[(slot << CELL) + RANK] as number);
+  if (columns.cells[(slot << CELL) + MISSING] === 0) recommendReady(core, slot);
 }
 
 /** An input is not in memory: what follows for it, or from it. */
 function startInput(core: Core, slot: Slot, input: Slot): void {
-  const state = core.columns.state[input] as number; // a slot given out
+  const state = core.columns.cells[(input << CELL) + STATE] as number; // a slot given out
   if (state === RELEASED) core.recommend(input, WAITING);
   else if (state === FORGOTTEN) forgottenToReleased(core, input);
   else if (state === ERRED) core.recommend(slot, ERRED);
@@ -108,19 +127,19 @@ function startInput(core: Core, slot: Slot, input: Slot): void {
 
 /** All inputs of a waiting task are there: it is sent already, or waits for a thread, or for a worker that may run it. */
 function recommendReady(core: Core, slot: Slot): void {
-  if (((core.columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
+  if (((core.columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
   else core.recommend(slot, core.eligible(core.classOf(slot)).length === 0 ? NO_WORKER : QUEUED);
 }
 
 function waitingToQueued(core: Core, slot: Slot): void {
-  if ((core.columns.missing[slot] as number) > 0) return;
+  if ((core.columns.cells[(slot << CELL) + MISSING] as number) > 0) return;
   if (core.eligible(core.classOf(slot)).length === 0) return recommendReady(core, slot);
   core.enter(slot, QUEUED);
   core.queueOf(slot).push(slot);
 }
 
 function waitingToNoWorker(core: Core, slot: Slot): void {
-  if ((core.columns.missing[slot] as number) > 0) return;
+  if ((core.columns.cells[(slot << CELL) + MISSING] as number) > 0) return;
   if (core.eligible(core.classOf(slot)).length > 0) return recommendReady(core, slot);
   core.enter(slot, NO_WORKER);
 }
@@ -137,8 +156,8 @@ function queuedToNoWorker(core: Core, slot: Slot): void {
 
 /** The input of a task that was sent ahead of it is there: its worker runs it by now. */
 function waitingToProcessing(core: Core, slot: Slot): void {
-  const isAhead = ((core.columns.flags[slot] as number) & FLAG_FOLLOWS) !== 0;
-  if (!isAhead || (core.columns.missing[slot] as number) > 0) return;
+  const isAhead = ((core.columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0;
+  if (!isAhead || (core.columns.cells[(slot << CELL) + MISSING] as number) > 0) return;
   const worker = arriveInChain(core, slot);
   if (worker) return begin(core, slot, worker);
   callOff(core, slot);
@@ -151,13 +170,13 @@ function readyToWaiting(core: Core, slot: Slot): void {
   countMissing(core, slot);
 }
 
-/** Send it to `columns.worker`, which placement has chosen. */
+/** Send it to its `WORKER`, which placement has chosen. */
 function queuedToProcessing(core: Core, slot: Slot): void {
   const { columns } = core;
-  const worker = core.workers.get(columns.worker[slot] as number);
+  const worker = core.workers.get(columns.cells[(slot << CELL) + WORKER] as number);
   if (!worker) throw impossible(core, slot, PROCESSING);
   const runId = core.nextRunId++;
-  columns.runId[slot] = runId;
+  columns.cells[(slot << CELL) + RUN_ID] = runId;
   const batch = core.batchOf(slot);
   if (batch && goesAsColumn(worker, batch)) {
     core.totals.sent++;
@@ -191,15 +210,17 @@ function sendComputeTask(core: Core, slot: Slot, worker: WorkerState): void {
   }
   const batch = core.batchOf(slot);
   const runSpec = batch
-    ? core.config.runSpecOf(core.expander.expand(batch, columns.task[slot] as number).spec)
+    ? core.config.runSpecOf(core.expander.expand(batch, columns.cells[(slot << CELL) + TASK] as number).spec)
     : core.recordOf(slot).runSpec;
   invariant(runSpec, "data that clients put on workers is never sent to run");
   const { resources } = core.classOf(slot);
   core.sendWorker(worker, {
     op: "compute-task",
     key: core.keyOf(slot),
-    runId: columns.runId[slot] as number,
-    priority: batch ? [-batch.priority, batch.generation, columns.rank[slot] as number] : core.recordOf(slot).priority,
+    runId: columns.runIdOf(slot),
+    priority: batch
+      ? [-batch.priority, batch.generation, columns.cells[(slot << CELL) + RANK] as number]
+      : core.recordOf(slot).priority,
     stimulusId: core.stimulusId,
     whoHas,
     nbytes,
@@ -216,14 +237,14 @@ const NO_ANNOTATIONS: ReadonlyMap<unknown, unknown> = new Map();
 const NO_HOLDERS: Map<Key, WorkerAddress[]> = new Map();
 const NO_BYTES: Map<Key, number> = new Map();
 
-/** Take a task from the worker that has it; `columns.worker` still names it. */
+/** Take a task from the worker that has it; its `WORKER` still names it. */
 function leaveWorker(core: Core, slot: Slot): WorkerState | undefined {
   const { columns } = core;
-  const worker = core.workers.get(columns.worker[slot] as number);
-  core.runs.delete(columns.runId[slot] as number);
-  columns.worker[slot] = -1;
+  const worker = core.workers.get(columns.cells[(slot << CELL) + WORKER] as number);
+  core.runs.delete(columns.runIdOf(slot));
+  columns.cells[(slot << CELL) + WORKER] = -1;
   core.clearStealing(slot, worker);
-  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_STARTED;
+  columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) & ~FLAG_STARTED;
   if (core.stolenFor.size > 0) core.stolenFor.delete(slot);
   if (!worker) {
     columns.reserved[slot] = 0;
@@ -243,7 +264,7 @@ export function dropClaims(core: Core, slot: Slot): void {
   const count = core.dependencies(slot, inputs);
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    columns.waiters[input] = (columns.waiters[input] as number) - 1;
+    columns.cells[(input << CELL) + WAITERS] = (columns.cells[(input << CELL) + WAITERS] as number) - 1;
     if (!core.isNeeded(input)) core.recommend(input, RELEASED);
   }
 }
@@ -257,20 +278,20 @@ function arrive(core: Core, slot: Slot): void {
 function becomeMemory(core: Core, slot: Slot): void {
   const { columns } = core;
   core.enter(slot, MEMORY);
-  columns.deaths[slot] = 0;
-  if ((columns.waiters[slot] as number) > 0) {
+  columns.cells[(slot << CELL) + DEATHS] = 0;
+  if ((columns.cells[(slot << CELL) + WAITERS] as number) > 0) {
     core.dependentsOf(slot, dependents);
     for (const dependent of dependents) {
-      if (columns.state[dependent] !== WAITING) continue;
-      columns.missing[dependent] = (columns.missing[dependent] as number) - 1;
-      if (columns.missing[dependent] === 0) recommendReady(core, dependent);
+      if (columns.cells[(dependent << CELL) + STATE] !== WAITING) continue;
+      columns.cells[(dependent << CELL) + MISSING] = (columns.cells[(dependent << CELL) + MISSING] as number) - 1;
+      if (columns.cells[(dependent << CELL) + MISSING] === 0) recommendReady(core, dependent);
     }
   }
-  if ((columns.wants[slot] as number) > 0) tellMemory(core, slot);
+  if ((columns.cells[(slot << CELL) + WANTS] as number) > 0) tellMemory(core, slot);
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
-/** Finished at its worker; the handler has noted the bytes and the holder is `columns.worker`. */
+/** Finished at its worker; the handler has noted the bytes and the holder is its `WORKER`. */
 function processingToMemory(core: Core, slot: Slot): void {
   const worker = leaveWorker(core, slot);
   if (worker) addHolder(core, slot, worker);
@@ -302,11 +323,11 @@ function countMissing(core: Core, slot: Slot): void {
   let missing = 0;
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    if (columns.state[input] === MEMORY) continue;
+    if (columns.cells[(input << CELL) + STATE] === MEMORY) continue;
     missing++;
     startInput(core, slot, input);
   }
-  columns.missing[slot] = missing;
+  columns.cells[(slot << CELL) + MISSING] = missing;
   if (missing === 0) recommendReady(core, slot);
 }
 
@@ -320,7 +341,7 @@ function processingToErred(core: Core, slot: Slot): void {
 /** What the task needs has failed: it fails with the same exception. */
 function waitingToErred(core: Core, slot: Slot): void {
   const count = core.dependencies(slot, inputs);
-  const cause = inputs.find((input, i) => i < count && core.columns.state[input] === ERRED);
+  const cause = inputs.find((input, i) => i < count && core.columns.cells[(input << CELL) + STATE] === ERRED);
   if (cause === undefined) return;
   core.failures.set(slot, failureOf(core, cause));
   dropClaims(core, slot);
@@ -331,7 +352,8 @@ function fail(core: Core, slot: Slot): void {
   core.enter(slot, ERRED);
   const failure = failureOf(core, slot);
   core.dependentsOf(slot, dependents);
-  for (const dependent of dependents) if (core.columns.state[dependent] === WAITING) core.recommend(dependent, ERRED);
+  for (const dependent of dependents)
+    if (core.columns.cells[(dependent << CELL) + STATE] === WAITING) core.recommend(dependent, ERRED);
   core.report(slot, {
     op: "task-erred",
     key: core.keyOf(slot),
@@ -363,15 +385,15 @@ function activeToReleased(core: Core, slot: Slot): void {
 /** What to do with a released task: compute it again, forget it, or keep it for what depends on it. */
 function afterRelease(core: Core, slot: Slot): void {
   if (core.isNeeded(slot)) core.recommend(slot, WAITING);
-  else if (core.columns.dependents[slot] === 0) core.recommend(slot, FORGOTTEN);
+  else if (core.columns.cells[(slot << CELL) + DEPENDENTS] === 0) core.recommend(slot, FORGOTTEN);
 }
 
 /** Not needed, lost with its last holder, or evicted. */
 function memoryToReleased(core: Core, slot: Slot): void {
   const { columns } = core;
-  const isEvicted = ((columns.flags[slot] as number) & FLAG_EVICT) !== 0;
-  const isLost = (columns.holder[slot] as number) < 0;
-  columns.flags[slot] = (columns.flags[slot] as number) & ~FLAG_EVICT;
+  const isEvicted = ((columns.cells[(slot << CELL) + FLAGS] as number) & FLAG_EVICT) !== 0;
+  const isLost = (columns.cells[(slot << CELL) + HOLDER] as number) < 0;
+  columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) & ~FLAG_EVICT;
   if (core.isNeeded(slot) && !isLost && !isEvicted) return;
   if (core.moving.size > 0) endMoves(core, slot);
   for (const index of columns.holdersOf(slot)) {
@@ -384,7 +406,7 @@ function memoryToReleased(core: Core, slot: Slot): void {
   if (core.isNeeded(slot)) {
     core.totals.recomputed++;
     core.report(slot, { op: "lost-data", key: core.keyOf(slot) });
-    if ((columns.waiters[slot] as number) > 0) missAtDependents(core, slot);
+    if ((columns.cells[(slot << CELL) + WAITERS] as number) > 0) missAtDependents(core, slot);
   }
   afterRelease(core, slot);
 }
@@ -393,8 +415,10 @@ function memoryToReleased(core: Core, slot: Slot): void {
 function missAtDependents(core: Core, slot: Slot): void {
   core.dependentsOf(slot, dependents);
   for (const dependent of dependents) {
-    const state = core.columns.state[dependent] as number;
-    if (state === WAITING) core.columns.missing[dependent] = (core.columns.missing[dependent] as number) + 1;
+    const state = core.columns.cells[(dependent << CELL) + STATE] as number;
+    if (state === WAITING)
+      core.columns.cells[(dependent << CELL) + MISSING] =
+        (core.columns.cells[(dependent << CELL) + MISSING] as number) + 1;
     else if (isActive(state)) core.recommend(dependent, WAITING);
   }
 }
@@ -404,16 +428,16 @@ function erredToReleased(core: Core, slot: Slot): void {
   const isRetried = !core.failures.has(slot);
   if (!isRetried && (core.isNeeded(slot) || hasDependents(core, slot))) return;
   core.failures.delete(slot);
-  core.columns.deaths[slot] = 0;
+  core.columns.cells[(slot << CELL) + DEATHS] = 0;
   core.enter(slot, RELEASED);
   afterRelease(core, slot);
 }
 
 /** Something known depends on it, and may fail with it. */
 function hasDependents(core: Core, slot: Slot): boolean {
-  if ((core.columns.dependents[slot] as number) > 0) return true; // a slot given out
+  if ((core.columns.cells[(slot << CELL) + DEPENDENTS] as number) > 0) return true; // a slot given out
   core.dependentsOf(slot, dependents);
-  return dependents.some((dependent) => core.columns.state[dependent] !== FORGOTTEN);
+  return dependents.some((dependent) => core.columns.cells[(dependent << CELL) + STATE] !== FORGOTTEN);
 }
 
 /** Data that a client had put on workers is gone for good. */
@@ -438,16 +462,17 @@ function forgottenToReleased(core: Core, slot: Slot): void {
 /** Nobody wants it and nothing known depends on it. */
 function releasedToForgotten(core: Core, slot: Slot): void {
   const { columns } = core;
-  if (core.isNeeded(slot) || (columns.dependents[slot] as number) > 0) return;
+  if (core.isNeeded(slot) || (columns.cells[(slot << CELL) + DEPENDENTS] as number) > 0) return;
   const isRecord = core.batchOf(slot) === null;
   // A failed input of a symbolic task is remembered as long as something depends on it; others are nothing to look at.
   const count = isRecord || core.counts[ERRED] !== 0 ? core.knownDependencies(slot, inputs) : 0;
   core.enter(slot, FORGOTTEN);
   for (let i = 0; i < count; i++) {
     const input = inputs[i] as Slot; // i < count
-    if (isRecord) columns.dependents[input] = (columns.dependents[input] as number) - 1;
-    if (columns.dependents[input] !== 0 || core.isNeeded(input)) continue;
-    const state = columns.state[input] as number;
+    if (isRecord)
+      columns.cells[(input << CELL) + DEPENDENTS] = (columns.cells[(input << CELL) + DEPENDENTS] as number) - 1;
+    if (columns.cells[(input << CELL) + DEPENDENTS] !== 0 || core.isNeeded(input)) continue;
+    const state = columns.cells[(input << CELL) + STATE] as number;
     if (state === RELEASED) core.recommend(input, FORGOTTEN);
     else if (state === ERRED) core.recommend(input, RELEASED);
   }
@@ -456,7 +481,7 @@ function releasedToForgotten(core: Core, slot: Slot): void {
 
 /** A client put the data on workers; the handler has noted the holders. */
 function placedToMemory(core: Core, slot: Slot): void {
-  if (isActive(core.columns.state[slot] as number)) dropClaims(core, slot);
+  if (isActive(core.columns.cells[(slot << CELL) + STATE] as number)) dropClaims(core, slot);
   becomeMemory(core, slot);
 }
 

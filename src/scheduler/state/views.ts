@@ -2,7 +2,7 @@
 import type { Key } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
 import { isPlanned } from "./batches.ts";
-import type { Slot } from "./columns.ts";
+import { CELL, type Slot, STATE } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
 import { nextUseOf } from "./spill.ts";
@@ -72,7 +72,9 @@ export class SchedulerViews {
       const found = this.#core.numberOf(key);
       if (found && isPlanned(found.batch, found.task)) return "released";
     }
-    return STATES[slot === undefined ? FORGOTTEN : (this.#core.columns.state[slot] as number)] as TaskState; // numbers come from STATES
+    return STATES[
+      slot === undefined ? FORGOTTEN : (this.#core.columns.cells[(slot << CELL) + STATE] as number)
+    ] as TaskState; // numbers come from STATES
   }
 
   /** When a result is needed next: grows with the distance; Infinity when no known task needs it. */
@@ -119,7 +121,7 @@ export class SchedulerViews {
     const out = new Map<Key, number>();
     for (const key of keys ?? this.whoHas(null).keys()) {
       const slot = this.#core.find(key);
-      if (slot !== undefined && this.#core.columns.state[slot] === MEMORY)
+      if (slot !== undefined && this.#core.columns.cells[(slot << CELL) + STATE] === MEMORY)
         out.set(key, this.#core.columns.nbytes[slot] as number);
     }
     return out;
@@ -140,7 +142,7 @@ export class SchedulerViews {
     if (this.#core.classes.size + this.#core.classQueues.size > 0) return false;
     for (const worker of workers.values())
       if (worker.has.size + worker.processing.size + worker.extraBytes !== 0) return false;
-    return columns.state.every((state) => state === FORGOTTEN);
+    return columns.isForgotten();
   }
 
   counts(): SchedulerCounts {

@@ -5,7 +5,7 @@ import type { LongRunning, StealResponse, TaskErred, TaskFinished, WorkerToSched
 import { addHolder, endArrivals, removeHolder, setBytes } from "./admission.ts";
 import { disperse } from "./backlog.ts";
 import { slotIfAny } from "./batches.ts";
-import { FLAG_STARTED, type Slot } from "./columns.ts";
+import { CELL, DEATHS, FLAG_STARTED, FLAGS, HOLDER, RETRIES, type Slot, STATE, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { bytesIn, type Finished, finishRows } from "./ends.ts";
 import type { SchedulerEvent, WorkerAddress, WorkerStatus } from "./events.ts";
@@ -51,7 +51,7 @@ export function workersChanged(core: Core, worker: WorkerState): void {
   refreshWorker(core, worker);
   if (!refreshClasses(core)) return;
   for (let slot = 0; slot < core.columns.top; slot++) {
-    const state = core.columns.state[slot];
+    const state = core.columns.cells[(slot << CELL) + STATE];
     if (state === NO_WORKER) core.recommend(slot, QUEUED);
     else if (state === QUEUED && core.eligible(core.classOf(slot)).length === 0) core.recommend(slot, NO_WORKER);
   }
@@ -70,7 +70,7 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
   for (const slot of [...worker.processing]) reschedule(core, slot, worker, isExpected);
   for (const slot of [...worker.has]) {
     removeHolder(core, slot, worker);
-    if ((core.columns.holder[slot] as number) < 0) core.recommend(slot, RELEASED); // a slot given out
+    if ((core.columns.cells[(slot << CELL) + HOLDER] as number) < 0) core.recommend(slot, RELEASED); // a slot given out
   }
   for (const other of core.workers.values())
     core.sendWorker(other, { op: "remove-worker", worker: address, stimulusId: core.stimulusId });
@@ -79,12 +79,13 @@ export function workerLeft(core: Core, address: WorkerAddress, isExpected: boole
 /** Its worker is gone. A task under which too many vanished is blamed, unless they had a reason of their own. */
 function reschedule(core: Core, slot: Slot, worker: WorkerState, isExpected: boolean): void {
   const { columns } = core;
-  if (!isExpected) columns.deaths[slot] = (columns.deaths[slot] as number) + 1;
-  if ((columns.deaths[slot] as number) <= core.config.allowedFailures) return transition(core, slot, WAITING);
+  if (!isExpected) columns.cells[(slot << CELL) + DEATHS] = (columns.cells[(slot << CELL) + DEATHS] as number) + 1;
+  if ((columns.cells[(slot << CELL) + DEATHS] as number) <= core.config.allowedFailures)
+    return transition(core, slot, WAITING);
   const key = core.keyOf(slot);
   const error = new KilledWorkerError(
-    `task ${core.show(slot)} was on ${columns.deaths[slot]} workers that died, the last one ${worker.facts.address}; it is not tried again`,
-    { details: { key, worker: worker.facts.address, deaths: columns.deaths[slot] } },
+    `task ${core.show(slot)} was on ${columns.cells[(slot << CELL) + DEATHS]} workers that died, the last one ${worker.facts.address}; it is not tried again`,
+    { details: { key, worker: worker.facts.address, deaths: columns.cells[(slot << CELL) + DEATHS] } },
   );
   core.failures.set(slot, core.config.failureOf(error));
   transition(core, slot, ERRED);
@@ -197,10 +198,10 @@ function currentRun(
 
 function isCurrent(core: Core, worker: WorkerState, slot: Slot, runId: number): boolean {
   const { columns } = core;
-  if (columns.worker[slot] !== worker.index || columns.runId[slot] !== runId) return false;
+  if (columns.cells[(slot << CELL) + WORKER] !== worker.index || columns.runIdOf(slot) !== runId) return false;
   // It was sent ahead of its input, whose end may have been told just now.
-  if (columns.state[slot] === WAITING) settle(core);
-  return columns.state[slot] === PROCESSING;
+  if (columns.cells[(slot << CELL) + STATE] === WAITING) settle(core);
+  return columns.cells[(slot << CELL) + STATE] === PROCESSING;
 }
 
 /** Columns of results. What does not fit together, or names no task, is passed over: workers are not trusted. */
@@ -256,14 +257,18 @@ function lateResult(core: Core, worker: WorkerState, key: Key): void {
 
 /** True when the worker has the task for another attempt, or its result. */
 function isTheirs(core: Core, worker: WorkerState, slot: Slot): boolean {
-  return core.columns.worker[slot] === worker.index || worker.has.has(slot) || core.arrivals.has(slot, worker.index);
+  return (
+    core.columns.cells[(slot << CELL) + WORKER] === worker.index ||
+    worker.has.has(slot) ||
+    core.arrivals.has(slot, worker.index)
+  );
 }
 
 function taskErred(core: Core, worker: WorkerState, message: TaskErred): void {
   const slot = currentRun(core, worker, message);
   if (slot === undefined) return lateResult(core, worker, message.key);
-  if ((core.columns.retries[slot] as number) > 0) {
-    core.columns.retries[slot] = (core.columns.retries[slot] as number) - 1;
+  if ((core.columns.cells[(slot << CELL) + RETRIES] as number) > 0) {
+    core.columns.cells[(slot << CELL) + RETRIES] = (core.columns.cells[(slot << CELL) + RETRIES] as number) - 1;
     return transition(core, slot, WAITING);
   }
   const { exception, traceback, exceptionText, tracebackText } = message;
@@ -276,7 +281,7 @@ function addKeys(core: Core, worker: WorkerState, keys: readonly Key[]): void {
   const unknown: Key[] = [];
   for (const key of keys) {
     const slot = core.find(key);
-    if (slot !== undefined && core.columns.state[slot] === MEMORY) addHolder(core, slot, worker);
+    if (slot !== undefined && core.columns.cells[(slot << CELL) + STATE] === MEMORY) addHolder(core, slot, worker);
     else unknown.push(key);
   }
   if (unknown.length > 0)
@@ -287,7 +292,7 @@ function releaseData(core: Core, worker: WorkerState, key: Key): void {
   const slot = core.find(key);
   if (slot === undefined || !worker.has.has(slot)) return;
   removeHolder(core, slot, worker);
-  if ((core.columns.holder[slot] as number) < 0) core.recommend(slot, RELEASED);
+  if ((core.columns.cells[(slot << CELL) + HOLDER] as number) < 0) core.recommend(slot, RELEASED);
 }
 
 /** Nobody found these keys at this worker. */
@@ -298,8 +303,8 @@ export function dataMissing(core: Core, event: Event<"data-missing">): void {
 
 function giveBack(core: Core, worker: WorkerState, key: Key): void {
   const slot = core.find(key);
-  if (slot === undefined || core.columns.worker[slot] !== worker.index) return;
-  if (core.columns.state[slot] === WAITING) callOff(core, slot);
+  if (slot === undefined || core.columns.cells[(slot << CELL) + WORKER] !== worker.index) return;
+  if (core.columns.cells[(slot << CELL) + STATE] === WAITING) callOff(core, slot);
   else transition(core, slot, WAITING);
 }
 
@@ -317,7 +322,8 @@ function refreshWhoHas(core: Core, worker: WorkerState, keys: readonly Key[]): v
   for (const key of keys) {
     const slot = core.find(key);
     if (slot === undefined) core.free(worker, key);
-    else if (core.columns.state[slot] === MEMORY && isInVain(core, worker, slot)) distrust(core, worker, slot);
+    else if (core.columns.cells[(slot << CELL) + STATE] === MEMORY && isInVain(core, worker, slot))
+      distrust(core, worker, slot);
     else whoHas.set(key, addresses(core, slot));
   }
   if (whoHas.size > 0) core.sendWorker(worker, { op: "refresh-who-has", whoHas, stimulusId: core.stimulusId });
@@ -345,12 +351,16 @@ function distrust(core: Core, worker: WorkerState, slot: Slot): void {
 
 function stealResponse(core: Core, worker: WorkerState, message: StealResponse): void {
   const slot = core.find(message.key);
-  if (slot === undefined || core.columns.worker[slot] !== worker.index || core.columns.state[slot] !== PROCESSING)
+  if (
+    slot === undefined ||
+    core.columns.cells[(slot << CELL) + WORKER] !== worker.index ||
+    core.columns.cells[(slot << CELL) + STATE] !== PROCESSING
+  )
     return;
   if (!core.clearStealing(slot, worker)) return;
   if (!STEALABLE.has(message.state)) {
     core.stolenFor.delete(slot);
-    core.columns.flags[slot] = (core.columns.flags[slot] as number) | FLAG_STARTED;
+    core.columns.cells[(slot << CELL) + FLAGS] = (core.columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_STARTED;
     refreshWorker(core, worker);
     return;
   }

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
 import { checkCore } from "../../../src/scheduler/state/check.ts";
-import { LINKS } from "../../../src/scheduler/state/columns.ts";
+import { CELL, LINK_COUNT, LINKS } from "../../../src/scheduler/state/columns.ts";
 import { graphOf } from "../../sim/random-graph.ts";
 import { Driver } from "./drive.ts";
 import { finishAll, submit } from "./layers.ts";
@@ -18,7 +18,7 @@ function shifted(side: number): Graph {
 
 const noted = (driver: Driver): number[] =>
   Array.from({ length: driver.core.columns.top }, (_, slot) => slot).filter(
-    (slot) => (driver.core.columns.linkCount[slot] ?? 0) > 0,
+    (slot) => (driver.core.columns.cells[(slot << CELL) + LINK_COUNT] ?? 0) > 0,
   );
 
 test("S-I21: inputs are noted while a task is active, and right after its inputs were lost and made again", () => {

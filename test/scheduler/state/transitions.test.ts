@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { isRsdatError } from "../../../src/base/index.ts";
 import { CallsBuilder, Graph, type Layer } from "../../../src/graph/index.ts";
+import { CELL, STATE } from "../../../src/scheduler/state/columns.ts";
 import { ANYWHERE, STATES, type TaskState, TRANSITIONS } from "../../../src/scheduler/state/index.ts";
 import { transition } from "../../../src/scheduler/state/transitions.ts";
 import { Driver, k, task } from "./drive.ts";
@@ -295,7 +296,7 @@ describe("S-C1: the transition table", () => {
           const key = IN_STATE[from](driver);
           const slot = driver.slot(key);
           driver.core.begin({ now: 0, stimulusId: "test" }, []);
-          driver.core.columns.state[slot] = STATES.indexOf(from);
+          driver.core.columns.cells[(slot << CELL) + STATE] = STATES.indexOf(from);
           expect(() => transition(driver.core, slot, STATES.indexOf(to))).toThrow(
             expect.toSatisfy((e) => isRsdatError(e, "invariant")),
           );
