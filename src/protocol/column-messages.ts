@@ -18,6 +18,7 @@ import {
   optional,
   TEXT,
 } from "./codec.ts";
+import { WireColumn } from "./msgpack-write.ts";
 import {
   type Ops,
   SCHEDULER_OPS,
@@ -134,7 +135,27 @@ export interface ReleasesColumn {
 export type ColumnsToWorker = GraphMessage | RunTasks | FreeTasks | ForgetGraph;
 
 type Column = Uint8Array | Uint32Array | Float32Array | Float64Array;
-type ColumnClass<C extends Column> = (new (buffer: ArrayBuffer) => C) & { readonly BYTES_PER_ELEMENT: number };
+type ColumnClass<C extends Column> = (new (
+  source: ArrayBuffer | number,
+) => C) & {
+  readonly BYTES_PER_ELEMENT: number;
+};
+
+/** Columns of so few bytes are read element by element: they have no memory but the heap's then, as most have one row. */
+const FEW_BYTES = 64;
+const SCRATCH = new DataView(new ArrayBuffer(FEW_BYTES));
+const SCRATCH_BYTES = new Uint8Array(SCRATCH.buffer);
+
+function few<C extends Column>(bytes: Uint8Array, column: C): C {
+  for (let i = 0; i < bytes.byteLength; i++) SCRATCH_BYTES[i] = bytes[i] as number; // i < length
+  const size = column.BYTES_PER_ELEMENT;
+  for (let i = 0; i < column.length; i++) {
+    if (size === 1) column[i] = SCRATCH.getUint8(i);
+    else if (size === 8) column[i] = SCRATCH.getFloat64(8 * i, true);
+    else column[i] = column instanceof Float32Array ? SCRATCH.getFloat32(4 * i, true) : SCRATCH.getUint32(4 * i, true);
+  }
+  return column;
+}
 
 /** Bytes of a typed array, at most `lengthMax` elements. Read as a copy, since binaries of a message are not aligned. */
 function column<C extends Column>(make: ColumnClass<C>, lengthMax: number): Codec<C> {
@@ -147,11 +168,12 @@ function column<C extends Column>(make: ColumnClass<C>, lengthMax: number): Code
           `${place}: ${bytes.byteLength} bytes; expected at most ${lengthMax} elements of ${size} bytes`,
           { details: { place } },
         );
+      if (bytes.byteLength <= FEW_BYTES) return few(bytes, new make(bytes.byteLength / size));
       const copy = new Uint8Array(bytes.byteLength);
       copy.set(bytes);
       return new make(copy.buffer);
     },
-    write: (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
+    write: (array) => new WireColumn(array),
   };
 }
 

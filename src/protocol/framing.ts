@@ -37,6 +37,7 @@ export interface EncodeFramesOptions {
  * until it is written.
  */
 export function encodeFrames(frames: readonly Uint8Array[], options: EncodeFramesOptions = {}): Uint8Array[] {
+  if (frames.length === 1 && frames[0]!.byteLength <= POOLED_FRAME_BYTES_MAX) return [oneSmallFrame(frames[0]!)];
   const blockFrames = Math.min(options.blockFrames ?? frames.length, frames.length);
   const preludeBytes = 16 + 8 * frames.length;
   let blockBytes = preludeBytes - 8;
@@ -47,6 +48,17 @@ export function encodeFrames(frames: readonly Uint8Array[], options: EncodeFrame
   writeLength(view, 8, frames.length);
   for (let i = 0; i < frames.length; i++) writeLength(view, 16 + 8 * i, frames[i]!.byteLength);
   return poolSmall([prelude, ...frames]);
+}
+
+/** A message of one frame, which is in the first block: most are. */
+function oneSmallFrame(frame: Uint8Array): Uint8Array {
+  const { byteLength } = frame;
+  const bytes = Buffer.allocUnsafe(24 + byteLength).fill(0, 0, 24);
+  bytes.writeUInt32LE(16 + byteLength, 0);
+  bytes[8] = 1;
+  bytes.writeUInt32LE(byteLength, 16);
+  bytes.set(frame, 24);
+  return bytes;
 }
 
 function writeLength(view: DataView, offset: number, value: number): void {
@@ -119,9 +131,11 @@ export interface FramedMessage {
 export class FrameDecoder {
   readonly #limits: FrameLimits;
   readonly #ready: FramedMessage[] = [];
+  /** Where lengths arrive, one after the other. */
+  readonly #word = new Uint8Array(8);
   #placer: FramePlacer | null = null;
   #stage: Stage = "block-length";
-  #target: Uint8Array = new Uint8Array(8);
+  #target: Uint8Array = this.#word;
   #at = 0;
   #claimed = 8;
   #blockBytes = 0;
@@ -189,7 +203,8 @@ export class FrameDecoder {
     this.#stage = stage;
     this.#claimed = nbytes;
     this.#at = 0;
-    this.#target = nbytes === 0 ? EMPTY : allocate(Math.min(nbytes, FRAME_ALLOCATION_BYTES_MAX));
+    if (nbytes === 8 && stage !== "frames") this.#target = this.#word;
+    else this.#target = nbytes === 0 ? EMPTY : allocate(Math.min(nbytes, FRAME_ALLOCATION_BYTES_MAX));
   }
 
   #grow(): void {
@@ -270,7 +285,8 @@ export class FrameDecoder {
   }
 
   #finish(): void {
-    const nbytes = this.#lengths.reduce((sum, length) => sum + length, 16 + 8 * this.#lengths.length);
+    let nbytes = 16 + 8 * this.#lengths.length;
+    for (let i = 0; i < this.#lengths.length; i++) nbytes += this.#lengths[i]!;
     this.#ready.push({ frames: this.#frames, blockFrames: this.#blockFrameCount(), nbytes });
     this.#frames = [];
     this.#lengths = [];
@@ -278,13 +294,17 @@ export class FrameDecoder {
   }
 
   #readLength(offset: number, what: string): number {
-    const view = new DataView(this.#target.buffer, this.#target.byteOffset, this.#target.byteLength);
-    const value = view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
+    // A view of so few bytes would cost memory beside the heap.
+    const value = uint32At(this.#target, offset) + uint32At(this.#target, offset + 4) * 2 ** 32;
     if (value > this.#limits.messageBytesMax) {
       throw broken(`${what} claims ${value} (bytes or items); at most ${this.#limits.messageBytesMax} expected`);
     }
     return value;
   }
+}
+
+function uint32At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)) + bytes[at + 3]! * 2 ** 24;
 }
 
 function allocate(nbytes: number): Uint8Array {

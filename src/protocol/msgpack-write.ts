@@ -9,8 +9,20 @@ const SPACE_BYTES = 2 ** 16;
 /** Texts up to this length are written letter by letter: to begin with a call of the runtime takes longer. */
 const SHORT_TEXT = 48;
 
+/** Columns up to this many bytes are written number by number. */
+const FEW_BYTES = 64;
+
 /** Writes one value of a kind that is no plain data; false where it is none that it knows. */
 export type WriteOther = (value: object, writer: MsgpackWriter) => boolean;
+
+/** Numbers that travel as their bytes, little-endian. */
+export class WireColumn {
+  readonly numbers: Uint8Array | Uint32Array | Float32Array | Float64Array;
+
+  constructor(numbers: WireColumn["numbers"]) {
+    this.numbers = numbers;
+  }
+}
 
 /** Values as msgpack, one behind the other. */
 export class MsgpackWriter {
@@ -77,6 +89,7 @@ export class MsgpackWriter {
       }
       return;
     }
+    if (value instanceof WireColumn) return this.#column(value);
     if (!other(value, this)) throw noData(value);
   }
 
@@ -173,6 +186,27 @@ export class MsgpackWriter {
       bytes[start + 1] = length;
     }
     return true;
+  }
+
+  /** Few numbers are written one by one: a view of their bytes would cost more. */
+  #column({ numbers }: WireColumn): void {
+    const { byteLength } = numbers;
+    if (numbers instanceof Uint8Array) return this.#binary(numbers);
+    if (byteLength > FEW_BYTES) return this.#binary(new Uint8Array(numbers.buffer, numbers.byteOffset, byteLength));
+    const at = this.#few(byteLength);
+    const bytes = this.#bytes;
+    // Each i is below the length.
+    if (numbers instanceof Uint32Array)
+      for (let i = 0; i < numbers.length; i++) bytes.writeUInt32LE(numbers[i] as number, at + 4 * i);
+    else if (numbers instanceof Float64Array)
+      for (let i = 0; i < numbers.length; i++) bytes.writeDoubleLE(numbers[i] as number, at + 8 * i);
+    else for (let i = 0; i < numbers.length; i++) bytes.writeFloatLE(numbers[i] as number, at + 4 * i);
+  }
+
+  /** Where so few bytes go. */
+  #few(byteLength: number): number {
+    this.#headed(0xc4, byteLength, 1);
+    return this.#room(byteLength);
   }
 
   #binary(value: Uint8Array): void {

@@ -2,6 +2,7 @@ import { Packr } from "msgpackr";
 import { expect, test } from "vitest";
 import { seededRandom } from "../../src/base/index.ts";
 import { encodeMessage, Pickled, pack, Serialized } from "../../src/protocol/index.ts";
+import { WireColumn } from "../../src/protocol/msgpack-write.ts";
 
 /** Another writer of the same format: every length and number is to be as short as its. */
 const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true, mapsAsObjects: false });
@@ -66,6 +67,16 @@ function wideAsBigint(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Buffer.isBuffer(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, wideAsBigint(v)]));
 }
+
+test("columns travel as their bytes, however many", () => {
+  for (const n of [0, 1, 8, 9, 16, 17, 100])
+    for (const make of [Uint8Array, Uint32Array, Float32Array, Float64Array]) {
+      const numbers = Array.from({ length: n }, (_, k) => k * 1.5);
+      const column = make.from([7, ...numbers]).subarray(1);
+      const bytes = Buffer.from(column.buffer, column.byteOffset, column.byteLength);
+      expect(hex(pack(new WireColumn(column))), `${n} of ${make.name}`).toBe(hex(packr.pack(bytes)));
+    }
+});
 
 test("what stands in a message for frames is written beside it, and an error leaves nothing behind", () => {
   const header = pack({ a: 1 });
