@@ -152,23 +152,55 @@ function never(): boolean {
  * @param parse turns one op-map into a message, as protocol's `parseOp` does; what it throws ends the connection, logged
  * @throws {RemoteProtocolError} the peer sent something else than op-maps it may send
  */
-export async function* readStream<M>(
+export function readStream<M>(
   comm: Comm,
   parse: (map: ReadonlyMap<unknown, unknown>) => M,
-): AsyncGenerator<M[], void, undefined> {
-  for (;;) {
-    let received: unknown;
-    try {
-      received = await comm.next();
-    } catch (error) {
-      if (isRsdatError(error, "comm-closed")) return;
-      throw error;
-    }
-    const { messages, isLast } = parseBatch(comm, received, parse);
-    if (messages.length > 0) yield messages;
-    if (isLast) return;
-  }
+): AsyncIterableIterator<M[], undefined> {
+  return new StreamReader(comm, parse);
 }
+
+/** Not a generator: that takes several more promises for each batch. */
+class StreamReader<M> implements AsyncIterableIterator<M[], undefined> {
+  readonly #comm: Comm;
+  readonly #parse: (map: ReadonlyMap<unknown, unknown>) => M;
+  #isOver = false;
+
+  constructor(comm: Comm, parse: (map: ReadonlyMap<unknown, unknown>) => M) {
+    this.#comm = comm;
+    this.#parse = parse;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<M[], undefined>> {
+    return this.#isOver ? Promise.resolve(OVER) : this.#comm.next().then(this.#received, this.#failed);
+  }
+
+  /** The reader wants no more. */
+  return(): Promise<IteratorResult<M[], undefined>> {
+    this.#isOver = true;
+    return Promise.resolve(OVER);
+  }
+
+  readonly #received = (
+    received: unknown,
+  ): IteratorResult<M[], undefined> | Promise<IteratorResult<M[], undefined>> => {
+    this.#isOver = true; // unless it goes well
+    const { messages, isLast } = parseBatch(this.#comm, received, this.#parse);
+    this.#isOver = isLast;
+    return messages.length > 0 ? { done: false, value: messages } : this.next();
+  };
+
+  readonly #failed = (error: unknown): IteratorResult<M[], undefined> => {
+    this.#isOver = true;
+    if (isRsdatError(error, "comm-closed")) return OVER;
+    throw error;
+  };
+}
+
+const OVER: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 function parseBatch<M>(
   comm: Comm,

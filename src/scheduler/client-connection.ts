@@ -28,13 +28,14 @@ export async function serveClient(
   let hasLeft = false;
   const gone = new AbortController();
   void comm.closed.then(() => gone.abort());
+  const acts: ActOptions = { ...options, signal: gone.signal };
   try {
     for await (const messages of readStream(comm, CLIENT_TO_SCHEDULER.parse)) {
       for (let k = 0; k < messages.length; k++) {
         const message = messages[k] as ClientToScheduler; // k < length
         if (message.op === "close-client") hasLeft = true;
         if (message.op !== "publish_flush_batched_send") hub.restoration?.hear(client, message);
-        await act(hub, client, message, { ...options, signal: gone.signal });
+        if (!actNow(hub, client, message)) await act(hub, client, message, acts);
         // What is to be done reaches workers before what is to be forgotten is looked at.
         if (message.op === "update-layers" && messages[k + 1]?.op.startsWith("client-releases")) await hub.turn.next();
       }
@@ -75,6 +76,15 @@ interface ActOptions {
   readonly signal: AbortSignal;
 }
 
+/** Do what is said the most, and waits for nothing; false for what else a client says. */
+function actNow(hub: Hub, client: Pick<ConnectedClient, "id">, message: ClientToScheduler): boolean {
+  if (message.op === "update-layers") submitLayers(hub, client, message);
+  else if (message.op === "client-releases-column")
+    hub.feed({ type: message.op, client: client.id, keys: message.keys });
+  else return false;
+  return true;
+}
+
 async function act(
   hub: Hub,
   client: Pick<ConnectedClient, "id" | "isNative">,
@@ -82,17 +92,17 @@ async function act(
   options: ActOptions,
 ): Promise<void> {
   const { id } = client;
+  if (actNow(hub, client, message)) return;
   switch (message.op) {
+    case "update-layers":
+    case "client-releases-column":
+      return;
     case "update-graph":
       return submitGraph(hub, client, message, options);
-    case "update-layers":
-      return submitLayers(hub, client, message);
     case "client-desires-keys":
       if (message.client === FIRE_AND_FORGET) return hub.fireAndForget(message.keys);
       return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "client-releases-keys":
-      return hub.feed({ type: message.op, client: id, keys: message.keys });
-    case "client-releases-column":
       return hub.feed({ type: message.op, client: id, keys: message.keys });
     case "client-releases-blocks": {
       const { layer, grid, blocks } = message;

@@ -72,7 +72,10 @@ export async function serveWorker(
   else connect();
   try {
     const { parse } = isColumnar ? COLUMNAR_TO_SCHEDULER : WORKER_TO_SCHEDULER;
-    for await (const messages of readStream<ColumnarToScheduler>(comm, parse)) await hear(hub, worker, messages);
+    for await (const messages of readStream<ColumnarToScheduler>(comm, parse)) {
+      const hearing = hear(hub, worker, messages);
+      if (hearing !== undefined) await hearing;
+    }
   } finally {
     hub.removeWorker(worker);
     hub.logger.info(`worker ${me.address} left`, { expected: worker.isLeaving });
@@ -80,8 +83,19 @@ export async function serveWorker(
   return NO_REPLY;
 }
 
-/** A batch of the worker's stream, in order; others get their turn in between. */
-async function hear(hub: Hub, worker: ConnectedWorker, messages: readonly ColumnarToScheduler[]): Promise<void> {
+/** A batch of the worker's stream, in order; a promise where others get their turn in between. */
+function hear(hub: Hub, worker: ConnectedWorker, messages: readonly ColumnarToScheduler[]): Promise<void> | undefined {
+  const [only] = messages;
+  if (messages.length > 1 || only?.op !== "tasks-finished" || only.tasks.length > ENDS_MAX)
+    return hearAll(hub, worker, messages);
+  if (hub.workers.get(worker.address) !== worker) return undefined;
+  const { op: _, ...ends } = only;
+  hub.onTasksFinished?.(worker.address, ends);
+  hub.feedSoon({ type: "tasks-finished", worker: worker.address, ...ends });
+  return hub.turn.spend(ends.tasks.length) ? hub.turn.next() : undefined;
+}
+
+async function hearAll(hub: Hub, worker: ConnectedWorker, messages: readonly ColumnarToScheduler[]): Promise<void> {
   let singles: WorkerToScheduler[] = [];
   for (const message of messages) {
     if (message.op !== "tasks-finished") {

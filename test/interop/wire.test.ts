@@ -51,7 +51,7 @@ describePeer("the wire against a real Dask", ["distributed", "numpy"], () => {
   let addresses: { scheduler: string; worker: string };
   let comm: Comm;
   let stream: BatchedStream<ClientToScheduler>;
-  let events: AsyncGenerator<SchedulerToClient[], void, undefined>;
+  let events: AsyncIterableIterator<SchedulerToClient[], undefined>;
   const rpc = new Rpc();
   const seen: SchedulerToClient[] = [];
 
