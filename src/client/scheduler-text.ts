@@ -11,7 +11,7 @@ export function withText(identity: Identity): Identity {
 }
 
 /** A line for the scheduler and one for each worker. */
-export function schedulerText({ address, workers, totalThreads = 0, totalMemory = 0 }: Identity): string {
+function schedulerText({ address, workers, totalThreads = 0, totalMemory = 0 }: Identity): string {
   const all = Array.from(workers ?? []);
   const head = `Scheduler ${address ?? ""}: ${all.length} workers, ${totalThreads} threads, ${formatBytes(totalMemory)}`;
   const lines = all.slice(0, WORKERS_MAX).map(([at, worker]) => workerText(at, worker));

@@ -8,7 +8,7 @@
 /** Tasks that can be under way at once; a power of two. */
 export const SLOTS = 1024;
 /** Threads that one ring serves. */
-export const THREADS_MAX = 256;
+const THREADS_MAX = 256;
 
 /** State of a slot. */
 export const SLOT_STATE = {

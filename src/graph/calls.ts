@@ -85,7 +85,7 @@ export function chunksOfCalls(count: number): Chunks {
 }
 
 /** A list of so many ones, a byte each. */
-export function sizesOfOne(count: number): readonly number[] {
+function sizesOfOne(count: number): readonly number[] {
   // Nobody asks a list of sizes for more than both have: places, a length, a walk.
   return new Uint8Array(count).fill(1) as unknown as readonly number[];
 }

@@ -46,7 +46,7 @@ export function blockAt(sizes: readonly number[], at: number): number {
 }
 
 /** One piece of a gathered block. */
-export interface BoxPiece {
+interface BoxPiece {
   readonly layer: number;
   readonly block: readonly number[];
   /** Per axis of the input block, relative to it. */

@@ -38,7 +38,7 @@ interface Row {
 }
 
 /** Places of the answer along one of its axes, told by one place of the task that asks. */
-export class AxisRows {
+class AxisRows {
   /** Which place of who asks: 0 to 2. */
   readonly axis: number;
   /** Steps between neighbours of this axis in the answer's grid. */

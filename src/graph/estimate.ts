@@ -13,7 +13,7 @@ const ORDER_TASKS = 16_384;
 const LAYER_TASKS = 64;
 
 /** What is known without a look at every task. */
-export interface Estimate {
+interface Estimate {
   /** Tasks that the results need. */
   readonly tasks: number;
   /** Tasks of the order that the peaks come from. */

@@ -437,7 +437,7 @@ class Emitter {
 }
 
 /** True when an earlier run has written the object of block `index`: its task has no dependencies. */
-export function isWritten({ done }: LayerKind<"write-zarr">, index: number): boolean {
+function isWritten({ done }: LayerKind<"write-zarr">, index: number): boolean {
   return done !== undefined && !Number.isNaN(new DataView(done.buffer, done.byteOffset).getFloat64(8 * index, true));
 }
 

@@ -2,7 +2,7 @@
 import { RemoteProtocolError } from "../base/index.ts";
 
 /** Most bytes of one encoded graph or spec that is read from a peer. */
-export const PLAIN_BYTES_MAX: number = 2 ** 30;
+const PLAIN_BYTES_MAX: number = 2 ** 30;
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder("utf-8", { fatal: true });

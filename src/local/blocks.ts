@@ -23,7 +23,7 @@ export function blockIn(cell: Cell): BlockHandle | null {
 }
 
 /** Blocks of one layer. */
-export class LayerBlocks {
+class LayerBlocks {
   readonly name: string;
   readonly grid: readonly number[];
   /** Graphs that are open and have the layer. */

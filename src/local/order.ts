@@ -17,7 +17,7 @@ export interface Attempt {
 }
 
 /** `waiting`: for an input that another task gives; `gone`: it will not start. */
-export type OrderState = "waiting" | "ready" | "running" | "gone";
+type OrderState = "waiting" | "ready" | "running" | "gone";
 
 const NO_INPUTS: readonly BlockHandle[] = [];
 const NOT_URGENT: Urgency = { priority: 0, generation: 0 };

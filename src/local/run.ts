@@ -5,7 +5,7 @@ import type { RunGroup, RunRequest } from "./messages.ts";
 import type { Order } from "./order.ts";
 
 /** The blocks of one layer that a caller wants: all of them. */
-export class Wish {
+class Wish {
   readonly layer: number;
   readonly count: number;
   /** The caller's outputs that they are. */

@@ -36,7 +36,7 @@ export interface NumpyField {
  * Type of a NumPy type string such as `<f4`, `|b1`, `<U2`, `|S3`.
  * @throws {UnsupportedError} a type rsdat has no values for; names it
  */
-export function numpyTypeOf(code: string): NumpyType {
+function numpyTypeOf(code: string): NumpyType {
   const number = fromNumpy(code);
   if (number) return { kind: "number", ...number, itemsize: itemsize(number.dtype), code };
   const text = /^([<>|=]?)([US])(\d{1,9})$/.exec(code);

@@ -54,7 +54,7 @@ const MANY_WORKERS = 8;
 export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
 
 /** An event without what the hub adds. */
-export type BareEvent = SchedulerEvent extends infer E
+type BareEvent = SchedulerEvent extends infer E
   ? E extends SchedulerEvent
     ? Omit<E, "now" | "stimulusId"> & { readonly stimulusId?: string }
     : never

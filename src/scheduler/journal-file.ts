@@ -28,7 +28,7 @@ const HEADER_BYTES = 8;
 const RECORD_BYTES_MAX = 2 ** 30;
 
 /** Brings a file's data to the disk, and says when that is done, or why it is not. */
-export type Syncs = (fd: number, done: (error: Error | null) => void) => void;
+type Syncs = (fd: number, done: (error: Error | null) => void) => void;
 
 /** Records on disk, written by this process alone. */
 export class JournalFile {

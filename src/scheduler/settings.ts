@@ -3,7 +3,7 @@ import { type Config, config } from "../config/index.ts";
 import type { SchedulerConfig } from "./state/index.ts";
 
 /** Limits of the machine. */
-export type MachineSettings = Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
+type MachineSettings = Omit<SchedulerConfig, "runSpecOf" | "failureOf">;
 
 /** Dask's default, under which tasks are sent ahead by the time that they take. */
 const SATURATION_DEFAULT = 1.1;

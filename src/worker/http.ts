@@ -34,7 +34,7 @@ export async function serveWorkerHttp(
 type Samples = number | readonly (readonly [label: string, value: number])[];
 
 /** The page. */
-export function workerMetricsText(worker: Worker, own: ProcessFigures): string {
+function workerMetricsText(worker: Worker, own: ProcessFigures): string {
   const { figures, metrics, outgoingBytesTotal, latencyMs } = worker.describe();
   const { transfer, managedBytes, memory, taskCounts, spilledBytes } = metrics;
   const rows: readonly (readonly [name: string, type: "gauge" | "counter", help: string, samples: Samples])[] = [

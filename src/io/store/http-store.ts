@@ -49,7 +49,7 @@ const REDIRECTS_MAX = 5;
 const ORIGINS = new Map<string, Origin>();
 
 /** The state of `url`'s origin in this thread: limits and link estimate. */
-export function originOf(url: URL, clock: Clock = systemClock): Origin {
+function originOf(url: URL, clock: Clock = systemClock): Origin {
   const found = ORIGINS.get(url.origin);
   if (found) return found;
   const made = new Origin(url.origin, clock);

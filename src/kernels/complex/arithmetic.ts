@@ -12,7 +12,7 @@ import { type ComplexUnary, copySign, exp, log, type Pair } from "./parts.ts";
 /** Rounds to the precision of a part. */
 export type Round = (x: number) => number;
 /** Function of two complex numbers. */
-export type ComplexBinary = (a: Pair, b: Pair, out: Pair) => void;
+type ComplexBinary = (a: Pair, b: Pair, out: Pair) => void;
 
 function set(out: Pair, re: number, im: number): void {
   out[0] = re;

@@ -8,7 +8,7 @@ import { runMap } from "../map/map.ts";
 import { partView } from "./views.ts";
 
 /** A real product of blocks, as `matmul` has it. */
-export type RealProduct = (inputs: readonly NDArray[], out: NDArray) => void;
+type RealProduct = (inputs: readonly NDArray[], out: NDArray) => void;
 
 function combine(op: "add" | "sub", to: NDArray, other: NDArray): void {
   const b = new CallBuilder();

@@ -13,7 +13,7 @@ import { isComplex, partType } from "./views.ts";
 
 type Cells = number[]; // how a typed array of floats or small integers looks to the loops below
 /** Computes the first `n` elements of a node's tile. */
-export type TileStep = (n: number) => void;
+type TileStep = (n: number) => void;
 
 const FUNCTIONS: Readonly<Record<string, ComplexUnary>> = {
   sqrt: parts.sqrt,

@@ -26,7 +26,7 @@ export interface Move {
 }
 
 /** A move made ready for tiles of some number of groups. */
-export type Mover = (places: Float64Array, lanes: number) => void;
+type Mover = (places: Float64Array, lanes: number) => void;
 
 /** What a mover needs of the room that it works in. */
 export interface Room {

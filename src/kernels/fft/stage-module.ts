@@ -26,8 +26,6 @@ type Complex = readonly [re: V, im: V];
 
 /** Bytes of two lanes of an element. */
 export const GROUP_BYTES = 32;
-/** Bytes between the blocks of words. */
-export const WORDS_BYTES = 64;
 
 /** Words of {@link emitStage} and {@link emitPrime}, in their order. */
 export interface StageWords {

@@ -350,7 +350,7 @@ interface Places {
 }
 
 /** Entries where lanes begin, for lanes from `first` on. */
-export type LaneOffsets = (block: NDArray, axis: number, first: number, into: Float64Array, count: number) => void;
+type LaneOffsets = (block: NDArray, axis: number, first: number, into: Float64Array, count: number) => void;
 
 /** All lanes of a block. */
 export interface Lanes {

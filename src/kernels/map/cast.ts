@@ -38,7 +38,7 @@ import {
 } from "./lanes.ts";
 
 /** Index of {@link toInt64Function} in every module that casts. */
-export const TO_INT64 = 1;
+const TO_INT64 = 1;
 
 /**
  * Scalar function: float64 → int64 by ECMAScript's rule (NaN and ±inf 0, else truncate modulo 2^64). Beyond 2^63 the

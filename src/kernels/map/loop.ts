@@ -9,7 +9,7 @@ export interface LoopNest {
 }
 
 /** Order of the axes in a loop nest: as given, or by falling stride of the first operand. */
-export type AxisOrder = "given" | "memory";
+type AxisOrder = "given" | "memory";
 
 /**
  * Loop nest over `operands`, all seen at `shape`. With order `given` the elements are visited in C order of `shape`.

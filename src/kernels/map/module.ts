@@ -200,7 +200,7 @@ export interface Cursor {
   readonly step: I32;
 }
 
-export function cursorOf(
+function cursorOf(
   f: FunctionBuilder,
   access: Access,
   index: number,
@@ -218,7 +218,7 @@ export function cursorOf(
   };
 }
 
-export function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
+function loadAt(code: LaneCode, { access, at, step }: Cursor): Lanes {
   const from: Address = { memory: access.memory, base: at, offset: 0 };
   switch (access.kind) {
     case "c":
@@ -368,7 +368,7 @@ interface Tail {
 }
 
 /** Move the last elements of a row between an operand and its place in scratch. */
-export function moveTail(
+function moveTail(
   code: LaneCode,
   c: { readonly access: Access; readonly at: I32; readonly step: I32 },
   place: Address,

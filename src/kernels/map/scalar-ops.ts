@@ -28,7 +28,7 @@ export type Unary = (a: Element) => Element;
 export type Binary = (a: Element, b: Element) => Element;
 
 /** How a dtype computes: bool, integers that are numbers, integers that are bigint, floats. */
-export type ComputeKind = "bool" | "int" | "big" | "float";
+type ComputeKind = "bool" | "int" | "big" | "float";
 
 /**
  * Compute kind of `dtype`.

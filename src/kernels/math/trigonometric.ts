@@ -32,7 +32,7 @@ const PIO2_2 = 6.077100506303966e-11;
 const PIO2_3 = 2.0222662487959506e-21;
 /** Largest argument of the vector form: n·PIO2_1 is exact, and n fits the low bits of the magic sum. */
 export const TRIG_MAX = 500000;
-export const TRIG_MAX_SINGLE = 8000;
+const TRIG_MAX_SINGLE = 8000;
 
 interface Reduced {
   /** Bits of n. */

@@ -45,7 +45,7 @@ export interface PlaceSource {
 }
 
 /** int32 tiles in scratch. */
-export const PLACE_TILES: PlaceSource = { bytes: 4, isChecked: true, memory: 0, memories: 1 };
+const PLACE_TILES: PlaceSource = { bytes: 4, isChecked: true, memory: 0, memories: 1 };
 
 const PLACE_LOAD = { 1: "i32.load8_u", 2: "i32.load16_u", 4: "i32.load" } as const;
 

@@ -206,11 +206,6 @@ export function packed(x: NDArray): NDArray {
   return out;
 }
 
-/** Bytes of {@link packed}, at most. */
-export function packedBytes(shape: readonly number[], itemsize: number): number {
-  return sizeOf(shape) * itemsize;
-}
-
 /** Integers in C order as float64: exact below 2^53, as all indices are. */
 export function indexValues(block: NDArray): Float64Array {
   const out = new NDArray("float64", new Float64Array(block.size), block.shape);

@@ -29,7 +29,7 @@ import type { WasmMemory } from "../wasm/webassembly.ts";
 
 const GROUP = 16;
 /** Masks of fewer bytes are not worth a compilation. */
-export const MASK_MIN = 512;
+const MASK_MIN = 512;
 
 type Width = 1 | 2 | 4 | 8;
 

@@ -88,7 +88,7 @@ export function standardNormal(): Draw {
 }
 
 /** As {@link standardNormal}, in float32 and from half as many bits. */
-export function standardNormalFloat(): Draw {
+function standardNormalFloat(): Draw {
   const { edges32, inside32, heights32, tail } = normals();
   const round = Math.fround;
   const [end, inverse] = [round(tail), round(1 / tail)];
@@ -132,7 +132,7 @@ export function standardExponential(): Draw {
 }
 
 /** As {@link standardExponential}, in float32 and from half as many bits. */
-export function standardExponentialFloat(): Draw {
+function standardExponentialFloat(): Draw {
   const { edges32, inside32, heights32, tail } = exponentials();
   const round = Math.fround;
   return (s) => {

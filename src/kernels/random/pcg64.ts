@@ -25,7 +25,7 @@ function wordsOf(value: bigint): number[] {
  * `count` 64-bit words of state from an entropy and the path of spawned children that leads to a stream.
  * Equals `SeedSequence(entropy, spawn_key=path).generate_state(count, uint64)`.
  */
-export function seedState(entropy: bigint, path: readonly number[], count: number): bigint[] {
+function seedState(entropy: bigint, path: readonly number[], count: number): bigint[] {
   const own = wordsOf(entropy);
   // A spawned child's entropy fills the pool, so that no other seed gives the same words.
   if (path.length > 0) while (own.length < POOL) own.push(0);
@@ -68,7 +68,7 @@ function mixedPool(words: readonly number[]): number[] {
 const MASK_128 = (1n << 128n) - 1n;
 const MASK_64 = (1n << 64n) - 1n;
 /** The generator's multiplier. */
-export const PCG_MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
+const PCG_MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
 
 /** State of a generator: a 128-bit number, and the odd one that every step adds. */
 export interface PcgState {
@@ -82,15 +82,6 @@ export function pcgState(entropy: bigint, path: readonly number[]): PcgState {
   const increment = ((((c << 64n) | d) << 1n) | 1n) & MASK_128;
   const first = (increment + ((a << 64n) | b)) & MASK_128;
   return { state: (first * PCG_MULTIPLIER + increment) & MASK_128, increment };
-}
-
-/** The next word and state, plainly: the oracle of the module. */
-export function pcgNext({ state, increment }: PcgState): { readonly word: bigint; readonly next: PcgState } {
-  const next = (state * PCG_MULTIPLIER + increment) & MASK_128;
-  const folded = (next >> 64n) ^ (next & MASK_64);
-  const turn = next >> 122n;
-  const word = ((folded >> turn) | (folded << (64n - turn))) & MASK_64;
-  return { word, next: { state: next, increment } };
 }
 
 /** Words made at once. */

@@ -70,7 +70,7 @@ export function pairwiseCut(n: number): number {
 }
 
 /** Sum of `n` float64 values from `at`, in NumPy's pairwise order. Source: NumPy `DOUBLE_pairwise_sum`. */
-export function pairwiseSum(a: Float64Array, at: number, n: number): number {
+function pairwiseSum(a: Float64Array, at: number, n: number): number {
   if (n > 128) {
     const cut = pairwiseCut(n);
     return pairwiseSum(a, at, cut) + pairwiseSum(a, at + cut, n - cut);

@@ -17,7 +17,7 @@ export function componentCount({ op, total }: Pick<ReduceSpec, "op" | "total">):
 }
 
 /** How the first component of a partial of `spec` is stored. */
-export function partialSlot(spec: ReduceSpec): SlotKind {
+function partialSlot(spec: ReduceSpec): SlotKind {
   switch (spec.op) {
     case "sum":
     case "nansum":

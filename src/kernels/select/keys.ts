@@ -137,7 +137,7 @@ function countShort(
 }
 
 /** The element whose key is `prefix` (all digits but the last) and `digit`. */
-export function elementOfKey(dtype: DType, prefix: number, digit: number): Element {
+function elementOfKey(dtype: DType, prefix: number, digit: number): Element {
   const one = allocate(dtype, 1);
   const words = wordsOf(one);
   const width = levelsOfKey(dtype);

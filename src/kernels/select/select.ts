@@ -85,7 +85,7 @@ export function runSelect(
 }
 
 /** Compute `call` for `width` pixels from `at` on into `tiles`, whose strides are given; all reduced elements of each. */
-export function evaluateTile(
+function evaluateTile(
   job: SelectJob,
   call: KernelCall,
   run: { readonly at: readonly number[]; readonly steps: readonly number[]; readonly width: number },

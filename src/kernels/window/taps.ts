@@ -26,8 +26,6 @@ export interface TapKernel {
 const SCALE_WORD = 16;
 /** Word of its inverse in float32, by which float32 is divided. */
 const DIVISOR_WORD = SCALE_WORD + 2;
-/** Most terms of one pass. */
-export const TAPS_MAX: number = SCALE_WORD;
 
 /** Elements per iteration. */
 export function tapElements(dtype: DType): number {

@@ -38,7 +38,7 @@ function isPlanned(batch: LayerBatch): boolean {
 }
 
 /** True for a block that S does not cover. */
-export function isExtra(core: Core, slot: Slot): boolean {
+function isExtra(core: Core, slot: Slot): boolean {
   const batch = core.batchOf(slot);
   if (batch?.state !== "open" || !isPlanned(batch)) return true;
   return (core.columns.cells[(slot << CELL) + RANK] as number) >= batch.head; // a slot given out

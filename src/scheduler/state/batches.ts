@@ -33,7 +33,7 @@ export interface TaskRecord {
 }
 
 /** `pending`: waits for bytes; `open`: its tasks may be sent; `idle`: nothing to do. */
-export type BatchState = "pending" | "open" | "idle";
+type BatchState = "pending" | "open" | "idle";
 
 /** Layers of a batch that another batch owns, or that stand twice in its graph. */
 export interface LayerAlias {
@@ -103,7 +103,7 @@ export interface LayerBatch {
 }
 
 /** Rank of a task that has none yet. */
-export const NO_RANK = 0x7fff_ffff;
+const NO_RANK = 0x7fff_ffff;
 
 /** True while the batch's order has not come to a task that it will come to. */
 export function isPlanned(batch: LayerBatch, task: TaskId): boolean {

@@ -59,7 +59,7 @@ export function isAlone(core: Core, batch: LayerBatch): boolean {
 }
 
 /** True when nothing but tasks of its batch waits for the task, and nobody has asked for it back. */
-export function isUsual(core: Core, slot: Slot): boolean {
+function isUsual(core: Core, slot: Slot): boolean {
   return core.columns.cells[(slot << CELL) + FLAGS] === 0 && core.columns.cells[(slot << CELL) + DEPENDENTS] === 0;
 }
 
@@ -137,7 +137,7 @@ export function countSent(core: Core, sent: number): void {
 }
 
 /** Its last input is there. */
-export function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
+function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
   const { cells } = core.columns;
   const at = slot << CELL;
   cells[at + STATE] = QUEUED;

@@ -150,7 +150,7 @@ export function openPlan(core: Core, batch: LayerBatch): void {
 }
 
 /** Come to some more tasks; gives their number. What follows is recommended. */
-export function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): number {
+function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): number {
   const { walk } = batch;
   const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
   const { columns } = core;

@@ -28,7 +28,7 @@ import {
 } from "./task.ts";
 
 /** Transitions that are remembered. */
-export const STORY_LENGTH = 16_384;
+const STORY_LENGTH = 16_384;
 
 /** A worker that holds values we may want. */
 export interface Peer {
