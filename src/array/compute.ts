@@ -6,12 +6,17 @@ import {
   type OptionNames,
   parseBytes,
   requireKnownOptions,
+  UnsupportedError,
 } from "../base/index.ts";
 import { config } from "../config/index.ts";
+import { itemsize } from "../dtype/index.ts";
 import {
   beginAccounting,
   currentPlanner,
   currentRunner,
+  type Graph,
+  type Hold,
+  heldNode,
   type Interval,
   isAccounted,
   type LayerNode,
@@ -24,11 +29,12 @@ import {
   progressOf,
   type Runner,
   type RunOptions,
+  shapeOfChunks,
 } from "../graph/index.ts";
 import { planRead, type SourceSpec, sharesTiles } from "../io/index.ts";
-import type { NDArray } from "../ndarray/index.ts";
+import { type NDArray, sizeOf } from "../ndarray/index.ts";
 import type { Joined, ResultMemory } from "./assemble.ts";
-import { causeOfLoss } from "./holds.ts";
+import { causeOfLoss, keepFor } from "./holds.ts";
 import { placeholder } from "./planned.ts";
 import { requireApart, type WritePlace } from "./store/places.ts";
 import { type Call, Tick } from "./together.ts";
@@ -57,6 +63,9 @@ export interface Unsettled<T> {
   readonly atMost: readonly LayerNode[];
   settle(blocks: readonly (readonly NDArray[])[]): Computable<T>;
 }
+
+/** Share of a worker's memory that results of a tick may take until they are fetched, where others of it are kept. */
+const KEPT_SHARE = 1 / 8;
 
 /** Options of `compute` and its relatives. */
 export interface ComputeOptions extends Omit<RunOptions, "memoryBytes"> {
@@ -126,17 +135,33 @@ function inOnePiece(items: readonly Computable<unknown>[]): readonly Computable<
 interface Asked {
   readonly items: readonly Computable<unknown>[];
   readonly options: ComputeOptions;
+  /** What is computed stays where it is: the result is layers over it. */
+  readonly keeps?: boolean;
 }
 
 const TICK = new Tick<Asked>(runTogether);
 
 /** Calls that agree in this may be one graph; signal and progress are each call's own. */
-function kindOf({ memory, retries, priority, workers }: ComputeOptions): string {
-  if (memory === undefined && retries === undefined && priority === undefined && workers === undefined) return "";
-  return JSON.stringify([memory, retries, priority, workers]);
+function kindOf(options: ComputeOptions): string {
+  const { memory, retries, priority, workers, allowOtherWorkers, resources } = options;
+  const all = [memory, retries, priority, workers, allowOtherWorkers, resources];
+  return all.every((one) => one === undefined) ? "" : JSON.stringify(all);
+}
+
+/**
+ * Begin to compute layers and keep their blocks where they are, as one graph with what else is asked for in this tick;
+ * layers over these blocks.
+ * @throws {MemoryBudgetError} the plan cannot fit  @throws {UnsupportedError} the runner keeps nothing
+ */
+export async function holdAll(outputs: readonly LayerNode[], options: ComputeOptions): Promise<readonly LayerNode[]> {
+  const value: Asked = { items: [{ outputs, assemble: () => null }], options, keeps: true };
+  const runner = currentRunner();
+  if (options.merge === false) return holdAlone(await runner, value);
+  return (await TICK.add({ value, runner, kind: kindOf(options) })) as LayerNode[]; // of one that keeps
 }
 
 async function runTogether(runner: Runner, calls: readonly Call<Asked>[]): Promise<void> {
+  if (calls.some(({ value }) => value.keeps)) return keepTogether(runner, calls);
   if (calls.length > 1 && runner.runGroups) {
     const { options } = (calls[0] as Call<Asked>).value; // several
     // Together they may not fit where each does; each then fails, or not, by itself.
@@ -151,7 +176,109 @@ async function runTogether(runner: Runner, calls: readonly Call<Asked>[]): Promi
     await runAll(runner, value.items, value.options).then(resolve, reject);
 }
 
-async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly Call<Asked>[]): Promise<void> {
+/** Calls of which some keep what they compute: one graph with the others, whose results are kept too until they are fetched. */
+async function keepTogether(runner: Runner, calls: readonly Call<Asked>[]): Promise<void> {
+  const keepers = calls.filter(({ value }) => value.keeps);
+  const others = calls.filter(({ value }) => !value.keeps);
+  const all = (await mayBeKept(runner, others)) ? calls : keepers;
+  const apart = all === calls ? [] : others;
+  const { options } = (keepers[0] as Call<Asked>).value; // one keeps
+  const planned =
+    all.length > 1 && runner.holdGroups
+      ? await planOn(
+          runner,
+          all.flatMap(({ value }) => value.items),
+          options,
+        ).catch(() => null)
+      : null;
+  if (planned) await Promise.all([keepGroups(runner, planned, all), apart.length > 0 && runTogether(runner, apart)]);
+  else {
+    for (const { value, resolve, reject } of keepers)
+      await holdAlone(runner, value).then((kept) => resolve([...kept]), reject);
+    if (others.length > 0) await runTogether(runner, others);
+  }
+}
+
+/** Results that take little of the memory wait there until they are fetched; who listens for progress has a run of his own. */
+async function mayBeKept(runner: Runner, calls: readonly Call<Asked>[]): Promise<boolean> {
+  const outputs = calls.flatMap(({ value }) => value.items.flatMap((item) => item.outputs));
+  if (calls.some(({ value }) => progressOf(value.options.onProgress) !== undefined)) return false;
+  if (outputs.some(({ layer }) => layer.kind === "held")) return false;
+  const nbytes = outputs.reduce(
+    (sum, { layer }) => sum + sizeOf(shapeOfChunks(layer.chunks)) * itemsize(layer.dtype),
+    0,
+  );
+  return nbytes <= (await runner.limits()).memoryBytes * KEPT_SHARE;
+}
+
+async function holdAlone(runner: Runner, { items, options }: Asked): Promise<readonly LayerNode[]> {
+  if (!runner.hold) throw new UnsupportedError(`persist: runner ${runner.name} keeps no results; use compute`);
+  const { graph, plan } = await planOn(runner, items, options);
+  const { memory: _, merge: __, ...run } = options;
+  return keptNodes(
+    items.flatMap((item) => item.outputs),
+    await runner.hold(graph, plan, run),
+  );
+}
+
+/** Layers over what is held, which lasts while one of them is in use. */
+function keptNodes(outputs: readonly LayerNode[], hold: Hold): readonly LayerNode[] {
+  const kept = outputs.map((node, k) => heldNode(node, hold.names[k] as string)); // a name for each
+  keepFor(kept, hold);
+  return kept;
+}
+
+async function keepGroups(runner: Runner, planned: PlannedGraph, calls: readonly Call<Asked>[]): Promise<void> {
+  const { ready, graph, plan } = await prepared(runner, planned, calls);
+  const [first] = ready;
+  if (!first) return;
+  const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = first.value.options;
+  const isCounted = ready.some(({ value }) => !value.keeps);
+  const isWanted = config.text("rsdat.accounting") !== null;
+  const end = isCounted ? await beginAccounting(runner, { plan, isWanted }) : null;
+  try {
+    const given = { ...run, ...memoryBytes(first.value.options) };
+    const holds = (await runner.holdGroups?.(graph, plan, groupsOf(ready), given)) ?? [];
+    const fetched = ready.map((call, k) => fetchKept(runner, call, holds[k] as Hold)); // one for each
+    await end?.((await Promise.all(fetched)).every((isDone) => isDone));
+  } catch (error) {
+    for (const { value, reject } of ready) reject(await undone(value, error));
+  }
+}
+
+/** Settle a call whose results are held; false when it failed. */
+async function fetchKept(runner: Runner, { value, resolve, reject }: Call<Asked>, hold: Hold): Promise<boolean> {
+  const outputs = value.items.flatMap((item) => item.outputs);
+  if (value.keeps) {
+    resolve([...keptNodes(outputs, hold)]);
+    return true;
+  }
+  const { signal } = value.options;
+  const stop = (): void => hold.release();
+  if (signal?.aborted) stop();
+  else signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await hold.wait();
+    const nodes = outputs.map((node, k) => heldNode(node, hold.names[k] as string)); // a name for each
+    const { graph, plan } = await planOn(runner, [{ outputs: nodes, assemble: () => null }], {});
+    const blocks = await runner.run(graph, plan, signal ? { signal } : {});
+    resolve(await assembleAll(runner, value.items, blocks));
+    return true;
+  } catch (error) {
+    reject(await undone(value, error));
+    return false;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    hold.release();
+  }
+}
+
+/** Calls that are ready to run, what they need being prepared, and their graph. */
+async function prepared(
+  runner: Runner,
+  planned: PlannedGraph,
+  calls: readonly Call<Asked>[],
+): Promise<{ readonly ready: readonly Call<Asked>[]; readonly graph: Graph; readonly plan: Plan }> {
   const ready: Call<Asked>[] = [];
   for (const call of calls) {
     try {
@@ -162,18 +289,22 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
       call.reject(await undone(call.value, error));
     }
   }
-  if (ready.length === 0) return;
-  const { options } = (ready[0] as Call<Asked>).value; // not empty
+  const [first] = ready;
   const { graph, plan } =
-    ready.length === calls.length
+    ready.length === calls.length || !first
       ? planned
       : await planOn(
           runner,
           ready.flatMap((call) => call.value.items),
-          options,
+          first.value.options,
         );
+  return { ready, graph, plan };
+}
+
+/** What each call wants of the graph of all: outputs stand in their order. */
+function groupsOf(calls: readonly Call<Asked>[]): readonly OutputGroup[] {
   let at = 0;
-  const groups = ready.map(({ value: { items, options: own } }): OutputGroup => {
+  return calls.map(({ value: { items, options: own } }): OutputGroup => {
     const count = items.reduce((n, item) => n + item.outputs.length, 0);
     at += count;
     return {
@@ -182,6 +313,13 @@ async function runGroups(runner: Runner, planned: PlannedGraph, calls: readonly 
       ...withProgress(own.onProgress),
     };
   });
+}
+
+async function runGroups(runner: Runner, first: PlannedGraph, calls: readonly Call<Asked>[]): Promise<void> {
+  const { ready, graph, plan } = await prepared(runner, first, calls);
+  if (ready.length === 0) return;
+  const { options } = (ready[0] as Call<Asked>).value; // not empty
+  const groups = groupsOf(ready);
   const { memory: _, signal: __, onProgress: ___, merge: ____, ...run } = options;
   const isWanted = config.text("rsdat.accounting") !== null;
   const end = await beginAccounting(runner, { plan, isWanted });

@@ -48,7 +48,7 @@ import {
   type WorkerPlugin,
   workerLogs,
 } from "./operate.ts";
-import { holdGraph, runGraph, runGroups } from "./run-graph.ts";
+import { holdGraph, holdGroups, runGraph, runGroups } from "./run-graph.ts";
 import { type Scattered, type ScatterOptions, scatterValues } from "./scatter.ts";
 import { withText } from "./scheduler-text.ts";
 import { type ClientOptions, type ClientTarget, type Located, locate } from "./target.ts";
@@ -212,6 +212,15 @@ export class Client implements Runner, AsyncDisposable {
 
   async hold(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<Hold> {
     return holdGraph(this.#link, this.#signed(graph), plan, options);
+  }
+
+  async holdGroups(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: RunOptions = {},
+  ): Promise<readonly Hold[]> {
+    return holdGroups(this.#link, this.#signed(graph), plan, { groups, options });
   }
 
   /** Results of `delayed` calls; each runs once its inputs are there. */

@@ -64,13 +64,31 @@ export function runGroups(
 
 /** The graph's outputs, computed and kept by the cluster until they are released. */
 export function holdGraph(link: Link, graph: Graph, plan: Plan, options: RunOptions): Hold {
-  link.assertOpen();
   options.signal?.throwIfAborted();
-  const wanted = new Wanted(link, graph);
+  const groups = [{ outputs: graph.outputs.map((_, k) => k) }];
+  return holdGroups(link, graph, plan, { groups, options })[0] as Hold; // one for one
+}
+
+/** The same for several callers of one graph, each of which lets go what it wants alone. */
+export function holdGroups(
+  link: Link,
+  graph: Graph,
+  plan: Plan,
+  { groups, options }: { readonly groups: readonly OutputGroup[]; readonly options: RunOptions },
+): Hold[] {
+  link.assertOpen();
+  const holds = groups.map(({ outputs }) => {
+    const layers = outputs.map((k) => graph.outputs[k] as number); // numbers of outputs
+    return holdOf(graph, layers, new Wanted(link, graph, layers));
+  });
   sendGraph(link, graph, plan, options);
+  return holds;
+}
+
+function holdOf(graph: Graph, layers: readonly number[], wanted: Wanted): Hold {
   let isHeld = true;
   return {
-    names: graph.outputs.map((output) => graph.layer(output).name),
+    names: layers.map((layer) => graph.layer(layer).name),
     wait: () => wanted.settled(),
     release: () => {
       if (!isHeld) return;
@@ -88,11 +106,11 @@ class Wanted {
   /** Nobody hears of blocks that are wanted no more: whoever waits for them has to. */
   readonly #released = Promise.withResolvers<never>();
 
-  constructor(link: Link, graph: Graph) {
+  constructor(link: Link, graph: Graph, outputs: readonly number[]) {
     this.#link = link;
     this.#released.promise.catch(() => undefined); // whoever waits is told; perhaps nobody does
     const seen = new Set<string>();
-    for (const output of graph.outputs) {
+    for (const output of outputs) {
       const layer = graph.layer(output);
       if (seen.has(layer.name)) continue;
       seen.add(layer.name);

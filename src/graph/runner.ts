@@ -105,6 +105,13 @@ export interface Runner {
    * Resolves when the runner has the graph. Absent where a runner cannot.
    */
   hold?(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold>;
+  /** As {@link hold} for several callers of one graph: each has a hold of what it wants. Absent where a runner cannot. */
+  holdGroups?(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: Omit<RunOptions, "signal" | "onProgress">,
+  ): Promise<readonly Hold[]>;
   /**
    * Run calls of functions, each once its inputs are there; gives the results of `wanted`. Absent where a runner cannot.
    */

@@ -70,7 +70,7 @@ export class Coordinator implements AsyncDisposable {
   readonly #runOf = new Map<string, Run>();
   /** Runs that want blocks of a layer, by its name. */
   readonly #wanting = new Map<string, Run[]>();
-  /** Runs whose results are kept, until they are released. */
+  /** Runs whose results are kept, by the group that keeps them, until it is released. */
   readonly #kept = new Map<number, Run>();
   /** Requests that wait because the runs under way have another bound on memory. */
   #waiting: RunRequest[] = [];
@@ -161,16 +161,23 @@ export class Coordinator implements AsyncDisposable {
     this.#say({ type: "failed", id, error: cancelled });
   }
 
-  /** What a run kept is wanted no more; one that is still under way is cancelled. */
+  /** What a group kept is wanted no more; one that is still under way is cancelled. */
   #forget(id: number): void {
     const run = this.#kept.get(id);
     if (!run) return this.#cancel(id);
     this.#kept.delete(id);
-    for (const group of run.groups) this.#release(run, group);
-    this.#forgetNames(run);
+    const group = run.groups.find((each) => each.id === id);
+    if (group) this.#release(run, group);
+    if (!this.#runs.has(run)) this.#forgetNames(run);
   }
 
+  #isKept(run: Run): boolean {
+    return run.groups.some(({ id }) => this.#kept.has(id));
+  }
+
+  /** Names of a run that has ended, and of which nothing is kept, are free. */
   #forgetNames(run: Run): void {
+    if (this.#isKept(run)) return;
     for (const name of run.names()) if (this.#runOf.get(name) === run) this.#runOf.delete(name);
   }
 
@@ -414,9 +421,9 @@ export class Coordinator implements AsyncDisposable {
     this.#release(run, group);
   }
 
-  /** What only this group wants is wanted no more. */
+  /** What only this group wants, or keeps, is wanted no more. */
   #release(run: Run, group: Group): void {
-    const others = run.groups.filter((each) => each !== group && each.isLive);
+    const others = run.groups.filter((each) => each !== group && (each.isLive || this.#kept.has(each.id)));
     const client = run.request.keeps ? KEEPER : CLIENT;
     for (const [name, { count, layer }] of group.wishes) {
       if (others.some((each) => each.wishes.has(name))) continue;
@@ -440,7 +447,7 @@ export class Coordinator implements AsyncDisposable {
       if (others.length > 0) this.#wanting.set(name, others);
       else this.#wanting.delete(name);
     }
-    if (!this.#kept.has(run.groups[0]?.id ?? 0)) this.#forgetNames(run);
+    this.#forgetNames(run);
     this.#startWaiting();
   }
 

@@ -128,8 +128,43 @@ export class LocalRunner implements Runner, AsyncDisposable {
 
   /** As {@link run}, with the blocks kept here for later runs; they count against the memory limit until released. */
   async hold(graph: Graph, plan: Plan, options: RunOptions): Promise<Hold> {
-    const id = this.#nextId++;
-    const bytes = graph.outputs.reduce((sum, output) => sum + nbytesOf(graph.layer(output)), 0);
+    const outputs = graph.outputs.map((_, k) => k);
+    const { signal, onProgress, ...rest } = options;
+    const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+    return (await this.holdGroups(graph, plan, [group], rest))[0] as Hold; // one for one
+  }
+
+  /** The same for several callers at once, each of which lets go what it wants alone. */
+  async holdGroups(
+    graph: Graph,
+    plan: Plan,
+    groups: readonly OutputGroup[],
+    options: Omit<RunOptions, "signal" | "onProgress">,
+  ): Promise<readonly Hold[]> {
+    const ids = groups.map(() => this.#nextId++);
+    // Names of their own: another run may have a layer of the same name, of which it keeps nothing.
+    const own = new Set(graph.outputs);
+    const kept = new Graph(
+      graph.layers.map((layer, k) => (own.has(k) ? { ...layer, name: `${layer.name}~kept${ids[0]}` } : layer)),
+      graph.outputs,
+    );
+    const holds = groups.map((group, k) => this.#holdOf(ids[k] as number, kept, group)); // as many ids
+    this.#begin(
+      kept,
+      plan,
+      groups.map(({ outputs, onProgress }, k) => ({
+        id: ids[k] as number,
+        outputs,
+        listens: onProgress !== undefined,
+      })), // as many
+      { ...options, keeps: true },
+    );
+    return holds;
+  }
+
+  #holdOf(id: number, kept: Graph, group: OutputGroup): Hold {
+    const layers = group.outputs.map((k) => kept.layer(kept.outputs[k] as number)); // numbers of outputs
+    const bytes = layers.reduce((sum, layer) => sum + nbytesOf(layer), 0);
     let isHeld = true;
     const release = (): void => {
       if (!isHeld) return;
@@ -138,19 +173,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
       if (this.#worker) this.#send(this.#worker, { type: "release", id });
     };
     this.#keptBytes += bytes;
-    // Names of their own: another run may have a layer of the same name, of which it keeps nothing.
-    const own = new Set(graph.outputs);
-    const kept = new Graph(
-      graph.layers.map((layer, k) => (own.has(k) ? { ...layer, name: `${layer.name}~kept${id}` } : layer)),
-      graph.outputs,
-    );
-    const outputs = graph.outputs.map((_, k) => k);
-    const { signal, onProgress, ...rest } = options;
-    const group = { outputs, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
     const ended = this.#await(id, kept, group).then(() => undefined);
-    this.#begin(kept, plan, [{ id, outputs, listens: onProgress !== undefined }], { ...rest, keeps: true });
     ended.catch(release); // whoever waits for it, or computes with it, hears of the failure
-    return { names: kept.outputs.map((output) => kept.layer(output).name), wait: () => ended, release };
+    return { names: layers.map(({ name }) => name), wait: () => ended, release };
   }
 
   /** Calls of functions have threads of their own: their values are no blocks of a plan. */

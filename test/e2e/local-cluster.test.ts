@@ -180,6 +180,31 @@ describe.each([
       expect(c).toMatchObject({ status: "rejected", reason: { message: expect.stringContaining("no such band") } });
       if (a.status !== "fulfilled" || b.status !== "fulfilled") throw new Error("both have all they need");
       expect(b.value.toArray()).toEqual((a.value.toArray() as number[]).map((v) => 2 * v));
+      // What is kept, too: random numbers are the same only where they come from the same task.
+      const y = arange(24, { chunks: 6 }).mapBlocks(random, { dtype: "float64" });
+      const [kept, doubled, total, failed] = await Promise.allSettled([
+        y.persist(),
+        y.mul(2).persist(),
+        y.sum().compute(),
+        y
+          .mapBlocks(
+            () => {
+              throw new Error("no such band");
+            },
+            { dtype: "float64" },
+          )
+          .compute(),
+      ]);
+      expect(failed).toMatchObject({
+        status: "rejected",
+        reason: { message: expect.stringContaining("no such band") },
+      });
+      if (kept.status !== "fulfilled" || doubled.status !== "fulfilled" || total.status !== "fulfilled")
+        throw new Error("all three have what they need");
+      const values = (await kept.value.compute()).toArray() as number[];
+      expect((await doubled.value.compute()).toArray()).toEqual(values.map((v) => 2 * v));
+      const sum = values.reduce((one, other) => one + other, 0);
+      expect(Number(total.value.item())).toBeCloseTo(sum, 12);
     } finally {
       leave();
     }

@@ -3,8 +3,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { planAll } from "../../src/array/compute.ts";
 import { arange, type ChunkedArray, type Computable, computeAll, ones } from "../../src/array/index.ts";
-import { pushRunner, type Runner, type RunProgress } from "../../src/graph/index.ts";
+import {
+  type Hold,
+  heldNode,
+  type LayerNode,
+  pushRunner,
+  type Runner,
+  type RunProgress,
+} from "../../src/graph/index.ts";
 import { localRunner } from "../../src/local/index.ts";
 import { dataArray } from "../../src/xr/index.ts";
 
@@ -21,6 +29,14 @@ const counting: Runner = {
   runGroups: (graph, plan, groups, options) => {
     graphs.push(plan.tasks);
     return runner.runGroups(graph, plan, groups, options);
+  },
+  hold: (graph, plan, options) => {
+    graphs.push(plan.tasks);
+    return runner.hold(graph, plan, options);
+  },
+  holdGroups: (graph, plan, groups, options) => {
+    graphs.push(plan.tasks);
+    return runner.holdGroups(graph, plan, groups, options);
   },
 };
 const leave = pushRunner(counting);
@@ -57,6 +73,79 @@ describe("calls of one tick", () => {
     expect(graphs).toHaveLength(1);
   });
 
+  test("of persist are one graph too; each keeps its own until nobody uses it", async () => {
+    graphs.length = 0;
+    const x = noise();
+    const [whole, doubled] = await Promise.all([x.persist(), x.mul(2).persist()]);
+    expect(graphs).toEqual([8]); // noise, which is kept, and what follows from it
+    const all = (await values(whole)) as number[];
+    expect(await values(doubled)).toEqual(all.map((v) => 2 * v));
+    expect(await values(whole.add(1))).toEqual(all.map((v) => v + 1));
+    // One that fails, and one that does not.
+    graphs.length = 0;
+    const [bad, good] = await Promise.all([failing(x).persist(), x.add(5).persist()]);
+    expect(graphs).toHaveLength(1);
+    await expect(bad.compute()).rejects.toThrow("no such band");
+    expect(await values(good.sub(good))).toEqual(Array(20).fill(0));
+    // What one lets go stays with the other.
+    const limit = async (): Promise<number> => (await runner.limits()).memoryBytes;
+    const before = await limit();
+    const { graph, plan } = await planAll([x, x.mul(3)], {});
+    const wants = [{ outputs: [0] }, { outputs: [0, 1] }];
+    const [first, second] = (await runner.holdGroups(graph, plan, wants, {})) as [Hold, Hold]; // one for each
+    await Promise.all([first.wait(), second.wait()]);
+    expect(await limit()).toBe(before - 3 * 160); // twenty numbers of 8 bytes each
+    first.release();
+    const held = second.names.map((name) => x.over([heldNode(x.outputs[0] as LayerNode, name)]));
+    const [one, three] = (await Promise.all(held.map((each) => values(each)))) as [number[], number[]];
+    expect(three).toEqual(one.map((v) => 3 * v));
+    second.release();
+    expect(await limit()).toBe(before);
+  });
+
+  test("of compute and persist share what they need, and each ends by itself", async () => {
+    graphs.length = 0;
+    const x = noise();
+    const stop = new AbortController();
+    const [kept, doubled, total, given, failed] = await Promise.allSettled([
+      x.persist(),
+      values(x.mul(2)),
+      values(x.sum()),
+      values(x.add(1), { signal: AbortSignal.abort() }),
+      values(failing(x)),
+    ]);
+    // One graph with all, and three that fetch what is there: two of them have something.
+    expect(graphs[0]).toBeGreaterThan(12);
+    expect(graphs.slice(1)).toEqual([0, 0]);
+    if (kept?.status !== "fulfilled") throw kept?.reason;
+    const all = (await values(kept.value)) as number[];
+    expect(doubled).toEqual({ status: "fulfilled", value: all.map((v) => 2 * v) });
+    expect(total).toMatchObject({
+      value: expect.closeTo(
+        all.reduce((a, b) => a + b, 0),
+        12,
+      ),
+    });
+    expect(given).toMatchObject({ reason: { code: "cancelled" } });
+    expect(failed).toMatchObject({ reason: { message: expect.stringContaining("no such band") } });
+    // Given up while it runs: the other goes on.
+    const slow = x.mapBlocks((block: { data: unknown }) => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      return block.data as never;
+    });
+    const [later, gone] = [slow.persist(), values(slow.add(1), { signal: stop.signal })];
+    gone.catch(() => undefined);
+    const held = await later;
+    stop.abort();
+    await expect(gone).rejects.toMatchObject({ code: "cancelled" });
+    expect(await values(held)).toHaveLength(20);
+    // Progress is of a run: who listens has one of his own.
+    graphs.length = 0;
+    let heard = 0;
+    await Promise.all([x.persist(), values(x.sum(), { onProgress: () => heard++ })]);
+    expect([graphs.length, heard > 0]).toEqual([2, true]);
+  });
+
   test("are apart where one says so, or where options differ", async () => {
     graphs.length = 0;
     const x = ones([4], { chunks: 2 });
@@ -65,8 +154,12 @@ describe("calls of one tick", () => {
       x.compute({ merge: false }),
       x.compute(),
       x.compute({ priority: 2 }),
+      x.compute({ resources: { GPU: 1 } }),
+      x.compute({ workers: "a" }),
+      x.compute({ workers: "a", allowOtherWorkers: true }),
+      x.persist({ merge: false }),
     ]);
-    expect(graphs).toHaveLength(4);
+    expect(graphs).toHaveLength(8);
   });
 
   test("of different ticks are different graphs", async () => {
