@@ -47,6 +47,8 @@ class AxisClasses {
 interface LayerClasses {
   readonly axes: readonly AxisClasses[];
   readonly bytes: Map<number, TaskBytes>;
+  /** The same of kinds that are among the first {@link FEW} along all of up to {@link FEW_AXES} axes, by their numbers as digits. */
+  readonly byFew: (TaskBytes | undefined)[] | null;
   /** Along all axes the blocks but the last are alike: by a bit for each axis, set at its last place. */
   readonly byEnds: (TaskBytes | undefined)[] | null;
   readonly grid: readonly number[];
@@ -55,6 +57,11 @@ interface LayerClasses {
 
 /** Axes of layers whose blocks are told apart by their being the last ones. */
 const ENDS_MAX = 8;
+
+/** Most layers have few kinds along an axis, and few axes: theirs are found without a hash. */
+const FEW_BITS = 4;
+const FEW = 1 << FEW_BITS;
+const FEW_AXES = 3;
 
 /** Kinds of blocks of a layer of which each is looked at. */
 const KINDS_MAX = 16;
@@ -108,21 +115,28 @@ export class TaskNeeds {
     return mostOf(classes, (task) => this.of(layer, task).need);
   }
 
-  #byClass(layer: number, task: TaskId, { grid, base, axes, bytes: byNumber }: LayerClasses): TaskBytes {
+  #byClass(layer: number, task: TaskId, classes: LayerClasses): TaskBytes {
+    const { grid, base, axes, byFew } = classes;
     let rest = task - base;
+    let few = 0;
     let number = 0;
+    let isFew = byFew !== null;
     for (let k = grid.length - 1; k >= 0; k--) {
       const n = grid[k] as number; // k < length
       const next = k === 0 ? 0 : Math.floor(rest / n);
+      const kind = (axes[k] as AxisClasses).of(rest - next * n);
+      if (kind >= FEW) isFew = false;
+      few = (few << FEW_BITS) | kind;
       // 2^16 kinds along an axis at the most; three axes of many kinds are beyond what arrays have.
-      number = number * 65_536 + (axes[k] as AxisClasses).of(rest - next * n);
+      number = number * 65_536 + kind;
       rest = next;
     }
     const isExact = number <= Number.MAX_SAFE_INTEGER;
-    const known = isExact ? byNumber.get(number) : undefined;
-    if (known) return known;
+    const found = isFew ? byFew?.[few] : isExact ? classes.bytes.get(number) : undefined;
+    if (found) return found;
     const bytes = bytesOf(this.#graph, layer, task);
-    if (isExact) byNumber.set(number, bytes);
+    if (byFew && isFew) byFew[few] = bytes;
+    else if (isExact) classes.bytes.set(number, bytes);
     return bytes;
   }
 }
@@ -170,7 +184,9 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
     });
     const grid = graph.grid(index);
     const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && axes.every(({ isRegular }) => isRegular) ? [] : null;
-    return { axes, bytes: new Map(), byEnds, grid, base: graph.base(index) };
+    const byFew =
+      byEnds === null && grid.length <= FEW_AXES ? new Array<undefined>(FEW ** grid.length).fill(undefined) : null;
+    return { axes, bytes: new Map(), byFew, byEnds, grid, base: graph.base(index) };
   } catch (error) {
     if (error instanceof NoFormula) return null;
     throw error;
