@@ -35,6 +35,12 @@ test("a local cluster speaks TLS where the script's configuration says so, and o
   const b = array.ones([64, 64], { chunks: 8 }).add(1);
   expect(Number((await b.rechunk([64, 1]).sum().compute()).item())).toBe(8192);
   watch[Symbol.dispose]();
+  expect(await (await client.submit(() => 3, [], { resources: { GPU: 2 } })).result()).toBe(3);
+  if (!client.isNative) {
+    // Dask's scheduler keeps no sums.
+    await expect(client.accounting()).rejects.toMatchObject({ code: "unsupported" });
+    return rmSync(folder, { recursive: true });
+  }
   const accounting = await client.accounting();
   expect([...accounting.byWorker.keys()].sort()).toEqual([...(workers?.keys() ?? [])].sort());
   expect(accounting).toMatchObject({ workers: 2, threads: 2, recomputed: 0 });
@@ -46,6 +52,5 @@ test("a local cluster speaks TLS where the script's configuration says so, and o
   expect(run.computeSeconds).toBeGreaterThan(0);
   expect(run.bytesTransferred).toBeGreaterThan(0);
   expect(run.schedulerSeconds).toBeGreaterThan(0);
-  expect(await (await client.submit(() => 3, [], { resources: { GPU: 2 } })).result()).toBe(3);
   rmSync(folder, { recursive: true });
 });
