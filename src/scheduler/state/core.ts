@@ -350,7 +350,8 @@ export class Core {
    * is, and has no slot before `reach` of `plan.ts`.
    */
   find(key: Key): Slot | undefined {
-    const slot = this.keys.get(key) ?? this.findInLayers(key);
+    // Texts are hashed where somebody may have them.
+    const slot = (this.keys.size > 0 ? this.keys.get(key) : undefined) ?? this.findInLayers(key);
     return slot === undefined || this.columns.cells[(slot << CELL) + STATE] === FORGOTTEN ? undefined : slot;
   }
 
@@ -364,7 +365,7 @@ export class Core {
 
   /** Batch and number of a task of a graph, known or not. */
   numberOf(key: Key): BatchTask | undefined {
-    return this.keys.has(key) ? undefined : (this.callKeys.find(key) ?? this.layerNames.find(key));
+    return this.keys.size > 0 && this.keys.has(key) ? undefined : (this.callKeys.find(key) ?? this.layerNames.find(key));
   }
 
   /** Slot of a task of a layer, if it has one. */
