@@ -92,13 +92,15 @@ function parsed(key: Key): KeyValue {
 }
 
 let lastName = "";
-let lastText = '""';
+let lastStart = '\0[""';
 
 /** Key of one block: `(name, i, j, …)`. */
 export function blockKey(name: string, index: readonly number[]): Key {
   // Same text as keyOfValue([name, ...index]), without the walk; many of one layer are made in a row.
-  if (name !== lastName) [lastName, lastText] = [name, JSON.stringify(name)];
-  return `\0[${lastText}${index.length > 0 ? "," : ""}${index.join(",")}]` as Key;
+  if (name !== lastName) [lastName, lastStart] = [name, `\0[${JSON.stringify(name)}`];
+  let places = "";
+  for (let k = 0; k < index.length; k++) places += `,${index[k]}`; // `join` takes half as long again
+  return `${lastStart}${places}]` as Key;
 }
 
 /** Key of a block by its number in C order of the grid. */
