@@ -6,12 +6,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { Rpc } from "../../src/comm/index.ts";
 import { array, Client } from "../../src/index.ts";
 import "../../src/register.ts";
 import { CommError, RemoteError, silentLogger } from "../../src/base/index.ts";
 import { workerOptions } from "../../src/cli/worker.ts";
+import type { Future } from "../../src/client/index.ts";
 import { dashboardLinkOf } from "../../src/client/operate.ts";
 import { retried } from "../../src/client/retry.ts";
 import { adaptiveOptions } from "../../src/cluster/adaptive.ts";
@@ -69,6 +70,15 @@ const lived = async (): Promise<string> => {
   ]);
 };
 
+/** Answers of a scheduler's pages. */
+async function served(): Promise<unknown> {
+  await using scheduler = await startScheduler({ port: 0, httpPort: 0, logger: silentLogger });
+  const get = async (path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${scheduler.httpPort}${path}`, { headers: { connection: "close" } })).status;
+  const pages = ["/health", "/metrics", "/json/counts.json", "/json/identity.json"];
+  return { groups: [...pageGroups()], answers: await Promise.all(pages.map(get)) };
+}
+
 type Row = readonly [value: ConfigValue, read: () => unknown, provenIn?: string];
 
 const ROWS: Readonly<Record<string, Row>> = {
@@ -89,7 +99,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "distributed.scheduler.bandwidth": ["1MB", () => machineSettings().bandwidth, "test/scheduler/state/backlog.test.ts"],
   "distributed.scheduler.idle-timeout": ["40ms", lived],
   "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],
-  "distributed.scheduler.http.routes": [["distributed.http.health"], () => [...pageGroups()]],
+  "distributed.scheduler.http.routes": [["distributed.http.health", "elsewhere.json"], served],
   "distributed.worker.memory.max-spill": ["1MB", () => workerSpillSetting(folder)?.limitBytes],
   "distributed.worker.resources": [{ GPU: 2 }, () => worker().resources],
   "distributed.worker.lifetime.stagger": [
@@ -209,6 +219,49 @@ async function joined<T>(
 }
 
 describe("in one process", () => {
+  test("only the groups of pages that are wanted are served", async () => {
+    expect(await served()).toMatchObject({ answers: [200, 200, 200, 200] });
+    using _set = config.set({ "distributed.scheduler.http.routes": ["distributed.http.health", "elsewhere.json"] });
+    expect(await served()).toEqual({ groups: ["health", "json"], answers: [200, 404, 200, 200] });
+  });
+
+  test("levels of logs by name: RSDAT_LOG before the configuration, the longest name counts", () => {
+    using _set = config.set({ "rsdat.log-level": "error" });
+    const before = process.env["RSDAT_LOG"];
+    try {
+      process.env["RSDAT_LOG"] = "rsdat.worker=debug, rsdat.worker.spill=warning, rsdat.sched=debug";
+      const levels = ["rsdat.worker", "rsdat.worker.fetch", "rsdat.worker.spill", "rsdat.scheduler", "rsdat"].map(
+        (name) => levelFor(name, "info"),
+      );
+      expect(levels).toEqual(["debug", "debug", "warning", "error", "error"]);
+      process.env["RSDAT_LOG"] = "rsdat.worker=debug,info";
+      expect([levelFor("rsdat.worker"), levelFor("rsdat.scheduler")]).toEqual(["debug", "info"]);
+      process.env["RSDAT_LOG"] = "loud";
+      expect(() => levelFor("rsdat")).toThrow(/loud.*none of debug, info, warning, error/);
+    } finally {
+      if (before === undefined) delete process.env["RSDAT_LOG"];
+      else process.env["RSDAT_LOG"] = before;
+    }
+  });
+
+  test("a client asks its scheduler again where results are, if the question broke off", async () => {
+    await together({}, async ({ address }) => {
+      await using client = await Client.connect(address, { logger: silentLogger });
+      const [first, second] = (await client.scatter([7, 8])) as [Future<number>, Future<number>]; // one for one
+      const { rpc } = client.link;
+      const call = vi.spyOn(rpc, "call");
+      const breaks = (): void => {
+        call.mockRejectedValueOnce(new CommError("comm-closed", "broken"));
+      };
+      breaks();
+      await expect(first.result()).rejects.toThrow("broken");
+      using _set = config.set({ "distributed.comm.retry.count": 1 });
+      breaks();
+      expect(await second.result()).toBe(8);
+      vi.restoreAllMocks();
+    });
+  });
+
   test("a worker pauses at its fraction of memory, as often as it looks", async () => {
     const ballast = Buffer.alloc(400e6, 1); // bytes that no plan knows of
     const settings = { "distributed.worker.memory.monitor-interval": "10ms" };

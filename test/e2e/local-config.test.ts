@@ -51,6 +51,10 @@ test("a local cluster speaks TLS where the script's configuration says so, and o
   expect(run.tasks).toBe((await b.rechunk([64, 1]).sum().explain()).tasks);
   expect(run.computeSeconds).toBeGreaterThan(0);
   expect(run.bytesTransferred).toBeGreaterThan(0);
+  expect(run.transferSeconds).toBeGreaterThan(0);
+  expect(run.computeSeconds + run.storeSeconds + run.idleSeconds).toBeCloseTo(2 * run.seconds, 1);
+  expect(run.peakBytesPlanned).toBe((await b.rechunk([64, 1]).sum().explain()).peakWorkerBytes);
+  expect(run.peakBytesObserved).toBeGreaterThan(0);
   expect(run.schedulerSeconds).toBeGreaterThan(0);
   rmSync(folder, { recursive: true });
 });

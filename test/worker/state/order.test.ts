@@ -65,6 +65,21 @@ test("W-C2: not more is under way than the bound, but always something", () => {
   expect(Array.from(d.asked.keys())).toEqual([B]);
 });
 
+test("W-C2: not more peers are asked than the bound, unless what comes from them is little", () => {
+  const holders = [A, B, "tcp://10.0.0.4:1", "tcp://10.0.0.5:1"];
+  const inputs = Object.fromEntries(holders.map((holder, i) => [`input${i}`, [holder]]));
+  for (const [nbytes, asked] of [
+    [25, 2], // two peers, and no less than the bytes from which on peers are counted
+    [10, 4],
+  ] as const) {
+    const d = new Driver({ incomingCountMax: 2, incomingThrottleBytes: 50 });
+    d.scheduler(order("x", { nbytes, inputs }));
+    expect(d.asked.size).toBe(asked);
+    for (let i = 0; i < 4; i++) d.deliver(d.asked.keys().next().value ?? "");
+    expect(d.running.size).toBe(1);
+  }
+});
+
 test("steal-request: unstarted tasks are given away, others are not", () => {
   const d = new Driver({ nthreads: 1 });
   d.scheduler(order("runs"), order("ready", { priority: [1] }));
