@@ -37,6 +37,7 @@ const KNOWN_NAME = 13;
 const KNOWN_KEYS = 14;
 const FIXED_PARTS = 18;
 
+const SHORT_TEXT = 256;
 const STRICT = new TextDecoder("utf-8", { fatal: true });
 
 /** Bytes of a graph whose last layer is of calls with keys, and whose only other one, if any, holds what they read; null for another. */
@@ -239,8 +240,10 @@ class Parts {
   }
 
   text(part: number): string {
+    const bytes = this.bytes(part);
+    if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
     try {
-      return STRICT.decode(this.bytes(part));
+      return STRICT.decode(bytes);
     } catch (cause) {
       throw new RemoteProtocolError("a graph of calls: expected texts in UTF-8", { cause });
     }
@@ -259,6 +262,13 @@ class Parts {
     const heads = this.texts(from, count);
     return KeyColumn.fromPlain({ heads, headOf: this.bytesOrNull(part), words: this.bytes(part + 1) });
   }
+}
+
+/** Of a short text: that is seen sooner than a decoder has begun. */
+function isAscii(bytes: Uint8Array): boolean {
+  if (bytes.length > SHORT_TEXT) return false;
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) >= 0x80) return false; // i < length
+  return true;
 }
 
 function copyOf(bytes: Uint8Array): Uint8Array {

@@ -90,9 +90,9 @@ function sizesOfOne(count: number): readonly number[] {
   return new Uint8Array(count).fill(1) as unknown as readonly number[];
 }
 
-/** A growing column of uint32. */
+/** A growing column of uint32; at first as long as stands in the heap. */
 class Column {
-  #words = new Uint32Array(64);
+  #words = new Uint32Array(16);
   #length = 0;
 
   push(value: number): void {

@@ -54,8 +54,8 @@ export class GraphEdges {
     const links = linksOf(graph);
     this.columns = links ? null : programEdges(graph);
     this.#places = graph.layers.map((_, index) => new Places(graph.grid(index), graph.base(index)));
-    this.#inputs = graph.layers.map((_, index) => sideOf(graph, links?.filter((link) => link.from === index) ?? [], 1));
-    this.#users = graph.layers.map((_, index) => sideOf(graph, links?.filter((link) => link.to === index) ?? [], -1));
+    this.#inputs = sidesOf(graph, links, 1);
+    this.#users = sidesOf(graph, links, -1);
     this.inputAway = Int32Array.from(this.#inputs, (side) => awayOf(side, this.columns !== null));
     this.userAway = Int32Array.from(this.#users, (side) => awayOf(side, this.columns !== null));
     this.isChain = Uint8Array.from(this.#users, ({ isAlike, links }) =>
@@ -209,6 +209,20 @@ export class GraphEdges {
     }
     place[0] = rest;
   }
+}
+
+const NO_SIDE: Side = { links: [], rows: [], isAlike: false, away: 0 };
+
+/** Links of each layer in one direction. */
+function sidesOf(graph: Graph, links: readonly Link[] | null, sign: 1 | -1): readonly Side[] {
+  if (links === null || links.length === 0) return graph.layers.map(() => NO_SIDE);
+  return graph.layers.map((_, index) =>
+    sideOf(
+      graph,
+      links.filter((link) => (sign === 1 ? link.from : link.to) === index),
+      sign,
+    ),
+  );
 }
 
 function awayOf({ isAlike, away, links }: Side, isInColumns: boolean): number {

@@ -1,6 +1,7 @@
 /** Places where an order of tasks may be cut in two, with what it would cost: kept while the order is made. */
 
-const FIRST_CAPACITY = 64;
+/** As many as stand in the heap: most graphs are one call. */
+const FIRST_CAPACITY = 8;
 
 /**
  * Before each task that needs nothing of what comes right before it: its rank, the bytes that tasks from there on read of

@@ -65,7 +65,7 @@ export class TaskWalk {
   /** Null: all its tasks are done with. */
   readonly #pages: (Page | null | undefined)[] = [];
   /** Tasks whose inputs are being made, each before one of its inputs. */
-  #stack = new Uint32Array(64);
+  #stack: Uint32Array;
   #depth = 0;
   readonly #ready: TaskId[] = [];
   /** Tasks that gather, and waited for one input when another one got its place. */
@@ -85,6 +85,7 @@ export class TaskWalk {
   constructor(graph: Graph, wanted: readonly TaskId[], edges: GraphEdges = new GraphEdges(graph)) {
     this.edges = edges;
     this.needs = new TaskNeeds(graph);
+    this.#stack = new Uint32Array(Math.max(1, Math.min(64, graph.taskCount)));
     this.#wanted = wanted;
     const whole = edges.isWhole(wanted);
     this.#wantedLayers = Uint8Array.from(graph.layers, (_, index) => Number(graph.outputs.includes(index)));

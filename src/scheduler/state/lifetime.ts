@@ -91,10 +91,10 @@ export function addBatch(
   const free = core.batches.indexOf(undefined);
   const walk = event.walk ?? new TaskWalk(graph, wanted);
   const pageCount = Math.ceil(graph.taskCount / PAGE);
-  const order = new RankOrder();
+  const order = new RankOrder(graph.taskCount);
   const taskClass = useClass(core, languageOf(graph), event.placement);
   const hasAliases = aliases.size + twins.size + singles.size + (known?.twins.size ?? 0) > 0;
-  const queue = new RankQueue(columns, (rank) => slotOf(columns, batch, order.task(rank)));
+  const queue = new RankQueue(columns, graph.taskCount, (rank) => slotOf(columns, batch, order.task(rank)));
   const batch: LayerBatch = {
     index: free < 0 ? core.batches.length : free,
     graph,
@@ -108,7 +108,7 @@ export function addBatch(
     pageRanked: new Uint8Array(pageCount),
     ranks: null,
     order,
-    activeRanks: new RankSet(),
+    activeRanks: new RankSet(graph.taskCount),
     aliases: hasAliases ? aliases : null,
     singles,
     isKeyed: known !== null,

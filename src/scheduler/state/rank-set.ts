@@ -11,9 +11,15 @@ export class RankSet {
   /** No member is in a page before this one, nor in a word before that one. */
   #first = 0;
   #spare: Uint32Array | undefined;
+  readonly #pageWords: number;
 
   /** Members. */
   size = 0;
+
+  /** @param below all members are: most graphs are one call, and need no page of thousands */
+  constructor(below: number = Number.POSITIVE_INFINITY) {
+    this.#pageWords = Math.min(PAGE_WORDS, Math.ceil(below / 32));
+  }
 
   has(rank: number): boolean {
     const word = this.#pages[rank >>> PAGE_BITS]?.[(rank >>> 5) & WORD_MASK] ?? 0;
@@ -24,7 +30,7 @@ export class RankSet {
     const p = rank >>> PAGE_BITS;
     let page = this.#pages[p];
     if (!page) {
-      page = this.#spare ?? new Uint32Array(PAGE_WORDS);
+      page = this.#spare ?? new Uint32Array(this.#pageWords);
       this.#spare = undefined;
       this.#pages[p] = page;
       this.#counts[p] = 0;
@@ -117,13 +123,19 @@ export class RankOrder {
   count = 0;
   /** Tasks of early ranks that were asked for again. */
   readonly #late = new Map<number, number>();
+  readonly #pageRanks: number;
+
+  /** @param most so many ranks will be given out */
+  constructor(most: number = Number.POSITIVE_INFINITY) {
+    this.#pageRanks = Math.min(ORDER_PAGE, most);
+  }
 
   /** Give the next rank to a task. */
   push(task: number): number {
     const rank = this.count++;
     let page = this.#pages[rank >>> ORDER_BITS];
     if (!page) {
-      page = new Uint32Array(ORDER_PAGE);
+      page = new Uint32Array(this.#pageRanks);
       this.#pages[rank >>> ORDER_BITS] = page;
     }
     page[rank & (ORDER_PAGE - 1)] = task;
@@ -135,7 +147,7 @@ export class RankOrder {
     const first = this.count;
     for (let done = 0; done < count; ) {
       const at = this.count & (ORDER_PAGE - 1);
-      const page = this.#pages[this.count >>> ORDER_BITS] ?? new Uint32Array(ORDER_PAGE);
+      const page = this.#pages[this.count >>> ORDER_BITS] ?? new Uint32Array(this.#pageRanks);
       this.#pages[this.count >>> ORDER_BITS] = page;
       const fit = Math.min(count - done, ORDER_PAGE - at);
       page.set(tasks.subarray(done, done + fit), at);

@@ -26,12 +26,15 @@ export interface TaskQueue {
 export class RankQueue implements TaskQueue {
   readonly #columns: Columns;
   readonly #slotOf: (rank: number) => Slot;
-  readonly #ranks = new RankSet();
+  readonly #ranks: RankSet;
   /** Ready roots, which workers begin from their pieces; `peek` gives none of them. */
-  readonly roots: RankSet = new RankSet();
+  readonly roots: RankSet;
   readonly #held: Slot[] = [];
 
-  constructor(columns: Columns, slotOf: (rank: number) => Slot) {
+  /** @param count of the graph's tasks */
+  constructor(columns: Columns, count: number, slotOf: (rank: number) => Slot) {
+    this.#ranks = new RankSet(count);
+    this.roots = new RankSet(count);
     this.#columns = columns;
     this.#slotOf = slotOf;
   }

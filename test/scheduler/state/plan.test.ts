@@ -172,3 +172,24 @@ test("an order forgets early ranks, and remembers those that are asked for again
   order.settle(17);
   expect(order.task(17)).toBeUndefined();
 });
+
+test("ranks of a small graph: sets and orders that know how many there are do as those that do not", () => {
+  for (const count of [1, 2, 31, 32, 33, 1000, 1024, 1025, 5000]) {
+    const [small, large] = [new RankSet(count), new RankSet()];
+    for (const set of [small, large]) {
+      for (let rank = 0; rank < count; rank += 3) set.add(rank);
+      set.delete(0);
+    }
+    expect([...small], `${count} ranks`).toEqual([...large]);
+    expect([small.min(), small.next(1, count), small.has(count - 1)]).toEqual([
+      large.min(),
+      large.next(1, count),
+      large.has(count - 1),
+    ]);
+    const order = new RankOrder(count);
+    const tasks = Uint32Array.from({ length: count }, (_, k) => count - k);
+    order.push(tasks[0] as number);
+    order.pushAll(tasks.subarray(1), count - 1);
+    expect(Array.from({ length: count }, (_, rank) => order.task(rank))).toEqual(Array.from(tasks));
+  }
+});
