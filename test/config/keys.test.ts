@@ -422,12 +422,12 @@ describe("in one process", () => {
     const stand = async (settings: Record<string, ConfigValue>): Promise<number> => {
       using _set = config.set(settings);
       using _watch = watchLoop(logger);
-      await sleep(60);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
-      await sleep(100);
+      await sleep(25);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+      await sleep(50);
       return told.splice(0).filter((line) => line.startsWith("the event loop was unresponsive for 0.")).length;
     };
-    const quick = { "distributed.admin.tick.cycle": "10ms", "distributed.admin.tick.limit": "200ms" };
+    const quick = { "distributed.admin.tick.cycle": "10ms", "distributed.admin.tick.limit": "100ms" };
     expect(await stand(quick)).toBeGreaterThan(0);
     expect(await stand({ ...quick, "distributed.admin.tick.limit": "1h" })).toBe(0);
     expect(await stand({ ...quick, "distributed.admin.tick.cycle": "1h" })).toBe(0);
