@@ -68,6 +68,7 @@ async function killedHalfway(least: number): Promise<void> {
 }
 
 async function again(): Promise<{ readonly resumed: number; readonly tasks: number; readonly text: string }> {
+  writeFileSync(`${out}.go`, "");
   await using running = start(process.execPath, [SCRIPT, input, out, ...labels]);
   const text = (await running.waitFor(/\{"resumed".*\}/))[0];
   expect(await running.exit).toBe(0);
