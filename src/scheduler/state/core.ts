@@ -365,7 +365,9 @@ export class Core {
 
   /** Batch and number of a task of a graph, known or not. */
   numberOf(key: Key): BatchTask | undefined {
-    return this.keys.size > 0 && this.keys.has(key) ? undefined : (this.callKeys.find(key) ?? this.layerNames.find(key));
+    return this.keys.size > 0 && this.keys.has(key)
+      ? undefined
+      : (this.callKeys.find(key) ?? this.layerNames.find(key));
   }
 
   /** Slot of a task of a layer, if it has one. */
