@@ -16,14 +16,12 @@ import { localFigures } from "./figures.ts";
 import type { CoordinatorOptions, FromCoordinator, RunRequest, ToCoordinator } from "./messages.ts";
 import type { Order } from "./order.ts";
 import { type Group, Run } from "./run.ts";
-import { type Failed, ThreadTasks } from "./tasks.ts";
+import { AHEAD_BYTES, type Failed, ThreadTasks } from "./tasks.ts";
 
 const ADDRESS = "local://threads";
 const CLIENT = "local";
 /** Wants what is kept between runs. */
 const KEEPER = "local-keeper";
-/** Threads of this process find their next task without waiting for a message: few blocks need to be made ahead. */
-const AHEAD_BYTES = 2 ** 20;
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100;
 
@@ -100,7 +98,7 @@ export class Coordinator implements AsyncDisposable {
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,
-      sendAheadBytes: AHEAD_BYTES,
+      sendAheadBytes: AHEAD_BYTES, // threads of this process find the next task without a message
       runSpecOf: (spec) => spec as unknown as RunSpec, // never asked: tasks go in columns
       failureOf: (error) => asFailure(errorToRecord(error)),
     });

@@ -145,7 +145,10 @@ function neededHeld(graph: Graph, walk: TaskWalk): number {
   let count = 0;
   graph.layers.forEach(({ kind }, index) => {
     if (kind !== "held") return;
-    for (let i = 0; i < graph.count(index); i++) if (walk.isNeeded(graph.base(index) + i)) count++;
+    const base = graph.base(index);
+    const end = base + graph.count(index);
+    if (walk.total === graph.taskCount) count += end - base;
+    else for (let task = base; task < end; task++) if (walk.isNeeded(task)) count++;
   });
   return count;
 }

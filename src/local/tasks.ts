@@ -14,7 +14,7 @@ import { type Attempt, Order, type OrderListener, OrderQueue } from "./order.ts"
 const AHEAD_MS = 2;
 const AHEAD_MAX = 512;
 /** Bytes up to which larger tasks, too, may have their memory before they run. */
-const AHEAD_BYTES = 2 ** 20;
+export const AHEAD_BYTES: number = 2 ** 20;
 /** Functions of users that took less on average lately are short; such functions ahead of one thread. */
 const SHORT_SECONDS = 0.0005;
 const SHORT_AHEAD = 32;
