@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { isRsdatError } from "../../src/base/index.ts";
 import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../../src/executor/index.ts";
 import type { TaskSpec } from "../../src/graph/index.ts";
@@ -10,6 +10,18 @@ import { NDArray } from "../../src/ndarray/index.ts";
 import { describePeer } from "../peers.ts";
 import { mountTmpfs } from "../tmpfs.ts";
 import { addBoth, counting, keyOf } from "./specs.ts";
+
+/** What a write of this process's main thread ends with, if it is not null. */
+const disk = vi.hoisted(() => ({ error: null as Error | null }));
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  const write = (...args: readonly unknown[]): void => {
+    if (disk.error)
+      queueMicrotask(() => (args.at(-1) as (error: Error | null) => void)(disk.error)); // its callback
+    else Reflect.apply(fs.write, fs, args);
+  };
+  return { ...fs, write };
+});
 
 const MIB = 2 ** 20;
 /** Elements of a block of 1 MiB. */
@@ -155,6 +167,20 @@ describe("where the disk is no help", () => {
     executor.release(await block(executor, counting(4 * N)));
   });
 
+  it("a disk that fails is told of by its own error; what is in memory is still there", async () => {
+    await using spill = spilling(64 * MIB);
+    const { executor } = spill;
+    const blocks = await fill(spill, 6);
+    disk.error = Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" });
+    const outcome = await run(executor, counting(4 * N));
+    if (outcome.status !== "error") throw new Error(outcome.status);
+    expect(outcome.error).toMatchObject({ code: "memory-budget", message: expect.stringContaining("EIO") });
+    disk.error = null;
+    for (const [k, each] of blocks.entries()) expect((await executor.load(each)).data[N - 1]).toBe(k + N - 1);
+    for (const each of blocks.slice(0, 4)) executor.release(each);
+    executor.release(await block(executor, counting(4 * N)));
+  });
+
   it("a folder that is not there is told of at the start", () => {
     const missing = join(folder, "missing");
     try {
@@ -169,8 +195,8 @@ describe("where the disk is no help", () => {
 
 describePeer("a disk that fills up", "tmpfs", () => {
   it("lowers what may lie there to what does; every block is still there", async () => {
-    using disk = mountTmpfs(4 * MIB + 64 * 1024);
-    await using spill = spilling(64 * MIB, disk.path);
+    using small = mountTmpfs(4 * MIB + 64 * 1024);
+    await using spill = spilling(64 * MIB, small.path);
     const { executor } = spill;
     const blocks = await fill(spill, 11);
     const outcome = await run(executor, counting(4 * N));
