@@ -2,6 +2,7 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,10 +15,11 @@ import { join } from "node:path";
 import { array, openRaster } from "rsdat";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { ROOT } from "../find-peers.ts";
-import { start } from "../processes.ts";
+import { type Running, start } from "../processes.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "rsdat-resume-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const root = mkdtempSync(join(tmpdir(), "rsdat-resume-"));
+let folder = root;
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 const SCENE = join(ROOT, "examples", "data", "L7_ETMs.tif");
 const SCRIPT = join(ROOT, "test", "e2e", "scripts", "resumes.ts");
 const OBJECTS = 120 * 6;
@@ -28,6 +30,8 @@ let labels: string[] = [];
 beforeEach(() => {
   labels = [];
   const own = `${run++}`;
+  folder = join(root, own);
+  mkdirSync(folder);
   input = join(folder, `in${own}.tif`);
   out = join(folder, `out${own}.zarr`);
   copyFileSync(SCENE, input);
@@ -53,14 +57,19 @@ const recorded = (): number => ledgers().reduce((n, path) => n + Math.floor(stat
 
 /** Inode and size of each object: a file that is written again has another inode. */
 function objects(store: string): Map<string, string> {
-  const root = join(store, "data", "c");
-  const names = readdirSync(root, { recursive: true }).map(String);
+  const at = join(store, "data", "c");
+  const names = readdirSync(at, { recursive: true }).map(String);
   const files = names.filter((name) => /^\d+\/\d+$/.test(name));
-  return new Map(files.map((name) => [name, `${statSync(join(root, name)).ino} ${statSync(join(root, name)).size}`]));
+  return new Map(files.map((name) => [name, `${statSync(join(at, name)).ino} ${statSync(join(at, name)).size}`]));
+}
+
+/** On two threads: of many, each would have a block before the first object is written. */
+function write(...labels: readonly string[]): Running {
+  return start(process.execPath, [SCRIPT, input, out, ...labels], { env: { DASK_NUM_WORKERS: "2" } });
 }
 
 async function killedHalfway(least: number): Promise<void> {
-  await using running = start(process.execPath, [SCRIPT, input, out, ...labels]);
+  await using running = write(...labels);
   await running.waitFor(/found 0/);
   await expect.poll(recorded, { timeout: 150_000, interval: 1 }).toBeGreaterThan(least);
   running.process.kill("SIGKILL");
@@ -69,7 +78,7 @@ async function killedHalfway(least: number): Promise<void> {
 
 async function again(): Promise<{ readonly resumed: number; readonly tasks: number; readonly text: string }> {
   writeFileSync(`${out}.go`, "");
-  await using running = start(process.execPath, [SCRIPT, input, out, ...labels]);
+  await using running = write(...labels);
   const text = (await running.waitFor(/\{"resumed".*\}/))[0];
   expect(await running.exit).toBe(0);
   return { ...(JSON.parse(text) as { resumed: number; tasks: number }), text: running.output() };
@@ -134,7 +143,7 @@ test("another input: nothing of the earlier run is used, and a line says so", as
 
 test("interrupted: one line says how far it is and how to go on", async () => {
   {
-    await using running = start(process.execPath, [SCRIPT, input, out]);
+    await using running = write();
     await running.waitFor(/found 0/);
     await expect.poll(recorded, { timeout: 150_000, interval: 1 }).toBeGreaterThan(20);
     running.process.kill("SIGINT");
