@@ -118,6 +118,7 @@ export function hasPlace(worker: WorkerState): boolean {
  * run before the first of what frees their blocks could be sent.
  */
 export function mayBegin(core: Core, worker: WorkerState, bytes: number): boolean {
+  if (core.config.sendAheadBytes === Number.POSITIVE_INFINITY) return true;
   const ahead = loadOf(worker) + worker.following + 1 - worker.facts.nthreads;
   return (
     ahead <= largeAhead(core, worker) || ahead * bytes <= core.config.sendAheadBytes || core.config.saturation !== null
