@@ -1,6 +1,6 @@
 /** What clients do: submit, want, release, cancel, retry, put data. */
 import { TaskError } from "../../base/index.ts";
-import { blockKeyAt, type Key } from "../../graph/index.ts";
+import { blockKeyAt, type Key, showKey } from "../../graph/index.ts";
 import type { SchedulerToClient } from "../../protocol/index.ts";
 import { addHolder, setBytes } from "./admission.ts";
 import { isPlanned, type LayerBatch, slotIfAny, slotOf } from "./batches.ts";
@@ -126,6 +126,16 @@ export function submitLayers(core: Core, event: Event<"submit-layers">): void {
 export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
   const client = core.clients.get(event.client);
   if (!client) return;
+  const lost = lostInput(core, event);
+  if (lost !== undefined) {
+    core.sendClient(client.id, {
+      op: "cancelled-keys",
+      keys: event.wanted,
+      reason: "lost dependencies",
+      msg: `lost-data: ${showKey(lost)} is not known to this scheduler (any more); compute or persist it again`,
+    });
+    return;
+  }
   const generation = core.nextGeneration++;
   const entered: Slot[] = [];
   // A key may stand twice in one submission: its first definition counts.
@@ -145,6 +155,21 @@ export function submitTasks(core: Core, event: Event<"submit-tasks">): void {
   know(core, wanted);
   start(core, client, wanted);
   forgetUnneeded(core, entered);
+}
+
+/**
+ * A result that a Python client's graph reads or wants, and that is neither in it nor known: Dask's words for that are a
+ * cancellation. Nothing of the graph is entered, so that its keys are free for whoever computes them again.
+ */
+function lostInput(core: Core, { tasks, wanted }: Event<"submit-tasks">): Key | undefined {
+  if (!tasks.every((task) => task.language === "python")) return undefined;
+  const own = new Set(tasks.map((task) => task.key));
+  const isLost = (key: Key): boolean => !own.has(key) && slotFor(core, key) === undefined;
+  for (const task of tasks) {
+    const lost = task.dependencies.find(isLost);
+    if (lost !== undefined && slotFor(core, task.key) === undefined) return lost;
+  }
+  return wanted.find(isLost);
 }
 
 /** What was entered and nobody wants or needs goes again. */
