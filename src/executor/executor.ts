@@ -15,6 +15,7 @@ import { Arena, type Place } from "./arena.ts";
 import { BriefWait } from "./brief-wait.ts";
 import { readCallResult } from "./call-record.ts";
 import { fetchReads } from "./fetch.ts";
+import { type IoFigures, ioFigures } from "./io-share.ts";
 import { CANCELLED, callsFunction, type Hold, isBlock, type Job, NOT_RUN, packJob, valueOutcome } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
 import { Lane, type LaneTask } from "./lane.ts";
@@ -149,6 +150,10 @@ export class ThreadedExecutor implements Executor {
       threadsLost: this.#pool.lost,
       kernels: sharedKernelStats(this.#kernels),
     };
+  }
+
+  ioFigures(): IoFigures {
+    return ioFigures(this.#pool.io);
   }
 
   allocate(dtype: DType, shape: readonly number[]): BlockHandle {

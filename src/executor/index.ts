@@ -7,6 +7,7 @@
 export type { Place } from "./arena.ts";
 export { CollectionTimes, collectGarbage, prepareFor, Relief } from "./collect.ts";
 export { createExecutor } from "./create.ts";
+export type { HostReads, IoFigures } from "./io-share.ts";
 export type { LaneTask } from "./lane.ts";
 export type { Programs } from "./programs.ts";
 export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";

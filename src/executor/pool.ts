@@ -1,6 +1,7 @@
 /** The compute threads behind a ring: started, told of shared memory, replaced when they die. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type ErrorRecord, errorToRecord } from "../base/index.ts";
+import { createIoShare } from "./io-share.ts";
 import type { KernelShare } from "./kernel-share.ts";
 import type { Ring } from "./ring.ts";
 import type { FromThread, ModulePost, TaskPost, ThreadData, ToThread } from "./thread.ts";
@@ -43,6 +44,8 @@ export class ThreadPool {
   readonly #threads: (PoolThread | null)[] = [];
   /** Kernels compiled so far, for threads that start later. */
   readonly #modules: ModulePost[] = [];
+  /** What the threads have read. */
+  readonly io: SharedArrayBuffer;
   #isClosed = false;
   #deaths = 0;
   /** Threads that died and were replaced. */
@@ -50,6 +53,7 @@ export class ThreadPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.io = createIoShare(options.threads);
     for (let k = 0; k < options.threads; k++) this.#threads.push(this.#start(k));
   }
 
@@ -98,6 +102,7 @@ export class ThreadPool {
       thread: k,
       port: port2,
       kernels: this.#options.kernels,
+      io: this.io,
       registers: this.#options.registers,
     };
     const worker = new Worker(ENTRY, {

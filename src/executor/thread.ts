@@ -15,6 +15,7 @@ import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
 import { CallPrograms } from "./call-programs.ts";
 import { readCallInputs, recordsOf, writeCallResult } from "./call-record.ts";
+import { ioTeller } from "./io-share.ts";
 import { type KernelShare, kernelExchange, kernelTeller } from "./kernel-share.ts";
 import { isScalar, readMessage, type TaskMessage, writeScalar } from "./message.ts";
 import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
@@ -30,6 +31,8 @@ export interface ThreadData {
   readonly thread: number;
   readonly port: MessagePort;
   readonly kernels: KernelShare;
+  /** Counters of what the threads have read. */
+  readonly io: SharedArrayBuffer;
   /** Registers of shared programs, `THREAD_BYTES` for each thread. */
   readonly registers: Segment["memory"];
 }
@@ -60,10 +63,11 @@ export interface ModulePost {
 /** What a thread posts to its owner. */
 export type FromThread = TaskPost | ModulePost;
 
-const { ring: memory, thread, port, kernels, registers } = workerData as ThreadData; // given by the owner
+const { ring: memory, thread, port, kernels, io, registers } = workerData as ThreadData; // given by the owner
 exchangeModules(kernelExchange(kernels, (made) => post({ type: "module", made })));
 timeCompilations(performance);
 const tellKernels = kernelTeller(kernels, thread);
+const tellReads = ioTeller(io, thread);
 const ring = new Ring(memory);
 const segments = new Map<number, SharedArrayBuffer>();
 const buffers = new Map<number, SharedArrayBuffer>();
@@ -233,8 +237,10 @@ function specOf(shared: Uint8Array): TaskSpec {
 function serveMessage(slot: number, place: MessagePlace): Promise<void> | undefined {
   const traffic: Traffic = { bytesRead: 0, bytesWritten: 0 };
   const startMs = now();
+  let readsStores = false;
   const end = (state: number): void => {
     tellKernels();
+    if (readsStores) tellReads();
     ring.end(slot, state, { startMs, stopMs: now(), thread, ...traffic });
   };
   const fail = (error: unknown): void => {
@@ -262,6 +268,7 @@ function serveMessage(slot: number, place: MessagePlace): Promise<void> | undefi
   try {
     const message = readMessage(known(buffers, place.buffer), place.offset);
     const spec = specOf(message.spec);
+    readsStores = spec.steps.some((step) => step.do === "read");
     const context = contextOf(message, spec, slot, traffic);
     const { isDone, value } = beginTask(spec, inputsOf(message, slot, startMs), context);
     if (isDone) succeed(value, context);

@@ -5,6 +5,7 @@ import type { Graph, Key, TaskSpec } from "../graph/index.ts";
 import type { KernelStats } from "../kernels/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import type { Place } from "./arena.ts";
+import type { IoFigures } from "./io-share.ts";
 import type { LaneTask } from "./lane.ts";
 import type { Programs, Trust } from "./programs.ts";
 import type { SpillFigures, SpillOptions } from "./spill.ts";
@@ -91,6 +92,8 @@ export interface Executor extends AsyncDisposable {
   /** True while a task waits for bytes or a gap: whoever pins blocks for later should not wait. */
   readonly isShort: boolean;
   stats(): ExecutorStats;
+  /** What this thread and the compute threads have read from stores; other executors of this thread share its part. */
+  ioFigures(): IoFigures;
   /**
    * A block with undefined contents and reference count 1, to be filled at once.
    * @throws {InvariantError} over the budget: admission has to prevent that

@@ -36,6 +36,8 @@ export type { TiffInfo, TiffLevel, TiffOptions } from "./tiff/open.ts";
 export { openTiff } from "./tiff/open.ts";
 export type { TiffBand } from "./tiff/read.ts";
 export { sharesTiles } from "./tiff/read.ts";
+export type { IoCache, IoWork } from "./work.ts";
+export { IO_CACHES, ioWork } from "./work.ts";
 export type {
   Attributes,
   CodecSpec,

@@ -1,6 +1,7 @@
 /** A worker's pages for machines: `/health` and `/metrics`, in Prometheus' text format 0.0.4 under Dask's names. */
 import { createServer } from "node:http";
 import { ProcessFigures } from "../config/index.ts";
+import type { HostReads, IoFigures } from "../executor/index.ts";
 import type { Worker } from "./worker.ts";
 
 /** Serve on `port` of the worker's host; port 0 chooses one. */
@@ -32,12 +33,13 @@ export async function serveWorkerHttp(
 }
 
 type Samples = number | readonly (readonly [label: string, value: number])[];
+type Family = readonly [name: string, type: "gauge" | "counter", help: string, samples: Samples];
 
 /** The page. */
 function workerMetricsText(worker: Worker, own: ProcessFigures): string {
-  const { figures, metrics, outgoingBytesTotal, latencyMs } = worker.describe();
+  const { figures, io, metrics, outgoingBytesTotal, latencyMs } = worker.describe();
   const { transfer, managedBytes, memory, taskCounts, spilledBytes } = metrics;
-  const rows: readonly (readonly [name: string, type: "gauge" | "counter", help: string, samples: Samples])[] = [
+  const rows: readonly Family[] = [
     ["tasks", "gauge", "Number of tasks at worker", Array.from(taskCounts, ([state, n]) => [`state="${state}"`, n])],
     ["threads", "gauge", "Number of worker threads", figures.threads],
     [
@@ -94,11 +96,11 @@ function workerMetricsText(worker: Worker, own: ProcessFigures): string {
     ],
     ["tick_count_total", "counter", "Turns of the event loop that were timed", own.ticks],
   ];
-  const others: typeof rows = [
+  const others: readonly Family[] = [
     ["busy_seconds_total", "counter", "Time of compute threads in tasks", figures.busySeconds],
     ["store_seconds_total", "counter", "Of that: in tasks that read or wrote stores", figures.storeSeconds],
-    ["read_bytes_total", "counter", "Bytes read from stores", figures.bytesRead],
     ["written_bytes_total", "counter", "Bytes written to stores", figures.bytesWritten],
+    ...readingRows(io),
     ["peak_bytes", "gauge", "Highest bytes of live blocks", figures.peakBytes],
     ["kernels_compiled_total", "counter", "Kernels compiled", figures.kernels.modulesCompiled],
   ];
@@ -107,10 +109,26 @@ function workerMetricsText(worker: Worker, own: ProcessFigures): string {
   );
 }
 
-function family(
-  prefix: string,
-  [name, type, help, samples]: readonly [string, "gauge" | "counter", string, Samples],
-): string {
+/** Families of what was read, of the whole process. */
+function readingRows({ reads, caches, decodeSeconds }: IoFigures): Family[] {
+  const byHost = (value: (each: HostReads) => number): Samples =>
+    reads.map((each) => [`host="${each.host.replace(/[\\"\n]/g, "_")}"`, value(each)]);
+  const byCache = (name: "hits" | "misses"): Samples => caches.map((each) => [`cache="${each.cache}"`, each[name]]);
+  return [
+    ["read_bytes_total", "counter", "Bytes that stores sent", byHost((each) => each.bytes)],
+    [
+      "read_requests_total",
+      "counter",
+      "Requests to stores, repeated ones included; reads of files",
+      byHost((each) => each.requests),
+    ],
+    ["cache_hits_total", "counter", "Questions that a cache of the readers answered", byCache("hits")],
+    ["cache_misses_total", "counter", "Questions that it could not answer", byCache("misses")],
+    ["decode_seconds_total", "counter", "Time of decoding chunks and tiles, all threads", decodeSeconds],
+  ];
+}
+
+function family(prefix: string, [name, type, help, samples]: Family): string {
   const full = `${prefix}${name}`;
   const lines =
     typeof samples === "number"

@@ -32,7 +32,7 @@ import {
   watchLoop,
   workerSpillSetting,
 } from "../config/index.ts";
-import { budgetBytesWithin, createExecutor, type Executor } from "../executor/index.ts";
+import { budgetBytesWithin, createExecutor, type Executor, type IoFigures } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
   COLUMNAR_TO_SCHEDULER,
@@ -434,13 +434,14 @@ export class Worker implements AsyncDisposable {
   /** What this worker has done since its start, and how it is. */
   describe(): {
     readonly figures: WorkerFigures;
+    readonly io: IoFigures;
     readonly metrics: ReturnType<MetricsSource["read"]>;
     readonly outgoingBytesTotal: number;
     readonly latencyMs: number;
   } {
     const { outgoingBytesTotal, latencyMs } = this.#transfers;
     const figures = figuresOf(this.#executor, this.#transfers);
-    return { figures, metrics: this.#readMetrics(), outgoingBytesTotal, latencyMs };
+    return { figures, io: this.#executor.ioFigures(), metrics: this.#readMetrics(), outgoingBytesTotal, latencyMs };
   }
 
   #readMetrics(): ReturnType<MetricsSource["read"]> {

@@ -5,6 +5,7 @@ import type { StoreCounters } from "./store.ts";
 export interface Tally {
   readonly origin: string;
   requests: number;
+  reads: number;
   bytesRead: number;
   bytesWasted: number;
   bytesWritten: number;
@@ -17,7 +18,7 @@ const TALLIES = new Map<string, Tally>();
 export function tallyOf(origin: string): Tally {
   let tally = TALLIES.get(origin);
   if (!tally) {
-    tally = { origin, requests: 0, bytesRead: 0, bytesWasted: 0, bytesWritten: 0, retries: {} };
+    tally = { origin, requests: 0, reads: 0, bytesRead: 0, bytesWasted: 0, bytesWritten: 0, retries: {} };
     TALLIES.set(origin, tally);
   }
   return tally;
@@ -30,9 +31,18 @@ export function snapshot(tally: Tally): StoreCounters {
 
 /** Traffic of all stores in this thread, summed; `origin` is `"*"`. Other threads report through `ReadStats`. */
 export function ioCounters(): StoreCounters {
-  const total: Tally = { origin: "*", requests: 0, bytesRead: 0, bytesWasted: 0, bytesWritten: 0, retries: {} };
+  const total: Tally = {
+    origin: "*",
+    requests: 0,
+    reads: 0,
+    bytesRead: 0,
+    bytesWasted: 0,
+    bytesWritten: 0,
+    retries: {},
+  };
   for (const t of TALLIES.values()) {
     total.requests += t.requests;
+    total.reads += t.reads;
     total.bytesRead += t.bytesRead;
     total.bytesWasted += t.bytesWasted;
     total.bytesWritten += t.bytesWritten;

@@ -1,5 +1,6 @@
 /** Open files of this thread, at most 256, least recently used closed first. */
 import { close, closeSync, fstatSync, openSync, type Stats, statSync } from "node:fs";
+import { noteCache } from "../work.ts";
 import { type ObjectVersion, sameVersion } from "./store.ts";
 
 const OPEN_FILES_MAX = 256;
@@ -34,12 +35,14 @@ export function openFile(
       ? sameVersion(versionOf(stats), expect)
       : sameFile(stats, statSync(path, { throwIfNoEntry: false }));
     if (isCurrent) {
+      noteCache("open-files", true);
       OPEN.delete(path);
       OPEN.set(path, cached);
       return { file: cached, version: versionOf(stats) };
     }
     forgetFile(path);
   }
+  noteCache("open-files", false);
   const fd = openSync(path, "r");
   const stats = fstatSync(fd);
   if (stats.isDirectory()) {

@@ -199,6 +199,7 @@ export class FileStore implements SyncStore {
 
   #count(nbytes: number): void {
     this.#tally.requests++;
+    this.#tally.reads++;
     this.#tally.bytesRead += nbytes;
   }
 }

@@ -234,6 +234,7 @@ export class HttpStore implements Store {
       const began = (this.#options.clock ?? systemClock).now();
       const probe = new TimedSink(sink, this.#options.clock ?? systemClock);
       this.#origin.tally.requests++;
+      this.#origin.tally.reads++;
       const outcome = await exchange(
         {
           url,

@@ -52,6 +52,7 @@ export class MemoryStore implements SyncStore {
     if (got.byteLength !== into.byteLength) throw shortRead(at, got.byteLength);
     into.set(got);
     this.#tally.requests++;
+    this.#tally.reads++;
     this.#tally.bytesRead += got.byteLength;
     return object.version;
   }

@@ -54,6 +54,8 @@ export interface StoreCounters {
   readonly origin: string;
   /** Requests sent; for files, reads and writes. */
   readonly requests: number;
+  /** Of these: not writes. */
+  readonly reads: number;
   /** Body bytes received. */
   readonly bytesRead: number;
   /** Received but not asked for, or received by an attempt that failed. */

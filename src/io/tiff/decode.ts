@@ -5,6 +5,7 @@ import type { NDArray } from "../../ndarray/index.ts";
 import { type Codec, codecOf, type ItemSize } from "../codecs/index.ts";
 import type { ReadContext, SourceSpec } from "../source.ts";
 import { redact } from "../store/keys.ts";
+import { decodingStart, noteDecoded } from "../work.ts";
 import { unpackBits } from "./bits.ts";
 import { compressionName, isWholeBits, type TiffLayout, tileRowBytes } from "./directory.ts";
 import type { TiffMeta } from "./meta.ts";
@@ -119,6 +120,7 @@ export function decodePiece(
     for (const other of others) fillBand(other.into, blockBox(other.into, piece, 0), filled);
     return;
   }
+  const startMs = decodingStart();
   try {
     const direct = directTarget(decoder, piece, into);
     const pixels = decodeTile(decoder, piece, bytes, direct);
@@ -133,6 +135,8 @@ export function decodePiece(
     for (const other of others) scatter(other.sample, other.into, 0);
   } catch (e) {
     throw located(e, source, piece);
+  } finally {
+    noteDecoded(startMs);
   }
 }
 

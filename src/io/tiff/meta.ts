@@ -2,6 +2,7 @@
 import { MetadataError } from "../../base/index.ts";
 import type { Json, SourceSpec } from "../source.ts";
 import { redact } from "../store/keys.ts";
+import { noteCache } from "../work.ts";
 import type { TiffDirectory, TiffLayout, TileTable } from "./directory.ts";
 
 /** What `SourceSpec.meta` of a TIFF holds. `bands` are the samples that the source's first axis names, from 0. */
@@ -68,7 +69,9 @@ export function decodeMeta(source: SourceSpec): TiffSource {
   // Short on purpose: hashing whole tables on every read would cost more than decoding small ones.
   const key = `${source.url} ${meta.width} ${meta.height} ${meta.bands.length} ${meta.bands[0]} ${meta.offsets.slice(-64)}`;
   const found = cache.get(key);
-  if (found && isSameMeta(found.meta, meta)) return found;
+  const isHit = found !== undefined && isSameMeta(found.meta, meta);
+  noteCache("tiff-tables", isHit);
+  if (isHit) return found;
   const offsets = new Float64Array(fromBase64(meta.offsets));
   const counts = Float64Array.from(new Uint32Array(fromBase64(meta.counts)));
   const expected = meta.across * meta.down * (meta.isPlanar ? meta.samples : 1);

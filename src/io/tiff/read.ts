@@ -8,6 +8,7 @@ import type { RangeRequest, ReadContext, ReadPlan, ReadStats, Region, SourceSpec
 import { redact } from "../store/keys.ts";
 import { isLocalUrl, locate } from "../store/open-store.ts";
 import { isSyncStore, type Store, sameVersion } from "../store/store.ts";
+import { decodingStart, noteDecoded } from "../work.ts";
 import { checkReadable, decodePiece, decoderRooms, located, tileDecoder } from "./decode.ts";
 import { tileRowBytes } from "./directory.ts";
 import { decodeMeta, isSameImage } from "./meta.ts";
@@ -111,7 +112,9 @@ export async function fetchTiffRegion(plan: ReadPlan, slots: Uint8Array, context
   for (const [piece, bytes] of storedPieces(plan, laidOut, compressed)) {
     context.signal?.throwIfAborted();
     try {
+      const startMs = decodingStart();
       const raw = await decodeRare(laidOut.meta, laidOut.pieces[piece]!.tile, bytes);
+      noteDecoded(startMs);
       slots.set(raw, piece * tileBytes);
     } catch (e) {
       throw located(e, plan.source, laidOut.pieces[piece]!);

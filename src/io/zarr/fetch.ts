@@ -4,6 +4,7 @@ import type { ByteKernels } from "../codecs/index.ts";
 import type { ReadContext, ReadPlan, ReadStats } from "../source.ts";
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
+import { noteCache } from "../work.ts";
 import type { ChunkCodec } from "./chunk-codec.ts";
 import { type Piece, piecesOf, storageOf } from "./grid.ts";
 import type { ShardSpec } from "./model.ts";
@@ -103,6 +104,7 @@ async function fetchPiece(job: FetchJob, piece: Piece, slot: number): Promise<vo
 /** The index of a shard, read once per call. */
 function openShard(job: FetchJob, key: string, shard: ShardSpec): Promise<OpenShard | null> {
   let open = job.shards.get(key);
+  noteCache("shard-indexes", open !== undefined);
   if (!open) {
     open = readIndex(job, key, shard);
     job.shards.set(key, open);

@@ -5,6 +5,7 @@ import { copyBlock, type NDArray } from "../../ndarray/index.ts";
 import type { ByteKernels } from "../codecs/index.ts";
 import type { Region, SourceSpec } from "../source.ts";
 import type { ObjectVersion } from "../store/store.ts";
+import { decodingStart, noteDecoded } from "../work.ts";
 import { atChunk, type ChunkCodec, chunkView, decodeChunk, decodeChunkInto, makeChunkCodec } from "./chunk-codec.ts";
 import { fillBlock } from "./fill.ts";
 import { type Piece, partOf, storageOf, targetOf } from "./grid.ts";
@@ -98,6 +99,7 @@ export function decodePiece(job: Job, piece: Piece, data: Uint8Array, room?: Uin
   const { source, region, into, codec, kernels } = job;
   const { target, from, isWhole } = targetOf(source, piece.at, region, into);
   const place = placeOf(source, piece);
+  const startMs = decodingStart();
   atChunk(place, { object: place, chunk: piece.at }, () => {
     if (isWhole && codec.chain.order === null && target.isContiguous) {
       const { itemsize } = DTYPES[into.dtype];
@@ -108,4 +110,5 @@ export function decodePiece(job: Job, piece: Piece, data: Uint8Array, room?: Uin
       copyBlock(target, partOf(chunk, from, target.shape));
     }
   });
+  noteDecoded(startMs);
 }

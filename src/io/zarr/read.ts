@@ -5,6 +5,7 @@ import { Scratch } from "../scratch.ts";
 import type { ReadContext, ReadPlan, ReadStats, Region, SourceSpec } from "../source.ts";
 import { isLocalUrl, openStore } from "../store/open-store.ts";
 import { isSyncStore, type SyncStore } from "../store/store.ts";
+import { noteCache } from "../work.ts";
 import { SLOT_HEADER_BYTES } from "./fetch.ts";
 import { type Piece, piecesOf, storageOf } from "./grid.ts";
 import {
@@ -67,6 +68,7 @@ export function readZarrSync(source: SourceSpec, region: Region, into: NDArray, 
     if (shard === null) at = wholeObject(store, piece, job);
     else {
       let open = shards.get(piece.key);
+      noteCache("shard-indexes", open !== undefined);
       if (open === undefined) {
         open = openShardSync(store, piece.key, { job, shard, kernels: job.kernels });
         shards.set(piece.key, open);
