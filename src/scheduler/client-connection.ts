@@ -20,6 +20,8 @@ export async function serveClient(
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
   await hub.restoration?.ready;
+  // Dask's client has given up all that it wanted with its former connection, whose end may not have been seen here yet.
+  if (!client.isNative && hub.clients.has(id)) hub.feed({ type: "client-left", client: id });
   hub.clients.set(id, client);
   hub.feed({ type: "client-joined", client: id, isColumnar: client.isNative });
   const keepsJournal = client.isNative && hub.restoration !== null;
@@ -41,15 +43,19 @@ export async function serveClient(
       }
     }
   } finally {
-    if (hub.clients.get(id) === client) hub.clients.delete(id);
-    for (const topic of hub.topics.keys()) unsubscribe(hub, topic, id);
-    if (keepsJournal && !hasLeft) hub.restoration?.clientLost(id);
-    else {
-      hub.restoration?.note({ kind: "left", client: id });
-      hub.feed({ type: "client-left", client: id });
-    }
+    // Where the client is back already, by another connection, this one's end says nothing.
+    if (hub.clients.get(id) === client) endClient(hub, id, keepsJournal && !hasLeft);
   }
   return NO_REPLY;
+}
+
+/** The connection of a client ended; `mayReturn`: it will be waited for. */
+function endClient(hub: Hub, id: string, mayReturn: boolean): void {
+  hub.clients.delete(id);
+  for (const topic of hub.topics.keys()) unsubscribe(hub, topic, id);
+  if (mayReturn) return hub.restoration?.clientLost(id);
+  hub.restoration?.note({ kind: "left", client: id });
+  hub.feed({ type: "client-left", client: id });
 }
 
 /** Do again what a client said in a former life of this scheduler. */

@@ -185,6 +185,30 @@ test("a worker that breaks its connection loses its tasks to another", async () 
   expect((await second.next("remove-worker")).worker).toBe(first.address);
 });
 
+test("a Python client that is back before its broken connection was noticed is served by the new one, from nothing", async () => {
+  const worker = await FakeWorker.join(scheduler.address);
+  const old = await FakeClient.join(scheduler.address, "python", { dialect: false });
+  await ask(
+    SCATTER.ask({
+      data: new Map([[k("x"), serialize("x")]]),
+      workers: null,
+      client: "python",
+      broadcast: false,
+      timeout: 1,
+    }),
+  );
+  await old.next("key-in-memory");
+  const back = await FakeClient.join(scheduler.address, "python", { dialect: false });
+  expect((await worker.next("free-keys")).keys).toEqual([k("x")]);
+  old.comm.abort(new CommError("test", "pulled the plug"));
+  await expect.poll(() => scheduler.views.counts().clients).toBe(1);
+  const other = await FakeClient.join(scheduler.address, "other", { dialect: false });
+  other.comm.abort(new CommError("test", "pulled the plug"));
+  await expect.poll(() => scheduler.views.clients()).toEqual(["python"]);
+  back.send({ op: "report-key", key: k("x") });
+  expect(await back.next("cancelled-keys")).toMatchObject({ keys: [k("x")], reason: "unknown key" });
+});
+
 test("scattered values are placed in turn, known, wanted by their client and gathered; a lost one is an error", async () => {
   const workers = [await FakeWorker.join(scheduler.address), await FakeWorker.join(scheduler.address)] as const;
   const client = await FakeClient.join(scheduler.address, "alice");
