@@ -5,6 +5,7 @@ await load("register");
 const door = await load("io/index");
 export const {
   CODEC_IDS,
+  IO_CACHES,
   KERNEL_CORRUPT,
   KERNEL_OVERFLOW,
   abortCog,
@@ -24,6 +25,7 @@ export const {
   finishZarr,
   ioCounters,
   ioCountersByOrigin,
+  ioWork,
   isLocalUrl,
   isSyncStore,
   locate,
