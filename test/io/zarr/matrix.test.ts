@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DTYPES, isComplex } from "../../../src/dtype/index.ts";
 import { plainByteKernels } from "../../../src/io/codecs/index.ts";
+import { ioWork } from "../../../src/io/work.ts";
 import {
   decodeZarr,
   fetchZarr,
@@ -105,9 +106,17 @@ describePeer("what zarr-python wrote", ["zarr", "numpy", "xarray"], () => {
     }
     // Shards: size, index, and one request per chunk that is there; the metadata come before.
     server.requests.length = 0;
-    await readZarrArray({ source: (await openZarrGroup(`${server.url}/v3-shards`)).source("end-crc-zstd") });
+    const source = (await openZarrGroup(`${server.url}/v3-shards`)).source("end-crc-zstd");
+    const indexes = (): number[] => [ioWork().misses["shard-indexes"], ioWork().hits["shard-indexes"]];
+    const [missesBefore = 0, hitsBefore = 0] = indexes();
+    await readZarrArray({ source });
     const perKey = Map.groupBy(server.requests.slice(5), (r) => r);
     expect(Math.max(...[...perKey.values()].map((r) => r.length))).toBeLessThanOrEqual(2 + 4);
+    // Each shard's index is read once, then known to the other chunks of the shard.
+    const pieces = source.shape.reduce((n, extent, k) => n * Math.ceil(extent / (source.chunkShape[k] as number)), 1);
+    const [misses = 0, hits = 0] = indexes();
+    expect([misses - missesBefore, hits - hitsBefore]).toEqual([perKey.size, pieces - perKey.size]);
+    expect(hits - hitsBefore).toBeGreaterThan(0);
     await expect(openZarrGroup(`${server.url}/nested`, { consolidated: false })).rejects.toThrow(/vars/);
   });
 
