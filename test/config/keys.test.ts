@@ -262,6 +262,32 @@ describe("in one process", () => {
     });
   });
 
+  test("a client asks its scheduler again to gather what no worker gave it, if that question broke off", async () => {
+    await together({}, async ({ address }) => {
+      await using client = await Client.connect(address, { logger: silentLogger });
+      const [first, second] = (await client.scatter([7, 8])) as [Future<number>, Future<number>]; // one for one
+      const { rpc } = client.link;
+      const use = rpc.use.bind(rpc);
+      vi.spyOn(rpc, "use").mockImplementation(async (to, ...rest) => {
+        if (to !== address) throw new CommError("comm-closed", "no worker can be reached");
+        return use(to, ...rest);
+      });
+      let gathers = 0;
+      const call = rpc.call.bind(rpc);
+      vi.spyOn(rpc, "call").mockImplementation(async (to, request, options) => {
+        if (request["op"] === "gather" && ++gathers % 2 === 1) throw new CommError("comm-closed", "broken gather");
+        return call(to, request, options);
+      });
+      await expect(first.result()).rejects.toThrow("broken gather");
+      expect(gathers).toBe(1);
+      gathers = 0;
+      using _set = config.set({ "distributed.comm.retry.count": 1 });
+      expect(await second.result()).toBe(8);
+      expect(gathers).toBe(2);
+      vi.restoreAllMocks();
+    });
+  });
+
   test("a worker pauses at its fraction of memory, as often as it looks", async () => {
     const ballast = Buffer.alloc(400e6, 1); // bytes that no plan knows of
     const settings = { "distributed.worker.memory.monitor-interval": "10ms" };
