@@ -121,13 +121,8 @@ export class Columns {
     return page;
   }
 
-  /** Take a page back. */
+  /** Take a page back, all of whose tasks are forgotten. */
   releasePage(page: Slot): void {
-    // Nobody who walks the columns takes it for a task.
-    for (let slot = page; slot < page + PAGE; slot++) {
-      this.cells[(slot << CELL) + STATE] = FORGOTTEN;
-      this.cells[(slot << CELL) + BATCH] = -1;
-    }
     this.#freePages.push(page);
   }
 
