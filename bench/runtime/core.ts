@@ -319,6 +319,8 @@ export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
 
 /** Graphs that a machine has run before those that count: its columns have their size then, and V8 has compiled. */
 const WARM_ROUNDS = 5;
+/** Graphs of one sample: kernels count processor time by ticks of some milliseconds. */
+const GRAPHS = 4;
 
 /** All figures: medians of `rounds`, and of each shape the first graph of a machine that has just started. */
 export function coreFigures(rounds = 3, tasks = 100_000): CoreFigure[] {
@@ -326,8 +328,13 @@ export function coreFigures(rounds = 3, tasks = 100_000): CoreFigure[] {
     [16, 4096].flatMap((workers) => {
       const loop = new Loop(workers, !id.endsWith("-keys"));
       const { bytesPerTask } = measureCore(id, tasks, workers, { loop, looks: 5 });
-      const [first, ...runs] = measureCores(id, tasks, workers, WARM_ROUNDS + rounds) as [CoreFigure, ...CoreFigure[]]; // there are rounds
-      const usPerTask = median(runs.slice(WARM_ROUNDS - 1).map((run) => run.usPerTask));
+      const runs = measureCores(id, tasks, workers, WARM_ROUNDS + rounds * GRAPHS);
+      const first = runs[0] as CoreFigure; // there are rounds
+      const samples = Array.from({ length: rounds }, (_, k) => {
+        const from = WARM_ROUNDS + k * GRAPHS;
+        return runs.slice(from, from + GRAPHS).reduce((sum, run) => sum + run.usPerTask / GRAPHS, 0);
+      });
+      const usPerTask = median(samples);
       return [
         { ...first, usPerTask, bytesPerTask },
         { ...first, id: `first-${id}` },
