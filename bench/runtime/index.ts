@@ -8,6 +8,7 @@ import { type Bench, type BenchOptions, type BenchRow, row } from "../contract.t
 import { ALONE } from "./alone.ts";
 import { KILLED_ROW } from "./killed.ts";
 import { LATENCY_ROWS } from "./latency.ts";
+import { settle } from "./settle.ts";
 import { DaskSide, OurSide, type RuntimeRow, type Saturation } from "./sides.ts";
 import { TRANSFER_ROWS } from "./transfer.ts";
 import { TRIVIAL_ROWS } from "./trivial.ts";
@@ -42,10 +43,13 @@ async function take(one: RuntimeRow, sides: Sides, quick: boolean): Promise<Take
   const isWarmed = !quick && n <= WARM_MOST && one !== KILLED_ROW && !one.isRate;
   const first = isWarmed ? await warm(one, sides) : null;
   for (let i = 0; i < rounds; i++) {
-    ours.push(turn(await one.ours(await sides.ours(one), n)));
+    const side = await sides.ours(one);
+    if (!quick) await settle();
+    ours.push(turn(await one.ours(side, n)));
     await sides.used(one);
     for (const saturation of one.saturations) {
       dask[saturation] ??= [];
+      if (!quick) await settle();
       dask[saturation].push(turn(await sides.dask.sample(one.id, n, saturation)));
     }
   }
