@@ -28,11 +28,11 @@ export function noteReceived(graph: Graph, layers: Uint8Array): void {
   RECEIVED.set(graph, copy);
 }
 
-/** Graphs of single calls: a worker is not woken to forget these, it hears of it with what it is given next. */
+/** Graphs of single calls: a worker is not woken to forget these, it hears of it with what it is given next. Few blocks of arrays may be large. */
 const SMALL_TASKS = 16;
 
-function isSmall(graph: Graph): boolean {
-  return graph.taskCount <= SMALL_TASKS;
+function isSmall({ layers, taskCount }: Graph): boolean {
+  return taskCount <= SMALL_TASKS && layers.at(-1)?.kind === "calls";
 }
 
 /** Graphs by submission. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { BatchedStream, type Comm, connect, type Listener, listen } from "../../src/comm/index.ts";
-import { CallsBuilder, Graph, type Key } from "../../src/graph/index.ts";
+import { CallsBuilder, Graph, type Key, mapInputs, sourceNode } from "../../src/graph/index.ts";
 import { SCHEDULER_TO_COLUMNAR, type SchedulerToColumnar } from "../../src/protocol/index.ts";
 import { SentGraphs } from "../../src/scheduler/columns.ts";
 
@@ -13,6 +13,11 @@ function callsOf(count: number): Graph {
   const builder = new CallsBuilder();
   for (let k = 0; k < count; k++) builder.add({ key: `call-${k}` as Key, text: "(x) => x", args: [k], inputs: [] });
   return new Graph([{ ...builder.build(`of-${count}`, null), inline: false }], [0]);
+}
+
+function arrayOf(): Graph {
+  const { layer } = sourceNode({ source: "large", dtype: "float64", chunks: [[2 ** 26]], scratchBytes: 0 });
+  return new Graph([{ ...mapInputs(layer, () => 0), inline: false }], [0]); // it has no inputs
 }
 
 function runOf(graph: Graph, submission: number): Parameters<SentGraphs["run"]>[0] {
@@ -67,4 +72,14 @@ test("C-I12 a worker hears what to forget of single calls with its next task, of
   forget(2, large);
   await turns();
   expect(batches.slice(2)).toEqual([["free-tasks", "forget-graph"]]);
+  // One block of an array may be most of a worker's memory.
+  const block = arrayOf();
+  graphs.run(runOf(block, 4));
+  await turns();
+  forget(4, block);
+  await turns();
+  expect(batches.slice(3)).toEqual([
+    ["graph", "run-tasks"],
+    ["free-tasks", "forget-graph"],
+  ]);
 });
