@@ -187,11 +187,31 @@ class StreamReader<M> implements AsyncIterableIterator<M[], undefined> {
   readonly #received = (
     received: unknown,
   ): IteratorResult<M[], undefined> | Promise<IteratorResult<M[], undefined>> => {
+    const messages = this.#parsed(received);
+    return messages.length > 0 ? { done: false, value: messages } : this.#afterEmpty();
+  };
+
+  #parsed(received: unknown): M[] {
     this.#isOver = true; // unless it goes well
     const { messages, isLast } = parseBatch(this.#comm, received, this.#parse);
     this.#isOver = isLast;
-    return messages.length > 0 ? { done: false, value: messages } : this.next();
-  };
+    return messages;
+  }
+
+  /** Peers may send as many empty batches as they like: one promise waits through all of them. */
+  async #afterEmpty(): Promise<IteratorResult<M[], undefined>> {
+    while (!this.#isOver) {
+      let received: unknown;
+      try {
+        received = await this.#comm.next();
+      } catch (error) {
+        return this.#failed(error);
+      }
+      const messages = this.#parsed(received);
+      if (messages.length > 0) return { done: false, value: messages };
+    }
+    return OVER;
+  }
 
   readonly #failed = (error: unknown): IteratorResult<M[], undefined> => {
     this.#isOver = true;

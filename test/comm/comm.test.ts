@@ -213,6 +213,7 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
     await stream.flush();
     stream.send({ op: "keep-alive" });
     await stream.flush();
+    for (let i = 0; i < 100; i++) comm.send([]); // says nothing
     comm.send([{ op: "keep-alive" }, { op: "close-stream" }]);
     await done.promise;
     expect(batches.map((b) => b.length)).toEqual([5, 1, 1]);
