@@ -113,16 +113,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   ): Promise<readonly (readonly NDArray[])[]>[] {
     const ids = groups.map(() => this.#nextId++);
     const promises = groups.map((group, k) => this.#await(ids[k] as number, graph, group)); // as many ids
-    this.#begin(
-      graph,
-      plan,
-      groups.map(({ outputs, onProgress }, k) => ({
-        id: ids[k] as number,
-        outputs,
-        listens: onProgress !== undefined,
-      })), // as many
-      { ...options, keeps: false },
-    );
+    this.#begin(graph, plan, asked(groups, ids), { ...options, keeps: false });
     return promises;
   }
 
@@ -149,16 +140,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
       graph.outputs,
     );
     const holds = groups.map((group, k) => this.#holdOf(ids[k] as number, kept, group)); // as many ids
-    this.#begin(
-      kept,
-      plan,
-      groups.map(({ outputs, onProgress }, k) => ({
-        id: ids[k] as number,
-        outputs,
-        listens: onProgress !== undefined,
-      })), // as many
-      { ...options, keeps: true },
-    );
+    this.#begin(kept, plan, asked(groups, ids), { ...options, keeps: true });
     return holds;
   }
 
@@ -378,6 +360,15 @@ export class LocalRunner implements Runner, AsyncDisposable {
     invariant(buffer, `segment ${from.segment} was told of before its blocks`);
     received.add(outputs, index, NDArray.view(dtype, buffer, from.offset, shape), false);
   }
+}
+
+/** What each caller of a run wants, by the number of its call. */
+function asked(groups: readonly OutputGroup[], ids: readonly number[]): RunGroup[] {
+  return groups.map(({ outputs, onProgress }, k) => ({
+    id: ids[k] as number, // as many
+    outputs,
+    listens: onProgress !== undefined,
+  }));
 }
 
 function nbytesOf({ dtype, chunks }: Pick<Layer, "dtype" | "chunks">): number {
