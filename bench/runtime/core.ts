@@ -23,6 +23,7 @@ import {
 import { failureOf } from "../../src/protocol/index.ts";
 import {
   ANYWHERE,
+  inlineMore,
   Scheduler,
   type SchedulerEvent,
   type SchedulerInstruction,
@@ -151,6 +152,7 @@ class Loop {
   #now = 0;
 
   constructor(workers: number, isColumnar: boolean) {
+    inlineMore(); // as processes with a scheduler do
     this.scheduler = new Scheduler({
       runSpecOf: (spec) => spec as never, // nobody reads it
       failureOf,

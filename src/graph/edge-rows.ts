@@ -39,7 +39,7 @@ interface Row {
 
 /** Places of the answer along one of its axes, told by one place of the task that asks. */
 class AxisRows {
-  /** Which place of who asks: 0 to 2. */
+  /** Which place of who asks: 0 to 2; {@link NOWHERE}: none, there is one row. */
   readonly axis: number;
   /** Steps between neighbours of this axis in the answer's grid. */
   readonly stride: number;
@@ -48,10 +48,12 @@ class AxisRows {
   readonly step: number;
   readonly width: number;
   readonly end: number;
-  /** `items[start[place] … start[place + 1])` instead. */
+  /** `start[place + 1] - start[place]` places from `firsts[place]` instead. */
   readonly isTable: boolean;
   readonly start: Uint32Array;
-  readonly items: Uint32Array;
+  readonly firsts: Uint32Array;
+  /** Null: rows of the table are runs of neighbours. Else `items[start[place] … start[place + 1])`, and `firsts` is `start`. */
+  readonly items: Uint32Array | null;
 
   constructor(axis: number, stride: number, row: Row | Inverse) {
     const { first, divisor, step, width, end } = "first" in row ? row : NO_ROW;
@@ -64,21 +66,133 @@ class AxisRows {
     this.end = end;
     this.isTable = "start" in row;
     this.start = "start" in row ? row.start : NONE;
-    this.items = "start" in row ? row.items : NONE;
+    const firsts = "start" in row ? firstsOf(row) : NONE;
+    this.firsts = firsts ?? this.start;
+    this.items = firsts === null ? (row as Inverse).items : null;
+  }
+
+  /** Where the neighbours of a place begin. */
+  from(place: number): number {
+    if (this.isTable) return this.firsts[place] as number; // a place of the layer
+    // Divided as integers: there are no more tasks than 2^31.
+    return this.first + (this.divisor === 1 ? place : (place / this.divisor) | 0) * this.step;
+  }
+
+  /** How many there are, where they begin at `from`. */
+  many(place: number, from: number): number {
+    if (this.isTable) return (this.start[place + 1] as number) - (this.start[place] as number);
+    return Math.max(0, Math.min(this.width, this.end - from));
   }
 }
 
-const NO_ROW: Row = { first: 0, divisor: 1, step: 0, width: 0, end: 0 };
-
-/** What one layer answers when tasks of another ask. */
-export class EdgeRows {
-  readonly base: TaskId;
-  readonly axes: readonly AxisRows[];
-
-  constructor(base: TaskId, axes: readonly AxisRows[]) {
-    this.base = base;
-    this.axes = axes;
+/** First item of each row; null: not all rows are runs of neighbours. */
+function firstsOf({ start, items }: Inverse): Uint32Array | null {
+  const firsts = new Uint32Array(start.length - 1);
+  for (let p = 0; p < firsts.length; p++) {
+    const [from, to] = [start[p] as number, start[p + 1] as number]; // p < length
+    if (from === to) continue;
+    firsts[p] = items[from] as number;
+    for (let i = from + 1; i < to; i++) if (items[i] !== (items[i - 1] as number) + 1) return null;
   }
+  return firsts;
+}
+
+const NO_ROW: Row = { first: 0, divisor: 1, step: 0, width: 0, end: 0 };
+const NOWHERE = 3;
+const ONE_ROW: Row = { first: 0, divisor: 1, step: 0, width: 1, end: 1 };
+
+/** What one layer answers when tasks of another ask: the product of places along three axes, of which some are one place. */
+export class EdgeRows {
+  readonly #base: TaskId;
+  readonly #outer: AxisRows;
+  readonly #middle: AxisRows;
+  /** Neighbours along it have neighbouring numbers. */
+  readonly #inner: AxisRows;
+  readonly #isListed: boolean;
+  /** Of who asks; see {@link Places}. */
+  readonly #ownBase: TaskId;
+  readonly #ownRank: number;
+  readonly #ownLast: number;
+  readonly #ownMiddle: number;
+
+  constructor({ base, rank, last, middle }: Places, answerBase: TaskId, axes: readonly AxisRows[]) {
+    const one = new AxisRows(NOWHERE, 1, ONE_ROW);
+    this.#base = answerBase;
+    this.#outer = axes.at(-3) ?? one;
+    this.#middle = axes.at(-2) ?? one;
+    this.#inner = axes.at(-1) ?? one;
+    this.#isListed = axes.some(({ items }) => items !== null);
+    this.#ownBase = base;
+    this.#ownRank = rank;
+    this.#ownLast = last;
+    this.#ownMiddle = middle;
+  }
+
+  /** Append what a task is linked to, in C order, to the `count` answers so far; gives how many there are then. */
+  append(task: TaskId, out: TaskId[], count: number): number {
+    const local = task - this.#ownBase;
+    let r = local;
+    let q = 0;
+    let p = 0;
+    if (this.#ownRank > 1) {
+      q = (local / this.#ownLast) | 0;
+      r = local - q * this.#ownLast;
+      if (this.#ownRank > 2) {
+        p = (q / this.#ownMiddle) | 0;
+        q -= p * this.#ownMiddle;
+      }
+    }
+    const outer = this.#outer;
+    const middle = this.#middle;
+    const inner = this.#inner;
+    const innerAt = placeAlong(inner, p, q, r);
+    const innerFrom = inner.from(innerAt);
+    const innerTo = innerFrom + inner.many(innerAt, innerFrom);
+    const middleAt = placeAlong(middle, p, q, r);
+    const middleFrom = middle.from(middleAt);
+    const middleTo = middleFrom + middle.many(middleAt, middleFrom);
+    const outerAt = placeAlong(outer, p, q, r);
+    const outerFrom = outer.from(outerAt);
+    const outerTo = outerFrom + outer.many(outerAt, outerFrom);
+    let n = count;
+    if (this.#isListed) {
+      for (let i = outerFrom; i < outerTo; i++)
+        for (let j = middleFrom; j < middleTo; j++) {
+          const start = this.#base + itemAt(outer, i) * outer.stride + itemAt(middle, j) * middle.stride;
+          for (let k = innerFrom; k < innerTo; k++) out[n++] = start + itemAt(inner, k);
+        }
+      return n;
+    }
+    for (let i = outerFrom; i < outerTo; i++)
+      for (let j = middleFrom; j < middleTo; j++) {
+        const start = this.#base + i * outer.stride + j * middle.stride;
+        for (let k = innerFrom; k < innerTo; k++) out[n++] = start + k;
+      }
+    return n;
+  }
+
+  /** How many tasks a task is linked to. */
+  count(task: TaskId): number {
+    const local = task - this.#ownBase;
+    const rest = (local / this.#ownLast) | 0;
+    const r = local - rest * this.#ownLast;
+    const p = (rest / this.#ownMiddle) | 0;
+    const q = rest - p * this.#ownMiddle;
+    return manyAlong(this.#outer, p, q, r) * manyAlong(this.#middle, p, q, r) * manyAlong(this.#inner, p, q, r);
+  }
+}
+
+function placeAlong({ axis }: AxisRows, p: number, q: number, r: number): number {
+  return axis === 2 ? r : axis === 1 ? q : axis === 0 ? p : 0;
+}
+
+function manyAlong(rows: AxisRows, p: number, q: number, r: number): number {
+  const place = placeAlong(rows, p, q, r);
+  return rows.isTable ? rows.many(place, 0) : rows.many(place, rows.from(place));
+}
+
+function itemAt({ items }: AxisRows, at: number): number {
+  return items === null ? at : (items[at] as number); // within a row
 }
 
 /** One axis of an answer as it is asked for: the axis of the layer that asks which tells it, and how. */
@@ -100,10 +214,10 @@ export function rowsOf(places: Places, base: TaskId, asks: readonly AxisAsk[]): 
     const at = axis < 0 ? -1 : (places.axes[axis] as number); // an axis of the layer
     const told = at < 0 ? fixed(row) : row;
     if (told === null) return null;
-    if (count !== 1 || !isOne(told)) axes.unshift(new AxisRows(Math.max(0, at), stride, told));
+    if (count !== 1 || !isOne(told)) axes.unshift(new AxisRows(at < 0 ? NOWHERE : at, stride, told));
     stride *= count;
   }
-  return axes.length > AXES_MAX ? null : new EdgeRows(base, axes);
+  return axes.length > AXES_MAX ? null : new EdgeRows(places, base, axes);
 }
 
 /** The only row; null where it is no run of neighbours. */
@@ -141,99 +255,4 @@ export function everywhere(count: number): Row {
 /** The other way round, by the place of the input. */
 export function inverseRowOf(map: AxisMap, count: number): Row {
   return { first: 0, divisor: map.kind === "group" ? map.size : 1, step: 1, width: 1, end: count };
-}
-
-/** A task that asks, and what it is told. */
-export class Asked {
-  /** Its places. */
-  p = 0;
-  q = 0;
-  r = 0;
-  /** Answers so far. */
-  count = 0;
-  /** Places along one axis, set by `#look`. */
-  #from = 0;
-  #many = 0;
-
-  /** Whose links are asked for next. */
-  at({ base, rank, last, middle }: Places, task: TaskId): void {
-    this.count = 0;
-    const local = task - base;
-    if (rank < 2) {
-      this.r = local;
-      return;
-    }
-    // Divided as integers: there are no more tasks than 2^31.
-    const rest = (local / last) | 0;
-    this.r = local - rest * last;
-    if (rank < 3) this.q = rest;
-    else {
-      this.p = (rest / middle) | 0;
-      this.q = rest - this.p * middle;
-    }
-  }
-
-  /** Append what it is linked to, in C order. */
-  follow({ axes, base }: EdgeRows, out: TaskId[]): void {
-    const rank = axes.length;
-    if (rank === 0) {
-      out[this.count++] = base;
-      return;
-    }
-    const last = axes[rank - 1] as AxisRows; // there is one
-    this.#look(last);
-    const line = { from: this.#from, to: this.#from + this.#many };
-    if (rank === 1) return this.#line(last, base, line, out);
-    const middle = axes[rank - 2] as AxisRows;
-    if (rank === 2) return this.#plane(middle, last, { base, line }, out);
-    const first = axes[0] as AxisRows;
-    this.#look(first);
-    const [begin, end] = [this.#from, this.#from + this.#many];
-    for (let i = begin; i < end; i++) {
-      const place = first.isTable ? (first.items[i] as number) : i;
-      this.#plane(middle, last, { base: base + place * first.stride, line }, out);
-    }
-  }
-
-  /** Where the neighbours along one axis begin, and how many there are. */
-  #look(axis: AxisRows): void {
-    const place = axis.axis === 2 ? this.r : axis.axis === 1 ? this.q : this.p;
-    if (axis.isTable) {
-      const from = axis.start[place] as number; // a place of the layer
-      this.#from = from;
-      this.#many = (axis.start[place + 1] as number) - from;
-    } else {
-      const from = axis.first + (axis.divisor === 1 ? place : (place / axis.divisor) | 0) * axis.step;
-      const left = axis.end - from;
-      this.#from = from;
-      this.#many = left < axis.width ? left : axis.width;
-    }
-  }
-
-  #line({ isTable, items }: AxisRows, start: TaskId, { from, to }: Line, out: TaskId[]): void {
-    let { count } = this;
-    if (isTable) for (let i = from; i < to; i++) out[count++] = start + (items[i] as number);
-    else for (let i = from; i < to; i++) out[count++] = start + i;
-    this.count = count;
-  }
-
-  /** The last two axes. */
-  #plane(middle: AxisRows, last: AxisRows, { base, line }: Plane, out: TaskId[]): void {
-    this.#look(middle);
-    const { isTable, items, stride } = middle;
-    const begin = this.#from;
-    const end = begin + this.#many;
-    for (let j = begin; j < end; j++) this.#line(last, base + (isTable ? (items[j] as number) : j) * stride, line, out);
-  }
-}
-
-/** Neighbours along the last axis. */
-interface Line {
-  readonly from: number;
-  readonly to: number;
-}
-
-interface Plane {
-  readonly base: TaskId;
-  readonly line: Line;
 }

@@ -1,5 +1,5 @@
 /** Dependencies and dependents of tasks, by arithmetic from the layers; in columns where no formula says them. */
-import { Asked, type EdgeRows, Places } from "./edge-rows.ts";
+import { type EdgeRows, Places } from "./edge-rows.ts";
 import { taskDependencies } from "./expand.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { isInProgramOrder } from "./layer-edges.ts";
@@ -41,7 +41,7 @@ export class GraphEdges {
   #askedFor = -1;
   #found: readonly TaskId[] = [];
   readonly #place: number[] = [];
-  readonly #asked = new Asked();
+  readonly #counted: TaskId[] = [];
   readonly #inOrder: (boolean | undefined)[] = [];
 
   constructor(graph: Graph) {
@@ -78,7 +78,7 @@ export class GraphEdges {
   dependencies(task: TaskId, out: TaskId[]): number {
     if (this.columns) return this.inputs(task, out);
     const layer = this.layerOf(task);
-    if (this.#isInOrder(layer)) return this.#inputsOf(layer, task, out);
+    if (this.isInOrder(layer)) return this.#inputsOf(layer, task, out);
     // The inputs of one task are asked for many times in a row.
     const found =
       this.#askedFor === task ? this.#found : taskDependencies(this.graph, layer, task - this.graph.base(layer));
@@ -100,6 +100,17 @@ export class GraphEdges {
     return this.#inputsOf(this.layerOf(task), task, out);
   }
 
+  /** Number of {@link inputs}. */
+  countInputs(task: TaskId): number {
+    if (this.columns) return rowLength(this.columns.start, task);
+    const layer = this.layerOf(task);
+    const side = this.#inputs[layer] as Side; // one per layer
+    if (side.isAlike) return 1;
+    if (side.links.length === 0) return 0;
+    if (side.rows === null) this.#makeRows(layer, side, needRows);
+    return side.only !== null ? side.only.count(task) : this.#inputsOf(layer, task, this.#counted);
+  }
+
   #inputsOf(layer: number, task: TaskId, out: TaskId[]): number {
     const side = this.#inputs[layer] as Side; // one per layer
     if (side.isAlike) {
@@ -107,28 +118,29 @@ export class GraphEdges {
       return 1;
     }
     if (side.links.length === 0) return 0;
-    const rows = side.rows ?? rowsOf(this.graph, side, this.#places[layer] as Places, needRows); // one per layer
-    const asked = this.#asked;
-    asked.at(this.#places[layer] as Places, task); // one per layer
+    const rows = side.rows ?? this.#makeRows(layer, side, needRows);
+    if (side.only !== null) return side.only.append(task, out, 0);
     let hasPlace = false;
+    let count = 0;
     for (let i = 0; i < side.links.length; i++) {
       const link = side.links[i] as Link; // i < length
       const fast = rows[i] as EdgeRows | null; // one per link
-      const count = asked.count;
-      if (fast) asked.follow(fast, out);
+      const before = count;
+      if (fast) count = fast.append(task, out, count);
       else {
         if (!hasPlace) this.#placeOf(layer, task);
         hasPlace = true;
         const place = this.#place;
-        if (holds(link.edge, place)) asked.count = needed(link, { graph: this.graph, place, out, count });
+        if (holds(link.edge, place)) count = needed(link, { graph: this.graph, place, out, count });
       }
-      if (!link.isOnly) asked.count = withoutTwins(out, count, asked.count);
+      if (!link.isOnly) count = withoutTwins(out, before, count);
     }
-    return asked.count;
+    return count;
   }
 
   /** Whether the formulas of a layer keep the order of its programs; else these are asked. */
-  #isInOrder(layer: number): boolean {
+  isInOrder(layer: number): boolean {
+    if (this.columns) return true;
     let known = this.#inOrder[layer];
     if (known === undefined) {
       known = isInProgramOrder(this.graph, layer);
@@ -147,23 +159,32 @@ export class GraphEdges {
       return 1;
     }
     if (side.links.length === 0) return 0;
-    const rows = side.rows ?? rowsOf(this.graph, side, this.#places[layer] as Places, userRows); // one per layer
-    const asked = this.#asked;
-    asked.at(this.#places[layer] as Places, task); // one per layer
+    const rows = side.rows ?? this.#makeRows(layer, side, userRows);
+    if (side.only !== null) return side.only.append(task, out, 0);
     let hasPlace = false;
+    let count = 0;
     for (let i = 0; i < side.links.length; i++) {
       const link = side.links[i] as Link; // i < length
       const fast = rows[i] as EdgeRows | null; // one per link
-      const count = asked.count;
-      if (fast) asked.follow(fast, out);
+      const before = count;
+      if (fast) count = fast.append(task, out, count);
       else {
         if (!hasPlace) this.#placeOf(layer, task);
         hasPlace = true;
-        asked.count = users(link, { graph: this.graph, place: this.#place, out, count });
+        count = users(link, { graph: this.graph, place: this.#place, out, count });
       }
-      if (!link.isOnly) asked.count = withoutTwins(out, count, asked.count);
+      if (!link.isOnly) count = withoutTwins(out, before, count);
     }
-    return asked.count;
+    return count;
+  }
+
+  /** Made when first asked for, and not in the loops that ask: a closure there would cost each call an object. */
+  #makeRows(layer: number, side: Side, make: typeof needRows): readonly (EdgeRows | null)[] {
+    const places = this.#places[layer] as Places; // one per layer
+    const rows = side.links.map((link) => make(this.graph, link, places));
+    side.rows = rows;
+    side.only = rows.length === 1 ? (rows[0] as EdgeRows | null) : null;
+    return rows;
   }
 
   /** True when `wanted` are the blocks of the graph's outputs, each once and in order. */
@@ -211,7 +232,7 @@ export class GraphEdges {
   }
 }
 
-const NO_SIDE: Side = { links: [], rows: [], isAlike: false, away: 0 };
+const NO_SIDE: Side = { links: [], rows: [], only: null, isAlike: false, away: 0 };
 
 /** Links of each layer in one direction. */
 function sidesOf(graph: Graph, links: readonly Link[] | null, sign: 1 | -1): readonly Side[] {
@@ -230,13 +251,6 @@ function awayOf({ isAlike, away, links }: Side, isInColumns: boolean): number {
   return isAlike ? away : links.length === 0 ? NO_LINKS : MANY_LINKS;
 }
 
-/** Made when first asked for, and not in the loops that ask: a closure there would cost each call an object. */
-function rowsOf(graph: Graph, side: Side, places: Places, make: typeof needRows): readonly (EdgeRows | null)[] {
-  const rows = side.links.map((link) => make(graph, link, places));
-  side.rows = rows;
-  return rows;
-}
-
 function pagesOf(bases: Uint32Array, count: number): Uint32Array {
   const pages = new Uint32Array((count >>> PAGE_BITS) + 1);
   let at = 0;
@@ -249,9 +263,13 @@ function pagesOf(bases: Uint32Array, count: number): Uint32Array {
 
 function rowOfColumn(start: Uint32Array, items: Uint32Array, row: number, out: number[]): number {
   const first = start[row] as number; // a task of the graph
-  const count = (start[row + 1] as number) - first;
+  const count = rowLength(start, row);
   for (let i = 0; i < count; i++) out[i] = items[first + i] as number; // within the row
   return count;
+}
+
+function rowLength(start: Uint32Array, row: number): number {
+  return (start[row + 1] as number) - (start[row] as number); // a task of the graph
 }
 
 function rows(n: number, fill: (task: TaskId, out: TaskId[]) => number): [Uint32Array, Uint32Array] {

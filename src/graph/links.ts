@@ -24,6 +24,8 @@ export interface Side {
   readonly links: readonly Link[];
   /** The same, ready to be asked fast; null: not made yet. */
   rows: readonly (EdgeRows | null)[] | null;
+  /** Those of its only link, when they are made and there are such. */
+  only: EdgeRows | null;
   /** Its only link is number for number, so many tasks away. */
   readonly isAlike: boolean;
   readonly away: number;
@@ -54,14 +56,21 @@ export function linksOf(graph: Graph): Link[] | null {
   }
 }
 
+/** Axes of one place do not count: a reduction's first one is that of its components. */
 function isAlike(graph: Graph, from: number, { layer, axes, holds: masks }: LayerEdge): boolean {
   const [own, other] = [graph.grid(from), graph.grid(layer)];
-  return (
-    own.length === other.length &&
-    own.every((n, k) => n === other[k]) &&
-    axes.every((map, k) => (map.kind === "same" ? map.axis === k : map.kind === "range" && other[k] === 1)) &&
-    masks.every((mask) => mask === null)
-  );
+  const long = own.flatMap((n, axis) => (n === 1 ? [] : [axis]));
+  let next = 0;
+  for (const [k, map] of axes.entries()) {
+    if (other[k] === 1) {
+      const isFirst = map.kind === "range" || (map.kind === "same" && own[map.axis] === 1);
+      if (!isFirst) return false;
+    } else {
+      const axis = long[next++];
+      if (axis === undefined || map.kind !== "same" || map.axis !== axis || own[axis] !== other[k]) return false;
+    }
+  }
+  return next === long.length && masks.every((mask) => mask === null);
 }
 
 /** True when every block of the input is used by some block. */
@@ -88,7 +97,7 @@ export function sideOf(graph: Graph, links: readonly Link[], sign: 1 | -1): Side
   const [first, second] = links;
   const isAlone = first?.isAlike === true && second === undefined;
   const away = isAlone ? sign * (graph.base(first.from) - graph.base(first.to)) : 0;
-  return { links, rows: null, isAlike: isAlone, away };
+  return { links, rows: null, only: null, isAlike: isAlone, away };
 }
 
 /** What a link's user needs, ready to be asked fast; null: it is to be asked in the general way. */

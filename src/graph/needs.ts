@@ -16,33 +16,38 @@ export interface TaskBytes {
 class AxisClasses {
   readonly #describe: (place: number) => string;
   readonly #numbers = new Map<string, number>();
-  /** By place, one more than the number; 0: not asked yet. Null: all but the last are alike. */
-  readonly #known: Uint16Array | null;
+  /** By place, one more than the number; 0: not asked yet. Empty: all but the last are alike, and nobody asks. */
+  readonly known: Uint16Array;
   readonly #last: number;
   /** All but the last are alike. */
   readonly isRegular: boolean;
   /** The last is as well. */
   readonly isUniform: boolean;
 
-  constructor(count: number, isRegular: boolean, describe: (place: number) => string) {
-    this.isRegular = isRegular;
-    this.isUniform = isRegular && describe(0) === describe(count - 1);
-    this.#describe = describe;
-    this.#known = isRegular ? null : new Uint16Array(count);
+  /** @param isAsked somebody will ask for numbers */
+  constructor(count: number, facts: readonly Fact[], isAsked: boolean) {
+    this.#describe = (place) => facts.map(({ at }) => at(place)).join(";");
+    this.isRegular = facts.every(({ isRegular: each }) => each);
+    this.isUniform = this.isRegular && this.#describe(0) === this.#describe(count - 1);
+    this.known = isAsked ? new Uint16Array(count) : EMPTY;
     this.#last = count - 1;
   }
 
   of(place: number): number {
-    if (this.#known === null) return place === this.#last ? 1 : 0;
-    const known = this.#known[place] as number; // a place of the axis
-    if (known > 0) return known - 1;
-    const text = this.#describe(place);
+    const known = this.known[place] as number; // a place of the axis
+    return known > 0 ? known - 1 : this.#look(place);
+  }
+
+  #look(place: number): number {
+    const text = this.isRegular ? String(place === this.#last) : this.#describe(place);
     const number = this.#numbers.get(text) ?? this.#numbers.size;
     this.#numbers.set(text, number);
-    if (number < 65535) this.#known[place] = number + 1;
+    if (number < 65535) this.known[place] = number + 1;
     return number;
   }
 }
+
+const EMPTY = new Uint16Array(0);
 
 interface LayerClasses {
   readonly axes: readonly AxisClasses[];
@@ -116,29 +121,46 @@ export class TaskNeeds {
   }
 
   #byClass(layer: number, task: TaskId, classes: LayerClasses): TaskBytes {
+    const few = classes.byFew === null ? -1 : fewOf(classes, task);
+    const known = few < 0 ? undefined : classes.byFew?.[few];
+    if (known !== undefined) return known;
+    return this.#byNumber(layer, task, classes);
+  }
+
+  #byNumber(layer: number, task: TaskId, classes: LayerClasses): TaskBytes {
     const { grid, base, axes, byFew } = classes;
     let rest = task - base;
-    let few = 0;
     let number = 0;
-    let isFew = byFew !== null;
     for (let k = grid.length - 1; k >= 0; k--) {
       const n = grid[k] as number; // k < length
       const next = k === 0 ? 0 : Math.floor(rest / n);
-      const kind = (axes[k] as AxisClasses).of(rest - next * n);
-      if (kind >= FEW) isFew = false;
-      few = (few << FEW_BITS) | kind;
       // 2^16 kinds along an axis at the most; three axes of many kinds are beyond what arrays have.
-      number = number * 65_536 + kind;
+      number = number * 65_536 + (axes[k] as AxisClasses).of(rest - next * n);
       rest = next;
     }
     const isExact = number <= Number.MAX_SAFE_INTEGER;
-    const found = isFew ? byFew?.[few] : isExact ? classes.bytes.get(number) : undefined;
-    if (found) return found;
-    const bytes = bytesOf(this.#graph, layer, task);
-    if (byFew && isFew) byFew[few] = bytes;
-    else if (isExact) classes.bytes.set(number, bytes);
+    const found = isExact ? classes.bytes.get(number) : undefined;
+    const bytes = found ?? bytesOf(this.#graph, layer, task);
+    if (isExact) classes.bytes.set(number, bytes);
+    const few = byFew === null ? -1 : fewOf(classes, task); // its kinds have numbers now
+    if (byFew && few >= 0) byFew[few] = bytes;
     return bytes;
   }
+}
+
+/** Numbers of a task's kinds as digits; -1: one of them is not among the first {@link FEW}, or was not asked for yet. */
+function fewOf({ grid, base, axes }: LayerClasses, task: TaskId): number {
+  let rest = task - base;
+  let few = 0;
+  for (let k = grid.length - 1; k >= 0; k--) {
+    const n = grid[k] as number; // k < length
+    const next = k === 0 ? 0 : (rest / n) | 0;
+    const kind = (axes[k] as AxisClasses).known[rest - next * n] as number; // one per place
+    if (kind === 0 || kind > FEW) return -1;
+    few = (few << FEW_BITS) | (kind - 1);
+    rest = next;
+  }
+  return few;
 }
 
 /** The most of one task of each kind: first or last along every axis that has several places. */
@@ -177,13 +199,11 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
   if (layer.kind === "calls" || (layer.kind === "write-zarr" && "done" in layer)) return null;
   try {
     const views = layerViews(graph, index);
-    const axes = graph.grid(index).map((count, axis) => {
-      const facts = factsAlong(graph, index, views, axis);
-      const isRegular = facts.every(({ isRegular: each }) => each);
-      return new AxisClasses(count, isRegular, (place) => facts.map(({ at }) => at(place)).join(";"));
-    });
     const grid = graph.grid(index);
-    const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && axes.every(({ isRegular }) => isRegular) ? [] : null;
+    const facts = grid.map((_, axis) => factsAlong(graph, index, views, axis));
+    const isRegular = facts.every((along) => along.every((fact) => fact.isRegular));
+    const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && isRegular ? [] : null;
+    const axes = grid.map((count, axis) => new AxisClasses(count, facts[axis] as Fact[], byEnds === null)); // one per axis
     const byFew =
       byEnds === null && grid.length <= FEW_AXES ? new Array<undefined>(FEW ** grid.length).fill(undefined) : null;
     return { axes, bytes: new Map(), byFew, byEnds, grid, base: graph.base(index) };

@@ -12,12 +12,17 @@ const PAGE_BITS = 9;
 const PAGE = 1 << PAGE_BITS;
 const MASK = PAGE - 1;
 
-/** A task that nobody has come to. */
-const NEW = 0;
-/** Its inputs are being made first. */
-const OPEN = 1;
-/** It has its place in the order. */
-const RANKED = 2;
+/**
+ * What is known of a task is a word. 0: nothing. Negative: it has its place; the complement is the number of dependents that
+ * have none. Positive: it has none; one more than its inputs that have none, if these were counted, and whether they are
+ * being made.
+ */
+const OPEN = 1 << 29;
+const COUNTED = OPEN - 1;
+
+/** A page of tasks of which nothing is known yet, and one of tasks that are done with; nobody writes there. */
+const NEW_PAGE = new Int32Array(PAGE);
+const DONE_PAGE = new Int32Array(PAGE).fill(-1);
 
 /** Inputs of a task that are looked at again when one has its place, at the most; more are all noted at once. */
 const LOOKED_AT_AGAIN = 2;
@@ -28,17 +33,82 @@ const TASK_BYTES = 65_536;
 /** A task whose block is so many times smaller than its inputs gathers: the sooner it runs, the less lives. */
 const GATHERS = 4;
 
-/** What is known of neighbouring tasks. */
-class Page {
-  readonly state: Uint8Array;
-  /** Before its place is known: inputs that have none, plus one; 0: not counted yet. After: dependents that have none. */
-  readonly count: Uint32Array;
-  /** Tasks that have their place, and all of whose dependents have theirs. */
-  done = 0;
+/** Lists of tasks, one for each row. */
+export class TaskLists {
+  /** Row `k`: `tasks[start[k] … start[k + 1])`. */
+  readonly start: Uint32Array;
+  tasks: Int32Array;
 
-  constructor(size: number) {
-    this.state = new Uint8Array(size);
-    this.count = new Uint32Array(size);
+  constructor(most: number) {
+    this.start = new Uint32Array(most + 1);
+    this.tasks = new Int32Array(4 * most);
+  }
+
+  /** The list of the next row: the first so many of `tasks`. */
+  set(row: number, tasks: readonly TaskId[], count: number): void {
+    const from = this.start[row] as number; // rows are told in order
+    if (from + count > this.tasks.length) this.#grow(from + count);
+    const all = this.tasks;
+    for (let i = 0; i < count; i++) all[from + i] = tasks[i] as TaskId; // i < count
+    this.start[row + 1] = from + count;
+  }
+
+  #grow(least: number): void {
+    const larger = new Int32Array(2 * least);
+    larger.set(this.tasks);
+    this.tasks = larger;
+  }
+}
+
+/** More of what a walk knows of the tasks that it gives places. */
+export class PlacedRows {
+  readonly nbytes: Float64Array;
+  /** Bytes of result and workspace; NaN: the program cannot be made. */
+  readonly need: Float64Array;
+  /** Inputs as programs read them; none where {@link GraphEdges.inputAway} tells them. */
+  readonly inputs: TaskLists;
+  /** Dependents; none where {@link GraphEdges.userAway} tells them. */
+  readonly users: TaskLists;
+
+  constructor(most: number) {
+    this.nbytes = new Float64Array(most);
+    this.need = new Float64Array(most);
+    this.inputs = new TaskLists(most);
+    this.users = new TaskLists(most);
+  }
+
+  setBytes(row: number, bytes: TaskBytes): void {
+    this.nbytes[row] = bytes.nbytes;
+    this.need[row] = bytes === NOTHING ? Number.NaN : bytes.need;
+  }
+
+  /** Rows `from` up to `to` are of tasks that take the same bytes, need nothing and are needed by nothing. */
+  setAlone(from: number, to: number, { nbytes, need }: TaskBytes): void {
+    this.nbytes.fill(nbytes, from, to);
+    this.need.fill(need, from, to);
+    for (const { start } of [this.inputs, this.users]) start.fill(start[from] as number, from, to + 1); // rows are told in order
+  }
+}
+
+/** What the tasks of one layer have in common. */
+class WalkLayer {
+  readonly index: number;
+  readonly inputAway: number;
+  readonly userAway: number;
+  readonly isChain: boolean;
+  /** All its tasks are results. */
+  readonly isWanted: boolean;
+  /** Bytes of each; null: they are not all the same; undefined: not asked yet. */
+  bytes: TaskBytes | null | undefined = undefined;
+  /** Its blocks are much smaller than what they are made of, as its first one tells; undefined: not looked yet. */
+  gathers: boolean | undefined = undefined;
+
+  constructor(index: number, { inputAway, userAway, isChain }: GraphEdges, isWanted: boolean) {
+    this.index = index;
+    this.inputAway = inputAway[index] as number; // one per layer
+    this.userAway = userAway[index] as number;
+    this.isChain = isChain[index] === 1;
+    this.isWanted = isWanted;
   }
 }
 
@@ -57,21 +127,21 @@ export class TaskWalk {
   /** Where the order may be cut; noted from when this is set. */
   cuts: OrderCuts | null = null;
   readonly #wanted: readonly TaskId[];
-  /** The results: all tasks of these layers, by a bit for each, or these. */
-  readonly #wantedLayers: Uint8Array;
+  /** The results; null: all tasks of layers that are wanted. */
   readonly #wantedTasks: ReadonlySet<TaskId> | null;
+  readonly #layers: readonly WalkLayer[];
   /** Tasks that the results need; null: all that depend on one that they need. */
   readonly #needed: Uint8Array | null;
-  /** Null: all its tasks are done with. */
-  readonly #pages: (Page | null | undefined)[] = [];
+  /** Words of neighbouring tasks. */
+  readonly #pages: Int32Array[];
+  /** Tasks of each page that have their place, and all of whose dependents have theirs. */
+  readonly #done: Uint16Array;
   /** Tasks whose inputs are being made, each before one of its inputs. */
   #stack: Uint32Array;
   #depth = 0;
   readonly #ready: TaskId[] = [];
   /** Tasks that gather, and waited for one input when another one got its place. */
   readonly #almost: TaskId[] = [];
-  /** By layer: its tasks gather. */
-  readonly #gathers: (boolean | undefined)[] = [];
   #nextWanted = 0;
   #liveBytes = 0;
   /** Bytes that tasks without a place will read of those that have one; bytes made by all that have one. */
@@ -79,16 +149,17 @@ export class TaskWalk {
   #madeBytes = 0;
   readonly #inputs: TaskId[] = [];
   readonly #users: TaskId[] = [];
-  /** Bytes of the tasks of a layer; null: they are not all the same. */
-  readonly #alike: (TaskBytes | null | undefined)[] = [];
 
   constructor(graph: Graph, wanted: readonly TaskId[], edges: GraphEdges = new GraphEdges(graph)) {
     this.edges = edges;
     this.needs = new TaskNeeds(graph);
     this.#stack = new Uint32Array(Math.max(1, Math.min(64, graph.taskCount)));
+    this.#pages = new Array<Int32Array>(Math.ceil(graph.taskCount / PAGE)).fill(NEW_PAGE);
+    this.#done = new Uint16Array(this.#pages.length);
     this.#wanted = wanted;
     const whole = edges.isWhole(wanted);
-    this.#wantedLayers = Uint8Array.from(graph.layers, (_, index) => Number(graph.outputs.includes(index)));
+    const outputs = new Set(graph.outputs);
+    this.#layers = graph.layers.map((_, index) => new WalkLayer(index, edges, outputs.has(index)));
     this.#wantedTasks = whole ? null : new Set(wanted);
     const needed = edges.needsAll(wanted) ? null : neededTasks(edges, wanted);
     this.total = needed?.reduce((count, bit) => count + bit, 0) ?? graph.taskCount;
@@ -97,8 +168,7 @@ export class TaskWalk {
 
   /** True when the task has its place. */
   isRanked(task: TaskId): boolean {
-    const page = this.#pages[task >>> PAGE_BITS];
-    return page === null || (page !== undefined && (page.state[task & MASK] as number) >= RANKED);
+    return this.#wordOf(task) < 0;
   }
 
   /** True when some result needs the task. */
@@ -113,15 +183,15 @@ export class TaskWalk {
 
   /**
    * Up to `most` next tasks, into `out` from its start; gives their number, less only at the end. `users`: how many
-   * tasks that are needed need each.
+   * tasks that are needed need each; `rows`: more of each.
    */
-  next(out: Uint32Array, most: number, users?: Uint32Array): number {
+  next(out: Uint32Array, most: number, users?: Uint32Array, rows?: PlacedRows): number {
     let count = 0;
     while (count < most) {
       const ready = this.#ready.pop();
       if (ready !== undefined) {
-        if (this.#stateOf(ready) !== RANKED) {
-          const needed = this.#rank(ready);
+        if (this.#wordOf(ready) >= 0) {
+          const needed = this.#rank(ready, count, rows);
           if (users) users[count] = needed;
           out[count++] = ready;
         }
@@ -130,6 +200,7 @@ export class TaskWalk {
       } else if (this.#depth === 0 && this.#isAlone(this.#wanted[this.#nextWanted])) {
         const ranked = this.#rankAlone(out, { from: count, to: most });
         users?.fill(0, count, ranked);
+        if (rows && ranked > count) rows.setAlone(count, ranked, this.bytesOf(out[count] as TaskId)); // count < ranked
         count = ranked;
       } else if (!this.#descend()) {
         this.isDone = true;
@@ -142,26 +213,24 @@ export class TaskWalk {
   /** True for a result that needs nothing and that nothing needs, of a layer whose tasks take the same bytes. */
   #isAlone(task: TaskId | undefined): boolean {
     if (task === undefined) return false;
-    const { inputAway, userAway } = this.edges;
-    const layer = this.edges.layerOf(task);
-    return inputAway[layer] === NO_LINKS && userAway[layer] === NO_LINKS && this.bytesOfAll(layer) !== null;
+    const layer = this.#layerOf(task);
+    return layer.inputAway === NO_LINKS && layer.userAway === NO_LINKS && this.#bytesOfAll(layer) !== null;
   }
 
   /** Give such results, of one layer, their places one after the other: what {@link next} does for each; gives their end in `out`. */
   #rankAlone(out: Uint32Array, { from, to }: { readonly from: number; readonly to: number }): number {
     const { graph } = this.edges;
-    const layer = this.edges.layerOf(this.#wanted[this.#nextWanted] as TaskId); // callers have looked
-    const [start, stop] = [graph.base(layer), graph.base(layer) + graph.count(layer)];
-    const { nbytes, need } = this.bytesOfAll(layer) as TaskBytes; // the same
+    const layer = this.#layerOf(this.#wanted[this.#nextWanted] as TaskId); // callers have looked
+    const [start, stop] = [graph.base(layer.index), graph.base(layer.index) + graph.count(layer.index)];
+    const { nbytes, need } = this.#bytesOfAll(layer) as TaskBytes; // the same
     let count = from;
     for (; count < to && this.#nextWanted < this.#wanted.length; this.#nextWanted++) {
       const task = this.#wanted[this.#nextWanted] as TaskId; // within the list
       if (task < start || task >= stop) break;
-      if (this.#stateOf(task) === RANKED) continue;
+      if (this.#wordOf(task) < 0) continue;
       this.cuts?.push(this.ranked, this.#openBytes, this.#madeBytes + this.ranked * TASK_BYTES);
-      const page = this.#page(task);
-      page.state[task & MASK] = RANKED;
-      if (++page.done === page.state.length) this.#pages[task >>> PAGE_BITS] = null;
+      this.#page(task)[task & MASK] = -1;
+      this.#countDone(task);
       this.leastBytes = Math.max(this.leastBytes, this.#liveBytes + need);
       this.#liveBytes += nbytes;
       this.#madeBytes += nbytes;
@@ -174,11 +243,11 @@ export class TaskWalk {
   /** Make a source ready that is the last input of a task that gathers; false when there is none. */
   #followed(): boolean {
     for (let task = this.#almost.pop(); task !== undefined; task = this.#almost.pop()) {
-      if (this.#stateOf(task) === RANKED || this.#missing(task) !== 1) continue;
+      if (this.#wordOf(task) < 0 || this.#missing(task) !== 1) continue;
       const count = this.edges.inputs(task, this.#inputs);
       for (let i = 0; i < count; i++) {
         const input = this.#inputs[i] as TaskId; // i < count
-        if (this.#stateOf(input) === RANKED || this.edges.inputAway[this.edges.layerOf(input)] !== NO_LINKS) continue;
+        if (this.#wordOf(input) < 0 || this.#layerOf(input).inputAway !== NO_LINKS) continue;
         this.#ready.push(input);
         return true;
       }
@@ -186,19 +255,18 @@ export class TaskWalk {
     return false;
   }
 
-  /** True when the blocks of a layer are much smaller than what they are made of, as its first one tells. */
-  #isGathering(layer: number): boolean {
-    let known = this.#gathers[layer];
-    if (known === undefined) {
-      const first = this.edges.graph.base(layer);
-      const inputs: TaskId[] = [];
-      const count = this.edges.inputs(first, inputs);
-      let read = 0;
-      for (let i = 0; i < count; i++) read += this.bytesOf(inputs[i] as TaskId).nbytes; // i < count
-      known = count > 1 && GATHERS * this.bytesOf(first).nbytes <= read;
-      this.#gathers[layer] = known;
-    }
-    return known;
+  #isGathering(layer: WalkLayer): boolean {
+    layer.gathers ??= this.#looksGathering(layer);
+    return layer.gathers;
+  }
+
+  #looksGathering({ index }: WalkLayer): boolean {
+    const first = this.edges.graph.base(index);
+    const inputs: TaskId[] = [];
+    const count = this.edges.inputs(first, inputs);
+    let read = 0;
+    for (let i = 0; i < count; i++) read += this.bytesOf(inputs[i] as TaskId).nbytes; // i < count
+    return count > 1 && GATHERS * this.bytesOf(first).nbytes <= read;
   }
 
   /** Go on to the next task whose inputs all have their place; false at the end. */
@@ -207,13 +275,13 @@ export class TaskWalk {
       if (this.#depth === 0) {
         const root = this.#wanted[this.#nextWanted++];
         if (root === undefined) return false;
-        if (this.#stateOf(root) !== RANKED) this.#push(root);
+        if (this.#wordOf(root) >= 0) this.#push(root);
         continue;
       }
       const task = this.#stack[this.#depth - 1] as TaskId; // not empty
-      const state = this.#stateOf(task);
-      if (state === RANKED) this.#depth--;
-      else if (!this.#open(task, state === NEW)) {
+      const word = this.#wordOf(task);
+      if (word < 0) this.#depth--;
+      else if (!this.#open(task, (word & OPEN) === 0)) {
         this.#depth--;
         if (this.#missing(task) === 0) {
           this.#ready.push(task);
@@ -230,8 +298,8 @@ export class TaskWalk {
     if (!isNew && columns === null) return false; // all were noted
     const count = this.#dependencies(task);
     if (isNew) {
-      page.state[task & MASK] = OPEN;
-      if (page.count[task & MASK] === 0) page.count[task & MASK] = count + 1;
+      const counted = page[task & MASK] as number; // within the page
+      page[task & MASK] = OPEN | (counted === 0 ? count + 1 : counted);
     }
     // Where anything may need anything, ways are as long as the graph: each of their tasks is noted once.
     const isAlone = columns !== null && count <= LOOKED_AT_AGAIN;
@@ -239,7 +307,7 @@ export class TaskWalk {
     const before = this.#depth;
     for (let i = isAlone ? 0 : count - 1; i >= 0 && i < count; i += isAlone ? 1 : -1) {
       const input = this.#inputs[i] as TaskId; // i < count
-      if (this.#stateOf(input) === RANKED) continue;
+      if (this.#wordOf(input) < 0) continue;
       this.#push(input);
       if (isAlone) break;
     }
@@ -247,7 +315,7 @@ export class TaskWalk {
   }
 
   #dependencies(task: TaskId): number {
-    const away = this.edges.inputAway[this.edges.layerOf(task)] as number; // one per layer
+    const away = this.#layerOf(task).inputAway;
     if (away === MANY_LINKS) return this.edges.dependencies(task, this.#inputs);
     if (away === NO_LINKS) return 0;
     this.#inputs[0] = task - away;
@@ -266,29 +334,35 @@ export class TaskWalk {
   /** Inputs of a task that have no place yet. */
   #missing(task: TaskId): number {
     const page = this.#page(task);
-    const known = page.count[task & MASK] as number; // within the page
-    if (known > 0) return known - 1;
+    const word = page[task & MASK] as number; // within the page
+    if (word !== 0) return (word & COUNTED) - 1; // opened ones were counted
     const count = this.#countInputs(task);
-    page.count[task & MASK] = count + 1;
+    page[task & MASK] = count + 1;
     return count;
   }
 
   /** The task is next: what it releases runs now, before anything new is produced. */
-  #rank(task: TaskId): number {
+  #rank(task: TaskId, row: number, rows: PlacedRows | undefined): number {
     const page = this.#page(task);
-    const layer = this.edges.layerOf(task);
+    const layer = this.#layerOf(task);
     this.ranked++;
-    page.state[task & MASK] = RANKED;
-    this.#use(task, layer);
-    const away = this.edges.userAway[layer] as number; // one per layer
+    page[task & MASK] = -1;
+    const bytes = this.#bytes(task, layer);
+    let inputs = this.#use(task, layer, bytes);
+    if (rows) {
+      if (inputs > 0 && !this.edges.isInOrder(layer.index)) inputs = this.edges.dependencies(task, this.#inputs);
+      rows.setBytes(row, bytes);
+      rows.inputs.set(row, this.#inputs, inputs);
+    }
+    const away = layer.userAway;
     let needed = 0;
+    const users = away === MANY_LINKS ? this.edges.dependents(task, this.#users) : 0;
+    if (rows) rows.users.set(row, this.#users, users);
     if (away === MANY_LINKS) {
-      const users = this.edges.dependents(task, this.#users);
       for (let i = users - 1; i >= 0; i--) needed += this.#supply(this.#users[i] as TaskId); // i < users
-    } else if (away !== NO_LINKS)
-      needed = this.edges.isChain[layer] === 1 ? this.#follow(task - away) : this.#supply(task - away);
-    page.count[task & MASK] = needed;
-    if (needed === 0) this.#finish(task, layer, page);
+    } else if (away !== NO_LINKS) needed = layer.isChain ? this.#follow(task - away) : this.#supply(task - away);
+    page[task & MASK] = ~needed;
+    if (needed === 0) this.#finish(task, layer, bytes);
     return needed;
   }
 
@@ -302,76 +376,91 @@ export class TaskWalk {
   /** An input of the task has its place; 0 when the task is not needed. */
   #supply(user: TaskId): number {
     if (this.#needed !== null && this.#needed[user] !== 1) return 0;
-    const { count } = this.#page(user);
-    let missing = (count[user & MASK] as number) - 1; // within the page
-    if (missing < 0) missing = this.#countInputs(user);
-    count[user & MASK] = missing;
+    const page = this.#page(user);
+    const word = page[user & MASK] as number; // within the page
+    const missing = word === 0 ? this.#countInputs(user) : (word & COUNTED) - 1;
+    page[user & MASK] = (word & OPEN) | missing;
     if (missing === 1) this.#ready.push(user);
-    else if (missing === 2 && this.#isGathering(this.edges.layerOf(user))) this.#almost.push(user);
+    else if (missing === 2 && this.#isGathering(this.#layerOf(user))) this.#almost.push(user);
     return 1;
   }
 
   #countInputs(task: TaskId): number {
-    const away = this.edges.inputAway[this.edges.layerOf(task)] as number; // one per layer
-    if (away === MANY_LINKS) return this.edges.inputs(task, this.#inputs);
+    const away = this.#layerOf(task).inputAway;
+    if (away === MANY_LINKS) return this.edges.countInputs(task);
     return away === NO_LINKS ? 0 : 1;
   }
 
-  /** Account for the bytes of a task that has just got its place, and of inputs that nobody else needs. */
-  #use(task: TaskId, layer: number): void {
-    const { nbytes, need } = this.#bytes(task, layer);
+  /**
+   * Account for the bytes of a task that has just got its place, and of inputs that nobody else needs; gives how many inputs
+   * there are in the scratch list, none of a task that has at most one.
+   */
+  #use(task: TaskId, layer: WalkLayer, { nbytes, need }: TaskBytes): number {
     const most = this.#liveBytes + need;
     if (most > this.leastBytes || Number.isNaN(most)) this.leastBytes = most;
     this.#liveBytes += nbytes;
     this.#openBytes += nbytes;
     this.#madeBytes += nbytes;
-    const away = this.edges.inputAway[layer] as number; // one per layer
+    const away = layer.inputAway;
     if (away === MANY_LINKS) {
       const count = this.edges.inputs(task, this.#inputs);
       for (let i = 0; i < count; i++) this.#spend(this.#inputs[i] as TaskId); // i < count
-    } else if (away !== NO_LINKS) this.#spend(task - away);
+      return count;
+    }
+    if (away !== NO_LINKS) this.#spend(task - away);
+    return 0;
   }
 
   /** One of those that need a task has its place. */
   #spend(task: TaskId): void {
     const page = this.#page(task);
-    const left = (page.count[task & MASK] as number) - 1; // within the page
-    page.count[task & MASK] = left;
-    if (left === 0) this.#finish(task, this.edges.layerOf(task), page);
+    const word = (page[task & MASK] as number) + 1; // within the page
+    page[task & MASK] = word;
+    if (word === -1) {
+      const layer = this.#layerOf(task);
+      this.#finish(task, layer, this.#bytes(task, layer));
+    }
   }
 
-  #finish(task: TaskId, layer: number, page: Page): void {
-    const { nbytes } = this.#bytes(task, layer);
+  #finish(task: TaskId, layer: WalkLayer, { nbytes }: TaskBytes): void {
     this.#openBytes -= nbytes;
-    if (!(this.#wantedTasks ? this.#wantedTasks.has(task) : this.#wantedLayers[layer] === 1)) this.#liveBytes -= nbytes;
-    if (++page.done === page.state.length) this.#pages[task >>> PAGE_BITS] = null;
+    if (!(this.#wantedTasks ? this.#wantedTasks.has(task) : layer.isWanted)) this.#liveBytes -= nbytes;
+    this.#countDone(task);
+  }
+
+  /** One more task of its page is done with. */
+  #countDone(task: TaskId): void {
+    const page = task >>> PAGE_BITS;
+    const done = (this.#done[page] as number) + 1; // one per page
+    this.#done[page] = done;
+    if (done === this.#sizeOf(page)) this.#pages[page] = DONE_PAGE;
   }
 
   /** Bytes of a task; none where its program cannot be made. */
   bytesOf(task: TaskId): TaskBytes {
-    return this.#bytes(task, this.edges.layerOf(task));
+    return this.#bytes(task, this.#layerOf(task));
   }
 
-  /** Bytes of each task of a layer where they are the same; else null. */
-  bytesOfAll(layer: number): TaskBytes | null {
-    let alike = this.#alike[layer];
-    if (alike === undefined) {
-      alike = this.#readAll(layer);
-      this.#alike[layer] = alike;
-    }
-    return alike;
+  #layerOf(task: TaskId): WalkLayer {
+    return this.#layers[this.edges.layerOf(task)] as WalkLayer; // one per layer
   }
 
-  #bytes(task: TaskId, layer: number): TaskBytes {
-    return this.bytesOfAll(layer) ?? this.#readBytes(task, layer);
+  #bytesOfAll(layer: WalkLayer): TaskBytes | null {
+    const { bytes } = layer;
+    return bytes === undefined ? this.#readAll(layer) : bytes;
   }
 
-  #readAll(layer: number): TaskBytes | null {
+  #bytes(task: TaskId, layer: WalkLayer): TaskBytes {
+    return this.#bytesOfAll(layer) ?? this.#readBytes(task, layer.index);
+  }
+
+  #readAll(layer: WalkLayer): TaskBytes | null {
     try {
-      return this.needs.ofAll(layer);
+      layer.bytes = this.needs.ofAll(layer.index);
     } catch {
-      return null;
+      layer.bytes = null;
     }
+    return layer.bytes;
   }
 
   #readBytes(task: TaskId, layer: number): TaskBytes {
@@ -387,22 +476,24 @@ export class TaskWalk {
     return Math.min(PAGE, this.edges.graph.taskCount - (page << PAGE_BITS));
   }
 
-  #stateOf(task: TaskId): number {
-    const page = this.#pages[task >>> PAGE_BITS];
-    return page === null ? RANKED : page === undefined ? NEW : (page.state[task & MASK] as number);
+  #wordOf(task: TaskId): number {
+    return (this.#pages[task >>> PAGE_BITS] as Int32Array)[task & MASK] as number; // a task of the graph
   }
 
-  #page(task: TaskId): Page {
-    let page = this.#pages[task >>> PAGE_BITS];
-    if (!page) {
-      page = new Page(this.#sizeOf(task >>> PAGE_BITS));
-      this.#pages[task >>> PAGE_BITS] = page;
-    }
+  /** Words of a page that something is to be noted in. */
+  #page(task: TaskId): Int32Array {
+    const page = this.#pages[task >>> PAGE_BITS] as Int32Array; // a task of the graph
+    return page === NEW_PAGE ? this.#newPage(task >>> PAGE_BITS) : page;
+  }
+
+  #newPage(at: number): Int32Array {
+    const page = new Int32Array(this.#sizeOf(at));
+    this.#pages[at] = page;
     return page;
   }
 }
 
-const NOTHING = { nbytes: 0, need: 0 };
+const NOTHING: TaskBytes = { nbytes: 0, need: 0 };
 
 function neededTasks(edges: GraphEdges, wanted: readonly TaskId[]): Uint8Array {
   const needed = new Uint8Array(edges.graph.taskCount);

@@ -5,6 +5,7 @@ import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } fro
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   ANYWHERE,
+  inlineMore,
   Scheduler,
   type SchedulerConfig,
   type SchedulerEvent,
@@ -95,6 +96,7 @@ export class Coordinator implements AsyncDisposable {
       failed: (failed) => this.#failed(failed),
       turned: () => this.#turned(),
     });
+    inlineMore();
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,

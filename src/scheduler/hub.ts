@@ -18,6 +18,7 @@ import { Figures } from "./figures.ts";
 import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
+  inlineMore,
   Scheduler,
   type SchedulerConfig,
   type SchedulerEvent,
@@ -113,6 +114,7 @@ export class Hub {
     this.rpc = rpc;
     this.#onFatal = onFatal;
     this.lastActiveMs = clock.now();
+    inlineMore();
     this.machine = new Scheduler({
       ...machine,
       runSpecOf: (spec) => new Serialized(SPEC_HEADER, [encodeTaskSpec(spec)]),

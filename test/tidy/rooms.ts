@@ -151,6 +151,7 @@ export const ROOMS: readonly Room[] = [
     holds: "pure: tasks, workers, clients, transitions, placement, stealing, queuing, replicas",
     imports: ["base", "graph"],
     types: ["protocol"],
+    node: ["v8"], // only to say how far its loops are to be compiled into one
     purity: "state",
   },
   {

@@ -9,7 +9,10 @@ import {
   FLAG_FOLLOWS,
   FLAG_ROOT,
   FLAGS,
+  LINK_BITS,
   LINK_COUNT,
+  LINK_COUNT_BITS,
+  LINK_COUNT_MASK,
   LINKS,
   MISSING,
   PAGE,
@@ -121,9 +124,18 @@ function checkKeys(core: Core): void {
 
 function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
   const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
-  const noted = (core.columns.cells[(slot << CELL) + LINK_COUNT] as number) - 1;
-  const isNoted = noted === inputs.length && inputs.every((input, i) => core.columns.links[slot * LINKS + i] === input);
+  const { cells, links } = core.columns;
+  const counts = cells[(slot << CELL) + LINK_COUNT] as number; // a slot given out
+  const noted = (counts & LINK_COUNT_MASK) - 1;
+  const first = slot << LINK_BITS;
+  const isNoted = noted === inputs.length && inputs.every((input, i) => links[first + i] === input);
   expect(core, slot, noted < 0 || (isActive(state) && isNoted), "S-I21: inputs that are noted are those of the task");
+  const users: TaskId[] = [];
+  const batch = core.batchOf(slot);
+  const dependents = (counts >> LINK_COUNT_BITS) - 1;
+  const count = batch && dependents >= 0 ? batch.edges.dependents(cells[(slot << CELL) + TASK] as number, users) : -1;
+  const areNoted = count === dependents && users.slice(0, count).every((user, i) => links[first + LINKS + i] === user);
+  expect(core, slot, dependents < 0 || areNoted, "S-I21: dependents that are noted are those of the task");
   const missing = inputs.filter((input) => core.columns.cells[(input << CELL) + STATE] !== MEMORY).length;
   if (state === WAITING)
     expect(

@@ -19,8 +19,10 @@ const MOST = 2 ** 27;
 /** Slots that neighbouring tasks of a symbolic graph get at once. */
 export const PAGE_BITS = 6;
 export const PAGE = 64;
-/** Inputs of a task that are remembered by slot, at the most. */
+/** Inputs of a task that are remembered by slot, and dependents by number, at the most. */
 export const LINKS = 4;
+/** Numbers of both of a task, as a shift. */
+export const LINK_BITS = 3;
 /** Pages that are made at once. */
 const PAGES_AT_ONCE = 16;
 
@@ -56,8 +58,10 @@ export const DEATHS = 12;
 export const RETRIES = 13;
 /** Bits: see `FLAG_*`. */
 export const FLAGS = 14;
-/** Number of `links` plus one; 0: they are to be asked for. */
+/** Numbers of inputs and of dependents in `links`, each plus one and `LINK_COUNT_BITS` wide, inputs first; 0: they are to be asked for. */
 export const LINK_COUNT = 15;
+export const LINK_COUNT_BITS = 4;
+export const LINK_COUNT_MASK = 15;
 
 /** The columns. */
 export class Columns {
@@ -70,8 +74,8 @@ export class Columns {
   need: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Processing: bytes counted in the worker's `extra`. */
   reserved: Float64Array = new Float64Array(FIRST_CAPACITY);
-  /** Active tasks of a symbolic graph that is moved in loops: slots of the inputs, {@link LINKS} for each task at the most. */
-  links: Int32Array = new Int32Array(FIRST_CAPACITY * LINKS);
+  /** Active tasks of a symbolic graph that is moved in loops: slots of the inputs and, behind them, numbers of the dependents, up to {@link LINKS} of each. */
+  links: Int32Array = new Int32Array(FIRST_CAPACITY << LINK_BITS);
   readonly replicas: Map<Slot, number[]> = new Map();
   #capacity = FIRST_CAPACITY;
   #top = 0;
@@ -189,7 +193,7 @@ export class Columns {
     this.nbytes = into(this.nbytes, new Float64Array(n));
     this.need = into(this.need, new Float64Array(n));
     this.reserved = into(this.reserved, new Float64Array(n));
-    this.links = into(this.links, new Int32Array(n * LINKS));
+    this.links = into(this.links, new Int32Array(n << LINK_BITS));
   }
 }
 

@@ -12,7 +12,10 @@ import {
   FLAG_FOLLOWS,
   FLAGS,
   HOLDER,
+  LINK_BITS,
   LINK_COUNT,
+  LINK_COUNT_BITS,
+  LINKS,
   MISSING,
   PAGE,
   PAGE_BITS,
@@ -125,7 +128,6 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   if (away === MANY_LINKS) {
     const n = inputSlots(core, batch, slot, inputs);
     for (let i = 0; i < n; i++) spend(core, of, inputs[i] as Slot, isFetching); // i < n, and it has claimed it
-    cells[at + LINK_COUNT] = 0;
   } else if (away !== NO_LINKS) spend(core, of, slotAt(batch, task - away), isFetching);
   worker.has.addOwn(slot);
   cells[at + HOLDER] = worker.index;
@@ -144,9 +146,10 @@ function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
   const isClaimed = (cells[at + WAITERS] as number) > 0;
   if (isClaimed) {
     const user = edges.userAway[layer] as number; // one per layer
-    if (user === MANY_LINKS) supplyAll(core, batch, task);
+    if (user === MANY_LINKS) supplyAll(core, batch, task, slot);
     else if (user !== NO_LINKS) supply(core, batch, task - user);
   }
+  cells[at + LINK_COUNT] = 0;
   if ((cells[at + WANTS] as number) > 0) {
     // No copies of it are known: it was being made until now.
     if (listener) core.tellTask(listener.id, of, task);
@@ -163,7 +166,14 @@ function spend(core: Core, { worker }: NewsOf, input: Slot, isFetching: boolean)
   if (left === 0 && cells[(input << CELL) + WANTS] === 0) core.recommend(input, RELEASED);
 }
 
-function supplyAll(core: Core, batch: LayerBatch, task: TaskId): void {
+function supplyAll(core: Core, batch: LayerBatch, task: TaskId, slot: Slot): void {
+  const { cells, links } = core.columns;
+  const noted = (cells[(slot << CELL) + LINK_COUNT] as number) >> LINK_COUNT_BITS; // a slot given out
+  if (noted > 0) {
+    const first = (slot << LINK_BITS) + LINKS;
+    for (let i = 0; i < noted - 1; i++) supply(core, batch, links[first + i] as TaskId); // within the row
+    return;
+  }
   const n = batch.edges.dependents(task, users);
   for (let i = 0; i < n; i++) supply(core, batch, users[i] as TaskId); // i < n
 }

@@ -3,7 +3,7 @@
  * `transitions.ts`, which does it one move after another, for the tasks of which nothing is unusual; the others are left to
  * the table.
  */
-import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
+import { NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { needOf, removeHolder, reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
 import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
@@ -13,9 +13,9 @@ import {
   DEPENDENTS,
   FLAGS,
   HOLDER,
+  LINK_BITS,
   LINK_COUNT,
-  LINKS,
-  MISSING,
+  LINK_COUNT_MASK,
   PAGE,
   PAGE_BITS,
   RANK,
@@ -28,17 +28,11 @@ import {
 } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshSent } from "./load.ts";
-import { ERRED, FORGOTTEN, isActive, MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
+import { ERRED, FORGOTTEN, MEMORY, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import type { WorkerState } from "./workers.ts";
 
-/** Filled and read within one function. */
-const inputs: TaskId[] = [];
-
 const FORGOTTEN_RELEASED = moveOf(FORGOTTEN, RELEASED);
-const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
-const RELEASED_WAITING = moveOf(RELEASED, WAITING);
-const WAITING_QUEUED = moveOf(WAITING, QUEUED);
 const QUEUED_PROCESSING = moveOf(QUEUED, PROCESSING);
 const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
 
@@ -136,16 +130,6 @@ export function countSent(core: Core, sent: number): void {
   countMoves(core, QUEUED, PROCESSING, sent);
 }
 
-/** Its last input is there. */
-function becomeReady(core: Core, batch: LayerBatch, slot: Slot): void {
-  const { cells } = core.columns;
-  const at = slot << CELL;
-  cells[at + STATE] = QUEUED;
-  count(core, WAITING, QUEUED);
-  core.story.note(cells[at + TASK] as number, WAITING_QUEUED); // a slot given out
-  batch.queue.push(slot);
-}
-
 /** A result that nobody needs goes, and its task with it; false where the table has to see to it. */
 export function release(core: Core, slot: Slot): boolean {
   const { columns } = core;
@@ -210,71 +194,12 @@ function know(batch: LayerBatch, task: TaskId, sign: 1 | -1): number {
   return known;
 }
 
-/**
- * The order has come to a task, which is at its rank, and `users` others claim it; false where the table has to see to it.
- * Whoever calls has opened the story.
- */
-export function begin(core: Core, batch: LayerBatch, slot: Slot): boolean {
-  const { columns } = core;
-  const { cells } = columns;
-  const at = slot << CELL;
-  const state = cells[at + STATE] as number; // a slot given out
-  if (state !== FORGOTTEN && state !== RELEASED) return false;
-  const task = cells[at + TASK] as number;
-  const layer = batch.edges.layerOf(task);
-  const away = batch.edges.inputAway[layer] as number; // one per layer
-  let missing = 0;
-  if (away === MANY_LINKS) {
-    missing = missingOf(core, batch, slot, batch.edges.dependencies(task, inputs));
-    if (missing < 0) return false;
-  } else if (away !== NO_LINKS) {
-    const input = columns.cells[(slotAt(batch, task - away) << CELL) + STATE] as number;
-    if (input !== MEMORY) {
-      if (!isActive(input)) return false;
-      missing = 1;
-    }
-  }
-  if (state === RELEASED) batch.early--;
-  else know(batch, task, 1);
-  cells[at + MISSING] = missing;
-  const bytes = batch.walk.bytesOfAll(layer);
-  if (bytes !== null && Number.isNaN(columns.need[slot])) {
-    columns.nbytes[slot] = bytes.nbytes;
-    columns.need[slot] = bytes.need;
-  }
-  cells[at + STATE] = WAITING;
-  count(core, state, WAITING);
-  core.story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
-  batch.activeRanks.add(cells[at + RANK] as number);
-  if (missing > 0) return true;
-  if (core.eligible(batch.taskClass).length > 0) becomeReady(core, batch, slot);
-  else core.recommend(slot, NO_WORKER);
-  return true;
-}
-
-/** Inputs of a task, of which there are so many in `inputs`, that are not in memory; -1: one is neither, nor will be. */
-function missingOf(core: Core, batch: LayerBatch, slot: Slot, n: number): number {
-  const { cells, links } = core.columns;
-  const first = n <= LINKS ? slot * LINKS : -1;
-  let missing = 0;
-  for (let i = 0; i < n; i++) {
-    const input = slotAt(batch, inputs[i] as TaskId); // i < n
-    const at = cells[(input << CELL) + STATE] as number;
-    if (first >= 0) links[first + i] = input;
-    if (at === MEMORY) continue;
-    if (!isActive(at)) return -1;
-    missing++;
-  }
-  if (first >= 0) cells[(slot << CELL) + LINK_COUNT] = n + 1;
-  return missing;
-}
-
 /** Slots of the inputs of an active task, into `out` from its start; gives their number. Callers have looked that there are many. */
 export function inputSlots(core: Core, batch: LayerBatch, slot: Slot, out: Slot[]): number {
   const { cells, links } = core.columns;
-  const known = cells[(slot << CELL) + LINK_COUNT] as number; // a slot given out
+  const known = (cells[(slot << CELL) + LINK_COUNT] as number) & LINK_COUNT_MASK; // a slot given out
   if (known > 0) {
-    for (let i = 0; i < known - 1; i++) out[i] = links[slot * LINKS + i] as Slot; // within the row
+    for (let i = 0; i < known - 1; i++) out[i] = links[(slot << LINK_BITS) + i] as Slot; // within the row
     return known - 1;
   }
   const n = batch.edges.dependencies(cells[(slot << CELL) + TASK] as number, out);

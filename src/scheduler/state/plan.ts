@@ -3,8 +3,9 @@
  * then on, and its dependents claim its result at once, whether the order has come to them or not. Tasks that it has not
  * come to cost nothing.
  */
-import type { TaskId } from "../../graph/index.ts";
+import { PlacedRows, type TaskId } from "../../graph/index.ts";
 import { dropPageIfDone, isPlanned, type LayerBatch, slotOf } from "./batches.ts";
+import { beginRows, type PlannedPiece } from "./begin.ts";
 import {
   CELL,
   FLAG_NEXT,
@@ -19,7 +20,7 @@ import {
   WAITERS,
 } from "./columns.ts";
 import type { Core } from "./core.ts";
-import { begin, isFused } from "./fused.ts";
+import { isFused } from "./fused.ts";
 import type { Pieces } from "./pieces.ts";
 import { ERRED, FORGOTTEN, MEMORY, PROCESSING, RELEASED, WAITING } from "./states.ts";
 import { dropClaims, settle, transition } from "./transitions.ts";
@@ -44,8 +45,13 @@ const WINDOW_MOST_PER_WORKER = 0.25;
 const TASKS_PER_PIECE = 8;
 
 const pieceTasks = new Uint32Array(PIECE_MOST);
-const pieceUsers = new Uint32Array(PIECE_MOST);
-const pieceSlots = new Int32Array(PIECE_MOST);
+const piece: PlannedPiece = {
+  rows: new PlacedRows(PIECE_MOST),
+  users: new Uint32Array(PIECE_MOST),
+  slots: new Int32Array(PIECE_MOST),
+  firstRank: 0,
+  isCut: false,
+};
 
 /** Let the orders of the open batches go on, the most urgent first, while there are more places than ready tasks; true when one did. */
 export function planAhead(core: Core): boolean {
@@ -152,22 +158,14 @@ export function openPlan(core: Core, batch: LayerBatch): void {
 /** Come to some more tasks; gives their number. What follows is recommended. */
 function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): number {
   const { walk } = batch;
-  const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), pieceUsers);
-  const { columns } = core;
-  giveRanks(core, batch, count);
+  const { rows, users, slots } = piece;
+  const count = walk.next(pieceTasks, Math.min(most, PIECE_MOST), users, rows);
+  piece.firstRank = giveRanks(core, batch, count);
+  piece.isCut = isCut;
   const canFuse = isFused(core, batch);
-  core.story.open(batch);
   for (let i = 0; i < count; i++) {
-    const task = pieceTasks[i] as TaskId; // i < count
-    const slot = pieceSlots[i] as Slot;
-    const users = pieceUsers[i] as number;
-    columns.cells[(slot << CELL) + WAITERS] = (columns.cells[(slot << CELL) + WAITERS] as number) + users;
-    if (isCut && batch.edges.isRoot(task)) markRoot(core, slot);
-    if (!canFuse || !begin(core, batch, slot)) {
-      comeTo(core, batch, slot);
-      core.story.open(batch);
-    }
-    if (users === 0 && !core.isNeeded(slot)) core.recommend(slot, RELEASED);
+    if (canFuse) i = beginRows(core, batch, piece, { from: i, to: count });
+    if (i < count) comeTo(core, batch, slots[i] as Slot, users[i] as number, isCut);
   }
   if (walk.leastBytes > batch.leastBytes) {
     if (batch.state === "open") core.openLeastBytes += walk.leastBytes - batch.leastBytes;
@@ -177,38 +175,42 @@ function planPiece(core: Core, batch: LayerBatch, most: number, isCut = false): 
   return count;
 }
 
-/** A task without inputs is begun from a piece, if it is not there already. */
-function markRoot(core: Core, slot: Slot): void {
-  const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
-  if (state !== FORGOTTEN && state !== RELEASED) return;
-  core.columns.cells[(slot << CELL) + FLAGS] = (core.columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_ROOT;
-}
-
-/** Give the tasks of a piece their ranks, in order, and note their slots. */
-function giveRanks(core: Core, batch: LayerBatch, count: number): void {
+/** Give the tasks of a piece their ranks, in order, and note their slots; gives the first rank. */
+function giveRanks(core: Core, batch: LayerBatch, count: number): number {
   const { pages, pageRanked } = batch;
+  const { slots } = piece;
   const hasOwn = batch.aliases === null;
-  let next = batch.order.pushAll(pieceTasks, count);
+  const first = batch.order.pushAll(pieceTasks, count);
   for (let i = 0; i < count; i++) {
     const task = pieceTasks[i] as TaskId; // i < count
     const page = hasOwn ? (pages[task >>> PAGE_BITS] as number) : -1; // one per page
     const slot = page >= 0 ? page + (task & (PAGE - 1)) : slotOf(core.columns, batch, task);
-    core.columns.cells[(slot << CELL) + RANK] = next++;
-    pieceSlots[i] = slot;
+    core.columns.cells[(slot << CELL) + RANK] = first + i;
+    slots[i] = slot;
     pageRanked[task >>> PAGE_BITS] = (pageRanked[task >>> PAGE_BITS] as number) + 1; // one per page
   }
+  return first;
 }
 
-function comeTo(core: Core, batch: LayerBatch, slot: Slot): void {
+/** The order has come to a task, which so many others claim. */
+function comeTo(core: Core, batch: LayerBatch, slot: Slot, users: number, isCut: boolean): void {
   const { columns } = core;
-  const state = columns.cells[(slot << CELL) + STATE] as number;
+  const at = slot << CELL;
+  columns.cells[at + WAITERS] = (columns.cells[at + WAITERS] as number) + users;
+  const state = columns.cells[at + STATE] as number;
+  // A task without inputs is begun from a piece, if it is not there already.
+  const isToBegin = state === FORGOTTEN || state === RELEASED;
+  if (isCut && isToBegin && batch.edges.isRoot(columns.cells[at + TASK] as number)) {
+    columns.cells[at + FLAGS] = (columns.cells[at + FLAGS] as number) | FLAG_ROOT;
+  }
   if (state !== FORGOTTEN) batch.early--;
   if (state === MEMORY || state === ERRED) dropClaims(core, slot);
   else {
     if (state === FORGOTTEN) transition(core, slot, RELEASED);
-    columns.cells[(slot << CELL) + FLAGS] = (columns.cells[(slot << CELL) + FLAGS] as number) | FLAG_NEXT;
+    columns.cells[at + FLAGS] = (columns.cells[at + FLAGS] as number) | FLAG_NEXT;
     transition(core, slot, WAITING);
   }
+  if (users === 0 && !core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
 /** Come to all tasks of the batch: somebody asks about one, or builds on them. */

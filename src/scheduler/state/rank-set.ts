@@ -45,6 +45,25 @@ export class RankSet {
     if (rank >>> 5 < this.#first) this.#first = rank >>> 5;
   }
 
+  /** Add ranks from `from` on and before `to`, of which none is a member. */
+  addNew(from: number, to: number): void {
+    for (let rank = from; rank < to; ) {
+      // The first makes the page, and is counted; the rest of its word follows.
+      this.add(rank);
+      const end = Math.min(to, (rank | 31) + 1);
+      const rest = end - rank - 1;
+      if (rest > 0) {
+        const p = rank >>> PAGE_BITS;
+        const page = this.#pages[p] as Uint32Array; // it was just made
+        const w = (rank >>> 5) & WORD_MASK;
+        page[w] = (page[w] as number) | (((1 << rest) - 1) << ((rank & 31) + 1));
+        this.#counts[p] = (this.#counts[p] as number) + rest;
+        this.size += rest;
+      }
+      rank = end;
+    }
+  }
+
   delete(rank: number): void {
     const p = rank >>> PAGE_BITS;
     const page = this.#pages[p];

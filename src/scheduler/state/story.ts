@@ -8,6 +8,10 @@ import type { StoryEntry } from "./events.ts";
 import { STATES } from "./states.ts";
 
 const LENGTH = 16_384;
+/** Entries are two words: the task; its scene and its move. */
+const ENTRY = 2;
+const MOVE_BITS = 8;
+const MOVE_MASK = (1 << MOVE_BITS) - 1;
 /** States are numbers of so many bits. */
 const STATE_BITS = 4;
 const STATE_MASK = (1 << STATE_BITS) - 1;
@@ -65,10 +69,10 @@ interface Scene {
 export class Story {
   readonly #scenes: (Scene | undefined)[] = new Array<Scene | undefined>(LENGTH).fill(undefined);
   #nextScene = 0;
-  readonly #scene = new Uint32Array(LENGTH);
-  readonly #task = new Uint32Array(LENGTH);
-  readonly #move = new Uint8Array(LENGTH);
+  readonly #entries = new Uint32Array(LENGTH * ENTRY);
+  /** Where the next entry goes; all places are taken. */
   #next = 0;
+  #isFull = false;
   /** Of the scene that began last in this event, and of what is noted next. */
   #lastOwner: LayerBatch | Key | undefined;
   #owner: LayerBatch | Key = "" as Key; // nobody's yet
@@ -97,25 +101,34 @@ export class Story {
     if (this.#lastOwner !== this.#owner) {
       this.#lastOwner = this.#owner;
       const owner = typeof this.#owner === "string" ? this.#owner : namesOf(this.#owner);
-      this.#scenes[this.#nextScene++ % LENGTH] = { owner, now: this.#now, stimulusId: this.#stimulusId };
+      this.#nextScene = (this.#nextScene + 1) % LENGTH;
+      this.#scenes[this.#nextScene] = { owner, now: this.#now, stimulusId: this.#stimulusId };
     }
-    const i = this.#next++ % LENGTH;
-    this.#task[i] = task;
-    this.#move[i] = move;
-    this.#scene[i] = this.#nextScene - 1;
+    const at = this.#next;
+    this.#entries[at] = task;
+    this.#entries[at + 1] = (this.#nextScene << MOVE_BITS) | move;
+    this.#next = at + ENTRY;
+    if (this.#next === LENGTH * ENTRY) this.#wrap();
+  }
+
+  #wrap(): void {
+    this.#next = 0;
+    this.#isFull = true;
   }
 
   /** Transitions of these tasks, oldest first. */
   of(keys: readonly Key[]): StoryEntry[] {
     const wanted = new Set(keys);
     const out: StoryEntry[] = [];
-    for (let n = Math.max(0, this.#next - LENGTH); n < this.#next; n++) {
-      const i = n % LENGTH;
+    const count = this.#isFull ? LENGTH * ENTRY : this.#next;
+    for (let n = 0; n < count; n += ENTRY) {
+      const at = (this.#isFull ? this.#next + n : n) % (LENGTH * ENTRY);
+      const [task, word] = [this.#entries[at] as number, this.#entries[at + 1] as number]; // at < count
       // Entries are no more than scenes, so the scene of one that is here is here.
-      const { owner, now, stimulusId } = this.#scenes[(this.#scene[i] as number) % LENGTH] as Scene;
-      const key = typeof owner === "string" ? owner : owner.key(this.#task[i] as number);
+      const { owner, now, stimulusId } = this.#scenes[word >>> MOVE_BITS] as Scene;
+      const key = typeof owner === "string" ? owner : owner.key(task);
       if (!wanted.has(key)) continue;
-      const move = this.#move[i] as number;
+      const move = word & MOVE_MASK;
       const [from, to] = [STATES[move >>> STATE_BITS] as string, STATES[move & STATE_MASK] as string];
       out.push({ key, from, to, stimulusId, now });
     }

@@ -1,8 +1,15 @@
-/** S-I21: slots of inputs that active tasks have noted, through losses and a second computation. */
+/** S-I21: slots of inputs and numbers of dependents that active tasks have noted, through losses and a second computation. */
 import { expect, test } from "vitest";
 import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
 import { checkCore } from "../../../src/scheduler/state/check.ts";
-import { CELL, LINK_COUNT, LINKS } from "../../../src/scheduler/state/columns.ts";
+import {
+  CELL,
+  LINK_BITS,
+  LINK_COUNT,
+  LINK_COUNT_BITS,
+  LINK_COUNT_MASK,
+  LINKS,
+} from "../../../src/scheduler/state/columns.ts";
 import { graphOf } from "../../sim/random-graph.ts";
 import { Driver } from "./drive.ts";
 import { finishAll, submit } from "./layers.ts";
@@ -44,12 +51,16 @@ test("S-I21: inputs are noted while a task is active, and right after its inputs
   expect(noted(driver)).toEqual([]);
 });
 
-test("S-I21: a note that is wrong is found", () => {
+test.each([
+  { of: "an input", at: 0, isThere: (counts: number) => (counts & LINK_COUNT_MASK) > 1 },
+  { of: "a dependent", at: LINKS, isThere: (counts: number) => counts >> LINK_COUNT_BITS > 1 },
+])("S-I21: a note of $of that is wrong is found", ({ at, isThere }) => {
   const driver = new Driver();
   driver.worker("w1", { isColumnar: true });
   submit(driver, shifted(3));
-  const slot = noted(driver)[0] as number;
-  const { links } = driver.core.columns;
-  links[slot * LINKS] = (links[slot * LINKS] as number) + 1;
+  const { links, cells } = driver.core.columns;
+  const slot = noted(driver).find((each) => isThere(cells[(each << CELL) + LINK_COUNT] as number)) as number;
+  const first = (slot << LINK_BITS) + at;
+  links[first] = (links[first] as number) + 1;
   expect(() => checkCore(driver.core)).toThrow(/S-I21/);
 });

@@ -1,0 +1,150 @@
+/**
+ * The beginning of many tasks of one symbolic graph to which its order has come, in one loop over columns. It says and leaves
+ * the same as the table of `transitions.ts` for each of them.
+ */
+import { MANY_LINKS, NO_LINKS, type PlacedRows, type TaskId, type TaskLists } from "../../graph/index.ts";
+import type { LayerBatch } from "./batches.ts";
+import {
+  CELL,
+  type Columns,
+  FLAG_ROOT,
+  FLAGS,
+  LINK_BITS,
+  LINK_COUNT,
+  LINK_COUNT_BITS,
+  LINKS,
+  MISSING,
+  PAGE_BITS,
+  type Slot,
+  STATE,
+  TASK,
+  WAITERS,
+  WANTS,
+} from "./columns.ts";
+import type { Core } from "./core.ts";
+import { countMoves, slotAt } from "./fused.ts";
+import { FORGOTTEN, isActive, MEMORY, NO_WORKER, QUEUED, RELEASED, WAITING } from "./states.ts";
+import { moveOf } from "./story.ts";
+
+const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
+const RELEASED_WAITING = moveOf(RELEASED, WAITING);
+const WAITING_QUEUED = moveOf(WAITING, QUEUED);
+
+/** Tasks that the order has just come to, by row; their ranks follow each other. */
+export interface PlannedPiece {
+  readonly rows: PlacedRows;
+  /** Tasks that claim each. */
+  readonly users: Uint32Array;
+  readonly slots: Int32Array;
+  firstRank: number;
+  /** Tasks without inputs are begun from pieces; see `pieces.ts`. */
+  isCut: boolean;
+}
+
+/** Rows `from` up to `to`. */
+interface Rows {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Begin rows of a piece, up to the first that the table has to see to; gives that row. */
+export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { from, to }: Rows): number {
+  const { columns, story } = core;
+  const { cells, need, nbytes } = columns;
+  const { rows, users, slots, firstRank, isCut } = piece;
+  const { edges, queue, pageKnown } = batch;
+  const canRun = core.eligible(batch.taskClass).length > 0;
+  let fresh = 0;
+  let ready = 0;
+  story.open(batch);
+  let row = from;
+  for (; row < to; row++) {
+    const slot = slots[row] as Slot; // row < to
+    const at = slot << CELL;
+    const state = cells[at + STATE] as number;
+    if (state !== FORGOTTEN && state !== RELEASED) break;
+    const task = cells[at + TASK] as number;
+    const away = edges.inputAway[edges.layerOf(task)] as number; // one per layer
+    let missing = 0;
+    let isRoot = false;
+    if (away === MANY_LINKS) {
+      const n = (rows.inputs.start[row + 1] as number) - (rows.inputs.start[row] as number); // rows of the walk
+      isRoot = n === 0;
+      missing = missingOf(columns, batch, slot, rows.inputs, row);
+      if (missing < 0) break;
+    } else if (away !== NO_LINKS) {
+      const input = cells[(slotAt(batch, task - away) << CELL) + STATE] as number;
+      if (input !== MEMORY) {
+        if (!isActive(input)) break;
+        missing = 1;
+      }
+    } else isRoot = true;
+    if (state === FORGOTTEN) {
+      fresh++;
+      pageKnown[task >>> PAGE_BITS] = (pageKnown[task >>> PAGE_BITS] as number) + 1; // one per page
+    }
+    if (isCut && isRoot) cells[at + FLAGS] = (cells[at + FLAGS] as number) | FLAG_ROOT;
+    const waiters = (cells[at + WAITERS] as number) + (users[row] as number);
+    cells[at + WAITERS] = waiters;
+    cells[at + MISSING] = missing;
+    noteUsers(columns, slot, rows.users, row);
+    if (Number.isNaN(need[slot])) {
+      nbytes[slot] = rows.nbytes[row] as number; // the same
+      need[slot] = rows.need[row] as number;
+    }
+    story.note(task, state === FORGOTTEN ? FORGOTTEN_WAITING : RELEASED_WAITING);
+    if (missing > 0) cells[at + STATE] = WAITING;
+    else if (canRun) {
+      ready++;
+      cells[at + STATE] = QUEUED;
+      story.note(task, WAITING_QUEUED);
+      queue.push(slot);
+    } else {
+      cells[at + STATE] = WAITING;
+      core.recommend(slot, NO_WORKER);
+    }
+    if (waiters === 0 && cells[at + WANTS] === 0) core.recommend(slot, RELEASED);
+  }
+  const early = row - from - fresh;
+  batch.live += fresh;
+  batch.early -= early;
+  countMoves(core, FORGOTTEN, WAITING, fresh);
+  countMoves(core, RELEASED, WAITING, early);
+  countMoves(core, WAITING, QUEUED, ready);
+  batch.activeRanks.addNew(firstRank + from, firstRank + row);
+  return row;
+}
+
+/** Inputs of the task of a row that are not in memory, all noted by slot; -1: one is neither, nor will be. */
+function missingOf(
+  { cells, links }: Columns,
+  batch: LayerBatch,
+  slot: Slot,
+  { tasks, start }: TaskLists,
+  row: number,
+): number {
+  const from = start[row] as number; // a row
+  const n = (start[row + 1] as number) - from;
+  const first = n <= LINKS ? slot << LINK_BITS : -1;
+  let missing = 0;
+  for (let i = 0; i < n; i++) {
+    const input = slotAt(batch, tasks[from + i] as TaskId); // i < n
+    const at = cells[(input << CELL) + STATE] as number;
+    if (first >= 0) links[first + i] = input;
+    if (at === MEMORY) continue;
+    if (!isActive(at)) return -1;
+    missing++;
+  }
+  if (first >= 0) cells[(slot << CELL) + LINK_COUNT] = n + 1;
+  return missing;
+}
+
+/** Note the dependents of the task of a row. */
+function noteUsers({ cells, links }: Columns, slot: Slot, { tasks, start }: TaskLists, row: number): void {
+  const from = start[row] as number; // a row
+  const n = (start[row + 1] as number) - from;
+  if (n === 0 || n > LINKS) return;
+  const first = (slot << LINK_BITS) + LINKS;
+  for (let i = 0; i < n; i++) links[first + i] = tasks[from + i] as TaskId; // i < n
+  cells[(slot << CELL) + LINK_COUNT] = (cells[(slot << CELL) + LINK_COUNT] as number) | ((n + 1) << LINK_COUNT_BITS);
+}
