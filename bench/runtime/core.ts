@@ -87,8 +87,8 @@ function add(nodes: readonly LayerNode[], chunks: Chunks): LayerNode {
 }
 
 function sum(layer: LayerNode, chunks: Chunks, splitEvery: number): LayerNode {
-  return reduceNode("sum", sumCall(1), SUM, [{ layer, axes: [0, 1] }], chunks, {
-    reduced: [0, 1],
+  return reduceNode("sum", sumCall(1), SUM, [{ layer, axes: chunks.map((_, axis) => axis) }], chunks, {
+    reduced: chunks.map((_, axis) => axis),
     keepdims: false,
     splitEvery,
   });
@@ -120,11 +120,17 @@ function graphOf(output: LayerNode): Graph {
   return new Graph(layers, [visit(output)]);
 }
 
-/** Elementwise layers and shifted cuts over each other. */
-function layered(tasks: number): LayerNode {
+/** Pairs of neighbours are summed until one is left. */
+function binaryTree(tasks: number): LayerNode {
+  const chunks = [new Array<number>(Math.round(tasks / 3)).fill(10)];
+  return sum(source("leaves", chunks), chunks, 2);
+}
+
+/** Cuts, shifted along so many axes, over each other. */
+function layered(tasks: number, axes: number): LayerNode {
   const depth = 6;
   const chunks = grid(tasks / depth);
-  const shifted = chunks.map((sizes) => [5, ...sizes.slice(1), 5]);
+  const shifted = chunks.map((sizes, axis) => (axis < axes ? [5, ...sizes.slice(1), 5] : sizes));
   let node = source("layered", chunks);
   for (let i = 1; i < depth; i++) node = rechunkNode(node, i % 2 === 1 ? shifted : chunks);
   return sum(node, node.layer.chunks, 8);
@@ -134,7 +140,9 @@ function layered(tasks: number): LayerNode {
 export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = {
   independent,
   tree,
-  layered,
+  "binary-tree": binaryTree,
+  "layered-2": (tasks) => layered(tasks, 1),
+  "layered-4": (tasks) => layered(tasks, 2),
   "independent-keys": independent,
 };
 
@@ -143,6 +151,11 @@ function threadUs(): number {
   const { user, system } = process.threadCpuUsage();
   return user + system;
 }
+
+/** What workers say of any of their results. */
+const RESULTS_MOST = 1_000_000;
+const NBYTES = new Float64Array(RESULTS_MOST).fill(400);
+const SECONDS = new Float32Array(RESULTS_MOST).fill(1e-5);
 
 /** Machine and workers that answer at once. */
 class Loop {
@@ -191,16 +204,16 @@ class Loop {
     let tasks = 0;
     const events: Bare[] = [];
     for (const { worker, run } of this.#runs.splice(0)) {
-      const count = run.tasks.length;
-      tasks += count;
+      tasks += run.tasks.length;
       events.push({
         type: "tasks-finished",
         worker,
         submission: run.submission,
         tasks: run.tasks,
         runIds: run.runIds,
-        nbytes: new Float64Array(count).fill(400),
-        seconds: new Float32Array(count).fill(1e-5),
+        // Longer than the others: workers are to cost nothing, also no collections.
+        nbytes: NBYTES,
+        seconds: SECONDS,
       });
     }
     this.feed(...events);

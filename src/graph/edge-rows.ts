@@ -14,12 +14,15 @@ export class Places {
   /** Places along the last axis, and along the one before. */
   readonly last: number;
   readonly middle: number;
+  /** Places along each axis of the layer. */
+  readonly counts: readonly number[];
   /** Number of each axis of the layer among the three, right-aligned; -1: it has one place. */
   readonly axes: readonly number[];
 
   constructor(grid: readonly number[], base: TaskId) {
     const long = grid.filter((n) => n !== 1);
     this.base = base;
+    this.counts = grid;
     this.rank = long.length;
     this.last = long.at(-1) ?? 1;
     this.middle = long.at(-2) ?? 1;
@@ -43,46 +46,64 @@ class AxisRows {
   readonly axis: number;
   /** Steps between neighbours of this axis in the answer's grid. */
   readonly stride: number;
-  readonly first: number;
-  readonly divisor: number;
-  readonly step: number;
-  readonly width: number;
-  readonly end: number;
-  /** `start[place + 1] - start[place]` places from `firsts[place]` instead. */
-  readonly isTable: boolean;
-  readonly start: Uint32Array;
+  /** `start[place + 1] - start[place]` places from `firsts[place]`; null: {@link Row} tells them. */
+  readonly start: Uint32Array | null;
   readonly firsts: Uint32Array;
-  /** Null: rows of the table are runs of neighbours. Else `items[start[place] … start[place + 1])`, and `firsts` is `start`. */
+  /** Null: rows are runs of neighbours. Else `items[start[place] … start[place + 1])`, and `firsts` is `start`. */
   readonly items: Uint32Array | null;
+  readonly row: Row;
 
-  constructor(axis: number, stride: number, row: Row | Inverse) {
-    const { first, divisor, step, width, end } = "first" in row ? row : NO_ROW;
+  /** @param places so many there are of who asks */
+  constructor(axis: number, stride: number, places: number, row: Row | Inverse) {
     this.axis = axis;
     this.stride = stride;
-    this.first = first;
-    this.divisor = divisor;
-    this.step = step;
-    this.width = width;
-    this.end = end;
-    this.isTable = "start" in row;
-    this.start = "start" in row ? row.start : NONE;
-    const firsts = "start" in row ? firstsOf(row) : NONE;
-    this.firsts = firsts ?? this.start;
+    this.row = "first" in row ? row : ONE_ROW;
+    const table = "start" in row ? row : places > TABLE_MOST ? null : tabled(row, places);
+    const firsts = table && "items" in table ? firstsOf(table) : (table?.firsts ?? NONE);
+    this.start = table?.start ?? null;
+    this.firsts = firsts ?? (table?.start as Uint32Array); // there is a table where there are no firsts
     this.items = firsts === null ? (row as Inverse).items : null;
   }
 
   /** Where the neighbours of a place begin. */
   from(place: number): number {
-    if (this.isTable) return this.firsts[place] as number; // a place of the layer
-    // Divided as integers: there are no more tasks than 2^31.
-    return this.first + (this.divisor === 1 ? place : (place / this.divisor) | 0) * this.step;
+    return this.start !== null ? (this.firsts[place] as number) : firstOf(this.row, place); // a place of the layer
   }
 
-  /** How many there are, where they begin at `from`. */
-  many(place: number, from: number): number {
-    if (this.isTable) return (this.start[place + 1] as number) - (this.start[place] as number);
-    return Math.max(0, Math.min(this.width, this.end - from));
+  /** The one that is so many behind the first. */
+  item(place: number, behind: number): number {
+    const from = this.from(place);
+    return this.items === null ? from + behind : (this.items[from + behind] as number); // within the row
   }
+
+  /** How many there are. */
+  many(place: number): number {
+    const { start } = this;
+    return start !== null ? (start[place + 1] as number) - (start[place] as number) : widthOf(this.row, place);
+  }
+}
+
+/** Places of who asks up to which rows stand in a table: it takes less time than a division. */
+const TABLE_MOST = 1 << 14;
+
+/** Divided as integers: there are no more tasks than 2^31. */
+function firstOf({ first, divisor, step }: Row, place: number): number {
+  return first + (divisor === 1 ? place : (place / divisor) | 0) * step;
+}
+
+function widthOf(row: Row, place: number): number {
+  return Math.max(0, Math.min(row.width, row.end - firstOf(row, place)));
+}
+
+function tabled(row: Row, places: number): { readonly start: Uint32Array; readonly firsts: Uint32Array } {
+  const start = new Uint32Array(places + 1);
+  const firsts = new Uint32Array(places);
+  for (let place = 0; place < places; place++) {
+    const width = widthOf(row, place);
+    start[place + 1] = (start[place] as number) + width; // place < places
+    if (width > 0) firsts[place] = firstOf(row, place);
+  }
+  return { start, firsts };
 }
 
 /** First item of each row; null: not all rows are runs of neighbours. */
@@ -97,7 +118,6 @@ function firstsOf({ start, items }: Inverse): Uint32Array | null {
   return firsts;
 }
 
-const NO_ROW: Row = { first: 0, divisor: 1, step: 0, width: 0, end: 0 };
 const NOWHERE = 3;
 const ONE_ROW: Row = { first: 0, divisor: 1, step: 0, width: 1, end: 1 };
 
@@ -108,6 +128,7 @@ export class EdgeRows {
   readonly #middle: AxisRows;
   /** Neighbours along it have neighbouring numbers. */
   readonly #inner: AxisRows;
+  readonly #rank: number;
   readonly #isListed: boolean;
   /** Of who asks; see {@link Places}. */
   readonly #ownBase: TaskId;
@@ -116,11 +137,12 @@ export class EdgeRows {
   readonly #ownMiddle: number;
 
   constructor({ base, rank, last, middle }: Places, answerBase: TaskId, axes: readonly AxisRows[]) {
-    const one = new AxisRows(NOWHERE, 1, ONE_ROW);
+    const one = new AxisRows(NOWHERE, 1, 1, ONE_ROW);
     this.#base = answerBase;
     this.#outer = axes.at(-3) ?? one;
     this.#middle = axes.at(-2) ?? one;
     this.#inner = axes.at(-1) ?? one;
+    this.#rank = axes.length;
     this.#isListed = axes.some(({ items }) => items !== null);
     this.#ownBase = base;
     this.#ownRank = rank;
@@ -142,32 +164,56 @@ export class EdgeRows {
         q -= p * this.#ownMiddle;
       }
     }
+    if (this.#isListed) return this.#appendListed(p, q, r, out, count);
+    const base = this.#base;
+    const inner = this.#inner;
+    const innerAt = placeAlong(inner, p, q, r);
+    const innerMany = inner.many(innerAt);
+    const innerFrom = base + inner.from(innerAt);
+    let n = count;
+    if (this.#rank < 2) {
+      for (let k = 0; k < innerMany; k++) out[n++] = innerFrom + k;
+      return n;
+    }
+    const middle = this.#middle;
+    const middleAt = placeAlong(middle, p, q, r);
+    const middleMany = middle.many(middleAt);
+    const { stride } = middle;
+    let line = innerFrom + middle.from(middleAt) * stride;
+    if (this.#rank < 3) {
+      for (let j = 0; j < middleMany; j++, line += stride) for (let k = 0; k < innerMany; k++) out[n++] = line + k;
+      return n;
+    }
+    const outer = this.#outer;
+    const outerAt = placeAlong(outer, p, q, r);
+    const outerMany = outer.many(outerAt);
+    let plane = line + outer.from(outerAt) * outer.stride;
+    for (let i = 0; i < outerMany; i++, plane += outer.stride) {
+      line = plane;
+      for (let j = 0; j < middleMany; j++, line += stride) for (let k = 0; k < innerMany; k++) out[n++] = line + k;
+    }
+    return n;
+  }
+
+  /** The same where some rows are no runs of neighbours. */
+  #appendListed(p: number, q: number, r: number, out: TaskId[], count: number): number {
     const outer = this.#outer;
     const middle = this.#middle;
     const inner = this.#inner;
-    const innerAt = placeAlong(inner, p, q, r);
-    const innerFrom = inner.from(innerAt);
-    const innerTo = innerFrom + inner.many(innerAt, innerFrom);
-    const middleAt = placeAlong(middle, p, q, r);
-    const middleFrom = middle.from(middleAt);
-    const middleTo = middleFrom + middle.many(middleAt, middleFrom);
-    const outerAt = placeAlong(outer, p, q, r);
-    const outerFrom = outer.from(outerAt);
-    const outerTo = outerFrom + outer.many(outerAt, outerFrom);
+    const [outerAt, middleAt, innerAt] = [
+      placeAlong(outer, p, q, r),
+      placeAlong(middle, p, q, r),
+      placeAlong(inner, p, q, r),
+    ];
+    const [outerMany, middleMany, innerMany] = [outer.many(outerAt), middle.many(middleAt), inner.many(innerAt)];
     let n = count;
-    if (this.#isListed) {
-      for (let i = outerFrom; i < outerTo; i++)
-        for (let j = middleFrom; j < middleTo; j++) {
-          const start = this.#base + itemAt(outer, i) * outer.stride + itemAt(middle, j) * middle.stride;
-          for (let k = innerFrom; k < innerTo; k++) out[n++] = start + itemAt(inner, k);
-        }
-      return n;
-    }
-    for (let i = outerFrom; i < outerTo; i++)
-      for (let j = middleFrom; j < middleTo; j++) {
-        const start = this.#base + i * outer.stride + j * middle.stride;
-        for (let k = innerFrom; k < innerTo; k++) out[n++] = start + k;
+    for (let i = 0; i < outerMany; i++) {
+      const plane = this.#base + outer.item(outerAt, i) * outer.stride;
+      for (let j = 0; j < middleMany; j++) {
+        const line = plane + middle.item(middleAt, j) * middle.stride;
+        for (let k = 0; k < innerMany; k++) out[n++] = line + inner.item(innerAt, k);
       }
+    }
     return n;
   }
 
@@ -176,9 +222,11 @@ export class EdgeRows {
     const local = task - this.#ownBase;
     const rest = (local / this.#ownLast) | 0;
     const r = local - rest * this.#ownLast;
-    const p = (rest / this.#ownMiddle) | 0;
+    if (this.#rank < 2 && this.#inner.axis === 2) return this.#inner.many(r);
+    const p = this.#ownRank > 2 ? (rest / this.#ownMiddle) | 0 : 0;
     const q = rest - p * this.#ownMiddle;
-    return manyAlong(this.#outer, p, q, r) * manyAlong(this.#middle, p, q, r) * manyAlong(this.#inner, p, q, r);
+    const many = manyAlong(this.#middle, p, q, r) * manyAlong(this.#inner, p, q, r);
+    return this.#rank < 3 ? many : manyAlong(this.#outer, p, q, r) * many;
   }
 }
 
@@ -187,12 +235,7 @@ function placeAlong({ axis }: AxisRows, p: number, q: number, r: number): number
 }
 
 function manyAlong(rows: AxisRows, p: number, q: number, r: number): number {
-  const place = placeAlong(rows, p, q, r);
-  return rows.isTable ? rows.many(place, 0) : rows.many(place, rows.from(place));
-}
-
-function itemAt({ items }: AxisRows, at: number): number {
-  return items === null ? at : (items[at] as number); // within a row
+  return rows.many(placeAlong(rows, p, q, r));
 }
 
 /** One axis of an answer as it is asked for: the axis of the layer that asks which tells it, and how. */
@@ -214,7 +257,8 @@ export function rowsOf(places: Places, base: TaskId, asks: readonly AxisAsk[]): 
     const at = axis < 0 ? -1 : (places.axes[axis] as number); // an axis of the layer
     const told = at < 0 ? fixed(row) : row;
     if (told === null) return null;
-    if (count !== 1 || !isOne(told)) axes.unshift(new AxisRows(at < 0 ? NOWHERE : at, stride, told));
+    if (count !== 1 || !isOne(told))
+      axes.unshift(new AxisRows(at < 0 ? NOWHERE : at, stride, at < 0 ? 1 : (places.counts[axis] as number), told));
     stride *= count;
   }
   return axes.length > AXES_MAX ? null : new EdgeRows(places, base, axes);

@@ -52,12 +52,65 @@ const EMPTY = new Uint16Array(0);
 interface LayerClasses {
   readonly axes: readonly AxisClasses[];
   readonly bytes: Map<number, TaskBytes>;
-  /** The same of kinds that are among the first {@link FEW} along all of up to {@link FEW_AXES} axes, by their numbers as digits. */
-  readonly byFew: (TaskBytes | undefined)[] | null;
+  /** The same where there are few kinds along few axes; null: more. */
+  readonly byFew: FewKinds | null;
   /** Along all axes the blocks but the last are alike: by a bit for each axis, set at its last place. */
   readonly byEnds: (TaskBytes | undefined)[] | null;
   readonly grid: readonly number[];
   readonly base: TaskId;
+}
+
+/**
+ * Bytes of tasks by the kinds of their places, as long as these are among the first {@link FEW}, of layers of up to three axes
+ * that have more than one place. Without a loop: an order asks for every task.
+ */
+class FewKinds {
+  readonly #base: TaskId;
+  readonly #rank: number;
+  readonly #last: number;
+  readonly #middle: number;
+  /** Kinds along the last axis that has several places, the one before and the one before that; one more than their numbers. */
+  readonly #alongLast: Uint16Array;
+  readonly #alongMiddle: Uint16Array;
+  readonly #alongFirst: Uint16Array;
+  readonly #bytes = new Array<TaskBytes | undefined>(FEW ** FEW_AXES).fill(undefined);
+
+  constructor(base: TaskId, grid: readonly number[], axes: readonly AxisClasses[]) {
+    const long = grid.flatMap((n, k) => (n === 1 ? [] : [k])).reverse();
+    const one = new AxisClasses(1, [], true);
+    one.of(0);
+    const along = (k: number | undefined): Uint16Array => (k === undefined ? one : (axes[k] as AxisClasses)).known; // one per axis
+    this.#base = base;
+    this.#rank = long.length;
+    this.#last = grid[long[0] ?? -1] ?? 1;
+    this.#middle = grid[long[1] ?? -1] ?? 1;
+    this.#alongLast = along(long[0]);
+    this.#alongMiddle = along(long[1]);
+    this.#alongFirst = along(long[2]);
+  }
+
+  /** Place of a task's kinds among the bytes; -1: one of them is not among the first, or was not asked for yet. */
+  #at(task: TaskId): number {
+    const local = task - this.#base;
+    const q = (local / this.#last) | 0;
+    const last = this.#alongLast[local - q * this.#last] as number; // one per place
+    const p = this.#rank < 3 ? 0 : (q / this.#middle) | 0;
+    const middle = this.#alongMiddle[q - p * this.#middle] as number;
+    const first = this.#alongFirst[p] as number;
+    const isKnown = last > 0 && middle > 0 && first > 0 && last <= FEW && middle <= FEW && first <= FEW;
+    return isKnown ? ((last - 1) << (2 * FEW_BITS)) | ((middle - 1) << FEW_BITS) | (first - 1) : -1;
+  }
+
+  get(task: TaskId): TaskBytes | undefined {
+    const at = this.#at(task);
+    return at < 0 ? undefined : this.#bytes[at];
+  }
+
+  /** Note bytes of a task whose kinds have numbers. */
+  set(task: TaskId, bytes: TaskBytes): void {
+    const at = this.#at(task);
+    if (at >= 0) this.#bytes[at] = bytes;
+  }
 }
 
 /** Axes of layers whose blocks are told apart by their being the last ones. */
@@ -121,10 +174,7 @@ export class TaskNeeds {
   }
 
   #byClass(layer: number, task: TaskId, classes: LayerClasses): TaskBytes {
-    const few = classes.byFew === null ? -1 : fewOf(classes, task);
-    const known = few < 0 ? undefined : classes.byFew?.[few];
-    if (known !== undefined) return known;
-    return this.#byNumber(layer, task, classes);
+    return classes.byFew?.get(task) ?? this.#byNumber(layer, task, classes);
   }
 
   #byNumber(layer: number, task: TaskId, classes: LayerClasses): TaskBytes {
@@ -142,25 +192,9 @@ export class TaskNeeds {
     const found = isExact ? classes.bytes.get(number) : undefined;
     const bytes = found ?? bytesOf(this.#graph, layer, task);
     if (isExact) classes.bytes.set(number, bytes);
-    const few = byFew === null ? -1 : fewOf(classes, task); // its kinds have numbers now
-    if (byFew && few >= 0) byFew[few] = bytes;
+    byFew?.set(task, bytes);
     return bytes;
   }
-}
-
-/** Numbers of a task's kinds as digits; -1: one of them is not among the first {@link FEW}, or was not asked for yet. */
-function fewOf({ grid, base, axes }: LayerClasses, task: TaskId): number {
-  let rest = task - base;
-  let few = 0;
-  for (let k = grid.length - 1; k >= 0; k--) {
-    const n = grid[k] as number; // k < length
-    const next = k === 0 ? 0 : (rest / n) | 0;
-    const kind = (axes[k] as AxisClasses).known[rest - next * n] as number; // one per place
-    if (kind === 0 || kind > FEW) return -1;
-    few = (few << FEW_BITS) | (kind - 1);
-    rest = next;
-  }
-  return few;
 }
 
 /** The most of one task of each kind: first or last along every axis that has several places. */
@@ -204,9 +238,9 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
     const isRegular = facts.every((along) => along.every((fact) => fact.isRegular));
     const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && isRegular ? [] : null;
     const axes = grid.map((count, axis) => new AxisClasses(count, facts[axis] as Fact[], byEnds === null)); // one per axis
-    const byFew =
-      byEnds === null && grid.length <= FEW_AXES ? new Array<undefined>(FEW ** grid.length).fill(undefined) : null;
-    return { axes, bytes: new Map(), byFew, byEnds, grid, base: graph.base(index) };
+    const base = graph.base(index);
+    const isFew = byEnds === null && grid.filter((n) => n > 1).length <= FEW_AXES;
+    return { axes, bytes: new Map(), byFew: isFew ? new FewKinds(base, grid, axes) : null, byEnds, grid, base };
   } catch (error) {
     if (error instanceof NoFormula) return null;
     throw error;
