@@ -149,7 +149,7 @@ export class GraphEdges {
     return known;
   }
 
-  /** What needs a task, ascending, into `out` from its start; gives their number. The rest of `out` is stale. */
+  /** What needs a task, each once, link by link and ascending in each, into `out` from its start; gives their number. The rest of `out` is stale. */
   dependents(task: TaskId, out: TaskId[]): number {
     if (this.columns) return rowOfColumn(this.columns.dependentsStart, this.columns.dependents, task, out);
     const layer = this.layerOf(task);

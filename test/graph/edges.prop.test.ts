@@ -1,7 +1,7 @@
 /** Edges, bytes and order by formula are what the programs of the tasks say, one by one. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../src/base/index.ts";
-import { GraphEdges } from "../../src/graph/edges.ts";
+import { GraphEdges, MANY_LINKS, NO_LINKS } from "../../src/graph/edges.ts";
 import {
   applyNode,
   blockwiseNode,
@@ -21,6 +21,7 @@ import {
   sourceNode,
   stackNode,
   type TaskEdges,
+  type TaskId,
   takeNode,
   taskOrder,
   transposeNode,
@@ -29,7 +30,7 @@ import {
 } from "../../src/graph/index.ts";
 import { TaskNeeds } from "../../src/graph/needs.ts";
 import { programEdges } from "../../src/graph/program-edges.ts";
-import { TaskWalk } from "../../src/graph/walk.ts";
+import { PlacedRows, type TaskLists, TaskWalk } from "../../src/graph/walk.ts";
 import { graphOf, sumCall } from "../sim/random-graph.ts";
 
 function cut(random: Random, size: number): number[] {
@@ -322,5 +323,41 @@ test("a walk gives the same order in pieces of any size, inputs first, and the s
     expect(whole, `seed ${seed}`).toEqual(simpleOrder(graph, edges.toColumns()));
     expect(walk.ranked).toBe(whole.length);
     expect(walk.leastBytes, `seed ${seed}`).toBe(simplePeak(graph, whole));
+  }
+});
+
+/** What a row of a walk says of the tasks on one side of it: they are listed, or told by their distance. */
+function told({ start, tasks }: TaskLists, row: number, { task, away }: { task: TaskId; away: number }): number[] {
+  if (away !== MANY_LINKS) expect(start[row]).toBe(start[row + 1]);
+  if (away === NO_LINKS) return [];
+  return away === MANY_LINKS ? Array.from(tasks.subarray(start[row], start[row + 1])) : [task - away];
+}
+
+test("beside places a walk tells bytes, inputs as programs read them, and dependents", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const graph = someGraph(seed);
+    const edges = new GraphEdges(graph);
+    const walk = new TaskWalk(graph, graph.wanted().flat(), edges);
+    const random = seededRandom(seed);
+    const specs = Array.from({ length: graph.taskCount }, (_, task) => graph.expand(task));
+    while (!walk.isDone) {
+      const most = 1 + random.below(9);
+      const [piece, users, rows] = [new Uint32Array(most), new Uint32Array(most), new PlacedRows(most)];
+      const count = walk.next(piece, most, users, rows);
+      for (let row = 0; row < count; row++) {
+        const task = piece[row] as number; // row < count
+        const { spec, dependencies } = specs[task] as (typeof specs)[number]; // one per task
+        const layer = edges.layerOf(task);
+        const [inputs, away] = [new Set(dependencies), edges.inputAway[layer] as number]; // one per layer
+        expect(rows.nbytes[row]).toBe(spec.out.nbytes);
+        expect(rows.need[row]).toBe(spec.out.nbytes + spec.workspace);
+        expect(edges.countInputs(task)).toBe(inputs.size);
+        expect(told(rows.inputs, row, { task, away }), `seed ${seed}`).toEqual([...inputs]);
+        const readers = specs.flatMap((other, at) => (other.dependencies.includes(task) ? [at] : []));
+        const dependents = told(rows.users, row, { task, away: edges.userAway[layer] as number });
+        expect(dependents.sort((a, b) => a - b)).toEqual(readers);
+        expect(users[row]).toBe(readers.filter((reader) => walk.isNeeded(reader)).length);
+      }
+    }
   }
 });
