@@ -111,6 +111,20 @@ export class GraphEdges {
     return side.only !== null ? side.only.count(task) : this.#inputsOf(layer, task, this.#counted);
   }
 
+  /** What tells the inputs of a layer's tasks, where it is one formula; for loops that know the layer. */
+  inputRows(layer: number): EdgeRows | null {
+    const side = this.#inputs[layer] as Side; // one per layer
+    if (side.rows === null && side.links.length === 1) this.#makeRows(layer, side, needRows);
+    return side.only;
+  }
+
+  /** The same of what needs them. */
+  userRows(layer: number): EdgeRows | null {
+    const side = this.#users[layer] as Side; // one per layer
+    if (side.rows === null && side.links.length === 1) this.#makeRows(layer, side, userRows);
+    return side.only;
+  }
+
   #inputsOf(layer: number, task: TaskId, out: TaskId[]): number {
     const side = this.#inputs[layer] as Side; // one per layer
     if (side.isAlike) {

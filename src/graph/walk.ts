@@ -3,6 +3,7 @@
  * runs at once, so that blocks die young. Before it goes deeper it makes sources that are all that small tasks beside live
  * blocks wait for (docs/decisions/0038). What has been passed and is of no use any more takes no memory.
  */
+import type { EdgeRows } from "./edge-rows.ts";
 import { GraphEdges, MANY_LINKS, NO_LINKS } from "./edges.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { type TaskBytes, TaskNeeds } from "./needs.ts";
@@ -96,6 +97,11 @@ class WalkLayer {
   readonly inputAway: number;
   readonly userAway: number;
   readonly isChain: boolean;
+  /** Formulas of its tasks' inputs and dependents where there is one that tells many. */
+  readonly inputs: EdgeRows | null;
+  readonly users: EdgeRows | null;
+  /** Formulas tell inputs in the order of programs. */
+  readonly isInOrder: boolean;
   /** All its tasks are results. */
   readonly isWanted: boolean;
   /** Bytes of each; null: they are not all the same; undefined: not asked yet. */
@@ -103,11 +109,14 @@ class WalkLayer {
   /** Its blocks are much smaller than what they are made of, as its first one tells; undefined: not looked yet. */
   gathers: boolean | undefined = undefined;
 
-  constructor(index: number, { inputAway, userAway, isChain }: GraphEdges, isWanted: boolean) {
+  constructor(index: number, edges: GraphEdges, isWanted: boolean) {
     this.index = index;
-    this.inputAway = inputAway[index] as number; // one per layer
-    this.userAway = userAway[index] as number;
-    this.isChain = isChain[index] === 1;
+    this.inputAway = edges.inputAway[index] as number; // one per layer
+    this.userAway = edges.userAway[index] as number;
+    this.isChain = edges.isChain[index] === 1;
+    this.inputs = this.inputAway === MANY_LINKS ? edges.inputRows(index) : null;
+    this.isInOrder = this.inputAway !== MANY_LINKS || edges.isInOrder(index);
+    this.users = this.userAway === MANY_LINKS ? edges.userRows(index) : null;
     this.isWanted = isWanted;
   }
 }
@@ -315,7 +324,8 @@ export class TaskWalk {
   }
 
   #dependencies(task: TaskId): number {
-    const away = this.#layerOf(task).inputAway;
+    const { inputAway: away, inputs, isInOrder } = this.#layerOf(task);
+    if (inputs !== null && isInOrder) return inputs.append(task, this.#inputs, 0);
     if (away === MANY_LINKS) return this.edges.dependencies(task, this.#inputs);
     if (away === NO_LINKS) return 0;
     this.#inputs[0] = task - away;
@@ -350,13 +360,13 @@ export class TaskWalk {
     const bytes = this.#bytes(task, layer);
     let inputs = this.#use(task, layer, bytes);
     if (rows) {
-      if (inputs > 0 && !this.edges.isInOrder(layer.index)) inputs = this.edges.dependencies(task, this.#inputs);
+      if (inputs > 0 && !layer.isInOrder) inputs = this.edges.dependencies(task, this.#inputs);
       rows.setBytes(row, bytes);
       rows.inputs.set(row, this.#inputs, inputs);
     }
     const away = layer.userAway;
     let needed = 0;
-    const users = away === MANY_LINKS ? this.edges.dependents(task, this.#users) : 0;
+    const users = away === MANY_LINKS ? this.#dependents(task, layer) : 0;
     if (rows) rows.users.set(row, this.#users, users);
     if (away === MANY_LINKS) {
       for (let i = users - 1; i >= 0; i--) needed += this.#supply(this.#users[i] as TaskId); // i < users
@@ -364,6 +374,10 @@ export class TaskWalk {
     page[task & MASK] = ~needed;
     if (needed === 0) this.#finish(task, layer, bytes);
     return needed;
+  }
+
+  #dependents(task: TaskId, { users }: WalkLayer): number {
+    return users !== null ? users.append(task, this.#users, 0) : this.edges.dependents(task, this.#users);
   }
 
   /** The only input of a task has its place. */
@@ -386,7 +400,8 @@ export class TaskWalk {
   }
 
   #countInputs(task: TaskId): number {
-    const away = this.#layerOf(task).inputAway;
+    const { inputAway: away, inputs } = this.#layerOf(task);
+    if (inputs !== null) return inputs.count(task);
     if (away === MANY_LINKS) return this.edges.countInputs(task);
     return away === NO_LINKS ? 0 : 1;
   }
@@ -403,7 +418,8 @@ export class TaskWalk {
     this.#madeBytes += nbytes;
     const away = layer.inputAway;
     if (away === MANY_LINKS) {
-      const count = this.edges.inputs(task, this.#inputs);
+      const { inputs } = layer;
+      const count = inputs !== null ? inputs.append(task, this.#inputs, 0) : this.edges.inputs(task, this.#inputs);
       for (let i = 0; i < count; i++) this.#spend(this.#inputs[i] as TaskId); // i < count
       return count;
     }
