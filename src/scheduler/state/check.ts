@@ -135,7 +135,12 @@ function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
   const dependents = (counts >> LINK_COUNT_BITS) - 1;
   const count = batch && dependents >= 0 ? batch.edges.dependents(cells[(slot << CELL) + TASK] as number, users) : -1;
   const areNoted = count === dependents && users.slice(0, count).every((user, i) => links[first + LINKS + i] === user);
-  expect(core, slot, dependents < 0 || areNoted, "S-I21: dependents that are noted are those of the task");
+  expect(
+    core,
+    slot,
+    dependents < 0 || (isActive(state) && areNoted),
+    "S-I21: dependents that are noted are those of the task",
+  );
   const missing = inputs.filter((input) => core.columns.cells[(input << CELL) + STATE] !== MEMORY).length;
   if (state === WAITING)
     expect(
