@@ -4,6 +4,7 @@
  * under way; and the way of a graph of a million tasks from the client's expression to a machine that has sent the first.
  * `node --expose-gc bench/runtime/core.ts` prints all.
  */
+import { inlineMore } from "../../src/config/index.ts";
 import {
   blockwiseNode,
   type Chunks,
@@ -24,7 +25,6 @@ import {
 import { failureOf } from "../../src/protocol/index.ts";
 import {
   ANYWHERE,
-  inlineMore,
   Scheduler,
   type SchedulerEvent,
   type SchedulerInstruction,

@@ -119,7 +119,7 @@ export type { SpillBytes } from "./spill-plan.ts";
 export { simulateSpill } from "./spill-plan.ts";
 export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";
 export { functionText } from "./travel.ts";
-export { PlacedRows, type TaskLists, TaskWalk } from "./walk.ts";
+export { LISTED, PlacedRows, type TaskLists, TaskWalk } from "./walk.ts";
 export {
   callDigits,
   callTokens,

@@ -73,7 +73,7 @@ class FewKinds {
   readonly #alongLast: Uint16Array;
   readonly #alongMiddle: Uint16Array;
   readonly #alongFirst: Uint16Array;
-  readonly #bytes = new Array<TaskBytes | undefined>(FEW ** FEW_AXES).fill(undefined);
+  readonly #bytes: (TaskBytes | undefined)[];
 
   constructor(base: TaskId, grid: readonly number[], axes: readonly AxisClasses[]) {
     const long = grid.flatMap((n, k) => (n === 1 ? [] : [k])).reverse();
@@ -82,6 +82,7 @@ class FewKinds {
     const along = (k: number | undefined): Uint16Array => (k === undefined ? one : (axes[k] as AxisClasses)).known; // one per axis
     this.#base = base;
     this.#rank = long.length;
+    this.#bytes = new Array<undefined>(FEW ** long.length).fill(undefined);
     this.#last = grid[long[0] ?? -1] ?? 1;
     this.#middle = grid[long[1] ?? -1] ?? 1;
     this.#alongLast = along(long[0]);
@@ -98,7 +99,7 @@ class FewKinds {
     const middle = this.#alongMiddle[q - p * this.#middle] as number;
     const first = this.#alongFirst[p] as number;
     const isKnown = last > 0 && middle > 0 && first > 0 && last <= FEW && middle <= FEW && first <= FEW;
-    return isKnown ? ((last - 1) << (2 * FEW_BITS)) | ((middle - 1) << FEW_BITS) | (first - 1) : -1;
+    return isKnown ? ((first - 1) << (2 * FEW_BITS)) | ((middle - 1) << FEW_BITS) | (last - 1) : -1;
   }
 
   get(task: TaskId): TaskBytes | undefined {
@@ -236,7 +237,7 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
     const grid = graph.grid(index);
     const facts = grid.map((_, axis) => factsAlong(graph, index, views, axis));
     const isRegular = facts.every((along) => along.every((fact) => fact.isRegular));
-    const byEnds = grid.length > 0 && grid.length <= ENDS_MAX && isRegular ? [] : null;
+    const byEnds = grid.length <= ENDS_MAX && isRegular ? [] : null;
     const axes = grid.map((count, axis) => new AxisClasses(count, facts[axis] as Fact[], byEnds === null)); // one per axis
     const base = graph.base(index);
     const isFew = byEnds === null && grid.filter((n) => n > 1).length <= FEW_AXES;

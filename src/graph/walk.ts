@@ -21,9 +21,8 @@ const MASK = PAGE - 1;
 const OPEN = 1 << 29;
 const COUNTED = OPEN - 1;
 
-/** A page of tasks of which nothing is known yet, and one of tasks that are done with; nobody writes there. */
+/** A page of tasks of which nothing is known yet; nobody writes there. */
 const NEW_PAGE = new Int32Array(PAGE);
-const DONE_PAGE = new Int32Array(PAGE).fill(-1);
 
 /** Inputs of a task that are looked at again when one has its place, at the most; more are all noted at once. */
 const LOOKED_AT_AGAIN = 2;
@@ -34,30 +33,27 @@ const TASK_BYTES = 65_536;
 /** A task whose block is so many times smaller than its inputs gathers: the sooner it runs, the less lives. */
 const GATHERS = 4;
 
+/** Tasks of one list that are told, at the most: the others of a long one are to be asked for, so that rows take bounded memory. */
+export const LISTED = 4;
+
 /** Lists of tasks, one for each row. */
 export class TaskLists {
-  /** Row `k`: `tasks[start[k] … start[k + 1])`. */
-  readonly start: Uint32Array;
-  tasks: Int32Array;
+  /** Tasks of each list. */
+  readonly count: Uint32Array;
+  /** Those of row `k` from `k · LISTED` on, if they are no more than {@link LISTED}. */
+  readonly tasks: Int32Array;
 
   constructor(most: number) {
-    this.start = new Uint32Array(most + 1);
-    this.tasks = new Int32Array(4 * most);
+    this.count = new Uint32Array(most);
+    this.tasks = new Int32Array(LISTED * most);
   }
 
-  /** The list of the next row: the first so many of `tasks`. */
+  /** The list of a row: the first so many of `tasks`. */
   set(row: number, tasks: readonly TaskId[], count: number): void {
-    const from = this.start[row] as number; // rows are told in order
-    if (from + count > this.tasks.length) this.#grow(from + count);
-    const all = this.tasks;
-    for (let i = 0; i < count; i++) all[from + i] = tasks[i] as TaskId; // i < count
-    this.start[row + 1] = from + count;
-  }
-
-  #grow(least: number): void {
-    const larger = new Int32Array(2 * least);
-    larger.set(this.tasks);
-    this.tasks = larger;
+    this.count[row] = count;
+    if (count > LISTED) return;
+    const from = LISTED * row;
+    for (let i = 0; i < count; i++) this.tasks[from + i] = tasks[i] as TaskId; // i < count
   }
 }
 
@@ -87,7 +83,8 @@ export class PlacedRows {
   setAlone(from: number, to: number, { nbytes, need }: TaskBytes): void {
     this.nbytes.fill(nbytes, from, to);
     this.need.fill(need, from, to);
-    for (const { start } of [this.inputs, this.users]) start.fill(start[from] as number, from, to + 1); // rows are told in order
+    this.inputs.count.fill(0, from, to);
+    this.users.count.fill(0, from, to);
   }
 }
 
@@ -143,6 +140,8 @@ export class TaskWalk {
   readonly #needed: Uint8Array | null;
   /** Words of neighbouring tasks. */
   readonly #pages: Int32Array[];
+  /** All pages of tasks that are done with. */
+  readonly #donePage: Int32Array;
   /** Tasks of each page that have their place, and all of whose dependents have theirs. */
   readonly #done: Uint16Array;
   /** Tasks whose inputs are being made, each before one of its inputs. */
@@ -165,6 +164,7 @@ export class TaskWalk {
     this.#stack = new Uint32Array(Math.max(1, Math.min(64, graph.taskCount)));
     this.#pages = new Array<Int32Array>(Math.ceil(graph.taskCount / PAGE)).fill(NEW_PAGE);
     this.#done = new Uint16Array(this.#pages.length);
+    this.#donePage = new Int32Array(Math.min(PAGE, graph.taskCount)).fill(-1);
     this.#wanted = wanted;
     const whole = edges.isWhole(wanted);
     const outputs = new Set(graph.outputs);
@@ -449,7 +449,7 @@ export class TaskWalk {
     const page = task >>> PAGE_BITS;
     const done = (this.#done[page] as number) + 1; // one per page
     this.#done[page] = done;
-    if (done === this.#sizeOf(page)) this.#pages[page] = DONE_PAGE;
+    if (done === this.#sizeOf(page)) this.#pages[page] = this.#donePage;
   }
 
   /** Bytes of a task; none where its program cannot be made. */

@@ -1,11 +1,10 @@
 /** The coordinator: scheduler machine and executor in one thread; what passes between them are columns. */
 import { assertNever, CancelledError, type ErrorRecord, errorToRecord, invariant } from "../base/index.ts";
-import { createLogger, systemClock } from "../config/index.ts";
+import { createLogger, inlineMore, systemClock } from "../config/index.ts";
 import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../executor/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   ANYWHERE,
-  inlineMore,
   Scheduler,
   type SchedulerConfig,
   type SchedulerEvent,

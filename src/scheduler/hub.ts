@@ -1,6 +1,7 @@
 /** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
 import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
+import { inlineMore } from "../config/index.ts";
 import { encodeTaskSpec, type Key } from "../graph/index.ts";
 import {
   failureOf,
@@ -18,7 +19,6 @@ import { Figures } from "./figures.ts";
 import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
-  inlineMore,
   Scheduler,
   type SchedulerConfig,
   type SchedulerEvent,

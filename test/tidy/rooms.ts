@@ -62,10 +62,10 @@ export const ROOMS: readonly Room[] = [
   {
     name: "config",
     holds:
-      "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock and the default logger",
+      "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock, the default logger, how far V8 inlines",
     imports: ["base"],
     ambient: ["env", "console", "clock", "timers", "process"],
-    node: ["fs", "os", "path", "url", "perf_hooks"],
+    node: ["fs", "os", "path", "url", "perf_hooks", "v8"],
     packages: ["yaml", "pino"],
   },
   {
@@ -151,7 +151,6 @@ export const ROOMS: readonly Room[] = [
     holds: "pure: tasks, workers, clients, transitions, placement, stealing, queuing, replicas",
     imports: ["base", "graph"],
     types: ["protocol"],
-    node: ["v8"], // only to say how far its loops are to be compiled into one
     purity: "state",
   },
   {

@@ -2,7 +2,7 @@
  * The beginning of many tasks of one symbolic graph to which its order has come, in one loop over columns. It says and leaves
  * the same as the table of `transitions.ts` for each of them.
  */
-import { MANY_LINKS, NO_LINKS, type PlacedRows, type TaskId, type TaskLists } from "../../graph/index.ts";
+import { LISTED, MANY_LINKS, NO_LINKS, type PlacedRows, type TaskId, type TaskLists } from "../../graph/index.ts";
 import type { LayerBatch } from "./batches.ts";
 import {
   CELL,
@@ -66,10 +66,9 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
     const task = cells[at + TASK] as number;
     const away = edges.inputAway[edges.layerOf(task)] as number; // one per layer
     let missing = 0;
-    let isRoot = false;
+    let inputs = 0;
     if (away === MANY_LINKS) {
-      const n = (rows.inputs.start[row + 1] as number) - (rows.inputs.start[row] as number); // rows of the walk
-      isRoot = n === 0;
+      inputs = rows.inputs.count[row] as number; // a row of the walk
       missing = missingOf(columns, batch, slot, rows.inputs, row);
       if (missing < 0) break;
     } else if (away !== NO_LINKS) {
@@ -78,16 +77,18 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
         if (!isActive(input)) break;
         missing = 1;
       }
-    } else isRoot = true;
+    }
     if (state === FORGOTTEN) {
       fresh++;
       pageKnown[task >>> PAGE_BITS] = (pageKnown[task >>> PAGE_BITS] as number) + 1; // one per page
     }
+    const isRoot = away === MANY_LINKS ? inputs === 0 && edges.isRoot(task) : away === NO_LINKS;
     if (isCut && isRoot) cells[at + FLAGS] = (cells[at + FLAGS] as number) | FLAG_ROOT;
     const waiters = (cells[at + WAITERS] as number) + (users[row] as number);
     cells[at + WAITERS] = waiters;
     cells[at + MISSING] = missing;
-    noteUsers(columns, slot, rows.users, row);
+    const noted = away === MANY_LINKS && inputs <= LINKS ? inputs + 1 : 0;
+    cells[at + LINK_COUNT] = noted | (noteUsers(columns, slot, rows.users, row) << LINK_COUNT_BITS);
     if (Number.isNaN(need[slot])) {
       nbytes[slot] = rows.nbytes[row] as number; // the same
       need[slot] = rows.need[row] as number;
@@ -115,36 +116,47 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
   return row;
 }
 
-/** Inputs of the task of a row that are not in memory, all noted by slot; -1: one is neither, nor will be. */
-function missingOf(
-  { cells, links }: Columns,
-  batch: LayerBatch,
-  slot: Slot,
-  { tasks, start }: TaskLists,
-  row: number,
-): number {
-  const from = start[row] as number; // a row
-  const n = (start[row + 1] as number) - from;
-  const first = n <= LINKS ? slot << LINK_BITS : -1;
+/** Filled and read within one function. */
+const asked: TaskId[] = [];
+
+/** Inputs of the task of a row that are not in memory, noted by slot if they are few; -1: one is neither, nor will be. */
+function missingOf(columns: Columns, batch: LayerBatch, slot: Slot, { tasks, count }: TaskLists, row: number): number {
+  const { cells, links } = columns;
+  const n = count[row] as number; // a row
+  if (n > LINKS) return missingOfMany(cells, batch, cells[(slot << CELL) + TASK] as number);
+  const first = slot << LINK_BITS;
+  const from = LISTED * row;
   let missing = 0;
   for (let i = 0; i < n; i++) {
     const input = slotAt(batch, tasks[from + i] as TaskId); // i < n
     const at = cells[(input << CELL) + STATE] as number;
-    if (first >= 0) links[first + i] = input;
+    links[first + i] = input;
     if (at === MEMORY) continue;
     if (!isActive(at)) return -1;
     missing++;
   }
-  if (first >= 0) cells[(slot << CELL) + LINK_COUNT] = n + 1;
   return missing;
 }
 
-/** Note the dependents of the task of a row. */
-function noteUsers({ cells, links }: Columns, slot: Slot, { tasks, start }: TaskLists, row: number): void {
-  const from = start[row] as number; // a row
-  const n = (start[row + 1] as number) - from;
-  if (n === 0 || n > LINKS) return;
+/** The same of one with more inputs than are noted. */
+function missingOfMany(cells: Int32Array, batch: LayerBatch, task: TaskId): number {
+  const n = batch.edges.dependencies(task, asked);
+  let missing = 0;
+  for (let i = 0; i < n; i++) {
+    const at = cells[(slotAt(batch, asked[i] as TaskId) << CELL) + STATE] as number; // i < n
+    if (at === MEMORY) continue;
+    if (!isActive(at)) return -1;
+    missing++;
+  }
+  return missing;
+}
+
+/** Note the dependents of the task of a row, if they are few and told by a list; gives their number plus one, 0 if they are not noted. */
+function noteUsers({ links }: Columns, slot: Slot, { tasks, count }: TaskLists, row: number): number {
+  const n = count[row] as number; // a row
+  if (n === 0 || n > LINKS) return 0;
   const first = (slot << LINK_BITS) + LINKS;
+  const from = LISTED * row;
   for (let i = 0; i < n; i++) links[first + i] = tasks[from + i] as TaskId; // i < n
-  cells[(slot << CELL) + LINK_COUNT] = (cells[(slot << CELL) + LINK_COUNT] as number) | ((n + 1) << LINK_COUNT_BITS);
+  return n + 1;
 }

@@ -3,6 +3,7 @@
  * of symbolic graphs get them by the page when they are come to, and give them back when they are done with.
  */
 import { invariant } from "../../base/index.ts";
+import { LISTED } from "../../graph/index.ts";
 import { FORGOTTEN } from "./states.ts";
 
 /** Index of a task in all columns. */
@@ -20,7 +21,7 @@ const MOST = 2 ** 27;
 export const PAGE_BITS = 6;
 export const PAGE = 64;
 /** Inputs of a task that are remembered by slot, and dependents by number, at the most. */
-export const LINKS = 4;
+export const LINKS: number = LISTED;
 /** Numbers of both of a task, as a shift. */
 export const LINK_BITS = 3;
 /** Pages that are made at once. */

@@ -23,7 +23,6 @@ export type {
   WorkerStatus,
 } from "./events.ts";
 export { ANYWHERE } from "./events.ts";
-export { inlineMore } from "./inlining.ts";
 export { Scheduler } from "./machine.ts";
 export type { TaskState } from "./states.ts";
 export { STATES } from "./states.ts";
