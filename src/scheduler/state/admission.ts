@@ -319,6 +319,16 @@ export function openBatches(core: Core): void {
   }
 }
 
+/** True when no batch is open, and one could be. */
+export function mayOpen(core: Core): boolean {
+  let isOnePending = false;
+  for (const { state, taskClass } of core.active) {
+    if (state === "open") return false;
+    isOnePending ||= state === "pending" && core.eligible(taskClass).length > 0;
+  }
+  return isOnePending;
+}
+
 /** True when an open batch uses layers of this one. */
 function isBuiltOn(core: Core, batch: LayerBatch): boolean {
   return (

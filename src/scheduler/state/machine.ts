@@ -1,7 +1,7 @@
 /** The machine: one event in, instructions out. Handlers recommend, transitions settle, then bytes and places are given. */
 import { assertNever } from "../../base/index.ts";
 import type { Key } from "../../graph/index.ts";
-import { advanceHead, openBatches } from "./admission.ts";
+import { advanceHead, mayOpen, openBatches } from "./admission.ts";
 import { dropPageIfDone } from "./batches.ts";
 import { checkCore } from "./check.ts";
 import {
@@ -99,7 +99,8 @@ function endTurn(core: Core): void {
     core.flushRuns();
     // A worker that stays after all can run what nobody could.
     const isReinstated = retireProgress(core);
-    hasMore = isReinstated || core.isUnsettled || isHungry(core);
+    // An order may have come to its end by then, and let the next batch open.
+    hasMore = isReinstated || core.isUnsettled || isHungry(core) || mayOpen(core);
   } while (hasMore);
   for (const worker of core.opened) worker.isOpened = false;
   core.opened.length = 0;

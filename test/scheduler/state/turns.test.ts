@@ -1,11 +1,13 @@
 /** What several workers say in one turn is taken in whole before anything is given out. */
 import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
-import type { Graph } from "../../../src/graph/index.ts";
+import { type Graph, reduceNode, sourceNode } from "../../../src/graph/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { leastBytes } from "../../../src/testing/index.ts";
-import { randomGraph } from "../../sim/random-graph.ts";
-import { type Bare, Driver, k, task } from "./drive.ts";
+import { graphOf, randomGraph, sumCall } from "../../sim/random-graph.ts";
+import { type Bare, Driver, failure, k, task } from "./drive.ts";
+
+const SUM = { op: "sum", from: "float32", dtype: "float32", ddof: 0, minCount: 0, empty: null } as const;
 
 function submit(d: Driver, client: string, graph: Graph): void {
   d.client(client);
@@ -109,4 +111,44 @@ test("S-I1: a single task that waits for a task of a layer runs when that ends, 
   expect(d.toClients.filter(({ client }) => client === "bob").map(({ message }) => message)).toContainEqual(
     expect.objectContaining({ op: "key-in-memory", key: k("single") }),
   );
+});
+
+test("S-I14: an order whose rest fails as it is come to lets the next batch open", () => {
+  const d = new Driver({ orderAhead: 1 });
+  d.worker("w", { isColumnar: true, budgetBytes: 100 });
+  d.client("alice");
+  const chunks = [new Array<number>(12).fill(1)];
+  const source = sourceNode({ source: "a", dtype: "float32", chunks, scratchBytes: 0 });
+  const sum = reduceNode("sum", sumCall(1), SUM, [{ layer: source, axes: [0] }], chunks, {
+    reduced: [0],
+    keepdims: false,
+    splitEvery: 12,
+  });
+  const graphs = [graphOf([sum]), graphOf([sourceNode({ source: "b", dtype: "float32", chunks, scratchBytes: 0 })])];
+  for (const graph of graphs) {
+    d.feed({
+      type: "submit-layers",
+      client: "alice",
+      graph,
+      wanted: graph.wanted().flat(),
+      leastBytes: 60,
+      placement: ANYWHERE,
+      retries: 0,
+      priority: 0,
+    });
+  }
+  const [first, second] = graphs as [Graph, Graph];
+  let ended = 0;
+  for (let order = d.orders.shift(); order; order = d.orders.shift()) {
+    if (order.column?.submission === 1) {
+      const { key, runId } = order.message;
+      const report = { thread: 0, startstops: [], stimulusId: "fail", ...failure("no luck") };
+      d.say(order.worker, { op: "task-erred", key, runId, ...report });
+    } else {
+      d.answer(order, 8);
+      ended++;
+    }
+  }
+  expect(d.state(first.key(first.wanted()[0]?.[0] as number))).toBe("erred");
+  expect(ended).toBe(second.taskCount);
 });
