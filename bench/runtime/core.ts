@@ -4,7 +4,6 @@
  * under way; and the way of a graph of a million tasks from the client's expression to a machine that has sent the first.
  * `node --expose-gc bench/runtime/core.ts` prints all.
  */
-import { inlineMore } from "../../src/config/index.ts";
 import {
   blockwiseNode,
   type Chunks,
@@ -166,7 +165,6 @@ class Loop {
   #now = 0;
 
   constructor(workers: number, isColumnar: boolean) {
-    inlineMore(); // as processes with a scheduler do
     this.scheduler = new Scheduler({
       runSpecOf: (spec) => spec as never, // nobody reads it
       failureOf,

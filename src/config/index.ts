@@ -9,7 +9,6 @@ export { allottedCpus, allottedMemoryBytes, systemFacts } from "./allotment.ts";
 export { Config, computeThreads, config, memoryLimitBytes } from "./config.ts";
 export { speaksDialect } from "./dialect.ts";
 export { filesWith, saveSetting, searchedPaths } from "./files.ts";
-export { inlineMore } from "./inlining.ts";
 export type { KeptLogs, LogRecord } from "./kept-logs.ts";
 export { keepLogs } from "./kept-logs.ts";
 export type { ConfigValue } from "./literal.ts";

@@ -1,6 +1,6 @@
 /** The coordinator: scheduler machine and executor in one thread; what passes between them are columns. */
 import { assertNever, CancelledError, type ErrorRecord, errorToRecord, invariant } from "../base/index.ts";
-import { createLogger, inlineMore, systemClock } from "../config/index.ts";
+import { createLogger, systemClock } from "../config/index.ts";
 import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../executor/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
@@ -95,7 +95,6 @@ export class Coordinator implements AsyncDisposable {
       failed: (failed) => this.#failed(failed),
       turned: () => this.#turned(),
     });
-    inlineMore();
     this.#scheduler = new Scheduler({
       admission,
       workerTtlMs: Number.POSITIVE_INFINITY,

@@ -1,7 +1,6 @@
 /** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
 import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
-import { inlineMore } from "../config/index.ts";
 import { encodeTaskSpec, type Key } from "../graph/index.ts";
 import {
   failureOf,
@@ -114,7 +113,6 @@ export class Hub {
     this.rpc = rpc;
     this.#onFatal = onFatal;
     this.lastActiveMs = clock.now();
-    inlineMore();
     this.machine = new Scheduler({
       ...machine,
       runSpecOf: (spec) => new Serialized(SPEC_HEADER, [encodeTaskSpec(spec)]),

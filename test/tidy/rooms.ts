@@ -62,10 +62,10 @@ export const ROOMS: readonly Room[] = [
   {
     name: "config",
     holds:
-      "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock, the default logger, how far V8 inlines",
+      "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock and the default logger",
     imports: ["base"],
     ambient: ["env", "console", "clock", "timers", "process"],
-    node: ["fs", "os", "path", "url", "perf_hooks", "v8"],
+    node: ["fs", "os", "path", "url", "perf_hooks"],
     packages: ["yaml", "pino"],
   },
   {
