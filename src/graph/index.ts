@@ -86,6 +86,7 @@ export { taskEdges, taskOrder } from "./order.ts";
 export { OrderCuts } from "./order-cuts.ts";
 export type { Peaks } from "./peaks.ts";
 export { simulatePeaks } from "./peaks.ts";
+export { LISTED, PlacedRows, type TaskLists } from "./placed-rows.ts";
 export { decodePlain, encodePlain, plainText } from "./plain.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";
@@ -119,7 +120,7 @@ export type { SpillBytes } from "./spill-plan.ts";
 export { simulateSpill } from "./spill-plan.ts";
 export type { AxisWalk, Interval, Plain, Register, Step, TaskSpec } from "./task.ts";
 export { functionText } from "./travel.ts";
-export { LISTED, PlacedRows, type TaskLists, TaskWalk } from "./walk.ts";
+export { TaskWalk } from "./walk.ts";
 export {
   callDigits,
   callTokens,

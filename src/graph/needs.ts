@@ -240,7 +240,7 @@ function classesOf(graph: Graph, index: number): LayerClasses | null {
     const byEnds = grid.length <= ENDS_MAX && isRegular ? [] : null;
     const axes = grid.map((count, axis) => new AxisClasses(count, facts[axis] as Fact[], byEnds === null)); // one per axis
     const base = graph.base(index);
-    const isFew = byEnds === null && grid.filter((n) => n > 1).length <= FEW_AXES;
+    const isFew = byEnds === null && grid.filter((n) => n !== 1).length <= FEW_AXES;
     return { axes, bytes: new Map(), byFew: isFew ? new FewKinds(base, grid, axes) : null, byEnds, grid, base };
   } catch (error) {
     if (error instanceof NoFormula) return null;

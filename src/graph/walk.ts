@@ -8,6 +8,7 @@ import { GraphEdges, MANY_LINKS, NO_LINKS } from "./edges.ts";
 import type { Graph, TaskId } from "./graph.ts";
 import { type TaskBytes, TaskNeeds } from "./needs.ts";
 import type { OrderCuts } from "./order-cuts.ts";
+import { NOTHING, type PlacedRows } from "./placed-rows.ts";
 
 const PAGE_BITS = 9;
 const PAGE = 1 << PAGE_BITS;
@@ -32,61 +33,6 @@ const TASK_BYTES = 65_536;
 
 /** A task whose block is so many times smaller than its inputs gathers: the sooner it runs, the less lives. */
 const GATHERS = 4;
-
-/** Tasks of one list that are told, at the most: the others of a long one are to be asked for, so that rows take bounded memory. */
-export const LISTED = 4;
-
-/** Lists of tasks, one for each row. */
-export class TaskLists {
-  /** Tasks of each list. */
-  readonly count: Uint32Array;
-  /** Those of row `k` from `k · LISTED` on, if they are no more than {@link LISTED}. */
-  readonly tasks: Int32Array;
-
-  constructor(most: number) {
-    this.count = new Uint32Array(most);
-    this.tasks = new Int32Array(LISTED * most);
-  }
-
-  /** The list of a row: the first so many of `tasks`. */
-  set(row: number, tasks: readonly TaskId[], count: number): void {
-    this.count[row] = count;
-    if (count > LISTED) return;
-    const from = LISTED * row;
-    for (let i = 0; i < count; i++) this.tasks[from + i] = tasks[i] as TaskId; // i < count
-  }
-}
-
-/** More of what a walk knows of the tasks that it gives places. */
-export class PlacedRows {
-  readonly nbytes: Float64Array;
-  /** Bytes of result and workspace; NaN: the program cannot be made. */
-  readonly need: Float64Array;
-  /** Inputs as programs read them; none where {@link GraphEdges.inputAway} tells them. */
-  readonly inputs: TaskLists;
-  /** Dependents; none where {@link GraphEdges.userAway} tells them. */
-  readonly users: TaskLists;
-
-  constructor(most: number) {
-    this.nbytes = new Float64Array(most);
-    this.need = new Float64Array(most);
-    this.inputs = new TaskLists(most);
-    this.users = new TaskLists(most);
-  }
-
-  setBytes(row: number, bytes: TaskBytes): void {
-    this.nbytes[row] = bytes.nbytes;
-    this.need[row] = bytes === NOTHING ? Number.NaN : bytes.need;
-  }
-
-  /** Rows `from` up to `to` are of tasks that take the same bytes, need nothing and are needed by nothing. */
-  setAlone(from: number, to: number, { nbytes, need }: TaskBytes): void {
-    this.nbytes.fill(nbytes, from, to);
-    this.need.fill(need, from, to);
-    this.inputs.count.fill(0, from, to);
-    this.users.count.fill(0, from, to);
-  }
-}
 
 /** What the tasks of one layer have in common. */
 class WalkLayer {
@@ -508,8 +454,6 @@ export class TaskWalk {
     return page;
   }
 }
-
-const NOTHING: TaskBytes = { nbytes: 0, need: 0 };
 
 function neededTasks(edges: GraphEdges, wanted: readonly TaskId[]): Uint8Array {
   const needed = new Uint8Array(edges.graph.taskCount);

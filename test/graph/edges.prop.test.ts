@@ -30,8 +30,9 @@ import {
   writeZarrNode,
 } from "../../src/graph/index.ts";
 import { TaskNeeds } from "../../src/graph/needs.ts";
+import { LISTED, PlacedRows, type TaskLists } from "../../src/graph/placed-rows.ts";
 import { programEdges } from "../../src/graph/program-edges.ts";
-import { LISTED, PlacedRows, type TaskLists, TaskWalk } from "../../src/graph/walk.ts";
+import { TaskWalk } from "../../src/graph/walk.ts";
 import { graphOf, sumCall } from "../sim/random-graph.ts";
 
 function cut(random: Random, size: number): number[] {

@@ -23,6 +23,7 @@ import {
 } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { countMoves, slotAt } from "./fused.ts";
+import type { Rows } from "./rows.ts";
 import { FORGOTTEN, isActive, MEMORY, NO_WORKER, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 
@@ -39,12 +40,6 @@ export interface PlannedPiece {
   firstRank: number;
   /** Tasks without inputs are begun from pieces; see `pieces.ts`. */
   isCut: boolean;
-}
-
-/** Rows `from` up to `to`. */
-interface Rows {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Begin rows of a piece, up to the first that the table has to see to; gives that row. */

@@ -22,7 +22,7 @@ export const PAGE_BITS = 6;
 export const PAGE = 64;
 /** Inputs of a task that are remembered by slot, and dependents by number, at the most. */
 export const LINKS: number = LISTED;
-/** Numbers of both of a task, as a shift. */
+/** Twice {@link LINKS} numbers stand in `links` for each task, as a shift. */
 export const LINK_BITS = 3;
 /** Pages that are made at once. */
 const PAGES_AT_ONCE = 16;

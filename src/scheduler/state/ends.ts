@@ -31,6 +31,7 @@ import type { SchedulerEvent } from "./events.ts";
 import { countMoves, inputSlots, slotAt } from "./fused.ts";
 import { meanWith, setMean } from "./load.ts";
 import type { NewsOf } from "./news.ts";
+import type { Rows } from "./rows.ts";
 import { MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import { tellMemory } from "./tell.ts";
@@ -46,12 +47,6 @@ export type Finished = Extract<SchedulerEvent, { type: "tasks-finished" }>;
 export function bytesIn(event: Finished, at: number): number {
   const bytes = event.nbytes[at] as number; // a row of the event
   return bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0;
-}
-
-/** Rows `from` up to `to` of an event. */
-export interface Rows {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Filled and read within one function. */

@@ -3,6 +3,12 @@ import type { TaskId } from "../../graph/index.ts";
 
 const FIRST = 256;
 
+/** Rows `from` up to `to` of columns that a loop goes through. */
+export interface Rows {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A list of rows. */
 export interface RowList {
   count: number;
