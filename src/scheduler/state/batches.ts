@@ -83,6 +83,7 @@ export interface LayerBatch {
   readonly urgency: number;
   /** At least what the plan says, and what the order made so far does. */
   leastBytes: number;
+  /** As {@link retriesOf} bounds them. */
   readonly retries: number;
   state: BatchState;
   /** A columnar worker was given tasks of it. */
@@ -150,13 +151,12 @@ function touchPage(columns: Columns, batch: LayerBatch, page: number): Slot {
   const count = Math.min(PAGE, batch.count - start);
   columns.urgency.fill(batch.urgency, first, first + count);
   const { cells } = columns;
-  const retries = retriesOf(batch.retries);
   for (let i = 0; i < count; i++) {
     const at = (first + i) << CELL;
     cells[at + BATCH] = batch.index;
     cells[at + TASK] = start + i;
     cells[at + RANK] = NO_RANK;
-    cells[at + RETRIES] = retries;
+    cells[at + RETRIES] = batch.retries;
   }
   if (batch.pageRanked[page] === 0 && batch.ranks === null) return first;
   const ranks = ranksOf(batch);

@@ -26,6 +26,7 @@ import { leaveChain } from "./follow.ts";
 import { News, type NewsOf } from "./news.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
+import { Recommendations } from "./recommendations.ts";
 import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES } from "./states.ts";
 import { Story } from "./story.ts";
 import { WorkerLine } from "./worker-line.ts";
@@ -37,10 +38,6 @@ export interface Retirement {
   readonly done: WorkerAddress[];
   readonly close: boolean;
 }
-
-/** States are numbers of so many bits. */
-const STATE_BITS = 4;
-const FIRST_RECOMMENDATIONS = 256;
 
 /** Everything. Handlers, transitions, admission and placement are functions over it. */
 export class Core {
@@ -124,15 +121,8 @@ export class Core {
   /** Counters since the start. */
   readonly totals = { transitions: 0, sent: 0, recomputed: 0, stolen: 0, evicted: 0, forced: 0, ahead: 0 };
   #outbox: SchedulerInstruction[] = [];
-  /** A task that is recommended to move, its state when it was, and where to. */
-  recommended: Slot = -1;
-  recommendedFrom = 0;
-  recommendedTo = 0;
-  #recommendedSlots = new Int32Array(FIRST_RECOMMENDATIONS);
-  #recommendedStates = new Uint8Array(FIRST_RECOMMENDATIONS);
-  #recommendedCount = 0;
-  #recommendedAt = 0;
-  readonly #outgoing = new Outgoing();
+  readonly recommended: Recommendations = new Recommendations();
+  readonly outgoing: Outgoing = new Outgoing();
   readonly #news = new News();
 
   constructor(config: SchedulerConfig) {
@@ -209,74 +199,37 @@ export class Core {
 
   /** Have a worker drop a key or cancel its task; sent together, before any new task. */
   free(worker: WorkerState, key: Key): void {
-    this.#outgoing.freeKey(worker, key);
+    this.outgoing.freeKey(worker, key);
   }
 
   /** The same by slot. */
   freeSlot(worker: WorkerState, slot: Slot): void {
     const batch = this.batchOf(slot);
     if (batch) this.freeTask(worker, batch, this.columns.cells[(slot << CELL) + TASK] as number);
-    else this.#outgoing.freeKey(worker, this.keyOf(slot));
+    else this.outgoing.freeKey(worker, this.keyOf(slot));
   }
 
   /** The same by number. */
   freeTask(worker: WorkerState, batch: LayerBatch, task: TaskId): void {
-    if (goesAsColumn(worker, batch)) this.#outgoing.freeTask(worker, batch, task);
-    else this.#outgoing.freeKey(worker, batch.graph.key(task));
+    if (goesAsColumn(worker, batch)) this.outgoing.freeTask(worker, batch, task);
+    else this.outgoing.freeKey(worker, batch.graph.key(task));
   }
 
   flushFrees(): void {
-    this.#outgoing.flushFrees(this);
+    this.outgoing.flushFrees(this);
   }
 
   /** Send a task, which is as `processing` there, to a columnar worker; sent together at the end of a round of placement. */
   run(worker: WorkerState, slot: Slot): void {
-    this.#outgoing.run(this, worker, slot);
-  }
-
-  /** The same of a task all of whose inputs are there. */
-  runHere(worker: WorkerState, batch: LayerBatch, slot: Slot): void {
-    this.#outgoing.runHere(this.columns, this.#outgoing.runOf(worker, batch), slot);
+    this.outgoing.run(this, worker, slot);
   }
 
   flushRuns(): void {
-    this.#outgoing.flushRuns(this);
+    this.outgoing.flushRuns(this);
   }
 
   recommend(slot: Slot, to: number): void {
-    const at = this.#recommendedCount++;
-    if (at === this.#recommendedSlots.length) this.#widenRecommended();
-    this.#recommendedSlots[at] = slot;
-    this.#recommendedStates[at] = ((this.columns.cells[(slot << CELL) + STATE] as number) << STATE_BITS) | to; // a slot given out
-  }
-
-  #widenRecommended(): void {
-    const [slots, states] = [this.#recommendedSlots, this.#recommendedStates];
-    this.#recommendedSlots = new Int32Array(2 * slots.length);
-    this.#recommendedSlots.set(slots);
-    this.#recommendedStates = new Uint8Array(2 * slots.length);
-    this.#recommendedStates.set(states);
-  }
-
-  /** True while something is recommended. */
-  get isUnsettled(): boolean {
-    return this.#recommendedCount > 0;
-  }
-
-  /** Go on to the next recommendation, oldest first: `recommended` and its kin say what; false when there is none. */
-  nextRecommendation(): boolean {
-    const at = this.#recommendedAt;
-    if (at === this.#recommendedCount) {
-      this.#recommendedCount = 0;
-      this.#recommendedAt = 0;
-      return false;
-    }
-    this.#recommendedAt = at + 1;
-    const states = this.#recommendedStates[at] as number; // at < count
-    this.recommended = this.#recommendedSlots[at] as Slot;
-    this.recommendedFrom = states >>> STATE_BITS;
-    this.recommendedTo = states & ((1 << STATE_BITS) - 1);
-    return true;
+    this.recommended.add(slot, this.columns.cells[(slot << CELL) + STATE] as number, to); // a slot given out
   }
 
   #noteUnrunnable(slot: Slot, state: number): void {

@@ -20,8 +20,10 @@ import {
   PAGE,
   PAGE_BITS,
   RANK,
+  RUN_ID,
   type Slot,
   STATE,
+  TASK,
   WAITERS,
   WANTS,
   WORKER,
@@ -35,7 +37,7 @@ import type { Rows } from "./rows.ts";
 import { MEMORY, NO_WORKER, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import { tellMemory } from "./tell.ts";
-import type { ClientState } from "./workers.ts";
+import type { ClientState, WorkerState } from "./workers.ts";
 
 const PROCESSING_MEMORY = moveOf(PROCESSING, MEMORY);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
@@ -49,6 +51,10 @@ export function bytesIn(event: Finished, at: number): number {
   return bytes >= 0 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : 0;
 }
 
+/** Rows that are gone through together: they stay in a processor's first cache. */
+const MOST = 256;
+/** Slots of the tasks of these rows. */
+const ended = new Int32Array(MOST);
 /** Filled and read within one function. */
 const inputs: Slot[] = [];
 const users: TaskId[] = [];
@@ -58,98 +64,159 @@ const users: TaskId[] = [];
  * Claims end, and what waited for these tasks alone is ready. The worker is to be refreshed when all are done.
  */
 export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }: Rows): number {
-  const { worker, batch } = of;
-  const { cells, nbytes } = core.columns;
-  const { tasks, runIds, seconds } = event;
-  const { pages } = batch;
-  const { index } = worker;
-  canRun = core.eligible(batch.taskClass).length > 0;
+  canRun = core.eligible(of.batch.taskClass).length > 0;
   becameReady = 0;
-  listener = listenerFor(core, of, event);
-  let mean = worker.meanTaskMs;
+  core.story.open(of.batch);
   let row = from;
-  core.story.open(batch);
-  for (; row < to; row++) {
-    const task = tasks[row] as number; // row < to
-    if (task >= batch.count) break;
-    const page = pages[task >>> PAGE_BITS] as number; // one per page
-    const slot = page + (task & (PAGE - 1));
-    if (
-      page < 0 ||
-      cells[(slot << CELL) + WORKER] !== index ||
-      core.columns.runIdOf(slot) !== runIds[row] ||
-      cells[(slot << CELL) + STATE] !== PROCESSING
-    )
-      break;
-    if (cells[(slot << CELL) + FLAGS] !== 0 || cells[(slot << CELL) + DEPENDENTS] !== 0) break;
-    const bytes = bytesIn(event, row);
-    if (nbytes[slot] !== bytes) setBytes(core, slot, bytes);
-    const spent = seconds[row] as number;
-    if (spent >= 0) mean = meanWith(mean, spent * 1000);
-    if (event.kinds) core.scalar = scalarIn(event, row);
-    finish(core, of, task, slot);
+  for (let end = from; row === end && row < to; ) {
+    end = Math.min(to, row + MOST);
+    const first = row;
+    row = accept(core, of, event, { from: first, to: end });
+    const count = row - first;
+    // None of them is an input of another: a task is sent when its inputs are there.
+    endClaims(core, of, count);
+    enterMemory(core, of, count);
+    supplyUsers(core, of, count);
+    tell(core, of, event, { from: first, to: row });
   }
-  core.scalar = undefined;
   countMoves(core, PROCESSING, MEMORY, row - from);
   countMoves(core, WAITING, QUEUED, becameReady);
-  if (!Object.is(mean, worker.meanTaskMs)) setMean(core, worker, mean);
   return row;
 }
 
 /** While rows are finished: somebody may run what becomes ready; so many tasks did. */
 let canRun = false;
 let becameReady = 0;
-/** The only client, if it is told of all of them in columns. */
-let listener: ClientState | null = null;
 
+/** Note the slots of rows that are as they were sent, which their worker has no more, and what it says of them; gives the first row that is not. */
+function accept(core: Core, { worker, batch }: NewsOf, event: Finished, { from, to }: Rows): number {
+  const { cells, nbytes } = core.columns;
+  const { tasks, runIds, seconds } = event;
+  const { pages, count } = batch;
+  const { index } = worker;
+  let mean = worker.meanTaskMs;
+  let row = from;
+  for (; row < to; row++) {
+    const task = tasks[row] as number; // row < to
+    const page = task < count ? (pages[task >>> PAGE_BITS] as number) : -1; // one per page
+    if (page < 0) break;
+    const slot = page + (task & (PAGE - 1));
+    const at = slot << CELL;
+    if (cells[at + WORKER] !== index || cells[at + STATE] !== PROCESSING) break;
+    if (cells[at + RUN_ID] !== ((runIds[row] as number) | 0)) break;
+    if (cells[at + FLAGS] !== 0 || cells[at + DEPENDENTS] !== 0) break;
+    cells[at + WORKER] = -1;
+    ended[row - from] = slot;
+    const bytes = bytesIn(event, row);
+    if (nbytes[slot] !== bytes) setBytes(core, slot, bytes);
+    const spent = seconds[row] as number;
+    if (spent >= 0) mean = meanWith(mean, spent * 1000);
+  }
+  if (!Object.is(mean, worker.meanTaskMs)) setMean(core, worker, mean);
+  return row;
+}
+
+/** They have claimed their inputs until now. */
+function endClaims(core: Core, of: NewsOf, count: number): void {
+  const { batch } = of;
+  const { cells } = core.columns;
+  const { edges } = batch;
+  const isFetching = of.worker.arriving > 0;
+  for (let k = 0; k < count; k++) {
+    const slot = ended[k] as Slot; // k < count
+    const task = cells[(slot << CELL) + TASK] as number;
+    const away = edges.inputAway[edges.layerOf(task)] as number; // one per layer
+    if (away === MANY_LINKS) {
+      const n = inputSlots(core, batch, slot, inputs);
+      for (let i = 0; i < n; i++) spend(core, of, inputs[i] as Slot, isFetching); // i < n, and it has claimed it
+    } else if (away !== NO_LINKS) spend(core, of, slotAt(batch, task - away), isFetching);
+  }
+}
+
+/** Their results are at the worker. */
+function enterMemory(core: Core, { worker, batch }: NewsOf, count: number): void {
+  const { cells, nbytes, reserved } = core.columns;
+  const { processing, has, index } = worker;
+  const { activeRanks, order } = batch;
+  const { story } = core;
+  let bytes = 0;
+  for (let k = 0; k < count; k++) {
+    const slot = ended[k] as Slot; // k < count
+    const at = slot << CELL;
+    processing.delete(slot);
+    has.addOwn(slot);
+    cells[at + HOLDER] = index;
+    // No finished prefix has it: it was active until now.
+    bytes += (nbytes[slot] as number) - (reserved[slot] as number);
+    reserved[slot] = 0;
+    cells[at + STATE] = MEMORY;
+    cells[at + DEATHS] = 0;
+    story.note(cells[at + TASK] as number, PROCESSING_MEMORY);
+    const rank = cells[at + RANK] as number;
+    activeRanks.delete(rank);
+    order.settle(rank);
+  }
+  worker.extraBytes += bytes;
+  if (worker.arriving > 0 || worker.seeking.size > 0 || worker.longRunning.size > 0) endUnusual(core, worker, count);
+}
+
+/** Some were asked for or under way there, or had given their threads back. */
+function endUnusual(core: Core, worker: WorkerState, count: number): void {
+  for (let k = 0; k < count; k++) {
+    const slot = ended[k] as Slot; // k < count
+    worker.seeking.delete(slot);
+    if (worker.longRunning.delete(slot)) core.longRunning--;
+    // Counted since it was on its way.
+    if (endArrival(core, slot, worker)) worker.extraBytes -= core.columns.nbytes[slot] as number;
+  }
+}
+
+/** What waited for them misses an input less. */
+function supplyUsers(core: Core, { batch }: NewsOf, count: number): void {
+  const { cells, links } = core.columns;
+  const { edges } = batch;
+  for (let k = 0; k < count; k++) {
+    const slot = ended[k] as Slot; // k < count
+    const at = slot << CELL;
+    const noted = (cells[at + LINK_COUNT] as number) >> LINK_COUNT_BITS;
+    cells[at + LINK_COUNT] = 0;
+    if ((cells[at + WAITERS] as number) === 0) continue;
+    const task = cells[at + TASK] as number;
+    if (noted > 0) {
+      const first = (slot << LINK_BITS) + LINKS;
+      for (let i = 0; i < noted - 1; i++) supply(core, batch, links[first + i] as TaskId); // within the row
+      continue;
+    }
+    const away = edges.userAway[edges.layerOf(task)] as number; // one per layer
+    if (away === MANY_LINKS) {
+      const n = edges.dependents(task, users);
+      for (let i = 0; i < n; i++) supply(core, batch, users[i] as TaskId); // i < n
+    } else if (away !== NO_LINKS) supply(core, batch, task - away);
+  }
+}
+
+/** Whoever wants them hears of it; what nobody needs goes. */
+function tell(core: Core, of: NewsOf, event: Finished, { from, to }: Rows): void {
+  const { cells } = core.columns;
+  const listener = listenerFor(core, of, event);
+  for (let row = from; row < to; row++) {
+    const slot = ended[row - from] as Slot; // one per row
+    const at = slot << CELL;
+    if ((cells[at + WANTS] as number) > 0) {
+      if (event.kinds) core.scalar = scalarIn(event, row);
+      // No copies of it are known: it was being made until now.
+      if (listener) core.tellTask(listener.id, of, cells[at + TASK] as number);
+      else tellMemory(core, slot);
+    } else if (cells[at + WAITERS] === 0) core.recommend(slot, RELEASED);
+  }
+  core.scalar = undefined;
+}
+
+/** The only client, if it is told of all of them in columns. */
 function listenerFor(core: Core, { worker, batch }: NewsOf, { kinds }: Finished): ClientState | null {
   if (core.clients.size !== 1 || batch.isKeyed || kinds || !worker.facts.isColumnar) return null;
   const [client] = core.clients.values();
   return client?.isColumnar ? client : null;
-}
-
-function finish(core: Core, of: NewsOf, task: TaskId, slot: Slot): void {
-  const { worker, batch } = of;
-  const { columns } = core;
-  const at = slot << CELL;
-  const { cells } = columns;
-  const { edges } = batch;
-  cells[at + WORKER] = -1;
-  worker.processing.delete(slot);
-  if (worker.longRunning.size > 0 && worker.longRunning.delete(slot)) core.longRunning--;
-  const isFetching = worker.arriving > 0;
-  const layer = edges.layerOf(task);
-  const away = edges.inputAway[layer] as number; // one per layer
-  if (away === MANY_LINKS) {
-    const n = inputSlots(core, batch, slot, inputs);
-    for (let i = 0; i < n; i++) spend(core, of, inputs[i] as Slot, isFetching); // i < n, and it has claimed it
-  } else if (away !== NO_LINKS) spend(core, of, slotAt(batch, task - away), isFetching);
-  worker.has.addOwn(slot);
-  cells[at + HOLDER] = worker.index;
-  if (worker.seeking.size > 0) worker.seeking.delete(slot);
-  const reserved = columns.reserved[slot] as number;
-  columns.reserved[slot] = 0;
-  // No finished prefix has it: it was active until now.
-  const isCounted = isFetching && endArrival(core, slot, worker);
-  worker.extraBytes += (isCounted ? 0 : (columns.nbytes[slot] as number)) - reserved;
-  cells[at + STATE] = MEMORY;
-  cells[at + DEATHS] = 0;
-  core.story.note(task, PROCESSING_MEMORY);
-  const rank = cells[at + RANK] as number;
-  batch.activeRanks.delete(rank);
-  batch.order.settle(rank);
-  const isClaimed = (cells[at + WAITERS] as number) > 0;
-  if (isClaimed) {
-    const user = edges.userAway[layer] as number; // one per layer
-    if (user === MANY_LINKS) supplyAll(core, batch, task, slot);
-    else if (user !== NO_LINKS) supply(core, batch, task - user);
-  }
-  cells[at + LINK_COUNT] = 0;
-  if ((cells[at + WANTS] as number) > 0) {
-    // No copies of it are known: it was being made until now.
-    if (listener) core.tellTask(listener.id, of, task);
-    else tellMemory(core, slot);
-  } else if (!isClaimed) core.recommend(slot, RELEASED);
 }
 
 /** A claim on an input ends; one that nobody needs any more goes. */
@@ -159,18 +226,6 @@ function spend(core: Core, { worker }: NewsOf, input: Slot, isFetching: boolean)
   const left = (cells[(input << CELL) + WAITERS] as number) - 1;
   cells[(input << CELL) + WAITERS] = left;
   if (left === 0 && cells[(input << CELL) + WANTS] === 0) core.recommend(input, RELEASED);
-}
-
-function supplyAll(core: Core, batch: LayerBatch, task: TaskId, slot: Slot): void {
-  const { cells, links } = core.columns;
-  const noted = (cells[(slot << CELL) + LINK_COUNT] as number) >> LINK_COUNT_BITS; // a slot given out
-  if (noted > 0) {
-    const first = (slot << LINK_BITS) + LINKS;
-    for (let i = 0; i < noted - 1; i++) supply(core, batch, links[first + i] as TaskId); // within the row
-    return;
-  }
-  const n = batch.edges.dependents(task, users);
-  for (let i = 0; i < n; i++) supply(core, batch, users[i] as TaskId); // i < n
 }
 
 /** A task that waited for one that is done misses an input less; if it misses none it is ready. */

@@ -4,22 +4,16 @@
  * the table.
  */
 import { NO_LINKS, type TaskId } from "../../graph/index.ts";
-import { needOf, removeHolder, reserveNeed } from "./admission.ts";
+import { reserveNeed } from "./admission.ts";
 import { leaveBacklog } from "./backlog.ts";
-import { isPlanned, type LayerBatch, retriesOf } from "./batches.ts";
+import { isPlanned, type LayerBatch } from "./batches.ts";
 import {
   CELL,
-  DEATHS,
-  DEPENDENTS,
-  FLAGS,
-  HOLDER,
   LINK_BITS,
   LINK_COUNT,
   LINK_COUNT_MASK,
   PAGE,
   PAGE_BITS,
-  RANK,
-  RETRIES,
   RUN_ID,
   type Slot,
   STATE,
@@ -28,13 +22,12 @@ import {
 } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshSent } from "./load.ts";
-import { ERRED, FORGOTTEN, MEMORY, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
+import { FORGOTTEN, PROCESSING, QUEUED, RELEASED, WAITING } from "./states.ts";
 import { moveOf } from "./story.ts";
 import type { WorkerState } from "./workers.ts";
 
 const FORGOTTEN_RELEASED = moveOf(FORGOTTEN, RELEASED);
 const QUEUED_PROCESSING = moveOf(QUEUED, PROCESSING);
-const MEMORY_FORGOTTEN = moveOf(MEMORY, FORGOTTEN);
 
 /** True when tasks of the batch can be moved here: all they have to do with is the batch's own, and nothing unusual is under way. */
 export function isFused(core: Core, batch: LayerBatch): boolean {
@@ -50,11 +43,6 @@ export function isAlone(core: Core, batch: LayerBatch): boolean {
     core.moving.size === 0 &&
     core.config.noWorkersTimeoutMs === null
   );
-}
-
-/** True when nothing but tasks of its batch waits for the task, and nobody has asked for it back. */
-function isUsual(core: Core, slot: Slot): boolean {
-  return core.columns.cells[(slot << CELL) + FLAGS] === 0 && core.columns.cells[(slot << CELL) + DEPENDENTS] === 0;
 }
 
 /** Count moves that {@link Core.enter} would make. */
@@ -102,70 +90,6 @@ export function sendThere(core: Core, worker: WorkerState, slot: Slot): void {
   core.columns.cells[(slot << CELL) + RUN_ID] = core.nextRunId++;
   core.totals.sent++;
   send(core, worker, slot);
-}
-
-/** The same of a task of a batch that is moved here, all of whose inputs are there; {@link countSent} counts it. */
-export function sendHere(core: Core, batch: LayerBatch, worker: WorkerState, slot: Slot): void {
-  const { columns } = core;
-  const { cells } = columns;
-  const at = slot << CELL;
-  cells[at + WORKER] = worker.index;
-  cells[at + RUN_ID] = core.nextRunId++;
-  const rank = cells[at + RANK] as number; // a slot given out
-  const bytes = rank === batch.head ? 0 : needOf(core, slot);
-  columns.reserved[slot] = bytes;
-  worker.extraBytes += bytes;
-  cells[at + STATE] = PROCESSING;
-  core.story.open(batch);
-  core.story.note(cells[at + TASK] as number, QUEUED_PROCESSING);
-  batch.queue.remove(slot);
-  worker.processing.add(slot);
-  refreshSent(core, worker);
-  core.runHere(worker, batch, slot);
-}
-
-/** So many were sent by {@link sendHere}. */
-export function countSent(core: Core, sent: number): void {
-  core.totals.sent += sent;
-  countMoves(core, QUEUED, PROCESSING, sent);
-}
-
-/** A result that nobody needs goes, and its task with it; false where the table has to see to it. */
-export function release(core: Core, slot: Slot): boolean {
-  const { columns } = core;
-  const { cells } = columns;
-  const at = slot << CELL;
-  const batch = core.batchOf(slot);
-  if (batch === null || !isAlone(core, batch) || core.isNeeded(slot)) return false;
-  if (!isUsual(core, slot) || core.counts[ERRED] !== 0) return false;
-  if (columns.replicas.size > 0 && columns.replicas.has(slot)) return false;
-  const worker = core.workerOf[cells[at + HOLDER] as number]; // a slot given out
-  if (!worker) return false;
-  const task = cells[at + TASK] as number;
-  removeOnly(core, batch, slot, worker);
-  core.freeTask(worker, batch, task);
-  cells[at + STATE] = FORGOTTEN;
-  count(core, MEMORY, FORGOTTEN);
-  core.story.open(batch);
-  core.story.note(task, MEMORY_FORGOTTEN);
-  cells[at + DEATHS] = 0;
-  if (cells[at + RETRIES] !== batch.retries) cells[at + RETRIES] = retriesOf(batch.retries);
-  if (core.stolenFor.size > 0) core.stolenFor.delete(slot);
-  if (know(batch, task, -1) === 0) core.quietPages.push({ batch, task });
-  if (batch.live === 0) core.emptied.add(batch);
-  return true;
-}
-
-/** A block of the batch is at its only holder no more. */
-function removeOnly(core: Core, batch: LayerBatch, slot: Slot, worker: WorkerState): void {
-  const { cells, nbytes } = core.columns;
-  if (!worker.has.deleteOwn(slot)) return removeHolder(core, slot, worker);
-  cells[(slot << CELL) + HOLDER] = -1;
-  const isCovered =
-    batch.state === "open" &&
-    batch.taskClass.language !== "js" &&
-    (cells[(slot << CELL) + RANK] as number) < batch.head;
-  if (!isCovered) worker.extraBytes -= nbytes[slot] as number; // a slot given out
 }
 
 /** Tasks that are wanted become known, the last first; the order has not come to them. */

@@ -119,7 +119,7 @@ export function addBatch(
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
     leastBytes: event.leastBytes,
-    retries: event.retries,
+    retries: retriesOf(event.retries),
     state: "idle",
     wasSent: false,
     head: 0,
@@ -268,7 +268,7 @@ export function forgetTask(core: Core, slot: Slot): void {
   core.stolenFor.delete(slot);
   const batch = core.batchOf(slot);
   if (batch) {
-    columns.cells[(slot << CELL) + RETRIES] = retriesOf(batch.retries);
+    columns.cells[(slot << CELL) + RETRIES] = batch.retries;
     const foreign = batch.aliases ? batch.foreign.get(slot) : undefined;
     foreign?.edges.forEach((edge, i) => {
       core.edges.remove(foreign.dependencies[i] as Slot, edge); // made together

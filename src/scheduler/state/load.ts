@@ -116,10 +116,12 @@ export function hasPlace(worker: WorkerState): boolean {
  * True when a source that leaves so many bytes may be sent to a worker that has a place. How many tasks go ahead is by their
  * mean time; those that make large blocks take long beside those that use them up, and as many of them as of all would have
  * run before the first of what frees their blocks could be sent.
+ *
+ * @param pending tasks that go to the worker, and are not counted there yet
  */
-export function mayBegin(core: Core, worker: WorkerState, bytes: number): boolean {
+export function mayBegin(core: Core, worker: WorkerState, bytes: number, pending: number): boolean {
   if (core.config.sendAheadBytes === Number.POSITIVE_INFINITY) return true;
-  const ahead = loadOf(worker) + worker.following + 1 - worker.facts.nthreads;
+  const ahead = loadOf(worker) + pending + worker.following + 1 - worker.facts.nthreads;
   return (
     ahead <= largeAhead(core, worker) || ahead * bytes <= core.config.sendAheadBytes || core.config.saturation !== null
   );

@@ -100,7 +100,7 @@ function endTurn(core: Core): void {
     // A worker that stays after all can run what nobody could.
     const isReinstated = retireProgress(core);
     // An order may have come to its end by then, and let the next batch open.
-    hasMore = isReinstated || core.isUnsettled || isHungry(core) || mayOpen(core);
+    hasMore = isReinstated || core.recommended.size > 0 || isHungry(core) || mayOpen(core);
   } while (hasMore);
   for (const worker of core.opened) worker.isOpened = false;
   core.opened.length = 0;

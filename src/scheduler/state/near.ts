@@ -3,15 +3,16 @@
  * one loop. Whatever needs a choice is left to `placement.ts`, which would have chosen the same for these.
  */
 import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
-import { admits, needOf, roomOf } from "./admission.ts";
+import { admits } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
-import { CELL, HOLDER, RANK, type Slot } from "./columns.ts";
+import { CELL, HOLDER, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable } from "./fit.ts";
-import { countSent, inputSlots, isFused, sendHere, sendThere, slotAt } from "./fused.ts";
+import { inputSlots, isFused, sendThere, slotAt } from "./fused.ts";
 import { hasPlace } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
-import { speaks, type WorkerState } from "./workers.ts";
+import { Sending } from "./sending.ts";
+import { speaks } from "./workers.ts";
 
 const inputs: Slot[] = [];
 /** Indices of workers that hold inputs of one task, and bytes of them there. */
@@ -30,27 +31,27 @@ export function sendNear(core: Core, batch: LayerBatch): boolean {
   if (!isFree(core, batch)) return false;
   const { queue, order } = batch;
   const { need } = core.columns;
+  const sending = new Sending(core, batch);
   let sent = 0;
-  let sentHere = 0;
   for (let rank = queue.min(); rank >= 0; rank = queue.min()) {
     const task = order.task(rank);
     const slot = slotAt(batch, task);
     const count = lookAtHolders(core, batch, slot, task);
     const worker = count === 0 ? undefined : core.workerOf[holders[0] as number];
-    if (!worker || !hasPlace(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
+    if (!worker || !sending.to(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
     if (!((need[slot] as number) >= 0) && !isReadable(core, slot)) break;
     if (count === 1) {
-      if (!fits(core, batch, worker, slot)) break;
-      sendHere(core, batch, worker, slot);
-      sentHere++;
+      if (!sending.add(slot)) break;
+      queue.take();
     } else {
-      if (!admits(core, slot, worker)) break;
+      sending.flush();
+      if (!hasPlace(worker) || !admits(core, slot, worker)) break;
       sendThere(core, worker, slot);
       sent++;
     }
   }
-  countSent(core, sentHere);
-  return sent + sentHere > 0;
+  sending.flush();
+  return sent + sending.sent > 0;
 }
 
 /** Find the workers that have inputs of a task, the one with most bytes first; gives their number, 0 where some have copies. */
@@ -100,11 +101,4 @@ function putMostFirst(count: number): void {
   let best = 0;
   for (let i = 1; i < count; i++) if ((held[i] as number) > (held[best] as number)) best = i; // i < count
   holders[0] = holders[best] as number;
-}
-
-/** The bytes of a task that finds its inputs there have room. */
-export function fits(core: Core, batch: LayerBatch, worker: WorkerState, slot: Slot): boolean {
-  const room = roomOf(core, worker);
-  if (room === Number.POSITIVE_INFINITY) return true;
-  return room >= 0 && (core.columns.cells[(slot << CELL) + RANK] === batch.head || needOf(core, slot) <= room);
 }

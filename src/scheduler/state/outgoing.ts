@@ -49,7 +49,7 @@ export class Outgoing {
   #freesCount = 0;
   readonly #freeRuns: FreeRun[] = [];
   #freeRunsCount = 0;
-  readonly #freeRows = new TaskRows();
+  readonly freeRows: TaskRows = new TaskRows();
   readonly #runs: OpenRun[] = [];
   #runsCount = 0;
   readonly #runRows = new RunRows();
@@ -63,10 +63,14 @@ export class Outgoing {
   }
 
   freeTask(worker: WorkerState, batch: LayerBatch, task: TaskId): void {
+    this.freeRows.add(this.freesOf(worker, batch), task);
+  }
+
+  /** The tasks of a batch that a columnar worker is to drop; {@link freeRows} takes more of them. */
+  freesOf(worker: WorkerState, batch: LayerBatch): RowList {
     const frees = worker.openFrees ?? this.#freesOf(worker);
-    let open = frees.tasks;
-    if (open === null || open.batch !== batch) open = this.#freeRunOf(frees, batch);
-    this.#freeRows.add(open, task);
+    const open = frees.tasks;
+    return open === null || open.batch !== batch ? this.#freeRunOf(frees, batch) : open;
   }
 
   /** The tasks of a batch among what a worker is to drop. */
@@ -93,7 +97,7 @@ export class Outgoing {
   flushFrees(core: Core): void {
     if (this.#freesCount === 0) return;
     const { stimulusId } = core;
-    const buffer = new ArrayBuffer(4 * this.#freeRows.count);
+    const buffer = new ArrayBuffer(4 * this.freeRows.count);
     let at = 0;
     for (let k = 0; k < this.#freesCount; k++) {
       const frees = this.#frees[k] as OpenFrees; // k < count
@@ -110,7 +114,7 @@ export class Outgoing {
         if (!worker.isHere) continue;
         const tasks = new Uint32Array(buffer, at, run.count);
         at += 4 * run.count;
-        this.#freeRows.fill(run, tasks);
+        this.freeRows.fill(run, tasks);
         const { generation: submission, graph } = batch;
         core.emit({ type: "free-tasks", worker: worker.facts.address, submission, graph, tasks, stimulusId });
       }
@@ -119,7 +123,7 @@ export class Outgoing {
     forget(this.#freeRuns, this.#freeRunsCount);
     this.#freesCount = 0;
     this.#freeRunsCount = 0;
-    this.#freeRows.clear();
+    this.freeRows.clear();
   }
 
   /** Send a task, which is being given to a columnar worker, and count the blocks that will come to it for that. */
@@ -147,14 +151,18 @@ export class Outgoing {
     run.fetches += fetches;
   }
 
-  /** The same of a task that finds all its inputs there. */
-  runHere(columns: Columns, run: OpenRun, slot: Slot): void {
+  /** The same of tasks that find all their inputs there: the first so many of `slots`. */
+  runHere({ cells }: Columns, run: OpenRun, slots: Int32Array, count: number): void {
     const rows = this.#runRows;
-    const row = rows.add(run, columns.cells[(slot << CELL) + TASK] as number); // a slot given out
-    rows.runId[row] = columns.cells[(slot << CELL) + RUN_ID] as number;
-    rows.rank[row] = columns.cells[(slot << CELL) + RANK] as number;
-    rows.fetch[row] = 0;
-    rows.fetches[row] = 0;
+    const first = rows.addMany(run, count);
+    const { task, runId, rank, fetches } = rows;
+    for (let k = 0; k < count; k++) {
+      const at = (slots[k] as Slot) << CELL; // k < count
+      task[first + k] = cells[at + TASK] as number;
+      runId[first + k] = cells[at + RUN_ID] as number;
+      rank[first + k] = cells[at + RANK] as number;
+      fetches[first + k] = 0;
+    }
   }
 
   flushRuns(core: Core): void {

@@ -216,7 +216,7 @@ function firstAdmitting(core: Core, workers: Iterable<WorkerState>, slot: Slot):
 /** True when a worker that has a place may run the task, and has room for it. */
 function mayTake(core: Core, worker: WorkerState, slot: Slot): boolean {
   if (!mayRun(core, worker, core.classOf(slot)) || !admits(core, slot, worker)) return false;
-  return mayBegin(core, worker, needOf(core, slot)) || core.dependencies(slot, inputs) > 0;
+  return mayBegin(core, worker, needOf(core, slot), 0) || core.dependencies(slot, inputs) > 0;
 }
 
 /** Workers near a task, and bytes of its inputs there; made anew by {@link nearest}. */

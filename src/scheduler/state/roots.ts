@@ -4,11 +4,11 @@ import { isWorthSharing } from "./backlog.ts";
 import { type LayerBatch, slotOf } from "./batches.ts";
 import type { Core } from "./core.ts";
 import { isReadable, mayRun, send } from "./fit.ts";
-import { countSent, sendHere } from "./fused.ts";
 import { hasPlace, mayBegin } from "./load.ts";
-import { fits, isFree } from "./near.ts";
+import { isFree } from "./near.ts";
 import { goesAsColumn } from "./outgoing.ts";
 import type { Pieces } from "./pieces.ts";
+import { Sending } from "./sending.ts";
 import { ERRED } from "./states.ts";
 import type { WorkerState } from "./workers.ts";
 
@@ -36,10 +36,10 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
   const pieces = batch.pieces as Pieces; // callers have looked
   if (!mayRun(core, worker, batch.taskClass)) return false;
   const isPlain = isFree(core, batch) && goesAsColumn(worker, batch);
+  const sending = new Sending(core, batch);
   let hasSent = false;
-  let sentHere = 0;
   let isCramped = false;
-  while (hasPlace(worker)) {
+  while (isPlain ? sending.to(worker) : hasPlace(worker)) {
     const rank = pieces.next(worker.index);
     if (rank < 0) {
       if (!pieces.claim(worker.index)) break;
@@ -51,16 +51,14 @@ function beginAt(core: Core, batch: LayerBatch, worker: WorkerState): boolean {
       core.recommend(slot, ERRED);
       continue;
     }
-    if (!mayBegin(core, worker, needOf(core, slot))) break;
-    isCramped = isPlain ? !fits(core, batch, worker, slot) : !admits(core, slot, worker);
+    if (!mayBegin(core, worker, needOf(core, slot), sending.pending)) break;
+    isCramped = isPlain ? !sending.add(slot) : !admits(core, slot, worker);
     if (isCramped) break;
-    if (isPlain) {
-      sendHere(core, batch, worker, slot);
-      sentHere++;
-    } else send(core, slot, worker);
+    if (isPlain) batch.queue.remove(slot);
+    else send(core, slot, worker);
     hasSent = true;
   }
-  countSent(core, sentHere);
+  sending.flush();
   if (isCramped) pieces.cramped.add(worker.index);
   else if (pieces.cramped.size > 0) pieces.cramped.delete(worker.index);
   return hasSent;

@@ -53,6 +53,19 @@ export class TaskRows {
     return row;
   }
 
+  /** So many at the end of a list, whose columns are to be filled; gives the row of the first. */
+  addMany(list: RowList, count: number): number {
+    const first = this.count;
+    this.count += count;
+    while (this.count > this.task.length) this.grow();
+    if (list.count === 0) list.first = first;
+    else this.next[list.last] = first;
+    for (let row = first + 1; row < this.count; row++) this.next[row - 1] = row;
+    list.count += count;
+    list.last = this.count - 1;
+    return first;
+  }
+
   /** Tasks of a list, in the order in which they came. */
   fill(list: RowList, out: Uint32Array): void {
     let row = list.first;

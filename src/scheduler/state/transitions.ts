@@ -30,10 +30,11 @@ import {
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { arriveInChain, callOff } from "./follow.ts";
-import { release, send } from "./fused.ts";
+import { send } from "./fused.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
 import { goesAsColumn } from "./outgoing.ts";
+import { releaseMany } from "./releases.ts";
 import {
   ERRED,
   FORGOTTEN,
@@ -65,11 +66,13 @@ export type TransitionTable = { readonly [From in TaskState]: { readonly [To in 
  * table has no move from its new state: what moved it has recommended the rest.
  */
 export function settle(core: Core): void {
-  while (core.nextRecommendation()) {
-    const { recommended: slot, recommendedFrom: from, recommendedTo: to } = core;
+  const { recommended } = core;
+  for (let slot = recommended.slot; slot >= 0; slot = recommended.slot) {
+    const { from, to } = recommended;
     const state = core.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
+    if (state === MEMORY && to === RELEASED && releaseMany(core, slot)) continue;
+    recommended.shift();
     if (state !== from && (state === FORGOTTEN || !CELLS[state * STATES.length + to])) continue;
-    if (state === MEMORY && to === RELEASED && release(core, slot)) continue;
     transition(core, slot, to);
   }
 }
