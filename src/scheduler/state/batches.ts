@@ -11,7 +11,7 @@ import {
   TaskWalk,
 } from "../../graph/index.ts";
 import type { CallRange } from "./call-keys.ts";
-import { BATCH, CELL, type Columns, PAGE, PAGE_BITS, RANK, RETRIES, type Slot, TASK } from "./columns.ts";
+import { CELL, type Columns, NO_RANK, PAGE, PAGE_BITS, RANK, type Slot, TASK } from "./columns.ts";
 import type { Edge } from "./edge-lists.ts";
 import type { RunSpec } from "./events.ts";
 import type { Pieces } from "./pieces.ts";
@@ -103,9 +103,6 @@ export interface LayerBatch {
   readonly foreign: Map<Slot, { readonly dependencies: Slot[]; readonly edges: Edge[] }>;
 }
 
-/** Rank of a task that has none yet. */
-const NO_RANK = 0x7fff_ffff;
-
 /** True while the batch's order has not come to a task that it will come to. */
 export function isPlanned(batch: LayerBatch, task: TaskId): boolean {
   return !batch.walk.isDone && batch.walk.isNeeded(task) && !batch.walk.isRanked(task);
@@ -145,19 +142,10 @@ export function owns(batch: LayerBatch, task: TaskId): boolean {
 }
 
 function touchPage(columns: Columns, batch: LayerBatch, page: number): Slot {
-  const first = columns.allocatePage();
-  batch.pages[page] = first;
   const start = page << PAGE_BITS;
   const count = Math.min(PAGE, batch.count - start);
-  columns.urgency.fill(batch.urgency, first, first + count);
-  const { cells } = columns;
-  for (let i = 0; i < count; i++) {
-    const at = (first + i) << CELL;
-    cells[at + BATCH] = batch.index;
-    cells[at + TASK] = start + i;
-    cells[at + RANK] = NO_RANK;
-    cells[at + RETRIES] = batch.retries;
-  }
+  const first = columns.allocatePage(batch, start, count);
+  batch.pages[page] = first;
   if (batch.pageRanked[page] === 0 && batch.ranks === null) return first;
   const ranks = ranksOf(batch);
   for (let i = 0; i < count; i++)

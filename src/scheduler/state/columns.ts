@@ -64,6 +64,28 @@ export const LINK_COUNT = 15;
 export const LINK_COUNT_BITS = 4;
 export const LINK_COUNT_MASK = 15;
 
+/** Rank of a task of a graph that has none yet. */
+export const NO_RANK = 0x7fff_ffff;
+
+/** What tasks of one graph have in common. */
+interface PageOf {
+  readonly index: number;
+  readonly urgency: number;
+  readonly retries: number;
+}
+
+/** Cells of tasks of which nothing is known. */
+function forgottenCells(count: number, rank: number): Int32Array {
+  const cells = new Int32Array(count << CELL);
+  for (let at = 0; at < cells.length; at += 1 << CELL) {
+    cells[at + BATCH] = -1;
+    cells[at + WORKER] = -1;
+    cells[at + HOLDER] = -1;
+    cells[at + RANK] = rank;
+  }
+  return cells;
+}
+
 /** The columns. */
 export class Columns {
   cells: Int32Array = new Int32Array(FIRST_CAPACITY << CELL);
@@ -82,6 +104,7 @@ export class Columns {
   #top = 0;
   #free: FreeRange[] = [];
   readonly #freePages: Slot[] = [];
+  readonly #pageCells = forgottenCells(PAGE, NO_RANK);
 
   /** Slots ever given out. */
   get top(): number {
@@ -91,7 +114,7 @@ export class Columns {
   /** A range of `count` slots, all forgotten. */
   allocate(count: number): Slot {
     const start = this.#take(count);
-    this.#clear(start, count);
+    this.#clear(start, count, forgottenCells(count, 0));
     return start;
   }
 
@@ -113,8 +136,8 @@ export class Columns {
     return start;
   }
 
-  /** Slots for a page of tasks, all forgotten. */
-  allocatePage(): Slot {
+  /** Slots for the page of tasks of a graph that begins with `start`, all forgotten and without a rank. */
+  allocatePage(of: PageOf, start: number, count: number): Slot {
     let page = this.#freePages.pop();
     if (page === undefined) {
       // The more there are, the more are made.
@@ -122,7 +145,10 @@ export class Columns {
       page = this.#take(count * PAGE);
       for (let i = count - 1; i > 0; i--) this.releasePage(page + i * PAGE);
     }
-    this.#clear(page, PAGE);
+    this.#clear(page, PAGE, this.#cellsOf(of));
+    const { cells } = this;
+    for (let i = 0; i < count; i++) cells[((page + i) << CELL) + TASK] = start + i;
+    this.urgency.fill(of.urgency, page, page + count);
     return page;
   }
 
@@ -172,15 +198,20 @@ export class Columns {
     return more ? [first, ...more] : [first];
   }
 
-  #clear(start: Slot, count: number): void {
-    const end = start + count;
-    const { cells } = this;
-    cells.fill(0, start << CELL, end << CELL);
-    for (let at = start << CELL; at < end << CELL; at += 1 << CELL) {
-      cells[at + BATCH] = -1;
-      cells[at + WORKER] = -1;
-      cells[at + HOLDER] = -1;
+  /** Cells of a page of a graph's tasks before anything is known of them. */
+  #cellsOf({ index, retries }: PageOf): Int32Array {
+    const cells = this.#pageCells;
+    if (cells[BATCH] === index && cells[RETRIES] === retries) return cells;
+    for (let at = 0; at < cells.length; at += 1 << CELL) {
+      cells[at + BATCH] = index;
+      cells[at + RETRIES] = retries;
     }
+    return cells;
+  }
+
+  #clear(start: Slot, count: number, cells: Int32Array): void {
+    const end = start + count;
+    this.cells.set(cells, start << CELL);
     this.nbytes.fill(0, start, end);
     this.reserved.fill(0, start, end);
     this.need.fill(Number.NaN, start, end);

@@ -212,12 +212,15 @@ export class Outgoing {
     const tasks = new Uint32Array(buffer, at, n);
     const runIds = new Uint32Array(buffer, at + 4 * n, n);
     const ranks = new Uint32Array(buffer, at + 8 * n, n);
-    const fetchStart = new Uint32Array(buffer, at + 12 * n, n + 1);
+    const fetchStart = fetches === 0 ? noFetches(n) : new Uint32Array(buffer, at + 12 * n, n + 1);
     const fetchTasks = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4, fetches);
     const fetchFrom = fetches === 0 ? NO_ROWS : new Uint32Array(buffer, at + 16 * n + 4 + 4 * fetches, fetches);
     const fetchBytes = batch.taskClass.language === "js" ? new Float64Array(fetches) : null;
-    this.#runRows.fillRun(run, { tasks, runIds, ranks, fetchStart });
-    if (fetches > 0) this.#fillFetches(run, { fetchTasks, fetchFrom, fetchBytes });
+    this.#runRows.fillRun(run, { tasks, runIds, ranks });
+    if (fetches > 0) {
+      this.#runRows.fillStarts(run, fetchStart);
+      this.#fillFetches(run, { fetchTasks, fetchFrom, fetchBytes });
+    }
     const addresses = fetches > 0 ? this.#takeAddresses(core) : NO_ADDRESSES;
     core.emit({
       type: "run-tasks",
@@ -298,7 +301,17 @@ export class Outgoing {
 
 /** 32-bit words of a run's columns. */
 function wordsOf({ count, fetches }: OpenRun): number {
-  return 4 * count + 1 + 2 * fetches;
+  return fetches === 0 ? 3 * count : 4 * count + 1 + 2 * fetches;
+}
+
+/** Rows of tasks that fetch nothing, one for each number of tasks: most runs have few, and nobody writes there. */
+const starts: (Uint32Array | undefined)[] = [];
+const STARTS_KEPT = 1024;
+
+function noFetches(count: number): Uint32Array {
+  if (count >= STARTS_KEPT) return new Uint32Array(count + 1);
+  starts[count] ??= new Uint32Array(count + 1);
+  return starts[count] as Uint32Array; // just made
 }
 
 /** Objects are kept to be used again, no more than this. */

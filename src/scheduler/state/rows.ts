@@ -95,15 +95,23 @@ export class RunRows extends TaskRows {
   fetches: Uint32Array = new Uint32Array(FIRST);
 
   /** Columns of a list. */
-  fillRun(list: RowList, { tasks, runIds, ranks, fetchStart }: RunColumns): void {
+  fillRun(list: RowList, { tasks, runIds, ranks }: RunColumns): void {
     let row = list.first;
-    let fetches = 0;
     for (let k = 0; k < list.count; k++) {
       tasks[k] = this.task[row] as number; // a row of the list
       runIds[k] = this.runId[row] as number;
       ranks[k] = this.rank[row] as number;
-      fetches += this.fetches[row] as number;
-      fetchStart[k + 1] = fetches;
+      row = this.next[row] as number;
+    }
+  }
+
+  /** Of a list: where the inputs of each task that are to be fetched end; that of none, 0, stands before. */
+  fillStarts(list: RowList, starts: Uint32Array): void {
+    let row = list.first;
+    let fetches = 0;
+    for (let k = 0; k < list.count; k++) {
+      fetches += this.fetches[row] as number; // a row of the list
+      starts[k + 1] = fetches;
       row = this.next[row] as number;
     }
   }
@@ -121,7 +129,6 @@ interface RunColumns {
   readonly tasks: Uint32Array;
   readonly runIds: Uint32Array;
   readonly ranks: Uint32Array;
-  readonly fetchStart: Uint32Array;
 }
 
 /** Inputs that are to be fetched. */
