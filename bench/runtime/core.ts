@@ -1,7 +1,8 @@
 /**
- * What does the scheduler's machine cost by itself? Workers answer at once and cost nothing: microseconds per task inside
- * `handle`, from the submission to the last release, at 16 and at 4096 workers; bytes of state per task while a graph is
- * under way; and the way of a graph of a million tasks from the client's expression to a machine that has sent the first.
+ * What does the scheduler's machine cost by itself? Workers answer at once, with results of the bytes that were planned, and
+ * cost nothing: microseconds per task inside `handle`, from the submission to the last release, at 16 and at 4096 workers;
+ * bytes of state per task while a graph is under way; and the way of a graph of a million tasks from the client's expression
+ * to a machine that has sent the first.
  * `node --expose-gc bench/runtime/core.ts` prints all.
  */
 import {
@@ -146,22 +147,27 @@ export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = {
   "independent-keys": independent,
 };
 
-/** Processor time of this thread: other work on the machine does not count. */
-function threadUs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
+/** The kernel counts processor time by ticks of some milliseconds, in which a turn is over: time that passed is finer, and no less. */
+function nowUs(): number {
+  return performance.now() * 1000;
 }
 
-/** What workers say of any of their results. */
-const RESULTS_MOST = 1_000_000;
-const NBYTES = new Float64Array(RESULTS_MOST).fill(400);
-const SECONDS = new Float32Array(RESULTS_MOST).fill(1e-5);
+/** How long workers say that any of their tasks took. */
+const SECONDS = new Float32Array(1_000_000).fill(1e-5);
+
+/** Bytes of all results of a graph, as its workers will say them. */
+function bytesOf(graph: Graph): Float64Array {
+  const walk = new TaskWalk(graph, graph.wanted().flat());
+  return Float64Array.from({ length: graph.taskCount }, (_, task) => walk.bytesOf(task).nbytes);
+}
 
 /** Machine and workers that answer at once. */
 class Loop {
   readonly scheduler: Scheduler;
   handleUs = 0;
   readonly #runs: { readonly worker: string; readonly run: TaskRun }[] = [];
+  /** Bytes of results by run of a turn: used again, so that workers cost no collections. */
+  readonly #bytes: Float64Array[] = [];
   #now = 0;
 
   constructor(workers: number, isColumnar: boolean) {
@@ -192,17 +198,17 @@ class Loop {
     const now = this.#now++;
     // The two fields that were left out are added here.
     const whole = events.map((event) => ({ ...event, now, stimulusId: "bench" }) as SchedulerEvent);
-    const start = threadUs();
+    const start = nowUs();
     this.scheduler.handleAll(whole, outbox);
-    this.handleUs += threadUs() - start;
+    this.handleUs += nowUs() - start;
     for (const instruction of outbox) if (instruction.type === "run-tasks") this.#runs.push(instruction);
   }
 
   /** All workers answer what they were sent, in one turn; gives the number of tasks. */
-  turn(): number {
+  turn(bytes: Float64Array): number {
     let tasks = 0;
     const events: Bare[] = [];
-    for (const { worker, run } of this.#runs.splice(0)) {
+    for (const [k, { worker, run }] of this.#runs.splice(0).entries()) {
       tasks += run.tasks.length;
       events.push({
         type: "tasks-finished",
@@ -210,13 +216,25 @@ class Loop {
         submission: run.submission,
         tasks: run.tasks,
         runIds: run.runIds,
-        // Longer than the others: workers are to cost nothing, also no collections.
-        nbytes: NBYTES,
+        // These may be longer than the others.
+        nbytes: this.#bytesOf(k, run.tasks, bytes),
         seconds: SECONDS,
       });
     }
     this.feed(...events);
     return tasks;
+  }
+
+  #bytesOf(k: number, tasks: Uint32Array, bytes: Float64Array): Float64Array {
+    let column = this.#bytes[k];
+    if (!column || column.length < tasks.length) {
+      column = new Float64Array(tasks.length);
+      this.#bytes[k] = column;
+    }
+    tasks.forEach((task, i) => {
+      column[i] = bytes[task] as number; // a task of the graph
+    });
+    return column;
   }
 }
 
@@ -277,12 +295,13 @@ function measureCore(id: string, tasks: number, workers: number, { loop, looks =
   const isColumnar = !id.endsWith("-keys");
   const sentBefore = loop.scheduler.views.counts().sent;
   const before = looks > 0 ? stateBytes() : Number.NaN;
+  const bytes = bytesOf(graph);
   let most = Number.NaN;
   loop.handleUs = 0;
   loop.feed(submission(graph));
   const step = graph.taskCount / (looks + 1);
   let done = 0;
-  for (let ended = loop.turn(), next = step; ended > 0; ended = loop.turn()) {
+  for (let ended = loop.turn(bytes), next = step; ended > 0; ended = loop.turn(bytes)) {
     done += ended;
     if (looks === 0 || done < next || done >= graph.taskCount) continue;
     most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
@@ -306,8 +325,8 @@ function measureCore(id: string, tasks: number, workers: number, { loop, looks =
 export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
   const loop = new Loop(workers, true);
   const before = stateBytes();
-  const times = [threadUs()];
-  const lap = (): void => void times.push(threadUs());
+  const times = [nowUs()];
+  const lap = (): void => void times.push(nowUs());
   const graph = graphOf(tree(tasks));
   lap();
   const bytes = encodeGraph(graph);
@@ -333,7 +352,7 @@ export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
 
 /** Graphs that a machine has run before those that count: its columns have their size then, and V8 has compiled. */
 const WARM_ROUNDS = 5;
-/** Graphs of one sample: kernels count processor time by ticks of some milliseconds. */
+/** Graphs of one sample. */
 const GRAPHS = 4;
 
 /** All figures: medians of `rounds`, and of each shape the first graph of a machine that has just started. */
