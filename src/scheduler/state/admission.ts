@@ -156,6 +156,8 @@ export function removeHolder(core: Core, slot: Slot, worker: WorkerState): void 
   const more = columns.replicas.size > 0 ? columns.replicas.get(slot) : undefined;
   if (columns.cells[(slot << CELL) + HOLDER] === worker.index) {
     columns.cells[(slot << CELL) + HOLDER] = more?.shift() ?? -1;
+    const batch = more ? core.batchOf(slot) : null;
+    if (batch) batch.isNearKnown = false;
   } else more?.splice(more.indexOf(worker.index), 1);
   if (more?.length === 0) columns.replicas.delete(slot);
 }

@@ -88,6 +88,8 @@ export interface LayerBatch {
   state: BatchState;
   /** A columnar worker was given tasks of it. */
   wasSent: boolean;
+  /** No result has moved from the worker that made it: where inputs lie was noted when they came. */
+  isNearKnown: boolean;
   /** Rank of the first active task, or the next that will be given; everything before it is the finished prefix. */
   head: number;
   /** Known tasks that the order has not come to. */

@@ -9,12 +9,17 @@ import {
   type Columns,
   FLAG_ROOT,
   FLAGS,
+  HOLDER,
   LINK_BITS,
   LINK_COUNT,
   LINK_COUNT_BITS,
   LINKS,
   MISSING,
+  NEAR,
+  NEAR_NONE,
+  NEAR_SOME,
   PAGE_BITS,
+  PLACE,
   type Slot,
   STATE,
   TASK,
@@ -62,16 +67,16 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
     const away = edges.inputAway[edges.layerOf(task)] as number; // one per layer
     let missing = 0;
     let inputs = 0;
+    near = NEAR_NONE;
     if (away === MANY_LINKS) {
       inputs = rows.inputs.count[row] as number; // a row of the walk
       missing = missingOf(columns, batch, slot, rows.inputs, row);
       if (missing < 0) break;
     } else if (away !== NO_LINKS) {
-      const input = cells[(slotAt(batch, task - away) << CELL) + STATE] as number;
-      if (input !== MEMORY) {
-        if (!isActive(input)) break;
-        missing = 1;
-      }
+      const input = slotAt(batch, task - away) << CELL;
+      if (cells[input + STATE] === MEMORY) near = NEAR + (cells[input + HOLDER] as number);
+      else if (isActive(cells[input + STATE] as number)) missing = 1;
+      else break;
     }
     if (state === FORGOTTEN) {
       fresh++;
@@ -82,6 +87,7 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
     const waiters = (cells[at + WAITERS] as number) + (users[row] as number);
     cells[at + WAITERS] = waiters;
     cells[at + MISSING] = missing;
+    cells[at + PLACE] = near;
     const noted = away === MANY_LINKS && inputs <= LINKS ? inputs + 1 : 0;
     cells[at + LINK_COUNT] = noted | (noteUsers(columns, slot, rows.users, row) << LINK_COUNT_BITS);
     if (Number.isNaN(need[slot])) {
@@ -111,6 +117,9 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
   return row;
 }
 
+/** Where inputs of the task that is begun are; see PLACE. */
+let near = NEAR_NONE;
+
 /** Filled and read within one function. */
 const asked: TaskId[] = [];
 
@@ -124,11 +133,11 @@ function missingOf(columns: Columns, batch: LayerBatch, slot: Slot, { tasks, cou
   let missing = 0;
   for (let i = 0; i < n; i++) {
     const input = slotAt(batch, tasks[from + i] as TaskId); // i < n
-    const at = cells[(input << CELL) + STATE] as number;
     links[first + i] = input;
-    if (at === MEMORY) continue;
-    if (!isActive(at)) return -1;
-    missing++;
+    const state = cells[(input << CELL) + STATE] as number;
+    if (state === MEMORY) noteNear(cells[(input << CELL) + HOLDER] as number);
+    else if (isActive(state)) missing++;
+    else return -1;
   }
   return missing;
 }
@@ -138,12 +147,19 @@ function missingOfMany(cells: Int32Array, batch: LayerBatch, task: TaskId): numb
   const n = batch.edges.dependencies(task, asked);
   let missing = 0;
   for (let i = 0; i < n; i++) {
-    const at = cells[(slotAt(batch, asked[i] as TaskId) << CELL) + STATE] as number; // i < n
-    if (at === MEMORY) continue;
-    if (!isActive(at)) return -1;
-    missing++;
+    const at = slotAt(batch, asked[i] as TaskId) << CELL; // i < n
+    const state = cells[at + STATE] as number;
+    if (state === MEMORY) noteNear(cells[at + HOLDER] as number);
+    else if (isActive(state)) missing++;
+    else return -1;
   }
   return missing;
+}
+
+/** One more input of the task that is begun is at this worker. */
+function noteNear(holder: number): void {
+  if (near === NEAR_NONE) near = NEAR + holder;
+  else if (near !== NEAR + holder) near = NEAR_SOME;
 }
 
 /** Note the dependents of the task of a row, if they are few and told by a list; gives their number plus one, 0 if they are not noted. */

@@ -9,14 +9,17 @@ import {
   FLAG_FOLLOWS,
   FLAG_ROOT,
   FLAGS,
+  HOLDER,
   LINK_BITS,
   LINK_COUNT,
   LINK_COUNT_BITS,
   LINK_COUNT_MASK,
   LINKS,
   MISSING,
+  NEAR,
   PAGE,
   PAGE_BITS,
+  PLACE,
   RANK,
   type Slot,
   STATE,
@@ -141,6 +144,7 @@ function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
     dependents < 0 || (isActive(state) && areNoted),
     "S-I21: dependents that are noted are those of the task",
   );
+  checkNear(core, slot, inputs);
   const missing = inputs.filter((input) => core.columns.cells[(input << CELL) + STATE] !== MEMORY).length;
   if (state === WAITING)
     expect(
@@ -157,6 +161,18 @@ function checkInputs(core: Core, slot: Slot, inputs: readonly Slot[]): void {
       !inputs.some((input) => core.columns.cells[(input << CELL) + STATE] === ERRED),
       "S-I9: no task waits for a failed one",
     );
+}
+
+/** Placement asks no input of a task where it is while this holds. */
+function checkNear(core: Core, slot: Slot, inputs: readonly Slot[]): void {
+  const { cells } = core.columns;
+  const state = cells[(slot << CELL) + STATE];
+  const near = cells[(slot << CELL) + PLACE] as number; // a slot given out
+  if (!core.batchOf(slot)?.isNearKnown || (state !== WAITING && state !== QUEUED) || near < NEAR) return;
+  const isThere = inputs.every(
+    (input) => cells[(input << CELL) + STATE] !== MEMORY || cells[(input << CELL) + HOLDER] === near - NEAR,
+  );
+  expect(core, slot, isThere, "S-I22: inputs that are in memory are where it is noted");
 }
 
 function checkTask(core: Core, slot: Slot): void {

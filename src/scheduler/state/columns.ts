@@ -51,7 +51,7 @@ export const WANTS = 7;
 export const WORKER = 8;
 /** Memory: index of the first holder; further ones stand in `replicas`. Otherwise -1. */
 export const HOLDER = 9;
-/** Processing and memory: place in a list of its worker. */
+/** Processing and memory: place in a list of its worker. Waiting and queued: where its inputs are, see {@link NEAR_SOME}. */
 export const PLACE = 10;
 /** Processing or following: number of the attempt; {@link Columns.runIdOf} reads it. */
 export const RUN_ID = 11;
@@ -63,6 +63,11 @@ export const FLAGS = 14;
 export const LINK_COUNT = 15;
 export const LINK_COUNT_BITS = 4;
 export const LINK_COUNT_MASK = 15;
+
+/** In PLACE: inputs that are in memory lie at several workers, or it is not known where; none is; they lie at worker `i`: `NEAR + i`. */
+export const NEAR_SOME = 0;
+export const NEAR_NONE = 1;
+export const NEAR = 2;
 
 /** Rank of a task of a graph that has none yet. */
 export const NO_RANK = 0x7fff_ffff;

@@ -13,6 +13,8 @@ import {
   FLAG_STEALING,
   FLAGS,
   LINK_COUNT,
+  NEAR_SOME,
+  PLACE,
   RANK,
   type Slot,
   STATE,
@@ -27,7 +29,7 @@ import { News, type NewsOf } from "./news.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
 import { Recommendations } from "./recommendations.ts";
-import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES } from "./states.ts";
+import { FORGOTTEN, isActive, NO_WORKER, QUEUED, STATES, WAITING } from "./states.ts";
 import { Story } from "./story.ts";
 import { WorkerLine } from "./worker-line.ts";
 import { type ClientState, eligibleWorkers, type TaskClass, type WorkerState } from "./workers.ts";
@@ -245,6 +247,7 @@ export class Core {
     const from = this.columns.cells[(slot << CELL) + STATE] as number; // a slot given out
     this.columns.cells[(slot << CELL) + STATE] = state;
     if (!isActive(state)) this.columns.cells[(slot << CELL) + LINK_COUNT] = 0;
+    if (state === WAITING) this.columns.cells[(slot << CELL) + PLACE] = NEAR_SOME;
     this.totals.transitions++;
     this.counts[from] = (this.counts[from] as number) - 1;
     this.counts[state] = (this.counts[state] as number) + 1;

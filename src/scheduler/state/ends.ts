@@ -4,7 +4,6 @@
  */
 import { MANY_LINKS, NO_LINKS, scalarIn, type TaskId } from "../../graph/index.ts";
 import { endArrival, setBytes, unexpect } from "./admission.ts";
-import type { LayerBatch } from "./batches.ts";
 import {
   CELL,
   DEATHS,
@@ -17,8 +16,12 @@ import {
   LINK_COUNT_BITS,
   LINKS,
   MISSING,
+  NEAR,
+  NEAR_NONE,
+  NEAR_SOME,
   PAGE,
   PAGE_BITS,
+  PLACE,
   RANK,
   RUN_ID,
   type Slot,
@@ -172,9 +175,9 @@ function endUnusual(core: Core, worker: WorkerState, count: number): void {
 }
 
 /** What waited for them misses an input less. */
-function supplyUsers(core: Core, { batch }: NewsOf, count: number): void {
+function supplyUsers(core: Core, of: NewsOf, count: number): void {
   const { cells, links } = core.columns;
-  const { edges } = batch;
+  const { edges } = of.batch;
   for (let k = 0; k < count; k++) {
     const slot = ended[k] as Slot; // k < count
     const at = slot << CELL;
@@ -184,14 +187,14 @@ function supplyUsers(core: Core, { batch }: NewsOf, count: number): void {
     const task = cells[at + TASK] as number;
     if (noted > 0) {
       const first = (slot << LINK_BITS) + LINKS;
-      for (let i = 0; i < noted - 1; i++) supply(core, batch, links[first + i] as TaskId); // within the row
+      for (let i = 0; i < noted - 1; i++) supply(core, of, links[first + i] as TaskId); // within the row
       continue;
     }
     const away = edges.userAway[edges.layerOf(task)] as number; // one per layer
     if (away === MANY_LINKS) {
       const n = edges.dependents(task, users);
-      for (let i = 0; i < n; i++) supply(core, batch, users[i] as TaskId); // i < n
-    } else if (away !== NO_LINKS) supply(core, batch, task - away);
+      for (let i = 0; i < n; i++) supply(core, of, users[i] as TaskId); // i < n
+    } else if (away !== NO_LINKS) supply(core, of, task - away);
   }
 }
 
@@ -229,13 +232,16 @@ function spend(core: Core, { worker }: NewsOf, input: Slot, isFetching: boolean)
 }
 
 /** A task that waited for one that is done misses an input less; if it misses none it is ready. */
-function supply(core: Core, batch: LayerBatch, user: TaskId): void {
+function supply(core: Core, { worker, batch }: NewsOf, user: TaskId): void {
   const { cells } = core.columns;
   const page = batch.pages[user >>> PAGE_BITS] as number; // a task of the graph
   const slot = page + (user & (PAGE - 1));
   if (page < 0 || cells[(slot << CELL) + STATE] !== WAITING) return;
-  const left = (cells[(slot << CELL) + MISSING] as number) - 1;
-  cells[(slot << CELL) + MISSING] = left;
+  const at = slot << CELL;
+  const left = (cells[at + MISSING] as number) - 1;
+  cells[at + MISSING] = left;
+  const near = cells[at + PLACE] as number;
+  if (near !== NEAR + worker.index) cells[at + PLACE] = near === NEAR_NONE ? NEAR + worker.index : NEAR_SOME;
   if (left > 0) return;
   if (((cells[(slot << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0) core.recommend(slot, PROCESSING);
   else if (canRun) {

@@ -122,6 +122,7 @@ export function addBatch(
     retries: retriesOf(event.retries),
     state: "idle",
     wasSent: false,
+    isNearKnown: true,
     head: 0,
     early: 0,
     live: 0,

@@ -5,7 +5,7 @@
 import { MANY_LINKS, NO_LINKS, type TaskId } from "../../graph/index.ts";
 import { admits } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
-import { CELL, HOLDER, type Slot } from "./columns.ts";
+import { CELL, HOLDER, NEAR, NEAR_SOME, PLACE, type Slot } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { isReadable } from "./fit.ts";
 import { inputSlots, isFused, sendThere, slotAt } from "./fused.ts";
@@ -30,19 +30,23 @@ export function isFree(core: Core, batch: LayerBatch): boolean {
 export function sendNear(core: Core, batch: LayerBatch): boolean {
   if (!isFree(core, batch)) return false;
   const { queue, order } = batch;
-  const { need } = core.columns;
+  const { cells, need, replicas } = core.columns;
+  // What was noted when inputs arrived is where they are, unless there were copies.
+  const canTrust = batch.isNearKnown && replicas.size === 0;
   const sending = new Sending(core, batch);
   let sent = 0;
   for (let rank = queue.min(); rank >= 0; rank = queue.min()) {
     const task = order.task(rank);
     const slot = slotAt(batch, task);
-    const count = lookAtHolders(core, batch, slot, task);
+    const near = canTrust ? (cells[(slot << CELL) + PLACE] as number) : NEAR_SOME;
+    const count = near >= NEAR ? 1 : lookAtHolders(core, batch, slot, task);
+    if (near >= NEAR) holders[0] = near - NEAR;
     const worker = count === 0 ? undefined : core.workerOf[holders[0] as number];
     if (!worker || !sending.to(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
     if (!((need[slot] as number) >= 0) && !isReadable(core, slot)) break;
     if (count === 1) {
       if (!sending.add(slot)) break;
-      queue.take();
+      queue.takeRank(rank);
     } else {
       sending.flush();
       if (!hasPlace(worker) || !admits(core, slot, worker)) break;

@@ -81,6 +81,11 @@ export class RankQueue implements TaskQueue {
     if (rank >= 0) this.#ranks.delete(rank);
   }
 
+  /** Remove the task of a rank, which is no root. */
+  takeRank(rank: number): void {
+    this.#ranks.delete(rank);
+  }
+
   hold(): void {
     const slot = this.peek();
     if (slot === undefined) return;

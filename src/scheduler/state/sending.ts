@@ -81,7 +81,7 @@ export class Sending {
       cells[at + RUN_ID] = runId + k;
       cells[at + STATE] = PROCESSING;
       core.story.note(cells[at + TASK] as number, QUEUED_PROCESSING);
-      processing.add(slot);
+      processing.addNew(slot);
     }
     core.outgoing.runHere(core.columns, core.outgoing.runOf(worker, this.#batch), slots, count);
     core.nextRunId += count;

@@ -19,7 +19,11 @@ export class SlotList implements Iterable<Slot> {
   }
 
   add(slot: Slot): void {
-    if (this.has(slot)) return;
+    if (!this.has(slot)) this.addNew(slot);
+  }
+
+  /** The same of one that is not in the list. */
+  addNew(slot: Slot): void {
     this.#columns.cells[(slot << CELL) + PLACE] = this.#slots.length;
     this.#slots.push(slot);
   }
@@ -73,7 +77,7 @@ export class HeldSlots implements Iterable<Slot> {
 
   /** The same for one that nobody holds. */
   addOwn(slot: Slot): void {
-    this.#own.add(slot);
+    this.#own.addNew(slot);
   }
 
   delete(slot: Slot): boolean {

@@ -18,6 +18,8 @@ import {
   FLAGS,
   HOLDER,
   MISSING,
+  NEAR_SOME,
+  PLACE,
   RANK,
   RUN_ID,
   type Slot,
@@ -287,6 +289,7 @@ function becomeMemory(core: Core, slot: Slot): void {
     for (const dependent of dependents) {
       if (columns.cells[(dependent << CELL) + STATE] !== WAITING) continue;
       columns.cells[(dependent << CELL) + MISSING] = (columns.cells[(dependent << CELL) + MISSING] as number) - 1;
+      columns.cells[(dependent << CELL) + PLACE] = NEAR_SOME;
       if (columns.cells[(dependent << CELL) + MISSING] === 0) recommendReady(core, dependent);
     }
   }

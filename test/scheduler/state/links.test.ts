@@ -1,4 +1,4 @@
-/** S-I21: slots of inputs and numbers of dependents that active tasks have noted, through losses and a second computation. */
+/** S-I21, S-I22: slots of inputs, numbers of dependents and where inputs are, as active tasks have noted them, through losses and a second computation. */
 import { expect, test } from "vitest";
 import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
 import { checkCore } from "../../../src/scheduler/state/check.ts";
@@ -9,7 +9,11 @@ import {
   LINK_COUNT_BITS,
   LINK_COUNT_MASK,
   LINKS,
+  NEAR,
+  PLACE,
+  STATE,
 } from "../../../src/scheduler/state/columns.ts";
+import { WAITING } from "../../../src/scheduler/state/states.ts";
 import { graphOf } from "../../sim/random-graph.ts";
 import { Driver } from "./drive.ts";
 import { finishAll, submit } from "./layers.ts";
@@ -63,4 +67,22 @@ test.each([
   const first = (slot << LINK_BITS) + at;
   links[first] = (links[first] as number) + 1;
   expect(() => checkCore(driver.core)).toThrow(/S-I21/);
+});
+
+test("S-I22: a wrong note of where inputs are is found", () => {
+  const driver = new Driver();
+  driver.worker("w1", { isColumnar: true });
+  driver.worker("w2", { isColumnar: true });
+  submit(driver, shifted(4));
+  const { cells } = driver.core.columns;
+  const isNear = (slot: number): boolean =>
+    cells[(slot << CELL) + STATE] === WAITING && (cells[(slot << CELL) + PLACE] as number) >= NEAR;
+  let near = -1;
+  for (let order = driver.orders.shift(); order && near < 0; order = driver.orders.shift()) {
+    driver.answer(order, 8);
+    near = Array.from({ length: driver.core.columns.top }, (_, slot) => slot).findIndex(isNear);
+  }
+  expect(near).toBeGreaterThanOrEqual(0);
+  cells[(near << CELL) + PLACE] = (cells[(near << CELL) + PLACE] as number) + 1;
+  expect(() => checkCore(driver.core)).toThrow(/S-I22/);
 });
