@@ -14,8 +14,8 @@ import { TRANSFER_ROWS } from "./transfer.ts";
 import { TRIVIAL_ROWS } from "./trivial.ts";
 
 const ROUNDS = 5;
-/** Rounds of each side before its samples: V8 compiles in the first ten, the first of which is a row of its own. */
-const WARM_ROUNDS = { ours: 10, dask: 2 };
+/** Rounds of each side before its samples: V8 compiles in the first 25, the first of which is a row of its own. */
+const WARM_ROUNDS = { ours: 25, dask: 2 };
 /** Rows with more tasks compile within their first round. */
 const WARM_MOST = 10_000;
 /** Our tasks must take a thirtieth of the time that Dask's best setting takes. */

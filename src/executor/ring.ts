@@ -180,9 +180,14 @@ export class Ring {
   waitEnded(seen: number): Promise<unknown> | null {
     Atomics.store(this.#words, ASLEEP, 1); // before the count is compared: who counts on sees it
     const wait = Atomics.waitAsync(this.#words, ENDED, seen);
-    if (wait.async) return wait.value;
-    Atomics.store(this.#words, ASLEEP, 0);
-    return null;
+    if (!wait.async) {
+      Atomics.store(this.#words, ASLEEP, 0);
+      return null;
+    }
+    // A thread whose end was seen before may have taken the flag since, and found nobody to wake; what ended then told nobody.
+    Atomics.store(this.#words, ASLEEP, 1);
+    if (Atomics.load(this.#words, ENDED) !== seen) Atomics.notify(this.#words, ENDED);
+    return wait.value;
   }
 
   /** Sleep here, with all that runs on this thread, until something ended since `seen`, but not longer than `ms`. */

@@ -1,9 +1,17 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { packMessage, readMessage, type TaskMessage, writeMessage } from "../../src/executor/message.ts";
 import { MessageStore } from "../../src/executor/message-store.ts";
 import { Ring, SLOT_STATE, SLOTS } from "../../src/executor/ring.ts";
 
+/** What the ring asks of shared memory, for the one kind of words that it has. */
+interface OnWords {
+  exchange(words: Int32Array, at: number, value: number): number;
+  waitAsync(words: Int32Array, at: number, value: number): unknown;
+}
+
 describe("Ring", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
   it("gives slots in the order in which they were pushed, many times round", () => {
     const [owner, figures] = [
       new Ring(),
@@ -35,6 +43,32 @@ describe("Ring", () => {
     end();
     await later;
     expect(ring.waitEnded(seen)).toBeNull();
+  });
+
+  it("wakes its owner though a thread whose end was seen before takes the flag when the owner lies down", async () => {
+    const owner = new Ring();
+    const thread = new Ring(owner.memory);
+    const figures = { startMs: 0, stopMs: 0, thread: 0, bytesRead: 0, bytesWritten: 0 };
+    const atomics = Atomics as unknown as OnWords;
+    const { exchange, waitAsync } = atomics;
+    let takeFlag = (): number => -1;
+    // The thread's last step, which takes the flag to see whether somebody is to be woken, is held up.
+    vi.spyOn(atomics, "exchange").mockImplementationOnce((words, at, value) => {
+      takeFlag = () => exchange(words, at, value);
+      return 0;
+    });
+    thread.end(1, SLOT_STATE.ok, figures);
+    expect(owner.nextEnding()).toBe(1);
+    let taken = -1;
+    vi.spyOn(atomics, "waitAsync").mockImplementationOnce((words, at, value) => {
+      taken = takeFlag();
+      return waitAsync(words, at, value);
+    });
+    const later = owner.waitEnded(owner.ended());
+    expect(taken).toBe(1);
+    thread.end(2, SLOT_STATE.ok, figures);
+    await later;
+    expect(owner.nextEnding()).toBe(2);
   });
 
   it("sleeps in place until something ended, or until its time is over, and is told of what ends afterwards", async () => {
