@@ -106,7 +106,7 @@ export const TRIVIAL_ROWS: readonly RuntimeRow[] = [10_000, 100_000, 1_000_000].
 }));
 
 /** Rounds before those that count. */
-const WARM_ROUNDS = 2;
+const WARM_ROUNDS = 5;
 
 /** Threads of this process: median us a task of `rounds`, for each kept block and for each fused task of a sum. */
 export async function threadsFigures(n: number, rounds: number): Promise<Record<"kept" | "summed", number>> {
