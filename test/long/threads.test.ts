@@ -1,6 +1,7 @@
 /** Tens of millions of tasks on threads of this process: none is lost between a thread that ends one and the owner that sleeps. */
 import { expect, test } from "vitest";
 import { array } from "../../src/index.ts";
+import "../../src/register.ts";
 
 const BLOCKS = 100_000;
 const ROUNDS = Number(process.env["RSDAT_THREAD_ROUNDS"] ?? 400);
