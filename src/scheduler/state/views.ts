@@ -169,8 +169,7 @@ export class SchedulerViews {
   }
 
   #view(worker: WorkerState): WorkerView {
-    let heldBytes = 0;
-    for (const slot of worker.has) heldBytes += this.#core.columns.nbytes[slot] as number; // a slot given out
+    const { columns } = this.#core;
     const { facts, status, lastSeenMs, memoryBytes, extraBytes } = worker;
     return {
       facts,
@@ -178,7 +177,12 @@ export class SchedulerViews {
       lastSeenMs,
       memoryBytes,
       extraBytes,
-      heldBytes,
+      // Added up when asked for: most who look at a worker want to know something else of it.
+      get heldBytes(): number {
+        let bytes = 0;
+        for (const slot of worker.has) bytes += columns.nbytes[slot] as number; // a slot given out
+        return bytes;
+      },
       processing: worker.processing.size,
       longRunning: worker.longRunning.size,
       meanTaskMs: worker.meanTaskMs,
