@@ -190,7 +190,10 @@ export class Ring {
     return wait.value;
   }
 
-  /** Sleep here, with all that runs on this thread, until something ended since `seen`, but not longer than `ms`. */
+  /**
+   * Sleep here, with all that runs on this thread, until something ended since `seen`, but not longer than `ms`: a thread whose
+   * end was seen before may take the flag just before, and then nobody wakes this one.
+   */
   waitEndedHere(seen: number, ms: number): void {
     Atomics.store(this.#words, ASLEEP, 1);
     Atomics.wait(this.#words, ENDED, seen, ms);

@@ -13,7 +13,7 @@ import { type LayerBatch, owns } from "./batches.ts";
 import { BATCH, CELL, HOLDER, PAGE, PAGE_BITS, RANK, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { capacityOf } from "./spill.ts";
-import { PROCESSING } from "./states.ts";
+import { MEMORY, PROCESSING } from "./states.ts";
 import { loadOf, type WorkerState } from "./workers.ts";
 
 const scratch: Slot[] = [];
@@ -141,9 +141,12 @@ export function addHolder(core: Core, slot: Slot, worker: WorkerState): void {
   if (core.moving.size > 0) endMove(core, slot, worker);
   if (worker.seeking.size > 0) worker.seeking.delete(slot);
   const { columns } = core;
-  if ((columns.cells[(slot << CELL) + HOLDER] as number) < 0)
+  if ((columns.cells[(slot << CELL) + HOLDER] as number) < 0) {
     columns.cells[(slot << CELL) + HOLDER] = worker.index; // a slot given out
-  else columns.replicas.set(slot, [...(columns.replicas.get(slot) ?? []), worker.index]);
+    // It went from its last holder in this very event, and is found elsewhere.
+    const batch = columns.cells[(slot << CELL) + STATE] === MEMORY ? core.batchOf(slot) : null;
+    if (batch) batch.isNearKnown = false;
+  } else columns.replicas.set(slot, [...(columns.replicas.get(slot) ?? []), worker.index]);
   if (endArrival(core, slot, worker)) return; // counted since it was on its way
   if (isExtra(core, slot)) worker.extraBytes += columns.nbytes[slot] as number;
 }

@@ -88,7 +88,7 @@ export interface LayerBatch {
   state: BatchState;
   /** A columnar worker was given tasks of it. */
   wasSent: boolean;
-  /** No result has moved from the worker that made it: where inputs lie was noted when they came. */
+  /** No result has gone from the worker that made it while others kept it, or came back: where inputs lie was noted when they came. */
   isNearKnown: boolean;
   /** Rank of the first active task, or the next that will be given; everything before it is the finished prefix. */
   head: number;
@@ -190,7 +190,7 @@ export function rankLate(columns: Columns, batch: LayerBatch, slot: Slot): void 
 
 /** As a column holds them. */
 export function retriesOf(retries: number): number {
-  return Math.max(0, Math.min(255, retries));
+  return Math.max(0, Math.min(255, retries)) | 0;
 }
 
 /** Expansions are asked for twice in a row: for the bytes of a task, then to send it. */

@@ -146,9 +146,9 @@ export class Columns {
     let page = this.#freePages.pop();
     if (page === undefined) {
       // The more there are, the more are made.
-      const count = Math.min(PAGES_AT_ONCE, 1 + (this.#top >>> (PAGE_BITS + 3)));
-      page = this.#take(count * PAGE);
-      for (let i = count - 1; i > 0; i--) this.releasePage(page + i * PAGE);
+      const pages = Math.min(PAGES_AT_ONCE, 1 + (this.#top >>> (PAGE_BITS + 3)));
+      page = this.#take(pages * PAGE);
+      for (let i = pages - 1; i > 0; i--) this.releasePage(page + i * PAGE);
     }
     this.#clear(page, PAGE, this.#cellsOf(of));
     const { cells } = this;

@@ -1,6 +1,6 @@
 /**
  * The end of many tasks of one symbolic graph at one worker, in one loop over columns: what they have in common is looked up
- * once. It says and leaves the same as `fused.ts` for each of them.
+ * once. It says and leaves the same as the table of `transitions.ts` for each of them.
  */
 import { MANY_LINKS, NO_LINKS, scalarIn, type TaskId } from "../../graph/index.ts";
 import { endArrival, setBytes, unexpect } from "./admission.ts";
@@ -71,8 +71,10 @@ export function finishRows(core: Core, of: NewsOf, event: Finished, { from, to }
   becameReady = 0;
   core.story.open(of.batch);
   let row = from;
+  // What was sent ahead stays or is called off by the bytes of the moment: one ends after the other there, as by the table.
+  const most = core.following > 0 ? 1 : MOST;
   for (let end = from; row === end && row < to; ) {
-    end = Math.min(to, row + MOST);
+    end = Math.min(to, row + most);
     const first = row;
     row = accept(core, of, event, { from: first, to: end });
     const count = row - first;

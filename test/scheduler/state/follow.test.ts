@@ -62,6 +62,38 @@ describe("S-C27 S-I19 chains", () => {
     );
   });
 
+  test("S-C26: bytes that end together are accounted for one task after the other, as by the table", () => {
+    const said = [true, false].map((fused) => {
+      const d = new Driver({ fused, sendAhead: 16, stealing: false });
+      d.worker("w", { nthreads: 2, isColumnar: true, budgetBytes: 4000 });
+      // Two chains: x0 → x2 → x4 → x6 and x1 → x3 → x5 → x7.
+      submit(
+        d,
+        chain(names(8), (i) => (i > 1 ? [i - 2] : [])),
+        [6, 7],
+      );
+      const end = (both: readonly string[], bytes: readonly number[]) => {
+        const orders = both.map((name) => d.order(name));
+        return d.feed({
+          type: "tasks-finished",
+          worker: "w",
+          submission: 1,
+          tasks: Uint32Array.from(orders, (order) => order.column?.task ?? -1),
+          runIds: Uint32Array.from(orders, ({ message }) => message.runId),
+          nbytes: Float64Array.from(bytes),
+          seconds: Float32Array.of(1e-5, 1e-5),
+        });
+      };
+      end(["x0", "x1"], [900, 900]);
+      return end(["x2", "x3"], [1700, 1500]).map((each) => [
+        each.type,
+        "tasks" in each ? [...each.tasks] : "run" in each ? [...each.run.tasks] : [],
+      ]);
+    });
+    expect(said[0]).toEqual(said[1]);
+    expect(said[0]?.length).toBeGreaterThan(0);
+  });
+
   test("a column that tells of an input and of what followed it is one event", () => {
     const d = timed();
     submit(d, chain(names(3)));
