@@ -36,6 +36,9 @@ const FORGOTTEN_WAITING = moveOf(FORGOTTEN, WAITING);
 const RELEASED_WAITING = moveOf(RELEASED, WAITING);
 const WAITING_QUEUED = moveOf(WAITING, QUEUED);
 
+/** Where inputs of the task that is begun are; see PLACE. */
+let near = NEAR_NONE;
+
 /** Tasks that the order has just come to, by row; their ranks follow each other. */
 export interface PlannedPiece {
   readonly rows: PlacedRows;
@@ -116,9 +119,6 @@ export function beginRows(core: Core, batch: LayerBatch, piece: PlannedPiece, { 
   batch.activeRanks.addNew(firstRank + from, firstRank + row);
   return row;
 }
-
-/** Where inputs of the task that is begun are; see PLACE. */
-let near = NEAR_NONE;
 
 /** Filled and read within one function. */
 const asked: TaskId[] = [];

@@ -157,12 +157,15 @@ function act(d: Driver, random: Random): void {
     case 13: {
       const held = [...(d.views.hasWhat([worker]).get(worker) ?? [])];
       const key = one(random, held) ?? k("a");
-      if (random.below(2) === 0) return void d.say(worker, { op: "release-worker-data", key, stimulusId: "x" });
-      return void d.say(worker, {
-        op: "add-keys",
-        keys: [...keys, ...[...d.views.whoHas(null).keys()].slice(0, 2)],
-        stimulusId: "x",
-      });
+      const what = random.below(5);
+      if (what < 2) return void d.say(worker, { op: "release-worker-data", key, stimulusId: "x" });
+      const known = [...d.views.whoHas(null).keys()];
+      if (what < 4)
+        return void d.say(worker, { op: "add-keys", keys: [...keys, ...known.slice(0, 2)], stimulusId: "x" });
+      // It asks in vain for so long that holders are not believed any more; then it has some after all, in one event.
+      const asked = { op: "request-refresh-who-has", keys: some(random, known), stimulusId: "x" } as const;
+      for (let second = 0; second < 10; second++, d.now += 1000) d.say(worker, asked);
+      return void d.say(worker, asked, { op: "add-keys", keys: some(random, known), stimulusId: "x" });
     }
     case 14: {
       const key = one(random, d.views.processing([worker]).get(worker) ?? []) ?? k("a");
