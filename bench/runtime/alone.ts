@@ -110,9 +110,10 @@ async function threads(quick: boolean): Promise<BenchRow[]> {
 async function zero(quick: boolean): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const [tasks, connections] of quick ? QUICK_ZERO : ZERO) {
-    const { schedulerUs } = await zeroFigure({ tasks, connections, kind: "columns", rounds: quick ? 1 : 5 });
+    const { schedulerUs, firstUs } = await zeroFigure({ tasks, connections, kind: "columns", rounds: quick ? 1 : 5 });
     const metric = `${tasks} tasks, ${connections} workers that answer at once: scheduler's processor us a task`;
-    rows.push(one(`zero-${tasks / 1000}k-${connections}`, metric, schedulerUs, [8, 2]));
+    const id = `zero-${tasks / 1000}k-${connections}`;
+    rows.push(one(id, metric, schedulerUs, [8, 2]), one(`${id}-first`, `the first round: ${metric}`, firstUs));
   }
   return rows;
 }
