@@ -5,14 +5,17 @@
  * to a machine that has sent the first.
  * `node --expose-gc bench/runtime/core.ts` prints all.
  */
+import { seededRandom } from "../../src/base/index.ts";
 import {
   blockwiseNode,
+  CallsBuilder,
   type Chunks,
   decodeGraph,
   encodeGraph,
   Graph,
   type KernelCall,
   type Key,
+  keyOfValue,
   type Layer,
   type LayerNode,
   layerInputs,
@@ -20,6 +23,7 @@ import {
   rechunkNode,
   reduceNode,
   sourceNode,
+  type TaskId,
   TaskWalk,
 } from "../../src/graph/index.ts";
 import { failureOf } from "../../src/protocol/index.ts";
@@ -106,8 +110,14 @@ function tree(tasks: number): LayerNode {
   return sum(add([source("a", chunks)], chunks), chunks, 4);
 }
 
+/** A graph that runs, and which of its tasks are results. */
+interface Run {
+  readonly graph: Graph;
+  readonly wanted: readonly TaskId[];
+}
+
 /** Every node a layer with tasks of its own: nothing is fused, so that the machine has work to do. */
-function graphOf(output: LayerNode): Graph {
+function runOf(output: LayerNode): Run {
   const index = new Map<LayerNode, number>();
   const layers: Layer[] = [];
   const visit = (node: LayerNode): number => {
@@ -118,7 +128,8 @@ function graphOf(output: LayerNode): Graph {
     index.set(node, layers.length - 1);
     return layers.length - 1;
   };
-  return new Graph(layers, [visit(output)]);
+  const graph = new Graph(layers, [visit(output)]);
+  return { graph, wanted: graph.wanted().flat() };
 }
 
 /** Pairs of neighbours are summed until one is left. */
@@ -137,14 +148,46 @@ function layered(tasks: number, axes: number): LayerNode {
   return sum(node, node.layer.chunks, 8);
 }
 
+/** Tasks of each rank of {@link calls}. */
+const CALLS_WIDE = 1000;
+let made = 0;
+
+/** Calls of a function, rank over rank: each over two of the rank before, drawn so that each of those is read twice; the last ones are results. */
+function calls(tasks: number): Run {
+  const builder = new CallsBuilder();
+  const random = seededRandom(1);
+  const deep = Math.max(2, Math.round(tasks / CALLS_WIDE));
+  for (let rank = 0; rank < deep; rank++) {
+    const columns = rank === 0 ? [] : [drawn(CALLS_WIDE, random), drawn(CALLS_WIDE, random)];
+    for (let i = 0; i < CALLS_WIDE; i++) {
+      const inputs = [...new Set(columns.map((column) => (rank - 1) * CALLS_WIDE + (column[i] as number)))]; // i < CALLS_WIDE
+      const args = inputs.map((_, input) => ({ input }));
+      builder.add({ key: keyOfValue(""), text: "(...values) => values.length", args, inputs });
+    }
+  }
+  const graph = new Graph([{ ...builder.build(`calls-${++made}`, "token"), keys: null, inline: false }], [0]);
+  return { graph, wanted: Array.from({ length: CALLS_WIDE }, (_, i) => (deep - 1) * CALLS_WIDE + i) };
+}
+
+/** The numbers below `n`, shuffled (Fisher and Yates). */
+function drawn(n: number, random: { next(): number }): number[] {
+  const out = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random.next() * (i + 1));
+    [out[i], out[j]] = [out[j] as number, out[i] as number]; // j <= i < n
+  }
+  return out;
+}
+
 /** The shapes that are measured. "Keys": for a client that takes no columns, as Dask's; it is told, and gives up, key by key. */
-export const SHAPES: Readonly<Record<string, (tasks: number) => LayerNode>> = {
-  independent,
-  tree,
-  "binary-tree": binaryTree,
-  "layered-2": (tasks) => layered(tasks, 1),
-  "layered-4": (tasks) => layered(tasks, 2),
-  "independent-keys": independent,
+export const SHAPES: Readonly<Record<string, (tasks: number) => Run>> = {
+  independent: (tasks) => runOf(independent(tasks)),
+  tree: (tasks) => runOf(tree(tasks)),
+  "binary-tree": (tasks) => runOf(binaryTree(tasks)),
+  "layered-2": (tasks) => runOf(layered(tasks, 1)),
+  "layered-4": (tasks) => runOf(layered(tasks, 2)),
+  calls,
+  "independent-keys": (tasks) => runOf(independent(tasks)),
 };
 
 /** The kernel counts processor time by ticks of some milliseconds, in which a turn is over: time that passed is finer, and no less. */
@@ -156,8 +199,8 @@ function nowUs(): number {
 const SECONDS = new Float32Array(1_000_000).fill(1e-5);
 
 /** Bytes of all results of a graph, as its workers will say them. */
-function bytesOf(graph: Graph): Float64Array {
-  const walk = new TaskWalk(graph, graph.wanted().flat());
+function bytesOf({ graph, wanted }: Run): Float64Array {
+  const walk = new TaskWalk(graph, wanted);
   return Float64Array.from({ length: graph.taskCount }, (_, task) => walk.bytesOf(task).nbytes);
 }
 
@@ -238,12 +281,12 @@ class Loop {
   }
 }
 
-function submission(graph: Graph): Bare {
+function submission({ graph, wanted }: Run): Bare {
   return {
     type: "submit-layers",
     client: "bench",
     graph,
-    wanted: graph.wanted().flat(),
+    wanted,
     leastBytes: 1,
     placement: ANYWHERE,
     retries: 0,
@@ -251,21 +294,22 @@ function submission(graph: Graph): Bare {
   };
 }
 
-/** As our client gives up what it wanted: blocks of layers. */
-function blocksGivenUp(graph: Graph): Bare[] {
-  return graph.outputs.map((layer) => ({
+/** As our client gives up what it wanted: blocks of a layer. */
+function blocksGivenUp({ graph, wanted }: Run): Bare {
+  const layer = graph.outputs[0] as number; // each shape has one
+  return {
     type: "client-releases-blocks",
     client: "bench",
     layer: graph.layer(layer).name,
     grid: graph.grid(layer),
-    blocks: Uint32Array.from({ length: graph.count(layer) }, (_, block) => block),
-  }));
+    blocks: Uint32Array.from(wanted, (task) => task - graph.base(layer)),
+  };
 }
 
 /** As Dask's does: texts as they come out of a message, in one piece. */
-function keysGivenUp(graph: Graph): Bare[] {
-  const keys = graph.wanted().flatMap((wanted) => wanted.map((task) => Buffer.from(graph.key(task)).toString() as Key));
-  return [{ type: "client-releases-keys", client: "bench", keys }];
+function keysGivenUp({ graph, wanted }: Run): Bare {
+  const keys = wanted.map((task) => Buffer.from(graph.key(task)).toString() as Key);
+  return { type: "client-releases-keys", client: "bench", keys };
 }
 
 function stateBytes(): number {
@@ -291,14 +335,15 @@ interface CoreOptions {
 function measureCore(id: string, tasks: number, workers: number, { loop, looks = 0 }: CoreOptions): CoreFigure {
   const make = SHAPES[id];
   if (!make) throw new Error(`no shape ${id}; there are ${Object.keys(SHAPES).join(", ")}`);
-  const graph = graphOf(make(tasks));
+  const run = make(tasks);
+  const { graph } = run;
   const isColumnar = !id.endsWith("-keys");
   const sentBefore = loop.scheduler.views.counts().sent;
   const before = looks > 0 ? stateBytes() : Number.NaN;
-  const bytes = bytesOf(graph);
+  const bytes = bytesOf(run);
   let most = Number.NaN;
   loop.handleUs = 0;
-  loop.feed(submission(graph));
+  loop.feed(submission(run));
   const step = graph.taskCount / (looks + 1);
   let done = 0;
   for (let ended = loop.turn(bytes), next = step; ended > 0; ended = loop.turn(bytes)) {
@@ -307,7 +352,7 @@ function measureCore(id: string, tasks: number, workers: number, { loop, looks =
     most = Math.max(Number.isNaN(most) ? 0 : most, stateBytes() - before);
     next += step;
   }
-  loop.feed(...(isColumnar ? blocksGivenUp(graph) : keysGivenUp(graph)));
+  loop.feed(isColumnar ? blocksGivenUp(run) : keysGivenUp(run));
   if (!loop.scheduler.views.isEmpty()) throw new Error(`${id}: state is left`);
   const { sent } = loop.scheduler.views.counts();
   if (sent - sentBefore !== graph.taskCount)
@@ -327,13 +372,14 @@ export function measureSubmit(tasks = 1_000_000, workers = 16): SubmitFigure {
   const before = stateBytes();
   const times = [nowUs()];
   const lap = (): void => void times.push(nowUs());
-  const graph = graphOf(tree(tasks));
+  const { graph } = runOf(tree(tasks));
   lap();
   const bytes = encodeGraph(graph);
   lap();
   const read = decodeGraph(bytes);
   lap();
-  const event = { ...submission(read), walk: new TaskWalk(read, read.wanted().flat()) } as Bare;
+  const wanted = read.wanted().flat();
+  const event = { ...submission({ graph: read, wanted }), walk: new TaskWalk(read, wanted) } as Bare;
   loop.feed(event);
   lap();
   const [buildMs, encodeMs, decodeMs, machineMs] = times

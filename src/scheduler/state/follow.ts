@@ -3,8 +3,9 @@
  * worker before the input is there. It stays `waiting`, and counts as one task ahead; when the input has ended well it is
  * `processing` without another message. Whatever else becomes of the input calls it off.
  */
+import type { TaskId } from "../../graph/index.ts";
 import { admits } from "./admission.ts";
-import { owns } from "./batches.ts";
+import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
 import { CELL, FLAG_DRAWS, FLAG_FOLLOWS, FLAGS, RUN_ID, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
@@ -17,11 +18,15 @@ const SHORT_MS = 1;
 /** Tasks of one chain that follow each other, at the most. */
 const CHAIN_MOST = 16;
 
+/** Slots of one chain. */
+const chain: Slot[] = [];
+const dependents: TaskId[] = [];
+
 /** Send more of the chains of which a task went to a worker, or began there, in this event. */
 export function drawChains(core: Core): void {
   for (const slot of core.drawing) {
     if (core.columns.cells[(slot << CELL) + STATE] !== PROCESSING) continue;
-    const worker = core.workers.get(core.columns.cells[(slot << CELL) + WORKER] as number);
+    const worker = core.workerOf[core.columns.cells[(slot << CELL) + WORKER] as number];
     if (worker && worker.meanTaskMs < SHORT_MS && worker.status === "running") draw(core, slot, worker);
   }
   core.drawing.length = 0;
@@ -29,26 +34,36 @@ export function drawChains(core: Core): void {
 
 /** Send what follows `head`; the one in the middle will draw the rest. */
 function draw(core: Core, head: Slot, worker: WorkerState): void {
-  const { columns } = core;
-  const { nthreads } = worker.facts;
-  const chain = [head];
-  const dependents: Slot[] = [];
+  const { cells } = core.columns;
+  chain.length = 0;
+  chain.push(head);
   for (let i = 0; i < chain.length && chain.length <= CHAIN_MOST; i++) {
-    core.dependentsOf(chain[i] as Slot, dependents); // i < length
-    for (const next of dependents) {
-      if (columns.cells[(next << CELL) + STATE] !== WAITING || chain.length > CHAIN_MOST) continue;
-      if (((columns.cells[(next << CELL) + FLAGS] as number) & FLAG_FOLLOWS) === 0) {
-        // A free thread is given to another task.
-        const load = Math.max(nthreads, loadOf(worker));
-        if (load + worker.following >= nthreads + worker.ahead || !mayFollow(core, next, worker)) continue;
-        follow(core, next, worker);
-      }
-      chain.push(next);
+    const slot = chain[i] as Slot; // i < length
+    const batch = core.batchOf(slot) as LayerBatch; // only tasks of graphs draw
+    const count = batch.edges.dependents(cells[(slot << CELL) + TASK] as number, dependents);
+    for (let k = 0; k < count; k++) {
+      // What reads others too never follows, and most read several: they are not looked at further.
+      if (batch.edges.countInputs(dependents[k] as TaskId) !== 1) continue; // k < count
+      const next = owns(batch, dependents[k] as TaskId) ? slotIfAny(batch, dependents[k] as TaskId) : -1;
+      if (next >= 0 && chain.length <= CHAIN_MOST && follows(core, next, worker)) chain.push(next);
     }
   }
   const middle = chain[(chain.length >> 1) + (chain.length & 1)] ?? chain.at(-1);
   if (middle !== undefined && middle !== head)
-    columns.cells[(middle << CELL) + FLAGS] = (columns.cells[(middle << CELL) + FLAGS] as number) | FLAG_DRAWS;
+    cells[(middle << CELL) + FLAGS] = (cells[(middle << CELL) + FLAGS] as number) | FLAG_DRAWS;
+}
+
+/** True when a task, whose only input is in a chain, follows it or does so from now on. */
+function follows(core: Core, next: Slot, worker: WorkerState): boolean {
+  const { cells } = core.columns;
+  if (cells[(next << CELL) + STATE] !== WAITING) return false;
+  if (((cells[(next << CELL) + FLAGS] as number) & FLAG_FOLLOWS) !== 0) return true;
+  // A free thread is given to another task.
+  const { nthreads } = worker.facts;
+  const load = Math.max(nthreads, loadOf(worker));
+  if (load + worker.following >= nthreads + worker.ahead || !mayFollow(core, next, worker)) return false;
+  follow(core, next, worker);
+  return true;
 }
 
 function mayFollow(core: Core, slot: Slot, worker: WorkerState): boolean {

@@ -75,13 +75,12 @@ export function send(core: Core, worker: WorkerState, slot: Slot): void {
   worker.processing.add(slot);
   refreshSent(core, worker);
   core.run(worker, slot);
-  if (batch.taskClass.language === "js" && hasUsers(batch, columns.cells[(slot << CELL) + TASK] as number))
-    core.drawing.push(slot);
+  if (mayDraw(batch, columns.cells[(slot << CELL) + TASK] as number)) core.drawing.push(slot);
 }
 
-/** False where formulas say that no task of the graph reads this one. */
-function hasUsers({ edges }: LayerBatch, task: TaskId): boolean {
-  return edges.userAway[edges.layerOf(task)] !== NO_LINKS;
+/** True when the task may begin a chain: one of users' calls, which formulas do not say that nothing reads. */
+export function mayDraw({ taskClass, edges }: LayerBatch, task: TaskId): boolean {
+  return taskClass.language === "js" && edges.userAway[edges.layerOf(task)] !== NO_LINKS;
 }
 
 /** A ready task goes where it is sent, and fetches what is not there. */

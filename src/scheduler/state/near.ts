@@ -22,7 +22,7 @@ const held: number[] = [];
 /** True when tasks of the batch go to any worker that speaks their language, and nothing unusual is under way. */
 export function isFree(core: Core, batch: LayerBatch): boolean {
   const { language, workers, resources } = batch.taskClass;
-  const isAnyone = language === "native" && workers === null && resources === null;
+  const isAnyone = language !== "python" && workers === null && resources === null;
   return isAnyone && core.plainWorkers === 0 && core.stolenFor.size === 0 && isFused(core, batch);
 }
 
@@ -30,6 +30,7 @@ export function isFree(core: Core, batch: LayerBatch): boolean {
 export function sendNear(core: Core, batch: LayerBatch): boolean {
   if (!isFree(core, batch)) return false;
   const { queue, order } = batch;
+  const { language } = batch.taskClass;
   const { cells, need, replicas } = core.columns;
   // What was noted when inputs arrived is where they are, unless there were copies.
   const canTrust = batch.isNearKnown && replicas.size === 0;
@@ -42,7 +43,7 @@ export function sendNear(core: Core, batch: LayerBatch): boolean {
     const count = near >= NEAR ? 1 : lookAtHolders(core, batch, slot, task);
     if (near >= NEAR) holders[0] = near - NEAR;
     const worker = count === 0 ? undefined : core.workerOf[holders[0] as number];
-    if (!worker || !sending.to(worker) || !speaks(worker, "native") || !goesAsColumn(worker, batch)) break;
+    if (!worker || !sending.to(worker) || !speaks(worker, language) || !goesAsColumn(worker, batch)) break;
     if (!((need[slot] as number) >= 0) && !isReadable(core, slot)) break;
     if (count === 1) {
       if (!sending.add(slot)) break;

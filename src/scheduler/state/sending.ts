@@ -6,7 +6,7 @@ import { needOf, roomOf } from "./admission.ts";
 import type { LayerBatch } from "./batches.ts";
 import { CELL, RANK, RUN_ID, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
-import { countMoves } from "./fused.ts";
+import { countMoves, mayDraw } from "./fused.ts";
 import { hasPlace, refreshWorker } from "./load.ts";
 import { PROCESSING, QUEUED } from "./states.ts";
 import { moveOf } from "./story.ts";
@@ -82,6 +82,7 @@ export class Sending {
       cells[at + STATE] = PROCESSING;
       core.story.note(cells[at + TASK] as number, QUEUED_PROCESSING);
       processing.addNew(slot);
+      if (mayDraw(this.#batch, cells[at + TASK] as number)) core.drawing.push(slot);
     }
     core.outgoing.runHere(core.columns, core.outgoing.runOf(worker, this.#batch), slots, count);
     core.nextRunId += count;
