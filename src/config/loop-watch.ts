@@ -5,28 +5,43 @@ import { type Config, config } from "./config.ts";
 /** Node takes a longer time for no time. */
 const LONGEST_MS = 2 ** 31 - 1;
 
+/** Looks at the event loop until its disposal. */
+export interface LoopWatch extends Disposable {
+  /** Mean time between two goings off of the clock, as the last cycle saw it; before the first, what is set. */
+  readonly intervalSeconds: number;
+}
+
 /**
  * Warn when one turn of the event loop took longer than `distributed.admin.tick.limit`; asked every
  * `distributed.admin.tick.cycle`, of a clock that goes off every `distributed.admin.tick.interval`. Ends with its disposal.
  * Histograms of Node's would lose the turn in which they are read and set back.
  */
-export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config): Disposable {
+export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config): LoopWatch {
   const limitMs = from.durationMs("distributed.admin.tick.limit") ?? Number.POSITIVE_INFINITY;
+  let intervalMs = from.durationMs("distributed.admin.tick.interval") ?? 20;
   let last = performance.now();
-  let longestMs = 0;
-  const clock = every(from.durationMs("distributed.admin.tick.interval") ?? 20, () => {
+  let lastCycle = last;
+  let [longestMs, ticks] = [0, 0];
+  const clock = every(intervalMs, () => {
     const now = performance.now();
     longestMs = Math.max(longestMs, now - last);
     last = now;
+    ticks++;
   });
   const cycle = every(from.durationMs("distributed.admin.tick.cycle") ?? 1_000, () => {
     if (longestMs > limitMs)
       logger.warning(
         `the event loop was unresponsive for ${(longestMs / 1000).toFixed(2)} s: something computes on it, or the machine stood still`,
       );
-    longestMs = 0;
+    const now = performance.now();
+    if (ticks > 0) intervalMs = (now - lastCycle) / ticks;
+    lastCycle = now;
+    [longestMs, ticks] = [0, 0];
   });
   return {
+    get intervalSeconds() {
+      return intervalMs / 1000;
+    },
     [Symbol.dispose]: () => {
       clearInterval(clock);
       clearInterval(cycle);
@@ -34,6 +49,7 @@ export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config
   };
 }
 
-function every(ms: number, run: () => void): NodeJS.Timeout {
+/** A timer that keeps no process alive. */
+export function every(ms: number, run: () => void): NodeJS.Timeout {
   return setInterval(run, Math.min(Math.max(1, ms), LONGEST_MS)).unref();
 }

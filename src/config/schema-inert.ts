@@ -44,27 +44,6 @@ const ROWS: readonly Row[] = [
   ["distributed.admin.low-level-log-length", "integer", 1000, "stories of tasks have a fixed bound"],
   ["distributed.admin.pdb-on-err", "boolean", false, NO_PYTHON],
   ["distributed.admin.event-loop", "text", "tornado", NO_PYTHON],
-  [
-    "distributed.admin.system-monitor.interval",
-    "duration",
-    "500ms",
-    "facts of a process are read when they are asked for",
-  ],
-  [
-    "distributed.admin.system-monitor.log-length",
-    "integer",
-    7200,
-    "facts of a process are read when they are asked for",
-  ],
-  ["distributed.admin.system-monitor.disk", "boolean", true, "bytes of stores are counted by task, not by host"],
-  [
-    "distributed.admin.system-monitor.host-cpu",
-    "boolean",
-    false,
-    "facts of a process are read when they are asked for",
-  ],
-  ["distributed.admin.system-monitor.gil.enabled", "boolean", true, NO_PYTHON],
-  ["distributed.admin.system-monitor.gil.interval", "duration", "1ms", NO_PYTHON],
 ];
 
 /** Entries by dotted key. */

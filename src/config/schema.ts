@@ -286,6 +286,36 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: "1s",
     about: "time between two looks at whether to warn",
   },
+  "distributed.admin.system-monitor.interval": {
+    kind: "duration",
+    default: "500ms",
+    about: "time between two rows of figures on a scheduler's or worker's process and its machine",
+  },
+  "distributed.admin.system-monitor.log-length": {
+    kind: "integer",
+    default: 7200,
+    about: "rows of such figures that are kept; unset: all",
+  },
+  "distributed.admin.system-monitor.disk": {
+    kind: "boolean",
+    default: true,
+    about: "measure what all disks of the machine read and write",
+  },
+  "distributed.admin.system-monitor.host-cpu": {
+    kind: "boolean",
+    default: false,
+    about: "measure what all processors of the machine do, by kind",
+  },
+  "distributed.admin.system-monitor.gil.enabled": {
+    kind: "boolean",
+    default: true,
+    about: "measure gil_contention: the share of time in which the event loop of the main thread was busy",
+  },
+  "distributed.admin.system-monitor.gil.interval": {
+    kind: "duration",
+    default: "1ms",
+    about: "least time over which that share is taken; a shorter one makes it no more exact, nor dearer",
+  },
   "jobqueue.slurm": { kind: "mapping", default: {}, about: "defaults of SlurmCluster, under dask-jobqueue's names" },
   "rsdat.memory-limit": {
     kind: "text",

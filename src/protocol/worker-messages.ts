@@ -277,7 +277,7 @@ export interface IoRates {
   readonly writeBps: number;
 }
 
-/** What a worker measures about itself; the minimum that a Dask scheduler and its dashboard read. */
+/** What a worker measures about itself; the minimum that a Dask scheduler and its dashboard read. Absent: not told here. */
 export interface WorkerMetrics {
   readonly taskCounts: ReadonlyMap<string, number>;
   /** Bytes per second. */
@@ -305,9 +305,14 @@ export interface WorkerMetrics {
   readonly memory: number;
   /** Seconds since 1970. */
   readonly time: number;
-  readonly hostNetIo: IoRates;
+  /** Of the whole machine, as the next two. */
+  readonly hostNetIo?: IoRates;
   readonly hostDiskIo?: IoRates;
-  readonly numFds: number;
+  /** CPUs by what they do. */
+  readonly hostCpu?: ReadonlyMap<string, number>;
+  /** Share (0 to 1) of the time in which the event loop was busy. */
+  readonly gilContention?: number;
+  readonly numFds?: number;
 }
 
 const IO_RATES = record<IoRates>({ readBps: NUMBER, writeBps: NUMBER });
@@ -331,9 +336,11 @@ export const METRICS: Codec<WorkerMetrics> = record<WorkerMetrics>({
   cpu: NUMBER,
   memory: NUMBER,
   time: NUMBER,
-  hostNetIo: IO_RATES,
+  hostNetIo: optional(IO_RATES),
   hostDiskIo: optional(IO_RATES),
-  numFds: NUMBER,
+  hostCpu: optional(mapOf(TEXT, NUMBER)),
+  gilContention: optional(NUMBER),
+  numFds: optional(NUMBER),
 });
 
 /** Codec of a failure inside a message. */

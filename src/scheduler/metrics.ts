@@ -29,6 +29,7 @@ export function saturationOf(workers: readonly WorkerView[]): {
 
 /** The page. */
 export function metricsText(context: RequestContext): string {
+  context.monitor.update(); // as Dask does
   return [
     ...connections(context),
     ...tasks(context),
@@ -39,7 +40,7 @@ export function metricsText(context: RequestContext): string {
 }
 
 function connections(context: RequestContext): string[] {
-  const { hub, process } = context;
+  const { hub, process, monitor } = context;
   const { figures } = hub;
   const { idle, partly, saturated, paused, retiring } = saturationOf(hub.machine.views.workers());
   const { clients } = hub.machine.views.counts();
@@ -57,6 +58,9 @@ function connections(context: RequestContext): string[] {
     ]),
     counter("workers_added_total", "Workers that joined", figures.workers.added),
     counter("workers_removed_total", "Workers that left", figures.workers.removed),
+    ...(monitor.busySeconds === null
+      ? []
+      : [counter("gil_contention_seconds_total", "Time for which the event loop was busy", monitor.busySeconds)]),
     counter("gc_collection_seconds_total", "Time spent on garbage collection", process.gcSeconds),
     counter("last_time_total", "UTC, seconds since 1970", context.wallSeconds()),
     gauge(

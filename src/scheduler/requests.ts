@@ -1,7 +1,7 @@
 /** Requests that anybody may send: answers from the machine, or passed on to workers (dask-protocol §10). */
 import { ArgumentError, UnsupportedError } from "../base/index.ts";
 import type { Handler, Handlers } from "../comm/index.ts";
-import type { KeptLogs, ProcessFigures } from "../config/index.ts";
+import type { KeptLogs, ProcessFigures, SystemMonitor } from "../config/index.ts";
 import { keyPrefix } from "../graph/index.ts";
 import {
   DATA_PLACED,
@@ -41,6 +41,7 @@ export interface RequestContext {
   readonly logs: KeptLogs;
   readonly taskStream: TaskStream;
   readonly process: ProcessFigures;
+  readonly monitor: SystemMonitor;
   readonly semaphores: () => readonly SemaphoreFigures[];
   /** Port of the pages for people and machines; null: none. */
   readonly httpPort: () => number | null;
@@ -88,6 +89,7 @@ function queries(context: RequestContext): Record<string, Handler> {
     get_task_status: (request) =>
       TASK_STATUS.answer(new Map(TASK_STATUS.parse(request).keys.map((key) => [key, views.stateOf(key)]))),
     heartbeat_worker: (request) => heartbeat(hub, request),
+    get_monitor_info: (request) => context.monitor.answer(request),
     gather: async (request) => GATHER.answer(await gather(hub, GATHER.parse(request).keys)),
     scatter: async (request) => SCATTER.answer(await scatter(hub, SCATTER.parse(request))),
   };

@@ -13,6 +13,7 @@ import {
   ProcessFigures,
   packageVersion,
   preload,
+  SystemMonitor,
   securityFor,
   speaksDialect,
   systemClock,
@@ -162,6 +163,7 @@ class Server implements SchedulerServer {
       plugins: new Plugins(this.#hub),
       logs: this.#logs,
       process: new ProcessFigures(),
+      monitor: new SystemMonitor({ clock }),
       semaphores: () => this.#coordination?.semaphores() ?? [],
       taskStream,
       httpPort: () => this.httpPort,
@@ -281,6 +283,7 @@ class Server implements SchedulerServer {
     }
     this.#hub.dispose();
     this.#context.process.close();
+    this.#context.monitor.close();
     this.#loop[Symbol.dispose]();
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;

@@ -37,7 +37,7 @@ type Family = readonly [name: string, type: "gauge" | "counter", help: string, s
 
 /** The page. */
 function workerMetricsText(worker: Worker, own: ProcessFigures): string {
-  const { figures, io, metrics, outgoingBytesTotal, latencyMs } = worker.describe();
+  const { figures, io, metrics, busySeconds, outgoingBytesTotal, latencyMs } = worker.describe();
   const { transfer, managedBytes, memory, taskCounts, spilledBytes } = metrics;
   const rows: readonly Family[] = [
     ["tasks", "gauge", "Number of tasks at worker", Array.from(taskCounts, ([state, n]) => [`state="${state}"`, n])],
@@ -87,14 +87,7 @@ function workerMetricsText(worker: Worker, own: ProcessFigures): string {
       ],
     ],
     ["latency_seconds", "gauge", "Time that the scheduler took to answer", latencyMs / 1000],
-    ["gc_collection_seconds_total", "counter", "Time spent on garbage collection", own.gcSeconds],
-    [
-      "tick_duration_maximum_seconds",
-      "gauge",
-      "Longest stay of the event loop with one turn, since the last look",
-      own.takeLongestTickSeconds(),
-    ],
-    ["tick_count_total", "counter", "Turns of the event loop that were timed", own.ticks],
+    ...processRows(own, busySeconds),
   ];
   const others: readonly Family[] = [
     ["busy_seconds_total", "counter", "Time of compute threads in tasks", figures.busySeconds],
@@ -107,6 +100,22 @@ function workerMetricsText(worker: Worker, own: ProcessFigures): string {
   return [...rows.map((row) => family("dask_worker_", row)), ...others.map((row) => family("rsdat_worker_", row))].join(
     "",
   );
+}
+
+/** Families of the process; `busySeconds` is null where nobody wants it measured. */
+function processRows(own: ProcessFigures, busySeconds: number | null): Family[] {
+  const busy = "Time for which the event loop was busy";
+  return [
+    ...(busySeconds === null ? [] : [["gil_contention_seconds_total", "counter", busy, busySeconds] as const]),
+    ["gc_collection_seconds_total", "counter", "Time spent on garbage collection", own.gcSeconds],
+    [
+      "tick_duration_maximum_seconds",
+      "gauge",
+      "Longest stay of the event loop with one turn, since the last look",
+      own.takeLongestTickSeconds(),
+    ],
+    ["tick_count_total", "counter", "Turns of the event loop that were timed", own.ticks],
+  ];
 }
 
 /** Families of what was read, of the whole process. */

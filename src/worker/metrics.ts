@@ -1,9 +1,8 @@
 /** What a worker says about itself: versions, metrics, facts for its registration. */
-import { readdirSync } from "node:fs";
 import { arch, hostname, platform, release } from "node:os";
-import type { Clock } from "../base/index.ts";
+import type { SystemMonitor } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
-import type { Versions, WorkerMetrics } from "../protocol/index.ts";
+import type { IoRates, Versions, WorkerMetrics } from "../protocol/index.ts";
 import type { WorkerCounts } from "./state/index.ts";
 
 /** Transfers since the start. */
@@ -60,62 +59,58 @@ export function versionsOf(version: string): Versions {
   };
 }
 
-/** Builds {@link WorkerMetrics} from what there is; one per worker, since CPU use is measured between calls. */
-export class MetricsSource {
-  readonly #clock: Clock;
-  readonly #executor: Executor;
-  #cpuAt: number;
-  #cpuUsed = process.cpuUsage();
-
-  constructor(clock: Clock, executor: Executor) {
-    this.#clock = clock;
-    this.#executor = executor;
-    this.#cpuAt = clock.now();
-  }
-
-  read(counts: WorkerCounts, transfers: TransferFigures, memoryBytes: number): WorkerMetrics {
-    const stats = this.#executor.stats();
-    return {
-      taskCounts: counts.tasks,
-      bandwidth: { total: transfers.bandwidth, workers: new Map(), types: new Map() },
-      digestsTotalSinceHeartbeat: new Map(),
-      managedBytes: counts.managedBytes,
-      spilledBytes: { memory: stats.spill.bytesOnDisk, disk: stats.spill.bytesOnDisk },
-      transfer: {
-        incomingBytes: counts.incomingBytes,
-        incomingCount: counts.incomingCount,
-        incomingCountTotal: transfers.incomingCountTotal,
-        outgoingBytes: transfers.outgoingBytes,
-        outgoingCount: transfers.outgoingCount,
-        outgoingCountTotal: transfers.outgoingCountTotal,
-      },
-      eventLoopInterval: 0.02,
-      cpu: this.#cpuPercent(),
-      memory: Math.max(memoryBytes, stats.bytesLive),
-      time: this.#clock.wall() / 1000,
-      hostNetIo: { readBps: 0, writeBps: 0 },
-      hostDiskIo: { readBps: 0, writeBps: 0 },
-      numFds: countFds(),
-    };
-  }
-
-  #cpuPercent(): number {
-    const now = this.#clock.now();
-    const used = process.cpuUsage();
-    const spent = used.user + used.system - this.#cpuUsed.user - this.#cpuUsed.system;
-    const percent = now > this.#cpuAt ? spent / 10 / (now - this.#cpuAt) : 0;
-    this.#cpuAt = now;
-    this.#cpuUsed = used;
-    return Math.round(percent * 10) / 10;
-  }
+/** What {@link metricsOf} puts together. */
+export interface MetricsSources {
+  readonly counts: WorkerCounts;
+  readonly transfers: TransferFigures;
+  readonly stats: ReturnType<Executor["stats"]>;
+  /** The last row of the worker's monitor. */
+  readonly recent: ReturnType<SystemMonitor["recent"]>;
+  readonly eventLoopInterval: number;
 }
 
-function countFds(): number {
-  try {
-    return readdirSync("/proc/self/fd").length;
-  } catch {
-    return 0; // no such folder on this system; nobody decides by it
-  }
+/** What a heartbeat tells. */
+export function metricsOf({ counts, transfers, stats, recent, eventLoopInterval }: MetricsSources): WorkerMetrics {
+  return {
+    taskCounts: counts.tasks,
+    bandwidth: { total: transfers.bandwidth, workers: new Map(), types: new Map() },
+    digestsTotalSinceHeartbeat: new Map(),
+    managedBytes: counts.managedBytes,
+    spilledBytes: { memory: stats.spill.bytesOnDisk, disk: stats.spill.bytesOnDisk },
+    transfer: {
+      incomingBytes: counts.incomingBytes,
+      incomingCount: counts.incomingCount,
+      incomingCountTotal: transfers.incomingCountTotal,
+      outgoingBytes: transfers.outgoingBytes,
+      outgoingCount: transfers.outgoingCount,
+      outgoingCountTotal: transfers.outgoingCountTotal,
+    },
+    eventLoopInterval,
+    cpu: recent.get("cpu") ?? 0,
+    memory: Math.max(recent.get("memory") ?? 0, stats.bytesLive),
+    time: recent.get("time") ?? 0,
+    ...ofMachine(recent),
+  };
+}
+
+/** What not every system tells: Dask's `{"foo.bar": 1}` as `{foo: {bar: 1}}`. */
+function ofMachine(recent: MetricsSources["recent"]): Partial<WorkerMetrics> {
+  const under = (device: string): ReadonlyMap<string, number> | undefined => {
+    const rows = Array.from(recent).filter(([name]) => name.startsWith(`${device}.`));
+    return rows.length === 0 ? undefined : new Map(rows.map(([name, value]) => [name.slice(device.length + 1), value]));
+  };
+  const rates = (device: string): IoRates | undefined => {
+    const found = under(device);
+    return found && { readBps: found.get("read_bps") ?? 0, writeBps: found.get("write_bps") ?? 0 };
+  };
+  const all = {
+    hostNetIo: rates("host_net_io"),
+    hostDiskIo: rates("host_disk_io"),
+    hostCpu: under("host_cpu"),
+    gilContention: recent.get("gil_contention"),
+    numFds: recent.get("num_fds"),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 /** Facts of a batch job, where this process runs in one: Slurm's ids under the names that the cluster side asks for. */

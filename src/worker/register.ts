@@ -4,9 +4,9 @@ import { WorkerStartError } from "../base/index.ts";
 import type { Comm } from "../comm/index.ts";
 import { packageVersion } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
-import { REGISTER_WORKER, type WorkerRegistered } from "../protocol/index.ts";
+import { REGISTER_WORKER, type WorkerMetrics, type WorkerRegistered } from "../protocol/index.ts";
 import { workerResources } from "./limits.ts";
-import { jobFacts, type MetricsSource, versionsOf } from "./metrics.ts";
+import { jobFacts, versionsOf } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
 
 /** What the scheduler is told. */
@@ -17,7 +17,7 @@ export interface Introduction {
   readonly name: string;
   readonly wallMs: number;
   readonly memoryLimitBytes: number;
-  readonly metrics: ReturnType<MetricsSource["read"]>;
+  readonly metrics: WorkerMetrics;
   /** What it holds, when it comes back to a scheduler that was started again. */
   readonly inventory: readonly unknown[] | null;
   readonly stimulusId: string;

@@ -1,7 +1,7 @@
 /** What a worker answers on request connections (dask-protocol §9). */
 import { type Clock, UnsupportedError } from "../base/index.ts";
 import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
-import { type LogRecord, packageVersion } from "../config/index.ts";
+import { type LogRecord, packageVersion, type SystemMonitor } from "../config/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   BlockPacker,
@@ -36,6 +36,7 @@ export interface RequestContext {
   readonly plugins: WorkerPlugins;
   /** The last records, newest first. */
   logs(count: number | null): LogRecord[];
+  readonly monitor: SystemMonitor;
   /** Peers served at once; further ones are told to come back. 1 while paused. */
   readonly outgoingCountMax: number;
 }
@@ -73,6 +74,7 @@ export function workerHandlers(context: RequestContext): Handlers {
     "plugin-add": (request) => context.plugins.add(String(request.get("name")), request.get("plugin")),
     "plugin-remove": (request) => context.plugins.remove(String(request.get("name"))),
     get_logs: (request) => context.logs(typeof request.get("n") === "number" ? Number(request.get("n")) : null),
+    get_monitor_info: (request) => context.monitor.answer(request),
     run: refused("Client.run"),
     run_coroutine: refused("Client.run"),
     actor_execute: refused("actors"),

@@ -26,7 +26,9 @@ import {
   createLogger,
   type KeptLogs,
   keepLogs,
+  type LoopWatch,
   memoryLimitBytes,
+  SystemMonitor,
   securityFor,
   systemClock,
   watchLoop,
@@ -45,13 +47,14 @@ import {
   SCHEDULER_TO_COLUMNAR,
   SCHEDULER_TO_WORKER,
   UNREGISTER,
+  type WorkerMetrics,
   type WorkerRegistered,
 } from "../protocol/index.ts";
 import { fetchFrom, type GatherInstruction } from "./fetch.ts";
 import { figuresOf, type WorkerFigures } from "./figures.ts";
 import { workerLimits } from "./limits.ts";
 import { watchMemory } from "./memory-watch.ts";
-import { MetricsSource, newTransfers, noteIncoming } from "./metrics.ts";
+import { metricsOf, newTransfers, noteIncoming } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
 import { WorkerPlugins } from "./plugins.ts";
 import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
@@ -79,6 +82,15 @@ const AWAY_MS = 5_000;
 /** Events that may wait while one is handled. */
 const BACKLOG_MAX = 1_000_000;
 
+/** What is there before a worker is. */
+interface Surroundings {
+  readonly address: string;
+  readonly ending: AbortController;
+  readonly executor: Executor;
+  /** Timers; they end with the worker, or when it cannot start. */
+  readonly watches: DisposableStack;
+}
+
 /** A worker process's one worker. */
 export class Worker implements AsyncDisposable {
   readonly address: string;
@@ -97,7 +109,6 @@ export class Worker implements AsyncDisposable {
   readonly #values: Values;
   readonly #rpc: Rpc;
   #stream: BatchedStream<ColumnarToScheduler>;
-  readonly #metrics: MetricsSource;
   readonly #tasks: Tasks;
   readonly #transfers = newTransfers();
   readonly #ending: AbortController;
@@ -109,27 +120,23 @@ export class Worker implements AsyncDisposable {
   #stimulus = 0;
   #wake: NodeJS.Timeout | undefined;
   #listener: Listener | undefined;
-  readonly #loop: Disposable;
+  readonly #watches: DisposableStack;
+  readonly #loop: LoopWatch;
+  readonly #monitor: SystemMonitor;
   #isLeaving = false;
   #keepsJournal = false;
   #isAway = false;
   #isBeating = false;
 
-  private constructor(
-    options: WorkerOptions,
-    comm: Comm,
-    {
-      address,
-      ending,
-      executor,
-    }: { readonly address: string; readonly ending: AbortController; readonly executor: Executor },
-  ) {
+  private constructor(options: WorkerOptions, comm: Comm, { address, ending, executor, watches }: Surroundings) {
     this.#options = options;
     this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
     this.#logs = keepLogs(options.logger ?? createLogger("rsdat.worker"), { name: "rsdat.worker", clock: this.#clock });
     this.#logger = this.#logs.logger;
-    this.#loop = watchLoop(this.#logger);
+    this.#watches = watches;
+    this.#loop = watches.use(watchLoop(this.#logger));
+    this.#monitor = watches.use(new SystemMonitor({ clock: this.#clock }));
     this.#memoryLimitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     this.#executor = executor;
     this.address = address;
@@ -148,7 +155,6 @@ export class Worker implements AsyncDisposable {
       },
     });
     this.#values = new Values(this.#executor, (key) => this.#machine.refOf(key));
-    this.#metrics = new MetricsSource(this.#clock, this.#executor);
     const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
     this.#rpc = new Rpc({ retryRefused: false, timeoutMs, ...handshakeOf(options) });
     this.#stream = this.#streamOn(comm);
@@ -201,6 +207,7 @@ export class Worker implements AsyncDisposable {
       });
     let comm: Comm | undefined;
     let listener: Listener | undefined;
+    const watches = new DisposableStack();
     try {
       comm = await connect(scheduler, {
         timeoutMs: options.deathTimeoutMs ?? DEATH_TIMEOUT_MS,
@@ -226,6 +233,7 @@ export class Worker implements AsyncDisposable {
         address: options.contactAddress ?? listener.address,
         ending,
         executor,
+        watches,
       });
       worker.#listener = listener;
       order.attach({ blocks: () => worker.#values.blocks(), graphs: () => worker.#machine.graphs() });
@@ -233,6 +241,7 @@ export class Worker implements AsyncDisposable {
       await worker.#register(comm);
       return worker;
     } catch (error) {
+      watches.dispose();
       await Promise.all([comm?.close(), listener?.close(), executor[Symbol.asyncDispose]()]);
       throw error;
     }
@@ -286,7 +295,7 @@ export class Worker implements AsyncDisposable {
     }
     await Promise.all([this.#rpc.close(), this.#listener?.close()]);
     this.#tasks.restart();
-    this.#loop[Symbol.dispose]();
+    this.#watches.dispose();
     await this.#executor[Symbol.asyncDispose]();
     this.#done.resolve(reason);
   }
@@ -431,21 +440,30 @@ export class Worker implements AsyncDisposable {
     this.#handle({ type: "status", status: isFull ? "paused" : "running" });
   }
 
-  /** What this worker has done since its start, and how it is. */
+  /** What this worker has done since its start, and how it is: measured now, as Dask does for its page. */
   describe(): {
     readonly figures: WorkerFigures;
     readonly io: IoFigures;
-    readonly metrics: ReturnType<MetricsSource["read"]>;
+    readonly metrics: WorkerMetrics;
+    readonly busySeconds: number | null;
     readonly outgoingBytesTotal: number;
     readonly latencyMs: number;
   } {
+    this.#monitor.update();
     const { outgoingBytesTotal, latencyMs } = this.#transfers;
-    const figures = figuresOf(this.#executor, this.#transfers);
-    return { figures, io: this.#executor.ioFigures(), metrics: this.#readMetrics(), outgoingBytesTotal, latencyMs };
+    const { busySeconds } = this.#monitor;
+    const [figures, io] = [figuresOf(this.#executor, this.#transfers), this.#executor.ioFigures()];
+    return { figures, io, metrics: this.#readMetrics(), busySeconds, outgoingBytesTotal, latencyMs };
   }
 
-  #readMetrics(): ReturnType<MetricsSource["read"]> {
-    return this.#metrics.read(this.#machine.counts(), this.#transfers, process.memoryUsage.rss());
+  #readMetrics(): WorkerMetrics {
+    return metricsOf({
+      counts: this.#machine.counts(),
+      transfers: this.#transfers,
+      stats: this.#executor.stats(),
+      recent: this.#monitor.recent(),
+      eventLoopInterval: this.#loop.intervalSeconds,
+    });
   }
 
   #newMachine(): WorkerMachine {
@@ -549,6 +567,7 @@ export class Worker implements AsyncDisposable {
       figures: () => figuresOf(this.#executor, this.#transfers),
       plugins: this.#plugins,
       logs: (count) => this.#logs.last(count),
+      monitor: this.#monitor,
       outgoingCountMax: config.number("distributed.worker.connections.incoming") ?? 10,
     });
   }

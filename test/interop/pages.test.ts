@@ -95,9 +95,13 @@ describePeer("pages", ["dask", "distributed"], () => {
     expect(value("dask_scheduler_tasks_output_bytes")).toBeGreaterThanOrEqual(8192);
     expect(value("dask_scheduler_tasks_suspicious_total")).toBe(0);
     expect(value("dask_scheduler_tick_count_total")).toBeGreaterThan(0);
+    expect(value("dask_scheduler_gil_contention_seconds_total")).toBeGreaterThan(0);
     expect(Math.abs(value("dask_scheduler_last_time_total") - Date.now() / 1000)).toBeLessThan(60);
     const own = await text(`${pages}/metrics`);
     expect(own).toMatch(/^dask_worker_threads 1$/m);
+    expect(Number(/^dask_worker_gil_contention_seconds_total (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
+    const processBytes = [...own.matchAll(/^dask_worker_memory_bytes\{type="(?:un)?managed"\} (\S+)$/gm)];
+    expect(processBytes.reduce((sum, [, n]) => sum + Number(n), 0)).toBeGreaterThan(2e7);
     expect(Number(/^rsdat_worker_busy_seconds_total (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
     expect(Number(/^dask_worker_latency_seconds (\S+)$/m.exec(own)?.[1])).toBeGreaterThan(0);
   });

@@ -35,6 +35,8 @@ class Counter(Family):
     suffix = "_total"
 
 
+import gilknocker_stub  # noqa: F401
+
 try:
     import prometheus_client  # noqa: F401
 except ModuleNotFoundError:
