@@ -2,10 +2,12 @@
 import { pbkdf2 } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import type { HostFiles } from "../../src/config/host-counters.ts";
 import { type ConfigValue, config, SystemMonitor, watchLoop } from "../../src/config/index.ts";
+import { startScheduler } from "../../src/scheduler/index.ts";
+import { Worker } from "../../src/worker/index.ts";
 
 const PREFIX = "distributed.admin.system-monitor";
 
@@ -212,4 +214,17 @@ test("rows come at the interval, until it is closed", async () => {
   const { count } = monitor;
   await sleep(50);
   expect(monitor.count).toBe(count);
+});
+
+test("a scheduler and a worker end theirs, also a worker that is refused", async () => {
+  const closed = vi.spyOn(SystemMonitor.prototype, "close");
+  open.defer(() => closed.mockRestore());
+  {
+    await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
+    const options = { nthreads: 1, memoryLimitBytes: 2 ** 29, logger: silentLogger, name: "one" };
+    await using _worker = await Worker.start({ ...options, scheduler: scheduler.address });
+    await expect(Worker.start({ ...options, scheduler: scheduler.address })).rejects.toThrow(/name taken/);
+    expect(closed).toHaveBeenCalledTimes(1);
+  }
+  expect(closed).toHaveBeenCalledTimes(3);
 });
