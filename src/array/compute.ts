@@ -453,6 +453,7 @@ async function planOn(
       memoryBytes: Math.min(given ?? Number.POSITIVE_INFINITY, limits.memoryBytes),
       // A bound that the caller gives is one on all live bytes.
       spillBytes: given !== undefined && given < limits.memoryBytes ? 0 : (limits.spillBytes ?? 0),
+      rechunksOnDisk: config.boolean("distributed.p2p.storage.disk") ?? true,
       workers: limits.workers,
       readCost,
       readsTogether: (a, b) => sharesTiles(a as unknown as SourceSpec, b as unknown as SourceSpec), // as in readCost

@@ -4,7 +4,6 @@ import type { ConfigEntry } from "./schema.ts";
 type Row = readonly [key: string, kind: ConfigEntry["kind"], value: ConfigEntry["default"], why: string];
 
 const NO_PASSES = "rechunk is one layer that is planned in bytes: there are no passes to choose";
-const NO_SHUFFLE = "blocks go straight between workers within the byte budget: there is no shuffle service to size";
 const NO_PYTHON = "it is about Python's interpreter";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
@@ -35,12 +34,18 @@ const ROWS: readonly Row[] = [
   ["distributed.comm.compression", "text", false, "messages are sent as they are; compressed ones of peers are read"],
   ["distributed.comm.shard", "bytes", "64MiB", "blocks travel in one frame, which is written without a copy"],
   ["distributed.comm.offload", "bytes", "10MiB", "blocks are not serialised: their memory is what travels"],
-  ["distributed.p2p.comm.buffer", "bytes", "1 GiB", NO_SHUFFLE],
-  ["distributed.p2p.comm.concurrency", "integer", 10, NO_SHUFFLE],
-  ["distributed.p2p.comm.message-bytes-limit", "bytes", "2 MiB", NO_SHUFFLE],
-  ["distributed.p2p.storage.buffer", "bytes", "100 MiB", NO_SHUFFLE],
-  ["distributed.p2p.storage.disk", "boolean", true, NO_SHUFFLE],
-  ["distributed.p2p.threads", "integer", null, NO_SHUFFLE],
+  [
+    "distributed.p2p.storage.buffer",
+    "bytes",
+    "100 MiB",
+    "blocks are written to disk from where they lie, within the worker's bytes: none waits in a buffer beside them",
+  ],
+  [
+    "distributed.p2p.threads",
+    "integer",
+    null,
+    "tasks of a rechunk cut and assemble on the worker's threads: there are no threads beside them to count",
+  ],
   ["distributed.admin.low-level-log-length", "integer", 1000, "stories of tasks have a fixed bound"],
   ["distributed.admin.pdb-on-err", "boolean", false, NO_PYTHON],
   ["distributed.admin.event-loop", "text", "tornado", NO_PYTHON],

@@ -192,6 +192,26 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: "50MB",
     about: "bytes of one request between workers",
   },
+  "distributed.p2p.comm.buffer": {
+    kind: "bytes",
+    default: "1 GiB",
+    about: "bytes of what rechunks cut that may be on their way to a worker at once",
+  },
+  "distributed.p2p.comm.concurrency": {
+    kind: "integer",
+    default: 10,
+    about: "requests for what rechunks cut that a worker has open at once; at its default as many as for anything",
+  },
+  "distributed.p2p.comm.message-bytes-limit": {
+    kind: "bytes",
+    default: "2 MiB",
+    about: "bytes of one such request, which asks for one block at least; at its default as many as of any",
+  },
+  "distributed.p2p.storage.disk": {
+    kind: "boolean",
+    default: true,
+    about: "false: what rechunks cut stays in memory, and a graph for which that is too small is refused",
+  },
   "distributed.comm.timeouts.connect": { kind: "duration", default: "30s", about: "limit of connecting" },
   "distributed.comm.retry.count": {
     kind: "integer",

@@ -90,6 +90,7 @@ export { LISTED, PlacedRows, type TaskLists } from "./placed-rows.ts";
 export { decodePlain, encodePlain, plainText } from "./plain.ts";
 export type { Plan, PlanLayer } from "./plan.ts";
 export { stageRechunks } from "./rechunk-stages.ts";
+export { layersInMemory, rechunkInputs } from "./rechunks.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
 export { aheadOf } from "./run-plan.ts";

@@ -155,8 +155,11 @@ export type LayerOf<R> =
       readonly mac: string | null;
     });
 
-/** A layer of a graph: inputs are indices of earlier layers. An inline layer has no tasks; its steps run inside its consumers. */
-export type Layer = LayerOf<number> & { readonly inline: boolean };
+/**
+ * A layer of a graph: inputs are indices of earlier layers. An inline layer has no tasks; its steps run inside its
+ * consumers. Blocks of a layer that is `inMemory` never go to disk.
+ */
+export type Layer = LayerOf<number> & { readonly inline: boolean; readonly inMemory?: boolean };
 
 /** A layer under construction: its inputs are other nodes. Immutable. */
 export interface LayerNode {

@@ -15,6 +15,7 @@ import { type TaskEdges, taskEdges, taskOrder } from "./order.ts";
 import { peaksOf } from "./peaks.ts";
 import type { Plan, PlanLayer } from "./plan.ts";
 import { stageRechunks } from "./rechunk-stages.ts";
+import { withRechunksInMemory } from "./rechunks.ts";
 import { sharesRegion } from "./registers.ts";
 import { aheadOf, runningPeak } from "./run-plan.ts";
 import { simulateSpill } from "./spill-plan.ts";
@@ -28,6 +29,8 @@ export interface PlanOptions {
   readonly memoryBytes: number;
   /** Bytes that it may keep on disk beside those; default none. */
   readonly spillBytes?: number;
+  /** False: what rechunks cut, tiles among it, is never there. Default true. Dask: `distributed.p2p.storage.disk`. */
+  readonly rechunksOnDisk?: boolean;
   /** Workers that share the graph; default 1. */
   readonly workers?: number;
   /** Cost of reading a region of a source: compressed bytes and requests. */
@@ -54,10 +57,16 @@ export interface PlannedGraph {
 /**
  * Optimise and plan. Shared inputs are held if that fits the memory, else computed again by each consumer; else rechunks
  * go through tiles; and if that does not do, blocks are spilled, by whichever of these plans writes and reads least.
- * @throws {MemoryBudgetError} one task alone does not fit, or memory and disk together are too small
+ * @throws {MemoryBudgetError} one task alone does not fit, or memory and disk together are too small, or what is to stay
+ * in memory does not fit it
  */
 export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
-  return planFrom(buildGraph(outputs), outputs, options);
+  return planFrom(stored(buildGraph(outputs), options), outputs, options);
+}
+
+/** The graph with its rechunks kept in memory, where they are to be. */
+function stored(graph: Graph, { rechunksOnDisk = true }: PlanOptions): Graph {
+  return rechunksOnDisk ? graph : withRechunksInMemory(graph);
 }
 
 /**
@@ -65,7 +74,7 @@ export function planGraph(outputs: readonly LayerNode[], options: PlanOptions): 
  * worked out when somebody asks for them.
  */
 export function planToRun(outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
-  const graph = buildGraph(outputs);
+  const graph = stored(buildGraph(outputs), options);
   const bytes = surelyFits(graph, options.memoryBytes);
   return bytes === null
     ? planFrom(graph, outputs, options)
@@ -74,7 +83,7 @@ export function planToRun(outputs: readonly LayerNode[], options: PlanOptions): 
 
 function planFrom(first: Graph, outputs: readonly LayerNode[], options: PlanOptions): PlannedGraph {
   const tried: TriedGraph[] = [];
-  for (const { graph, recompute } of candidates(first, outputs, options.memoryBytes * GROUP_SHARE)) {
+  for (const { graph, recompute } of candidates(first, outputs, options)) {
     const planned = planOnce(graph, options, recompute);
     if (planned.plan.leastBytes <= options.memoryBytes) return planned;
     tried.push(planned);
@@ -84,9 +93,12 @@ function planFrom(first: Graph, outputs: readonly LayerNode[], options: PlanOpti
       plan.largestTaskBytes <= options.memoryBytes &&
       plan.leastBytes <= options.memoryBytes + (options.spillBytes ?? 0),
   );
-  const [cheapest] = spilling.map((p) => withSpill(p, options)).sort((a, b) => a.traffic - b.traffic);
+  const spilled = spilling.map((p) => withSpill(p, options));
+  const [cheapest] = spilled.filter(({ lacking }) => lacking <= 0).sort((a, b) => a.traffic - b.traffic);
   if (cheapest) return cheapest.planned;
-  throw budgetError(tried, options);
+  throw spilled.length > 0
+    ? storageError(Math.min(...spilled.map((p) => p.lacking)), options)
+    : budgetError(tried, options);
 }
 
 interface Candidate {
@@ -98,7 +110,7 @@ interface Candidate {
 function* candidates(
   first: Graph,
   outputs: readonly LayerNode[],
-  groupBytes: number,
+  options: PlanOptions,
 ): Generator<Candidate, void, undefined> {
   const seen = new Set<string>();
   const isNew = (graph: Graph): boolean => {
@@ -109,26 +121,31 @@ function* candidates(
   const graphs: Candidate[] = [];
   for (const recompute of [0, 1, 2] as const) {
     for (const smallTasks of [false, true]) {
-      const graph = recompute === 0 && !smallTasks ? first : buildGraph(outputs, recompute, { smallTasks });
+      const graph =
+        recompute === 0 && !smallTasks ? first : stored(buildGraph(outputs, recompute, { smallTasks }), options);
       if (!isNew(graph)) continue;
       graphs.push({ graph, recompute });
       yield { graph, recompute };
     }
   }
   for (const { graph, recompute } of graphs) {
-    const staged = stageRechunks(graph, groupBytes);
-    if (staged && isNew(staged)) yield { graph: staged, recompute };
+    const staged = stageRechunks(graph, options.memoryBytes * GROUP_SHARE);
+    if (staged && isNew(staged)) yield { graph: stored(staged, options), recompute };
   }
 }
 
-/** The plan of a graph whose blocks go to disk where memory ends; `traffic`: bytes written and read for it. */
+/**
+ * The plan of a graph whose blocks go to disk where memory ends; `traffic`: bytes written and read for it; `lacking`: bytes
+ * of memory that those lack which may not go there.
+ */
 function withSpill(
   { graph, plan, edges, order, workspace }: TriedGraph,
   options: PlanOptions,
-): { readonly planned: PlannedGraph; readonly traffic: number } {
-  const memory = options.memoryBytes * Math.max(1, options.workers ?? 1);
+): { readonly planned: PlannedGraph; readonly traffic: number; readonly lacking: number } {
+  // What stays may all come to be at one worker.
+  const workers = graph.layers.some(({ inMemory }) => inMemory) ? 1 : Math.max(1, options.workers ?? 1);
   const need = (task: TaskId): number => graph.nbytes(task) + (workspace[task] as number); // one per task
-  const { written, read } = simulateSpill(graph, { order, edges }, need, memory);
+  const { written, read, lacking } = simulateSpill(graph, { order, edges }, need, options.memoryBytes * workers);
   const warning = `blocks do not fit ${formatBytes(options.memoryBytes)} at once: ${formatBytes(written)} are written to disk and ${formatBytes(read)} read back`;
   const spilled: Plan = {
     ...plan,
@@ -137,7 +154,7 @@ function withSpill(
     warnings: [...plan.warnings, ...(written > 0 ? [warning] : [])],
     toString: () => planText(spilled),
   };
-  return { planned: { graph, plan: spilled, edges, order }, traffic: written + read };
+  return { planned: { graph, plan: spilled, edges, order }, traffic: written + read, lacking };
 }
 
 /** A plan with what it takes to look at it again. */
@@ -304,6 +321,15 @@ function hasReads(graph: Graph, index: number): boolean {
   const layer = graph.layer(index);
   return (
     layer.kind === "source" || layerInputs(layer).some((input) => graph.layer(input).inline && hasReads(graph, input))
+  );
+}
+
+/** What rechunks cut has no room in memory beside what is computed from it. */
+function storageError(lacking: number, { memoryBytes }: PlanOptions): Error {
+  const needed = memoryBytes + lacking;
+  return new MemoryBudgetError(
+    `the plan needs at least ${formatBytes(needed)} of memory but ${formatBytes(memoryBytes)} are allowed: what its rechunks cut stays in memory, because distributed.p2p.storage.disk is false; true lets it go to disk, and so does more memory`,
+    { details: { needed, allowed: memoryBytes, key: "distributed.p2p.storage.disk" } },
   );
 }
 

@@ -7,6 +7,7 @@ import { itemsize } from "../dtype/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import { Graph } from "./graph.ts";
 import { type Chunks, type GatherPart, type Layer, mapInputs, shapeOfChunks } from "./layer.ts";
+import { targetCuts } from "./rechunks.ts";
 import type { AxisWalk } from "./task.ts";
 import { tokenize } from "./wire.ts";
 
@@ -76,20 +77,6 @@ function tilesOf(
 
 function straight(axis: number): AxisWalk {
   return { axis, start: 0, step: 1 };
-}
-
-/** Cuts of the result in the axes of the input, where the result is all of the input with its axes permuted; else null. */
-function targetCuts({ chunks }: Gather, { walk, lo }: GatherPart<number>, input: Layer): Chunks | null {
-  const axes = walk.map(({ axis }) => axis);
-  const isWhole =
-    walk.length === chunks.length &&
-    new Set(axes).size === chunks.length &&
-    walk.every(({ axis, start, step }) => axis !== null && start === 0 && step === 1) &&
-    lo.every((v) => v === 0);
-  if (!isWhole) return null;
-  const cuts = axes.map((axis) => chunks[axis as number] as readonly number[]); // checked just above
-  const shape = shapeOfChunks(input.chunks);
-  return shapeOfChunks(cuts).every((n, k) => n === shape[k]) ? cuts : null;
 }
 
 function largestSizes(chunks: Chunks): number[] {

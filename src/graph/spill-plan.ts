@@ -8,6 +8,8 @@ export interface SpillBytes {
   readonly read: number;
   /** Most bytes on disk at once. */
   readonly onDisk: number;
+  /** Most bytes beyond the memory because of blocks that may not leave it; 0 where all may. */
+  readonly lacking: number;
 }
 
 /** An order, and what its tasks need of each other. */
@@ -18,7 +20,7 @@ interface Ordered {
 
 /**
  * One task at a time in rank order within `memoryBytes`; whatever is needed last leaves first (Bélády 1966), and is written
- * only once, since blocks do not change. `need` is each task's result and workspace.
+ * only once, since blocks do not change. Blocks of layers that are `inMemory` stay. `need` is each task's result and workspace.
  */
 export function simulateSpill(
   graph: Graph,
@@ -34,14 +36,15 @@ export function simulateSpill(
     const [from, to] = [start[t] as number, start[t + 1] as number]; // a task of the graph
     for (let e = from; e < to; e++) memory.bring(dependencies[e] as TaskId, now); // e < to
     memory.makeRoom(need(t), now);
+    memory.expect(need(t));
     memory.put(t, uses.after(t, now));
     for (let e = from; e < to; e++) {
       const input = dependencies[e] as TaskId; // e < to
       memory.next(input, uses.after(input, now));
     }
   }
-  const { written, read, onDisk } = memory;
-  return { written, read, onDisk };
+  const { written, read, onDisk, lacking } = memory;
+  return { written, read, onDisk, lacking };
 }
 
 /** Rank of the next use of each block. */
@@ -73,6 +76,16 @@ class NextUses {
   }
 }
 
+/** By task, 1 where its block stays in memory; null where all may leave. */
+function staying(graph: Graph): Uint8Array | null {
+  if (!graph.layers.some(({ inMemory }) => inMemory)) return null;
+  const stays = new Uint8Array(graph.taskCount);
+  graph.layers.forEach(({ inMemory, inline }, layer) => {
+    if (inMemory && !inline) stays.fill(1, graph.base(layer), graph.base(layer) + graph.count(layer));
+  });
+  return stays;
+}
+
 /** Blocks in memory and on disk, in columns by task: this runs for each edge of a graph, where memory is what is lacking. */
 class Memory {
   readonly #nbytes: Float64Array;
@@ -80,7 +93,9 @@ class Memory {
   /** Rank of the next use of each block in memory; -1: it is not there. */
   readonly #next: Int32Array;
   readonly #isOnDisk: Uint8Array;
-  /** Blocks in memory as a binary heap, that which is needed last first; the place of each in it. */
+  /** Blocks that stay in memory; null: none. */
+  readonly #stays: Uint8Array | null;
+  /** Blocks in memory that may leave, as a binary heap, that which is needed last first; the place of each in it. */
   readonly #heap: Uint32Array;
   readonly #at: Uint32Array;
   #size = 0;
@@ -89,6 +104,7 @@ class Memory {
   written = 0;
   read = 0;
   onDisk = 0;
+  lacking = 0;
 
   constructor(graph: Graph, order: Uint32Array, limit: number) {
     this.#nbytes = new Float64Array(graph.taskCount);
@@ -96,6 +112,7 @@ class Memory {
     this.#limit = limit;
     this.#next = new Int32Array(graph.taskCount).fill(-1);
     this.#isOnDisk = new Uint8Array(graph.taskCount);
+    this.#stays = staying(graph);
     this.#heap = new Uint32Array(graph.taskCount);
     this.#at = new Uint32Array(graph.taskCount);
   }
@@ -113,6 +130,7 @@ class Memory {
   put(task: TaskId, next: number): void {
     this.#live += this.#nbytes[task] as number; // a task of the graph
     this.#next[task] = Math.max(next, 0);
+    if (this.#stays?.[task] === 1) return;
     this.#move(task, this.#size++);
     this.#up(task);
   }
@@ -120,17 +138,25 @@ class Memory {
   /** A block is needed next at that rank; -1: never again. */
   next(task: TaskId, next: number): void {
     if ((this.#next[task] as number) < 0) return; // an input that stands there twice
+    const stays = this.#stays?.[task] === 1;
     if (next >= 0) {
       this.#next[task] = next;
+      if (stays) return;
       this.#up(task);
       this.#down(task);
       return;
     }
     const nbytes = this.#nbytes[task] as number; // a task of the graph
-    this.#remove(task);
+    if (stays) this.#next[task] = -1;
+    else this.#remove(task);
     this.#live -= nbytes;
     if (this.#isOnDisk[task] === 1) this.#disk -= nbytes;
     this.#isOnDisk[task] = 0;
+  }
+
+  /** A task needs so many bytes beside what is in memory now. */
+  expect(bytes: number): void {
+    if (this.#stays !== null) this.lacking = Math.max(this.lacking, this.#live + bytes - this.#limit);
   }
 
   /** Send to disk what is needed last, up to the inputs of the task at rank `now`: no other is needed then. */

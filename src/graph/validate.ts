@@ -30,8 +30,8 @@ class Checker {
   }
 
   check(): void {
-    const { kind, name, dtype, inline } = this.#fields;
-    this.#demand(typeof name === "string" && typeof inline === "boolean" && isDType(dtype), "name, dtype and inline");
+    const { kind, name, dtype, inline, inMemory = false } = this.#fields;
+    this.#demand(typeof name === "string" && [inline, inMemory].every(isFlag) && isDType(dtype), "name, dtype, flags");
     switch (kind) {
       case "source":
         this.#walk(this.#fields["walk"], this.#chunks.length);
@@ -334,6 +334,10 @@ class Checker {
       "a part for each band of rows",
     );
   }
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === "boolean";
 }
 
 function isCount(value: unknown): value is number {

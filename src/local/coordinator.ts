@@ -2,7 +2,7 @@
 import { assertNever, CancelledError, type ErrorRecord, errorToRecord, invariant } from "../base/index.ts";
 import { createLogger, systemClock } from "../config/index.ts";
 import { type BlockHandle, createExecutor, type Executor, type TaskOutcome } from "../executor/index.ts";
-import { type Key, valueOfKey } from "../graph/index.ts";
+import { type Key, layersInMemory, valueOfKey } from "../graph/index.ts";
 import {
   ANYWHERE,
   Scheduler,
@@ -402,12 +402,14 @@ export class Coordinator implements AsyncDisposable {
     this.#pump();
   }
 
-  /** Blocks, those whose next use is furthest first. */
+  /** Blocks that may leave memory, those whose next use is furthest first. */
   #spillOrder(): BlockHandle[] {
+    const staying = layersInMemory(Array.from(this.#runs, ({ graph }) => graph));
     const blocks = Array.from(this.#blocks.blocks(), ([key, block]) => ({
       block,
       next: this.#scheduler.views.nextUse(key),
-    }));
+      stays: staying?.has(partsOf(key)[0]) === true,
+    })).filter(({ stays }) => !stays);
     return blocks.sort((a, b) => (a.next === b.next ? 0 : b.next - a.next)).map(({ block }) => block);
   }
 

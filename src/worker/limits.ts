@@ -1,8 +1,8 @@
 /** The bounds of a worker's machine, from its executor and the configuration. */
-import { type Config, config } from "../config/index.ts";
+import { type Config, config, SCHEMA } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
 import { NATIVE_RESOURCE } from "../protocol/index.ts";
-import type { WorkerLimits } from "./state/index.ts";
+import type { RechunkLimits, WorkerLimits } from "./state/index.ts";
 
 /** A resource amount that no set of tasks uses up: native tasks on a Python scheduler demand 1 of it. */
 const PLENTY = 1e9;
@@ -45,7 +45,25 @@ export function workerLimits(
     ),
     incomingCountMax: from.number("distributed.worker.connections.outgoing") ?? 50,
     incomingThrottleBytes: 10e6,
+    rechunks: rechunkLimits(from),
     busyRetryMs: 150,
     missingRetryMs: 1000,
+  };
+}
+
+/**
+ * Dask pushes pieces of blocks, and may send several messages to one peer at once; here whole blocks are asked for, in one
+ * request to a peer at a time. Its defaults for messages would only make these wait for each other, so they are no bounds.
+ */
+function rechunkLimits(from: Config): RechunkLimits {
+  const boundOf = (name: "message-bytes-limit" | "concurrency"): number => {
+    const key = `distributed.p2p.comm.${name}`;
+    if (from.get(key, null) === SCHEMA[key]?.default) return Number.POSITIVE_INFINITY;
+    return (name === "concurrency" ? from.number(key) : from.bytes(key)) ?? Number.POSITIVE_INFINITY;
+  };
+  return {
+    bytesMax: from.bytes("distributed.p2p.comm.buffer") ?? Number.POSITIVE_INFINITY,
+    messageBytesMax: boundOf("message-bytes-limit"),
+    countMax: Math.max(1, boundOf("concurrency")), // none at once would be none ever
   };
 }

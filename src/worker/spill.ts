@@ -1,6 +1,6 @@
 /** Which of a worker's blocks are needed last, as far as it can tell: what to spill first. */
 import type { BlockHandle } from "../executor/index.ts";
-import { type Graph, type Key, type TaskId, taskEdges, taskOrder, valueOfKey } from "../graph/index.ts";
+import { type Graph, type Key, layersInMemory, type TaskId, taskEdges, taskOrder, valueOfKey } from "../graph/index.ts";
 
 /** Larger graphs are not ordered here: their blocks leave in the order in which they came. */
 const TASKS_MAX = 300_000;
@@ -56,6 +56,16 @@ class Ranks {
   }
 }
 
+/** Blocks that may leave memory, by key. */
+function leaving(held: HeldBlocks, staying: ReadonlySet<string> | null): (readonly [Key, BlockHandle])[] {
+  const blocks = Array.from(held.blocks());
+  if (staying === null) return blocks;
+  return blocks.filter(([key]) => {
+    const value = valueOfKey(key);
+    return !Array.isArray(value) || !staying.has(String(value[0]));
+  });
+}
+
 /** Blocks of a worker by their next use, furthest first. Ranks are made when the first block has to leave. */
 export class SpillOrder {
   #held: HeldBlocks | null = null;
@@ -66,12 +76,15 @@ export class SpillOrder {
     this.#held = held;
   }
 
-  /** Blocks of no known graph first, the oldest of them before the others: nobody has ordered a task that needs them. */
+  /**
+   * Blocks of no known graph first, the oldest of them before the others: nobody has ordered a task that needs them. Those
+   * of layers that are `inMemory` are not among them.
+   */
   blocks(): BlockHandle[] {
     if (!this.#held) return [];
-    const graphs = Array.from(this.#held.graphs()).filter((graph) => graph.taskCount <= TASKS_MAX);
-    const known = graphs.map((graph) => this.#ranksOf(graph));
-    const blocks = Array.from(this.#held.blocks(), ([key, block]) => {
+    const all = Array.from(this.#held.graphs());
+    const known = all.filter((graph) => graph.taskCount <= TASKS_MAX).map((graph) => this.#ranksOf(graph));
+    const blocks = leaving(this.#held, layersInMemory(all)).map(([key, block]) => {
       for (const ranks of known) {
         const task = ranks.taskOf(key);
         if (task !== undefined) return { block, ranks, task };

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { random } from "../../src/array/index.ts";
 import type { BlockHandle } from "../../src/executor/index.ts";
-import { buildGraph, type Key, keyOfValue, taskOrder } from "../../src/graph/index.ts";
+import { buildGraph, Graph, type Key, keyOfValue, type Layer, taskOrder } from "../../src/graph/index.ts";
 import { SpillOrder } from "../../src/worker/spill.ts";
 
 const block = (id: number): BlockHandle => ({ id, nbytes: 8, dtype: "float64", shape: [1] });
@@ -42,4 +42,14 @@ test("what no known graph has leaves before, the oldest first", () => {
   const own = [0, 1, 2, 3].map((k) => [keys[k] as Key, block(k)] as const);
   expect(order([...own, ...foreign])).toEqual([10, 11, ...expected([0, 1, 2, 3])]);
   expect(order([...own, ...foreign], [])).toEqual([0, 1, 2, 3, 10, 11]);
+});
+
+test("blocks of layers that stay in memory never leave, also of graphs that are too large to be ordered", () => {
+  const layers = graph.layers.map((each, k) => (k === layer ? { ...each, inMemory: true } : each));
+  const staying = new Graph(layers, graph.outputs);
+  const own = [0, 1, 2, 3].map((k) => [keys[k] as Key, block(k)] as const);
+  const foreign = [[keyOfValue("a"), block(10)]] as const;
+  expect(order([...own, ...foreign], [staying])).toEqual([10]);
+  const large = new Graph([{ ...(staying.layer(layer) as Layer), chunks: [new Array(300_001).fill(1), [8]] }], [0]);
+  expect(order([...own, ...foreign], [large])).toEqual([10]);
 });

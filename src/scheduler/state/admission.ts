@@ -295,7 +295,7 @@ function setReserved(core: Core, slot: Slot, bytes: number): void {
 function close(core: Core, batch: LayerBatch): void {
   if (batch.state === "open") {
     coverRanks(core, batch, { from: 0, to: batch.head, sign: 1 });
-    core.openLeastBytes -= batch.leastBytes;
+    core.countOpen(batch, -1);
   }
   batch.state = "idle";
   core.active.delete(batch);
@@ -345,7 +345,7 @@ function openWithOwners(core: Core, batch: LayerBatch): void {
   for (const owner of batch.owners) if (owner.state === "pending") openWithOwners(core, owner);
   coverRanks(core, batch, { from: 0, to: batch.head, sign: -1 });
   batch.state = "open";
-  core.openLeastBytes += batch.leastBytes;
+  core.countOpen(batch, 1);
   advanceHead(core, batch);
 }
 
@@ -355,7 +355,7 @@ function suspend(core: Core, batch: LayerBatch): void {
     setReserved(core, head, needOf(core, head));
   coverRanks(core, batch, { from: 0, to: batch.head, sign: 1 });
   batch.state = "pending";
-  core.openLeastBytes -= batch.leastBytes;
+  core.countOpen(batch, -1);
 }
 
 /**

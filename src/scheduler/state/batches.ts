@@ -83,6 +83,8 @@ export interface LayerBatch {
   readonly urgency: number;
   /** At least what the plan says, and what the order made so far does. */
   leastBytes: number;
+  /** It has layers that are `inMemory`. */
+  readonly isInMemory: boolean;
   /** As {@link retriesOf} bounds them. */
   readonly retries: number;
   state: BatchState;

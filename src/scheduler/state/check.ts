@@ -336,11 +336,12 @@ function isColumn(core: Core, slot: Slot, worker: WorkerState | undefined): bool
 }
 
 function checkBatches(core: Core): void {
-  let least = 0;
+  let [least, inMemory] = [0, 0];
   for (const batch of core.batches) {
     if (!batch) continue;
     expectThat((batch.state !== "idle") === core.active.has(batch), `S-I13: batch ${batch.index} is ${batch.state}`);
     if (batch.state === "open") least += batch.leastBytes;
+    if (batch.state === "open" && batch.isInMemory) inMemory++;
     const ranks = slotsOf(batch).flatMap((slot) =>
       isActive(core.columns.cells[(slot << CELL) + STATE] as number)
         ? [core.columns.cells[(slot << CELL) + RANK] as number]
@@ -355,8 +356,8 @@ function checkBatches(core: Core): void {
     checkPieces(core, batch);
   }
   expectThat(
-    least === core.openLeastBytes,
-    `S-I13: open batches need ${least} bytes, ${core.openLeastBytes} are counted`,
+    least === core.openLeastBytes && inMemory === core.openInMemory,
+    `S-I13: open batches need ${least} bytes (${inMemory} in memory), ${core.openLeastBytes} (${core.openInMemory}) are counted`,
   );
 }
 

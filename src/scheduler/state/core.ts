@@ -89,8 +89,9 @@ export class Core {
   readonly arrivals: Arrivals = new Arrivals();
   /** Tasks asked back from a busy worker, with the index of the idle one they are for. */
   readonly stolenFor: Map<Slot, number> = new Map();
-  /** Sum of `leastBytes` of the open batches. */
+  /** Sum of `leastBytes` of the open batches; and how many of these have blocks that may not leave memory. */
   openLeastBytes = 0;
+  openInMemory = 0;
   /** Tasks that no worker may run, oldest first, since when; kept only with a limit on that time. */
   readonly unrunnable: Map<Slot, number> = new Map();
   /** Retirements under way, by request. */
@@ -279,6 +280,12 @@ export class Core {
 
   stateName(slot: Slot): string {
     return STATES[this.columns.cells[(slot << CELL) + STATE] as number] as string; // numbers come from STATES
+  }
+
+  /** A batch opens (1), or is open no more (-1). */
+  countOpen({ leastBytes, isInMemory }: LayerBatch, sign: 1 | -1): void {
+    this.openLeastBytes += sign * leastBytes;
+    if (isInMemory) this.openInMemory += sign;
   }
 
   batchOf(slot: Slot): LayerBatch | null {

@@ -119,6 +119,7 @@ export function addBatch(
     priority: event.priority,
     urgency: urgencyOf(event.priority, generation),
     leastBytes: event.leastBytes,
+    isInMemory: graph.layers.some(({ inMemory }) => inMemory === true),
     retries: retriesOf(event.retries),
     state: "idle",
     wasSent: false,
@@ -166,7 +167,7 @@ export function dropBatchIfEmpty(core: Core, batch: LayerBatch): void {
   // An order that has come to all tasks may not have been asked for another one.
   if (batch.live > 0 || batch.users > 0 || (!walk.isDone && walk.ranked < walk.total)) return;
   if (core.batches[batch.index] !== batch) return;
-  if (batch.state === "open") core.openLeastBytes -= batch.leastBytes;
+  if (batch.state === "open") core.countOpen(batch, -1);
   batch.state = "idle";
   core.active.delete(batch);
   core.layerNames.remove(batch);

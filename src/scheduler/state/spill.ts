@@ -13,11 +13,13 @@ const NOT_OPEN = 2 ** 32;
 
 /**
  * Bytes that may be live at a worker, in its memory and on its disk. What fits its memory stays there: the disk is for
- * open batches that need more at the least, and as much as that, with a little room for what runs ahead.
+ * open batches that need more at the least, and as much as that, with a little room for what runs ahead: none where some
+ * of their blocks may not leave memory.
  */
 export function capacityOf(core: Core, { budgetBytes, spillBytes = 0 }: WorkerFacts): number {
   if (budgetBytes === null) return Number.POSITIVE_INFINITY;
-  const wished = core.openLeastBytes + budgetBytes * AHEAD;
+  const ahead = core.openInMemory > 0 ? 0 : budgetBytes * AHEAD;
+  const wished = core.openLeastBytes + ahead;
   return Math.max(budgetBytes, Math.min(budgetBytes + spillBytes, wished));
 }
 

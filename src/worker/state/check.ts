@@ -166,13 +166,16 @@ function checkPlaces(core: Core): void {
 }
 
 function checkPeers(core: Core): void {
-  let count = 0;
-  let bytes = 0;
+  let [count, bytes, cutCount, cutBytes] = [0, 0, 0, 0];
   const flying = new Set<WorkerTask>();
   for (const peer of core.peers.values()) {
     if (peer.asked === null) continue;
     count++;
     bytes += peer.askedBytes;
+    if (peer.askedCutBytes >= 0) {
+      cutCount++;
+      cutBytes += peer.askedCutBytes;
+    }
     for (const task of peer.asked) {
       must(core, task, "W-I9", !flying.has(task), "is asked of two peers");
       flying.add(task);
@@ -182,7 +185,10 @@ function checkPeers(core: Core): void {
     core,
     null,
     "W-I9",
-    count === core.incomingCount && bytes === core.incomingBytes,
+    count === core.incomingCount &&
+      bytes === core.incomingBytes &&
+      cutCount === core.cutCount &&
+      cutBytes === core.cutBytes,
     "transfers under way are counted",
   );
   for (const task of core.tasks.values()) {

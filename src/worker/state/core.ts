@@ -40,6 +40,8 @@ export interface Peer {
   /** What one open request asks for; null: none is open. */
   asked: readonly WorkerTask[] | null;
   askedBytes: number;
+  /** Of these, what rechunks cut; -1: nothing. */
+  askedCutBytes: number;
   /** Not to be asked before this time. */
   busyUntil: number;
 }
@@ -74,6 +76,9 @@ export class Core {
   reservedBytes = 0;
   incomingBytes = 0;
   incomingCount = 0;
+  /** Of these, what rechunks cut, and requests with such. */
+  cutBytes = 0;
+  cutCount = 0;
   /** What a task of a graph took on average lately, in seconds; null: none has ended. */
   meanSeconds: number | null = null;
 
@@ -266,6 +271,7 @@ export class Core {
         needed: new Heap(isBefore),
         asked: null,
         askedBytes: 0,
+        askedCutBytes: -1,
         busyUntil: 0,
       };
       this.peers.set(address, peer);
@@ -326,8 +332,13 @@ export class Core {
     const asked = peer.asked ?? [];
     this.incomingBytes -= peer.askedBytes;
     this.incomingCount--;
+    if (peer.askedCutBytes >= 0) {
+      this.cutBytes -= peer.askedCutBytes;
+      this.cutCount--;
+    }
     peer.asked = null;
     peer.askedBytes = 0;
+    peer.askedCutBytes = -1;
     this.#sweep(peer);
     return asked;
   }

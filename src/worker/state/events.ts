@@ -157,6 +157,15 @@ export type WorkerInstruction =
   /** The scheduler told this worker to end. */
   | { readonly type: "close"; readonly reason: string };
 
+/** Bounds of transfers of what rechunks cut, beside those of all transfers. Dask: `distributed.p2p.comm`. */
+export interface RechunkLimits {
+  /** Bytes under way from all peers at once, and in one request; whatever its size, one block always goes. */
+  readonly bytesMax: number;
+  readonly messageBytesMax: number;
+  /** Requests open at once. */
+  readonly countMax: number;
+}
+
 /** Bounds of a worker machine, fixed at construction. */
 export interface WorkerLimits {
   readonly address: WorkerAddress;
@@ -177,6 +186,8 @@ export interface WorkerLimits {
   /** Peers asked at once while more than `incomingThrottleBytes` are under way. Dask: 10 and 10 MB. */
   readonly incomingCountMax: number;
   readonly incomingThrottleBytes: number;
+  /** Of rechunks in known graphs; default none of their own. */
+  readonly rechunks?: RechunkLimits;
   /** Wait before a busy peer is asked again, and between questions for missing inputs. Dask: 150 ms and 1 s. */
   readonly busyRetryMs: number;
   readonly missingRetryMs: number;

@@ -11,10 +11,15 @@ export function fetchInputs(core: Core): void {
   while (core.status === "running" && core.needyPeers.size > 0 && !isThrottled(core)) {
     const peer = choosePeer(core);
     if (!peer) return;
-    const { tasks, nbytes } = chooseTasks(core, peer);
+    const { tasks, nbytes, cutBytes } = chooseTasks(core, peer);
     if (tasks.length === 0) return;
     peer.asked = tasks;
     peer.askedBytes = nbytes;
+    if (cutBytes >= 0) {
+      peer.askedCutBytes = cutBytes;
+      core.cutBytes += cutBytes;
+      core.cutCount++;
+    }
     core.incomingCount++;
     core.incomingBytes += nbytes;
     for (const task of tasks) core.recommend(task, "flight");
@@ -46,9 +51,17 @@ function isBetter(core: Core, a: Peer, b: Peer): boolean {
   return a.needed.size > b.needed.size;
 }
 
-function chooseTasks(core: Core, peer: Peer): { tasks: WorkerTask[]; nbytes: number } {
+interface Chosen {
+  readonly tasks: WorkerTask[];
+  readonly nbytes: number;
+  /** Of these, what rechunks cut; -1: nothing. */
+  readonly cutBytes: number;
+}
+
+function chooseTasks(core: Core, peer: Peer): Chosen {
   const tasks: WorkerTask[] = [];
   let nbytes = 0;
+  let cutBytes = -1;
   for (let task = peer.needed.peek(); task; task = peer.needed.peek()) {
     const allowed = core.limits.incomingBytesMax - core.incomingBytes;
     const isFirst = nbytes === 0 && core.incomingBytes === 0;
@@ -57,12 +70,27 @@ function chooseTasks(core: Core, peer: Peer): { tasks: WorkerTask[]; nbytes: num
       task.nbytes > (tasks.length > 0 ? Math.min(allowed, core.limits.messageBytesMax) : allowed) - nbytes
     )
       break;
+    const isCut = task.layer?.isCut === true;
+    if (isCut && !fitsRechunks(core, task, cutBytes)) break;
     for (const address of task.whoHas) {
       const holder = core.peers.get(address);
       if (holder) core.unneed(holder, task);
     }
     tasks.push(task);
     nbytes += task.nbytes;
+    if (isCut) cutBytes = Math.max(cutBytes, 0) + task.nbytes;
   }
-  return { tasks, nbytes };
+  return { tasks, nbytes, cutBytes };
+}
+
+/** True for a block that rechunks cut if it may be asked for now, in a request with `cutBytes` of such, -1: none, before it. */
+function fitsRechunks(
+  { limits, cutCount, cutBytes: underWay }: Core,
+  { nbytes }: WorkerTask,
+  cutBytes: number,
+): boolean {
+  if (limits.rechunks === undefined) return true;
+  const { bytesMax, messageBytesMax, countMax } = limits.rechunks;
+  if (cutBytes < 0) return cutCount < countMax && (underWay === 0 || underWay + nbytes <= bytesMax);
+  return cutBytes + nbytes <= messageBytesMax && underWay + cutBytes + nbytes <= bytesMax;
 }

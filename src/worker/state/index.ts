@@ -6,6 +6,7 @@
  */
 export type {
   NeedOf,
+  RechunkLimits,
   Ref,
   RunSpec,
   SchedulerWord,

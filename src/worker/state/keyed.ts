@@ -26,7 +26,15 @@ export class KeyedLayers {
    */
   open(keys: KeyColumn, others: ReadonlyMap<Key, unknown>): LayerTasks | null {
     if (keys.length < MANY_CALLS || keys.hasTuples) return null;
-    const layer = { name: "", grid: [keys.length], keys, tasks: new Map(), cells: new Cells(), graphs: 0 };
+    const layer = {
+      name: "",
+      grid: [keys.length],
+      keys,
+      tasks: new Map(),
+      cells: new Cells(),
+      graphs: 0,
+      isCut: false,
+    };
     const range = this.#ranges.add({ start: 0, keys, layer });
     if (!this.#enter(range) || this.#has(range, others)) {
       this.#ranges.close([range]);

@@ -1,5 +1,5 @@
 /** All tasks of a worker machine: by key, and blocks of the layers of known graphs by their numbers. */
-import { type Graph, GraphEdges, type Key, keysOf, type TaskId } from "../../graph/index.ts";
+import { type Graph, GraphEdges, type Key, keysOf, rechunkInputs, type TaskId } from "../../graph/index.ts";
 import { CELL, Cells } from "./cells.ts";
 import type { Ref } from "./events.ts";
 import { KeyedLayers } from "./keyed.ts";
@@ -140,6 +140,10 @@ export class TaskTable {
       return this.#layerOf(layer.name, graph.grid(k));
     });
     for (const layer of new Set(layers)) if (layer) layer.graphs++;
+    for (const k of rechunkInputs(graph)) {
+      const layer = layers[k];
+      if (layer) layer.isCut = true;
+    }
     const isBounded = graph.layers.every(({ kind }) => kind !== "call" && kind !== "calls");
     this.#graphs.set(submission, { submission, graph, edges: new GraphEdges(graph), layers, isBounded });
   }
@@ -171,6 +175,7 @@ export class TaskTable {
       tasks: new Map(),
       cells: new Cells(),
       graphs: 0,
+      isCut: false,
     };
     const other = known ? this.#layers.get(layer.name) : undefined;
     if (other) return other;

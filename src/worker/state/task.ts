@@ -40,6 +40,8 @@ export interface LayerTasks {
   readonly cells: Cells;
   /** Known graphs that have it. */
   graphs: number;
+  /** A rechunk of one of them cuts its blocks. */
+  isCut: boolean;
 }
 
 /** A graph that was announced, and not forgotten since. */

@@ -1,6 +1,6 @@
 /** S-C18: how much of a worker's disk counts, and what is said of the next use of a block. */
 import { expect, test } from "vitest";
-import { blockwiseNode, type Graph, reduceNode, sourceNode } from "../../../src/graph/index.ts";
+import { blockwiseNode, Graph, reduceNode, sourceNode } from "../../../src/graph/index.ts";
 import { ANYWHERE } from "../../../src/scheduler/state/index.ts";
 import { graphOf, sumCall } from "../../sim/random-graph.ts";
 import { Driver } from "./drive.ts";
@@ -26,10 +26,10 @@ function submit(driver: Driver, graph: Graph, leastBytes: number): void {
 }
 
 /** Tasks that a worker of eight threads is given at once. */
-function given(budgetBytes: number, spillBytes: number): number {
+function given(budgetBytes: number, spillBytes: number, graph: Graph = tenBlocks()): number {
   const driver = new Driver({ sendAhead: 0 });
   driver.worker("w", { nthreads: 8, budgetBytes, spillBytes });
-  submit(driver, tenBlocks(), 8000);
+  submit(driver, graph, 8000);
   return driver.orders.length;
 }
 
@@ -40,6 +40,17 @@ test("S-C18: beyond S a quarter of memory is for what runs ahead, as far as the 
   // Memory and disk together leave 900 beyond S.
   expect(given(7200, 1700)).toBe(1 + 1);
   expect(given(7200, 800)).toBe(1);
+});
+
+test("S-C18: nothing runs ahead where memory does not hold S and some blocks may not leave it", () => {
+  const graph = tenBlocks();
+  const staying = new Graph(
+    graph.layers.map((layer) => ({ ...layer, inMemory: true })),
+    graph.outputs,
+  );
+  expect(given(7200, 1e6, staying)).toBe(1);
+  // What memory holds beyond S is for whoever comes.
+  expect(given(9700, 1e6, staying)).toBe(1 + 2);
 });
 
 test("S-C18: without a disk, and where memory holds more than that, memory counts", () => {

@@ -16,6 +16,18 @@ export function pairs(n: number, name = "p"): Graph {
   return new Graph(layers, [1]);
 }
 
+/** Blocks of `from` elements, and the same elements in blocks of `to`. */
+export function rechunked(from: readonly number[], to: readonly number[]): Graph {
+  const base = { dtype: "float64", inline: false } as const;
+  const walk = [{ axis: 0, start: 0, step: 1 }];
+  const hi = [to.reduce((a, b) => a + b, 0)];
+  const layers: Layer[] = [
+    { ...base, kind: "literal", name: "r-a", chunks: [from], bytes: BYTES },
+    { ...base, kind: "gather", name: "r-b", chunks: [to], parts: [{ layer: 0, lo: [0], hi, walk }] },
+  ];
+  return new Graph(layers, [1]);
+}
+
 /** The same of calls, which have keys of their own. */
 export function callPairs(n: number, name = "call"): Graph {
   const builder = new CallsBuilder();

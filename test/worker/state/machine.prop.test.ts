@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import type { Graph } from "../../../src/graph/index.ts";
 import { A, B, Driver, k, ME, order } from "./drive.ts";
-import { callPairs, pairs, run } from "./graphs.ts";
+import { callPairs, pairs, rechunked, run } from "./graphs.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 
 /** Two submissions that share all tasks: the first half are inputs of the second. Calls are so many that they are known by number. */
-const GRAPHS = [pairs(3), callPairs(8)] as const;
+const GRAPHS = [pairs(3), callPairs(8), rechunked([1, 1, 2], [2, 1, 1])] as const;
 
 /** One random event about blocks: ordered, freed, ended in columns, or named by their keys. */
 function actOnBlocks(driver: Driver, random: Random, { graph, runId }: { graph: Graph; runId: number }): void {
@@ -139,8 +139,10 @@ test("W-I1 W-I2 W-I3 W-I4 W-I5 W-I6 W-I7 W-I8 W-I9 W-I10: random events leave no
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = seededRandom(seed);
     const budgetBytes = seed % 2 === 0 ? 200 : null;
-    const graph = GRAPHS[seed % 8 > 5 ? 1 : 0];
-    const driver = new Driver({ budgetBytes, ...(seed % 3 === 0 ? { aheadMs: 3, aheadMax: 2 } : {}) }, () => 64);
+    const graph = GRAPHS[seed % 8 > 5 ? 1 : seed % 8 === 3 ? 2 : 0];
+    const ahead = seed % 3 === 0 ? { aheadMs: 3, aheadMax: 2 } : {};
+    const rechunks = { bytesMax: 20, messageBytesMax: 10, countMax: 1 };
+    const driver = new Driver({ budgetBytes, ...ahead, ...(seed % 8 === 3 ? { rechunks } : {}) }, () => 64);
     try {
       for (let step = 1; step <= 200; step++) {
         if (seed % 4 > 1 && random.below(2) === 0) actOnBlocks(driver, random, { graph, runId: step });
