@@ -6,8 +6,6 @@ import {
   type Chunks,
   type LayerNode,
   type Plan,
-  rechunkNode,
-  sameChunks,
   shapeOfChunks,
   transposeNode,
 } from "../graph/index.ts";
@@ -34,7 +32,7 @@ import {
 } from "./elementwise/terms.ts";
 import { warnOfCast, warnOfWrap } from "./elementwise/wrap-warning.ts";
 import { holdsUnder } from "./holds.ts";
-import { arrayNode, cutChunks, type LazyArray, lazyOf } from "./lazy.ts";
+import { arrayNode, type LazyArray, lazyOf } from "./lazy.ts";
 import { matmulLayer } from "./linalg/contract.ts";
 import { persistAll } from "./persist.ts";
 import { arraySvg, arrayText } from "./picture.ts";
@@ -44,6 +42,7 @@ import { type Assigned, indexParts, setitemLayer } from "./shape/assign.ts";
 import { type IndexArg, type Indices, indexLayer, takeAnyLayer } from "./shape/indexing.ts";
 import { type PointIndex, pointsLayer } from "./shape/points.ts";
 import { blocksLayer, repeatLayer, viewLayer } from "./shape/rearranging.ts";
+import { type RechunkOptions, rechunkLayer } from "./shape/rechunk.ts";
 import { reshapeLayer } from "./shape/reshape.ts";
 import { lazyStore, type StoreArrayOptions, type StoreTarget } from "./store/store-write.ts";
 import type { Written } from "./store/write.ts";
@@ -345,10 +344,10 @@ export class ChunkedArray extends RankedMethods<ChunkedArray> implements LazyArr
     return this.blocks(...index);
   }
 
-  /** The same values cut differently; forms of `chunks` as api.md §3. @throws {ChunkError} sizes that do not add up */
-  rechunk(chunks: ChunkSpec): ChunkedArray {
-    const cut = cutChunks(this.shape, this.dtype, chunks, { previous: this.chunks });
-    return sameChunks(cut, this.chunks) ? this : new ChunkedArray(rechunkNode(this.node, cut));
+  /** The same values cut differently, "auto" after the cuts that it has. @throws {ChunkError} sizes that do not add up */
+  rechunk(chunks: ChunkSpec, options: RechunkOptions = {}): ChunkedArray {
+    const node = rechunkLayer(this, chunks, options);
+    return node === this.node ? this : new ChunkedArray(node);
   }
 
   /** Axes permuted; reversed without arguments. @throws {AxisError} no permutation */

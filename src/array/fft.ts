@@ -10,6 +10,7 @@ import { applyNode, type ChunkSpec, concatenateNode } from "../graph/index.ts";
 import { blockScratch, fftTypes } from "../kernels/index.ts";
 import { normalizeAxes, normalizeAxis } from "../ndarray/index.ts";
 import { ChunkedArray } from "./chunked-array.ts";
+import { cutChunks } from "./lazy.ts";
 import { castTo } from "./linalg/contract.ts";
 import { type ProductOperand, toLazy } from "./linalg/products.ts";
 import { arange } from "./shape/ranges.ts";
@@ -222,7 +223,7 @@ export function fftfreq(n: number, options: FrequencyOptions = {}): ChunkedArray
     ),
   );
   return joined
-    .rechunk(chunks ?? "auto")
+    .rechunk(cutChunks(joined.shape, joined.dtype, chunks))
     .astype("float64")
     .mul(1 / (n * d));
 }

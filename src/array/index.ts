@@ -73,6 +73,7 @@ export * from "./shape/joining.ts";
 export * from "./shape/manipulation.ts";
 export * from "./shape/padding.ts";
 export { arange, type LinspaceOptions, linspace } from "./shape/ranges.ts";
+export type { RechunkMethod, RechunkOptions } from "./shape/rechunk.ts";
 export * from "./shape/selecting.ts";
 export { sourceLayer } from "./store/source.ts";
 export * from "./store/store.ts";

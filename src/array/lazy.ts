@@ -34,14 +34,23 @@ export function lazyOf(node: LayerNode): LazyArray {
   return { node, shape, dtype, chunks, ndim: shape.length, nbytes: sizeOf(shape) * itemsize(dtype) };
 }
 
+/** What decides block sizes beside `chunks` and the configuration. */
+export interface CutOptions {
+  readonly previous?: Chunks;
+  readonly align?: readonly number[];
+  readonly tolerance?: number;
+  /** Bytes of an automatic block; the configured size by default. */
+  readonly limitBytes?: number;
+}
+
 /** Block sizes of a new or rechunked array, `"auto"` after the configured chunk size. */
 export function cutChunks(
   shape: readonly number[],
   dtype: DType,
   spec: ChunkSpec | undefined,
-  more: { readonly previous?: Chunks; readonly align?: readonly number[] } = {},
+  { limitBytes = chunkSizeBytes(), ...more }: CutOptions = {},
 ): number[][] {
-  return normalizeChunks(spec, shape, { targetBytes: chunkSizeBytes(), itemsize: itemsize(dtype), ...more });
+  return normalizeChunks(spec, shape, { targetBytes: limitBytes, itemsize: itemsize(dtype), ...more });
 }
 
 /** Sizes from a number or a list. @throws {ShapeError} a negative or fractional size, or neither of them */

@@ -1,7 +1,7 @@
 /** Warnings that users must see (api.md §15): told once per place in the user's source, to whoever a front door names. */
 
 /** Names of warnings. */
-export type WarningName = "UnsignedWrapWarning" | "CastWarning";
+export type WarningName = "UnsignedWrapWarning" | "CastWarning" | "PerformanceWarning";
 
 /** Takes warnings as they come. */
 export type WarningSink = (name: WarningName, message: string) => void;

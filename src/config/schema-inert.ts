@@ -3,15 +3,10 @@ import type { ConfigEntry } from "./schema.ts";
 
 type Row = readonly [key: string, kind: ConfigEntry["kind"], value: ConfigEntry["default"], why: string];
 
-const NO_PASSES = "rechunk is one layer that is planned in bytes: there are no passes to choose";
 const NO_PYTHON = "it is about Python's interpreter";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
 const ROWS: readonly Row[] = [
-  ["array.chunk-size-tolerance", "number", 1.25, "an automatic chunk never exceeds array.chunk-size"],
-  ["array.rechunk.method", "text", null, NO_PASSES],
-  ["array.rechunk.threshold", "number", 4, NO_PASSES],
-  ["array.slicing.split-large-chunks", "boolean", null, "an index gives chunks of the size that its source has"],
   [
     "distributed.scheduler.default-task-durations",
     "mapping",

@@ -46,6 +46,29 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: "128MiB",
     about: "bytes of a chunk whose size is chosen automatically",
   },
+  "array.chunk-size-tolerance": {
+    kind: "number",
+    default: 1.25,
+    about:
+      "how many times the wanted size a block may have: one that rechunk to automatic sizes keeps, or one of a shuffle",
+  },
+  "array.rechunk.method": {
+    kind: "text",
+    default: null,
+    about: 'how blocks are cut anew: "tasks", by steps in between; "p2p" or unset, in one step from worker to worker',
+  },
+  "array.rechunk.threshold": {
+    kind: "number",
+    default: 4,
+    about:
+      'with "tasks": how many times the blocks of both ends there may be pieces before a step in between is worth it',
+  },
+  "array.slicing.split-large-chunks": {
+    kind: "boolean",
+    default: null,
+    about:
+      "what a lazy list of indices does whose blocks exceed array.chunk-size: true splits them, false accepts, unset warns beyond five times that",
+  },
   scheduler: {
     kind: "text",
     default: null,

@@ -3,6 +3,7 @@ import { ChunkError, parseBytes } from "../base/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import type { Chunks, GatherPart } from "./layer.ts";
 import { shapeOfChunks } from "./layer.ts";
+import { followPrevious } from "./previous-chunks.ts";
 import type { AxisWalk, Interval } from "./task.ts";
 
 /** One interval per axis. */
@@ -138,6 +139,11 @@ export interface AutoChunks {
   readonly align?: readonly number[];
   /** Chunks that `null` keeps. */
   readonly previous?: Chunks;
+  /**
+   * How many times the wanted size a block of `previous` may have and stay whole. With it automatic sizes follow `previous`,
+   * as Dask's do; without it they are balanced.
+   */
+  readonly tolerance?: number;
 }
 
 /**
@@ -147,14 +153,14 @@ export interface AutoChunks {
 export function normalizeChunks(spec: ChunkSpec | undefined, shape: readonly number[], auto: AutoChunks): number[][] {
   const perAxis = axisSpecs(spec, shape.length);
   const automatic: number[] = [];
-  let bytesLeft = auto.targetBytes;
+  let bytes: number | null = null;
   const fixed = perAxis.map((given, axis): number[] | null => {
     const n = shape[axis] as number; // one per axis
     if (given === undefined || given === null)
       return auto.previous ? [...(auto.previous[axis] as readonly number[])] : null;
     if (given === "auto") return null;
     if (typeof given === "string") {
-      bytesLeft = Math.min(bytesLeft, parseBytes(given, "chunks"));
+      bytes = Math.min(bytes ?? Number.POSITIVE_INFINITY, parseBytes(given, "chunks"));
       return null;
     }
     return typeof given === "number" ? regular(given, n, axis) : explicit(given, n, axis);
@@ -162,16 +168,52 @@ export function normalizeChunks(spec: ChunkSpec | undefined, shape: readonly num
   fixed.forEach((sizes, axis) => {
     if (sizes === null) automatic.push(axis);
   });
-  const inner = fixed.reduce(
-    (p, sizes) => (sizes === null ? p : p * sizes.reduce((a, b) => Math.max(a, b), 1)),
-    auto.itemsize,
-  );
-  const chosen = autoSizes(
-    automatic.map((k) => shape[k] as number),
-    automatic.map((k) => auto.align?.[k] ?? 1),
-    bytesLeft / inner,
-  );
+  const wanted = { axes: automatic, bytes: bytes ?? auto.targetBytes };
+  const chosen = followed({ perAxis, fixed, shape }, wanted, auto) ?? evenly({ fixed, shape }, wanted, auto);
   return fixed.map((sizes, axis) => sizes ?? (chosen[automatic.indexOf(axis)] as number[]));
+}
+
+/** Axes whose sizes are to be chosen, and the bytes wanted for a block. */
+interface Wanted {
+  readonly axes: readonly number[];
+  readonly bytes: number;
+}
+
+interface Given {
+  readonly perAxis: readonly (AxisChunks | undefined)[];
+  /** Sizes that are given; null where they are to be chosen. */
+  readonly fixed: readonly (readonly number[] | null)[];
+  readonly shape: readonly number[];
+}
+
+/** Sizes along the automatic axes after those of `previous`; null where nothing is to be followed. */
+function followed({ perAxis, fixed, shape }: Given, { axes, bytes }: Wanted, auto: AutoChunks): number[][] | null {
+  const { previous, tolerance, itemsize } = auto;
+  if (previous === undefined || tolerance === undefined || axes.length === 0 || shape.includes(0)) return null;
+  const others = fixed.reduce((p, sizes, axis) => {
+    const given = perAxis[axis];
+    // As in Dask, a size beyond its axis counts as it was written.
+    return sizes === null ? p : p * (typeof given === "number" && given !== -1 ? given : largest(sizes));
+  }, 1);
+  const elements = Math.max(1, bytes) / itemsize;
+  const sizes = followPrevious({ shape, previous, axes, elements, others, tolerance });
+  return axes.map((axis) => {
+    const chosen = sizes.get(axis) ?? (shape[axis] as number); // one per axis
+    return typeof chosen === "number" ? regular(chosen, shape[axis] as number, axis) : [...chosen];
+  });
+}
+
+function evenly({ fixed, shape }: Omit<Given, "perAxis">, { axes, bytes }: Wanted, auto: AutoChunks): number[][] {
+  const inner = fixed.reduce((p, sizes) => (sizes === null ? p : p * Math.max(1, largest(sizes))), auto.itemsize);
+  return autoSizes(
+    axes.map((k) => shape[k] as number),
+    axes.map((k) => auto.align?.[k] ?? 1),
+    bytes / inner,
+  );
+}
+
+function largest(sizes: readonly number[]): number {
+  return sizes.reduce((a, b) => Math.max(a, b), 0);
 }
 
 function axisSpecs(spec: ChunkSpec | undefined, ndim: number): (AxisChunks | undefined)[] {
@@ -247,7 +289,7 @@ function balanced(n: number, most: number, align: number): number[] {
 
 /** Largest block, in elements. */
 export function largestBlock(chunks: Chunks): number {
-  return sizeOf(chunks.map((c) => c.reduce((a, b) => Math.max(a, b), 0)));
+  return sizeOf(chunks.map(largest));
 }
 
 /** True when both cut every axis alike. */

@@ -142,8 +142,9 @@ function pushDown(outputs: readonly LayerNode[]): LayerNode[] {
   return outputs.map((o) => made.get(o) as LayerNode);
 }
 
-/** A gather of one part that is the whole result. */
+/** The part of a gather that is the whole result, where it may be merged. */
 function onlyPart(layer: Of<"gather">): GatherPart<LayerNode> | null {
+  if (layer.isStep) return null;
   const part = layer.parts.length === 1 ? layer.parts[0] : undefined;
   const shape = shapeOfChunks(layer.chunks);
   return part?.lo.every((v) => v === 0) && part.hi.every((v, k) => v === shape[k]) ? part : null;
@@ -197,7 +198,7 @@ class Pusher {
       return { ...inner, name: layer.name, chunks: layer.chunks, start, step };
     }
     if (inner.kind === "blockwise") return this.#through(layer, part, inner);
-    if (inner.kind !== "gather") return layer;
+    if (inner.kind !== "gather" || inner.isStep) return layer;
     const only = onlyPart(inner);
     if (only) {
       const parts = [{ ...only, lo: part.lo, hi: part.hi, walk: composeWalks(only.walk, part.walk) }];
@@ -263,7 +264,12 @@ class Pusher {
 function isMadeInPlace(node: LayerNode): boolean {
   const { layer } = node;
   if (layer.kind === "source" || layer.kind === "literal" || layer.kind === "arange") return true;
-  return (layer.kind === "gather" || layer.kind === "blockwise") && layerInputs(layer).every(isMadeInPlace);
+  return isPassedThrough(layer) && layerInputs(layer).every(isMadeInPlace);
+}
+
+/** True for what can be done within the task that needs it. */
+function isPassedThrough(layer: LayerOf<LayerNode>): boolean {
+  return layer.kind === "blockwise" || (layer.kind === "gather" && !layer.isStep);
 }
 
 function sameSizes(a: readonly number[], b: readonly number[]): boolean {
@@ -381,7 +387,7 @@ function sourceRooted(nodes: readonly LayerNode[]): Set<LayerNode> {
     const { kind } = n.layer;
     if (
       ["source", "literal", "arange"].includes(kind) ||
-      ((kind === "blockwise" || kind === "gather") && layerInputs(n.layer).every((i) => out.has(i)))
+      (isPassedThrough(n.layer) && layerInputs(n.layer).every((i) => out.has(i)))
     )
       out.add(n);
   }
@@ -464,7 +470,7 @@ function markInline(
   const trifles = new Set<LayerNode>();
   for (const node of nodes) {
     const { layer } = node;
-    if (outputs.has(node)) continue;
+    if (outputs.has(node) || (layer.kind === "gather" && layer.isStep)) continue;
     const users = consumers.get(node) ?? [];
     const only = users.length === 1 ? (users[0] as LayerNode).layer : undefined;
     const once = only !== undefined && usesEachBlockOnce(layer, only);
@@ -474,7 +480,7 @@ function markInline(
     const isTrifle =
       layer.kind === "literal" ||
       layer.kind === "arange" ||
-      ((layer.kind === "blockwise" || layer.kind === "gather") &&
+      (isPassedThrough(layer) &&
         sizeOf(shapeOfChunks(layer.chunks)) * itemsize(layer.dtype) <= TRIFLE_BYTES &&
         users.every((u) => serves(layer, u.layer, outputs.has(u))) &&
         layerInputs(layer).every((i) => trifles.has(i)));

@@ -71,6 +71,7 @@ export {
   literalNode,
   makeNode,
   rechunkNode,
+  rechunkStepNode,
   reduceNode,
   selectNode,
   sliceNode,

@@ -70,8 +70,11 @@ export type LayerOf<R> =
       readonly final: boolean;
       readonly keepdims: boolean;
     })
-  /** Slices, transposes, rechunks, concatenations: every block is assembled from strided views of other blocks. */
-  | (LayerBase & { readonly kind: "gather"; readonly parts: readonly GatherPart<R>[] })
+  /**
+   * Slices, transposes, rechunks, concatenations: every block is assembled from strided views of other blocks. `isStep`:
+   * its cuts are wanted for themselves, on the way to others, so that it is merged with nothing and runs in tasks of its own.
+   */
+  | (LayerBase & { readonly kind: "gather"; readonly parts: readonly GatherPart<R>[]; readonly isStep?: true })
   /** Median or quantiles along `reduced` axes, each of one block in `loop`; they are dropped, or kept with size 1. */
   | (LayerBase & {
       readonly kind: "select";

@@ -212,12 +212,23 @@ function gatherOne(label: string, node: LayerNode, chunks: Chunks, walk: readonl
 
 /** The same values cut differently. */
 export function rechunkNode(node: LayerNode, chunks: Chunks): LayerNode {
-  return gatherOne(
-    "rechunk",
-    node,
+  return gatherOne("rechunk", node, chunks, straightWalks(chunks));
+}
+
+/** As {@link rechunkNode}, on the way to other cuts: the layer stays as it is, in tasks of its own. */
+export function rechunkStepNode(node: LayerNode, chunks: Chunks): LayerNode {
+  const shape = shapeOfChunks(chunks);
+  return makeNode("rechunk-step", {
+    kind: "gather",
+    dtype: node.layer.dtype,
     chunks,
-    chunks.map((_, axis) => ({ axis, start: 0, step: 1 })),
-  );
+    parts: [{ layer: node, lo: shape.map(() => 0), hi: shape, walk: straightWalks(chunks) }],
+    isStep: true,
+  });
+}
+
+function straightWalks(chunks: Chunks): AxisWalk[] {
+  return chunks.map((_, axis) => ({ axis, start: 0, step: 1 }));
 }
 
 /** Axes permuted. */

@@ -50,6 +50,7 @@ const CALLS: Readonly<Record<string, () => unknown>> = {
   vecdot: () => da.vecdot(line, line, wrong),
   trace: () => da.trace(square, 0, wrong),
   // Shapes.
+  rechunk: () => da.rechunk(line, 2, wrong),
   pad: () => da.pad(line, 1, wrong),
   reshapeBlockwise: () => da.reshapeBlockwise(line, 6, wrong),
   broadcastTo: () => da.broadcastTo(line, [2, 6], wrong),

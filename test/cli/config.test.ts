@@ -72,7 +72,9 @@ test("sections and everything are YAML; what is not set, or misspelt, is one lin
     "duration: null\nstagger: 0 seconds\nrestart: false\n",
   );
   expect(await rsdat("list")).toMatch(/^rsdat:\n {2}memory-limit: auto$/m);
-  expect(await rsdat("list", "--keys")).toMatch(/^array.rechunk.method \(text, None\): no effect here: rechunk is/m);
+  expect(await rsdat("list", "--keys")).toMatch(
+    /^distributed.comm.compression \(text, false\): no effect here: messages are/m,
+  );
   expect(await rsdat("get", "no.such")).toBe('rsdat: configuration "no.such" is not set\n');
   expect(process.exitCode).toBe(1);
   expect(await rsdat("set", "rsdat.memory-limt", "1")).toMatch(/^rsdat: configuration rsdat.memory-limt is unknown/);

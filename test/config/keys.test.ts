@@ -108,6 +108,25 @@ const ROWS: Readonly<Record<string, Row>> = {
   "num-workers": [3, () => computeThreads()],
   scheduler: ["synchronous", () => computeThreads(config, { ...FACTS })],
   "array.chunk-size": ["1MiB", () => array.zeros([4096, 4096]).chunks[0]?.length],
+  "array.chunk-size-tolerance": [
+    1,
+    () => array.ones([100], { dtype: "uint8", chunks: [[60, 20, 20]] }).rechunk("auto", { blockSizeLimit: 50 }).chunks,
+    "test/array/rechunk.test.ts",
+  ],
+  "array.rechunk.method": ["tasks", () => array.zeros([64, 64], { chunks: [1, 64] }).rechunk([64, 1]).node, "as above"],
+  "array.rechunk.threshold": [
+    1000,
+    () => array.zeros([64, 64], { chunks: [1, 64] }).rechunk([64, 1], { method: "tasks", blockSizeLimit: 9000 }).node,
+    "as above",
+  ],
+  "array.slicing.split-large-chunks": [
+    true,
+    () => {
+      using _size = config.set({ "array.chunk-size": 80 });
+      return array.take(array.ones([9]), array.zeros([20], { dtype: "int64" }).rechunk(20)).chunks;
+    },
+    "as above",
+  ],
   "distributed.scheduler.allowed-failures": [0, () => machineSettings().allowedFailures, "test/scheduler/state"],
   "distributed.scheduler.worker-ttl": ["1s", () => machineSettings().workerTtlMs, "test/scheduler/state"],
   "distributed.scheduler.worker-saturation": [2, () => machineSettings().saturation, "saturation.test.ts"],

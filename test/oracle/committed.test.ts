@@ -5,6 +5,7 @@ import { describePeer, type PeerName, runPython } from "../peers.ts";
 const SCRIPTS: readonly (readonly [script: string, peers: readonly PeerName[]])[] = [
   ["test/array/make_cases.py", ["numpy"]],
   ["test/array/make_dtype_table.py", ["numpy"]],
+  ["test/array/make_rechunk_cases.py", ["dask"]],
   ["test/config/make_cases.py", ["distributed"]],
   ["test/io/codecs/make_fixtures.py", ["numpy", "rasterio", "zarr"]], // zarr brings numcodecs
   ["test/oracle/scene_ndvi.py", ["numpy", "rasterio"]],

@@ -2,7 +2,7 @@
 import { ChunkError, parseBytes, UnsupportedError } from "../../base/index.ts";
 import { asDType, type DType, itemsize } from "../../dtype/index.ts";
 import { type ChunkSpec, normalizeChunks as normalize } from "../../graph/index.ts";
-import { chunkSizeBytes } from "../auto.ts";
+import { chunkSizeBytes, chunkTolerance } from "../auto.ts";
 import type { ChunkedArray } from "../chunked-array.ts";
 import { known } from "../inputs.ts";
 import type { ArrayLike } from "../shape/create.ts";
@@ -14,12 +14,12 @@ export interface NormalizeChunksOptions {
   readonly dtype?: DType;
   /** Bytes of an automatic block: a number or `"64MiB"`; the configured size by default. */
   readonly limit?: number | string;
-  /** Chunks that null keeps. */
+  /** Chunks that null keeps, and that automatic sizes follow as Dask's do. */
   readonly previousChunks?: readonly (readonly number[])[];
 }
 
 /**
- * Block sizes for each axis from any form of `chunks`. Automatic sizes are balanced, unlike Dask's. dask.array `normalize_chunks`.
+ * Block sizes for each axis from any form of `chunks`. Automatic sizes without `previousChunks` are balanced, unlike Dask's. dask.array `normalize_chunks`.
  * @throws {ChunkError} sizes that do not add up
  */
 export function normalizeChunks(chunks: ChunkSpec, options: NormalizeChunksOptions): number[][] {
@@ -27,7 +27,7 @@ export function normalizeChunks(chunks: ChunkSpec, options: NormalizeChunksOptio
   return normalize(chunks, shape, {
     targetBytes: limit === undefined ? chunkSizeBytes() : parseBytes(limit, "limit"),
     itemsize: itemsize(asDType(dtype)),
-    ...(previousChunks ? { previous: previousChunks } : {}),
+    ...(previousChunks ? { previous: previousChunks, tolerance: chunkTolerance() } : {}),
   });
 }
 

@@ -1,6 +1,7 @@
 /** Indexing beyond slices: lists and masks. Layers; the public functions stand in `selecting.ts`. */
-import { SelectionError, UnsupportedError } from "../../base/index.ts";
-import { dtypeInfo, type TypedArray } from "../../dtype/index.ts";
+import { formatBytes, SelectionError, UnsupportedError, warnOnce } from "../../base/index.ts";
+import { config } from "../../config/index.ts";
+import { dtypeInfo, itemsize, type TypedArray } from "../../dtype/index.ts";
 import { applyNode, type LayerNode, rechunkNode, sliceNode, takeNode, transposeNode } from "../../graph/index.ts";
 import {
   type AxisIndex,
@@ -11,6 +12,7 @@ import {
   type SliceArg,
   sizeOf,
 } from "../../ndarray/index.ts";
+import { chunkSizeBytes } from "../auto.ts";
 import { arrayNode, isLazy, type LazyArray, lazyOf } from "../lazy.ts";
 import { type AnyArray, compressedNode, isSelected, unknownShape, whereTrue } from "../unknown.ts";
 import { reshapeLayer } from "./reshape.ts";
@@ -191,9 +193,43 @@ function takeSizes(sizes: readonly number[], indices: readonly number[]): number
   return out;
 }
 
+/** Blocks that have more than so many times the wanted bytes are told of. */
+const LARGE_TIMES = 5;
+
+/**
+ * The lazy list in blocks that make blocks of about `array.chunk-size` at most, if `array.slicing.split-large-chunks` is
+ * true. Only a lazy list may make larger blocks than its array has: what is known is cut by that.
+ */
+function listInPieces(x: LazyArray, list: LazyArray, axis: number): LazyArray {
+  const split = config.boolean("array.slicing.split-large-chunks");
+  if (split === false) return list;
+  const others = x.chunks.filter((_, k) => k !== axis).map((sizes) => sizes.reduce((a, b) => Math.max(a, b), 0));
+  const each = sizeOf(others) * itemsize(x.dtype);
+  const most = Math.ceil(chunkSizeBytes() / Math.max(1, each));
+  const sizes = list.chunks[0] as readonly number[]; // rank 1
+  const longest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  if (split !== true) {
+    if (longest > LARGE_TIMES * most)
+      warnOnce(
+        "PerformanceWarning",
+        `an index with a lazy list makes blocks of ${formatBytes(longest * each)}, array.chunk-size is ${formatBytes(chunkSizeBytes())}; set array.slicing.split-large-chunks to true to split them, to false to accept them silently`,
+      );
+    return list;
+  }
+  if (longest <= most) return list;
+  return lazyOf(rechunkNode(list.node, [sizes.flatMap((n) => evenParts(n, Math.ceil(n / most)))]));
+}
+
+/** NumPy's `array_split`: the larger parts first. */
+function evenParts(n: number, count: number): number[] {
+  if (count <= 1) return [n];
+  return Array.from({ length: count }, (_, i) => Math.floor(n / count) + (i < n % count ? 1 : 0));
+}
+
 /** The same with indices that are lazy themselves: the axis becomes whole, the result is cut like the list. */
-function lazyTakeLayer(x: LazyArray, list: LazyArray, axis: number): LayerNode {
-  if (list.ndim !== 1) throw new SelectionError(`a lazy list of rank ${list.ndim}: expected rank 1`);
+function lazyTakeLayer(x: LazyArray, given: LazyArray, axis: number): LayerNode {
+  if (given.ndim !== 1) throw new SelectionError(`a lazy list of rank ${given.ndim}: expected rank 1`);
+  const list = listInPieces(x, given, axis);
   const whole = x.chunks.map((sizes, k) => (k === axis ? [x.shape[axis] as number] : sizes));
   return applyNode("take", {
     kernel: "take",

@@ -11,6 +11,7 @@ import type { Axis } from "../reduce/layer.ts";
 import { broadcastLayer } from "./broadcasting.ts";
 import { type ArrayLike, array } from "./create.ts";
 import { reversedIndex, rolledNode, rollFlatLayer, shuffleLayer } from "./rearranging.ts";
+import type { RechunkOptions } from "./rechunk.ts";
 
 /** NumPy `astype`. @throws {DTypeError} unknown dtype */
 export function astype(x: ArrayLike, dtype: DType): ChunkedArray {
@@ -18,8 +19,8 @@ export function astype(x: ArrayLike, dtype: DType): ChunkedArray {
 }
 
 /** The same values cut differently. dask.array `rechunk`. @throws {ChunkError} sizes that do not add up */
-export function rechunk(x: ArrayLike, chunks: ChunkSpec): ChunkedArray {
-  return known("rechunk", x).rechunk(chunks);
+export function rechunk(x: ArrayLike, chunks: ChunkSpec, options: RechunkOptions = {}): ChunkedArray {
+  return known("rechunk", x).rechunk(chunks, options);
 }
 
 /** The array again; nothing is copied, since lazy arrays do not change. NumPy `copy`. */
@@ -362,7 +363,8 @@ export function view(x: ArrayLike, dtype: DType): ChunkedArray {
 
 /**
  * Elements along an axis in another order: groups of indices, one after another. A group stays within one block; groups
- * share a block while it is no larger than the input's largest. dask.array `shuffle`.
+ * share a block of about the input's average size, at most `array.chunk-size-tolerance` times that. Where one group has
+ * more, the other axes are cut finer. dask.array `shuffle`, with its chunks.
  * @throws {SelectionError} out of bounds  @throws {ArgumentError} what is no list of lists
  */
 export function shuffle(

@@ -13,8 +13,10 @@ import {
   takeNode,
 } from "../../graph/index.ts";
 import { type AxisIndex, parseIndex, type SliceArg } from "../../ndarray/index.ts";
+import { chunkTolerance } from "../auto.ts";
 import type { LazyArray } from "../lazy.ts";
 import { inBounds, takeLayer } from "./indexing.ts";
+import { cutForGroup, groupedSizes } from "./shuffle-chunks.ts";
 
 /** Index that reverses some axes. */
 export function reversedIndex(shape: readonly number[], axes: readonly number[]): AxisIndex[] {
@@ -198,13 +200,29 @@ function wholeUnits(sizes: readonly number[], unit: number): number[] {
 /** Groups of indices one after another, each within one block. */
 export function shuffleLayer(x: LazyArray, groups: readonly (readonly number[])[], axis: number): LayerNode {
   const n = x.shape[axis] as number; // an axis of x
-  const most = (x.chunks[axis] as readonly number[]).reduce((a, b) => Math.max(a, b), 1);
-  const sizes: number[] = [];
-  for (const { length } of groups) {
-    const last = sizes.at(-1);
-    if (last !== undefined && last + length <= most) sizes[sizes.length - 1] = last + length;
-    else sizes.push(length);
-  }
   const indices = groups.flatMap((g) => g.map((i) => inBounds(i, n, axis)));
-  return indices.length === 0 ? sliceAxis(x.node, axis, 0, 0) : takeNode("shuffle", x.node, axis, indices, sizes);
+  if (indices.length === 0) return sliceAxis(x.node, axis, 0, 0);
+  if (
+    indices.length === n &&
+    indices.every((v, i) => v === i) &&
+    endsAtCuts(x.chunks[axis] as readonly number[], groups)
+  )
+    return x.node;
+  const tolerance = chunkTolerance();
+  const lengths = groups.map((g) => g.length);
+  const longest = lengths.reduce((a, b) => Math.max(a, b), 0);
+  const cut = cutForGroup(x.chunks, axis, longest, tolerance);
+  const node = sameChunks(cut, x.chunks) ? x.node : rechunkNode(x.node, cut);
+  return takeNode(
+    "shuffle",
+    node,
+    axis,
+    indices,
+    groupedSizes(x.chunks[axis] as readonly number[], lengths, tolerance),
+  );
+}
+
+/** True for groups that are the blocks. */
+function endsAtCuts(sizes: readonly number[], groups: readonly (readonly number[])[]): boolean {
+  return sizes.length === groups.length && groups.every((g, i) => g.length === sizes[i]);
 }

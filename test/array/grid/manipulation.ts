@@ -140,7 +140,11 @@ const SHAPES: readonly Row[] = [
     chunks: "those of the largest",
     calls: [one("x, y", "np.broadcast_arrays(x, y)", (f, x, y) => f("broadcastArrays", x, y), { other: "broadcast" })],
   },
-  { name: "rechunk", chunks: "as asked", calls: [one("3", "x", (f, x) => f("rechunk", x, 3))] },
+  {
+    name: "rechunk",
+    chunks: "as asked; automatic ones as Dask's",
+    calls: [one("3", "x", (f, x) => f("rechunk", x, 3))],
+  },
   { name: "shape", chunks: "no array", calls: [one("x", "np.shape(x)", (f, x) => f("shape", x))] },
   {
     name: "reshapeBlockwise",
@@ -151,7 +155,7 @@ const SHAPES: readonly Row[] = [
   },
   {
     name: "shuffle",
-    chunks: GATHER,
+    chunks: "Dask's: groups together up to the average size and its tolerance",
     calls: [
       one(
         "groups",
