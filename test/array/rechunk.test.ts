@@ -65,9 +65,13 @@ afterAll(() => {
 
 /** Cuts of the steps that run, in order, and of the result. */
 function stepsOf(x: da.ChunkedArray): Chunks[] {
-  const steps = buildGraph([x.node]).layers.filter((l) => l.name.startsWith("rechunk-step-"));
-  expect(steps.map((l) => l.inline)).not.toContain(true);
-  return [...steps.map((l) => l.chunks), x.chunks];
+  const [once, , again] = ([0, 1, 2] as const).map((recompute) => {
+    const steps = buildGraph([x.node], recompute).layers.filter((l) => l.name.startsWith("rechunk-step-"));
+    expect(steps.map((l) => l.inline)).not.toContain(true);
+    return [...steps.map((l) => l.chunks), x.chunks];
+  });
+  expect(again).toEqual(once);
+  return once as Chunks[];
 }
 
 function ofShape(chunks: Chunks, dtype: DType): da.ChunkedArray {
@@ -208,8 +212,16 @@ describe("a lazy list of many indices", () => {
     using _split = config.set({ "array.slicing.split-large-chunks": true });
     expect([10, 51].map((n) => take(n).chunks[0])).toEqual([[10], [9, 9, 9, 8, 8, 8]]);
     expect((await take(51).sum().compute()).item()).toBe(5100);
-    using _silent = config.set({ "array.slicing.split-large-chunks": false });
-    expect(take(500).chunks[0]).toEqual([500]);
-    expect(heard).toEqual([]);
+    // Another place, which was not told before.
+    const elsewhere = (): readonly number[] | undefined =>
+      da.take(x, da.zeros([500], { dtype: "int64", chunks: 500 }), { axis: 0 }).chunks[0];
+    {
+      using _silent = config.set({ "array.slicing.split-large-chunks": false });
+      expect(elsewhere()).toEqual([500]);
+      expect(heard).toEqual([]);
+    }
+    using _unset = config.set({ "array.slicing.split-large-chunks": null });
+    expect(elsewhere()).toEqual([500]);
+    expect(heard).toHaveLength(1);
   });
 });
