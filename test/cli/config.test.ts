@@ -73,7 +73,7 @@ test("sections and everything are YAML; what is not set, or misspelt, is one lin
   );
   expect(await rsdat("list")).toMatch(/^rsdat:\n {2}memory-limit: auto$/m);
   expect(await rsdat("list", "--keys")).toMatch(
-    /^distributed.comm.compression \(text, false\): no effect here: messages are/m,
+    /^distributed.admin.event-loop \(text, tornado\): no effect here: it is about/m,
   );
   expect(await rsdat("get", "no.such")).toBe('rsdat: configuration "no.such" is not set\n');
   expect(process.exitCode).toBe(1);
