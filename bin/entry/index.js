@@ -35,6 +35,7 @@ export const {
   openRaster,
   openZarr,
   parseBytes,
+  performanceReport,
   persist,
   processPeakBytes,
   progress,

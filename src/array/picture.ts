@@ -1,5 +1,5 @@
 /** Pictures of one lazy array: its text form, and an SVG of its shape, cut into its blocks. */
-import { formatBytes } from "../base/index.ts";
+import { escapeXml, formatBytes } from "../base/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import { type Chunks, type LayerNode, shapeOfChunks, topological } from "../graph/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
@@ -137,9 +137,4 @@ function cuts(sizes: readonly number[], length: number): number[] {
 /** A coordinate with at most two decimals. */
 function n(value: number): string {
   return String(Math.round(value * 100) / 100);
-}
-
-/** Text safe inside XML. */
-export function escapeXml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] as string);
 }

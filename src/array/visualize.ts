@@ -1,11 +1,10 @@
 /** The layer graph as a picture: SVG drawn here, or Graphviz's dot text; no other program is needed. */
-import { ArgumentError, formatBytes, requireKnownOptions } from "../base/index.ts";
+import { ArgumentError, escapeXml, formatBytes, requireKnownOptions } from "../base/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import { buildGraph, gridOf, type LayerNode, layerInputs, shapeOfChunks, topological } from "../graph/index.ts";
 import { locate } from "../io/index.ts";
 import { sizeOf } from "../ndarray/index.ts";
 import type { Computable } from "./compute.ts";
-import { escapeXml } from "./picture.ts";
 
 /** Options of {@link layerPicture}. */
 export interface VisualizeOptions {

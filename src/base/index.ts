@@ -7,6 +7,7 @@
 export * from "./errors.ts";
 export { Heap } from "./heap.ts";
 export { inspectAsText } from "./inspect.ts";
+export { escapeXml } from "./markup.ts";
 export { moduleUrl } from "./module-url.ts";
 export { nearestName } from "./nearest.ts";
 export type { OptionNames } from "./option-names.ts";

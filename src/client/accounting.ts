@@ -47,6 +47,7 @@ export async function clusterAccounting(link: Link): Promise<ClusterAccounting> 
     bytesSpilled: sum((one) => one.bytesSpilled),
     peakBytes: most((one) => one.peakBytes),
     budgetBytes: most((one) => one.budgetBytes),
+    reads: all.flatMap((one) => one.reads ?? []),
     kernels: {
       modulesCompiled: sum((one) => one.kernels.modulesCompiled),
       moduleBytes: sum((one) => one.kernels.moduleBytes),
@@ -74,6 +75,7 @@ function workerOf(sums: unknown): WorkerAccounting {
     bytesSpilled: numberIn(sums, "bytesSpilled"),
     peakBytes: numberIn(sums, "peakBytes"),
     budgetBytes: numberIn(sums, "budgetBytes"),
+    reads: readsIn(sums.get("reads")),
     kernels: {
       modulesCompiled: numberIn(of, "modulesCompiled"),
       moduleBytes: numberIn(of, "moduleBytes"),
@@ -82,6 +84,19 @@ function workerOf(sums: unknown): WorkerAccounting {
       interpreted: numberIn(of, "interpreted"),
     },
   };
+}
+
+/** Hosts that are taken from one worker; it tells of fewer. */
+const HOSTS_MAX = 100;
+
+function readsIn(told: unknown): NonNullable<WorkerAccounting["reads"]> {
+  return (Array.isArray(told) ? told : [])
+    .slice(0, HOSTS_MAX)
+    .flatMap((each) =>
+      each instanceof Map
+        ? [{ host: String(each.get("host")), requests: numberIn(each, "requests"), bytes: numberIn(each, "bytes") }]
+        : [],
+    );
 }
 
 /** A peer's number; nonsense counts as nothing, since it is only shown. */

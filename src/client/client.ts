@@ -43,6 +43,7 @@ import {
   type TaskStreamOptions,
   type TaskStreamRecord,
   taskStream,
+  taskStreamIndex,
   unregisterPlugin,
   uploadFile,
   type WorkerPlugin,
@@ -52,6 +53,7 @@ import { holdGraph, holdGroups, runGraph, runGroups } from "./run-graph.ts";
 import { type Scattered, type ScatterOptions, scatterValues } from "./scatter.ts";
 import { withText } from "./scheduler-text.ts";
 import { type ClientOptions, type ClientTarget, type Located, locate } from "./target.ts";
+import { type ClusterVersions, clusterVersions } from "./versions.ts";
 
 const LIMITS_WAIT_MS = 2_000;
 const connected: Client[] = [];
@@ -420,6 +422,16 @@ export class Client implements Runner, AsyncDisposable {
   /** Tasks that have ended, with worker and times; the scheduler records from the first call on. dask `get_task_stream`. */
   async getTaskStream(options: TaskStreamOptions = {}): Promise<TaskStreamRecord[]> {
     return taskStream(this.#link, options);
+  }
+
+  /** Number of tasks that have ended since the scheduler began to record, at the latest with this call: a `startIndex`. */
+  async getTaskStreamIndex(): Promise<number> {
+    return taskStreamIndex(this.#link);
+  }
+
+  /** What scheduler, workers and client run: of rsdat and Node, or of Python and its packages. dask `get_versions`, without its check. */
+  async getVersions(): Promise<ClusterVersions> {
+    return clusterVersions(this.#link);
   }
 
   /** Keep a plain value on the scheduler under a path of names. dask `set_metadata`. */

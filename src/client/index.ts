@@ -32,5 +32,6 @@ export type {
 export type { Scattered, ScatterOptions } from "./scatter.ts";
 export type { TaskOptions } from "./submit.ts";
 export type { ClientOptions, ClientTarget } from "./target.ts";
+export type { ClusterVersions, SoftwareVersions } from "./versions.ts";
 export type { AsCompletedOptions, Ended, Waitable, Waited, WaitOptions } from "./waiting.ts";
 export { AsCompleted, asCompleted, fireAndForget, futuresOfAll as futuresOf, wait } from "./waiting.ts";

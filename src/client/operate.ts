@@ -60,11 +60,18 @@ export type LogLine = readonly [level: string, line: string];
 export interface TaskStreamRecord {
   readonly key: Key;
   readonly worker: string;
+  /** Thread of that worker; null where it does not tell. */
+  readonly thread: string | null;
   /** `OK` or `error`. */
   readonly status: string;
   readonly nbytes: number;
-  /** What was done, and when, in seconds since 1970. */
-  readonly startstops: readonly { readonly action: string; readonly start: number; readonly stop: number }[];
+  /** What was done, and when, in seconds since 1970; of a transfer also from which worker, where that is told. */
+  readonly startstops: readonly {
+    readonly action: string;
+    readonly start: number;
+    readonly stop: number;
+    readonly source?: string;
+  }[];
 }
 
 /** Which records of the task stream. */
@@ -74,6 +81,8 @@ export interface TaskStreamOptions {
   readonly stop?: number | string;
   /** So many, the last ones unless `start` says else. */
   readonly count?: number;
+  /** From this record on, whatever the clocks say: what `getTaskStreamIndex` gave. `start`, `stop` and `count` mean nothing then. */
+  readonly startIndex?: number;
 }
 
 const ANSWER_MS = 600_000;
@@ -237,23 +246,39 @@ function linesOf(answer: unknown): LogLine[] {
 
 /** As `Client.getTaskStream`. */
 export async function taskStream(link: Link, options: TaskStreamOptions): Promise<TaskStreamRecord[]> {
-  const { start = null, stop = null, count = null } = options;
-  const answer = await askScheduler(link, { op: "get_task_stream", start, stop, count, start_index: null });
+  const { start = null, stop = null, count = null, startIndex = null } = options;
+  const answer = await askScheduler(link, { op: "get_task_stream", start, stop, count, start_index: startIndex });
   if (!Array.isArray(answer)) throw new RemoteProtocolError("get_task_stream: expected an array of records");
   return answer.map(recordOf);
+}
+
+/** As `Client.getTaskStreamIndex`. */
+export async function taskStreamIndex(link: Link): Promise<number> {
+  const answer = await askScheduler(link, { op: "get_task_stream_index" });
+  if (typeof answer === "number") return answer;
+  throw new RemoteProtocolError("get_task_stream_index: expected a number");
 }
 
 function recordOf(record: unknown): TaskStreamRecord {
   if (!(record instanceof Map)) throw new RemoteProtocolError("get_task_stream: expected maps");
   const startstops: unknown = record.get("startstops");
+  const thread: unknown = record.get("thread") ?? null;
   return {
     key: KEY.read(record.get("key"), "get_task_stream.key"),
     worker: String(record.get("worker")),
+    thread: thread === null ? null : String(thread),
     status: String(record.get("status") ?? "OK"),
     nbytes: Number(record.get("nbytes") ?? 0),
     startstops: (Array.isArray(startstops) ? startstops : []).flatMap((each) =>
       each instanceof Map
-        ? [{ action: String(each.get("action")), start: Number(each.get("start")), stop: Number(each.get("stop")) }]
+        ? [
+            {
+              action: String(each.get("action")),
+              start: Number(each.get("start")),
+              stop: Number(each.get("stop")),
+              ...(typeof each.get("source") === "string" ? { source: String(each.get("source")) } : {}),
+            },
+          ]
         : [],
     ),
   };

@@ -22,6 +22,8 @@ export interface RunnerFigures {
   readonly bytesWritten: number;
   readonly bytesTransferred: number;
   readonly bytesSpilled: number;
+  /** What stores sent, by host; absent where a runner does not tell. */
+  readonly reads?: readonly { readonly host: string; readonly requests: number; readonly bytes: number }[];
   /** Highest bytes of live blocks on one worker since its start, and what these may take. */
   readonly peakBytes: number;
   readonly budgetBytes: number;

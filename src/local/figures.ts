@@ -22,6 +22,7 @@ export function localFigures(executor: Executor): RunnerFigures {
     bytesTransferred: 0,
     bytesSpilled: spill.bytesWritten,
     peakBytes: bytesPeak,
+    reads: executor.ioFigures().reads,
     budgetBytes: executor.budgetBytes,
     kernels: { modulesCompiled, moduleBytes, compileMs, cacheHits, interpreted },
   };

@@ -1,5 +1,5 @@
 /** What a worker has done since its start, for the accounting of runs and for `/metrics`. */
-import type { Executor, SpillFigures } from "../executor/index.ts";
+import type { Executor, HostReads, SpillFigures } from "../executor/index.ts";
 import type { TransferFigures } from "./metrics.ts";
 
 /** Sums since the start; seconds and bytes. Plain data that travels. */
@@ -18,6 +18,8 @@ export interface WorkerFigures {
   readonly bytesSpilled: number;
   readonly bytesUnspilled: number;
   readonly spill: SpillFigures;
+  /** What stores sent, by host. */
+  readonly reads: readonly HostReads[];
   /** Highest bytes of live blocks so far, and what they may take. */
   readonly peakBytes: number;
   readonly budgetBytes: number;
@@ -49,6 +51,7 @@ export function figuresOf(executor: Executor, transfers: TransferFigures): Worke
     bytesSpilled: stats.spill.bytesWritten,
     bytesUnspilled: stats.spill.bytesRead,
     spill: stats.spill,
+    reads: executor.ioFigures().reads,
     peakBytes: stats.bytesPeak,
     budgetBytes: executor.budgetBytes,
     cpuSeconds: (user + system) / 1e6,

@@ -190,11 +190,11 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "report",
-    holds: "progress bar and line mode, end-of-run accounting",
-    imports: ["base", "graph"],
+    holds: "progress bar and line mode, end-of-run accounting, performance report",
+    imports: ["base", "config", "graph"],
     types: ["client"],
     ambient: ["timers", "clock", "process", "env"],
-    node: ["fs"],
+    node: ["fs", "path"],
     packages: ["log-update"],
   },
   {
