@@ -18,7 +18,7 @@ import dask
 from dask.utils import key_split
 from distributed import Client
 
-path, address, start = sys.argv[1:]
+path, address = sys.argv[1:]
 text = open(path, encoding="utf-8").read()
 ns = "{http://www.w3.org/1999/xhtml}"
 root = ElementTree.fromstring(text)
@@ -43,7 +43,7 @@ rows = [[words(cell) for cell in row.findall(f"{ns}td")] for row in by_id("keys"
 sections = {name: words(by_id(name)) for name in ["summary", "tasks", "threads", "workers-count", "logs", "reads", "transfers", "code"]}
 versions = [[words(cell) for cell in row] for row in by_id("versions").iter(f"{ns}tr")]
 with Client(address, set_as_default=False) as client:
-    records = [r for r in client.get_task_stream() if max(s["stop"] for s in r["startstops"]) >= float(start)]
+    records = [r for r in client.get_task_stream() if r["key"] != "before"]
     compute = sum(s["stop"] - s["start"] for r in records for s in r["startstops"] if s["action"] == "compute")
     print(json.dumps({
         "rects": sum(1 for _ in root.iter("{http://www.w3.org/2000/svg}rect")),
@@ -52,13 +52,16 @@ with Client(address, set_as_default=False) as client:
         "compute": words(by_id("compute-seconds")),
         "sections": sections,
         "versions": versions,
+        "transfers": [[words(cell) for cell in row] for row in by_id("transfers").iter(f"{ns}tr")][1:],
         "dask": {
             "kinds": Counter(key_split(r["key"]) for r in records),
             "erred": Counter(key_split(r["key"]) for r in records if r["status"] != "OK"),
             "parts": sum(1 for r in records for s in r["startstops"] if s["stop"] > s["start"]),
             "compute": compute,
             "version": dask.__version__,
-        "workers": len(client.scheduler_info()["workers"]),
+            "transfers": sum(1 for r in records for s in r["startstops"] if "source" in s),
+            "threads": sorted({f"{r['worker']} {r['thread']}" for r in client.get_task_stream()}),
+            "workers": len(client.scheduler_info()["workers"]),
         },
     }))
 `;
@@ -66,18 +69,18 @@ with Client(address, set_as_default=False) as client:
 describePeer("a performance report of a dask cluster", ["distributed", "numpy"], () => {
   const folder = mkdtempSync(join(tmpdir(), "rsdat-report-"));
   let scheduler: Running;
-  let worker: Running;
+  const workers: Running[] = [];
   let client: Client;
   let address: string;
 
   beforeAll(async () => {
     ({ scheduler, address } = await startDaskScheduler());
-    worker = await startDaskWorker(address);
+    for (let i = 0; i < 2; i++) workers.push(await startDaskWorker(address));
     client = await Client.connect(address);
   });
   afterAll(async () => {
     await client?.close();
-    await worker?.[Symbol.asyncDispose]();
+    for (const worker of workers) await worker[Symbol.asyncDispose]();
     await scheduler?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
@@ -85,26 +88,27 @@ describePeer("a performance report of a dask cluster", ["distributed", "numpy"],
   test("counts and seconds are those of Dask's own records; what Dask does not tell is said", async () => {
     const [file, reader] = [join(folder, "report.html"), join(folder, "reader.py")];
     writeFileSync(reader, READER);
-    await (await client.submit(py("math.sqrt"), [2])).result();
-    let start = 0;
+    // Recorded, but before the report.
+    await client.getTaskStream();
+    await (await client.submit(py("math.sqrt"), [2], { key: "before" })).result();
+    const [from = "", to = ""] = (await client.schedulerInfo()).workers?.keys() ?? [];
     const title = `<img src="x"/> & "quotes"`;
     await performanceReport(
       file,
       async () => {
-        start = Date.now() / 1000;
         const roots = await client.map(
           py("math.sqrt"),
           Array.from({ length: 30 }, (_, i) => i),
-          { pure: false },
+          { pure: false, workers: [from] },
         );
-        const sum = await client.submit(py("builtins.sum"), [roots]);
+        const sum = await client.submit(py("builtins.sum"), [roots], { workers: [to] });
         const bad = await client.submit(py("operator.truediv"), [1, 0], { key: "a<b>bad</b>-task" });
         const nap = await client.submit(py("time.sleep"), [0.2]);
         await wait([...roots, sum, bad, nap] as Future[]);
       },
       { client, title },
     );
-    const told = JSON.parse(await runPython([reader, file, address, String(start)]));
+    const told = JSON.parse(await runPython([reader, file, address]));
     expect(told.dask.kinds).toEqual({ sqrt: 30, sum: 1, "a<b>bad</b>-task": 1, sleep: 1 });
     expect(told.rows).toEqual(
       Object.fromEntries(
@@ -115,18 +119,25 @@ describePeer("a performance report of a dask cluster", ["distributed", "numpy"],
       ),
     );
     expect(told.sections.tasks).toBe("33");
-    expect([told.sections["workers-count"], told.sections.threads]).toEqual([String(told.dask.workers), "1"]);
+    expect([told.sections["workers-count"], told.sections.threads]).toEqual([String(told.dask.workers), "2"]);
     expect(Number.parseFloat(told.compute)).toBeCloseTo(told.dask.compute, 2);
     expect(told.dask.compute).toBeGreaterThan(0.2);
     expect(told.rects).toBe(told.dask.parts);
     expect(told.tags).toEqual({ script: 0, img: 0, section: 11, rect: told.rects });
+    expect(told.transfers).toEqual([
+      [from, to, String(told.dask.transfers), expect.stringMatching(/^\d+\.\d{3} s$/), ""],
+    ]);
+    const records = await client.getTaskStream();
+    expect([...new Set(records.map((record) => `${record.worker} ${record.thread}`))].sort()).toEqual(
+      told.dask.threads,
+    );
     expect(told.sections.summary).toContain("Dask's scheduler keeps no sums");
     expect(told.sections.reads).toContain("not told");
     expect(told.sections.logs).toContain("Scheduler");
     expect(told.sections.code).toContain("builtins.sum");
     const [head, ...rows] = told.versions as string[][];
-    // Scheduler and worker are one installation.
-    expect(rows.map(([who]) => who)).toEqual(["scheduler and 1 more", "client"]);
+    // Scheduler and workers are one installation.
+    expect(rows.map(([who]) => who)).toEqual(["scheduler and 2 more", "client"]);
     const [dask, node] = ["dask", "node"].map((name) => head?.indexOf(name) ?? -1) as [number, number];
     expect(rows[0]?.[dask]).toBe(told.dask.version);
     expect([rows[1]?.[dask], rows[1]?.[node]]).toEqual(["", process.versions.node]);
