@@ -65,6 +65,16 @@ export class Scheduler implements SchedulerMachine {
   story(...keys: readonly Key[]): readonly StoryEntry[] {
     return this.#core.story.of(keys);
   }
+
+  /** Keep transitions for {@link takeTransitions}, or not any more. */
+  watchTransitions(isOn: boolean): void {
+    this.#core.story.listen(isOn);
+  }
+
+  /** Transitions since the last time, of all tasks, oldest first; none where nobody watches. */
+  takeTransitions(): readonly StoryEntry[] {
+    return this.#core.story.take();
+  }
 }
 
 /** One event over the whole state. */

@@ -5,7 +5,7 @@ import type { LayerBatch } from "./batches.ts";
 import { CELL, type Slot, TASK } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { StoryEntry } from "./events.ts";
-import { STATES } from "./states.ts";
+import { STATES, type TaskState } from "./states.ts";
 
 const LENGTH = 16_384;
 /** Entries are two words: the task; its scene and its move. */
@@ -78,6 +78,9 @@ export class Story {
   #owner: LayerBatch | Key = "" as Key; // nobody's yet
   #now = 0;
   #stimulusId = "";
+  /** What was noted since somebody took it, while somebody listens; what is in the ring from `#heardTo` on is not in it yet. */
+  #heard: StoryEntry[] | null = null;
+  #heardTo = 0;
 
   /** Another event is handled. */
   begin(now: number, stimulusId: string): void {
@@ -112,8 +115,31 @@ export class Story {
   }
 
   #wrap(): void {
+    if (this.#heard !== null) this.#hear(this.#heard, LENGTH * ENTRY);
+    this.#heardTo = 0;
     this.#next = 0;
     this.#isFull = true;
+  }
+
+  /** Keep transitions from now on until they are taken, or not any more. Notes are read out of the ring: they cost nothing more. */
+  listen(isOn: boolean): void {
+    if (isOn === (this.#heard !== null)) return;
+    this.#heard = isOn ? [] : null;
+    this.#heardTo = this.#next;
+  }
+
+  /** What was noted since the last time, oldest first; nothing where nobody listens. */
+  take(): readonly StoryEntry[] {
+    const heard = this.#heard;
+    if (heard === null) return [];
+    this.#hear(heard, this.#next);
+    if (heard.length > 0) this.#heard = [];
+    return heard;
+  }
+
+  #hear(heard: StoryEntry[], to: number): void {
+    for (let at = this.#heardTo; at < to; at += ENTRY) heard.push(this.#at(at));
+    this.#heardTo = to;
   }
 
   /** Transitions of these tasks, oldest first. */
@@ -122,17 +148,21 @@ export class Story {
     const out: StoryEntry[] = [];
     const count = this.#isFull ? LENGTH * ENTRY : this.#next;
     for (let n = 0; n < count; n += ENTRY) {
-      const at = (this.#isFull ? this.#next + n : n) % (LENGTH * ENTRY);
-      const [task, word] = [this.#entries[at] as number, this.#entries[at + 1] as number]; // at < count
-      // Entries are no more than scenes, so the scene of one that is here is here.
-      const { owner, now, stimulusId } = this.#scenes[word >>> MOVE_BITS] as Scene;
-      const key = typeof owner === "string" ? owner : owner.key(task);
-      if (!wanted.has(key)) continue;
-      const move = word & MOVE_MASK;
-      const [from, to] = [STATES[move >>> STATE_BITS] as string, STATES[move & STATE_MASK] as string];
-      out.push({ key, from, to, stimulusId, now });
+      const entry = this.#at((this.#isFull ? this.#next + n : n) % (LENGTH * ENTRY));
+      if (wanted.has(entry.key)) out.push(entry);
     }
     return out;
+  }
+
+  /** The entry at a place that was filled. */
+  #at(at: number): StoryEntry {
+    const [task, word] = [this.#entries[at] as number, this.#entries[at + 1] as number]; // a place that was filled
+    // Entries are no more than scenes, so the scene of one that is here is here.
+    const { owner, now, stimulusId } = this.#scenes[word >>> MOVE_BITS] as Scene;
+    const key = typeof owner === "string" ? owner : owner.key(task);
+    const move = word & MOVE_MASK;
+    const [from, to] = [STATES[move >>> STATE_BITS] as TaskState, STATES[move & STATE_MASK] as TaskState];
+    return { key, from, to, stimulusId, now };
   }
 }
 
