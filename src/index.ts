@@ -10,7 +10,16 @@ export type { ChunkedArray, Computable, ComputeOptions } from "./array/index.ts"
 export * as array from "./array/index.ts";
 export { delayed, fromDelayed, toDelayed, visualize } from "./array/index.ts";
 export { formatBytes, formatDuration, isRsdatError, parseBytes, RsdatError } from "./base/index.ts";
-export type { ClientOptions, ClusterHandle, Future, MapOptions, SubmitOptions, WorkerPlugin } from "./client/index.ts";
+export type {
+  ClientOptions,
+  ClusterHandle,
+  Future,
+  MapOptions,
+  NannyPlugin,
+  SchedulerPlugin,
+  SubmitOptions,
+  WorkerPlugin,
+} from "./client/index.ts";
 export {
   asCompleted,
   Client,

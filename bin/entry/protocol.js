@@ -77,6 +77,7 @@ export const {
   isNativePlugin,
   joinBytes,
   keyOfPy,
+  makeHookPlugin,
   materialiseReply,
   materialiseRequest,
   nameOf,
@@ -118,6 +119,7 @@ export const {
   valueOfPickle,
   wantedKeys,
   wantingOnly,
+  writeHookPlugin,
   writeNativePlugin,
   writePickle,
 } = door;

@@ -4,6 +4,7 @@ import { load } from "../load.js";
 await load("register");
 const door = await load("worker/index");
 export const {
+  NannyPlugins,
   Worker,
   runNanny,
   runWorkerProcess,

@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { parseDurationMs } from "../base/index.ts";
 import { hostOfInterface } from "../comm/index.ts";
-import { createLogger, speaksDialect } from "../config/index.ts";
+import { config, createLogger, readToken, speaksDialect } from "../config/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { startScheduler } from "../scheduler/index.ts";
 import {
@@ -70,8 +70,11 @@ async function runScheduler(flags: SchedulerFlags): Promise<void> {
   const { host, port, protocol } = whereToListen(flags);
   const httpPort = flags.dashboard ? dashboardPort(flags.dashboardAddress) : undefined;
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile);
+  const plugins = config.boolean("rsdat.scheduler.plugins") ?? false;
   const scheduler = await startScheduler({
     logger,
+    plugins,
+    token: plugins ? readToken() : null,
     port,
     dialect: speaksDialect(),
     security: securityOf("scheduler", flags),

@@ -1,7 +1,7 @@
 /** `rsdat worker`: the flags of `dask worker`. */
 import { mkdirSync } from "node:fs";
 import { Command, Option } from "commander";
-import { ArgumentError, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, type Logger, parseBytes, parseDurationMs, UnsupportedError } from "../base/index.ts";
 import { hostOfInterface } from "../comm/index.ts";
 import {
   allottedCpus,
@@ -13,7 +13,7 @@ import {
   readToken,
 } from "../config/index.ts";
 import { calledAddress, parseAddress } from "../protocol/index.ts";
-import { runNanny, runWorkerProcess, staggeredMs, type WorkerProcessOptions } from "../worker/index.ts";
+import { NannyPlugins, runNanny, runWorkerProcess, staggeredMs, type WorkerProcessOptions } from "../worker/index.ts";
 import {
   addressInFile,
   applyLogLevel,
@@ -133,19 +133,43 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
 const WAIT_SAID_MS = 3_000;
 
 /** Watch a process that runs the same command line without a nanny. */
-async function runWithNanny(flags: WorkerFlags, { memoryLimitBytes }: WorkerProcessOptions): Promise<number> {
+async function runWithNanny(flags: WorkerFlags, options: WorkerProcessOptions): Promise<number> {
+  const { memoryLimitBytes } = options;
   await preload(flags.preloadNanny ?? []);
   const leave = new AbortController();
   for (const signal of ["SIGTERM", "SIGUSR2", "SIGINT"] as const) process.on(signal, () => leave.abort());
   const fraction = config.fraction("distributed.worker.memory.terminate");
   const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
-  return runNanny({
+  const logger = createLogger("rsdat.nanny", "info");
+  const plugins = nannyPlugins(options, { logger, signal: leave.signal });
+  await plugins.join();
+  const code = await runNanny({
     command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
     memoryMaxBytes: fraction === null || memoryLimitBytes === undefined ? null : fraction * memoryLimitBytes,
     monitorIntervalMs: config.durationMs("distributed.worker.memory.monitor-interval") ?? 100,
     restartsAfterLifetime: flags.lifetimeRestart ?? config.boolean("distributed.worker.lifetime.restart") ?? false,
-    logger: createLogger("rsdat.nanny", "info"),
+    plugins,
+    logger,
     signal: leave.signal,
+  });
+  leave.abort();
+  await plugins.close();
+  return code;
+}
+
+function nannyPlugins(
+  { scheduler, name, localDirectory, security, token, allowInsecure, deathTimeoutMs }: WorkerProcessOptions,
+  watch: { readonly logger: Logger; readonly signal: AbortSignal },
+): NannyPlugins {
+  return new NannyPlugins({
+    ...watch,
+    scheduler,
+    name: name ?? "",
+    localDirectory: localDirectory ?? "",
+    env: process.env,
+    trust: { token: token ?? null, allowInsecure: allowInsecure ?? false },
+    ...(security ? { security } : {}),
+    ...(deathTimeoutMs === undefined ? {} : { deathTimeoutMs }),
   });
 }
 

@@ -36,7 +36,6 @@ import {
   type LogLine,
   type RestartOptions,
   type RetireOptions,
-  registerPlugin,
   restart,
   retireWorkers,
   schedulerLogs,
@@ -44,11 +43,10 @@ import {
   type TaskStreamRecord,
   taskStream,
   taskStreamIndex,
-  unregisterPlugin,
   uploadFile,
-  type WorkerPlugin,
   workerLogs,
 } from "./operate.ts";
+import { type Plugin, registerPlugin, type UnregisterOptions, unregisterPlugin } from "./plugins.ts";
 import { holdGraph, holdGroups, runGraph, runGroups } from "./run-graph.ts";
 import { type Scattered, type ScatterOptions, scatterValues } from "./scatter.ts";
 import { withText } from "./scheduler-text.ts";
@@ -391,20 +389,25 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /**
-   * Run functions once on every rsdat worker, those that join later too. Gives the addresses of the workers that have run
-   * `setup`. dask `register_plugin` has Python objects for Python workers, which a Python client registers.
-   * @throws {RemoteError} `setup` failed on a worker  @throws {UnsupportedError} the scheduler is a Python one
+   * Register a plugin, by its `kind`. Of workers (the default): functions that run once on every rsdat worker. Of nannies:
+   * functions that run in the process of every nanny of an rsdat worker, before it starts its worker. Both reach those that
+   * join later too; gives the addresses of workers, or the names of nannies, that have run `setup`: none where none is there.
+   * Of the scheduler: hooks that are told what happens there; gives nothing. Functions are self-contained, as submitted ones.
+   * dask `register_plugin` has Python objects for Python processes, which a Python client registers.
+   * @throws {RemoteError} `setup` or `start` failed; or this scheduler takes no plugins: clusters started by a script do, others
+   *   where `rsdat.scheduler.plugins` is set  @throws {ClosureError}  @throws {UnsupportedError} the scheduler is a Python one
    */
-  async registerPlugin<A>(plugin: WorkerPlugin<A>, options: { readonly idempotent?: boolean } = {}): Promise<string[]> {
+  async registerPlugin<A>(plugin: Plugin<A>, options: { readonly idempotent?: boolean } = {}): Promise<string[]> {
     return registerPlugin(this, plugin, options);
   }
 
   /**
-   * Forget a plugin; its `teardown` runs where its `setup` ran. dask `unregister_worker_plugin`.
+   * Forget a plugin of workers, or of nannies or the scheduler; `teardown` runs where `setup` ran. dask
+   * `unregister_worker_plugin`, `unregister_scheduler_plugin`.
    * @throws {RemoteError} there is none of this name
    */
-  async unregisterPlugin(name: string): Promise<string[]> {
-    return unregisterPlugin(this.#link, name);
+  async unregisterPlugin(name: string, options: UnregisterOptions = {}): Promise<string[]> {
+    return unregisterPlugin(this.#link, name, options);
   }
 
   /** The scheduler's log, newest first. dask `get_scheduler_logs`. */

@@ -22,13 +22,22 @@ export type { ComputedOf, Keepable, LazyOptions, PersistedOf, Runnable } from ".
 export type { FutureStatus } from "./link.ts";
 export type {
   LogLine,
-  PluginWorker,
   RestartOptions,
   RetireOptions,
   TaskStreamOptions,
   TaskStreamRecord,
-  WorkerPlugin,
 } from "./operate.ts";
+export type {
+  GraphUpdate,
+  NannyPlugin,
+  Plugin,
+  PluginNanny,
+  PluginScheduler,
+  PluginWorker,
+  SchedulerPlugin,
+  UnregisterOptions,
+  WorkerPlugin,
+} from "./plugins.ts";
 export type { Scattered, ScatterOptions } from "./scatter.ts";
 export type { TaskOptions } from "./submit.ts";
 export type { ClientOptions, ClientTarget } from "./target.ts";

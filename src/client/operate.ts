@@ -1,8 +1,8 @@
-/** What operators do through a client: workers that go, restarts, files and plugins for workers, logs, metadata, task stream. */
+/** What operators do through a client: workers that go, restarts, files for workers, logs, metadata, task stream. */
 import { readFileSync } from "node:fs";
 import { ArgumentError, NotFoundError, parseDurationMs, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
 import { config, fillTemplate } from "../config/index.ts";
-import { callSpec, encodeTaskSpec, functionText, type Key, KeyRef, keyOfValue, signTaskSpec } from "../graph/index.ts";
+import type { Key } from "../graph/index.ts";
 import {
   checkReply,
   KEY,
@@ -12,10 +12,8 @@ import {
   parseAddress,
   RETIRE_WORKERS,
   remoteError,
-  writeNativePlugin,
   writePickle,
 } from "../protocol/index.ts";
-import type { Caller } from "./calls.ts";
 import type { Link } from "./link.ts";
 
 /** Which workers to retire, and how. */
@@ -32,25 +30,6 @@ export interface RestartOptions {
   readonly timeout?: string | number;
   /** True: resolve when as many workers are there as before. Default false. */
   readonly waitForWorkers?: boolean;
-}
-
-/** A plugin of rsdat workers: functions that run once on each of them. */
-export interface WorkerPlugin<A = unknown> {
-  readonly name: string;
-  /** Self-contained, or of a kernel module. Runs in a compute thread of every worker there is, and of each that joins. */
-  setup(worker: PluginWorker, args: A): unknown;
-  /** Runs when the plugin is unregistered. */
-  teardown?(worker: PluginWorker, args: A): unknown;
-  /** Plain data for both. */
-  readonly args?: A;
-}
-
-/** What a plugin's functions are told. */
-export interface PluginWorker {
-  readonly address: string;
-  readonly name: string;
-  readonly nthreads: number;
-  readonly localDirectory: string;
 }
 
 /** One record of a log: level, and the line. */
@@ -168,7 +147,7 @@ function pickledPlugin(name: string, state: Map<PyValue, PyValue>): Uint8Array {
 }
 
 /** Addresses that answered. @throws the first error among the answers */
-function answersOf(answer: unknown, what: string): string[] {
+export function answersOf(answer: unknown, what: string): string[] {
   if (!(answer instanceof Map)) throw new RemoteProtocolError(`${what}: expected answers by worker`);
   for (const [address, each] of answer) {
     if (!(each instanceof Map)) continue;
@@ -180,40 +159,6 @@ function answersOf(answer: unknown, what: string): string[] {
       });
   }
   return Array.from(answer.keys(), String);
-}
-
-/** As `Client.registerPlugin`. */
-export async function registerPlugin<A>(
-  { link, token }: Caller,
-  plugin: WorkerPlugin<A>,
-  { idempotent = false }: { readonly idempotent?: boolean } = {},
-): Promise<string[]> {
-  if (typeof plugin !== "object" || typeof plugin.name !== "string" || typeof plugin.setup !== "function")
-    throw new ArgumentError(
-      "registerPlugin: expected { name, setup(worker, args) }: functions for rsdat workers; plugins that are Python objects are registered by a Python client",
-    );
-  if (!link.isNative)
-    throw new UnsupportedError(
-      "registerPlugin needs a scheduler of rsdat's: a Python scheduler gives plugins to Python workers only, and takes them pickled from a Python client",
-    );
-  const spec = (fn: (worker: PluginWorker, args: A) => unknown): Uint8Array => {
-    const key = keyOfValue("worker");
-    const made = callSpec(functionText(fn as (...args: never[]) => unknown), [new KeyRef(key), plugin.args], (value) =>
-      value instanceof KeyRef ? value.key : null,
-    ).spec;
-    return encodeTaskSpec(token === null ? made : signTaskSpec(made, token));
-  };
-  const bytes = writeNativePlugin({
-    setup: spec(plugin.setup),
-    teardown: plugin.teardown ? spec(plugin.teardown) : null,
-  });
-  const request = { op: "register_worker_plugin", plugin: bytes, name: plugin.name, idempotent };
-  return answersOf(await askScheduler(link, request), `plugin ${plugin.name}`);
-}
-
-/** As `Client.unregisterPlugin`. */
-export async function unregisterPlugin(link: Link, name: string): Promise<string[]> {
-  return answersOf(await askScheduler(link, { op: "unregister_worker_plugin", name }), `plugin ${name}`);
 }
 
 /** As `Client.getSchedulerLogs`. */

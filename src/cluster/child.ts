@@ -18,6 +18,7 @@ export type ChildRole =
       readonly port: number;
       readonly dialect: boolean;
       readonly temporaryFolder: string;
+      readonly token: string;
     }
   | {
       readonly role: "worker";
@@ -54,7 +55,8 @@ async function run(role: ChildRole): Promise<void> {
   const { temporaryFolder, ...options } = role;
   // Ctrl-C, or the end of a terminal, reaches the whole group of processes; what to do about it is the parent's decision.
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
-  const scheduler = await startScheduler(options);
+  // Code of whoever has the token runs on all workers of this cluster as its owner, and no other code; so it does here.
+  const scheduler = await startScheduler({ ...options, plugins: true });
   const end = (): void => void scheduler.close();
   process.on("SIGTERM", end);
   if (process.connected) process.on("disconnect", end);

@@ -123,6 +123,7 @@ export class LocalCluster implements ClusterHandle {
         port: options.port ?? 0,
         dialect,
         temporaryFolder: secret.folder,
+        token: secret.token,
       });
       cluster = new LocalCluster(scheduler, secret, { nthreads, memoryLimitBytes: limit, dialect });
       await cluster.#grow(nWorkers);

@@ -140,6 +140,7 @@ export class SlurmCluster implements ClusterHandle {
         port: resolved.scheduler.port ?? 0,
         dialect,
         temporaryFolder: secret.folder,
+        token: secret.token,
       });
       cluster = new SlurmCluster(resolved, scheduler, secret, createLogger("rsdat.cluster"));
       if (resolved.jobs > 0) await cluster.scale({ jobs: resolved.jobs });

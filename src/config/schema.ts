@@ -370,6 +370,12 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: null,
     about: "bytes of blocks that a process may keep on disk; 0 for none; unset: four fifths of what is free there",
   },
+  "rsdat.scheduler.plugins": {
+    kind: "boolean",
+    default: false,
+    about:
+      "true: a scheduler runs the scheduler plugins that clients register, those that its token vouches for where it has one",
+  },
   "rsdat.io.max-block-bytes": {
     kind: "bytes",
     default: "512MiB",

@@ -73,6 +73,8 @@ export type { EncodeFramesOptions, FramedMessage, FrameLimits, FramePlacer } fro
 export { DEFAULT_FRAME_LIMITS, encodeFrames, FrameDecoder, joinBytes } from "./framing.ts";
 export type { Handshake, HandshakeOptions } from "./handshake.ts";
 export { DIALECT, handshakeMessage, PICKLE_PROTOCOL, parseHandshake } from "./handshake.ts";
+export type { HookKind, HookTrust } from "./hook-plugin.ts";
+export { makeHookPlugin, writeHookPlugin } from "./hook-plugin.ts";
 export type { MaterialisedTask } from "./materialise.ts";
 export { materialiseReply, materialiseRequest } from "./materialise.ts";
 export type { EncodedMessage } from "./msgpack.ts";
@@ -105,6 +107,7 @@ export type { PyException, PyTask } from "./pickle/values.ts";
 export { exceptionOf, keyOfPy, nameOf, PyTaskRef, pickledName, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
+export type { GraphUpdate, NannyPlugin, PluginNanny, PluginScheduler, SchedulerPlugin } from "./plugin-types.ts";
 export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {

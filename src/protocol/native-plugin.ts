@@ -11,19 +11,30 @@ export interface NativePlugin {
   readonly teardown: Uint8Array | null;
 }
 
-/** True for what {@link writeNativePlugin} wrote. */
+/** True for what {@link pluginBytes} marked. */
 export function isNativePlugin(bytes: Uint8Array): boolean {
   return MAGIC.every((byte, k) => bytes[k] === byte);
 }
 
+/** A plugin of ours, of whatever kind, marked as one. */
+export function pluginBytes(body: Uint8Array): Uint8Array {
+  return Buffer.concat([MAGIC, body]);
+}
+
+/** What was marked. @throws {RemoteProtocolError} nothing of ours */
+export function pluginBody(bytes: Uint8Array): Uint8Array {
+  if (!isNativePlugin(bytes)) throw new RemoteProtocolError("a plugin that rsdat did not write");
+  return bytes.subarray(MAGIC.length);
+}
+
 /** As it is registered at the scheduler. */
 export function writeNativePlugin({ setup, teardown }: NativePlugin): Uint8Array {
-  return Buffer.concat([MAGIC, pack({ setup, teardown })]);
+  return pluginBytes(pack({ setup, teardown }));
 }
 
 /** @throws {RemoteProtocolError} no plugin of an rsdat worker */
 export function readNativePlugin(bytes: Uint8Array): NativePlugin {
-  const body = isNativePlugin(bytes) ? unpack(bytes.subarray(MAGIC.length)) : undefined;
+  const body = isNativePlugin(bytes) ? unpack(pluginBody(bytes)) : undefined;
   const setup = body instanceof Map ? body.get("setup") : undefined;
   const teardown = body instanceof Map ? body.get("teardown") : undefined;
   if (!(setup instanceof Uint8Array) || !(teardown === null || teardown instanceof Uint8Array))

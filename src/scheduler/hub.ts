@@ -53,6 +53,14 @@ const MANY_WORKERS = 8;
 /** Client in whose name results are wanted until they are there, by nobody in particular. Dask's name. */
 export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
 
+/** Whoever is told what happens: the scheduler's plugins. */
+export interface HubWatcher {
+  /** These events were handled in one turn, and what the machine said was sent. */
+  handled(events: readonly SchedulerEvent[], instructions: readonly SchedulerInstruction[]): void;
+  /** Something was published. */
+  published(topic: string, message: unknown): void;
+}
+
 /** An event without what the hub adds. */
 type BareEvent = SchedulerEvent extends infer E
   ? E extends SchedulerEvent
@@ -91,6 +99,8 @@ export class Hub {
   /** Hears what workers say, before the machine does. */
   onWorkerMessages: ((worker: WorkerAddress, messages: readonly WorkerToScheduler[]) => void) | null = null;
   onTasksFinished: ((worker: WorkerAddress, ends: Omit<TasksFinished, "op">) => void) | null = null;
+  /** Null while there is no plugin: then nothing is told. */
+  watcher: HubWatcher | null = null;
   readonly #onFatal: (error: unknown) => void;
   readonly #joins = new Set<() => void>();
   readonly #retirements = new Map<number, (workers: readonly WorkerAddress[]) => void>();
@@ -169,6 +179,7 @@ export class Hub {
     this.#heard = heard?.type === "worker-messages" ? heard.messages : [];
     for (const instruction of outbox) this.#obey(instruction);
     this.#heard = [];
+    if (this.watcher !== null) this.watcher.handled(all, outbox);
   }
 
   /** Have these computed although nobody waits for them: they are wanted until they have ended. */
@@ -261,6 +272,7 @@ export class Hub {
     for (const id of this.topics.get(topic) ?? []) {
       this.clients.get(id)?.stream.send({ op: "event", topic, event: [this.clock.wall() / 1000, message] });
     }
+    if (this.watcher !== null) this.watcher.published(topic, message);
   }
 
   /** Stop timers and end what waits. */

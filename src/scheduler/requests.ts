@@ -22,8 +22,10 @@ import { broadcast, passOn } from "./broadcast.ts";
 import type { SemaphoreFigures } from "./coordination/index.ts";
 import type { Hub } from "./hub.ts";
 import { identityOf, versions, workerIdentity } from "./identity.ts";
+import type { Nannies } from "./nannies.ts";
 import { operationHandlers } from "./operations.ts";
 import type { Plugins } from "./plugins.ts";
+import type { SchedulerPlugins } from "./scheduler-plugins.ts";
 import type { WorkerAddress } from "./state/index.ts";
 import type { TaskStream } from "./task-stream.ts";
 import { gather, scatter } from "./transfer.ts";
@@ -38,6 +40,8 @@ export interface RequestContext {
   /** Seconds since 1970. */
   readonly wallSeconds: () => number;
   readonly plugins: Plugins;
+  readonly nannies: Nannies;
+  readonly schedulerPlugins: SchedulerPlugins;
   readonly logs: KeptLogs;
   readonly taskStream: TaskStream;
   readonly process: ProcessFigures;
@@ -55,6 +59,8 @@ export function requestHandlers(context: RequestContext): Handlers {
     ...queries(context),
     ...actions(context),
     ...context.plugins.handlers(),
+    ...context.nannies.handlers(),
+    ...context.schedulerPlugins.handlers(),
     ...operationHandlers(context),
     ...adaptiveHandlers(context.hub),
     ...accountingHandlers(context.hub),

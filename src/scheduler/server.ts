@@ -19,17 +19,19 @@ import {
   systemClock,
   watchLoop,
 } from "../config/index.ts";
-import { formatAddress, parseAddress } from "../protocol/index.ts";
+import { formatAddress, parseAddress, type SchedulerPlugin } from "../protocol/index.ts";
 import { actAgain, serveClient } from "./client-connection.ts";
 import { Coordination } from "./coordination/index.ts";
 import { serveHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
 import { Journal } from "./journal.ts";
+import { Nannies } from "./nannies.ts";
 import { Plugins } from "./plugins.ts";
 import { Published } from "./published.ts";
 import { type RequestContext, requestHandlers } from "./requests.ts";
 import { Restoration } from "./restore.ts";
+import { SchedulerPlugins } from "./scheduler-plugins.ts";
 import { machineSettings } from "./settings.ts";
 import type { SchedulerConfig, SchedulerViews } from "./state/index.ts";
 import { TaskStream } from "./task-stream.ts";
@@ -55,6 +57,10 @@ export interface SchedulerOptions {
   readonly httpPort?: number | null;
   /** Modules to import first. Default `distributed.scheduler.preload`. */
   readonly preload?: readonly string[];
+  /** Plugins that clients register run here. Default `rsdat.scheduler.plugins`; {@link SchedulerServer.addPlugin} needs no leave. */
+  readonly plugins?: boolean;
+  /** The cluster's token, which vouches for plugins of clients. Default null: where they run at all, those of everybody do. */
+  readonly token?: string | null;
   /** Path under which these pages are served too. */
   readonly httpPrefix?: string | null;
   /** Time that a graph of a Python client waits for a Python worker. Default 5 minutes. */
@@ -87,6 +93,13 @@ export interface SchedulerServer extends AsyncDisposable {
   /** Resolves when it has ended: by `close`, by a client's wish, by idleness, or with the error that broke it. */
   readonly finished: Promise<unknown>;
   close(): Promise<void>;
+  /**
+   * Have a plugin of this process told what happens here, from now on; one of the same name goes. dask `add_plugin`.
+   * @throws what its `start` throws
+   */
+  addPlugin(plugin: Omit<SchedulerPlugin, "kind">): Promise<void>;
+  /** dask `remove_plugin`. @throws {ArgumentError} there is none of this name */
+  removePlugin(name: string): void;
 }
 
 const PORT = 8786;
@@ -122,6 +135,7 @@ class Server implements SchedulerServer {
   readonly #rpc: Rpc;
   readonly #hub: Hub;
   readonly #context: RequestContext;
+  readonly #plugins: SchedulerPlugins;
   readonly #finished = Promise.withResolvers<unknown>();
   #coordination: Coordination | undefined;
   #preloads: Preloads | undefined;
@@ -154,6 +168,13 @@ class Server implements SchedulerServer {
     this.#hub.onWorkerMessages = (worker, messages) => taskStream.hear(worker, messages);
     this.#hub.onTasksFinished = (worker, ends) =>
       taskStream.hearColumns(worker, this.#hub.graphs.graph(ends.submission), ends);
+    const { token = null } = options;
+    this.#plugins = new SchedulerPlugins(this.#hub, {
+      isOn: options.plugins ?? config.boolean("rsdat.scheduler.plugins") ?? false,
+      token,
+      allowInsecure: token === null,
+      address: () => this.address,
+    });
     this.#context = {
       hub: this.#hub,
       id: `Scheduler-${randomUUID()}`,
@@ -161,6 +182,8 @@ class Server implements SchedulerServer {
       address: () => this.address,
       wallSeconds: () => clock.wall() / 1000,
       plugins: new Plugins(this.#hub),
+      nannies: new Nannies(this.#hub),
+      schedulerPlugins: this.#plugins,
       logs: this.#logs,
       process: new ProcessFigures(),
       monitor: new SystemMonitor({ clock }),
@@ -264,6 +287,14 @@ class Server implements SchedulerServer {
     await this.close();
   }
 
+  addPlugin(plugin: Omit<SchedulerPlugin, "kind">): Promise<void> {
+    return this.#plugins.add(plugin);
+  }
+
+  removePlugin(name: string): void {
+    this.#plugins.remove(name);
+  }
+
   #handshake(): { readonly version: string; readonly dialect: boolean; readonly security: Security } {
     const dialect = this.#options.dialect ?? speaksDialect();
     return { version: packageVersion(), dialect, security: this.#security };
@@ -276,6 +307,8 @@ class Server implements SchedulerServer {
 
   async #shutDown(reason: unknown): Promise<void> {
     clearInterval(this.#idleTimer);
+    await this.#plugins.end("beforeClose");
+    await this.#plugins.end("close");
     // Python workers and ours end on `close`; clients hear that the stream is over.
     for (const worker of this.#hub.workers.values()) {
       worker.stream.send({ op: "close", reason: "scheduler-close" });

@@ -8,6 +8,8 @@
 export { staggeredMs } from "./lifetime.ts";
 export type { NannyOptions } from "./nanny.ts";
 export { runNanny } from "./nanny.ts";
+export type { NannyPluginsOptions } from "./nanny-plugins.ts";
+export { NannyPlugins } from "./nanny-plugins.ts";
 export type { WorkerOptions } from "./options.ts";
 export type { WorkerProcessOptions } from "./process.ts";
 export { runWorkerProcess } from "./process.ts";

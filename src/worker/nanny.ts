@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatBytes, type Logger } from "../base/index.ts";
+import type { NannyPlugins } from "./nanny-plugins.ts";
 
 /** How to watch. */
 export interface NannyOptions {
@@ -16,6 +17,8 @@ export interface NannyOptions {
   readonly monitorIntervalMs?: number;
   /** A worker whose lifetime is over is started again. Default false. */
   readonly restartsAfterLifetime?: boolean;
+  /** Plugins, which set the worker's environment and may have it started anew. */
+  readonly plugins?: NannyPlugins;
   readonly logger: Logger;
   /** Aborted: the worker is asked to leave (SIGTERM), and is not started again. */
   readonly signal: AbortSignal;
@@ -36,6 +39,8 @@ interface End {
   readonly wasRegistered: boolean;
   readonly isLifetime: boolean;
   readonly isKilled: boolean;
+  /** A plugin wanted it to be started anew. */
+  readonly isRestart: boolean;
   readonly livedMs: number;
 }
 
@@ -51,6 +56,7 @@ export async function runNanny(options: NannyOptions): Promise<number> {
   for (let deaths = 0; ; ) {
     const end = await runOnce(options);
     if (signal.aborted) return end.code;
+    if (end.isRestart) continue;
     if (end.isLifetime && restartsAfterLifetime) {
       logger.info("the worker's lifetime is over; starting it again");
       continue;
@@ -70,10 +76,20 @@ async function runOnce(options: NannyOptions): Promise<End> {
   const [program = "", ...args] = options.command;
   const ended = Promise.withResolvers<{ readonly code: number; readonly how: string }>();
   const started = performance.now();
-  const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const { plugins } = options;
+  const child = spawn(program, args, {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    ...(plugins ? { env: plugins.env } : {}),
+  });
   const told = new Set<string>();
-  child.on("message", (message) => told.add((message as WorkerNotice).notice)); // our own worker sends nothing else
+  child.on("message", (message) => {
+    const { notice } = message as WorkerNotice; // our own worker sends nothing else
+    told.add(notice);
+    if (notice === "registered") plugins?.workerStarted();
+  });
   const ask = (): void => void child.kill("SIGTERM");
+  const restart = plugins?.workerStarts();
+  restart?.addEventListener("abort", ask, { once: true });
   options.signal.addEventListener("abort", ask, { once: true });
   child.once("error", ended.reject);
   child.once("exit", (code, by) => ended.resolve({ code: code ?? 128, how: by ?? `exit code ${code}` }));
@@ -86,6 +102,7 @@ async function runOnce(options: NannyOptions): Promise<End> {
       code,
       how: (await killed) ?? how,
       isKilled: (await killed) !== null,
+      isRestart: restart?.aborted === true,
       wasRegistered: told.has("registered"),
       isLifetime: told.has("lifetime") && code === 0,
       livedMs: performance.now() - started,

@@ -31,7 +31,14 @@ test("a child that answers into a channel that has just closed ends as one witho
   });
   const exit = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
   const temporaryFolder = mkdtempSync(join(folder, "scheduler-"));
-  child.send({ role: "scheduler", host: "127.0.0.1", port: 0, dialect: true, temporaryFolder } satisfies ChildRole);
+  child.send({
+    role: "scheduler",
+    host: "127.0.0.1",
+    port: 0,
+    dialect: true,
+    temporaryFolder,
+    token: "t",
+  } satisfies ChildRole);
   await new Promise((resolve) => child.stdout?.once("data", resolve));
   const closed = new Promise((resolve) => child.once("disconnect", resolve));
   child.disconnect();

@@ -224,6 +224,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "distributed.comm.socket-backlog": "handed to listen",
   "distributed.admin.log-length": "below",
   "distributed.p2p.storage.disk": "test/local/rechunk-storage.test.ts",
+  "rsdat.scheduler.plugins": "test/scheduler/scheduler-plugins.test.ts",
   "rsdat.io.max-block-bytes": "test/io",
   "rsdat.kernels.wide": "test/executor/wide.test.ts",
   "rsdat.kernels.huge-pages": "test/kernels/huge-pages.test.ts",

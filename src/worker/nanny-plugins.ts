@@ -1,0 +1,162 @@
+/** Plugins of a nanny: functions that the cluster's token vouches for, run in the nanny's process before its worker starts. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { errorToRecord, isRsdatError, type Logger, type Security } from "../base/index.ts";
+import { type Comm, type Handlers, serveRequests } from "../comm/index.ts";
+import { errorReply, type HookTrust, makeHookPlugin, type NannyPlugin, type PluginNanny } from "../protocol/index.ts";
+import { handshakeOf, reconnect } from "./reconnect.ts";
+
+/** Pause before a scheduler is called that is gone. */
+const RETRY_MS = 1_000;
+
+/** Whose nanny it is. */
+export interface NannyPluginsOptions {
+  readonly scheduler: string;
+  /** Name of the worker; empty where it has none of its own. */
+  readonly name: string;
+  readonly localDirectory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly trust: HookTrust;
+  readonly security?: Security;
+  /** Give up when no scheduler answers for so long. Default 60 s. */
+  readonly deathTimeoutMs?: number;
+  readonly logger: Logger;
+  /** Aborted: the nanny ends. */
+  readonly signal: AbortSignal;
+}
+
+/** The plugins of one nanny, by name, and its connection to the scheduler that has them. */
+export class NannyPlugins {
+  readonly #options: NannyPluginsOptions;
+  readonly #nanny: PluginNanny;
+  readonly #plugins = new Map<string, { readonly bytes: Uint8Array; readonly plugin: NannyPlugin }>();
+  /** Ends the worker that runs, to start it anew. */
+  #restart = new AbortController();
+  #started = Promise.withResolvers<void>();
+  #comm: Comm | undefined;
+
+  constructor(options: NannyPluginsOptions) {
+    this.#options = options;
+    const { name, scheduler, localDirectory } = options;
+    this.#nanny = { name, scheduler, localDirectory, env: { ...options.env } };
+  }
+
+  /** Environment of the worker's process. */
+  get env(): Record<string, string | undefined> {
+    return this.#nanny.env;
+  }
+
+  /** A worker starts; aborted when a plugin wants it to be started anew. */
+  workerStarts(): AbortSignal {
+    this.#restart = new AbortController();
+    return this.#restart.signal;
+  }
+
+  /** It is registered. */
+  workerStarted(): void {
+    this.#started.resolve();
+  }
+
+  /**
+   * Get the scheduler's plugins and set them up, then do what it says about them until the nanny ends. Resolves when those
+   * that there are have run. @throws {CommError} no scheduler answers
+   */
+  async join(): Promise<void> {
+    const isServed = await this.#connect();
+    if (isServed) void this.#stay();
+  }
+
+  /** Take everything down: the nanny ends. */
+  async close(): Promise<void> {
+    for (const name of this.#plugins.keys())
+      await this.#remove(name).catch((error: unknown) => this.#failed(name, error));
+    await this.#comm?.close();
+  }
+
+  /** False: this scheduler has no plugins for nannies of ours. */
+  async #connect(): Promise<boolean> {
+    const { scheduler, name, deathTimeoutMs, signal, logger } = this.#options;
+    const { security } = this.#options;
+    const how = { ...handshakeOf(security ? { security } : {}), scheduler, signal, logger };
+    let isServed = false;
+    await reconnect({ ...how, ...(deathTimeoutMs === undefined ? {} : { deathTimeoutMs }) }, async (comm) => {
+      if (comm.handshake.rsdat === undefined) return comm.close(); // Dask's keep no nanny's connection
+      comm.send({ op: "register_nanny", address: `${name || "nanny"}@${comm.local}` });
+      const answer = await comm.next(signal);
+      const plugins: unknown = answer instanceof Map ? answer.get("nanny-plugins") : undefined;
+      if (!(plugins instanceof Map)) return comm.close(); // of a version that knows no nannies
+      this.#comm = comm;
+      isServed = true;
+      await this.#addAll(plugins);
+      comm.hold(false); // the nanny lives as long as its worker
+    });
+    return isServed;
+  }
+
+  /** Serve the connection, and another one when it has ended. */
+  async #stay(): Promise<void> {
+    const { signal, logger } = this.#options;
+    const handlers: Handlers = {
+      plugin_add: (request) => this.#answer(() => this.#added(String(request.get("name")), request.get("plugin"))),
+      plugin_remove: (request) => this.#answer(() => this.#remove(String(request.get("name")))),
+    };
+    while (!signal.aborted && this.#comm) {
+      try {
+        await serveRequests(this.#comm, handlers, logger);
+        await sleep(RETRY_MS, undefined, { signal, ref: false });
+        if (!(await this.#connect())) return;
+      } catch (error) {
+        if (isRsdatError(error, "invariant")) throw error;
+        // Without a scheduler there is nothing to set up; the worker sees to it that both end.
+        if (!signal.aborted) logger.debug(`no scheduler for the nanny: ${errorToRecord(error).message}`);
+      }
+    }
+  }
+
+  async #answer(act: () => Promise<void>): Promise<unknown> {
+    try {
+      await act();
+      return { status: "OK" };
+    } catch (error) {
+      return errorReply(error);
+    }
+  }
+
+  /** Those of a scheduler that was joined, each for itself; what fails is logged. */
+  async #addAll(plugins: ReadonlyMap<unknown, unknown>): Promise<void> {
+    for (const [key, bytes] of plugins) {
+      const name = String(key);
+      const known = this.#plugins.get(name)?.bytes;
+      if (known && bytes instanceof Uint8Array && Buffer.compare(known, bytes) === 0) continue;
+      await this.#set(name, bytes).catch((error: unknown) => this.#failed(name, error));
+    }
+  }
+
+  async #added(name: string, bytes: unknown): Promise<void> {
+    const plugin = await this.#set(name, bytes);
+    if (!plugin.restart) return;
+    this.#options.logger.info(`nanny plugin ${name} has the worker started anew`);
+    this.#started = Promise.withResolvers();
+    this.#restart.abort();
+    await this.#started.promise;
+  }
+
+  /** One of the same name is taken down first. */
+  async #set(name: string, bytes: unknown): Promise<NannyPlugin> {
+    const given = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
+    const plugin = makeHookPlugin(given, "nanny", this.#options.trust);
+    if (this.#plugins.has(name)) await this.#remove(name);
+    await plugin.setup(this.#nanny, plugin.args);
+    this.#plugins.set(name, { bytes: given, plugin });
+    return plugin;
+  }
+
+  async #remove(name: string): Promise<void> {
+    const known = this.#plugins.get(name);
+    this.#plugins.delete(name);
+    await known?.plugin.teardown?.(this.#nanny, known.plugin.args);
+  }
+
+  #failed(name: string, error: unknown): void {
+    this.#options.logger.error(`nanny plugin ${name} failed: ${errorToRecord(error).message}`);
+  }
+}
