@@ -34,7 +34,9 @@ export type {
   PluginNanny,
   PluginScheduler,
   PluginWorker,
+  SchedulerHooks,
   SchedulerPlugin,
+  TransitionDetails,
   UnregisterOptions,
   WorkerPlugin,
 } from "./plugins.ts";

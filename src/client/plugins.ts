@@ -27,7 +27,15 @@ export interface PluginWorker {
   readonly localDirectory: string;
 }
 
-export type { GraphUpdate, NannyPlugin, PluginNanny, PluginScheduler, SchedulerPlugin } from "../protocol/index.ts";
+export type {
+  GraphUpdate,
+  NannyPlugin,
+  PluginNanny,
+  PluginScheduler,
+  SchedulerHooks,
+  SchedulerPlugin,
+  TransitionDetails,
+} from "../protocol/index.ts";
 
 /** What `registerPlugin` takes, by its `kind`. */
 export type Plugin<A = unknown> = WorkerPlugin<A> | SchedulerPlugin<A> | NannyPlugin<A>;

@@ -107,7 +107,15 @@ export type { PyException, PyTask } from "./pickle/values.ts";
 export { exceptionOf, keyOfPy, nameOf, PyTaskRef, pickledName, plainOf, taskOf } from "./pickle/values.ts";
 export { writePickle } from "./pickle/writer.ts";
 export { plainGraphTasks } from "./plain-graph.ts";
-export type { GraphUpdate, NannyPlugin, PluginNanny, PluginScheduler, SchedulerPlugin } from "./plugin-types.ts";
+export type {
+  GraphUpdate,
+  NannyPlugin,
+  PluginNanny,
+  PluginScheduler,
+  SchedulerHooks,
+  SchedulerPlugin,
+  TransitionDetails,
+} from "./plugin-types.ts";
 export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {

@@ -1,5 +1,5 @@
 /** Plugins of a scheduler and of nannies, as a client, the scheduler and a nanny see them: Dask's hooks, by our spelling of their names. */
-import type { Key } from "../graph/index.ts";
+import type { KeyValue } from "../graph/index.ts";
 
 /** What a scheduler's hooks are told of it. */
 export interface PluginScheduler {
@@ -9,30 +9,29 @@ export interface PluginScheduler {
   /** Ids of the clients that are connected. */
   readonly clients: readonly string[];
   /** State of a task by Dask's name; `forgotten` for one that is not known. */
-  stateOf(key: Key): string;
+  stateOf(key: KeyValue): string;
   /** Tell all clients that listen to the topic. dask `Scheduler.log_event`. */
   logEvent(topic: string, message: unknown): void;
 }
 
-/** A graph that has come in. Keys are read when they are asked for. */
+/** A graph that has come in. Keys are made when they are read: a text, or a list where Python has a tuple. */
 export interface GraphUpdate {
   readonly client: string;
   /** What the client wants of it. */
-  readonly keys: readonly Key[];
+  readonly keys: readonly KeyValue[];
   /** All tasks of it. */
-  readonly tasks: readonly Key[];
+  readonly tasks: readonly KeyValue[];
   readonly stimulusId: string;
 }
 
 /**
- * A plugin of the scheduler: what happens there, told to functions that run in its process. A hook is called as a method of
- * the plugin, so `this.args` is there, and may be changed. What it throws is logged, and hurts nobody. Its hooks run between
- * the scheduler's own turns: one that takes long holds everybody up.
+ * What happens in a scheduler, told to functions that run in its process. Each is called as a method of the plugin, so
+ * `this.args` is there, and may be changed. What it throws is logged, and hurts nobody. Hooks run between the scheduler's own
+ * turns: one that takes long holds everybody up.
  *
  * Matches distributed `SchedulerPlugin`; one that is started while tasks run hears of what happens from then on.
  */
-export interface SchedulerPlugin<A = unknown> {
-  readonly kind: "scheduler";
+export interface SchedulerHooks<A = unknown> {
   readonly name: string;
   /** Plain data, which travels. */
   args?: A;
@@ -46,8 +45,11 @@ export interface SchedulerPlugin<A = unknown> {
   updateGraph?(scheduler: PluginScheduler, update: GraphUpdate): unknown;
   /** All workers and tasks were started anew. */
   restart?(scheduler: PluginScheduler): unknown;
-  /** States by Dask's names: released, waiting, no-worker, queued, processing, memory, erred, forgotten. */
-  transition?(key: Key, start: string, finish: string, details: { readonly stimulusId: string }): unknown;
+  /**
+   * States by Dask's names: released, waiting, no-worker, queued, processing, memory, erred, forgotten. A result that
+   * nobody needs is forgotten, where Dask keeps its task, released, for as long as tasks are known that used it.
+   */
+  transition?(key: KeyValue, start: string, finish: string, details: TransitionDetails): unknown;
   addWorker?(scheduler: PluginScheduler, worker: string): unknown;
   /** After the tasks that it had have moved. */
   removeWorker?(scheduler: PluginScheduler, worker: string, details: { readonly stimulusId: string }): unknown;
@@ -56,6 +58,17 @@ export interface SchedulerPlugin<A = unknown> {
   /** Something was published under a topic, by a client, a worker or a plugin. */
   logEvent?(topic: string, message: unknown): unknown;
 }
+
+/** What is told of a transition besides. */
+export interface TransitionDetails {
+  readonly stimulusId: string;
+  readonly scheduler: PluginScheduler;
+}
+
+/** A plugin of the scheduler, as a client registers it: hooks that are self-contained. */
+export type SchedulerPlugin<A = unknown> = SchedulerHooks<A> & {
+  readonly kind: "scheduler";
+} & ThisType<SchedulerHooks<A> & { args: A }>;
 
 /** What a nanny's functions are told of it. */
 export interface PluginNanny {

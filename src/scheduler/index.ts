@@ -4,6 +4,6 @@
  * Imports: base, config, graph, protocol, comm, scheduler/state.
  * @module
  */
-export type { GraphUpdate, PluginScheduler, SchedulerPlugin } from "../protocol/index.ts";
+export type { GraphUpdate, PluginScheduler, SchedulerHooks, TransitionDetails } from "../protocol/index.ts";
 export type { SchedulerOptions, SchedulerServer } from "./server.ts";
 export { startScheduler } from "./server.ts";

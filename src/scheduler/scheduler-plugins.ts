@@ -5,7 +5,7 @@
  */
 import { ArgumentError, ConfigError, errorToRecord, UnsupportedError } from "../base/index.ts";
 import type { Handler } from "../comm/index.ts";
-import type { Key } from "../graph/index.ts";
+import { type Key, type KeyValue, keyOfValue, valueOfKey } from "../graph/index.ts";
 import {
   type GraphUpdate,
   type HookTrust,
@@ -16,7 +16,7 @@ import {
   PyCall,
   type PyValue,
   readPickle,
-  type SchedulerPlugin as WirePlugin,
+  type SchedulerHooks,
 } from "../protocol/index.ts";
 import { FIRE_AND_FORGET, type Hub, type HubWatcher } from "./hub.ts";
 import type { SchedulerEvent, SchedulerInstruction, StoryEntry } from "./state/index.ts";
@@ -38,15 +38,13 @@ export interface SchedulerPluginOptions extends HookTrust {
   readonly address: () => string;
 }
 
-/** One in this process needs no kind. */
-type SchedulerPlugin = Omit<WirePlugin, "kind">;
-type HookName = Exclude<keyof SchedulerPlugin, "name" | "args">;
+type HookName = Exclude<keyof SchedulerHooks, "name" | "args">;
 
 /** The plugins of one scheduler, by name. */
 export class SchedulerPlugins implements HubWatcher {
   readonly #hub: Hub;
   readonly #options: SchedulerPluginOptions;
-  readonly #plugins = new Map<string, SchedulerPlugin>();
+  readonly #plugins = new Map<string, SchedulerHooks>();
   /** Hooks that have failed, as `plugin hook`: each is an error once, and for those who debug from then on. */
   readonly #failed = new Set<string>();
   readonly #scheduler: PluginScheduler;
@@ -66,7 +64,7 @@ export class SchedulerPlugins implements HubWatcher {
   }
 
   /** Start a plugin and tell it everything from now on; one of the same name goes. @throws what `start` throws */
-  async add(plugin: SchedulerPlugin): Promise<void> {
+  async add(plugin: SchedulerHooks): Promise<void> {
     if (typeof plugin !== "object" || plugin === null || typeof plugin.name !== "string")
       throw new ArgumentError("a scheduler plugin: expected an object with a name and hooks");
     await plugin.start?.(this.#scheduler);
@@ -145,19 +143,17 @@ export class SchedulerPlugins implements HubWatcher {
   }
 
   #moved({ key, from, to, stimulusId }: StoryEntry): void {
-    this.#each("transition", (plugin) => plugin.transition?.(key, from, to, { stimulusId }));
+    const value = valueOfKey(key);
+    const details = { stimulusId, scheduler: this.#scheduler };
+    this.#each("transition", (plugin) => plugin.transition?.(value, from, to, details));
   }
 
-  #each(hook: HookName, call: (plugin: SchedulerPlugin) => unknown): void {
+  #each(hook: HookName, call: (plugin: SchedulerHooks) => unknown): void {
     for (const plugin of this.#plugins.values()) void this.#call(plugin, hook, call);
   }
 
   /** One hook; what it throws, or its promise, goes to the log and no further. */
-  #call(
-    plugin: SchedulerPlugin,
-    hook: HookName,
-    call: (plugin: SchedulerPlugin) => unknown,
-  ): Promise<void> | undefined {
+  #call(plugin: SchedulerHooks, hook: HookName, call: (plugin: SchedulerHooks) => unknown): Promise<void> | undefined {
     try {
       const given = call(plugin);
       if (!(given instanceof Promise)) return undefined;
@@ -171,7 +167,7 @@ export class SchedulerPlugins implements HubWatcher {
     }
   }
 
-  #log({ name }: SchedulerPlugin, hook: HookName, error: unknown): void {
+  #log({ name }: SchedulerHooks, hook: HookName, error: unknown): void {
     const which = `${name} ${hook}`;
     const level = this.#failed.has(which) ? "debug" : "error";
     this.#failed.add(which);
@@ -221,7 +217,7 @@ function facade(hub: Hub, address: () => string): PluginScheduler {
     get clients(): string[] {
       return [...hub.clients.keys()];
     },
-    stateOf: (key) => hub.machine.views.stateOf(key),
+    stateOf: (key) => hub.machine.views.stateOf(keyOfValue(key)),
     logEvent: (topic, message) => hub.publish(topic, message),
   };
 }
@@ -229,17 +225,34 @@ function facade(hub: Hub, address: () => string): PluginScheduler {
 /** Keys are made when a hook reads them: of a large graph they are many. */
 function updateOf(event: Extract<SchedulerEvent, { readonly type: "submit-layers" | "submit-tasks" }>): GraphUpdate {
   const { client, stimulusId } = event;
-  if (event.type === "submit-tasks")
-    return { client, stimulusId, keys: event.wanted, tasks: event.tasks.map(({ key }) => key) };
+  if (event.type === "submit-tasks") {
+    const { wanted, tasks } = event;
+    return lazily(
+      { client, stimulusId },
+      () => wanted,
+      () => tasks.map(({ key }) => key),
+    );
+  }
   const { graph, wanted } = event;
+  return lazily(
+    { client, stimulusId },
+    () => wanted.map((task) => graph.key(task)),
+    () => Array.from({ length: graph.taskCount }, (_, task) => graph.key(task)),
+  );
+}
+
+function lazily(
+  facts: Pick<GraphUpdate, "client" | "stimulusId">,
+  keys: () => readonly Key[],
+  tasks: () => readonly Key[],
+): GraphUpdate {
   return {
-    client,
-    stimulusId,
-    get keys(): Key[] {
-      return wanted.map((task) => graph.key(task));
+    ...facts,
+    get keys(): KeyValue[] {
+      return keys().map(valueOfKey);
     },
-    get tasks(): Key[] {
-      return Array.from({ length: graph.taskCount }, (_, task) => graph.key(task));
+    get tasks(): KeyValue[] {
+      return tasks().map(valueOfKey);
     },
   };
 }

@@ -19,7 +19,7 @@ import {
   systemClock,
   watchLoop,
 } from "../config/index.ts";
-import { formatAddress, parseAddress, type SchedulerPlugin } from "../protocol/index.ts";
+import { formatAddress, parseAddress, type SchedulerHooks } from "../protocol/index.ts";
 import { actAgain, serveClient } from "./client-connection.ts";
 import { Coordination } from "./coordination/index.ts";
 import { serveHttp } from "./http.ts";
@@ -97,7 +97,7 @@ export interface SchedulerServer extends AsyncDisposable {
    * Have a plugin of this process told what happens here, from now on; one of the same name goes. dask `add_plugin`.
    * @throws what its `start` throws
    */
-  addPlugin(plugin: Omit<SchedulerPlugin, "kind">): Promise<void>;
+  addPlugin(plugin: SchedulerHooks): Promise<void>;
   /** dask `remove_plugin`. @throws {ArgumentError} there is none of this name */
   removePlugin(name: string): void;
 }
@@ -287,7 +287,7 @@ class Server implements SchedulerServer {
     await this.close();
   }
 
-  addPlugin(plugin: Omit<SchedulerPlugin, "kind">): Promise<void> {
+  addPlugin(plugin: SchedulerHooks): Promise<void> {
     return this.#plugins.add(plugin);
   }
 

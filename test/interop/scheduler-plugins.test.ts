@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { Client } from "../../src/client/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
-import { type SchedulerPlugin, type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { type SchedulerHooks, type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { Worker } from "../../src/worker/index.ts";
 import { describePeer, PYTHON, ROOT, runPython } from "../peers.ts";
 import { start } from "../processes.ts";
@@ -12,7 +12,7 @@ import { start } from "../processes.ts";
 type Call = readonly unknown[];
 
 /** Writes down what it is told. */
-function recorder(calls: Call[]): Omit<SchedulerPlugin, "kind"> {
+function recorder(calls: Call[]): SchedulerHooks {
   const note =
     (hook: string, hasScheduler: boolean, count: number) =>
     (...args: readonly unknown[]): void =>

@@ -18,8 +18,8 @@ const counter: SchedulerPlugin<{ count: number }> = {
   name: "counter",
   args: { count: 0 },
   transition(_key, start) {
-    if (start === "waiting" && this.args) this.args.count++;
-    return this.args?.count;
+    if (start === "waiting") this.args.count++;
+    return this.args.count;
   },
   removeWorker: (_scheduler, worker, { stimulusId }) => [worker, stimulusId],
 };
@@ -28,7 +28,7 @@ describe("a plugin with hooks", () => {
   test("comes back as an object: methods with `this`, arrows, and its data", () => {
     const made = makeHookPlugin(writeHookPlugin(counter, "secret"), "scheduler", sealed);
     expect(made).toMatchObject({ kind: "scheduler", name: "counter", args: { count: 0 } });
-    const move = (start: string): unknown => made.transition?.("k" as never, start, "memory", { stimulusId: "s" });
+    const move = (start: string): unknown => made.transition?.("k" as never, start, "memory", {} as never);
     expect([move("waiting"), move("released"), move("waiting")]).toEqual([1, 1, 2]);
     expect(made.removeWorker?.({} as never, "w", { stimulusId: "s" })).toEqual(["w", "s"]);
     expect(counter.args).toEqual({ count: 0 });

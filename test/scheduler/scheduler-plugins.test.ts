@@ -25,7 +25,7 @@ const teller: SchedulerPlugin<{ readonly word: string }> = {
   args: { word: "up" },
   async start(scheduler) {
     await Promise.resolve();
-    globalThis.heard?.push([this.args?.word, scheduler.address, scheduler.clients.length]);
+    globalThis.heard?.push([this.args.word, scheduler.address, scheduler.clients.length]);
   },
 };
 
@@ -163,15 +163,18 @@ test("the machine keeps no transitions for a plugin that does not ask for them, 
   await together({}, async (client, scheduler) => {
     await using _worker = await startWorker(scheduler);
     const moves: string[] = [];
-    const run = async (key: string): Promise<unknown> =>
+    const run = async (key: string | readonly [string, number]): Promise<unknown> =>
       (await client.submit((x: number) => x + 1, [1], { key })).result();
     await scheduler.addPlugin({ name: "graphs", updateGraph: () => moves.push("graph") });
     await run("a");
     expect(moves).toEqual(["graph"]);
-    await scheduler.addPlugin({ name: "moves", transition: (key, _from, to) => moves.push(`${key} ${to}`) });
+    await scheduler.addPlugin({
+      name: "moves",
+      transition: (key, _from, to) => moves.push(`${JSON.stringify(key)} ${to}`),
+    });
     scheduler.removePlugin("graphs");
-    await run("b");
-    expect(moves.slice(1)).toEqual(["b waiting", "b processing", "b memory"]);
+    await run(["b", 1]);
+    expect(moves.slice(1)).toEqual(['["b",1] waiting', '["b",1] processing', '["b",1] memory']);
     scheduler.removePlugin("moves");
     await run("c");
     expect(moves).toHaveLength(4);
