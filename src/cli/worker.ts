@@ -142,7 +142,15 @@ async function runWithNanny(flags: WorkerFlags, options: WorkerProcessOptions): 
   const args = process.argv.slice(1).filter((arg) => arg !== "--nanny");
   const logger = createLogger("rsdat.nanny", "info");
   const plugins = nannyPlugins(options, { logger, signal: leave.signal });
-  await plugins.join();
+  const wait = setTimeout(() => logger.info(`waiting for ${options.scheduler}`), WAIT_SAID_MS);
+  try {
+    await plugins.join();
+  } catch (error) {
+    if (leave.signal.aborted) return 0; // as a worker that is asked to leave before there is a scheduler
+    throw error;
+  } finally {
+    clearTimeout(wait);
+  }
   const code = await runNanny({
     command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
     memoryMaxBytes: fraction === null || memoryLimitBytes === undefined ? null : fraction * memoryLimitBytes,

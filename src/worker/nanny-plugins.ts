@@ -1,12 +1,13 @@
 /** Plugins of a nanny: functions that the cluster's token vouches for, run in the nanny's process before its worker starts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorToRecord, isRsdatError, type Logger, type Security } from "../base/index.ts";
-import { type Comm, type Handlers, serveRequests } from "../comm/index.ts";
+import { type Comm, connect, type Handlers, serveRequests } from "../comm/index.ts";
 import { errorReply, type HookTrust, makeHookPlugin, type NannyPlugin, type PluginNanny } from "../protocol/index.ts";
-import { handshakeOf, reconnect } from "./reconnect.ts";
+import { handshakeOf } from "./reconnect.ts";
 
 /** Pause before a scheduler is called that is gone. */
 const RETRY_MS = 1_000;
+const DEATH_TIMEOUT_MS = 60_000;
 
 /** Whose nanny it is. */
 export interface NannyPluginsOptions {
@@ -74,22 +75,26 @@ export class NannyPlugins {
 
   /** False: this scheduler has no plugins for nannies of ours. */
   async #connect(): Promise<boolean> {
-    const { scheduler, name, deathTimeoutMs, signal, logger } = this.#options;
-    const { security } = this.#options;
-    const how = { ...handshakeOf(security ? { security } : {}), scheduler, signal, logger };
-    let isServed = false;
-    await reconnect({ ...how, ...(deathTimeoutMs === undefined ? {} : { deathTimeoutMs }) }, async (comm) => {
-      if (comm.handshake.rsdat === undefined) return comm.close(); // Dask's keep no nanny's connection
+    const { scheduler, name, security, deathTimeoutMs: timeoutMs = DEATH_TIMEOUT_MS, signal, logger } = this.#options;
+    const comm = await connect(scheduler, { ...handshakeOf(security ? { security } : {}), timeoutMs, signal, logger });
+    let plugins: unknown;
+    if (comm.handshake.rsdat !== undefined) {
       comm.send({ op: "register_nanny", address: `${name || "nanny"}@${comm.local}` });
-      const answer = await comm.next(signal);
-      const plugins: unknown = answer instanceof Map ? answer.get("nanny-plugins") : undefined;
-      if (!(plugins instanceof Map)) return comm.close(); // of a version that knows no nannies
-      this.#comm = comm;
-      isServed = true;
-      await this.#addAll(plugins);
-      comm.hold(false); // the nanny lives as long as its worker
-    });
-    return isServed;
+      const given = comm.next(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      const answer = await given.catch(async (error: unknown) => {
+        await comm.close();
+        throw error;
+      });
+      plugins = answer instanceof Map ? answer.get("nanny-plugins") : undefined;
+    }
+    if (!(plugins instanceof Map)) {
+      await comm.close(); // Dask's keep no nanny's connection
+      return false;
+    }
+    this.#comm = comm;
+    await this.#addAll(plugins);
+    comm.hold(false); // the nanny lives as long as its worker
+    return true;
   }
 
   /** Serve the connection, and another one when it has ended. */

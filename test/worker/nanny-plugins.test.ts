@@ -1,0 +1,69 @@
+/** A nanny's connection to its scheduler: it lasts beyond one of them, and is none where there are no plugins for it. */
+import { expect, test } from "vitest";
+import { silentLogger } from "../../src/base/index.ts";
+import { Client, type NannyPlugin } from "../../src/client/index.ts";
+import { startScheduler } from "../../src/scheduler/index.ts";
+import { NannyPlugins } from "../../src/worker/index.ts";
+
+const plugin = (value: string): NannyPlugin<{ readonly value: string }> => ({
+  kind: "nanny",
+  name: "env",
+  args: { value },
+  setup: (nanny, args) => {
+    nanny.env["VALUE"] = args.value;
+  },
+});
+
+async function register(scheduler: string, value: string): Promise<string[]> {
+  await using client = await Client.connect(scheduler, { setAsDefault: false });
+  return await client.registerPlugin(plugin(value));
+}
+
+function nannyOf(scheduler: string, signal: AbortSignal, deathTimeoutMs = 60_000): NannyPlugins {
+  return new NannyPlugins({
+    scheduler,
+    name: "one",
+    localDirectory: "",
+    env: { OTHER: "kept" },
+    trust: { token: null, allowInsecure: true },
+    deathTimeoutMs,
+    logger: silentLogger,
+    signal,
+  });
+}
+
+test("plugins are there when it has joined, and those of a scheduler in place of one that has gone come too", async () => {
+  const leave = new AbortController();
+  const first = await startScheduler({ port: 0, logger: silentLogger });
+  const { address, port } = first;
+  const nanny = nannyOf(address, leave.signal);
+  expect(await register(address, "early")).toEqual([]);
+  await nanny.join();
+  expect(nanny.env).toEqual({ OTHER: "kept", VALUE: "early" });
+  expect(await register(address, "first")).toEqual([expect.stringMatching(/^one@tcp:/)]);
+  expect(nanny.env["VALUE"]).toBe("first");
+  await first.close();
+  await using _second = await startScheduler({ port, logger: silentLogger });
+  await register(address, "second");
+  for (let k = 0; k < 3000 && nanny.env["VALUE"] !== "second"; k++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(nanny.env["VALUE"]).toBe("second");
+  leave.abort();
+  await nanny.close();
+  expect(await register(address, "third")).toEqual([]);
+});
+
+test("a scheduler of pure Dask is asked nothing; without any, a nanny that is to end gives up", async () => {
+  const leave = new AbortController();
+  await using scheduler = await startScheduler({ port: 0, logger: silentLogger, dialect: false });
+  const nanny = nannyOf(scheduler.address, leave.signal);
+  await nanny.join();
+  expect(nanny.env).toEqual({ OTHER: "kept" });
+  await expect(nannyOf("tcp://127.0.0.1:1", leave.signal, 300).join()).rejects.toMatchObject({
+    code: "connect-timeout",
+  });
+  const given = nannyOf("tcp://127.0.0.1:1", leave.signal).join();
+  leave.abort();
+  await expect(given).rejects.toThrow();
+  await nanny.close();
+});
