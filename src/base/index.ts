@@ -12,7 +12,7 @@ export { moduleUrl } from "./module-url.ts";
 export { nearestName } from "./nearest.ts";
 export type { OptionNames } from "./option-names.ts";
 export { requireKnownOptions } from "./option-names.ts";
-export type { Clock, Logger, LogLevel, Security, TlsIdentity } from "./ports.ts";
+export type { Clock, CommSettings, Logger, LogLevel, Security, TlsIdentity } from "./ports.ts";
 export { silentLogger } from "./ports.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";

@@ -30,6 +30,20 @@ export interface Security {
   readonly requiresEncryption: boolean;
 }
 
+/** How connections of one process write messages, and how long they wait for a peer: Dask's `distributed.comm`. */
+export interface CommSettings {
+  /** Compression of frames to peers on other hosts that name the same one; null: none. */
+  readonly compression: "zlib" | "zstd" | null;
+  /** Frames with more bytes are split; Infinity: none is. */
+  readonly shardBytes: number;
+  /** True: also towards peers of our own, which take a frame of any size. */
+  readonly shardsForOwn: boolean;
+  /** Messages with more bytes are compressed and decompressed off the event loop; Infinity: none is. */
+  readonly offloadBytes: number;
+  /** Milliseconds after which a peer counts as gone that takes nothing of what waits for it; null: never. */
+  readonly tcpTimeoutMs: number | null;
+}
+
 /** Levels as in Dask's logs. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 

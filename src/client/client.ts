@@ -2,7 +2,15 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { NoWorkersError, parseDurationMs } from "../base/index.ts";
-import { config, createLogger, memoryLimitBytes, packageVersion, securityFor, speaksDialect } from "../config/index.ts";
+import {
+  commSettings,
+  config,
+  createLogger,
+  memoryLimitBytes,
+  packageVersion,
+  securityFor,
+  speaksDialect,
+} from "../config/index.ts";
 import {
   type CallTask,
   type Graph,
@@ -104,6 +112,7 @@ export class Client implements Runner, AsyncDisposable {
       version: packageVersion(),
       dialect: options.dialect ?? speaksDialect(),
       security,
+      settings: commSettings(),
       ...(cluster ? { cluster } : {}),
     });
     opened.catch(() => (isOwn ? cluster?.close() : undefined));

@@ -148,5 +148,7 @@ async function throughScheduler(link: Link, keys: readonly Key[]): Promise<Reado
   const answer = GATHER.parseAnswer(
     await retried(() => link.rpc.call(link.address, GATHER.ask({ keys }), { timeoutMs: TRANSFER_MS })),
   );
-  return answer.data ?? new Map();
+  const data = answer.data ?? new Map<Key, Serialized>();
+  await link.rpc.decompress(data.values());
+  return data;
 }

@@ -4,6 +4,7 @@ import {
   CancelledError,
   CommClosedError,
   CommError,
+  type CommSettings,
   invariant,
   isRsdatError,
   type Logger,
@@ -44,6 +45,7 @@ export interface LinkOptions extends HandshakeOptions {
   readonly logger: Logger;
   readonly name: string;
   readonly security: Security;
+  readonly settings?: CommSettings;
   /** May know that there will be no workers. */
   readonly cluster?: Pick<ClusterHandle, "failure" | "onFailure">;
 }
@@ -137,9 +139,10 @@ export class Link {
    */
   static async open(address: string, options: LinkOptions): Promise<Link> {
     // What goes wrong on these connections is thrown where it matters; idle ones may break.
-    const { version, dialect, security } = options;
+    const { version, dialect, security, settings } = options;
     const handshake = {
       security,
+      ...(settings ? { settings } : {}),
       ...(version === undefined ? {} : { version }),
       ...(dialect === undefined ? {} : { dialect }),
     };

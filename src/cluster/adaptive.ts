@@ -1,7 +1,7 @@
 /** `cluster.adapt()`: a cluster follows its work. A thin loop around {@link AdaptivePolicy}. */
 import { ArgumentError, errorToRecord, type OptionNames, parseDurationMs, requireKnownOptions } from "../base/index.ts";
 import { Rpc } from "../comm/index.ts";
-import { type Config, config, createLogger, packageVersion, securityFor } from "../config/index.ts";
+import { type Config, commSettings, config, createLogger, packageVersion, securityFor } from "../config/index.ts";
 import { AdaptivePolicy } from "./adaptive-policy.ts";
 
 /** Options of `adapt`; what is not given is read from `distributed.adaptive`. */
@@ -93,7 +93,12 @@ export class Adaptive<W extends string> implements AsyncDisposable {
     this.options = adaptiveOptions(options);
     this.#cluster = cluster;
     this.#policy = new AdaptivePolicy(this.options.waitCount);
-    this.#rpc = new Rpc({ version: packageVersion(), timeoutMs: 5_000, security: securityFor("client") });
+    this.#rpc = new Rpc({
+      version: packageVersion(),
+      timeoutMs: 5_000,
+      security: securityFor("client"),
+      settings: commSettings(),
+    });
     this.#timer = setInterval(() => void this.#adapt(), this.options.intervalMs).unref();
     void this.#adapt();
   }

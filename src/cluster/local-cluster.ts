@@ -8,6 +8,7 @@ import type { ClusterHandle } from "../client/index.ts";
 import { Rpc } from "../comm/index.ts";
 import {
   allottedCpus,
+  commSettings,
   config,
   createLogger,
   memoryLimitBytes,
@@ -83,7 +84,7 @@ export class LocalCluster implements ClusterHandle {
   ) {
     this.#scheduler = scheduler;
     this.#shape = shape;
-    this.#rpc = new Rpc({ version: packageVersion(), security: securityFor("client") });
+    this.#rpc = new Rpc({ version: packageVersion(), security: securityFor("client"), settings: commSettings() });
     this.#folder = folder;
     this.schedulerAddress = scheduler.address;
     this.token = token;

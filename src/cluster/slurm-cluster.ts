@@ -20,7 +20,15 @@ import {
 } from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
 import { hostOfInterface, Rpc } from "../comm/index.ts";
-import { type ConfigTree, config, createLogger, packageVersion, securityFor, speaksDialect } from "../config/index.ts";
+import {
+  type ConfigTree,
+  commSettings,
+  config,
+  createLogger,
+  packageVersion,
+  securityFor,
+  speaksDialect,
+} from "../config/index.ts";
 import { IDENTITY, RETIRE_WORKERS, type WorkerIdentity } from "../protocol/index.ts";
 import { Adaptive, type AdaptOptions } from "./adaptive.ts";
 import { type Child, startChild } from "./child-process.ts";
@@ -106,7 +114,13 @@ export class SlurmCluster implements ClusterHandle {
     this.#logDirectory = resolve(options.logDirectory);
     this.#logger = logger;
     this.#tracker = new JobTracker(options);
-    this.#rpc = new Rpc({ logger, version: packageVersion(), timeoutMs: 5_000, security: securityFor("client") });
+    this.#rpc = new Rpc({
+      logger,
+      version: packageVersion(),
+      timeoutMs: 5_000,
+      security: securityFor("client"),
+      settings: commSettings(),
+    });
     this.schedulerAddress = scheduler.address;
     this.token = secret.token;
     this.tokenFile = secret.tokenFile;

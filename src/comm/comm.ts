@@ -1,7 +1,9 @@
 /** One connection that carries messages: handshake, ordered sends, a bounded inbox. */
-import { CommClosedError, CommError, invariant, type Logger, RsdatError } from "../base/index.ts";
+import { CommClosedError, CommError, type CommSettings, invariant, type Logger, RsdatError } from "../base/index.ts";
 import {
+  COMPRESSORS,
   decodeMessage,
+  type EncodedMessage,
   encodeMessage,
   type FramedMessage,
   type FramePlacer,
@@ -9,8 +11,12 @@ import {
   type HandshakeOptions,
   handshakeMessage,
   parseHandshake,
+  type SplitFrames,
+  splitterOf,
 } from "../protocol/index.ts";
 import type { Channel } from "./channel.ts";
+import { isSameHost } from "./interfaces.ts";
+import { CompressingOutbox } from "./outbox.ts";
 
 /** Bounds and identity of a connection. */
 export interface CommOptions extends HandshakeOptions {
@@ -20,6 +26,8 @@ export interface CommOptions extends HandshakeOptions {
   readonly receiveMessagesMax?: number;
   /** Gets every error that ends a connection. */
   readonly logger?: Logger;
+  /** How messages are written. Default: as they are. */
+  readonly settings?: CommSettings;
 }
 
 /** One connection to a peer. Messages keep their order both ways. */
@@ -79,6 +87,9 @@ export class MessageComm implements Comm {
   #reason: RsdatError | undefined;
   #waiter: Waiter | undefined;
   #handshake: Handshake | undefined;
+  /** What the handshake led to; undefined and null: messages go as they are. */
+  #split: SplitFrames | undefined;
+  #outbox: CompressingOutbox | null = null;
   #drain = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<RsdatError | undefined>();
 
@@ -99,14 +110,39 @@ export class MessageComm implements Comm {
    * @throws {RemoteProtocolError} the peer is no Dask peer
    */
   async shakeHands(signal: AbortSignal): Promise<void> {
-    this.send(handshakeMessage(this.#options));
+    const { settings } = this.#options;
+    // As in Dask, nothing is compressed for a peer on this host.
+    const wanted = settings?.compression ?? null;
+    const compression = wanted !== null && isSameHost(this.local, this.peer) ? null : wanted;
+    this.send(handshakeMessage(this.#options, compression));
     try {
       this.#handshake = parseHandshake(await this.next(signal), this.#options);
+      if (settings) this.#agree(settings, compression, this.#handshake);
     } catch (error) {
       if (error instanceof RsdatError) this.abort(error);
       else this.#channel.destroy();
       throw error;
     }
+  }
+
+  #agree(
+    { shardBytes, shardsForOwn, offloadBytes }: CommSettings,
+    compression: CommSettings["compression"],
+    { rsdat, compression: theirs }: Handshake,
+  ): void {
+    // A peer of ours receives a block into its place; pieces would save it nothing.
+    const splits = shardBytes < Number.POSITIVE_INFINITY && (shardsForOwn || rsdat === undefined);
+    const compresses = compression !== null && compression === theirs;
+    if (splits || compresses) this.#split = splitterOf(splits ? shardBytes : Number.POSITIVE_INFINITY);
+    if (compresses)
+      this.#outbox = new CompressingOutbox({
+        compressor: COMPRESSORS[compression],
+        offloadBytes,
+        write: (message) => this.#write(message),
+        emptied: () => this.#wakeDrained(),
+        failed: (cause) =>
+          this.abort(new CommError("compression", `a message to ${this.peer} cannot be compressed`, { cause })),
+      });
   }
 
   get peer(): string {
@@ -127,7 +163,7 @@ export class MessageComm implements Comm {
   }
 
   get isCongested(): boolean {
-    return this.#isCongested;
+    return this.#isCongested || this.#outbox?.isBusy === true;
   }
 
   get closed(): Promise<RsdatError | undefined> {
@@ -136,16 +172,22 @@ export class MessageComm implements Comm {
 
   send(message: unknown): void {
     if (this.#isClosed) throw this.#closedError();
-    const { frames, blockFrames } = encodeMessage(message);
+    const encoded = encodeMessage(message, this.#split);
+    if (this.#outbox) this.#outbox.send(encoded);
+    else this.#write(encoded);
+  }
+
+  #write({ frames, blockFrames }: EncodedMessage): void {
     if (!this.#channel.write(frames, blockFrames)) this.#isCongested = true;
   }
 
   flushed(): Promise<void> {
+    if (this.#outbox?.isBusy) return this.#outbox.written.then(() => this.#channel.flushed());
     return this.#channel.flushed();
   }
 
   async drained(): Promise<void> {
-    while (this.#isCongested && !this.#isClosed) await this.#drain.promise;
+    while (this.isCongested && !this.#isClosed) await this.#drain.promise;
   }
 
   next(signal?: AbortSignal): Promise<unknown> {
@@ -188,6 +230,7 @@ export class MessageComm implements Comm {
 
   async close(): Promise<void> {
     this.#channel.hold(true); // whoever awaits this must not be cut off by an empty event loop
+    if (this.#outbox?.isBusy) await this.#outbox.written;
     this.#channel.end();
     await this.#done.promise;
   }
@@ -243,6 +286,10 @@ export class MessageComm implements Comm {
 
   #uncongest(): void {
     this.#isCongested = false;
+    this.#wakeDrained();
+  }
+
+  #wakeDrained(): void {
     this.#drain.resolve();
     this.#drain = Promise.withResolvers();
   }

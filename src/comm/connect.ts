@@ -95,10 +95,10 @@ async function connectOnce(
 }
 
 async function open(target: Address, signal: AbortSignal, options: ConnectOptions): Promise<Channel> {
-  const limits = options.limits ?? {};
+  const how = { limits: options.limits ?? {}, timeoutMs: options.settings?.tcpTimeoutMs ?? null };
   if (target.scheme === "inproc") return connectInproc(target.host);
   const identity = identityFor(target, options.security);
-  return identity ? connectTls(target, identity, { signal, limits }) : connectTcp(target, signal, limits);
+  return identity ? connectTls(target, identity, { signal, ...how }) : connectTcp(target, signal, how);
 }
 
 /** Errors that another try would only repeat. */

@@ -77,6 +77,7 @@ function open(target: Address, accept: (channel: Channel) => void, options: List
   const identity = identityFor(target, options.security);
   const how = {
     limits: options.limits ?? {},
+    timeoutMs: options.settings?.tcpTimeoutMs ?? null,
     connectionsMax: options.connectionsMax ?? 16_384,
     backlog: options.backlog ?? 511,
     contactHost: WILDCARDS.has(target.host) ? (options.contactHost ?? "127.0.0.1") : target.host,

@@ -1,5 +1,6 @@
 /** Requests: one question, one answer, over connections that are kept per address (dask-protocol §7). */
 import { CommClosedError, CommError, ConnectTimeoutError } from "../base/index.ts";
+import { decompressLarge, type Serialized } from "../protocol/index.ts";
 import type { Comm } from "./comm.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 
@@ -90,6 +91,14 @@ export class Rpc implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Objects of an answer that somebody will read at once, decompressed off the event loop if they are large. Undefined:
+   * nothing is to be waited for.
+   */
+  decompress(values: Iterable<Serialized>): Promise<void> | undefined {
+    return decompressLarge(values, this.#options.settings?.offloadBytes ?? Number.POSITIVE_INFINITY);
   }
 
   /** A peer is known to be lost: requests to it fail now, and not when their time is over. */

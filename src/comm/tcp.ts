@@ -10,13 +10,22 @@ import {
   formatAddress,
 } from "../protocol/index.ts";
 import type { Acceptor, Channel, ChannelEvents } from "./channel.ts";
+import { keepAliveDelayMs, watchStalled } from "./stalled.ts";
 
-const KEEPALIVE_IDLE_MS = 10_000;
+/** Dask's `distributed.comm.timeouts.tcp`, for connections that are told nothing. */
+const TIMEOUT_MS = 30_000;
 /** Frames with more than this left to come are received straight into their own memory. */
 const DIRECT_BYTES_MIN = 65_536;
 const READ_BUFFER_BYTES = 65_536;
 /** A peer that does not finish closing is cut off after this. */
 const LINGER_MS = 5_000;
+
+/** How a socket becomes a channel. */
+export interface SocketOptions {
+  readonly limits?: Partial<FrameLimits>;
+  /** Milliseconds after which a peer that takes nothing is dropped; null: never. Default null. */
+  readonly timeoutMs?: number | null;
+}
 
 /** A socket that carries frames, plain or encrypted. */
 export class TcpChannel implements Channel {
@@ -35,15 +44,22 @@ export class TcpChannel implements Channel {
   #left = 0;
   #flushes: { readonly upTo: number; readonly resolve: () => void }[] = [];
   #isFirst = true;
+  readonly #watch: Disposable | null;
 
-  constructor(socket: Socket, decoder: FrameDecoder, scheme: "tcp" | "tls" = "tcp") {
+  constructor(
+    socket: Socket,
+    decoder: FrameDecoder,
+    { scheme = "tcp", timeoutMs = null }: { readonly scheme?: "tcp" | "tls"; readonly timeoutMs?: number | null } = {},
+  ) {
     this.#socket = socket;
     this.#decoder = decoder;
     this.#isEncrypted = scheme === "tls";
     this.local = endName(scheme, socket.localAddress, socket.localPort);
     this.peer = endName(scheme, socket.remoteAddress, socket.remotePort);
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEPALIVE_IDLE_MS);
+    socket.setKeepAlive(true, keepAliveDelayMs(timeoutMs ?? TIMEOUT_MS));
+    const { peer } = this;
+    this.#watch = timeoutMs === null ? null : watchStalled(socket, { peer, timeoutMs }, (error) => this.destroy(error));
     socket.on("drain", () => this.#events?.drain());
     socket.on("error", (error) => {
       const code = codeOf(error);
@@ -158,6 +174,7 @@ export class TcpChannel implements Channel {
     this.#isClosed = true;
     for (const { resolve } of this.#flushes.splice(0)) resolve();
     clearTimeout(this.#linger);
+    this.#watch?.[Symbol.dispose]();
     if (this.#error === undefined && !this.#isEnded && !this.#decoder.isIdle) {
       this.#error = new CommError("comm-closed", `${this.peer} closed the connection in the middle of a message`);
     }
@@ -171,10 +188,10 @@ export class TcpChannel implements Channel {
 }
 
 /** Connect once; rejects with the socket's error, or the signal's reason. */
-export function connectTcp(address: Address, signal: AbortSignal, limits: Partial<FrameLimits>): Promise<Channel> {
+export function connectTcp(address: Address, signal: AbortSignal, options: SocketOptions): Promise<Channel> {
   const { promise, resolve, reject } = Promise.withResolvers<Channel>();
   if (signal.aborted) return Promise.reject(signal.reason);
-  const decoder = new FrameDecoder(limits);
+  const decoder = new FrameDecoder(options.limits);
   const scratch = new Uint8Array(READ_BUFFER_BYTES);
   let channel: TcpChannel | undefined;
   let isDirect = false;
@@ -203,15 +220,14 @@ export function connectTcp(address: Address, signal: AbortSignal, limits: Partia
   socket.once("connect", () => {
     signal.removeEventListener("abort", onAbort);
     socket.off("error", onError);
-    channel = new TcpChannel(socket, decoder);
+    channel = new TcpChannel(socket, decoder, options);
     resolve(channel);
   });
   return promise;
 }
 
 /** What an acceptor is given besides its address. `contactHost` is the host in its own address. */
-export interface AcceptOptions {
-  readonly limits: Partial<FrameLimits>;
+export interface AcceptOptions extends SocketOptions {
   readonly connectionsMax: number;
   readonly backlog: number;
   readonly contactHost: string;
@@ -225,7 +241,7 @@ export async function listenTcp(
   options: AcceptOptions,
 ): Promise<Acceptor> {
   const server = createServer((socket) => {
-    const channel = new TcpChannel(socket, new FrameDecoder(options.limits));
+    const channel = new TcpChannel(socket, new FrameDecoder(options.limits), options);
     socket.on("data", (bytes: Buffer) => channel.received(bytes));
     onChannel(channel);
   });

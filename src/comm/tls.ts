@@ -5,9 +5,9 @@
 import { isIP } from "node:net";
 import { createServer, type SecureContextOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { ArgumentError, CommError, type Security, type TlsIdentity } from "../base/index.ts";
-import { type Address, FrameDecoder, type FrameLimits, formatAddress } from "../protocol/index.ts";
+import { type Address, FrameDecoder, formatAddress } from "../protocol/index.ts";
 import type { Acceptor, Channel } from "./channel.ts";
-import { type AcceptOptions, acceptorOf, codeOf, messageOf, TcpChannel } from "./tcp.ts";
+import { type AcceptOptions, acceptorOf, codeOf, messageOf, type SocketOptions, TcpChannel } from "./tcp.ts";
 
 const HANDSHAKE_MS = 10_000;
 
@@ -58,7 +58,7 @@ function withUsable<T>(make: () => T): T {
 export function connectTls(
   address: Address,
   identity: TlsIdentity,
-  { signal, limits }: { readonly signal: AbortSignal; readonly limits: Partial<FrameLimits> },
+  { signal, ...options }: SocketOptions & { readonly signal: AbortSignal },
 ): Promise<Channel> {
   if (signal.aborted) return Promise.reject(signal.reason);
   const { promise, resolve, reject } = Promise.withResolvers<Channel>();
@@ -87,7 +87,7 @@ export function connectTls(
   socket.once("secureConnect", () => {
     signal.removeEventListener("abort", onAbort);
     socket.off("error", onError);
-    resolve(channelOf(socket, limits));
+    resolve(channelOf(socket, options));
   });
   return promise;
 }
@@ -102,7 +102,7 @@ export async function listenTls(
   const server = withUsable(() =>
     createServer(
       { ...contextOf(identity), requestCert: true, rejectUnauthorized: true, handshakeTimeout: HANDSHAKE_MS },
-      (socket) => onChannel(channelOf(socket, options.limits)),
+      (socket) => onChannel(channelOf(socket, options)),
     ),
   );
   server.on("tlsClientError", (cause, socket) => {
@@ -115,8 +115,8 @@ export async function listenTls(
   return acceptorOf(server, address, options);
 }
 
-function channelOf(socket: TLSSocket, limits: Partial<FrameLimits>): Channel {
-  const channel = new TcpChannel(socket, new FrameDecoder(limits), "tls");
+function channelOf(socket: TLSSocket, { limits, timeoutMs = null }: SocketOptions): Channel {
+  const channel = new TcpChannel(socket, new FrameDecoder(limits), { scheme: "tls", timeoutMs });
   socket.on("data", (bytes: Buffer) => channel.received(bytes));
   return channel;
 }

@@ -21,15 +21,6 @@ const ROWS: readonly Row[] = [
   ["distributed.worker.profile.cycle", "duration", "1000ms", NO_PROFILE],
   ["distributed.worker.profile.low-level", "boolean", false, NO_PROFILE],
   [
-    "distributed.comm.timeouts.tcp",
-    "duration",
-    "30s",
-    "silence shows by missed heartbeats (distributed.scheduler.worker-ttl)",
-  ],
-  ["distributed.comm.compression", "text", false, "messages are sent as they are; compressed ones of peers are read"],
-  ["distributed.comm.shard", "bytes", "64MiB", "blocks travel in one frame, which is written without a copy"],
-  ["distributed.comm.offload", "bytes", "10MiB", "blocks are not serialised: their memory is what travels"],
-  [
     "distributed.p2p.storage.buffer",
     "bytes",
     "100 MiB",

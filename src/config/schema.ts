@@ -236,6 +236,29 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     about: "false: what rechunks cut stays in memory, and a graph for which that is too small is refused",
   },
   "distributed.comm.timeouts.connect": { kind: "duration", default: "30s", about: "limit of connecting" },
+  "distributed.comm.timeouts.tcp": {
+    kind: "duration",
+    default: "30s",
+    about:
+      "time after which a connection ends whose peer takes nothing of what waits for it, or is silent to TCP's keep-alive (then at least 11s)",
+  },
+  "distributed.comm.compression": {
+    kind: "text",
+    default: false,
+    about:
+      'compression of large frames to peers on other hosts that are set to the same: "zlib" or "zstd"; "auto": none, since Dask would take lz4 or snappy, which are not here (lz4 is read)',
+  },
+  "distributed.comm.shard": {
+    kind: "bytes",
+    default: "64MiB",
+    about:
+      "bytes beyond which a frame is split for Dask's peers; for rsdat's only where another size is set: they take any",
+  },
+  "distributed.comm.offload": {
+    kind: "bytes",
+    default: "10MiB",
+    about: "bytes of a message beyond which it is compressed and decompressed off the event loop; 0: never",
+  },
   "distributed.comm.retry.count": {
     kind: "integer",
     default: 0,

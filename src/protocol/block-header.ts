@@ -12,16 +12,18 @@ const NDIM_MAX = 64;
 /** Field of a header that Python does not read: the array of one axis was a typed array. */
 export const TYPED = "rsdat-typed";
 
-/** A block whose one frame holds its elements in C order and in our byte order. */
+/** A block whose frames hold its elements, one part after the other, in C order and in our byte order. */
 export interface PlainBlock {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly nbytes: number;
+  /** Frames in which its bytes come: one, unless the sender splits large ones. */
+  readonly frames: number;
 }
 
 /**
  * The block that the sub-header of a serialized object announces; undefined for everything else: other objects, other
- * layouts, compressed or split frames, and headers that make no sense (reading the object tells what is wrong with it).
+ * layouts, compressed frames, and headers that make no sense (reading the object tells what is wrong with it).
  */
 export function plainBlockOf(header: Uint8Array): PlainBlock | undefined {
   if (header.byteLength > HEADER_BYTES_MAX) return undefined;
@@ -53,7 +55,7 @@ function plainBlock(fields: ReadonlyMap<unknown, unknown>): PlainBlock | undefin
   const isPlain =
     fields.get("serializer") === "dask" &&
     fields.get("type") === "numpy.ndarray" &&
-    fields.get("num-sub-frames") === 1 &&
+    isOneFrame(fields) &&
     compressionOf(fields).every((name) => name === null) &&
     sub instanceof Map &&
     !fields.has(TYPED) &&
@@ -65,7 +67,29 @@ function plainBlock(fields: ReadonlyMap<unknown, unknown>): PlainBlock | undefin
   if (type.kind !== "number" || type.bigEndian || !areCounts(shape) || !areCounts(strides)) return undefined;
   const inOrder = contiguousStride(shape).map((step) => step * type.itemsize);
   if (strides.length !== shape.length || shape.some((n, k) => n > 1 && strides[k] !== inOrder[k])) return undefined;
-  return { dtype: type.dtype, shape, nbytes: sizeOf(shape) * type.itemsize };
+  // As many as it says itself, just looked at.
+  return {
+    dtype: type.dtype,
+    shape,
+    nbytes: sizeOf(shape) * type.itemsize,
+    frames: fields.get("num-sub-frames") as number,
+  };
+}
+
+/** One frame, or one that comes in parts. */
+function isOneFrame(fields: ReadonlyMap<unknown, unknown>): boolean {
+  const count = fields.get("num-sub-frames");
+  if (count === 1) return true;
+  const [counts, offsets] = [fields.get("split-num-sub-frames"), fields.get("split-offsets")];
+  return (
+    typeof count === "number" &&
+    count > 1 &&
+    Array.isArray(counts) &&
+    counts.length === 1 &&
+    counts[0] === count &&
+    Array.isArray(offsets) &&
+    offsets[0] === 0
+  );
 }
 
 function areCounts(value: unknown): value is number[] {

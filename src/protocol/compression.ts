@@ -1,9 +1,32 @@
 /** Decompression of frames on receive. Names and layouts of distributed/protocol/compression.py. */
-import { inflateSync, zstdDecompressSync } from "node:zlib";
+import {
+  inflate,
+  inflateSync,
+  type ZlibOptions,
+  type ZstdOptions,
+  zstdDecompress,
+  zstdDecompressSync,
+} from "node:zlib";
 import { RemoteProtocolError, UnsupportedError } from "../base/index.ts";
 
 /** Most bytes one compressed frame may become; Dask shards at 64 MiB and never compresses above 2 GiB. */
 const DECOMPRESSED_BYTES_MAX = 2 ** 31;
+
+/** Pieces in which Node collects what is decompressed on other threads: each is a turn there. */
+const PIECE_BYTES = 2 ** 22;
+const BOUND = { maxOutputLength: DECOMPRESSED_BYTES_MAX };
+const LATER = { zlib: onOtherThread(inflate), zstd: onOtherThread(zstdDecompress) };
+
+type Options = ZlibOptions & ZstdOptions;
+type Work = (bytes: Uint8Array, options: Options, done: (error: Error | null, result: Buffer) => void) => void;
+
+/** Work that Node does on libuv's threads, as a promise. */
+export function onOtherThread(work: Work): (bytes: Uint8Array, options: Options) => Promise<Buffer> {
+  return (bytes, options) =>
+    new Promise((resolve, reject) => {
+      work(bytes, options, (error, result) => (error ? reject(error) : resolve(result)));
+    });
+}
 
 /**
  * The frame's plain bytes. Immediate. `name` is what its sub-header's `compression` says (null: none).
@@ -13,25 +36,42 @@ const DECOMPRESSED_BYTES_MAX = 2 ** 31;
  */
 export function decompressFrame(name: string | null, frame: Uint8Array): Uint8Array {
   if (name === null) return frame;
-  if (name !== "lz4" && name !== "zlib" && name !== "zstd") {
-    throw new UnsupportedError(
-      `frames compressed with "${name}"; set distributed.comm.compression to lz4, zlib, zstd or false`,
-      {
-        details: { compression: name },
-      },
-    );
-  }
+  const known = knownName(name);
   try {
-    if (name === "lz4") return decompressLz4Frame(frame);
-    const plain =
-      name === "zlib"
-        ? inflateSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX })
-        : zstdDecompressSync(frame, { maxOutputLength: DECOMPRESSED_BYTES_MAX });
-    // Small results come from Node's shared pool: copy, so that array views are aligned and keep nothing else alive.
-    return plain.byteLength < plain.buffer.byteLength ? new Uint8Array(plain) : new Uint8Array(plain.buffer);
+    if (known === "lz4") return decompressLz4Frame(frame);
+    return ownBytes(known === "zlib" ? inflateSync(frame, BOUND) : zstdDecompressSync(frame, BOUND));
   } catch (cause) {
-    throw new RemoteProtocolError(`a frame of ${frame.byteLength} bytes is not valid ${name}`, { cause });
+    throw broken(known, frame, cause);
   }
+}
+
+/** As {@link decompressFrame}, on another thread; lz4, for which Node has no code of its own, at once. */
+export async function decompressFrameLater(name: string | null, frame: Uint8Array): Promise<Uint8Array> {
+  if (name !== "zlib" && name !== "zstd") return decompressFrame(name, frame);
+  try {
+    return ownBytes(await LATER[name](frame, { ...BOUND, chunkSize: PIECE_BYTES }));
+  } catch (cause) {
+    throw broken(name, frame, cause);
+  }
+}
+
+function knownName(name: string): "lz4" | "zlib" | "zstd" {
+  if (name === "lz4" || name === "zlib" || name === "zstd") return name;
+  throw new UnsupportedError(
+    `frames compressed with "${name}"; set distributed.comm.compression to lz4, zlib, zstd or false`,
+    {
+      details: { compression: name },
+    },
+  );
+}
+
+/** Small results come from Node's shared pool: copy, so that array views are aligned and keep nothing else alive. */
+function ownBytes(plain: Buffer): Uint8Array {
+  return plain.byteLength < plain.buffer.byteLength ? new Uint8Array(plain) : new Uint8Array(plain.buffer);
+}
+
+function broken(name: string, frame: Uint8Array, cause: unknown): Error {
+  return new RemoteProtocolError(`a frame of ${frame.byteLength} bytes is not valid ${name}`, { cause });
 }
 
 /** python-lz4's `lz4.block`: u32 LE uncompressed size, then one raw block. */

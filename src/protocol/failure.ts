@@ -13,7 +13,7 @@ import { readPickle } from "./pickle/reader.ts";
 import { PyCall, type PyValue } from "./pickle/tree.ts";
 import { exceptionOf } from "./pickle/values.ts";
 import { writePickle } from "./pickle/writer.ts";
-import { deserialize, serializeBytes } from "./serialize.ts";
+import { deserialize, serializeBytes, wholeFrames } from "./serialize.ts";
 import type { WireFailure } from "./worker-messages.ts";
 
 /** Longest text of an error or traceback that is sent; Dask cuts at 10 kB too. */
@@ -153,7 +153,7 @@ function pickledException(value: unknown): FoundException | undefined {
     let bytes: unknown = value;
     if (value instanceof Pickled) bytes = value.pickle;
     else if (value instanceof Serialized)
-      bytes = value.fields.get("serializer") === "pickle" ? value.frames[0] : deserialize(value);
+      bytes = value.fields.get("serializer") === "pickle" ? wholeFrames(value)[0] : deserialize(value);
     if (!(bytes instanceof Uint8Array)) return undefined;
     const tree = readPickle(bytes);
     const found = exceptionOf(tree);

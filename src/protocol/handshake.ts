@@ -19,7 +19,7 @@ export interface HandshakeOptions {
 
 /** What the peer said about itself. */
 export interface Handshake {
-  /** Compression the peer would use; we offer none, so none is ever in effect. */
+  /** Compression the peer would use; in effect when we would use the same. */
   readonly compression: string | null;
   readonly python: readonly number[];
   readonly pickleProtocol: number;
@@ -27,10 +27,13 @@ export interface Handshake {
   readonly rsdat?: { readonly dialect: number; readonly version: string };
 }
 
-/** The map we send. */
-export function handshakeMessage(options: HandshakeOptions = {}): Record<string, unknown> {
+/** The map we send. `compression` is what we would use. */
+export function handshakeMessage(
+  options: HandshakeOptions = {},
+  compression: string | null = null,
+): Record<string, unknown> {
   return {
-    compression: null,
+    compression,
     python: [3, 12, 0],
     "pickle-protocol": PICKLE_PROTOCOL,
     ...(options.dialect === false ? {} : { rsdat: { dialect: DIALECT, version: options.version ?? "0" } }),

@@ -66,6 +66,8 @@ export type {
   TasksInMemory,
 } from "./column-messages.ts";
 export { COLUMNAR_TO_SCHEDULER, SCHEDULER_TO_COLUMNAR } from "./column-messages.ts";
+export type { Compressor } from "./compress.ts";
+export { COMPRESSORS, compressMessage, decompressLarge } from "./compress.ts";
 export { decompressFrame } from "./compression.ts";
 export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
@@ -77,7 +79,7 @@ export type { HookKind, HookTrust } from "./hook-plugin.ts";
 export { makeHookPlugin, writeHookPlugin } from "./hook-plugin.ts";
 export type { MaterialisedTask } from "./materialise.ts";
 export { materialiseReply, materialiseRequest } from "./materialise.ts";
-export type { EncodedMessage } from "./msgpack.ts";
+export type { EncodedMessage, SplitFrames } from "./msgpack.ts";
 export { decodeMessage, encodeMessage, Pickled, pack, Serialized, unpack, WireEnum } from "./msgpack.ts";
 export type { NativePlugin } from "./native-plugin.ts";
 export { isNativePlugin, readNativePlugin, writeNativePlugin } from "./native-plugin.ts";
@@ -177,6 +179,7 @@ export {
   serializeTaskSpec,
   valueOfPickle,
 } from "./serialize.ts";
+export { splitterOf } from "./sub-frames.ts";
 export { blockKeys, wantedKeys, wantingOnly } from "./wanted.ts";
 export type {
   AcquireReplicas,

@@ -6,7 +6,7 @@
  */
 import { Unpackr } from "msgpackr";
 import { LocalProtocolError, RemoteProtocolError } from "../base/index.ts";
-import { decompressFrame } from "./compression.ts";
+import { decompressFrame, decompressFrameLater } from "./compression.ts";
 import { checkMsgpack } from "./msgpack-scan.ts";
 import { MsgpackWriter } from "./msgpack-write.ts";
 
@@ -20,6 +20,7 @@ export class Serialized {
   readonly header: Uint8Array;
   readonly frames: readonly Uint8Array[];
   #fields: ReadonlyMap<unknown, unknown> | undefined;
+  #plain: readonly Uint8Array[] | undefined;
 
   constructor(header: Uint8Array, frames: readonly Uint8Array[]) {
     this.header = header;
@@ -29,6 +30,27 @@ export class Serialized {
   /** Bytes of the frames. */
   get nbytes(): number {
     return this.frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+  }
+
+  /** True when some frame is compressed. @throws {RemoteProtocolError} the sub-header is no map */
+  get isCompressed(): boolean {
+    return compressionOf(this.fields).some((name) => name !== null);
+  }
+
+  /** The frames, decompressed: now, unless {@link decompress} has done it. */
+  plainFrames(): readonly Uint8Array[] {
+    if (this.#plain) return this.#plain;
+    const compression = compressionOf(this.fields);
+    return this.frames.map((frame, i) => decompressFrame(compression[i] ?? null, frame));
+  }
+
+  /** Decompress the frames on other threads. @throws {RemoteProtocolError} as {@link plainFrames} */
+  async decompress(): Promise<void> {
+    const compression = compressionOf(this.fields);
+    const plain: Uint8Array[] = [];
+    for (const [i, frame] of this.frames.entries())
+      plain.push(await decompressFrameLater(compression[i] ?? null, frame));
+    this.#plain = plain;
   }
 
   /**
@@ -86,7 +108,23 @@ export class WireEnum {
 export interface EncodedMessage {
   readonly frames: Uint8Array[];
   readonly blockFrames: number;
+  /** Where {@link SplitFrames} was asked, the serialized objects among the frames. */
+  readonly objects: readonly EncodedObject[];
 }
+
+/** A serialized object among a message's frames: the place of its header, and in how many parts each of its frames travels. */
+export interface EncodedObject {
+  readonly at: number;
+  readonly counts: readonly number[];
+}
+
+/** Header and frames of an object that is to be split, and in how many parts each frame is; null: it goes as it is. */
+export type SplitFrames = (
+  header: Uint8Array,
+  frames: readonly Uint8Array[],
+) => { readonly header: Uint8Array; readonly body: readonly Uint8Array[]; readonly counts: readonly number[] } | null;
+
+const NO_OBJECTS: readonly EncodedObject[] = [];
 
 /** One plain msgpack value as bytes; no placeholders that need frames. */
 export function pack(value: unknown): Uint8Array {
@@ -110,18 +148,24 @@ export function unpack(bytes: Uint8Array): unknown {
  * Frames of a message. Plain objects and Maps become maps; `Set` a Python set; `undefined` fields are left out;
  * {@link Serialized} and {@link Pickled} become placeholders with their frames behind.
  *
+ * @param split asked of each {@link Serialized}; without it all go as they are, and `objects` is empty
  * @throws {LocalProtocolError} a value the wire does not know (Date, function, class instance, integer beyond 64 bits)
  */
-export function encodeMessage(message: unknown): EncodedMessage {
+export function encodeMessage(message: unknown, split?: SplitFrames): EncodedMessage {
   const frames: Uint8Array[] = [new Uint8Array(0)];
+  const objects: EncodedObject[] | undefined = split && [];
   let blockFrames = -1;
   frames[0] = packInto(message, (header, body, isData) => {
     const index = frames.length;
-    frames.push(header, ...body);
-    if (blockFrames < 0 && isData && body.length > 0) blockFrames = index + 1;
+    const parts = isData && split ? split(header, body) : null;
+    frames.push(parts?.header ?? header, ...(parts?.body ?? body));
+    if (isData && body.length > 0) {
+      if (blockFrames < 0) blockFrames = index + 1;
+      objects?.push({ at: index, counts: parts?.counts ?? body.map(() => 1) });
+    }
     return index;
   });
-  return { frames, blockFrames: blockFrames < 0 ? frames.length : blockFrames };
+  return { frames, blockFrames: blockFrames < 0 ? frames.length : blockFrames, objects: objects ?? NO_OBJECTS };
 }
 
 type Sink = (header: Uint8Array, body: readonly Uint8Array[], isData: boolean) => number;

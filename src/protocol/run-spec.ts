@@ -7,6 +7,7 @@ import { NATIVE_MARK } from "./pickle/build.ts";
 import { readPickle } from "./pickle/reader.ts";
 import { PyGlobal } from "./pickle/tree.ts";
 import { calleePath, nameOf, type PyTask, PyTaskRef, taskOf } from "./pickle/values.ts";
+import { wholeFrames } from "./serialize.ts";
 
 /** A run spec, recognised. */
 export type RunSpec =
@@ -22,10 +23,10 @@ export type RunSpec =
 export function readRunSpec(spec: Serialized | Pickled): RunSpec {
   if (spec instanceof Serialized) {
     const serializer = spec.fields.get("serializer");
-    const bytes = spec.frames[0];
+    const [bytes, ...buffers] = spec.frames.length > 1 || spec.isCompressed ? wholeFrames(spec) : spec.frames;
     if (!bytes) throw new RemoteProtocolError("run spec without a frame");
     if (serializer === "rsdat") return { kind: "native", spec: bytes, dependencies: undefined };
-    return pythonSpec(bytes, spec.frames.slice(1));
+    return pythonSpec(bytes, buffers);
   }
   return pythonSpec(spec.pickle, spec.plainBuffers());
 }

@@ -3,9 +3,8 @@ import { RemoteProtocolError, UnsupportedError } from "../base/index.ts";
 import { dtypeOfArray, type TypedArray } from "../dtype/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { TYPED } from "./block-header.ts";
-import { decompressFrame } from "./compression.ts";
 import { joinBytes } from "./framing.ts";
-import { asArray, asMap, compressionOf, describe, Pickled, pack, Serialized, unpack } from "./msgpack.ts";
+import { asArray, asMap, describe, Pickled, pack, Serialized, unpack } from "./msgpack.ts";
 import { decodeArray, decodeBlock, encodeBlock } from "./numpy.ts";
 import { numpyValue } from "./numpy-pickle.ts";
 import { pyValueOf } from "./pickle/build.ts";
@@ -140,7 +139,7 @@ function make(fields: Record<string, unknown>, frames: readonly Uint8Array[]): S
 export function deserialize(value: Serialized | Pickled): unknown {
   if (value instanceof Pickled) return valueOfPickle(value.pickle, value.plainBuffers());
   const fields = value.fields;
-  return objectOf(fields, plainFrames(fields, value.frames), 0);
+  return objectOf(fields, wholeFrames(value), 0);
 }
 
 /**
@@ -151,7 +150,7 @@ export function deserialize(value: Serialized | Pickled): unknown {
 export function pickledTree(value: unknown): PyValue {
   if (value instanceof Pickled) return readPickle(value.pickle, value.plainBuffers());
   if (!(value instanceof Serialized)) throw new RemoteProtocolError(`expected a pickle, got ${describe(value)}`);
-  return treeOf(value.fields, plainFrames(value.fields, value.frames), 0);
+  return treeOf(value.fields, wholeFrames(value), 0);
 }
 
 function treeOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Array[], depth: number): PyValue {
@@ -168,10 +167,10 @@ function treeOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Arr
   return new Map(items.map(([key, item]) => [pyValueOf(key), item]));
 }
 
-/** Frames decompressed, and split ones joined again. */
-function plainFrames(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8Array[]): Uint8Array[] {
-  const compression = compressionOf(fields);
-  const plain = frames.map((frame, i) => decompressFrame(compression[i] ?? null, frame));
+/** Frames decompressed, and split ones joined again. @throws {RemoteProtocolError} malformed */
+export function wholeFrames(value: Serialized): readonly Uint8Array[] {
+  const plain = value.plainFrames();
+  const { fields } = value;
   const counts = fields.get("split-num-sub-frames");
   if (counts === undefined) return plain;
   const offsets = asArray(fields.get("split-offsets"), "split-offsets");

@@ -2,9 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { type Clock, type Logger, type Security, WriteError } from "../base/index.ts";
+import { type Clock, type CommSettings, type Logger, type Security, WriteError } from "../base/index.ts";
 import { type Handlers, type Listener, listen, Rpc, serveRequests, warnOfOpenDoor } from "../comm/index.ts";
 import {
+  commSettings,
   config,
   createLogger,
   type KeptLogs,
@@ -295,9 +296,14 @@ class Server implements SchedulerServer {
     this.#plugins.remove(name);
   }
 
-  #handshake(): { readonly version: string; readonly dialect: boolean; readonly security: Security } {
+  #handshake(): {
+    readonly version: string;
+    readonly dialect: boolean;
+    readonly security: Security;
+    readonly settings: CommSettings;
+  } {
     const dialect = this.#options.dialect ?? speaksDialect();
-    return { version: packageVersion(), dialect, security: this.#security };
+    return { version: packageVersion(), dialect, security: this.#security, settings: commSettings() };
   }
 
   #end(reason: unknown): Promise<void> {

@@ -1,8 +1,15 @@
 /** What a worker says to its scheduler before anything else, and coming back to a scheduler that was started again from its journal. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConnectTimeoutError, errorToRecord, isRsdatError, type Logger, type Security } from "../base/index.ts";
+import {
+  type CommSettings,
+  ConnectTimeoutError,
+  errorToRecord,
+  isRsdatError,
+  type Logger,
+  type Security,
+} from "../base/index.ts";
 import { type Comm, type ConnectOptions, connect } from "../comm/index.ts";
-import { packageVersion, speaksDialect } from "../config/index.ts";
+import { commSettings, packageVersion, speaksDialect } from "../config/index.ts";
 import { type KeyValue, valueOfKey } from "../graph/index.ts";
 import type { Values } from "./values.ts";
 
@@ -58,12 +65,13 @@ export function untilAborted(logger: Logger, signal: AbortSignal): Logger {
   return { debug: gate("debug"), info: gate("info"), warning: gate("warning"), error: gate("error") };
 }
 
-/** Our half of the handshake, and the certificates that go before it. */
+/** Our half of the handshake, the certificates that go before it, and how messages are written. @throws {ConfigError} */
 export function handshakeOf(options: { readonly dialect?: boolean; readonly security?: Security }): {
   readonly version: string;
   readonly dialect: boolean;
   readonly security?: Security;
+  readonly settings: CommSettings;
 } {
   const { dialect = speaksDialect(), security } = options;
-  return { version: packageVersion(), dialect, ...(security ? { security } : {}) };
+  return { version: packageVersion(), dialect, settings: commSettings(), ...(security ? { security } : {}) };
 }

@@ -48,8 +48,9 @@ export function workerHandlers(context: RequestContext): Handlers {
   };
   return {
     get_data: (request, comm) => sendData(context, GET_DATA.parse(request), comm),
-    update_data: (request) => {
+    update_data: async (request) => {
       const { data } = UPDATE_DATA.parse(request);
+      await context.rpc.decompress(data.values());
       const stored = new Map(Array.from(data, ([key, value]) => [key, context.values.receive(value)] as const));
       const facts = context.put(stored);
       const nbytes = new Map(

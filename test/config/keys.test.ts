@@ -19,6 +19,7 @@ import { adaptiveOptions } from "../../src/cluster/adaptive.ts";
 import {
   Config,
   type ConfigValue,
+  commSettings,
   computeThreads,
   config,
   levelFor,
@@ -157,6 +158,10 @@ const ROWS: Readonly<Record<string, Row>> = {
     () => limits().rechunks?.messageBytesMax,
     "test/worker/rechunk-requests.test.ts",
   ],
+  "distributed.comm.timeouts.tcp": ["1s", () => commSettings().tcpTimeoutMs, "test/comm/stalled.test.ts"],
+  "distributed.comm.compression": ["zlib", () => commSettings().compression, "test/comm/compressed.test.ts"],
+  "distributed.comm.shard": ["1MiB", () => commSettings().shardBytes, "test/comm/compressed.test.ts"],
+  "distributed.comm.offload": ["1MiB", () => commSettings().offloadBytes, "test/comm/compressed.test.ts"],
   "distributed.comm.require-encryption": [
     true,
     () => {
@@ -514,6 +519,30 @@ describe("in one process", () => {
     expect(await stand({ ...quick, "distributed.admin.tick.limit": "1h" })).toBe(0);
     expect(await stand({ ...quick, "distributed.admin.tick.cycle": "1h" })).toBe(0);
     expect(await stand({ ...quick, "distributed.admin.tick.interval": "1h" })).toBe(0);
+  });
+
+  test("compressions that are here are taken, others refused by name, also where connections begin", async () => {
+    const key = "distributed.comm.compression";
+    const of = (value: ConfigValue): unknown => {
+      using _set = config.set({ [key]: value });
+      return commSettings().compression;
+    };
+    expect(["auto", false, null, "zlib", "zstd"].map(of)).toEqual([null, null, null, "zlib", "zstd"]);
+    const refusal = { code: "config", message: expect.stringContaining(`${key} is "lz4", expected false, "auto"`) };
+    expect(() => of("lz4")).toThrow(expect.objectContaining(refusal));
+    using _set = config.set({ [key]: "lz4" });
+    await expect(startScheduler({ port: 0, logger: silentLogger })).rejects.toMatchObject(refusal);
+    await expect(Client.connect("tcp://127.0.0.1:9")).rejects.toMatchObject(refusal);
+    await expect(Worker.start({ scheduler: "tcp://127.0.0.1:9", logger: silentLogger })).rejects.toMatchObject(refusal);
+  });
+
+  test("sizes of 0 switch splitting and offloading off, and a size of one's own splits for all", () => {
+    const infinite = Number.POSITIVE_INFINITY;
+    expect(commSettings()).toMatchObject({ shardBytes: 2 ** 26, shardsForOwn: false, offloadBytes: 10 * 2 ** 20 });
+    using _set = config.set({ "distributed.comm.shard": 0, "distributed.comm.offload": false });
+    expect(commSettings()).toMatchObject({ shardBytes: infinite, offloadBytes: infinite });
+    using _own = config.set({ "distributed.comm.shard": "32MiB" });
+    expect(commSettings()).toMatchObject({ shardBytes: 2 ** 25, shardsForOwn: true });
   });
 
   test("a client gives up after the time to connect", async () => {

@@ -1,6 +1,14 @@
 import { createServer } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
-import { type Comm, type Listener, listen, NO_REPLY, Rpc, serveRequests } from "../../src/comm/index.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+  type Comm,
+  type Listener,
+  type ListenOptions,
+  listen,
+  NO_REPLY,
+  Rpc,
+  serveRequests,
+} from "../../src/comm/index.ts";
 import { systemClock } from "../../src/config/index.ts";
 import { createExecutor, type Executor } from "../../src/executor/index.ts";
 import { type Key, keyOfValue } from "../../src/graph/index.ts";
@@ -14,8 +22,9 @@ import {
   GET_DATA,
   handshakeMessage,
   plainBlockOf,
-  type Serialized,
+  Serialized,
   serialize,
+  splitterOf,
 } from "../../src/protocol/index.ts";
 import { fetchFrom } from "../../src/worker/fetch.ts";
 import { Values } from "../../src/worker/values.ts";
@@ -34,13 +43,13 @@ function keep<T extends AsyncDisposable>(thing: T): T {
 const quiet = { debug: () => undefined, info: () => undefined, warning: () => undefined, error: () => undefined };
 
 /** A peer that answers get_data with these. */
-async function peerWith(data: ReadonlyMap<Key, Serialized>): Promise<Listener> {
+async function peerWith(data: ReadonlyMap<Key, Serialized>, options: ListenOptions = {}): Promise<Listener> {
   const answer = async (_: unknown, comm: Comm): Promise<typeof NO_REPLY> => {
     comm.send(GET_DATA.answer({ status: "OK", data }));
     await comm.next();
     return NO_REPLY;
   };
-  return keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: answer }, quiet)));
+  return keep(await listen("tcp://127.0.0.1:0", (comm) => serveRequests(comm, { get_data: answer }, quiet), options));
 }
 
 function worker(): { readonly executor: Executor; readonly values: Values; readonly rpc: Rpc } {
@@ -93,6 +102,63 @@ describe("blocks of a peer's answer", () => {
     const blocks = [...end.received.values()].flatMap((value) => (value.kind === "block" ? [value.handle] : []));
     expect(blocks).toHaveLength(3);
     for (const block of blocks) me.executor.release(block);
+    expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+  });
+
+  test.each([600_000, 590_000, 400_000])(
+    "those that come in parts of %d bytes are put together there",
+    async (shardBytes) => {
+      const sent = ramp(300_000, [300, 1000]); // 1,200,000 bytes; parts below 64 KiB are not placed
+      const settings = {
+        compression: null,
+        shardBytes,
+        shardsForOwn: true,
+        offloadBytes: Number.POSITIVE_INFINITY,
+        tcpTimeoutMs: null,
+      } as const;
+      const [me, peer] = [
+        worker(),
+        await peerWith(
+          new Map([
+            [key("a"), serialize(sent)],
+            [key("b"), serialize(sent)],
+          ]),
+          { settings },
+        ),
+      ];
+      const copies = vi.spyOn(me.executor, "putIfRoom");
+      const end = await fetchAll(me, peer.address, [key("a"), key("b")]);
+      if (end.type !== "gather-success") throw new Error(end.type);
+      for (const value of end.received.values()) {
+        if (value.kind !== "block") throw new Error(value.kind);
+        const { shape, data } = me.executor.view(value.handle);
+        expect(shape).toEqual([300, 1000]);
+        expect(
+          Buffer.compare(new Uint8Array(data.buffer, data.byteOffset, 1_200_000), new Uint8Array(sent.data.buffer)),
+        ).toBe(0);
+        me.executor.release(value.handle);
+      }
+      expect(end.received.size).toBe(2);
+      expect(copies).not.toHaveBeenCalled();
+      expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+    },
+  );
+
+  test("parts that are not the block's bytes are refused, and give their memory back", async () => {
+    const { header } = serialize(ramp(300_000));
+    const [first] = encodeMessage([serialize(ramp(300_000))], splitterOf(600_000)).frames.slice(1);
+    const me = worker();
+    {
+      using receiver = me.values.receiver();
+      expect(receiver.place(1_200_001, [first as Uint8Array])).toBeUndefined();
+      const part = receiver.place(600_000, [first as Uint8Array]) as Uint8Array;
+      expect(receiver.place(600_001, [part])).toBeUndefined();
+      const rest = receiver.place(500_000, [part]) as Uint8Array;
+      expect(rest.byteOffset).toBe(part.byteOffset + 600_000);
+      // A part of a block, told as the whole of it, would show what lay there before.
+      expect(receiver.take(new Serialized(header, [part]))).toBeUndefined();
+      expect(receiver.take(new Serialized(first as Uint8Array, [part, rest]))).toBeUndefined();
+    }
     expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
   });
 
@@ -237,7 +303,7 @@ describe("blocks of a peer's answer", () => {
 
   test("C-I16 what a header claims is not believed beyond what its frame holds", () => {
     const { header } = serialize(ramp(1000, [10, 100]));
-    expect(plainBlockOf(header)).toEqual({ dtype: "float32", shape: [10, 100], nbytes: 4000 });
+    expect(plainBlockOf(header)).toEqual({ dtype: "float32", shape: [10, 100], nbytes: 4000, frames: 1 });
     const me = worker();
     using receiver = me.values.receiver();
     expect(receiver.place(100_000, [header])).toBeUndefined();
