@@ -26,7 +26,7 @@ export function commSettings(from: Config = config): CommSettings {
  * The compression that a key names; null: none. "auto" is Dask's: lz4, else snappy, else none; of these there is none here.
  * @throws {ConfigError} it is not one of those that are here
  */
-function compressionSetting(key: string, from: Config): "zlib" | "zstd" | null {
+export function compressionSetting(key: string, from: Config): "zlib" | "zstd" | null {
   const value = from.get(key, null);
   if (value === null || value === false || value === "auto") return null;
   if (value === "zlib" || value === "zstd") return value;

@@ -25,7 +25,7 @@ export { SCHEMA } from "./schema.ts";
 export type { SecurityOptions, SecurityRole } from "./security.ts";
 export { securityFor } from "./security.ts";
 export type { Environment } from "./sources.ts";
-export type { SpillSetting } from "./spill.ts";
+export type { SpillSetting, WorkerSpillSetting } from "./spill.ts";
 export { spillSetting, workerSpillSetting } from "./spill.ts";
 export type { MonitorInfo, MonitorSources } from "./system-monitor.ts";
 export { SystemMonitor } from "./system-monitor.ts";

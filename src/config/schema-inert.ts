@@ -13,7 +13,6 @@ const ROWS: readonly Row[] = [
     { "rechunk-split": "1us", "split-shuffle": "1us", "split-taskshuffle": "1us", "split-stage": "1us" },
     "durations are measured on every worker; where none is, distributed.scheduler.unknown-task-duration counts",
   ],
-  ["distributed.worker.memory.spill-compression", "text", "auto", "spilled blocks are not compressed"],
   ["distributed.worker.memory.recent-to-old-time", "duration", "30s", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.memory.rebalance.measure", "text", "optimistic", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.profile.enabled", "boolean", true, NO_PROFILE],

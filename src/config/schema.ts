@@ -185,6 +185,12 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: false,
     about: "bytes that a worker may keep on disk at the most; false: rsdat.spill.limit alone",
   },
+  "distributed.worker.memory.spill-compression": {
+    kind: "text",
+    default: "auto",
+    about:
+      'compression of the blocks that a worker spills: "zlib" or "zstd"; "auto": none, since Dask would take lz4 or snappy, which are not here, and a disk is faster than zlib',
+  },
   "distributed.worker.memory.pause": {
     kind: "fraction",
     default: 0.8,

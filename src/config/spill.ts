@@ -2,12 +2,19 @@
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { ConfigError } from "../base/index.ts";
+import { compressionSetting } from "./comm.ts";
 import { type Config, config } from "./config.ts";
 
 /** A folder for spilled blocks, and the bytes that may lie there. */
 export interface SpillSetting {
   readonly folder: string;
   readonly limitBytes: number;
+}
+
+/** The same of a worker. */
+export interface WorkerSpillSetting extends SpillSetting {
+  /** Compression of the blocks there; null: none. */
+  readonly compression: "zlib" | "zstd" | null;
 }
 
 /** Share of the disk's free bytes that is taken where nothing else is said. */
@@ -27,11 +34,12 @@ export function spillSetting(folder?: string | null, from: Config = config): Spi
 
 /**
  * The same of a worker, which obeys Dask's settings too: without `distributed.worker.memory.target` and `.spill` (both
- * false) nothing is spilled, and no more than `distributed.worker.memory.max-spill`.
+ * false) nothing is spilled, no more than `distributed.worker.memory.max-spill`, and compressed as `.spill-compression` says.
  *
- * @throws {ConfigError} a folder that was named does not exist, or is none
+ * @throws {ConfigError} a folder that was named does not exist, or is none; an unknown compression
  */
-export function workerSpillSetting(folder?: string | null, from: Config = config): SpillSetting | null {
+export function workerSpillSetting(folder?: string | null, from: Config = config): WorkerSpillSetting | null {
+  const compression = compressionSetting("distributed.worker.memory.spill-compression", from);
   const isOff = (["target", "spill"] as const).every(
     (name) => from.fraction(`distributed.worker.memory.${name}`) === null,
   );
@@ -41,7 +49,8 @@ export function workerSpillSetting(folder?: string | null, from: Config = config
       ? null
       : from.bytes("distributed.worker.memory.max-spill");
   const limit = from.bytes("rsdat.spill.limit");
-  return settingWithin(folder, most === null ? limit : Math.min(limit ?? most, most), from);
+  const setting = settingWithin(folder, most === null ? limit : Math.min(limit ?? most, most), from);
+  return setting && { ...setting, compression };
 }
 
 function settingWithin(folder: string | null | undefined, limit: number | null, from: Config): SpillSetting | null {

@@ -11,7 +11,7 @@ export type { HostReads, IoFigures } from "./io-share.ts";
 export type { LaneTask } from "./lane.ts";
 export type { Programs } from "./programs.ts";
 export { budgetBytesWithin, runtimeReserveBytes } from "./sizes.ts";
-export type { SpillFigures, SpillOptions } from "./spill.ts";
+export type { SpillCodec, SpillFigures, SpillOptions } from "./spill.ts";
 export type { StepContext } from "./steps.ts";
 export { runTask, runTaskSync, taskErrorRecord } from "./steps.ts";
 export type { Traffic } from "./steps-io.ts";

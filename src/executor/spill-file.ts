@@ -80,8 +80,9 @@ export class SpillFile {
     return this.#full;
   }
 
-  /** Write `bytes`; null when there is no room for them. @throws as `write` does, but for a full disk */
+  /** Write `bytes`; null when there is no room for them, or it is closed. @throws as `write` does, but for a full disk */
   async write(bytes: Uint8Array): Promise<SavedPlace | null> {
+    if (this.#isClosed) return null; // its descriptor may be another file's by now
     const size = footprintOf(bytes.length);
     const offset = this.#place(size);
     if (offset < 0) return null;
@@ -113,6 +114,7 @@ export class SpillFile {
 
   /** Read a block's bytes into `into`, which is as long. */
   async read({ offset, nbytes }: SavedPlace, into: Uint8Array): Promise<void> {
+    if (this.#isClosed) throw new Error(`the spilled blocks in ${this.folder} are closed`);
     this.#moving++;
     try {
       for (let done = 0; done < nbytes; ) {

@@ -1,9 +1,18 @@
 /** Which blocks leave memory for the disk, and their way out and back. The arena's owner thread. */
-import { formatBytes, MemoryBudgetError } from "../base/index.ts";
+import { formatBytes, MemoryBudgetError, ReadError } from "../base/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import type { Arena } from "./arena.ts";
 import { type SavedPlace, SpillFile } from "./spill-file.ts";
+import { Turns } from "./turns.ts";
 import type { BlockHandle } from "./types.ts";
+
+/** Compression of blocks on disk, on other threads than this one. */
+export interface SpillCodec {
+  /** Null: it is not worth it, and the block lies there as it is. */
+  compress(bytes: Uint8Array): Promise<Uint8Array | null>;
+  /** @throws these are not bytes that `compress` gave */
+  decompress(bytes: Uint8Array): Promise<Uint8Array>;
+}
 
 /** Where blocks go that find no room, and in which order. */
 export interface SpillOptions {
@@ -13,10 +22,20 @@ export interface SpillOptions {
   readonly limitBytes: number;
   /** Blocks in the order in which they had best leave: furthest next use first. Those in use are passed over. */
   readonly order: () => Iterable<BlockHandle>;
+  /** Default: blocks lie there as they are. */
+  readonly codec?: SpillCodec;
+}
+
+/** Where a block's bytes lie, and whether they are compressed. */
+interface Saved extends SavedPlace {
+  readonly isPacked: boolean;
 }
 
 /** What has moved so far, and what lies on disk now. */
 export interface SpillFigures {
+  /** Bytes of the blocks that are on disk and not in memory. */
+  readonly bytesAway: number;
+  /** Bytes that these take there: fewer, where they are compressed. So are those written and read. */
   readonly bytesOnDisk: number;
   readonly bytesWritten: number;
   readonly bytesRead: number;
@@ -29,6 +48,7 @@ export interface SpillFigures {
 
 /** Nothing has moved. */
 export const NO_SPILL: SpillFigures = {
+  bytesAway: 0,
   bytesOnDisk: 0,
   bytesWritten: 0,
   bytesRead: 0,
@@ -50,7 +70,11 @@ export class Spill {
   readonly #file: SpillFile;
   readonly #order: () => Iterable<BlockHandle>;
   readonly #onChange: () => void;
-  readonly #saved = new Map<number, SavedPlace & { readonly block: BlockHandle }>();
+  readonly #codec: SpillCodec | null;
+  /** One block is compressed at a time, and one decompressed: that takes memory beside the budget. */
+  readonly #packing = new Turns();
+  readonly #unpacking = new Turns();
+  readonly #saved = new Map<number, Saved & { readonly block: BlockHandle }>();
   readonly #writing = new Set<number>();
   readonly #reading = new Set<number>();
   /** Blocks that are copied from the file for somebody else, as often as they are. */
@@ -72,6 +96,7 @@ export class Spill {
     this.#arena = arena;
     this.#file = new SpillFile(options.folder, options.limitBytes);
     this.#order = options.order;
+    this.#codec = options.codec ?? null;
     this.#onChange = onChange;
   }
 
@@ -86,7 +111,17 @@ export class Spill {
   }
 
   get figures(): SpillFigures {
-    return { bytesOnDisk: this.#arena.stats().away, ...this.#moved };
+    const { away } = this.#arena.stats();
+    return { bytesAway: away, bytesOnDisk: away - this.#saving(), ...this.#moved };
+  }
+
+  /** Bytes by which the blocks that are on disk only are smaller there. */
+  #saving(): number {
+    if (!this.#codec) return 0;
+    let nbytes = 0;
+    for (const saved of this.#saved.values())
+      if (!this.#arena.isResident(saved.block)) nbytes += saved.block.nbytes - saved.nbytes;
+    return nbytes;
   }
 
   /**
@@ -175,18 +210,13 @@ export class Spill {
   async #write(block: BlockHandle): Promise<void> {
     this.#begin(block, this.#writing);
     this.#leaving += block.nbytes;
-    const began = performance.now();
     try {
       const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      const saved =
-        (await this.#file.write(bytes)) ?? (this.#dropCopies(block.nbytes) ? await this.#file.write(bytes) : null);
-      if (saved) {
-        this.#saved.set(block.id, { ...saved, block });
-        this.#moved.bytesWritten += block.nbytes;
-        this.#moved.writes++;
-        this.#moved.writeSeconds += (performance.now() - began) / 1000;
-      } else this.#isFull = true;
+      const codec = this.#codec;
+      const saved = codec ? await this.#packing.run(() => this.#pack(bytes, codec)) : await this.#toFile(bytes);
+      if (saved) this.#saved.set(block.id, { ...saved, block });
+      else this.#isFull = true;
     } catch (error) {
       this.#broken = error instanceof Error ? error : new Error(String(error)); // told by whoever finds no room
     }
@@ -197,9 +227,25 @@ export class Spill {
     this.#end(block, this.#writing);
   }
 
+  async #pack(bytes: Uint8Array, codec: SpillCodec): Promise<Saved | null> {
+    const packed = await codec.compress(bytes);
+    return packed ? this.#toFile(packed, true) : this.#toFile(bytes);
+  }
+
+  async #toFile(bytes: Uint8Array, isPacked = false): Promise<Saved | null> {
+    const began = performance.now();
+    const place =
+      (await this.#file.write(bytes)) ?? (this.#dropCopies(bytes.byteLength) ? await this.#file.write(bytes) : null);
+    if (!place) return null;
+    this.#moved.bytesWritten += place.nbytes;
+    this.#moved.writes++;
+    this.#moved.writeSeconds += (performance.now() - began) / 1000;
+    return { ...place, isPacked };
+  }
+
   async #read(block: BlockHandle): Promise<void> {
     this.#begin(block, this.#reading);
-    const saved = this.#saved.get(block.id) as SavedPlace; // evicted blocks have a copy
+    const saved = this.#saved.get(block.id) as Saved; // evicted blocks have a copy
     const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
     try {
       await this.#fromFile(saved, new Uint8Array(buffer, byteOffset, byteLength));
@@ -212,7 +258,27 @@ export class Spill {
     this.#end(block, this.#reading);
   }
 
-  async #fromFile(saved: SavedPlace, bytes: Uint8Array): Promise<void> {
+  async #fromFile(saved: Saved, bytes: Uint8Array): Promise<void> {
+    const codec = this.#codec;
+    if (codec && saved.isPacked) await this.#unpacking.run(() => this.#unpack(saved, bytes, codec));
+    else await this.#bytesOf(saved, bytes);
+  }
+
+  async #unpack(saved: SavedPlace, bytes: Uint8Array, codec: SpillCodec): Promise<void> {
+    const packed = new Uint8Array(saved.nbytes);
+    await this.#bytesOf(saved, packed);
+    const damaged = (why: string, cause?: unknown): Error =>
+      new ReadError(`a spilled block of ${bytes.byteLength} bytes in ${this.#file.folder} is damaged: ${why}`, {
+        cause,
+      });
+    const plain = await codec.decompress(packed).catch((cause: unknown) => {
+      throw damaged(cause instanceof Error ? cause.message : String(cause), cause);
+    });
+    if (plain.byteLength !== bytes.byteLength) throw damaged(`it has ${plain.byteLength}`);
+    bytes.set(plain);
+  }
+
+  async #bytesOf(saved: SavedPlace, bytes: Uint8Array): Promise<void> {
     const began = performance.now();
     await this.#file.read(saved, bytes);
     this.#moved.bytesRead += bytes.byteLength;

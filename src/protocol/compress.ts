@@ -1,5 +1,5 @@
 /** Compression of a message's large frames before it is written. Rules of distributed/protocol/compression.py `maybe_compress`. */
-import { deflate, deflateSync, zstdCompress, zstdCompressSync } from "node:zlib";
+import { constants, deflate, deflateSync, zstdCompress, zstdCompressSync } from "node:zlib";
 import { onOtherThread } from "./compression.ts";
 import type { EncodedMessage, EncodedObject, Serialized } from "./msgpack.ts";
 import { relaid } from "./sub-frames.ts";
@@ -29,6 +29,9 @@ function options({ byteLength }: Uint8Array): { readonly chunkSize: number; read
   return { chunkSize: Math.min(Math.max(byteLength >> 1, 2 ** 14), 2 ** 22), pledgedSrcSize: byteLength };
 }
 
+/** With a checksum, as zlib has one anyway: damaged bytes are not taken for others. */
+const CHECKED = { [constants.ZSTD_c_checksumFlag]: 1 };
+
 /** By their names in Dask. */
 export const COMPRESSORS: Readonly<Record<"zlib" | "zstd", Compressor>> = {
   zlib: {
@@ -38,8 +41,8 @@ export const COMPRESSORS: Readonly<Record<"zlib" | "zstd", Compressor>> = {
   },
   zstd: {
     name: "zstd",
-    now: (bytes) => zstdCompressSync(bytes, options(bytes)),
-    later: (bytes) => zstdLater(bytes, options(bytes)),
+    now: (bytes) => zstdCompressSync(bytes, { ...options(bytes), params: CHECKED }),
+    later: (bytes) => zstdLater(bytes, { ...options(bytes), params: CHECKED }),
   },
 };
 
@@ -97,6 +100,18 @@ function* attempt(frame: Uint8Array): Generator<Uint8Array, Uint8Array | null, U
   }
   const small = yield frame;
   return small.byteLength > RATIO_MAX * frame.byteLength ? null : small;
+}
+
+/**
+ * The bytes compressed on other threads by the same rules; null: they do not shrink enough, or are too few or too many.
+ * @throws what the library throws
+ */
+export async function compressBytes(bytes: Uint8Array, { later }: Compressor): Promise<Uint8Array | null> {
+  if (bytes.byteLength < FRAME_BYTES_MIN || bytes.byteLength > FRAME_BYTES_MAX) return null;
+  const steps = attempt(bytes);
+  let step = steps.next();
+  while (!step.done) step = steps.next(await later(step.value));
+  return step.value;
 }
 
 /** Pieces from all over the frame: evenly, where Dask draws lots, so that the same message gives the same bytes. */

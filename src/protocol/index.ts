@@ -67,8 +67,8 @@ export type {
 } from "./column-messages.ts";
 export { COLUMNAR_TO_SCHEDULER, SCHEDULER_TO_COLUMNAR } from "./column-messages.ts";
 export type { Compressor } from "./compress.ts";
-export { COMPRESSORS, compressMessage, decompressLarge } from "./compress.ts";
-export { decompressFrame } from "./compression.ts";
+export { COMPRESSORS, compressBytes, compressMessage, decompressLarge } from "./compress.ts";
+export { decompressFrame, decompressFrameLater } from "./compression.ts";
 export type { FailureContext, FailurePlace } from "./failure.ts";
 export { checkReply, errorReply, failureOf, remoteError } from "./failure.ts";
 export type { EncodeFramesOptions, FramedMessage, FrameLimits, FramePlacer } from "./framing.ts";

@@ -76,7 +76,7 @@ export function metricsOf({ counts, transfers, stats, recent, eventLoopInterval 
     bandwidth: { total: transfers.bandwidth, workers: new Map(), types: new Map() },
     digestsTotalSinceHeartbeat: new Map(),
     managedBytes: counts.managedBytes,
-    spilledBytes: { memory: stats.spill.bytesOnDisk, disk: stats.spill.bytesOnDisk },
+    spilledBytes: { memory: stats.spill.bytesAway, disk: stats.spill.bytesOnDisk },
     transfer: {
       incomingBytes: counts.incomingBytes,
       incomingCount: counts.incomingCount,

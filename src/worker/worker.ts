@@ -62,6 +62,7 @@ import { register } from "./register.ts";
 import { workerHandlers } from "./requests.ts";
 import { needOf } from "./run-task.ts";
 import { SpillOrder } from "./spill.ts";
+import { spillOptions } from "./spill-codec.ts";
 import {
   createWorkerMachine,
   type ValueFacts,
@@ -200,7 +201,7 @@ export class Worker implements AsyncDisposable {
       createExecutor({
         threads,
         budgetBytes: budgetBytesWithin(limitBytes, threads),
-        ...(spill ? { spill: { ...spill, order: () => order.blocks() } } : {}),
+        ...(spill ? { spill: spillOptions(spill, order) } : {}),
         wide,
         hugePages,
         logger,

@@ -143,6 +143,11 @@ const ROWS: Readonly<Record<string, Row>> = {
   "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],
   "distributed.scheduler.http.routes": [["distributed.http.health", "elsewhere.json"], served],
   "distributed.worker.memory.max-spill": ["1MB", () => workerSpillSetting(folder)?.limitBytes],
+  "distributed.worker.memory.spill-compression": [
+    "zlib",
+    () => workerSpillSetting(folder)?.compression,
+    "test/worker/spill-codec.test.ts",
+  ],
   "distributed.worker.resources": [{ GPU: 2 }, () => worker().resources],
   "distributed.worker.lifetime.stagger": [
     "5s",
