@@ -40,11 +40,19 @@ export function watchStalled(
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** What waits for the peer: bytes that are written, and those of them that the kernel has not taken. Null: nothing does. */
+/** A socket's handle as Node has it inside; one that encrypts has that of the plain socket below it. */
+interface Handle {
+  readonly writeQueueSize?: number;
+  readonly _parent?: Handle;
+}
+
+/** How far what waits for the peer has come: messages, and the bytes of them that the kernel has not taken. Null: nothing waits. */
 function waiting(socket: Socket): string | null {
   const { writableLength, bytesWritten } = socket;
   if (writableLength === 0) return null;
-  // Node's own timeout of a socket looks at the same: a large piece leaves in many parts, and only its handle tells.
-  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null };
-  return `${bytesWritten - writableLength} ${handle?.writeQueueSize ?? -1}`;
+  // Node's own timeout of a socket looks at the same: a large piece leaves in many parts, and only the handle tells.
+  const { _handle: handle } = socket as Socket & { readonly _handle?: Handle | null };
+  const left = (handle?._parent ?? handle)?.writeQueueSize;
+  // Whoever cannot see it move cannot say that it does not.
+  return left === undefined ? null : `${bytesWritten - writableLength} ${left}`;
 }

@@ -2,21 +2,26 @@
 import { once } from "node:events";
 import { connect as connectSocket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import type { CommSettings } from "../../src/base/index.ts";
+import { type CommSettings, silentLogger } from "../../src/base/index.ts";
 import type { Channel, ChannelEvents } from "../../src/comm/channel.ts";
 import { MessageComm } from "../../src/comm/comm.ts";
-import { type Comm, listen } from "../../src/comm/index.ts";
+import { type Comm, getData, listen, NO_REPLY, Rpc, serveRequests } from "../../src/comm/index.ts";
 import { TcpChannel } from "../../src/comm/tcp.ts";
+import { keyOfValue } from "../../src/graph/index.ts";
 import { NDArray } from "../../src/ndarray/index.ts";
 import {
+  COMPRESSORS,
+  compressMessage,
   decodeMessage,
   deserialize,
   encodeMessage,
   FrameDecoder,
+  GET_DATA,
   handshakeMessage,
   parseAddress,
   type Serialized,
   serialize,
+  splitterOf,
 } from "../../src/protocol/index.ts";
 
 const SETTINGS: CommSettings = {
@@ -180,4 +185,29 @@ test("a connection that is closed writes first what it is compressing", async ()
   comm.send([serialize(BLOCK)]);
   await comm.close();
   expect(written).toHaveLength(1);
+});
+
+test.each([
+  ["above the bound are decompressed off the event loop before somebody reads them", 0, true],
+  ["up to it are left to their reader", Number.POSITIVE_INFINITY, false],
+])("answers %s", async (_, offloadBytes, isDone) => {
+  const whole = encodeMessage([serialize(BLOCK)], splitterOf(Number.POSITIVE_INFINITY));
+  const small = await compressMessage(whole, COMPRESSORS.zstd, 0);
+  const [value] = decodeMessage(small.frames) as Serialized[];
+  const key = keyOfValue("x");
+  const answer = async (_request: unknown, comm: Comm): Promise<typeof NO_REPLY> => {
+    comm.send(GET_DATA.answer({ status: "OK", data: new Map([[key, value as Serialized]]) }));
+    await comm.next();
+    return NO_REPLY;
+  };
+  const serve = (comm: Comm): Promise<void> => serveRequests(comm, { get_data: answer }, silentLogger);
+  const listener = await listen("tcp://127.0.0.1:0", serve);
+  const rpc = new Rpc({ settings: { ...SETTINGS, offloadBytes } });
+  opened.push(listener, rpc);
+  const fetched = await getData(rpc, listener.address, { keys: [key], who: null });
+  const got = fetched.status === "OK" ? fetched.data.get(key) : undefined;
+  const [first] = got?.plainFrames() ?? [];
+  // What is done is kept; what is not is done each time.
+  expect(got?.plainFrames()[0] === first).toBe(isDone);
+  expect(Buffer.compare(bytesOf(deserialize(got as Serialized) as NDArray), bytesOf(BLOCK))).toBe(0);
 });

@@ -1,11 +1,15 @@
 /** `distributed.comm.timeouts.tcp`: peers that take nothing are dropped, slow ones are not; keep-alive follows from it. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { CommError, type CommSettings } from "../../src/base/index.ts";
 import { type Comm, connect, type Listener, listen } from "../../src/comm/index.ts";
 import { keepAliveDelayMs } from "../../src/comm/stalled.ts";
+import { securityFor } from "../../src/config/index.ts";
 import {
   encodeFrames,
   encodeMessage,
@@ -14,6 +18,7 @@ import {
   parseAddress,
   Serialized,
 } from "../../src/protocol/index.ts";
+import { type Certificates, makeCertificates } from "../certificates.ts";
 
 const opened: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -34,6 +39,30 @@ function shaken(socket: Socket): Socket {
   return socket;
 }
 
+const folder = mkdtempSync(join(tmpdir(), "rsdat-stalled-"));
+let files: Certificates;
+beforeAll(() => {
+  files = makeCertificates(folder, "own");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+const pem = () => ({ ca: readFileSync(files.ca), cert: readFileSync(files.cert), key: readFileSync(files.key) });
+const security = () => securityFor("client", { caFile: files.ca, cert: files.cert, key: files.key });
+
+type Open = (tcpTimeoutMs: number | null) => Promise<readonly [Comm, Socket]>;
+
+/** Connect to one over TLS. */
+async function toTlsPeer(tcpTimeoutMs: number | null): Promise<readonly [Comm, Socket]> {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = createTlsServer({ ...pem(), requestCert: true }, (socket) => accepted.resolve(shaken(socket)));
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  if (typeof address !== "object" || !address) throw new Error("no address");
+  const options = { ...within(tcpTimeoutMs), security: security() };
+  const comm = await connect(`tls://127.0.0.1:${address.port}`, options);
+  server.close();
+  return [comm, await accepted.promise];
+}
+
 /** Connect to one; gives both ends. */
 async function toPeer(tcpTimeoutMs: number | null): Promise<readonly [Comm, Socket]> {
   const accepted = Promise.withResolvers<Socket>();
@@ -47,19 +76,25 @@ async function toPeer(tcpTimeoutMs: number | null): Promise<readonly [Comm, Sock
 }
 
 /** Listen to one; gives both ends. */
-async function fromPeer(tcpTimeoutMs: number | null): Promise<readonly [Comm, Socket]> {
+const fromPeer: Open = (tcpTimeoutMs) => listened("tcp", tcpTimeoutMs);
+const fromTlsPeer: Open = (tcpTimeoutMs) => listened("tls", tcpTimeoutMs);
+
+async function listened(scheme: "tcp" | "tls", tcpTimeoutMs: number | null): Promise<readonly [Comm, Socket]> {
   const accepted = Promise.withResolvers<Comm>();
   const listener: Listener = await listen(
-    "tcp://127.0.0.1:0",
+    `${scheme}://127.0.0.1:0`,
     async (comm) => {
       accepted.resolve(comm);
       await comm.closed;
     },
-    within(tcpTimeoutMs),
+    { ...within(tcpTimeoutMs), ...(scheme === "tls" ? { security: security() } : {}) },
   );
   opened.push(listener);
   const { host, port } = parseAddress(listener.address);
-  const socket = shaken(connectSocket({ host, port }));
+  const plain = { host, port };
+  const socket = shaken(
+    scheme === "tls" ? connectTls({ ...plain, ...pem(), checkServerIdentity: () => undefined }) : connectSocket(plain),
+  );
   return [await accepted.promise, socket];
 }
 
@@ -68,39 +103,51 @@ const big = (nbytes: number): Serialized => new Serialized(pack({ "num-sub-frame
 test.each([
   ["we connected to", toPeer],
   ["connected to us", fromPeer],
-])("a peer that %s and takes nothing is dropped after the time, with an error that names both", async (_, open) => {
-  const [comm] = await open(400);
-  comm.send("something small, which the kernel takes");
-  const began = performance.now();
-  comm.send([big(64e6)]);
-  const reason = await comm.closed;
-  expect(performance.now() - began).toBeGreaterThanOrEqual(400);
-  expect(reason).toMatchObject({ code: "comm-closed", details: { peer: comm.peer, timeoutMs: 400 } });
-  expect(reason?.message).toMatch(
-    new RegExp(
-      `^${comm.peer} has taken nothing for 0.4 s of \\d+ bytes that wait for it \\(distributed.comm.timeouts.tcp\\)`,
-    ),
-  );
-  await expect(comm.next()).rejects.toMatchObject({ code: "comm-closed" });
-});
+  ["we connected to over TLS", toTlsPeer],
+  ["connected to us over TLS", fromTlsPeer],
+] as const)(
+  "a peer that %s and takes nothing is dropped after the time, with an error that names both",
+  async (_, open) => {
+    const [comm] = await open(400);
+    comm.send("something small, which the kernel takes");
+    const began = performance.now();
+    comm.send([big(64e6)]);
+    const reason = await comm.closed;
+    expect(performance.now() - began).toBeGreaterThanOrEqual(400);
+    expect(reason).toMatchObject({ code: "comm-closed", details: { peer: comm.peer, timeoutMs: 400 } });
+    expect(reason?.message).toMatch(
+      new RegExp(
+        `^${comm.peer} has taken nothing for 0.4 s of \\d+ bytes that wait for it \\(distributed.comm.timeouts.tcp\\)`,
+      ),
+    );
+    await expect(comm.next()).rejects.toMatchObject({ code: "comm-closed" });
+  },
+);
 
-test("a peer that reads slowly keeps its connection for many times as long, and gets everything", async () => {
-  const timeoutMs = 1000;
-  const [comm, socket] = await toPeer(timeoutMs);
-  const nbytes = 64e6;
-  comm.send([big(nbytes)]);
-  const began = performance.now();
-  // At most 150 kB every 10 ms; what the kernel holds moves on a megabyte or two at a time.
-  while (performance.now() - began < 3 * timeoutMs && !comm.isClosed) {
-    socket.read(Math.min(socket.readableLength, 150_000) || undefined);
-    await sleep(10);
-  }
-  expect([comm.isClosed, socket.bytesRead < nbytes]).toEqual([false, true]);
-  socket.resume();
-  await expect.poll(() => socket.bytesRead, { timeout: 30_000 }).toBeGreaterThanOrEqual(nbytes);
-  expect(comm.isClosed).toBe(false);
-  comm.abort(new CommError("over", "the test is over"));
-});
+test.each([
+  ["we connected to", toPeer],
+  ["we connected to over TLS", toTlsPeer],
+  ["connected to us over TLS", fromTlsPeer],
+] as const)(
+  "a peer that %s and reads slowly keeps its connection for many times as long, and gets everything",
+  async (_, open) => {
+    const timeoutMs = 1000;
+    const [comm, socket] = await open(timeoutMs);
+    const nbytes = 64e6;
+    comm.send([big(nbytes)]);
+    const began = performance.now();
+    // At most 150 kB every 10 ms; what the kernel holds moves on a megabyte or two at a time.
+    while (performance.now() - began < 3 * timeoutMs && !comm.isClosed) {
+      socket.read(Math.min(socket.readableLength, 150_000) || undefined);
+      await sleep(10);
+    }
+    expect([comm.isClosed, socket.bytesRead < nbytes]).toEqual([false, true]);
+    socket.resume();
+    await expect.poll(() => socket.bytesRead, { timeout: 30_000 }).toBeGreaterThanOrEqual(nbytes);
+    expect(comm.isClosed).toBe(false);
+    comm.abort(new CommError("over", "the test is over"));
+  },
+);
 
 test("an idle connection, and one that has no time set, stay", async () => {
   const [idle] = await toPeer(100);
