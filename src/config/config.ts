@@ -141,6 +141,19 @@ export class Config {
     );
   }
 
+  /**
+   * Milliseconds by name; empty where the key is unset.
+   * @throws {ConfigError} anything but a mapping of durations
+   */
+  durations(key: string): ReadonlyMap<string, number> {
+    const found = this.#read(key, 'durations such as "30s" by name', (v) => {
+      const entries = isTree(v) ? Object.entries(v) : null;
+      if (!entries?.every(([, each]) => typeof each === "string" || typeof each === "number")) return undefined;
+      return new Map(entries.map(([name, each]) => [name, parseDurationMs(each as string | number, name)])); // just looked at
+    });
+    return found ?? new Map();
+  }
+
   #read<T>(key: string, wanted: string, convert: (value: ConfigValue) => T | undefined): T | null {
     const value = this.get(key, null);
     if (value === null) return null;

@@ -7,12 +7,6 @@ const NO_PYTHON = "it is about Python's interpreter";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
 const ROWS: readonly Row[] = [
-  [
-    "distributed.scheduler.default-task-durations",
-    "mapping",
-    { "rechunk-split": "1us", "split-shuffle": "1us", "split-taskshuffle": "1us", "split-stage": "1us" },
-    "durations are measured on every worker; where none is, distributed.scheduler.unknown-task-duration counts",
-  ],
   ["distributed.worker.memory.recent-to-old-time", "duration", "30s", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.memory.rebalance.measure", "text", "optimistic", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.profile.enabled", "boolean", true, NO_PROFILE],

@@ -85,6 +85,11 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: "500ms",
     about: "assumed duration of tasks never seen, for adaptive scaling",
   },
+  "distributed.scheduler.default-task-durations": {
+    kind: "mapping",
+    default: { "rechunk-split": "1us", "split-shuffle": "1us", "split-taskshuffle": "1us", "split-stage": "1us" },
+    about: "assumed duration of tasks, by the prefix of their keys, until one has ended; for adaptive scaling",
+  },
   "distributed.scheduler.work-stealing": {
     kind: "boolean",
     default: true,

@@ -2,6 +2,7 @@
 import { parseDurationMs } from "../base/index.ts";
 import type { Handlers } from "../comm/index.ts";
 import { config } from "../config/index.ts";
+import { assumedDurations } from "./durations.ts";
 import type { Hub } from "./hub.ts";
 import { type AdaptiveLoad, adaptiveTarget, workersToClose } from "./state/index.ts";
 
@@ -13,14 +14,22 @@ function adaptiveLoad(hub: Hub): AdaptiveLoad {
   const timed = all.map(({ meanTaskMs }) => meanTaskMs).filter((ms) => !Number.isNaN(ms));
   const unknownMs = config.durationMs("distributed.scheduler.unknown-task-duration") ?? 500;
   const meanMs = timed.length > 0 ? timed.reduce((a, b) => a + b, 0) / timed.length : unknownMs;
+  const assumed = assumedDurations(hub);
+  // Graphs that no worker is there for are not begun: the first one that comes shows how much is ready.
+  const ready = queued + unrunnable || Number(all.length === 0 && views.isBusy());
   return {
-    ready: queued + unrunnable,
-    readyOccupancy: ((queued + unrunnable) * meanMs) / 1000,
+    ready,
+    readyOccupancy: assumed.ready(ready, meanMs) / 1000,
     workers: all.map((view) => ({
       address: view.facts.address,
       nthreads: view.facts.nthreads,
       processing: view.processing,
-      occupancy: (view.processing * (Number.isNaN(view.meanTaskMs) ? meanMs : view.meanTaskMs)) / 1000,
+      occupancy:
+        assumed.processing(
+          view.facts.address,
+          view.processing,
+          Number.isNaN(view.meanTaskMs) ? meanMs : view.meanTaskMs,
+        ) / 1000,
       memoryLimitBytes: Number(hub.workers.get(view.facts.address)?.info.get("memory_limit") ?? 0),
       heldBytes: view.heldBytes,
       isLongRunning: view.longRunning > 0,

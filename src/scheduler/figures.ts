@@ -25,6 +25,15 @@ export class Figures {
   readonly prefixes: Map<string, PrefixFigures> = new Map();
   /** Of runs of tasks that came in columns. */
   readonly columns: PrefixFigures = nothing();
+  readonly #seen = new Set<string>();
+
+  /** Prefixes of tasks in columns whose first end somebody waits for: it takes them out. */
+  readonly awaited: Set<string> = new Set();
+
+  /** True when a task with this prefix has ended, as far as is known without a look at every one that came in columns. */
+  hasSeen(prefix: string): boolean {
+    return this.#seen.has(prefix) || (this.prefixes.get(prefix)?.done ?? 0) > 0;
+  }
 
   /** An event before the machine has it. */
   note(event: SchedulerEvent | Omit<SchedulerEvent, "now" | "stimulusId">, views: SchedulerViews): void {
@@ -33,7 +42,9 @@ export class Figures {
         // The type says which member of the union it is; `Omit` has lost that.
         return this.#hear((event as Extract<SchedulerEvent, { readonly type: "worker-messages" }>).messages);
       case "tasks-finished": {
-        const { tasks, seconds, nbytes } = event as Extract<SchedulerEvent, { readonly type: "tasks-finished" }>; // as above
+        const ends = event as Extract<SchedulerEvent, { readonly type: "tasks-finished" }>; // as above
+        const { tasks, seconds, nbytes } = ends;
+        if (this.awaited.size > 0) this.#meet(ends, views);
         const { columns } = this;
         columns.done += tasks.length;
         let [computeSeconds, outputBytes] = [0, 0];
@@ -57,6 +68,16 @@ export class Figures {
         return;
       case "client-left":
         this.clients.removed++;
+    }
+  }
+
+  #meet(
+    { submission, tasks }: { readonly submission: number; readonly tasks: Uint32Array },
+    views: SchedulerViews,
+  ): void {
+    for (const task of tasks) {
+      const prefix = views.prefixOf(submission, task);
+      if (prefix !== undefined && this.awaited.delete(prefix)) this.#seen.add(prefix);
     }
   }
 

@@ -35,6 +35,7 @@ import {
 import { NDArray } from "../../src/ndarray/index.ts";
 import { remoteError } from "../../src/protocol/index.ts";
 import { desiredWorkers } from "../../src/scheduler/adaptive.ts";
+import { Figures } from "../../src/scheduler/figures.ts";
 import type { Hub } from "../../src/scheduler/hub.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { machineSettings, pageGroups } from "../../src/scheduler/settings.ts";
@@ -52,7 +53,14 @@ const worker = () => workerOptions("tcp://h:1", { nanny: false });
 const waiting = () =>
   desiredWorkers({
     workers: new Map(),
-    machine: { views: { counts: () => ({ tasks: { queued: 40, "no-worker": 0 } }), workers: () => [] } },
+    figures: new Figures(),
+    machine: {
+      views: {
+        counts: () => ({ tasks: { queued: 40, "no-worker": 0 } }),
+        workers: () => [],
+        readyPrefixes: () => ["load"],
+      },
+    },
   } as unknown as Hub); // what the function reads of it
 const tls = (role: "scheduler" | "worker" | "client") => {
   using _ca = config.set({
@@ -138,6 +146,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     "test/scheduler/state/no-workers.test.ts",
   ],
   "distributed.scheduler.unknown-task-duration": ["4s", waiting],
+  "distributed.scheduler.default-task-durations": [{ load: "4s" }, waiting, "test/scheduler/durations.test.ts"],
   "distributed.scheduler.bandwidth": ["1MB", () => machineSettings().bandwidth, "test/scheduler/state/backlog.test.ts"],
   "distributed.scheduler.idle-timeout": ["40ms", lived],
   "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],

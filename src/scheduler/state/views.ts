@@ -1,12 +1,12 @@
 /** Questions about the machine's state that change nothing; addresses and keys only. */
-import type { Key } from "../../graph/index.ts";
+import { type Key, keyPrefix, keysOf, type TaskId } from "../../graph/index.ts";
 import type { WireFailure } from "../../protocol/index.ts";
-import { isPlanned } from "./batches.ts";
-import { CELL, type Slot, STATE } from "./columns.ts";
+import { isPlanned, type LayerBatch } from "./batches.ts";
+import { CELL, type Slot, STATE, TASK } from "./columns.ts";
 import type { Core } from "./core.ts";
 import type { ClientId, WorkerAddress, WorkerFacts, WorkerStatus } from "./events.ts";
 import { nextUseOf } from "./spill.ts";
-import { FORGOTTEN, isActive, MEMORY, RELEASED, STATES, type TaskState } from "./states.ts";
+import { FORGOTTEN, isActive, MEMORY, NO_WORKER, QUEUED, RELEASED, STATES, type TaskState } from "./states.ts";
 import { addresses } from "./tell.ts";
 import type { WorkerState } from "./workers.ts";
 
@@ -116,6 +116,34 @@ export class SchedulerViews {
     return this.#byWorker(workers, (worker) => worker.processing);
   }
 
+  /** Prefixes of the keys of tasks that are ready and have no place: of `most` of them. */
+  readyPrefixes(most: number): string[] {
+    const { cells, top } = this.#core.columns;
+    const ready = (this.#core.counts[QUEUED] as number) + (this.#core.counts[NO_WORKER] as number); // one per state
+    const out: string[] = [];
+    for (let slot = 0; slot < top && out.length < Math.min(most, ready); slot++) {
+      const state = cells[(slot << CELL) + STATE];
+      if (state === QUEUED || state === NO_WORKER) out.push(prefixOf(this.#core, slot));
+    }
+    return out;
+  }
+
+  /** The same of tasks that a worker was sent and has not done. */
+  processingPrefixes(address: WorkerAddress, most: number): string[] {
+    const out: string[] = [];
+    for (const slot of this.#core.workerAt.get(address)?.processing ?? []) {
+      if (out.length >= most) break;
+      out.push(prefixOf(this.#core, slot));
+    }
+    return out;
+  }
+
+  /** Prefix of the key of a task that goes in columns; undefined: there is no such task. */
+  prefixOf(submission: number, task: TaskId): string | undefined {
+    const batch = this.#core.submissions.get(submission);
+    return batch && task < batch.count ? prefixIn(batch, task) : undefined;
+  }
+
   /** Bytes of results in memory. */
   nbytes(keys: readonly Key[] | null): Map<Key, number> {
     const out = new Map<Key, number>();
@@ -129,7 +157,10 @@ export class SchedulerViews {
 
   /** True while something is to be done. */
   isBusy(): boolean {
-    return this.#core.counts.some((count, state) => count > 0 && isActive(state)) || this.#planned() > 0;
+    if (this.#core.counts.some((count, state) => count > 0 && isActive(state)) || this.#planned() > 0) return true;
+    // All that is wanted of a graph is known before it is begun, which takes a worker.
+    for (const batch of this.#core.active) if (batch.state === "pending") return true;
+    return false;
   }
 
   /** True when no task is known and no bytes are counted. */
@@ -201,4 +232,17 @@ export class SchedulerViews {
     }
     return out;
   }
+}
+
+function prefixOf(core: Core, slot: Slot): string {
+  const batch = core.batchOf(slot);
+  return batch
+    ? prefixIn(batch, core.columns.cells[(slot << CELL) + TASK] as number) // a slot given out
+    : keyPrefix(core.keyOf(slot));
+}
+
+/** Keys of blocks begin with the name of their layer. */
+function prefixIn({ edges, graph }: LayerBatch, task: TaskId): string {
+  const layer = graph.layer(edges.layerOf(task));
+  return keyPrefix(keysOf(layer) ? graph.key(task) : (layer.name as Key));
 }
