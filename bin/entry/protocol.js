@@ -41,6 +41,7 @@ export const {
   PySet,
   PyTaskRef,
   PyTuple,
+  REBALANCE,
   REGISTER_CLIENT,
   REGISTER_WORKER,
   RETIRE_WORKERS,

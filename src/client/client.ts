@@ -44,6 +44,7 @@ import {
   type LogLine,
   type RestartOptions,
   type RetireOptions,
+  rebalance,
   restart,
   retireWorkers,
   schedulerLogs,
@@ -374,6 +375,18 @@ export class Client implements Runner, AsyncDisposable {
   async unpublishDataset(name: KeyValue | readonly KeyValue[]): Promise<void> {
     this.#link.assertOpen();
     await unpublish(this.#link, [name].flat() as KeyValue[]); // names are no arrays here
+  }
+
+  /**
+   * Move results between workers (all, or these addresses) until they have about the same memory: those of futures, or
+   * all. What tasks are using stays until they end, and no worker gets more than its plan has room for. dask `rebalance`;
+   * settings: `distributed.worker.memory.rebalance`, of the scheduler.
+   * @throws {NotFoundError} results of `items` that are nowhere, or could not move
+   */
+  async rebalance(items?: unknown, { workers }: { readonly workers?: readonly string[] } = {}): Promise<void> {
+    const futures = items === undefined ? null : futuresOf(items, { client: this });
+    for (const future of futures ?? []) await future.wait();
+    await rebalance(this.#link, futures?.map((future) => future.key) ?? null, workers ?? null);
   }
 
   /** Let workers go once what only they hold is elsewhere. dask `retire_workers`; gives the addresses of those that went. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { ArgumentError, NotFoundError, parseDurationMs, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
 import { config, fillTemplate } from "../config/index.ts";
-import type { Key } from "../graph/index.ts";
+import { type Key, showKey } from "../graph/index.ts";
 import {
   checkReply,
   KEY,
@@ -10,6 +10,7 @@ import {
   PyGlobal,
   type PyValue,
   parseAddress,
+  REBALANCE,
   RETIRE_WORKERS,
   remoteError,
   writePickle,
@@ -87,6 +88,22 @@ export async function retireWorkers(
   const which = names.length > 0 ? { names } : { workers };
   const request = RETIRE_WORKERS.ask({ ...which, closeWorkers, remove: true, stimulusId: "retire-by-client" });
   return Array.from(RETIRE_WORKERS.parseAnswer(await askScheduler(link, request)).keys(), String);
+}
+
+/** As `Client.rebalance`. */
+export async function rebalance(
+  link: Link,
+  keys: readonly Key[] | null,
+  workers: readonly string[] | null,
+): Promise<void> {
+  const { status, keys: stayed = [] } = REBALANCE.parseAnswer(
+    await askScheduler(link, REBALANCE.ask({ keys, workers })),
+  );
+  if (status !== "OK")
+    throw new NotFoundError(
+      `rebalance: ${stayed.length} of ${keys?.length ?? "all"} results are nowhere or could not move, ${stayed.slice(0, 3).map(showKey).join(", ")} among them`,
+      { details: { keys: stayed } },
+    );
 }
 
 /** As `Client.restart`. */

@@ -7,8 +7,6 @@ const NO_PYTHON = "it is about Python's interpreter";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
 const ROWS: readonly Row[] = [
-  ["distributed.worker.memory.recent-to-old-time", "duration", "30s", "the bytes of blocks are counted, not guessed"],
-  ["distributed.worker.memory.rebalance.measure", "text", "optimistic", "the bytes of blocks are counted, not guessed"],
   ["distributed.worker.profile.enabled", "boolean", true, NO_PROFILE],
   ["distributed.worker.profile.interval", "duration", "10ms", NO_PROFILE],
   ["distributed.worker.profile.cycle", "duration", "1000ms", NO_PROFILE],

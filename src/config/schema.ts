@@ -206,6 +206,31 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: 0.95,
     about: "fraction of process memory at which a nanny kills its worker",
   },
+  "distributed.worker.memory.recent-to-old-time": {
+    kind: "duration",
+    default: "30s",
+    about: "time for which memory beside results does not count where results are moved, in case it goes again",
+  },
+  "distributed.worker.memory.rebalance.measure": {
+    kind: "text",
+    default: "optimistic",
+    about: "memory of workers when results are moved: process, optimistic, managed or managed_total",
+  },
+  "distributed.worker.memory.rebalance.sender-min": {
+    kind: "fraction",
+    default: 0.3,
+    about: "fraction of its limit from which on a worker gives results away",
+  },
+  "distributed.worker.memory.rebalance.recipient-max": {
+    kind: "fraction",
+    default: 0.6,
+    about: "fraction of its limit up to which a worker takes results",
+  },
+  "distributed.worker.memory.rebalance.sender-recipient-gap": {
+    kind: "fraction",
+    default: 0.1,
+    about: "fraction of its limit within which, around the mean, a worker neither gives nor takes",
+  },
   "distributed.worker.memory.monitor-interval": {
     kind: "duration",
     default: "100ms",

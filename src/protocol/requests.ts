@@ -217,6 +217,23 @@ export const RETRY: Request<{ readonly keys: readonly Key[]; readonly client?: s
   { readonly keys: readonly Key[]; readonly client?: string },
   readonly Key[]
 >("retry", { keys: KEYS, client: optional(TEXT) }, KEYS, checkReply);
+/** Results to move, and workers to move them between; null: all. */
+export interface Rebalance {
+  readonly keys: readonly Key[] | null;
+  readonly workers: readonly WorkerAddress[] | null;
+}
+/** `OK`, or `partial-fail` and the keys that are nowhere or could not move. */
+export interface Rebalanced {
+  readonly status: string;
+  readonly keys?: readonly Key[];
+}
+/** Results move until workers have about the same memory. */
+export const REBALANCE: Request<Rebalance, Rebalanced> = request(
+  "rebalance",
+  { keys: nullable(KEYS), workers: nullable(listOf(TEXT)) },
+  record<Rebalanced>({ status: TEXT, keys: optional(KEYS) }),
+  checkReply,
+);
 /** States of tasks by key; null for those that are not known. */
 export const TASK_STATUS: Request<{ readonly keys: readonly Key[] }, ReadonlyMap<Key, unknown>> = request(
   "get_task_status",

@@ -18,10 +18,12 @@ import { Figures } from "./figures.ts";
 import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
+  type ResultMove,
   Scheduler,
   type SchedulerConfig,
   type SchedulerEvent,
   type SchedulerInstruction,
+  type UnmanagedMemory,
   type WorkerAddress,
 } from "./state/index.ts";
 
@@ -36,6 +38,8 @@ export interface ConnectedWorker {
   /** Fields of the registration, for identity. */
   readonly info: ReadonlyMap<string, unknown>;
   metrics: ReadonlyMap<unknown, unknown>;
+  /** What its process has beside results. */
+  readonly unmanaged: UnmanagedMemory;
   /** It said goodbye, or was told to go. */
   isLeaving: boolean;
 }
@@ -104,6 +108,7 @@ export class Hub {
   readonly #onFatal: (error: unknown) => void;
   readonly #joins = new Set<() => void>();
   readonly #retirements = new Map<number, (workers: readonly WorkerAddress[]) => void>();
+  readonly #moves = new Map<number, (failed: readonly Key[]) => void>();
   #nextRequest = 1;
   #nextStimulus = 1;
   #wake: NodeJS.Timeout | undefined;
@@ -267,6 +272,15 @@ export class Hub {
     return promise;
   }
 
+  /** Move results; resolves with the keys of those that stay where they are. */
+  move(moves: readonly ResultMove[]): Promise<readonly Key[]> {
+    const request = this.#nextRequest++;
+    const { promise, resolve } = Promise.withResolvers<readonly Key[]>();
+    this.#moves.set(request, resolve);
+    this.feed({ type: "move-results", request, moves });
+    return promise;
+  }
+
   /** Tell the clients that listen to a topic. */
   publish(topic: string, message: unknown): void {
     for (const id of this.topics.get(topic) ?? []) {
@@ -283,6 +297,8 @@ export class Hub {
     for (const resolve of this.#joins) resolve();
     for (const resolve of this.#retirements.values()) resolve([]);
     this.#retirements.clear();
+    for (const resolve of this.#moves.values()) resolve([]);
+    this.#moves.clear();
   }
 
   #leaving(address: WorkerAddress): void {
@@ -318,6 +334,10 @@ export class Hub {
       case "retired":
         this.#retirements.get(instruction.request)?.(instruction.workers);
         this.#retirements.delete(instruction.request);
+        return;
+      case "moved":
+        this.#moves.get(instruction.request)?.(instruction.failed);
+        this.#moves.delete(instruction.request);
         return;
     }
   }

@@ -1,6 +1,8 @@
 /** `/metrics`: what the scheduler counts, in Prometheus' text format 0.0.4, under Dask's names where Dask has one. */
 import { desiredWorkers } from "./adaptive.ts";
 import type { PrefixFigures } from "./figures.ts";
+import type { Hub } from "./hub.ts";
+import { memoryOf } from "./rebalance.ts";
 import type { RequestContext } from "./requests.ts";
 import type { WorkerView } from "./state/index.ts";
 
@@ -174,6 +176,15 @@ function semaphores({ semaphores }: RequestContext): string[] {
   ];
 }
 
+/** Parts of the memory of every worker, as they count where results are moved. */
+function memorySamples(hub: Hub): Sample[] {
+  return Array.from(hub.workers.values()).flatMap((worker): Sample[] => {
+    const { managed, unmanagedOld, unmanagedRecent, spilled } = memoryOf(hub, worker);
+    const parts = { managed, unmanaged_old: unmanagedOld, unmanaged_recent: unmanagedRecent, spilled };
+    return Object.entries(parts).map(([type, bytes]): Sample => [{ worker: worker.address, type }, bytes]);
+  });
+}
+
 /** What Dask has no name for. */
 function own({ hub }: RequestContext): string[] {
   const { views } = hub.machine;
@@ -189,6 +200,7 @@ function own({ hub }: RequestContext): string[] {
     named(`${prefix}tasks_stolen_total`, "counter", "Tasks moved from busy to idle workers", counts.stolen),
     named(`${prefix}blocks_evicted_total`, "counter", "Early results dropped to make room", counts.evicted),
     named(`${prefix}reserved_bytes`, "gauge", "Bytes reserved on every worker for open graphs", counts.openLeastBytes),
+    named(`${prefix}worker_memory_bytes`, "gauge", "Memory breakdown by worker", memorySamples(hub)),
     named(
       `${prefix}held_bytes`,
       "gauge",

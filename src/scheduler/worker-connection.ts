@@ -12,8 +12,9 @@ import {
 } from "../protocol/index.ts";
 import { type ConnectedWorker, type Hub, workerStream } from "./hub.ts";
 import type { Plugins } from "./plugins.ts";
+import { noteUnmanaged } from "./rebalance.ts";
 import { readInventory } from "./restore.ts";
-import type { WorkerFacts } from "./state/index.ts";
+import { UnmanagedMemory, type WorkerFacts } from "./state/index.ts";
 
 /** Longest of Dask's heartbeat intervals by number of workers, in seconds. Source: distributed `heartbeat_interval`. */
 function heartbeatSeconds(workers: number): number {
@@ -50,8 +51,10 @@ export async function serveWorker(
     isPython,
     info: infoOf(me, comm),
     metrics: rawMetrics(request),
+    unmanaged: new UnmanagedMemory(),
     isLeaving: false,
   };
+  noteUnmanaged(worker, hub.clock.now());
   const keepsJournal = hub.restoration !== null && comm.handshake.rsdat !== undefined;
   const connect = (): void => {
     const answer = REGISTER_WORKER.answer({
@@ -149,6 +152,7 @@ export function heartbeat(hub: Hub, request: ReadonlyMap<unknown, unknown>): unk
   const worker = hub.workers.get(address);
   if (!worker) return HEARTBEAT_WORKER.answer({ status: "missing" });
   worker.metrics = rawMetrics(request);
+  noteUnmanaged(worker, hub.clock.now());
   worker.stream.wake();
   const memory = worker.metrics.get("memory");
   hub.feed({ type: "worker-heartbeat", worker: address, memoryBytes: typeof memory === "number" ? memory : 0 });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
+import { config } from "../../src/config/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { describePeer, PYTHON, ROOT, runPython } from "../peers.ts";
 
@@ -57,6 +58,29 @@ describePeer("a Python Client on our scheduler with Dask workers", ["dask", "dis
     await expect
       .poll(() => scheduler.views.counts().tasks, { timeout: 60_000 })
       .toMatchObject({ memory: 0, processing: 0, waiting: 0, erred: 0 });
+  });
+
+  test("rebalance moves results between Python workers until they hold the same", async () => {
+    using _set = config.set({
+      "distributed.worker.memory.rebalance": { measure: "managed", "sender-min": 0, "sender-recipient-gap": 0 },
+    });
+    const code = `
+import sys, numpy as np
+from dask.distributed import Client
+with Client(sys.argv[1]) as client:
+    client.wait_for_workers(2, timeout=200)
+    full, empty = client.ncores()
+    futures = client.scatter([np.full(1000, i) for i in range(6)], workers=[full], hash=False)
+    def count(): return [len(client.has_what()[w]) for w in (full, empty)]
+    before = count()
+    client.rebalance(futures[:1])
+    one = count()
+    client.rebalance()
+    print(before, one, count(), [int(x[0]) for x in client.gather(futures)])
+`;
+    expect(await runPython(["-c", code, scheduler.address], { timeoutMs: 240_000 })).toBe(
+      "[6, 0] [5, 1] [3, 3] [0, 1, 2, 3, 4, 5]\n",
+    );
   });
 
   test("a killed worker's results are computed again", async () => {

@@ -7,6 +7,7 @@ A real scheduler is given tasks that nothing can run, under a mapping of default
 
 import asyncio
 import json
+import logging
 import pathlib
 import sys
 
@@ -48,6 +49,7 @@ async def target(tasks, durations):
 
 
 async def main():
+    logging.disable(logging.INFO)
     cases = [
         {"tasks": tasks, "durations": durations, "target": await target(tasks, durations)}
         for tasks, durations in CASES

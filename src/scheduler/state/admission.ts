@@ -117,7 +117,8 @@ export function endMoves(core: Core, slot: Slot): void {
   core.moving.delete(slot);
 }
 
-function endMove(core: Core, slot: Slot, worker: WorkerState): void {
+/** A copy has arrived, or will not. */
+export function endMove(core: Core, slot: Slot, worker: WorkerState): void {
   const left = core.moving.get(slot)?.filter((each) => each !== worker) ?? [];
   if (left.length > 0) core.moving.set(slot, left);
   else core.moving.delete(slot);
@@ -392,7 +393,8 @@ export function evictable(core: Core, worker: WorkerState): Slot[] {
   return out;
 }
 
-function isInUse(core: Core, slot: Slot): boolean {
+/** True when a task that is at a worker needs it. */
+export function isInUse(core: Core, slot: Slot): boolean {
   const dependents: Slot[] = [];
   core.dependentsOf(slot, dependents);
   return dependents.some((dependent) => core.columns.cells[(dependent << CELL) + STATE] === PROCESSING);

@@ -25,6 +25,7 @@ import {
 import { EdgeLists } from "./edge-lists.ts";
 import type { ClientId, SchedulerConfig, SchedulerInstruction, WorkerAddress } from "./events.ts";
 import { leaveChain } from "./follow.ts";
+import type { Moving } from "./moves.ts";
 import { News, type NewsOf } from "./news.ts";
 import { goesAsColumn, Outgoing } from "./outgoing.ts";
 import { ReadyQueue, type TaskQueue } from "./ready-queue.ts";
@@ -96,6 +97,8 @@ export class Core {
   readonly unrunnable: Map<Slot, number> = new Map();
   /** Retirements under way, by request. */
   readonly retiring: Map<number, Retirement> = new Map();
+  /** Results that go to other workers, by request. */
+  readonly moves: Map<number, Moving> = new Map();
   /** Blocks of which copies are under way to workers that are to keep them. */
   readonly moving: Map<Slot, readonly WorkerState[]> = new Map();
   /** Tasks sent ahead of their input. */

@@ -12,6 +12,8 @@ import type {
   WorkerToScheduler,
 } from "../../protocol/index.ts";
 
+import type { ResultMove } from "./rebalance.ts";
+
 /** Address of a worker, spelled one way: `tcp://host:port`; in `local` any unique text. */
 export type WorkerAddress = string;
 /** What a task is to do, opaque: a native spec or a pickled task. */
@@ -208,6 +210,8 @@ export type SchedulerEvent =
       readonly workers: readonly WorkerAddress[];
       readonly close: boolean;
     })
+  /** Move results from one worker to another, where they are not in use; `moved` answers with the same `request`. */
+  | (EventBase & { readonly type: "move-results"; readonly request: number; readonly moves: readonly ResultMove[] })
   /** Forget every task; clients are told. */
   | (EventBase & { readonly type: "restart" })
   /** Time passed: worker time-to-live, stealing. */
@@ -235,7 +239,9 @@ export type SchedulerInstruction =
   /** End the connection to this worker; it counts as gone already. */
   | { readonly type: "drop-worker"; readonly worker: WorkerAddress; readonly reason: string }
   /** Answer to `retire-workers`: these have nothing that is not elsewhere. */
-  | { readonly type: "retired"; readonly request: number; readonly workers: readonly WorkerAddress[] };
+  | { readonly type: "retired"; readonly request: number; readonly workers: readonly WorkerAddress[] }
+  /** Answer to `move-results`: all is where it was to go, but these. */
+  | { readonly type: "moved"; readonly request: number; readonly failed: readonly Key[] };
 
 /** What a machine is given once and for all. */
 export interface SchedulerConfig {

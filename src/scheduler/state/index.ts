@@ -24,6 +24,8 @@ export type {
 } from "./events.ts";
 export { ANYWHERE } from "./events.ts";
 export { Scheduler } from "./machine.ts";
+export type { MemoryMeasure, MemoryState, RebalanceLimits, RebalanceWorker, ResultMove } from "./rebalance.ts";
+export { findMoves, MEMORY_MEASURES, measured, memoryState, UnmanagedMemory } from "./rebalance.ts";
 export type { TaskState } from "./states.ts";
 export { STATES } from "./states.ts";
 export type { Transition, TransitionTable } from "./transitions.ts";

@@ -24,6 +24,7 @@ import { Core } from "./core.ts";
 import type { SchedulerConfig, SchedulerEvent, SchedulerInstruction, SchedulerMachine, StoryEntry } from "./events.ts";
 import { drawChains } from "./follow.ts";
 import { dropBatchIfEmpty } from "./lifetime.ts";
+import { moveProgress, moveResults } from "./moves.ts";
 import { dispatch, steal } from "./placement.ts";
 import { isHungry, planAhead, settleDisturbed } from "./plan.ts";
 import { retireProgress, retireWorkers } from "./retire.ts";
@@ -109,8 +110,9 @@ function endTurn(core: Core): void {
     core.flushRuns();
     // A worker that stays after all can run what nobody could.
     const isReinstated = retireProgress(core);
+    const hasMoved = core.moves.size > 0 && moveProgress(core);
     // An order may have come to its end by then, and let the next batch open.
-    hasMore = isReinstated || core.recommended.size > 0 || isHungry(core) || mayOpen(core);
+    hasMore = isReinstated || hasMoved || core.recommended.size > 0 || isHungry(core) || mayOpen(core);
   } while (hasMore);
   for (const worker of core.opened) worker.isOpened = false;
   core.opened.length = 0;
@@ -175,6 +177,8 @@ function applyEvent(core: Core, event: SchedulerEvent): void {
       return dataMissing(core, event);
     case "retire-workers":
       return retireWorkers(core, event);
+    case "move-results":
+      return moveResults(core, event);
     case "restart":
       return restart(core);
     case "tick":

@@ -111,6 +111,19 @@ export class SchedulerViews {
     return this.#byWorker(workers, (worker) => worker.has);
   }
 
+  /** Results that a worker holds, with their bytes. */
+  *results(address: WorkerAddress): Generator<{ readonly key: Key; readonly nbytes: number }> {
+    const { columns } = this.#core;
+    for (const slot of this.#core.workerAt.get(address)?.has ?? [])
+      yield { key: this.#core.keyOf(slot), nbytes: columns.nbytes[slot] as number }; // a slot given out
+  }
+
+  /** True when a worker holds this result. */
+  holds(address: WorkerAddress, key: Key): boolean {
+    const slot = this.#core.find(key);
+    return slot !== undefined && (this.#core.workerAt.get(address)?.has.has(slot) ?? false);
+  }
+
   /** Keys sent and not done, by worker. */
   processing(workers: readonly WorkerAddress[] | null): Map<WorkerAddress, Key[]> {
     return this.#byWorker(workers, (worker) => worker.processing);
