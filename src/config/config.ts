@@ -256,6 +256,21 @@ export function computeThreads(from: Config = config, facts: SystemFacts = syste
   return given;
 }
 
+/** Most transitions that a story may hold: its places are made at once. */
+const STORY_MOST = 2 ** 20;
+
+/**
+ * Transitions that a scheduler and a worker remember: `distributed.admin.low-level-log-length`.
+ * @throws {ConfigError} anything but a whole number of 0 or more, or nothing: as many as there can be
+ */
+export function storyLength(from: Config = config): number {
+  const key = "distributed.admin.low-level-log-length";
+  const given = from.number(key) ?? STORY_MOST;
+  if (!Number.isInteger(given) || given < 0)
+    throw new ConfigError(`configuration ${key} is ${given}, expected a whole number of 0 or more`);
+  return Math.min(given, STORY_MOST);
+}
+
 function* flatten(tree: ConfigTree, above: string): Generator<readonly [key: string, value: ConfigValue]> {
   for (const [name, value] of Object.entries(tree)) {
     if (isTree(value) && Object.keys(value).length > 0) yield* flatten(value, `${above}${name}.`);

@@ -23,7 +23,6 @@ const ROWS: readonly Row[] = [
     null,
     "tasks of a rechunk cut and assemble on the worker's threads: there are no threads beside them to count",
   ],
-  ["distributed.admin.low-level-log-length", "integer", 1000, "stories of tasks have a fixed bound"],
   ["distributed.admin.pdb-on-err", "boolean", false, NO_PYTHON],
   ["distributed.admin.event-loop", "text", "tornado", NO_PYTHON],
 ];

@@ -357,6 +357,11 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: 10_000,
     about: "records that a scheduler and a worker keep for getSchedulerLogs and getWorkerLogs",
   },
+  "distributed.admin.low-level-log-length": {
+    kind: "integer",
+    default: 1000,
+    about: "transitions of tasks that a scheduler and a worker remember for reports of errors; 1 048 576 at the most",
+  },
   "distributed.admin.log-format": {
     kind: "text",
     default: "%(asctime)s - %(name)s - %(levelname)s - %(message)s",

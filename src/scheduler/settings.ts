@@ -1,5 +1,5 @@
 /** What the configuration says about a scheduler: `distributed.scheduler`. */
-import { type Config, config } from "../config/index.ts";
+import { type Config, config, storyLength } from "../config/index.ts";
 import type { SchedulerConfig } from "./state/index.ts";
 
 /** Limits of the machine. */
@@ -18,6 +18,7 @@ export function machineSettings(from: Config = config): MachineSettings {
     noWorkersTimeoutMs: from.durationMs("distributed.scheduler.no-workers-timeout"),
     bandwidth: from.bytes("distributed.scheduler.bandwidth") ?? 1e8,
     stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
+    storyLength: storyLength(from),
     saturation: saturation === SATURATION_DEFAULT ? null : saturation,
   };
 }

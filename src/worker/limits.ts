@@ -1,5 +1,5 @@
 /** The bounds of a worker's machine, from its executor and the configuration. */
-import { type Config, config, SCHEMA } from "../config/index.ts";
+import { type Config, config, SCHEMA, storyLength } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
 import { NATIVE_RESOURCE } from "../protocol/index.ts";
 import type { RechunkLimits, WorkerLimits } from "./state/index.ts";
@@ -48,6 +48,7 @@ export function workerLimits(
     rechunks: rechunkLimits(from),
     busyRetryMs: 150,
     missingRetryMs: 1000,
+    storyLength: storyLength(from),
   };
 }
 

@@ -147,6 +147,11 @@ const ROWS: Readonly<Record<string, Row>> = {
   ],
   "distributed.scheduler.unknown-task-duration": ["4s", waiting],
   "distributed.scheduler.default-task-durations": [{ load: "4s" }, waiting, "test/scheduler/durations.test.ts"],
+  "distributed.admin.low-level-log-length": [
+    3,
+    () => [machineSettings().storyLength, limits().storyLength],
+    "test/scheduler/state/story.test.ts, test/worker/state/story.test.ts",
+  ],
   "distributed.scheduler.bandwidth": ["1MB", () => machineSettings().bandwidth, "test/scheduler/state/backlog.test.ts"],
   "distributed.scheduler.idle-timeout": ["40ms", lived],
   "distributed.scheduler.preload": [[join(folder, "no-such.js")], () => lived(), "test/e2e/cli.test.ts"],

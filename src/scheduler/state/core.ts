@@ -105,7 +105,7 @@ export class Core {
   following = 0;
   /** Tasks of calls that went to a worker in this event: more of their chains may follow. */
   readonly drawing: Slot[] = [];
-  readonly story: Story = new Story();
+  readonly story: Story;
   nextRunId = 1;
   nextWorkerIndex = 0;
   nextGeneration = 1;
@@ -146,8 +146,10 @@ export class Core {
       bandwidth: 1e8,
       admission: true,
       fused: true,
+      storyLength: 16_384,
       ...config,
     };
+    this.story = new Story(this.config.storyLength);
   }
 
   begin(event: { readonly now: number; readonly stimulusId: string }, outbox: SchedulerInstruction[]): void {

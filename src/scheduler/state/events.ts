@@ -277,6 +277,8 @@ export interface SchedulerConfig {
   readonly admission?: boolean;
   /** False: tasks of symbolic graphs are moved one by one as others are; only tests do. */
   readonly fused?: boolean;
+  /** Transitions that are remembered for stories. Default 16 384. */
+  readonly storyLength?: number;
   /** Run spec of a native task, as it is to be sent. */
   readonly runSpecOf: (spec: TaskSpec) => RunSpec;
   /** An error of ours in the form in which failures travel. */

@@ -7,7 +7,6 @@ import type { Core } from "./core.ts";
 import type { StoryEntry } from "./events.ts";
 import { STATES, type TaskState } from "./states.ts";
 
-const LENGTH = 16_384;
 /** Entries are two words: the task; its scene and its move. */
 const ENTRY = 2;
 const MOVE_BITS = 8;
@@ -67,9 +66,10 @@ interface Scene {
 
 /** Ring of transitions. */
 export class Story {
-  readonly #scenes: (Scene | undefined)[] = new Array<Scene | undefined>(LENGTH).fill(undefined);
+  readonly #scenes: (Scene | undefined)[];
   #nextScene = 0;
-  readonly #entries = new Uint32Array(LENGTH * ENTRY);
+  readonly #entries: Uint32Array;
+  readonly #length: number;
   /** Where the next entry goes; all places are taken. */
   #next = 0;
   #isFull = false;
@@ -81,6 +81,14 @@ export class Story {
   /** What was noted since somebody took it, while somebody listens; what is in the ring from `#heardTo` on is not in it yet. */
   #heard: StoryEntry[] | null = null;
   #heardTo = 0;
+
+  /** @param length transitions that are remembered */
+  constructor(length: number) {
+    this.#length = length;
+    const places = Math.max(1, length);
+    this.#scenes = new Array<Scene | undefined>(places).fill(undefined);
+    this.#entries = new Uint32Array(places * ENTRY);
+  }
 
   /** Another event is handled. */
   begin(now: number, stimulusId: string): void {
@@ -104,18 +112,18 @@ export class Story {
     if (this.#lastOwner !== this.#owner) {
       this.#lastOwner = this.#owner;
       const owner = typeof this.#owner === "string" ? this.#owner : namesOf(this.#owner);
-      this.#nextScene = (this.#nextScene + 1) % LENGTH;
+      this.#nextScene = this.#nextScene + 1 < this.#scenes.length ? this.#nextScene + 1 : 0;
       this.#scenes[this.#nextScene] = { owner, now: this.#now, stimulusId: this.#stimulusId };
     }
     const at = this.#next;
     this.#entries[at] = task;
     this.#entries[at + 1] = (this.#nextScene << MOVE_BITS) | move;
     this.#next = at + ENTRY;
-    if (this.#next === LENGTH * ENTRY) this.#wrap();
+    if (this.#next === this.#entries.length) this.#wrap();
   }
 
   #wrap(): void {
-    if (this.#heard !== null) this.#hear(this.#heard, LENGTH * ENTRY);
+    if (this.#heard !== null) this.#hear(this.#heard, this.#entries.length);
     this.#heardTo = 0;
     this.#next = 0;
     this.#isFull = true;
@@ -146,9 +154,11 @@ export class Story {
   of(keys: readonly Key[]): StoryEntry[] {
     const wanted = new Set(keys);
     const out: StoryEntry[] = [];
-    const count = this.#isFull ? LENGTH * ENTRY : this.#next;
+    if (this.#length === 0) return out;
+    const places = this.#entries.length;
+    const count = this.#isFull ? places : this.#next;
     for (let n = 0; n < count; n += ENTRY) {
-      const entry = this.#at((this.#isFull ? this.#next + n : n) % (LENGTH * ENTRY));
+      const entry = this.#at((this.#isFull ? this.#next + n : n) % places);
       if (wanted.has(entry.key)) out.push(entry);
     }
     return out;

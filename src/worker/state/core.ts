@@ -27,7 +27,7 @@ import {
   type WorkerTask,
 } from "./task.ts";
 
-/** Transitions that are remembered. */
+/** Transitions that are remembered unless somebody says how many. */
 const STORY_LENGTH = 16_384;
 
 /** A worker that holds values we may want. */
@@ -112,12 +112,15 @@ export class Core {
   readonly #storyTo: TaskState[] = [];
   readonly #storyStimulus: string[] = [];
   readonly #storyNow: number[] = [];
-  #storyCount = 0;
+  /** Places of the rings, one at the least, and the next one. */
+  readonly #storyPlaces: number;
+  #storyNext = 0;
 
   constructor(limits: WorkerLimits, needOf: NeedOf) {
     this.limits = limits;
     this.needOf = needOf;
     this.host = hostOf(limits.address);
+    this.#storyPlaces = Math.max(1, limits.storyLength ?? STORY_LENGTH);
     for (const [name, amount] of limits.resources) this.free.set(name, amount);
     // One entry per state, made from the list of states.
     this.stateCounts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
@@ -164,12 +167,13 @@ export class Core {
 
   /** The same of a block that has no task object. */
   noteCell(layer: LayerTasks, index: number, from: TaskState, to: TaskState): void {
-    this.#storyIndexes[this.#storyCount % STORY_LENGTH] = index;
+    this.#storyIndexes[this.#storyNext] = index;
     this.#note(layer, from, to);
   }
 
   #note(whose: WorkerTask | LayerTasks, from: TaskState, to: TaskState): void {
-    const at = this.#storyCount++ % STORY_LENGTH;
+    const at = this.#storyNext;
+    this.#storyNext = at + 1 < this.#storyPlaces ? at + 1 : 0;
     this.#storyTasks[at] = whose;
     this.#storyFrom[at] = from;
     this.#storyTo[at] = to;
@@ -180,8 +184,10 @@ export class Core {
   story(keys: readonly Key[]): StoryEntry[] {
     const wanted = new Set(keys);
     const out: StoryEntry[] = [];
-    for (let i = Math.max(0, this.#storyCount - STORY_LENGTH); i < this.#storyCount; i++) {
-      const at = i % STORY_LENGTH;
+    const count = this.limits.storyLength === 0 ? 0 : this.#storyTasks.length;
+    const first = count < this.#storyPlaces ? 0 : this.#storyNext;
+    for (let i = 0; i < count; i++) {
+      const at = (first + i) % this.#storyPlaces;
       // The rings are written together.
       const whose = this.#storyTasks[at] as WorkerTask | LayerTasks;
       const key = "ref" in whose ? whose.key : keyOfBlock(whose, this.#storyIndexes[at] as number);

@@ -191,6 +191,8 @@ export interface WorkerLimits {
   /** Wait before a busy peer is asked again, and between questions for missing inputs. Dask: 150 ms and 1 s. */
   readonly busyRetryMs: number;
   readonly missingRetryMs: number;
+  /** Transitions that are remembered for stories. Default 16 384. */
+  readonly storyLength?: number;
 }
 
 /** What only the owner of run specs knows: bytes a task needs beyond its inputs (result and workspace); null: unknown. */
