@@ -8,6 +8,7 @@ export type { Limit, SystemFacts } from "./allotment.ts";
 export { allottedCpus, allottedMemoryBytes, systemFacts } from "./allotment.ts";
 export { commSettings } from "./comm.ts";
 export { Config, computeThreads, config, memoryLimitBytes, storyLength } from "./config.ts";
+export { debugOnError } from "./debug.ts";
 export { speaksDialect } from "./dialect.ts";
 export { filesWith, saveSetting, searchedPaths } from "./files.ts";
 export type { KeptLogs, LogRecord } from "./kept-logs.ts";

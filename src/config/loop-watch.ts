@@ -1,6 +1,7 @@
 /** A warning where the event loop of a process stands still: heartbeats and answers of others wait meanwhile. */
 import type { Logger } from "../base/index.ts";
 import { type Config, config } from "./config.ts";
+import { checkEventLoop } from "./event-loop.ts";
 
 /** Node takes a longer time for no time. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -15,8 +16,10 @@ export interface LoopWatch extends Disposable {
  * Warn when one turn of the event loop took longer than `distributed.admin.tick.limit`; asked every
  * `distributed.admin.tick.cycle`, of a clock that goes off every `distributed.admin.tick.interval`. Ends with its disposal.
  * Histograms of Node's would lose the turn in which they are read and set back.
+ * @throws {ConfigError} `distributed.admin.event-loop` is none of Dask's
  */
 export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config): LoopWatch {
+  checkEventLoop(from);
   const limitMs = from.durationMs("distributed.admin.tick.limit") ?? Number.POSITIVE_INFINITY;
   let intervalMs = from.durationMs("distributed.admin.tick.interval") ?? 20;
   let last = performance.now();

@@ -3,7 +3,6 @@ import type { ConfigEntry } from "./schema.ts";
 
 type Row = readonly [key: string, kind: ConfigEntry["kind"], value: ConfigEntry["default"], why: string];
 
-const NO_PYTHON = "it is about Python's interpreter";
 const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
 
 const ROWS: readonly Row[] = [
@@ -23,8 +22,6 @@ const ROWS: readonly Row[] = [
     null,
     "tasks of a rechunk cut and assemble on the worker's threads: there are no threads beside them to count",
   ],
-  ["distributed.admin.pdb-on-err", "boolean", false, NO_PYTHON],
-  ["distributed.admin.event-loop", "text", "tornado", NO_PYTHON],
 ];
 
 /** Entries by dotted key. */

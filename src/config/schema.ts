@@ -362,6 +362,18 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: 1000,
     about: "transitions of tasks that a scheduler and a worker remember for reports of errors; 1 048 576 at the most",
   },
+  "distributed.admin.pdb-on-err": {
+    kind: "boolean",
+    default: false,
+    about:
+      "a scheduler or worker that finds its own state broken waits for a debugger, to which Node's inspector listens on 127.0.0.1 for every user of the machine",
+  },
+  "distributed.admin.event-loop": {
+    kind: "text",
+    default: "tornado",
+    actsOn: [],
+    about: "Node has one event loop; a name that Dask does not know ends schedulers and workers when they start",
+  },
   "distributed.admin.log-format": {
     kind: "text",
     default: "%(asctime)s - %(name)s - %(levelname)s - %(message)s",

@@ -1,6 +1,7 @@
 /** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
 import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
+import { debugOnError } from "../config/index.ts";
 import { encodeTaskSpec, type Key } from "../graph/index.ts";
 import {
   failureOf,
@@ -177,6 +178,7 @@ export class Hub {
         `the scheduler's state is broken, it stops: ${error instanceof Error ? error.message : String(error)}`,
         { error: errorToRecord(error) },
       );
+      debugOnError(this.logger);
       this.#onFatal(error);
       return;
     }

@@ -24,6 +24,7 @@ import {
   allottedCpus,
   config,
   createLogger,
+  debugOnError,
   type KeptLogs,
   keepLogs,
   type LoopWatch,
@@ -488,6 +489,9 @@ export class Worker implements AsyncDisposable {
         this.#machine.handle(next, outbox);
         for (const instruction of outbox) this.#follow(instruction);
       }
+    } catch (error) {
+      if (isRsdatError(error, "invariant")) debugOnError(this.#logger);
+      throw error;
     } finally {
       this.#isHandling = false;
     }

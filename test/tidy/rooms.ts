@@ -65,7 +65,7 @@ export const ROOMS: readonly Room[] = [
       "Dask's configuration: schema, defaults, YAML files, `DASK_*` variables, overrides; what this process was allotted (CPUs, memory); the real clock and the default logger",
     imports: ["base"],
     ambient: ["env", "console", "clock", "timers", "process"],
-    node: ["fs", "os", "path", "url", "perf_hooks"],
+    node: ["fs", "os", "path", "url", "perf_hooks", "inspector"],
     packages: ["yaml", "pino"],
   },
   {
