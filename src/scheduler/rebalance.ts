@@ -59,7 +59,7 @@ export function noteUnmanaged({ unmanaged, metrics }: ConnectedWorker, nowMs: nu
 export function memoryOf(hub: Hub, { address, metrics, unmanaged }: ConnectedWorker): MemoryState {
   const held = hub.machine.views.worker(address)?.heldBytes ?? 0;
   return memoryState({
-    process: figure(metrics, "memory"),
+    resident: figure(metrics, "memory"),
     managed: Math.max(0, held - spilledBytes(metrics, "memory")),
     spilled: spilledBytes(metrics, "disk"),
     unmanagedOld: unmanaged.oldBytes,

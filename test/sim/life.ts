@@ -28,9 +28,13 @@ interface Plan {
 
 /**
  * Live it, and look at every promise; with `chains`, of short calls that read each other on workers that take columns.
+ * `fused` says whether tasks are moved in loops; all workers take columns then.
  * @throws what is broken
  */
-export function live(seed: number, { chains = false }: { readonly chains?: boolean } = {}): Life {
+export function live(
+  seed: number,
+  { chains = false, fused }: { readonly chains?: boolean; readonly fused?: boolean } = {},
+): Life {
   const random = seededRandom(seed * 2_654_435_761);
   // All alike: a simulated value depends on what a task reads, and fused tasks read something else.
   const fuse = random.below(2) === 0;
@@ -60,10 +64,10 @@ export function live(seed: number, { chains = false }: { readonly chains?: boole
     comesBack: true,
     heartbeatMs: 20,
     taskMs: chains ? 0.4 : [1, 10, 40][random.below(3)]!,
-    ...(chains ? { columnar: () => true } : {}),
+    ...(chains || fused !== undefined ? { columnar: () => true } : {}),
     ...(random.below(3) === 0 ? { bytesPerMs: 40 } : {}),
     ...(failing === null ? {} : { fails: (key: Key) => key === failing }),
-    scheduler: { allowedFailures: 1000, workerTtlMs: 100 },
+    scheduler: { allowedFailures: 1000, workerTtlMs: 100, ...(fused === undefined ? {} : { fused }) },
   });
   const faults = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number>; // one entry each
   const plan: Plan = { sim, random, faults, runs: [] };

@@ -9,7 +9,7 @@ import type { WorkerAddress } from "./events.ts";
 /** Bytes of one worker, or of many. */
 export interface MemoryState {
   /** Of the process, as the system counts. */
-  readonly process: number;
+  readonly resident: number;
   /** Of results in memory. */
   readonly managed: number;
   /** Of results on disk, there. */
@@ -21,10 +21,10 @@ export interface MemoryState {
 
 /** Parts that fit together: figures come from different moments, so that a part may be larger than the whole. */
 export function memoryState(measured: Omit<MemoryState, "unmanagedRecent">): MemoryState {
-  const { process, spilled } = measured;
-  const managed = Math.min(process, measured.managed);
-  const unmanagedOld = Math.min(measured.unmanagedOld, process - managed);
-  return { process, managed, spilled, unmanagedOld, unmanagedRecent: process - managed - unmanagedOld };
+  const { resident, spilled } = measured;
+  const managed = Math.min(resident, measured.managed);
+  const unmanagedOld = Math.min(measured.unmanagedOld, resident - managed);
+  return { resident, managed, spilled, unmanagedOld, unmanagedRecent: resident - managed - unmanagedOld };
 }
 
 /** What counts as a worker's memory when results are moved. Dask's names. */
@@ -33,7 +33,7 @@ export const MEMORY_MEASURES: readonly MemoryMeasure[] = ["process", "optimistic
 
 /** Bytes by a measure. */
 export function measured(state: MemoryState, measure: MemoryMeasure): number {
-  if (measure === "process") return state.process;
+  if (measure === "process") return state.resident;
   if (measure === "managed") return state.managed;
   return state.managed + (measure === "optimistic" ? state.unmanagedOld : state.spilled);
 }

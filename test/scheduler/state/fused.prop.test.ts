@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
 import { leastBytes, SimCluster, type SimReport } from "../../../src/testing/index.ts";
+import { live as liveInTrouble } from "../../sim/life.ts";
 import { graphOf, randomGraph } from "../../sim/random-graph.ts";
 
 interface Life {
@@ -64,3 +65,8 @@ test.each([
     expect(fused).toBeGreaterThan(200);
   },
 );
+
+test("S-C26: lives in which workers, clients and the scheduler itself fail are the same either way", () => {
+  for (let seed = 1; seed <= 6; seed++)
+    expect(liveInTrouble(seed, { fused: true }), `seed ${seed}`).toEqual(liveInTrouble(seed, { fused: false }));
+});

@@ -28,7 +28,7 @@ MEASURES = ("process", "optimistic", "managed", "managed_total")
 
 def parts(memory):
     return {
-        "process": memory.process,
+        "resident": memory.process,
         "managed": memory.managed,
         "spilled": memory.spilled,
         "unmanagedOld": memory.unmanaged_old,

@@ -49,7 +49,7 @@ test("memory beside results is old when it was there for long, as Dask counts it
     for (const { seconds, memory, managed, spilled, state } of steps) {
       unmanaged.note(seconds * 1000, Math.max(0, memory - managed + spilled.memory), recentSeconds * 1000);
       const ours = memoryState({
-        process: memory,
+        resident: memory,
         managed: Math.max(0, managed - spilled.memory),
         spilled: spilled.disk,
         unmanagedOld: unmanaged.oldBytes,
