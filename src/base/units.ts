@@ -83,12 +83,13 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 
 /**
  * Milliseconds from `"30s"`, `"100 ms"`, `"1.5 hours"` or a number of seconds.
+ * @param bare unit of numbers without one
  * @throws {ArgumentError} the text is no duration
  */
-export function parseDurationMs(text: string | number, what = "duration"): number {
-  if (typeof text === "number") return text * 1e3;
+export function parseDurationMs(text: string | number, what = "duration", bare: "s" | "ms" = "s"): number {
+  if (typeof text === "number") return text * (bare === "s" ? 1e3 : 1);
   const found = /^\s*([0-9.]+(?:e[+-]?\d+)?)?\s*([a-z]*)\s*$/i.exec(text);
-  const unit = found ? DURATION_UNITS[found[2]?.toLowerCase() || "s"] : undefined;
+  const unit = found ? DURATION_UNITS[found[2]?.toLowerCase() || bare] : undefined;
   const ms = found && unit !== undefined ? Number(found[1] ?? "1") * unit : Number.NaN;
   if (!Number.isFinite(ms) || text.trim() === "") {
     throw new ArgumentError(`${what} ${JSON.stringify(text)} is not a duration; expected e.g. "30s" or "5 min"`);

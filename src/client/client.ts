@@ -27,7 +27,15 @@ import {
   signGraph,
 } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
-import { HAS_WHAT, IDENTITY, type Identity, NBYTES_REQUEST, NCORES, WHO_HAS_REQUEST } from "../protocol/index.ts";
+import {
+  HAS_WHAT,
+  IDENTITY,
+  type Identity,
+  NBYTES_REQUEST,
+  NCORES,
+  type ProfileNode,
+  WHO_HAS_REQUEST,
+} from "../protocol/index.ts";
 import { type ClusterAccounting, clusterAccounting } from "./accounting.ts";
 import { type MapOptions, mapCalls, runCalls, type SubmitOptions, submitCall } from "./calls.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
@@ -42,6 +50,8 @@ import {
   askScheduler,
   dashboardLinkOf,
   type LogLine,
+  type ProfileOptions,
+  profile,
   type RestartOptions,
   type RetireOptions,
   rebalance,
@@ -457,6 +467,14 @@ export class Client implements Runner, AsyncDisposable {
   /** What scheduler, workers and client run: of rsdat and Node, or of Python and its packages. dask `get_versions`, without its check. */
   async getVersions(): Promise<ClusterVersions> {
     return clusterVersions(this.#link);
+  }
+
+  /**
+   * What the workers' threads were seen to run, as a tree: prefixes of keys, below them kernels and functions. They are looked
+   * at every `distributed.worker.profile.interval`. dask `profile`.
+   */
+  async profile(options: ProfileOptions = {}): Promise<ProfileNode> {
+    return profile(this.#link, options);
   }
 
   /** Keep a plain value on the scheduler under a path of names. dask `set_metadata`. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+export type { ProfileNode, ProfilePlace } from "../protocol/index.ts";
 export type { ClusterAccounting, WorkerAccounting } from "./accounting.ts";
 export type { MapOptions, SubmitOptions } from "./calls.ts";
 export { Client } from "./client.ts";
@@ -22,6 +23,7 @@ export type { ComputedOf, Keepable, LazyOptions, PersistedOf, Runnable } from ".
 export type { FutureStatus } from "./link.ts";
 export type {
   LogLine,
+  ProfileOptions,
   RestartOptions,
   RetireOptions,
   TaskStreamOptions,

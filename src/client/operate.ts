@@ -6,6 +6,8 @@ import { type Key, showKey } from "../graph/index.ts";
 import {
   checkReply,
   KEY,
+  PROFILE,
+  type ProfileNode,
   PyCall,
   PyGlobal,
   type PyValue,
@@ -63,6 +65,17 @@ export interface TaskStreamOptions {
   readonly count?: number;
   /** From this record on, whatever the clocks say: what `getTaskStreamIndex` gave. `start`, `stop` and `count` mean nothing then. */
   readonly startIndex?: number;
+}
+
+/** Which part of the workers' profiles. */
+export interface ProfileOptions {
+  /** Prefix of tasks' keys, mostly the name of a function or a layer. Default: all tasks. */
+  readonly key?: string;
+  /** Seconds since 1970; whole cycles (`distributed.worker.profile.cycle`) that reach into this time count. */
+  readonly start?: number;
+  readonly stop?: number;
+  /** Addresses. Default: all workers. */
+  readonly workers?: string | readonly string[];
 }
 
 const ANSWER_MS = 600_000;
@@ -219,6 +232,13 @@ export async function taskStreamIndex(link: Link): Promise<number> {
   const answer = await askScheduler(link, { op: "get_task_stream_index" });
   if (typeof answer === "number") return answer;
   throw new RemoteProtocolError("get_task_stream_index: expected a number");
+}
+
+/** As `Client.profile`. */
+export async function profile(link: Link, options: ProfileOptions): Promise<ProfileNode> {
+  const { key = null, start = null, stop = null, workers } = options;
+  const asked = workers === undefined ? null : [workers].flat();
+  return PROFILE.parseAnswer(await askScheduler(link, PROFILE.ask({ key, start, stop, workers: asked })));
 }
 
 function recordOf(record: unknown): TaskStreamRecord {

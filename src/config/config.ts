@@ -126,10 +126,10 @@ export class Config {
     return text === null ? null : String(expandVariables(text, this.#env ?? process.env));
   }
 
-  /** Milliseconds of a duration such as `"30s"` (a bare number counts seconds), or null where the key is unset. */
-  durationMs(key: string): number | null {
+  /** Milliseconds of a duration such as `"30s"` (a bare number counts seconds, or what `bare` says), or null where the key is unset. */
+  durationMs(key: string, bare: "s" | "ms" = "s"): number | null {
     return this.#read(key, 'a duration such as "30s"', (v) =>
-      typeof v === "string" || typeof v === "number" ? parseDurationMs(v, key) : undefined,
+      typeof v === "string" || typeof v === "number" ? parseDurationMs(v, key, bare) : undefined,
     );
   }
 

@@ -3,13 +3,6 @@ import type { ConfigEntry } from "./schema.ts";
 
 type Row = readonly [key: string, kind: ConfigEntry["kind"], value: ConfigEntry["default"], why: string];
 
-const NO_PROFILE = "there is no statistical profiler: run node --cpu-prof, which sees kernels too";
-
-const ROWS: readonly Row[] = [
-  ["distributed.worker.profile.enabled", "boolean", true, NO_PROFILE],
-  ["distributed.worker.profile.interval", "duration", "10ms", NO_PROFILE],
-  ["distributed.worker.profile.cycle", "duration", "1000ms", NO_PROFILE],
-  ["distributed.worker.profile.low-level", "boolean", false, NO_PROFILE],
   [
     "distributed.p2p.storage.buffer",
     "bytes",

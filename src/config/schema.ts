@@ -231,6 +231,26 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
     default: 0.1,
     about: "fraction of its limit within which, around the mean, a worker neither gives nor takes",
   },
+  "distributed.worker.profile.enabled": {
+    kind: "boolean",
+    default: true,
+    about: "look at times at what the compute threads run, and count it for Client.profile",
+  },
+  "distributed.worker.profile.interval": {
+    kind: "duration",
+    default: "10ms",
+    about: "time between two looks while tasks run; a bare number counts milliseconds",
+  },
+  "distributed.worker.profile.cycle": {
+    kind: "duration",
+    default: "1000ms",
+    about: "time that is counted together: what start and stop of Client.profile choose; the last 1000 are kept",
+  },
+  "distributed.worker.profile.low-level": {
+    kind: "boolean",
+    default: false,
+    about: "sample stacks as well, so that what a function calls is shown below it",
+  },
   "distributed.worker.memory.monitor-interval": {
     kind: "duration",
     default: "100ms",

@@ -28,6 +28,7 @@ import { type Program, Programs, type Trust } from "./programs.ts";
 import { Reaper } from "./reaper.ts";
 import { type Reservation, reserve } from "./reserve.ts";
 import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
+import { type RunningTask, runningTasks } from "./running.ts";
 import { NO_SPILL, Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
 import type { TaskPost, ToThread } from "./thread.ts";
@@ -102,6 +103,7 @@ export class ThreadedExecutor implements Executor {
       kernels: this.#kernels,
       registers: createSegment(threads * THREAD_BYTES).memory,
       heapBytes,
+      stacks: options.stacks,
       introduction: () => [
         ...this.#arena.segments().map(({ memory }, id): ToThread => ({ type: "segment", id, memory })),
         ...this.#messages.buffers().map((buffer, id): ToThread => ({ type: "messages", id, buffer })),
@@ -154,6 +156,14 @@ export class ThreadedExecutor implements Executor {
 
   ioFigures(): IoFigures {
     return ioFigures(this.#pool.io);
+  }
+
+  running(): RunningTask[] {
+    return runningTasks({ ring: this.#ring, threads: this.threads, lane: this.#lane, jobs: this.#jobs });
+  }
+
+  takeStacks(): ReturnType<ThreadPool["takeStacks"]> {
+    return this.#pool.takeStacks();
   }
 
   allocate(dtype: DType, shape: readonly number[]): BlockHandle {

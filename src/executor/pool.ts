@@ -4,6 +4,7 @@ import { type ErrorRecord, errorToRecord } from "../base/index.ts";
 import { createIoShare } from "./io-share.ts";
 import type { KernelShare } from "./kernel-share.ts";
 import type { Ring } from "./ring.ts";
+import type { StackOptions, StackSamples } from "./stacks.ts";
 import type { FromThread, ModulePost, TaskPost, ThreadData, ToThread } from "./thread.ts";
 
 // Sources run as they are, and so do built files: the entry has the ending of this file.
@@ -18,6 +19,9 @@ const DEATHS_MAX = 5;
  */
 const YOUNG_MIB = 6;
 
+/** Posts of stacks that wait to be taken; the oldest go. */
+const STACKS_MAX = 256;
+
 interface PoolThread {
   readonly worker: Worker;
   readonly port: MessagePort;
@@ -31,6 +35,8 @@ export interface PoolOptions {
   readonly registers: ThreadData["registers"];
   /** Bound of one thread's JavaScript heap; what lies in shared memory does not count. */
   readonly heapBytes: number;
+  /** Stacks of the threads are sampled. */
+  readonly stacks: StackOptions | undefined;
   /** What a new thread has to know first. */
   readonly introduction: () => readonly ToThread[];
   readonly onPost: (post: TaskPost) => void;
@@ -47,6 +53,7 @@ export class ThreadPool {
   /** What the threads have read. */
   readonly io: SharedArrayBuffer;
   #isClosed = false;
+  #stacks: { readonly thread: number; readonly samples: StackSamples }[] = [];
   #deaths = 0;
   /** Threads that died and were replaced. */
   lost = 0;
@@ -75,8 +82,18 @@ export class ThreadPool {
     for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
       const post = got.message as FromThread; // only threads post here
       if (post.type === "module") this.#modules.push(post);
-      else this.#options.onPost(post);
+      else if (post.type === "stacks") {
+        if (this.#stacks.push({ thread: k, samples: post.samples }) > STACKS_MAX) this.#stacks.shift();
+      } else this.#options.onPost(post);
     }
+  }
+
+  /** Stacks that threads have handed over since the last time. */
+  takeStacks(): readonly { readonly thread: number; readonly samples: StackSamples }[] {
+    for (let k = 0; k < this.#threads.length; k++) this.receive(k);
+    const taken = this.#stacks;
+    this.#stacks = [];
+    return taken;
   }
 
   /** End a thread in the middle of its task; another takes its place. */
@@ -104,6 +121,7 @@ export class ThreadPool {
       kernels: this.#options.kernels,
       io: this.io,
       registers: this.#options.registers,
+      stacks: this.#options.stacks ?? null,
     };
     const worker = new Worker(ENTRY, {
       name: `rsdat-compute-${k}`,

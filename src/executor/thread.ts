@@ -21,6 +21,7 @@ import { isScalar, readMessage, type TaskMessage, writeScalar } from "./message.
 import { type Bytes, PreparedPrograms, THREAD_BYTES } from "./prepared.ts";
 import { OWN, recordAt } from "./record.ts";
 import { type MessagePlace, Ring, SLOT_STATE } from "./ring.ts";
+import type { StackOptions, StackSampler, StackSamples } from "./stacks.ts";
 import { beginTask, type StepContext } from "./steps.ts";
 import { callText } from "./steps-call.ts";
 import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
@@ -35,6 +36,8 @@ export interface ThreadData {
   readonly io: SharedArrayBuffer;
   /** Registers of shared programs, `THREAD_BYTES` for each thread. */
   readonly registers: Segment["memory"];
+  /** Stacks are sampled. */
+  readonly stacks: StackOptions | null;
 }
 
 /** What the owner posts to a thread. */
@@ -60,10 +63,16 @@ export interface ModulePost {
   readonly made: NamedModule;
 }
 
-/** What a thread posts to its owner. */
-export type FromThread = TaskPost | ModulePost;
+/** What a thread was seen to do. */
+export interface StacksPost {
+  readonly type: "stacks";
+  readonly samples: StackSamples;
+}
 
-const { ring: memory, thread, port, kernels, io, registers } = workerData as ThreadData; // given by the owner
+/** What a thread posts to its owner. */
+export type FromThread = TaskPost | ModulePost | StacksPost;
+
+const { ring: memory, thread, port, kernels, io, registers, stacks } = workerData as ThreadData; // given by the owner
 exchangeModules(kernelExchange(kernels, (made) => post({ type: "module", made })));
 timeCompilations(performance);
 const tellKernels = kernelTeller(kernels, thread);
@@ -337,12 +346,29 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** As {@link serve}, and what runs is sampled. */
+function serveSampled(sampler: StackSampler): typeof serve {
+  return (slot) => {
+    sampler.begin();
+    return serve(slot);
+  };
+}
+
+/** Node's inspector is loaded only where it is asked for. */
+async function stackSampler(options: StackOptions): Promise<StackSampler> {
+  const { StackSampler } = await import("./stacks.ts");
+  return new StackSampler(options, (samples) => post({ type: "stacks", samples }));
+}
+
 async function main(): Promise<never> {
   while (receive()); // all that was known before this thread
+  const sampler = stacks === null ? null : await stackSampler(stacks);
+  const run = sampler === null ? serve : serveSampled(sampler);
   for (;;) {
     const slot = ring.take(thread);
+    if (slot === null) sampler?.rest();
     // A thread that is told to end while it starts may miss it: its event loop knows.
-    const waiting = slot === null ? turn() : serve(slot);
+    const waiting = slot === null ? turn() : run(slot);
     if (waiting !== undefined) await waiting;
   }
 }

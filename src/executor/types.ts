@@ -8,7 +8,9 @@ import type { Place } from "./arena.ts";
 import type { IoFigures } from "./io-share.ts";
 import type { LaneTask } from "./lane.ts";
 import type { Programs, Trust } from "./programs.ts";
+import type { RunningTask } from "./running.ts";
 import type { SpillFigures, SpillOptions } from "./spill.ts";
+import type { StackOptions, StackSamples } from "./stacks.ts";
 
 /** A block in the arena. Immutable once its task has ended; lives while its reference count is above 0. */
 export interface BlockHandle {
@@ -94,6 +96,10 @@ export interface Executor extends AsyncDisposable {
   stats(): ExecutorStats;
   /** What this thread and the compute threads have read from stores; other executors of this thread share its part. */
   ioFigures(): IoFigures;
+  /** What the compute threads run at this moment. */
+  running(): readonly RunningTask[];
+  /** Stacks that were sampled since the last time, where the option `stacks` asks for them. */
+  takeStacks(): readonly { readonly thread: number; readonly samples: StackSamples }[];
   /**
    * A block with undefined contents and reference count 1, to be filled at once.
    * @throws {InvariantError} over the budget: admission has to prevent that
@@ -158,6 +164,8 @@ export interface ExecutorOptions {
   readonly wide?: boolean | "proven";
   /** False: blocks lie in small pages, also where the system gives huge ones on request. Default true. */
   readonly hugePages?: boolean;
+  /** Sample the stacks of the compute threads. Default: no. */
+  readonly stacks?: StackOptions;
   /** Told of the memory of each segment, before a block lies in it. */
   readonly onSegment?: (id: number, buffer: SharedArrayBuffer) => void;
   /** Told when the self-test failed. */

@@ -118,6 +118,25 @@ export type {
   SchedulerPlugin,
   TransitionDetails,
 } from "./plugin-types.ts";
+export type {
+  ProfileCounts,
+  ProfileNode,
+  ProfilePlace,
+  ProfileQuestion,
+  ProfileTimes,
+  WorkerProfileCounts,
+  WorkerProfileQuestion,
+  WorkerProfileTimes,
+} from "./profile.ts";
+export {
+  emptyProfile,
+  mergeProfiles,
+  PROFILE,
+  PROFILE_METADATA,
+  PROFILE_TREE,
+  WORKER_PROFILE,
+  WORKER_PROFILE_METADATA,
+} from "./profile.ts";
 export type { LayerProgress } from "./progress.ts";
 export { PROGRESS_TOPIC, progressMessage, readProgress } from "./progress.ts";
 export type {

@@ -6,7 +6,8 @@
  */
 import { RemoteProtocolError } from "../base/index.ts";
 
-const DEPTH_MAX = 128;
+/** Profiles are the deepest messages: up to 102 nodes of Dask's, each two levels. */
+const DEPTH_MAX = 256;
 /** Most values in one msgpack text: bounds what decoding may allocate. */
 const VALUES_MAX = 2 ** 23;
 

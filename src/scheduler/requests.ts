@@ -25,6 +25,7 @@ import { identityOf, versions, workerIdentity } from "./identity.ts";
 import type { Nannies } from "./nannies.ts";
 import { operationHandlers } from "./operations.ts";
 import type { Plugins } from "./plugins.ts";
+import { profileHandlers } from "./profile.ts";
 import { rebalanceHandlers } from "./rebalance.ts";
 import type { SchedulerPlugins } from "./scheduler-plugins.ts";
 import type { WorkerAddress } from "./state/index.ts";
@@ -66,6 +67,7 @@ export function requestHandlers(context: RequestContext): Handlers {
     ...adaptiveHandlers(context.hub),
     ...accountingHandlers(context.hub),
     ...rebalanceHandlers(context.hub),
+    ...profileHandlers(context.hub),
   };
 }
 

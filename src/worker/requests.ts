@@ -12,11 +12,14 @@ import {
   UPDATE_DATA,
   VERSIONS,
   WORKER_GATHER,
+  WORKER_PROFILE,
+  WORKER_PROFILE_METADATA,
 } from "../protocol/index.ts";
 import { fetchFrom } from "./fetch.ts";
 import type { WorkerFigures } from "./figures.ts";
 import { type TransferFigures, versionsOf } from "./metrics.ts";
 import type { WorkerPlugins } from "./plugins.ts";
+import type { Profile } from "./profile.ts";
 import type { ValueFacts } from "./state/index.ts";
 import type { Outgoing, Stored, Values } from "./values.ts";
 
@@ -34,6 +37,7 @@ export interface RequestContext {
   isPaused(): boolean;
   figures(): WorkerFigures;
   readonly plugins: WorkerPlugins;
+  readonly profile: Profile;
   /** The last records, newest first. */
   logs(count: number | null): LogRecord[];
   readonly monitor: SystemMonitor;
@@ -65,6 +69,9 @@ export function workerHandlers(context: RequestContext): Handlers {
     },
     keys: () => context.values.keys().map(valueOfKey),
     figures: () => context.figures(),
+    profile: (request) => WORKER_PROFILE.answer(context.profile.tree(WORKER_PROFILE.parse(request))),
+    profile_metadata: (request) =>
+      WORKER_PROFILE_METADATA.answer(context.profile.counts(WORKER_PROFILE_METADATA.parse(request))),
     ping: () => Buffer.from("pong"),
     versions: () => VERSIONS.answer(versionsOf(packageVersion())),
     identity: () => ({ type: "Worker", id: context.address, address: context.address }),

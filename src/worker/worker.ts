@@ -58,6 +58,7 @@ import { watchMemory } from "./memory-watch.ts";
 import { metricsOf, newTransfers, noteIncoming } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
 import { WorkerPlugins } from "./plugins.ts";
+import { Profile, type ProfileSettings, profileSettings } from "./profile.ts";
 import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
 import { register } from "./register.ts";
 import { workerHandlers } from "./requests.ts";
@@ -89,6 +90,7 @@ interface Surroundings {
   readonly address: string;
   readonly ending: AbortController;
   readonly executor: Executor;
+  readonly profile: ProfileSettings;
   /** Timers; they end with the worker, or when it cannot start. */
   readonly watches: DisposableStack;
 }
@@ -111,6 +113,7 @@ export class Worker implements AsyncDisposable {
   readonly #values: Values;
   readonly #rpc: Rpc;
   #stream: BatchedStream<ColumnarToScheduler>;
+  readonly #profile: Profile;
   readonly #tasks: Tasks;
   readonly #transfers = newTransfers();
   readonly #ending: AbortController;
@@ -130,7 +133,11 @@ export class Worker implements AsyncDisposable {
   #isAway = false;
   #isBeating = false;
 
-  private constructor(options: WorkerOptions, comm: Comm, { address, ending, executor, watches }: Surroundings) {
+  private constructor(
+    options: WorkerOptions,
+    comm: Comm,
+    { address, ending, executor, profile, watches }: Surroundings,
+  ) {
     this.#options = options;
     this.#ending = ending;
     this.#clock = options.clock ?? systemClock;
@@ -157,6 +164,7 @@ export class Worker implements AsyncDisposable {
       },
     });
     this.#values = new Values(this.#executor, (key) => this.#machine.refOf(key));
+    this.#profile = watches.use(new Profile(this.#executor, this.#clock, profile));
     const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
     this.#rpc = new Rpc({ retryRefused: false, timeoutMs, ...handshakeOf(options) });
     this.#stream = this.#streamOn(comm);
@@ -195,6 +203,7 @@ export class Worker implements AsyncDisposable {
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
     const wide = config.boolean("rsdat.kernels.wide") ?? "proven";
     const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
+    const profile = profileSettings();
     const order = new SpillOrder();
     const spill = options.executor ? null : workerSpillSetting(options.localDirectory);
     const executor =
@@ -205,6 +214,7 @@ export class Worker implements AsyncDisposable {
         ...(spill ? { spill: spillOptions(spill, order) } : {}),
         wide,
         hugePages,
+        ...(profile.isEnabled && profile.lowLevel ? { stacks: profile } : {}),
         logger,
       });
     let comm: Comm | undefined;
@@ -235,6 +245,7 @@ export class Worker implements AsyncDisposable {
         address: options.contactAddress ?? listener.address,
         ending,
         executor,
+        profile,
         watches,
       });
       worker.#listener = listener;
@@ -506,8 +517,10 @@ export class Worker implements AsyncDisposable {
         this.#stream.send(instruction.message);
         return;
       case "execute":
+        this.#profile.wake();
         return this.#tasks.execute(instruction);
       case "execute-blocks":
+        this.#profile.wake();
         return this.#tasks.executeBlocks(instruction);
       case "forget-graph":
         return this.#tasks.forget(instruction);
@@ -571,6 +584,7 @@ export class Worker implements AsyncDisposable {
       isPaused: () => this.#isPaused,
       figures: () => figuresOf(this.#executor, this.#transfers),
       plugins: this.#plugins,
+      profile: this.#profile,
       logs: (count) => this.#logs.last(count),
       monitor: this.#monitor,
       outgoingCountMax: config.number("distributed.worker.connections.incoming") ?? 10,

@@ -10,6 +10,7 @@ const SCRIPTS: readonly (readonly [script: string, peers: readonly PeerName[]])[
   ["test/io/codecs/make_fixtures.py", ["numpy", "rasterio", "zarr"]], // zarr brings numcodecs
   ["test/oracle/scene_ndvi.py", ["numpy", "rasterio"]],
   ["test/protocol/make_compressed.py", ["numpy", "zarr"]],
+  ["test/protocol/make_profile_cases.py", ["distributed"]],
   ["test/scheduler/state/make_adaptive.py", ["distributed"]],
   ["test/xr/make_missing.py", ["numpy", "xarray"]],
 ];
