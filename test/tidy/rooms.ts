@@ -128,7 +128,7 @@ export const ROOMS: readonly Room[] = [
       "the chunk arena (allocator, reference counts), compute and data threads, rings; runs native task specs within a byte budget",
     imports: ["base", "dtype", "geo", "ndarray", "kernels", "graph", "io"],
     ambient: ["timers", "clock", "process"],
-    node: ["worker_threads", "fs", "os", "path", "url", "v8", "vm"],
+    node: ["worker_threads", "inspector", "fs", "os", "path", "url", "v8", "vm"],
   },
   {
     name: "array",
