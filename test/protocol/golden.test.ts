@@ -200,7 +200,8 @@ describe("C-I7 requests and replies: parsed and written again, every field has i
   }
   test("all requests and replies have a golden", () => {
     const seen = new Set(OURS.map((g) => g.name));
-    const wanted = (REQUESTS as readonly AnyRequest[]).map(nameOf);
+    // Profiles pass between both sides in test/interop/profile.test.ts: what is recorded of a run depends on its timing.
+    const wanted = (REQUESTS as readonly AnyRequest[]).map(nameOf).filter((op) => !op.startsWith("profile"));
     const missing = wanted.flatMap((op) => [`request-${op}`, `reply-${op}`]).filter((name) => !seen.has(name));
     // Nobody's client asks for a task's status; a client's stream is answered by the batch to-client-stream-start; a
     // Python scheduler that is told to end does so without an answer.

@@ -80,7 +80,7 @@ describe("plain values", () => {
     ["a JavaScript date", "d6ff00000000"],
     ["a record", "d47240" + "91a161"],
     ["a reserved byte", "c1"],
-    ["nesting", `${"91".repeat(200)}01`],
+    ["nesting", `${"91".repeat(257)}01`],
     ["nothing", ""],
   ])("C-I4 refuses %s", (_, text) => {
     expect(() => unpack(bytes(text))).toThrow(expect.objectContaining({ code: "remote-protocol" }));
