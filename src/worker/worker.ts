@@ -21,7 +21,6 @@ import {
   warnOfOpenDoor,
 } from "../comm/index.ts";
 import {
-  allottedCpus,
   config,
   createLogger,
   debugOnError,
@@ -33,9 +32,8 @@ import {
   securityFor,
   systemClock,
   watchLoop,
-  workerSpillSetting,
 } from "../config/index.ts";
-import { budgetBytesWithin, createExecutor, type Executor, type IoFigures } from "../executor/index.ts";
+import type { Executor, IoFigures } from "../executor/index.ts";
 import type { Key } from "../graph/index.ts";
 import {
   COLUMNAR_TO_SCHEDULER,
@@ -57,6 +55,7 @@ import { workerLimits } from "./limits.ts";
 import { watchMemory } from "./memory-watch.ts";
 import { metricsOf, newTransfers, noteIncoming } from "./metrics.ts";
 import type { WorkerOptions } from "./options.ts";
+import { ownExecutor } from "./own-executor.ts";
 import { WorkerPlugins } from "./plugins.ts";
 import { Profile, type ProfileSettings, profileSettings } from "./profile.ts";
 import { handshakeOf, inventoryOf, reconnect, untilAborted } from "./reconnect.ts";
@@ -64,7 +63,6 @@ import { register } from "./register.ts";
 import { workerHandlers } from "./requests.ts";
 import { needOf } from "./run-task.ts";
 import { SpillOrder } from "./spill.ts";
-import { spillOptions } from "./spill-codec.ts";
 import {
   createWorkerMachine,
   type ValueFacts,
@@ -199,24 +197,10 @@ export class Worker implements AsyncDisposable {
     const scheduler = normalizeAddress(options.scheduler, options.security.requiresEncryption ? "tls" : "tcp");
     const ending = new AbortController();
     const logger = untilAborted(options.logger ?? createLogger("rsdat.worker"), ending.signal);
-    const threads = options.nthreads ?? allottedCpus().value;
     const limitBytes = options.memoryLimitBytes ?? memoryLimitBytes();
-    const wide = config.boolean("rsdat.kernels.wide") ?? "proven";
-    const hugePages = config.boolean("rsdat.kernels.huge-pages") ?? true;
     const profile = profileSettings();
     const order = new SpillOrder();
-    const spill = options.executor ? null : workerSpillSetting(options.localDirectory);
-    const executor =
-      options.executor ??
-      createExecutor({
-        threads,
-        budgetBytes: budgetBytesWithin(limitBytes, threads),
-        ...(spill ? { spill: spillOptions(spill, order) } : {}),
-        wide,
-        hugePages,
-        ...(profile.isEnabled && profile.lowLevel ? { stacks: profile } : {}),
-        logger,
-      });
+    const executor = options.executor ?? ownExecutor(options, { limitBytes, profile, order, logger });
     let comm: Comm | undefined;
     let listener: Listener | undefined;
     const watches = new DisposableStack();

@@ -551,30 +551,6 @@ describe("in one process", () => {
     expect(await stand({ ...quick, "distributed.admin.tick.interval": "1h" })).toBe(0);
   });
 
-  test("compressions that are here are taken, others refused by name, also where connections begin", async () => {
-    const key = "distributed.comm.compression";
-    const of = (value: ConfigValue): unknown => {
-      using _set = config.set({ [key]: value });
-      return commSettings().compression;
-    };
-    expect(["auto", false, null, "zlib", "zstd"].map(of)).toEqual([null, null, null, "zlib", "zstd"]);
-    const refusal = { code: "config", message: expect.stringContaining(`${key} is "lz4", expected false, "auto"`) };
-    expect(() => of("lz4")).toThrow(expect.objectContaining(refusal));
-    using _set = config.set({ [key]: "lz4" });
-    await expect(startScheduler({ port: 0, logger: silentLogger })).rejects.toMatchObject(refusal);
-    await expect(Client.connect("tcp://127.0.0.1:9")).rejects.toMatchObject(refusal);
-    await expect(Worker.start({ scheduler: "tcp://127.0.0.1:9", logger: silentLogger })).rejects.toMatchObject(refusal);
-  });
-
-  test("sizes of 0 switch splitting and offloading off, and a size of one's own splits for all", () => {
-    const infinite = Number.POSITIVE_INFINITY;
-    expect(commSettings()).toMatchObject({ shardBytes: 2 ** 26, shardsForOwn: false, offloadBytes: 10 * 2 ** 20 });
-    using _set = config.set({ "distributed.comm.shard": 0, "distributed.comm.offload": false });
-    expect(commSettings()).toMatchObject({ shardBytes: infinite, offloadBytes: infinite });
-    using _own = config.set({ "distributed.comm.shard": "32MiB" });
-    expect(commSettings()).toMatchObject({ shardBytes: 2 ** 25, shardsForOwn: true });
-  });
-
   test("a client gives up after the time to connect", async () => {
     using _set = config.set({ "distributed.comm.timeouts.connect": "150ms" });
     await expect(Client.connect("tcp://127.0.0.1:9")).rejects.toMatchObject({
