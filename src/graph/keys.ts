@@ -126,15 +126,30 @@ export function showKey(key: Key): string {
   return key.startsWith("\0") ? show(valueOfKey(key)) : key;
 }
 
-/** Prefix by which tasks are grouped: the text up to a token. Source: dask.utils `key_split`. */
+/**
+ * Prefix by which tasks are grouped: words up to the first with other than letters, and up to a word of eight letters whose
+ * first is one of a to f, which may be part of a token. Source: dask.utils `key_split`, which gives "Other" where it fails.
+ */
 export function keyPrefix(key: Key): string {
   let value = valueOfKey(key);
   while (Array.isArray(value)) value = value[0] as KeyValue; // a tuple key is never empty
-  const words = String(value).split("-");
-  let out = words[0] ?? "";
-  for (const word of words.slice(1)) {
-    if (/^[a-f]{8}$/.test(word) || !/^[a-z]+$/i.test(word)) break;
+  if (typeof value !== "string" || value === "" || value.startsWith("-")) return "Other";
+  const [first = "", ...words] = value.split("-");
+  let out = /^\p{L}/u.test(first) ? first : strip(first.split(",")[0] as string, "_'()\""); // a split gives one at the least
+  for (const word of words) {
+    if (!/^\p{L}+$/u.test(word) || (word.length === 8 && /^[a-f]/.test(word))) break;
     out += `-${word}`;
   }
-  return out.length === 32 && /^[a-f0-9]{32}$/.test(out) ? "data" : out;
+  if (/^[a-f0-9]{32}$/.test(out)) return "data";
+  if (!out.startsWith("<")) return out === "" ? "Other" : out;
+  const named = strip(out, "<>").trim();
+  return named === "" ? "Other" : (named.split(/\s/)[0]?.split(".").at(-1) as string); // splits give one at the least
+}
+
+/** The text without any of some characters at its ends. */
+function strip(text: string, characters: string): string {
+  let [from, to] = [0, text.length];
+  while (from < to && characters.includes(text[from] as string)) from++; // from < length
+  while (to > from && characters.includes(text[to - 1] as string)) to--; // the same
+  return text.slice(from, to);
 }

@@ -1,6 +1,16 @@
 /** Keys of blocks go a shorter way than others, both ways: what is said of them is the same. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Key, KeyColumn, KeyRanges, type KeyValue, keyOfValue, valueOfKey } from "../../src/graph/index.ts";
+import {
+  type Key,
+  KeyColumn,
+  KeyRanges,
+  type KeyValue,
+  keyOfValue,
+  keyPrefix,
+  valueOfKey,
+} from "../../src/graph/index.ts";
 
 const NAMES = ["x", 'a"b', "a", "ab", "ö ✓", ""];
 
@@ -44,4 +54,12 @@ test("keys of blocks are found among those of calls only where calls have such",
   expect(ranges.findKey(keyOfValue("f-2"))).toEqual({ range: texts, index: 1 });
   ranges.close([tuples]);
   expect([ranges.findKey(block), ranges.findKey(keyOfValue("f-1"))?.range]).toEqual([undefined, texts]);
+});
+
+test("prefixes are Dask's (make_key_prefixes.py)", () => {
+  const text = readFileSync(join(import.meta.dirname, "key-prefixes.json"), "utf8");
+  const cases = JSON.parse(text) as readonly (readonly [key: string, prefix: string])[];
+  expect(cases.length).toBeGreaterThan(200);
+  expect(cases.map(([key]) => [key, keyPrefix(keyOfValue(key))])).toEqual(cases);
+  expect(keyPrefix(keyOfValue(["x-2", 1]))).toBe("x");
 });
