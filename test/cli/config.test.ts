@@ -73,7 +73,7 @@ test("sections and everything are YAML; what is not set, or misspelt, is one lin
   );
   expect(await rsdat("list")).toMatch(/^rsdat:\n {2}memory-limit: auto$/m);
   expect(await rsdat("list", "--keys")).toMatch(
-    /^distributed.admin.event-loop \(text, tornado\): no effect here: it is about/m,
+    /^distributed.p2p.threads \(integer, None\): no effect here: tasks of a rechunk/m,
   );
   expect(await rsdat("get", "no.such")).toBe('rsdat: configuration "no.such" is not set\n');
   expect(process.exitCode).toBe(1);

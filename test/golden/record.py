@@ -368,6 +368,7 @@ async def stealing(client, workers):
     await client.gather(sleepers)
     keeper = client.submit(operator.add, 40, 2, key="keeper", workers=[b.address], allow_other_workers=True)
     await keeper
+    await client.rebalance([keeper])
     await client.retire_workers(workers=[b.address])
     await client.gather([keeper])
     client.futures.clear()

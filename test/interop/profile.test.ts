@@ -114,7 +114,8 @@ describePeer("profiles", ["distributed"], () => {
       expect([ofPython.has("spin"), ofPython.has("busy")]).toEqual([true, false]);
       expect(await seen({ key: "busy" })).toEqual(new Set(["", "busy"]));
       expect((await seen({ key: "deep" })).has("spin")).toBe(true);
-      expect((await client.profile({ stop: 1 })).count).toBe(0);
+      // A Python worker counts what it has not closed yet to any part, as long as it has closed one at the most.
+      expect((await client.profile({ stop: 1, workers: js })).count).toBe(0);
     });
 
     test("Python's client gets the same, and can plot and merge it", async () => {
