@@ -128,6 +128,27 @@ export function randomChains(random: Random, label: string): Graph {
   return new Graph([{ ...builder.build(`chains-${label}`, null), inline: false }], [0]);
 }
 
+/** A graph of single calls in ranks, most of which read several of the ranks before; all that nobody reads are results. */
+export function randomCalls(random: Random, label: string): Graph {
+  const builder = new CallsBuilder();
+  const wide = 1 + random.below(12);
+  for (let rank = 1 + random.below(12); rank > 0; rank--) {
+    const before = builder.count;
+    for (let i = 0; i < wide; i++) {
+      const inputs = new Set<number>();
+      for (let k = random.below(4); before > 0 && k > 0; k--)
+        inputs.add(random.below(3) === 0 ? random.below(before) : before - 1 - random.below(Math.min(wide, before)));
+      builder.add({
+        key: keyOfValue(`${label}-${builder.count}`),
+        text: "(...xs) => xs",
+        args: null,
+        inputs: [...inputs],
+      });
+    }
+  }
+  return new Graph([{ ...builder.build(`calls-${label}`, null), inline: false }], [0]);
+}
+
 function sameChunks(a: LayerNode, b: LayerNode): boolean {
   return JSON.stringify(a.layer.chunks) === JSON.stringify(b.layer.chunks);
 }

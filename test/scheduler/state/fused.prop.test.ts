@@ -4,7 +4,7 @@ import { type Random, seededRandom } from "../../../src/base/index.ts";
 import { type Graph, rechunkNode, sourceNode } from "../../../src/graph/index.ts";
 import { leastBytes, SimCluster, type SimReport } from "../../../src/testing/index.ts";
 import { live as liveInTrouble } from "../../sim/life.ts";
-import { graphOf, randomGraph } from "../../sim/random-graph.ts";
+import { graphOf, randomCalls, randomChains, randomGraph } from "../../sim/random-graph.ts";
 
 interface Life {
   readonly report: SimReport;
@@ -52,6 +52,8 @@ function live(seed: number, fused: boolean, make: MakeGraph): Life {
 test.each([
   { of: "graphs", seeds: 8, make: (random: Random, label: string) => randomGraph(random, { label }) },
   { of: "graphs with empty blocks", seeds: 25, make: withEmptyBlocks },
+  { of: "chains of users' calls", seeds: 8, make: randomChains },
+  { of: "users' calls with several inputs", seeds: 15, make: randomCalls },
 ])(
   "S-C26: events of $of have the same instructions whether tasks are moved in loops or one by one",
   ({ seeds, make }) => {
