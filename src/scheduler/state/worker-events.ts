@@ -201,6 +201,8 @@ function isCurrent(core: Core, worker: WorkerState, slot: Slot, runId: number): 
   if (columns.cells[(slot << CELL) + WORKER] !== worker.index || columns.runIdOf(slot) !== runId) return false;
   // It was sent ahead of its input, whose end may have been told just now.
   if (columns.cells[(slot << CELL) + STATE] === WAITING) settle(core);
+  // Before its input has ended: the worker had its result from elsewhere, where that was lost. It is not told again (S-C27).
+  if (columns.cells[(slot << CELL) + STATE] === WAITING) callOff(core, slot);
   return columns.cells[(slot << CELL) + STATE] === PROCESSING;
 }
 

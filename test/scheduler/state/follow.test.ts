@@ -62,6 +62,24 @@ describe("S-C27 S-I19 chains", () => {
     );
   });
 
+  test("one that is told done before its input, because its worker had the result already, is called off and sent again", () => {
+    const d = timed();
+    submit(d, chain(["a", "b", "c"]), [2]);
+    const early = d.order("b");
+    expect(ordered(d)).toEqual(["a", "b", "c"]);
+    const said = d.answer(early, 8, 1e-5);
+    const dropped = said.flatMap((each) => (each.type === "free-tasks" ? [...each.tasks] : []));
+    expect(new Set(dropped)).toEqual(new Set([1, 2]));
+    d.orders.splice(1);
+    expect([d.state("b"), d.state("c")]).toEqual(["waiting", "waiting"]);
+    d.answer(d.order("a"), 8, 1e-5);
+    expect(ordered(d).slice(1)).toEqual(["b", "c"]);
+    expect(d.order("b").message.runId).not.toBe(early.message.runId);
+    d.answer(d.order("b"), 8, 1e-5);
+    d.answer(d.order("c"), 8, 1e-5);
+    expect(d.state("c")).toBe("memory");
+  });
+
   test("S-C26: bytes that end together are accounted for one task after the other, as by the table", () => {
     const said = [true, false].map((fused) => {
       const d = new Driver({ fused, sendAhead: 16, stealing: false });
