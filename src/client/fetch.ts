@@ -134,7 +134,10 @@ async function fromWorker(link: Link, worker: string, keys: readonly Key[]): Pro
   for (;;) {
     try {
       const answer = await getData(link.rpc, worker, { keys, who: null }, { timeoutMs: TRANSFER_MS });
-      if (answer.status === "OK") return answer.data;
+      if (answer.status === "OK") {
+        await link.rpc.decompress(answer.data.values());
+        return answer.data;
+      }
       await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
     } catch (error) {
       // Dead or out of reach: the next attempt asks the scheduler, which knows better.

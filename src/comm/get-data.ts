@@ -41,7 +41,6 @@ export function getData(
       if (reply.status !== "OK" || !reply.data)
         throw new RemoteProtocolError(`reply to get_data from ${address}: status ${reply.status}; expected OK or busy`);
       comm.send("OK");
-      await rpc.decompress(reply.data.values());
       if (!reply.packs) return { status: "OK", data: reply.data };
       if (!areApart(reply.packs, request.keys.length))
         throw new RemoteProtocolError(

@@ -45,6 +45,7 @@ export class CompressingOutbox {
       const [small] = await Promise.all([message, before]);
       this.#options.write(small);
     } catch (error) {
+      await before; // which reads memory that is in use until it is written
       this.#options.failed(error);
     }
     if (--this.#waiting === 0) this.#options.emptied();

@@ -7,6 +7,8 @@ const LOOKS = 10;
 /** libuv's probes of a silent connection once its keep-alive has begun: one each second. */
 const PROBES_MS = 10_000;
 const SECOND_MS = 1000;
+/** Of a timer. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** Milliseconds of silence before TCP asks the peer for a sign of life: with the probes after it, the time is over. */
 export function keepAliveDelayMs(timeoutMs: number): number {
@@ -24,19 +26,22 @@ export function watchStalled(
 ): Disposable {
   let before = "";
   let quiet = 0;
-  const timer = setInterval(() => {
-    const now = waiting(socket);
-    quiet = now !== null && now === before ? quiet + 1 : 0;
-    before = now ?? "";
-    if (quiet < LOOKS) return;
-    clearInterval(timer);
-    onStalled(
-      new CommClosedError(
-        `${peer} has taken nothing for ${timeoutMs / SECOND_MS} s of ${socket.writableLength} bytes that wait for it (distributed.comm.timeouts.tcp)`,
-        { details: { peer, timeoutMs } },
-      ),
-    );
-  }, timeoutMs / LOOKS).unref();
+  const timer = setInterval(
+    () => {
+      const now = waiting(socket);
+      quiet = now !== null && now === before ? quiet + 1 : 0;
+      before = now ?? "";
+      if (quiet < LOOKS) return;
+      clearInterval(timer);
+      onStalled(
+        new CommClosedError(
+          `${peer} has taken nothing for ${timeoutMs / SECOND_MS} s of ${socket.writableLength} bytes that wait for it (distributed.comm.timeouts.tcp)`,
+          { details: { peer, timeoutMs } },
+        ),
+      );
+    },
+    Math.min(timeoutMs / LOOKS, LONGEST_MS),
+  ).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 

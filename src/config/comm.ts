@@ -23,12 +23,13 @@ export function commSettings(from: Config = config): CommSettings {
 }
 
 /**
- * The compression that a key names; null: none. "auto" is Dask's: lz4, else snappy, else none; of these there is none here.
- * @throws {ConfigError} it is not one of those that are here
+ * The compression that a key names; null: none. "auto" is Dask's: lz4, else snappy, else none; of these there is none here, so
+ * they compress nothing either, which whoever sets them is told.
+ * @throws {ConfigError} it is no compression of Dask's
  */
 export function compressionSetting(key: string, from: Config): "zlib" | "zstd" | null {
   const value = from.get(key, null);
-  if (value === null || value === false || value === "auto") return null;
+  if (value === null || value === false || value === "auto" || value === "lz4" || value === "snappy") return null;
   if (value === "zlib" || value === "zstd") return value;
   throw new ConfigError(`configuration ${key} is ${JSON.stringify(value)}, expected false, "auto", "zlib" or "zstd"`, {
     details: { key, value },

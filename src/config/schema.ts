@@ -193,6 +193,7 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
   "distributed.worker.memory.spill-compression": {
     kind: "text",
     default: "auto",
+    actsOn: [false, null, "zlib", "zstd"],
     about:
       'compression of the blocks that a worker spills: "zlib" or "zstd"; "auto": none, since Dask would take lz4 or snappy, which are not here, and a disk is faster than zlib',
   },
@@ -301,6 +302,7 @@ const ACTIVE: Readonly<Record<string, ConfigEntry>> = {
   "distributed.comm.compression": {
     kind: "text",
     default: false,
+    actsOn: [false, null, "zlib", "zstd"],
     about:
       'compression of large frames to peers on other hosts that are set to the same: "zlib" or "zstd"; "auto": none, since Dask would take lz4 or snappy, which are not here (lz4 is read)',
   },

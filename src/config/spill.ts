@@ -39,7 +39,6 @@ export function spillSetting(folder?: string | null, from: Config = config): Spi
  * @throws {ConfigError} a folder that was named does not exist, or is none; an unknown compression
  */
 export function workerSpillSetting(folder?: string | null, from: Config = config): WorkerSpillSetting | null {
-  const compression = compressionSetting("distributed.worker.memory.spill-compression", from);
   const isOff = (["target", "spill"] as const).every(
     (name) => from.fraction(`distributed.worker.memory.${name}`) === null,
   );
@@ -50,7 +49,12 @@ export function workerSpillSetting(folder?: string | null, from: Config = config
       : from.bytes("distributed.worker.memory.max-spill");
   const limit = from.bytes("rsdat.spill.limit");
   const setting = settingWithin(folder, most === null ? limit : Math.min(limit ?? most, most), from);
-  return setting && { ...setting, compression };
+  return (
+    setting && {
+      ...setting,
+      compression: compressionSetting("distributed.worker.memory.spill-compression", from),
+    }
+  );
 }
 
 function settingWithin(folder: string | null | undefined, limit: number | null, from: Config): SpillSetting | null {

@@ -26,10 +26,20 @@ export interface SpillOptions {
   readonly codec?: SpillCodec;
 }
 
-/** Where a block's bytes lie, and whether they are compressed. */
-interface Saved extends SavedPlace {
+/** Where a part of a block lies, and whether it is compressed. */
+interface SavedPart extends SavedPlace {
   readonly isPacked: boolean;
 }
+
+/** Where a block lies: in one part, or in parts that are compressed one by one. */
+interface Saved {
+  readonly parts: readonly SavedPart[];
+  /** Bytes of them there. */
+  readonly nbytes: number;
+}
+
+/** Bytes of a block that are compressed together: this, twice, is what it takes beside the budget. */
+const PART_BYTES = 2 ** 23;
 
 /** What has moved so far, and what lies on disk now. */
 export interface SpillFigures {
@@ -71,9 +81,8 @@ export class Spill {
   readonly #order: () => Iterable<BlockHandle>;
   readonly #onChange: () => void;
   readonly #codec: SpillCodec | null;
-  /** One block is compressed at a time, and one decompressed: that takes memory beside the budget. */
+  /** One part is compressed or decompressed at a time: that takes memory beside the budget. */
   readonly #packing = new Turns();
-  readonly #unpacking = new Turns();
   readonly #saved = new Map<number, Saved & { readonly block: BlockHandle }>();
   readonly #writing = new Set<number>();
   readonly #reading = new Set<number>();
@@ -214,9 +223,10 @@ export class Spill {
       const { buffer, byteOffset, byteLength } = this.#arena.view(block).data;
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
       const codec = this.#codec;
-      const saved = codec ? await this.#packing.run(() => this.#pack(bytes, codec)) : await this.#toFile(bytes);
+      const saved = await this.#save(bytes, codec);
       if (saved) this.#saved.set(block.id, { ...saved, block });
       else this.#isFull = true;
+      if (saved) this.#moved.writes++;
     } catch (error) {
       this.#broken = error instanceof Error ? error : new Error(String(error)); // told by whoever finds no room
     }
@@ -227,18 +237,35 @@ export class Spill {
     this.#end(block, this.#writing);
   }
 
-  async #pack(bytes: Uint8Array, codec: SpillCodec): Promise<Saved | null> {
+  /** Null: there is no room for all of it. */
+  async #save(bytes: Uint8Array, codec: SpillCodec | null): Promise<Saved | null> {
+    const parts: SavedPart[] = [];
+    const size = codec ? PART_BYTES : bytes.byteLength;
+    let nbytes = 0;
+    for (let from = 0; from < bytes.byteLength || parts.length === 0; from += size) {
+      const part = bytes.subarray(from, from + size);
+      const place = codec ? await this.#packing.run(() => this.#pack(part, codec)) : await this.#toFile(part);
+      if (!place) {
+        for (const each of parts) this.#file.free(each);
+        return null;
+      }
+      parts.push(place);
+      nbytes += place.nbytes;
+    }
+    return { parts, nbytes };
+  }
+
+  async #pack(bytes: Uint8Array, codec: SpillCodec): Promise<SavedPart | null> {
     const packed = await codec.compress(bytes);
     return packed ? this.#toFile(packed, true) : this.#toFile(bytes);
   }
 
-  async #toFile(bytes: Uint8Array, isPacked = false): Promise<Saved | null> {
+  async #toFile(bytes: Uint8Array, isPacked = false): Promise<SavedPart | null> {
     const began = performance.now();
     const place =
       (await this.#file.write(bytes)) ?? (this.#dropCopies(bytes.byteLength) ? await this.#file.write(bytes) : null);
     if (!place) return null;
     this.#moved.bytesWritten += place.nbytes;
-    this.#moved.writes++;
     this.#moved.writeSeconds += (performance.now() - began) / 1000;
     return { ...place, isPacked };
   }
@@ -258,19 +285,27 @@ export class Spill {
     this.#end(block, this.#reading);
   }
 
-  async #fromFile(saved: Saved, bytes: Uint8Array): Promise<void> {
+  async #fromFile({ parts }: Saved, bytes: Uint8Array): Promise<void> {
     const codec = this.#codec;
-    if (codec && saved.isPacked) await this.#unpacking.run(() => this.#unpack(saved, bytes, codec));
-    else await this.#bytesOf(saved, bytes);
+    const size = parts.length > 1 ? PART_BYTES : bytes.byteLength;
+    for (const [i, part] of parts.entries()) {
+      const into = bytes.subarray(i * size, (i + 1) * size);
+      if (codec && part.isPacked) await this.#packing.run(() => this.#unpack(part, into, codec));
+      else await this.#bytesOf(part, into);
+    }
+    this.#moved.reads++;
   }
 
   async #unpack(saved: SavedPlace, bytes: Uint8Array, codec: SpillCodec): Promise<void> {
     const packed = new Uint8Array(saved.nbytes);
     await this.#bytesOf(saved, packed);
     const damaged = (why: string, cause?: unknown): Error =>
-      new ReadError(`a spilled block of ${bytes.byteLength} bytes in ${this.#file.folder} is damaged: ${why}`, {
-        cause,
-      });
+      new ReadError(
+        `a part of ${bytes.byteLength} bytes of a spilled block in ${this.#file.folder} is damaged: ${why}`,
+        {
+          cause,
+        },
+      );
     const plain = await codec.decompress(packed).catch((cause: unknown) => {
       throw damaged(cause instanceof Error ? cause.message : String(cause), cause);
     });
@@ -282,7 +317,6 @@ export class Spill {
     const began = performance.now();
     await this.#file.read(saved, bytes);
     this.#moved.bytesRead += bytes.byteLength;
-    this.#moved.reads++;
     this.#moved.readSeconds += (performance.now() - began) / 1000;
   }
 
@@ -320,8 +354,8 @@ export class Spill {
     this.#free(saved);
   }
 
-  #free(saved: SavedPlace): void {
+  #free({ parts }: Saved): void {
     this.#isFull = false;
-    this.#file.free(saved);
+    for (const part of parts) this.#file.free(part);
   }
 }

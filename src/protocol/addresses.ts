@@ -30,7 +30,7 @@ export function parseAddress(text: string, defaultScheme: Scheme = "tcp"): Addre
     if (rest === "") throw unreadable(text, "an inproc address needs a name");
     return { scheme: known, host: rest, port: 0 };
   }
-  const parts = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]/]*))(?::(\d{1,5}))?\/?$/.exec(rest);
+  const parts = /^(?:\[([0-9a-fA-F:.%\w-]+)\]|([^:[\]/]*))(?::(\d{1,5}))?\/?$/.exec(rest);
   const host = parts?.[1] ?? parts?.[2] ?? "";
   const port = Number(parts?.[3] ?? "0");
   if (!parts || port > 65535) throw unreadable(text, "expected host:port, with IPv6 in brackets");

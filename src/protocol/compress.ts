@@ -149,8 +149,16 @@ function placesOf({ at, counts }: EncodedObject): number[] {
 export function decompressLarge(values: Iterable<Serialized>, offloadBytes: number): Promise<void> | undefined {
   const all = [...values];
   if (all.reduce((sum, { nbytes }) => sum + nbytes, 0) <= offloadBytes) return undefined;
-  const compressed = all.filter((value) => value.isCompressed);
+  const compressed = all.filter(isCompressed);
   return compressed.length === 0 ? undefined : decompressed(compressed);
+}
+
+function isCompressed(value: Serialized): boolean {
+  try {
+    return value.isCompressed;
+  } catch {
+    return false; // its header is none: its reader meets the error
+  }
 }
 
 async function decompressed(values: readonly Serialized[]): Promise<void> {

@@ -57,7 +57,10 @@ export async function fetchFrom(
     if (answer.data.size > 0)
       for (const key of keys) {
         const serialized = answer.data.get(key);
-        if (serialized) received.set(key, await values.settle(values.receive(serialized, receiver)));
+        if (!serialized) continue;
+        // One after the other: what is decompressed lies beside the block that it becomes.
+        await rpc.decompress([serialized]);
+        received.set(key, await values.settle(values.receive(serialized, receiver)));
       }
     return {
       type: "gather-success",

@@ -206,6 +206,7 @@ test.each([
   opened.push(listener, rpc);
   const fetched = await getData(rpc, listener.address, { keys: [key], who: null });
   const got = fetched.status === "OK" ? fetched.data.get(key) : undefined;
+  await rpc.decompress(got ? [got] : []);
   const [first] = got?.plainFrames() ?? [];
   // What is done is kept; what is not is done each time.
   expect(got?.plainFrames()[0] === first).toBe(isDone);

@@ -13,10 +13,18 @@ test("compressions that are here are taken, others refused by name, also where c
     using _set = config.set({ [key]: value });
     return commSettings().compression;
   };
-  expect(["auto", false, null, "zlib", "zstd"].map(of)).toEqual([null, null, null, "zlib", "zstd"]);
-  const refusal = { code: "config", message: expect.stringContaining(`${key} is "lz4", expected false, "auto"`) };
-  expect(() => of("lz4")).toThrow(expect.objectContaining(refusal));
-  using _set = config.set({ [key]: "lz4" });
+  expect(["auto", "lz4", "snappy", false, null, "zlib", "zstd"].map(of)).toEqual([
+    null,
+    null,
+    null,
+    null,
+    null,
+    "zlib",
+    "zstd",
+  ]);
+  const refusal = { code: "config", message: expect.stringContaining(`${key} is "brotli", expected false, "auto"`) };
+  expect(() => of("brotli")).toThrow(expect.objectContaining(refusal));
+  using _set = config.set({ [key]: "brotli" });
   await expect(startScheduler({ port: 0, logger: silentLogger })).rejects.toMatchObject(refusal);
   await expect(Client.connect("tcp://127.0.0.1:9")).rejects.toMatchObject(refusal);
   await expect(Worker.start({ scheduler: "tcp://127.0.0.1:9", logger: silentLogger })).rejects.toMatchObject(refusal);

@@ -37,6 +37,9 @@ function choosePeer(core: Core): Peer | undefined {
   let best: Peer | undefined;
   for (const peer of core.needyPeers) {
     if (peer.asked !== null || peer.busyUntil > core.now) continue;
+    // What rechunks may not have now keeps nothing else waiting.
+    const first = peer.needed.peek();
+    if (first?.layer?.isCut === true && !fitsRechunks(core, first, -1)) continue;
     if (!best || isBetter(core, peer, best)) best = peer;
   }
   return best;
