@@ -21,6 +21,7 @@ import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel
 import { Lane, type LaneTask } from "./lane.ts";
 import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
+import { Patience } from "./patience.ts";
 import { ThreadPool } from "./pool.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import { ProgramStore } from "./program-store.ts";
@@ -116,6 +117,7 @@ export class ThreadedExecutor implements Executor {
       spill: this.#spill,
       freeSlots: this.#freeSlots,
       isHolding: () => this.#isHolding,
+      patience: new Patience(() => this.#pump()),
       putIfRoom: (block) => this.putIfRoom(block),
     };
     this.#reaper = new Reaper({ ring: this.#ring, threads, kill: (thread) => this.#pool.kill(thread) });

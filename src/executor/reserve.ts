@@ -4,6 +4,7 @@ import type { NDArray } from "../ndarray/index.ts";
 import type { Arena } from "./arena.ts";
 import { pinInputs, placeArrays } from "./inputs.ts";
 import { type Hold, isArray, type Job, largest, needsOf } from "./job.ts";
+import type { Patience } from "./patience.ts";
 import type { Spill } from "./spill.ts";
 import type { BlockHandle } from "./types.ts";
 
@@ -14,6 +15,7 @@ export interface Reservation {
   readonly freeSlots: number[];
   /** True while something holds blocks that it will give back. */
   readonly isHolding: () => boolean;
+  readonly patience: Patience;
   readonly putIfRoom: (block: NDArray) => BlockHandle | null;
 }
 
@@ -46,7 +48,7 @@ export function reserve(job: Job, from: Reservation): Hold | null {
  * True when all inputs are in memory, where they stay, and `bytes` are free beside them; false: ask again later.
  * @throws {MemoryBudgetError} it cannot become so
  */
-function makeReady(job: Job, bytes: number, { arena, spill, isHolding, putIfRoom }: Reservation): boolean {
+function makeReady(job: Job, bytes: number, { arena, spill, isHolding, patience, putIfRoom }: Reservation): boolean {
   if (spill) {
     placeArrays(job, spill, { putIfRoom });
     const absent = pinInputs(job, arena, spill);
@@ -57,5 +59,6 @@ function makeReady(job: Job, bytes: number, { arena, spill, isHolding, putIfRoom
   if (isReady || !spill || spill.isMoving || isHolding())
     // A cancelled task that runs on, and a block on its way out, keep bytes that who admits tasks counts no more.
     return isReady || (!spill && !isHolding());
+  if (!spill.isExhausted && patience.hasFor(job)) return false;
   throw spill.error(bytes);
 }

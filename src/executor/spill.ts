@@ -114,6 +114,11 @@ export class Spill {
     return this.#writing.size + this.#reading.size > 0;
   }
 
+  /** True when no more can be written, whatever comes to be there. */
+  get isExhausted(): boolean {
+    return this.#isFull || this.#broken !== null;
+  }
+
   /** True when the block's bytes can be used. */
   isReady(block: BlockHandle): boolean {
     return this.#arena.isResident(block) && !this.#reading.has(block.id);
@@ -195,7 +200,10 @@ export class Spill {
     const why = this.#broken?.message ?? fullBecause?.message ?? `${formatBytes(limitBytes)} may lie there`;
     return new MemoryBudgetError(
       `no room for ${formatBytes(nbytes)} within ${formatBytes(budgetBytes)}, and no more blocks can be spilled to ${folder}: ${why}`,
-      { details: { nbytes, budgetBytes, folder, limitBytes }, cause: this.#broken ?? fullBecause ?? undefined },
+      {
+        details: { nbytes, budgetBytes, folder, limitBytes, ...this.#arena.stats() },
+        cause: this.#broken ?? fullBecause ?? undefined,
+      },
     );
   }
 

@@ -45,6 +45,8 @@ export class SchedulerPlugins implements HubWatcher {
   readonly #hub: Hub;
   readonly #options: SchedulerPluginOptions;
   readonly #plugins = new Map<string, SchedulerHooks>();
+  /** Names of those that clients registered: they have no say about the others. */
+  readonly #ofClients = new Set<string>();
   /** Hooks that have failed, as `plugin hook`: each is an error once, and for those who debug from then on. */
   readonly #failed = new Set<string>();
   readonly #scheduler: PluginScheduler;
@@ -69,6 +71,7 @@ export class SchedulerPlugins implements HubWatcher {
       throw new ArgumentError("a scheduler plugin: expected an object with a name and hooks");
     await plugin.start?.(this.#scheduler);
     this.#plugins.set(plugin.name, plugin);
+    this.#ofClients.delete(plugin.name);
     this.#changed();
   }
 
@@ -193,15 +196,27 @@ export class SchedulerPlugins implements HubWatcher {
         { details: { key: "rsdat.scheduler.plugins" } },
       );
     if (request.get("idempotent") === true && this.#plugins.has(name)) return null;
+    this.#assertOfClients(name);
     if (this.#plugins.size >= PLUGINS_MAX && !this.#plugins.has(name))
       throw new ArgumentError(`plugin ${name}: ${PLUGINS_MAX} are registered already; unregister one`);
-    await this.add(makeHookPlugin(bytes, "scheduler", this.#options));
+    const plugin = makeHookPlugin(bytes, "scheduler", this.#options);
+    if (plugin.name !== name) throw new ArgumentError(`plugin ${name}: its own name is ${plugin.name}`);
+    await this.add(plugin);
+    this.#ofClients.add(name);
     return null;
   }
 
   #unregister(name: string): null {
+    this.#assertOfClients(name);
     this.remove(name);
+    this.#ofClients.delete(name);
     return null;
+  }
+
+  /** @throws {ArgumentError} it is the operator's */
+  #assertOfClients(name: string): void {
+    if (this.#plugins.has(name) && !this.#ofClients.has(name))
+      throw new ArgumentError(`the scheduler plugin ${name} is the operator's, and no client's`);
   }
 }
 

@@ -152,6 +152,25 @@ describe("blocks that find no room", () => {
 });
 
 describe("where the disk is no help", () => {
+  it("a task waits a little for blocks of which nobody knows yet, and is given up then", async () => {
+    await using spill = spilling(64 * MIB);
+    const { executor, order } = spill;
+    const blocks = await fill(spill, 8);
+    order.length = 0; // as of blocks that have come, and are not told yet
+    const late = run(executor, counting(N, 8));
+    setTimeout(() => order.push(...blocks), 100);
+    expect((await late).status).toBe("ok");
+    order.length = 0;
+    const outcomes = await Promise.all([run(executor, counting(N, 9)), run(executor, counting(N, 10))]);
+    expect(outcomes).toMatchObject([
+      { status: "ok" }, // in the room of the little more that was made
+      {
+        status: "error",
+        error: { code: "memory-budget", message: expect.stringMatching(/^no room for 1.00 MiB within/) },
+      },
+    ]);
+  });
+
   it("a task that needs more than its limit and memory fails with the numbers; nothing is lost", async () => {
     await using spill = spilling(4 * MIB + 4096);
     const { executor } = spill;

@@ -72,6 +72,19 @@ describe("code of clients", () => {
     });
   });
 
+  test("takes nothing from the operator: its plugins are neither removed nor replaced by clients", async () => {
+    await together({ plugins: true }, async (client, scheduler) => {
+      await scheduler.addPlugin({ name: "teller", addClient: () => globalThis.heard?.push("operator's") });
+      for (const attempt of [client.unregisterPlugin("teller", { scheduler: true }), client.registerPlugin(teller)])
+        await expect(attempt).rejects.toThrow("the scheduler plugin teller is the operator's");
+      await using _other = await Client.connect(scheduler.address, { setAsDefault: false });
+      await expect.poll(() => globalThis.heard).toEqual(["operator's"]);
+      scheduler.removePlugin("teller");
+      await client.registerPlugin(teller);
+      await client.unregisterPlugin("teller", { scheduler: true });
+    });
+  });
+
   test("with a token runs only if that vouches for it", async () => {
     await together({ plugins: true, token: "secret" }, async (client, scheduler) => {
       await client.registerPlugin(teller);

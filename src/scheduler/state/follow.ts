@@ -5,7 +5,7 @@
  */
 import type { TaskId } from "../../graph/index.ts";
 import { admits } from "./admission.ts";
-import { type LayerBatch, owns, slotIfAny } from "./batches.ts";
+import { owns, slotIfAny } from "./batches.ts";
 import { CELL, FLAG_DRAWS, FLAG_FOLLOWS, FLAGS, RUN_ID, type Slot, STATE, TASK, WORKER } from "./columns.ts";
 import type { Core } from "./core.ts";
 import { refreshWorker } from "./load.ts";
@@ -39,13 +39,14 @@ function draw(core: Core, head: Slot, worker: WorkerState): void {
   chain.push(head);
   for (let i = 0; i < chain.length && chain.length <= CHAIN_MOST; i++) {
     const slot = chain[i] as Slot; // i < length
-    const batch = core.batchOf(slot) as LayerBatch; // only tasks of graphs draw
+    const batch = core.batchOf(slot);
+    if (batch === null) continue; // only tasks of graphs draw
     const count = batch.edges.dependents(cells[(slot << CELL) + TASK] as number, dependents);
-    for (let k = 0; k < count; k++) {
+    for (let k = 0; k < count && chain.length <= CHAIN_MOST; k++) {
       // What reads others too never follows, and most read several: they are not looked at further.
       if (batch.edges.countInputs(dependents[k] as TaskId) !== 1) continue; // k < count
       const next = owns(batch, dependents[k] as TaskId) ? slotIfAny(batch, dependents[k] as TaskId) : -1;
-      if (next >= 0 && chain.length <= CHAIN_MOST && follows(core, next, worker)) chain.push(next);
+      if (next >= 0 && follows(core, next, worker)) chain.push(next);
     }
   }
   const middle = chain[(chain.length >> 1) + (chain.length & 1)] ?? chain.at(-1);
