@@ -151,18 +151,22 @@ async function runWithNanny(flags: WorkerFlags, options: WorkerProcessOptions): 
   } finally {
     clearTimeout(wait);
   }
-  const code = await runNanny({
-    command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
-    memoryMaxBytes: fraction === null || memoryLimitBytes === undefined ? null : fraction * memoryLimitBytes,
-    monitorIntervalMs: config.durationMs("distributed.worker.memory.monitor-interval") ?? 100,
-    restartsAfterLifetime: flags.lifetimeRestart ?? config.boolean("distributed.worker.lifetime.restart") ?? false,
-    plugins,
-    logger,
-    signal: leave.signal,
-  });
-  leave.abort();
-  await plugins.close();
-  return code;
+  try {
+    // A plugin may have taken its time, and somebody lost patience.
+    if (leave.signal.aborted) return 0;
+    return await runNanny({
+      command: [process.execPath, ...process.execArgv, ...args, "--no-nanny"],
+      memoryMaxBytes: fraction === null || memoryLimitBytes === undefined ? null : fraction * memoryLimitBytes,
+      monitorIntervalMs: config.durationMs("distributed.worker.memory.monitor-interval") ?? 100,
+      restartsAfterLifetime: flags.lifetimeRestart ?? config.boolean("distributed.worker.lifetime.restart") ?? false,
+      plugins,
+      logger,
+      signal: leave.signal,
+    });
+  } finally {
+    leave.abort();
+    await plugins.close();
+  }
 }
 
 function nannyPlugins(

@@ -310,7 +310,7 @@ function text(value: string): string {
 }
 
 function number(value: string): string {
-  return `<td class="n">${value}</td>`;
+  return `<td class="n">${escapeXml(value)}</td>`;
 }
 
 function note(value: string): string {

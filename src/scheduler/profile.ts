@@ -17,6 +17,9 @@ import {
 import type { Hub } from "./hub.ts";
 import type { WorkerAddress } from "./state/index.ts";
 
+/** Rows of counts by prefix and time in one answer; prefixes beyond are one, under Dask's name for what has none. */
+const ROWS_MAX = 1_000_000;
+const OTHERS = "Other";
 /** Time that a worker has to answer. */
 const WORKER_MS = 30_000;
 
@@ -59,20 +62,35 @@ export function addCounts(all: readonly WorkerProfileCounts[], cycleSeconds: num
   for (const [seconds, count] of inTime(all.flatMap((each) => each.counts)))
     counts.set(begin(seconds), (counts.get(begin(seconds)) ?? 0) + count);
   const byTime = new Map<number, Map<string, number>>();
-  const prefixes = new Set<string>();
+  const prefixes = new Map<string, number>();
   for (const [seconds, seen] of inTime(all.flatMap((each) => each.keys))) {
     const sums = byTime.get(begin(seconds)) ?? new Map<string, number>();
     byTime.set(begin(seconds), sums);
     for (const [prefix, count] of seen) {
-      prefixes.add(prefix);
+      prefixes.set(prefix, (prefixes.get(prefix) ?? 0) + count);
       sums.set(prefix, (sums.get(prefix) ?? 0) + count);
     }
   }
   const rows = Array.from(byTime);
-  const keys = Array.from(prefixes, (prefix) => {
+  const most = Math.max(1, Math.floor(ROWS_MAX / Math.max(1, rows.length)));
+  const told = most < prefixes.size ? mostSeen(prefixes, most - 1) : new Set(prefixes.keys());
+  const keys = Array.from(told, (prefix) => {
     return [prefix, rows.map(([seconds, sums]) => [seconds, sums.get(prefix) ?? 0] as const)] as const;
   });
-  return { counts: Array.from(counts), keys: new Map(keys) };
+  const others = rows.map(([seconds, sums]) => [seconds, sumWithout(sums, told)] as const);
+  return { counts: Array.from(counts), keys: new Map(told.size < prefixes.size ? [...keys, [OTHERS, others]] : keys) };
+}
+
+/** So many of the prefixes, those that were seen most. */
+function mostSeen(prefixes: ReadonlyMap<string, number>, most: number): Set<string> {
+  const sorted = Array.from(prefixes).sort(([, a], [, b]) => b - a);
+  return new Set(sorted.flatMap(([prefix]) => (prefix === OTHERS ? [] : [prefix])).slice(0, most));
+}
+
+function sumWithout(sums: ReadonlyMap<string, number>, told: ReadonlySet<string>): number {
+  let sum = 0;
+  for (const [prefix, count] of sums) if (!told.has(prefix)) sum += count;
+  return sum;
 }
 
 function inTime<T>(rows: readonly (readonly [seconds: number, value: T])[]): (readonly [number, T])[] {

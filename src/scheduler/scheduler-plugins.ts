@@ -50,6 +50,7 @@ export class SchedulerPlugins implements HubWatcher {
   /** Hooks that have failed, as `plugin hook`: each is an error once, and for those who debug from then on. */
   readonly #failed = new Set<string>();
   readonly #scheduler: PluginScheduler;
+  #isPublishing = false;
 
   constructor(hub: Hub, options: SchedulerPluginOptions) {
     this.#hub = hub;
@@ -107,8 +108,12 @@ export class SchedulerPlugins implements HubWatcher {
     for (const each of instructions) if (each.type === "drop-worker") this.#left(each.worker, each.reason);
   }
 
+  /** What a hook itself publishes is told to clients only: two that answer each other would never end. */
   published(topic: string, message: unknown): void {
+    if (this.#isPublishing) return;
+    this.#isPublishing = true;
     this.#each("logEvent", (plugin) => plugin.logEvent?.(topic, message));
+    this.#isPublishing = false;
   }
 
   /** What Dask tells before the tasks move. */

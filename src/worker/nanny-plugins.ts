@@ -8,6 +8,8 @@ import { handshakeOf } from "./reconnect.ts";
 /** Pause before a scheduler is called that is gone. */
 const RETRY_MS = 1_000;
 const DEATH_TIMEOUT_MS = 60_000;
+/** Time that a plugin has to be taken down when the nanny ends. */
+const TEARDOWN_MS = 10_000;
 
 /** Whose nanny it is. */
 export interface NannyPluginsOptions {
@@ -66,10 +68,12 @@ export class NannyPlugins {
     if (isServed) void this.#stay();
   }
 
-  /** Take everything down: the nanny ends. */
+  /** Take everything down: the nanny ends, also where one of them does not. */
   async close(): Promise<void> {
     for (const name of this.#plugins.keys())
-      await this.#remove(name).catch((error: unknown) => this.#failed(name, error));
+      await orAborted(this.#remove(name), AbortSignal.timeout(TEARDOWN_MS)).catch((error: unknown) =>
+        this.#failed(name, error),
+      );
     await this.#comm?.close();
   }
 
@@ -104,15 +108,18 @@ export class NannyPlugins {
       plugin_add: (request) => this.#answer(() => this.#added(String(request.get("name")), request.get("plugin"))),
       plugin_remove: (request) => this.#answer(() => this.#remove(String(request.get("name")))),
     };
+    const failed = (error: unknown): void => {
+      if (isRsdatError(error, "invariant")) throw error;
+      // Without a scheduler there is nothing to set up; the worker sees to it that both end.
+      if (!signal.aborted) logger.debug(`no scheduler for the nanny: ${errorToRecord(error).message}`);
+    };
     while (!signal.aborted && this.#comm) {
+      await serveRequests(this.#comm, handlers, logger).catch(failed);
       try {
-        await serveRequests(this.#comm, handlers, logger);
         await sleep(RETRY_MS, undefined, { signal, ref: false });
         if (!(await this.#connect())) return;
       } catch (error) {
-        if (isRsdatError(error, "invariant")) throw error;
-        // Without a scheduler there is nothing to set up; the worker sees to it that both end.
-        if (!signal.aborted) logger.debug(`no scheduler for the nanny: ${errorToRecord(error).message}`);
+        failed(error);
       }
     }
   }
@@ -142,7 +149,7 @@ export class NannyPlugins {
     this.#options.logger.info(`nanny plugin ${name} has the worker started anew`);
     this.#started = Promise.withResolvers();
     this.#restart.abort();
-    await this.#started.promise;
+    await orAborted(this.#started.promise, this.#options.signal);
   }
 
   /** One of the same name is taken down first. */
@@ -150,7 +157,7 @@ export class NannyPlugins {
     const given = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
     const plugin = makeHookPlugin(given, "nanny", this.#options.trust);
     if (this.#plugins.has(name)) await this.#remove(name);
-    await plugin.setup(this.#nanny, plugin.args);
+    await orAborted(plugin.setup(this.#nanny, plugin.args), this.#options.signal);
     this.#plugins.set(name, { bytes: given, plugin });
     return plugin;
   }
@@ -163,5 +170,18 @@ export class NannyPlugins {
 
   #failed(name: string, error: unknown): void {
     this.#options.logger.error(`nanny plugin ${name} failed: ${errorToRecord(error).message}`);
+  }
+}
+
+/** What comes first: the end of something, or of the time that there is for it. @throws the signal's reason */
+async function orAborted(work: unknown, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -25,6 +25,11 @@ export class CycleTree {
   readonly root: Counter = { ...emptyProfile(), children: new Map() };
   #nodes = 1;
 
+  /** Its nodes. */
+  get nodes(): number {
+    return this.#nodes;
+  }
+
   /** Count these places, from the outermost in; gives the innermost. */
   count(places: readonly Place[]): Leaf {
     this.root.count++;

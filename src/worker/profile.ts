@@ -15,6 +15,8 @@ import { CycleTree, StackMatcher } from "./profile-tree.ts";
 
 /** Closed cycles that are kept. Source: the default of Dask's `distributed.admin.low-level-log-length`. */
 const CYCLES_MAX = 1_000;
+/** Nodes of all of them, some 200 bytes each: they are memory beside the budget. */
+const NODES_MAX = 50_000;
 /** Node takes a longer time for none. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -61,6 +63,8 @@ export class Profile implements Disposable {
   readonly #clock: Pick<Clock, "wall">;
   readonly #settings: ProfileSettings;
   readonly #closed: Cycle[] = [];
+  /** Nodes of those. */
+  #closedNodes = 0;
   #recent: Cycle | null = null;
   readonly #stacks: StackMatcher | null;
   #timer: NodeJS.Timeout | null = null;
@@ -153,7 +157,9 @@ export class Profile implements Disposable {
   #closeBefore(now: number): void {
     if (this.#recent === null || now < this.#recent.end) return;
     this.#closed.push(this.#recent);
-    if (this.#closed.length > CYCLES_MAX) this.#closed.shift();
+    this.#closedNodes += this.#recent.tree.nodes;
+    while (this.#closed.length > CYCLES_MAX || this.#closedNodes > NODES_MAX)
+      this.#closedNodes -= this.#closed.shift()?.tree.nodes ?? 0; // one tree is within the bound
     this.#recent = null;
   }
 }

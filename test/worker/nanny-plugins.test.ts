@@ -53,6 +53,18 @@ test("plugins are there when it has joined, and those of a scheduler in place of
   expect(await register(address, "third")).toEqual([]);
 });
 
+test("a nanny that is to end waits for no plugin that does not", async () => {
+  const leave = new AbortController();
+  await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
+  await using client = await Client.connect(scheduler.address, { setAsDefault: false });
+  await client.registerPlugin({ kind: "nanny", name: "endless", setup: () => new Promise(() => undefined) });
+  const nanny = nannyOf(scheduler.address, leave.signal);
+  setTimeout(() => leave.abort(), 100);
+  await nanny.join();
+  expect(leave.signal.aborted).toBe(true);
+  await nanny.close();
+});
+
 test("a scheduler of pure Dask is asked nothing; without any, a nanny that is to end gives up", async () => {
   const leave = new AbortController();
   await using scheduler = await startScheduler({ port: 0, logger: silentLogger, dialect: false });

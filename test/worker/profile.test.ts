@@ -129,6 +129,21 @@ test("the last 1000 cycles are kept", () => {
   expect(around.profile.tree(ALL).count).toBe(1_001);
 });
 
+test("all cycles together have 50 000 nodes at most, the newest ones", () => {
+  const around = new Around();
+  for (let cycle = 0; cycle < 20; cycle++) {
+    around.seconds = 1_000 + 2 * cycle;
+    for (let k = 0; k < 3_000; k++) {
+      around.run(blockKey(`layer ${cycle} ${k}`, [0]));
+      around.profile.look();
+    }
+  }
+  // 6001 nodes each: eight that are closed, and the one that is not.
+  const { count } = around.profile.tree(ALL);
+  expect(count).toBe(9 * 3_000);
+  expect(around.profile.tree({ ...ALL, stop: 1_000 + 2 * 10 }).count).toBe(0);
+});
+
 test("a cycle has 10 000 nodes at most; what is beyond counts above", () => {
   const around = new Around();
   for (let k = 0; k < 12_000; k++) {
