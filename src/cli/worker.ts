@@ -131,6 +131,8 @@ async function runWorker(scheduler: string | undefined, flags: WorkerFlags): Pro
 
 /** A scheduler that is there answers sooner; for whom a worker waits longer than this, it says. */
 const WAIT_SAID_MS = 3_000;
+/** Time in which a nanny's process ends by itself once its work is over. */
+const LEFT_MS = 1_000;
 
 /** Watch a process that runs the same command line without a nanny. */
 async function runWithNanny(flags: WorkerFlags, options: WorkerProcessOptions): Promise<number> {
@@ -166,6 +168,8 @@ async function runWithNanny(flags: WorkerFlags, options: WorkerProcessOptions): 
   } finally {
     leave.abort();
     await plugins.close();
+    // Timers that a plugin left keep nobody here.
+    setTimeout(() => process.exit(), LEFT_MS).unref();
   }
 }
 

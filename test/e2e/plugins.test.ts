@@ -119,6 +119,27 @@ test("a nanny runs nothing that its token does not vouch for; what setup throws 
   await late.waitFor(/nanny plugin bad failed: no room here[\s\S]*registered to/);
 });
 
+test("Ctrl-C ends a nanny whose plugin does not end, and leaves a timer", async () => {
+  await using scheduler = startRsdat(["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]);
+  const [, address = ""] = await scheduler.waitFor(/scheduler at (tcp:[\d./:]+)/);
+  await using client = await Client.connect(address, { tokenFile });
+  const endless: NannyPlugin = {
+    kind: "nanny",
+    name: "endless",
+    setup() {
+      console.log("plugin begins");
+      setInterval(() => undefined, 1000);
+      return new Promise(() => undefined);
+    },
+  };
+  await client.registerPlugin(endless);
+  await using nanny = startNanny(address, "one");
+  await nanny.waitFor(/plugin begins/);
+  nanny.process.kill("SIGINT");
+  expect(await nanny.exit).toBe(0);
+  expect(nanny.output()).not.toMatch(/registered to/);
+});
+
 test("the scheduler of a cluster of one's own runs what the cluster's token vouches for, and nothing else", async () => {
   const path = join(folder, "told");
   await using cluster = await LocalCluster.start({ nWorkers: 1, threadsPerWorker: 1, memoryLimit: "300MiB" });
