@@ -201,10 +201,18 @@ export class Spill {
     return new MemoryBudgetError(
       `no room for ${formatBytes(nbytes)} within ${formatBytes(budgetBytes)}, and no more blocks can be spilled to ${folder}: ${why}`,
       {
-        details: { nbytes, budgetBytes, folder, limitBytes, ...this.#arena.stats() },
+        details: { nbytes, budgetBytes, folder, limitBytes, ...this.#state() },
         cause: this.#broken ?? fullBecause ?? undefined,
       },
     );
+  }
+
+  /** What a reader of that error asks next. */
+  #state(): Record<string, number | boolean> {
+    const { live, away, blocks } = this.#arena.stats();
+    const order = Array.from(this.#order());
+    const evictable = order.filter((block) => this.#arena.canEvict(block)).length;
+    return { live, away, blocks, ordered: order.length, evictable, saved: this.#saved.size, isFull: this.#isFull };
   }
 
   close(): void {
