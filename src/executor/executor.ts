@@ -58,7 +58,7 @@ export class ThreadedExecutor implements Executor {
   #waiting: Job[] = [];
   /** Things posted by threads about slots whose end has not been seen yet. */
   readonly #posts = new Map<number, TaskPost>();
-  /** Pins from outside. */
+  /** Pins from outside, and what brings blocks. */
   #lent = 0;
   #inFlight = 0;
   /** Tasks in the ring, those of the lane apart. */
@@ -221,6 +221,16 @@ export class ThreadedExecutor implements Executor {
     this.#arena.unpin(handle);
     this.#lent--;
     this.#pumpSoon();
+  }
+
+  bringing(): Disposable {
+    this.#lent++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#lent--;
+        this.#pumpSoon();
+      },
+    };
   }
 
   retain(handle: BlockHandle): void {

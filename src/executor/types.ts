@@ -124,6 +124,11 @@ export interface Executor extends AsyncDisposable {
   /** Keep the block where it is until `unpin`; pins count. */
   pin(handle: BlockHandle): void;
   unpin(handle: BlockHandle): void;
+  /**
+   * Until it is disposed, something brings blocks here that nobody can spill yet: tasks that find no room wait for it
+   * rather than fail.
+   */
+  bringing(): Disposable;
   retain(handle: BlockHandle): void;
   /** Drop one reference; the last one frees the block. */
   release(handle: BlockHandle): void;

@@ -23,7 +23,10 @@ export type Fetched =
 /** Time for one transfer; a peer that sends nothing for so long counts as lost. */
 const TRANSFER_MS = 300_000;
 
-/** Ask the peer; never rejects. */
+/**
+ * Ask the peer; never rejects. What was received is the caller's to hold or to give back, in the same turn: until then it is
+ * `values.bringing()`.
+ */
 export async function fetchFrom(
   rpc: Rpc,
   { worker, keys, nbytes = 0 }: { readonly worker: string; readonly keys: readonly Key[]; readonly nbytes?: number },
@@ -50,14 +53,14 @@ export async function fetchFrom(
     return { type: "gather-network-failure", worker };
   }
   if (answer.status === "busy") return { type: "gather-busy", worker };
+  const received = new Map<Key, Stored>();
   try {
-    const received = new Map<Key, Stored>();
     for (const pack of answer.packs ?? [])
-      for (const [at, stored] of values.unpack(pack)) received.set(keys[at] as Key, await values.settle(stored)); // places of keys
+      for (const [at, stored] of values.unpack(pack)) received.set(keys[at] as Key, await values.settle(stored)); // places of keys, each once
     if (answer.data.size > 0)
       for (const key of keys) {
         const serialized = answer.data.get(key);
-        if (!serialized) continue;
+        if (!serialized || received.has(key)) continue;
         // One after the other: what is decompressed lies beside the block that it becomes.
         await rpc.decompress([serialized]);
         received.set(key, await values.settle(values.receive(serialized, receiver)));
@@ -69,6 +72,7 @@ export async function fetchFrom(
       startstop: { action: "transfer", start, stop: clock.wall() / 1000, source: worker },
     };
   } catch (error) {
+    values.giveBack(received.values());
     if (!isRsdatError(error)) throw error;
     return { type: "gather-failure", worker, failure: failureOf(error) };
   }

@@ -141,6 +141,7 @@ async function gatherHere(context: RequestContext, whoHas: ReadonlyMap<Key, read
     }
     if (byPeer.size === 0) break;
     for (const [worker, keys] of byPeer) {
+      using _bringing = context.values.bringing();
       const end = await fetchFrom(
         context.rpc,
         { worker, keys },

@@ -74,6 +74,16 @@ export class Values {
     await this.#executor.makeRoom(nbytes);
   }
 
+  /** Until it is disposed, blocks are on their way here that nobody can spill yet. */
+  bringing(): Disposable {
+    return this.#executor.bringing();
+  }
+
+  /** Give back what came and is not held. */
+  giveBack(values: Iterable<Stored>): void {
+    for (const value of values) if (value.kind === "block") this.#executor.release(value.handle);
+  }
+
   /** A block that found no room when it came, in the arena if room can be made. */
   async settle(value: Stored): Promise<Stored> {
     if (value.kind !== "plain" || !(value.value instanceof NDArray)) return value;

@@ -530,13 +530,17 @@ export class Worker implements AsyncDisposable {
   async #gather(instruction: GatherInstruction): Promise<void> {
     const machine = this.#machine;
     const began = this.#clock.now();
+    using _bringing = this.#values.bringing();
     const end = await fetchFrom(this.#rpc, instruction, {
       me: this.address,
       values: this.#values,
       clock: this.#clock,
       signal: this.#ending.signal,
     });
-    if (this.#ending.signal.aborted || machine !== this.#machine) return;
+    if (this.#ending.signal.aborted || machine !== this.#machine) {
+      if (end.type === "gather-success") this.#values.giveBack(end.received.values());
+      return;
+    }
     if (end.type === "gather-success") {
       noteIncoming(this.#transfers, instruction.nbytes, (this.#clock.now() - began) / 1000);
       const received = new Map(
@@ -578,7 +582,9 @@ export class Worker implements AsyncDisposable {
   /** Hold values from outside, unless they are here already. */
   #put(data: ReadonlyMap<Key, Stored>): ReadonlyMap<Key, ValueFacts> {
     const values = new Map<Key, ValueFacts>();
-    for (const [key, stored] of data) if (!this.#values.has(key)) values.set(key, this.#values.hold(key, stored));
+    for (const [key, stored] of data)
+      if (this.#values.has(key)) this.#values.giveBack([stored]);
+      else values.set(key, this.#values.hold(key, stored));
     this.#handle({ type: "update-data", values });
     return values;
   }

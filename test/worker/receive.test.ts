@@ -217,6 +217,19 @@ describe("blocks of a peer's answer", () => {
     }
   });
 
+  test("an answer that cannot be read to its end leaves nothing behind", async () => {
+    const me = worker();
+    const whole = serialize(ramp(300_000));
+    const peer = await peerWith(
+      new Map([
+        [key("whole"), whole],
+        [key("short"), new Serialized(whole.header, [new Uint8Array(100)])],
+      ]),
+    );
+    expect(await fetchAll(me, peer.address, [key("whole"), key("short")])).toMatchObject({ type: "gather-failure" });
+    expect(me.executor.stats()).toMatchObject({ bytesLive: 0, blocks: 0 });
+  });
+
   test("typed arrays stay such, and what cannot travel fails alone, where it is read", async () => {
     const me = worker();
     const there = worker();
