@@ -1,12 +1,5 @@
 /** The executor: an arena, a ring, threads, and the tasks that are under way. */
-import {
-  CancelledError,
-  type ErrorRecord,
-  errorFromRecord,
-  InvariantError,
-  invariant,
-  MemoryBudgetError,
-} from "../base/index.ts";
+import { CancelledError, type ErrorRecord, errorFromRecord, InvariantError, invariant } from "../base/index.ts";
 import { type DType, itemsize } from "../dtype/index.ts";
 import type { Graph, Key } from "../graph/index.ts";
 import { copyStrided, createSegment } from "../kernels/index.ts";
@@ -23,6 +16,7 @@ import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { Patience } from "./patience.ts";
 import { ThreadPool } from "./pool.ts";
+import { postedOutcome } from "./posted.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import { ProgramStore } from "./program-store.ts";
 import { type Program, Programs, type Trust } from "./programs.ts";
@@ -520,20 +514,7 @@ export class ThreadedExecutor implements Executor {
 
   /** Outcome of a task that had to be posted. */
   #posted(slot: number, figures: SlotFigures, keyOf: () => Key): TaskOutcome {
-    const post = this.#postOf(slot, figures.thread);
-    if (post.type === "error")
-      return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), keyOf()), ...figures };
-    if (post.type === "value") return valueOutcome(post.value, figures);
-    const array = new NDArray(post.array.dtype, post.array.data, post.array.shape);
-    const block = this.#arena.hasRoom(array.nbytes) ? this.#arena.allocate(array.dtype, array.shape) : null;
-    if (block === null) {
-      const error = new MemoryBudgetError(
-        `the function gave an array of ${array.nbytes} bytes, for which this worker has no room`,
-      );
-      return { status: "error", error: taskErrorRecord(error, keyOf()), ...figures };
-    }
-    copyStrided(this.#arena.view(block), array);
-    return { status: "ok", output: block, ...figures };
+    return postedOutcome(this.#postOf(slot, figures.thread), figures, keyOf, this.#arena);
   }
 
   #cancel(job: Job): void {
