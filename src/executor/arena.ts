@@ -69,6 +69,8 @@ class Block implements BlockHandle {
   readonly dtype: DType;
   readonly shape: readonly number[];
   references = 1;
+  /** Of those of its slab, if it is small, this many are its own. */
+  pins = 0;
   /** Null while the bytes are elsewhere. */
   bytes: BlockBytes | null;
 
@@ -158,7 +160,7 @@ export class Arena {
     this.#assertRoom(nbytes);
     const size = footprintOf(nbytes);
     const at = near && this.#liveBlock(near)?.extent?.segment.id;
-    const found = size <= SMALL_BYTES ? (this.#idle.take(size) ?? this.#small(size)) : this.#large(size, at);
+    const found = this.#find(size, at);
     if (found === null) return null;
     const block = new Block(this.#nextId++, dtype, shape, nbytes, found);
     this.#blocks++;
@@ -199,10 +201,10 @@ export class Arena {
     }
   }
 
-  /** True when the block can leave: it is in memory, in an extent of its own, and nobody has pinned it. */
+  /** True when the block can leave: it is in memory, and nobody has pinned it. */
   canEvict(handle: BlockHandle): boolean {
-    const extent = this.#liveBlock(handle)?.extent;
-    return extent !== null && extent !== undefined && extent.slab === null && extent.pins === 0;
+    const block = this.#liveBlock(handle);
+    return block !== undefined && block.bytes !== null && block.pins === 0;
   }
 
   /** True when the block's bytes are in memory. */
@@ -213,10 +215,9 @@ export class Arena {
   /** Give the block's memory back; it lives on without bytes until {@link restore}. Only what {@link canEvict}. */
   evict(handle: BlockHandle): void {
     const block = this.#block(handle);
-    invariant(this.canEvict(handle) && block.extent !== null, `block ${handle.id} cannot be evicted`);
-    this.#freeLarge(block.extent);
+    invariant(this.canEvict(handle) && block.bytes !== null, `block ${handle.id} cannot be evicted`);
+    this.#freeBytes(block.bytes, block.nbytes);
     block.bytes = null;
-    this.#live -= block.nbytes;
     this.#away += block.nbytes;
   }
 
@@ -228,7 +229,7 @@ export class Arena {
     const block = this.#block(handle);
     invariant(block.extent === null, `block ${handle.id} is in memory`);
     this.#assertRoom(block.nbytes);
-    const found = this.#large(footprintOf(block.nbytes));
+    const found = this.#find(footprintOf(block.nbytes));
     if (found === null) return false;
     block.bytes = found;
     this.#away -= block.nbytes;
@@ -286,10 +287,15 @@ export class Arena {
       this.#away -= block.nbytes;
       return;
     }
-    this.#live -= block.nbytes;
+    this.#freeBytes(bytes, block.nbytes);
+  }
+
+  /** Give back what a block of so many bytes had. */
+  #freeBytes(bytes: BlockBytes, nbytes: number): void {
+    this.#live -= nbytes;
     const { slab } = bytes.extent;
     if (slab === null) this.#freeLarge(bytes.extent);
-    else if (!this.#idle.keep(bytes, footprintOf(block.nbytes))) this.#freeSmall(slab, bytes.inner);
+    else if (!this.#idle.keep(bytes, footprintOf(nbytes))) this.#freeSmall(slab, bytes.inner);
   }
 
   #freeSmall(slab: Slab, inner: number): void {
@@ -313,17 +319,18 @@ export class Arena {
   }
 
   pin(handle: BlockHandle): void {
-    const extent = this.#extentOf(handle);
-    (extent.slab?.extent ?? extent).pins++;
+    this.#pinned(handle, 1);
   }
 
   unpin(handle: BlockHandle): void {
-    const extent = this.#extentOf(handle);
-    (extent.slab?.extent ?? extent).pins--;
+    this.#pinned(handle, -1);
   }
 
-  #extentOf(handle: BlockHandle): Extent {
-    return this.#bytesOf(handle).extent;
+  #pinned(handle: BlockHandle, sign: 1 | -1): void {
+    const block = this.#block(handle);
+    const { extent } = this.#bytesOf(block);
+    (extent.slab?.extent ?? extent).pins += sign;
+    block.pins += sign;
   }
 
   #bytesOf(handle: BlockHandle): BlockBytes {
@@ -341,6 +348,11 @@ export class Arena {
   /** A handle is its block. */
   #liveBlock(handle: BlockHandle): Block | undefined {
     return handle instanceof Block && handle.references > 0 ? handle : undefined;
+  }
+
+  /** Bytes for a block of that footprint; `near`: in this segment, if it is a large one. */
+  #find(size: number, near?: number): BlockBytes | null {
+    return size <= SMALL_BYTES ? (this.#idle.take(size) ?? this.#small(size)) : this.#large(size, near);
   }
 
   #small(size: number): { extent: Extent; inner: number } | null {

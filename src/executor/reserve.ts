@@ -35,6 +35,8 @@ export function reserve(job: Job, from: Reservation): Hold | null {
   const blocks = arena.allocatePinned(wanted, largest(job.inputs));
   for (const input of job.pinned) arena.pin(input);
   if (blocks === null) {
+    // Small blocks lie scattered: what is left of them slides together.
+    if (!from.isHolding() && from.spill?.clear()) return from.spill.isMoving ? null : reserve(job, from);
     invariant(from.isHolding(), `no gap for ${spec.out.dtype} (${spec.out.shape.join(", ")}) in an idle arena`);
     return null;
   }

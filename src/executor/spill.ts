@@ -171,6 +171,13 @@ export class Spill {
     return true;
   }
 
+  /** Let all go that may; false when nothing may. */
+  clear(): boolean {
+    const before = this.#arena.liveBytes;
+    this.#makeRoom(Number.POSITIVE_INFINITY);
+    return this.isMoving || this.#arena.liveBytes < before;
+  }
+
   /** The block's elements in ordinary memory, from the disk: in `into`, if it is given. */
   async load(block: BlockHandle, into?: ArrayBuffer): Promise<NDArray> {
     const saved = this.#saved.get(block.id);

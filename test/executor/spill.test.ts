@@ -140,6 +140,20 @@ describe("blocks that find no room", () => {
     expect(executor.stats().bytesPeak).toBeLessThanOrEqual(BUDGET);
   });
 
+  it("make room also where they are small, and lie in every part of memory", async () => {
+    await using spill = spilling(64 * MIB);
+    const { executor, order } = spill;
+    const small = N / 64;
+    const blocks: BlockHandle[] = [];
+    for (let i = 0; i < 512; i++) blocks.push(await block(executor, counting(small, i)));
+    expect(executor.stats().bytesLive).toBe(BUDGET);
+    // One of 32 stays the longest: there is room for 6 MiB by then, but no gap.
+    order.push(...blocks.filter((_, i) => i % 32 !== 0), ...blocks.filter((_, i) => i % 32 === 0));
+    executor.release(await block(executor, counting(6 * N)));
+    for (const [i, each] of blocks.entries()) expect((await executor.load(each)).data[small - 1]).toBe(i + small - 1);
+    expect(executor.stats().bytesPeak).toBeLessThanOrEqual(BUDGET);
+  });
+
   it("make room for what peers send", async () => {
     await using spill = spilling(64 * MIB);
     const { executor } = spill;
