@@ -17,6 +17,7 @@ import type { RunSpec } from "./events.ts";
 import type { Pieces } from "./pieces.ts";
 import type { RankOrder, RankSet } from "./rank-set.ts";
 import type { RankQueue } from "./ready-queue.ts";
+import type { TaskBits } from "./task-bits.ts";
 import type { TaskClass } from "./workers.ts";
 
 /** One materialised task: what is not in columns. */
@@ -103,6 +104,8 @@ export interface LayerBatch {
   readonly owners: readonly LayerBatch[];
   /** Later batches that use layers of this one; it must outlive them. */
   users: number;
+  /** Tasks that depend on one that has failed before the order came to its end; null: there are none. See `foretell.ts`. */
+  doomed: TaskBits | null;
   /** Edges of own tasks to slots of other batches, removed with the task. Key: own slot. */
   readonly foreign: Map<Slot, { readonly dependencies: Slot[]; readonly edges: Edge[] }>;
 }

@@ -14,7 +14,7 @@ import { openPlan, reach, reachTask } from "./plan.ts";
 import { RankSet } from "./rank-set.ts";
 import { ERRED, FORGOTTEN, isActive, MEMORY, RELEASED, WAITING } from "./states.ts";
 import { addresses } from "./tell.ts";
-import { transition } from "./transitions.ts";
+import { settle, transition } from "./transitions.ts";
 import type { ClientState } from "./workers.ts";
 
 type Event<T extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T }>;
@@ -306,6 +306,7 @@ function reachDependents(core: Core, slots: readonly Slot[]): void {
 
 /** Run erred tasks again, from the failures that they inherited on. */
 export function retryKeys(core: Core, keys: readonly Key[]): void {
+  for (const key of keys) failNow(core, key);
   const stack = keys.flatMap((key) => core.find(key) ?? []);
   const seen = new Set<Slot>();
   const inputs: Slot[] = [];
@@ -321,6 +322,14 @@ export function retryKeys(core: Core, keys: readonly Key[]): void {
     transition(core, slot, RELEASED);
     core.report(slot, { op: "task-retried", key: core.keyOf(slot) });
   }
+}
+
+/** A task of which it was told ahead that it fails does so now, with all that lie between. */
+function failNow(core: Core, key: Key): void {
+  const found = core.numberOf(key);
+  if (!found?.batch.doomed || !isPlanned(found.batch, found.task)) return;
+  reach(core, found.batch);
+  settle(core);
 }
 
 /** Data that a client put on workers, or a worker found it has. */

@@ -130,6 +130,7 @@ export function addBatch(
     wants: 0,
     users: 0,
     owners: Array.from(owners),
+    doomed: null,
     foreign: new Map(),
   };
   for (const [layer, first] of twins) if (!aliases.has(layer)) aliases.set(layer, { batch, layer: first });

@@ -32,6 +32,7 @@ import {
 import type { Core } from "./core.ts";
 import type { WorkerAddress } from "./events.ts";
 import { arriveInChain, callOff } from "./follow.ts";
+import { foretell } from "./foretell.ts";
 import { send } from "./fused.ts";
 import { forgetTask, knowTask } from "./lifetime.ts";
 import { refreshWorker } from "./load.ts";
@@ -366,6 +367,8 @@ function fail(core: Core, slot: Slot): void {
     exception: failure.exception,
     traceback: failure.traceback,
   });
+  const batch = core.batchOf(slot);
+  if (batch && !batch.walk.isDone) foretell(core, batch, slot, failure);
   if (!core.isNeeded(slot)) core.recommend(slot, RELEASED);
 }
 
