@@ -90,6 +90,25 @@ describe("a persisted array", () => {
   });
 });
 
+test("a block that fails ends the run, whatever else there is to do", async () => {
+  const x = arange(8192, { chunks: 1 }).mapBlocks(
+    (block) => {
+      if (Number(block.item()) === 3) throw new Error("no such band");
+      return block;
+    },
+    { dtype: "int64" },
+  );
+  const seen = { done: 0, total: 0 };
+  const run = x
+    .sub(x.mean())
+    .sum()
+    .compute({ onProgress: ({ done, total }) => void Object.assign(seen, { done, total }) });
+  await expect(run).rejects.toThrow(/no such band/);
+  // Nothing of the differences can be made before the mean, and that not at all.
+  expect(seen.total).toBeGreaterThan(2 * 8192);
+  expect(seen.done).toBeLessThan(8192);
+});
+
 async function planned(x: ChunkedArray): Promise<Parameters<typeof runner.hold>> {
   const { planAll } = await import("../../src/array/compute.ts");
   const { graph, plan } = await planAll([x], {});
