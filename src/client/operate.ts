@@ -1,8 +1,9 @@
 /** What operators do through a client: workers that go, restarts, files for workers, logs, metadata, task stream. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { ArgumentError, NotFoundError, parseDurationMs, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
 import { config, fillTemplate } from "../config/index.ts";
-import { type Key, showKey } from "../graph/index.ts";
+import { type Key, keyOfValue, showKey } from "../graph/index.ts";
 import {
   checkReply,
   KEY,
@@ -17,6 +18,7 @@ import {
   remoteError,
   writePickle,
 } from "../protocol/index.ts";
+import { Future } from "./future.ts";
 import type { Link } from "./link.ts";
 
 /** Which workers to retire, and how. */
@@ -121,12 +123,15 @@ export async function rebalance(
 
 /** As `Client.restart`. */
 export async function restart(link: Link, { timeout = 30, waitForWorkers = false }: RestartOptions): Promise<void> {
+  // The answer overtakes the news on the stream, which gives up whatever is wanted when it comes: it ends this one too.
+  await using mark = new Future(link, keyOfValue(`restart-${randomUUID()}`));
   await askScheduler(link, {
     op: "restart",
     timeout: parseDurationMs(timeout, "timeout") / 1000,
     wait_for_workers: waitForWorkers,
     stimulus_id: "restart-by-client",
   });
+  await mark.wait();
 }
 
 /** As `Client.uploadFile`. */

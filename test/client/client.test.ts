@@ -52,6 +52,16 @@ test("time limits are errors of their own", async () => {
   expect(never.status).toBe("pending");
 });
 
+test("what is submitted once a restart has come back is not given up by it", async () => {
+  await using before = await client.submit((n: number) => n, [1]);
+  await client.restart();
+  expect(before.status).toBe("cancelled");
+  await using after = await client.submit((n: number) => n, [1]);
+  // Nobody computes here: it stays pending. What the scheduler had to say about the restart is there long before this.
+  await expect(after.result({ timeout: "200ms" })).rejects.toMatchObject({ code: "timeout" });
+  expect(after.status).toBe("pending");
+});
+
 test("a signal cancels what was submitted with it, and refuses what is submitted after", async () => {
   const stop = new AbortController();
   const [first, second] = await client.map((n: number) => n, [1, 2], { signal: stop.signal, pure: false });
