@@ -25,6 +25,7 @@ import {
   type RunnerLimits,
   type RunOptions,
   signGraph,
+  withRunner,
 } from "../graph/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
 import {
@@ -84,6 +85,7 @@ export class Client implements Runner, AsyncDisposable {
   readonly token: string | null;
   readonly #cluster: ClusterHandle | undefined;
   readonly #ownsCluster: boolean;
+  readonly #isDefault: boolean;
   readonly #leave: () => void;
 
   private constructor(
@@ -95,6 +97,7 @@ export class Client implements Runner, AsyncDisposable {
     this.token = token;
     this.#cluster = cluster;
     this.#ownsCluster = isOwn;
+    this.#isDefault = isDefault;
     this.#leave = isDefault ? pushRunner(this) : () => undefined;
     connected.push(this);
   }
@@ -130,9 +133,14 @@ export class Client implements Runner, AsyncDisposable {
     return new Client(await opened, { ...located, isDefault: options.setAsDefault ?? true });
   }
 
-  /** The client connected last and not closed; undefined when there is none. */
+  /** The client connected last, not with `setAsDefault: false`, and not closed; undefined when there is none. */
   static current(): Client | undefined {
-    return connected.at(-1);
+    return connected.findLast((client) => client.#isDefault);
+  }
+
+  /** For this room: the clients that are not closed, the one connected last first. */
+  static open(): Client[] {
+    return connected.toReversed();
   }
 
   /** For this room: the connection. */
@@ -315,7 +323,7 @@ export class Client implements Runner, AsyncDisposable {
   /** Addresses of the workers that hold each result now: of futures, or of anything with futures in it. dask `who_has`. */
   async whoHas(items: unknown): Promise<readonly (readonly string[])[]> {
     this.#link.assertOpen();
-    const keys = futuresOf(items, { client: this }).map((future) => future.key);
+    const keys = futuresOf(items, { clients: [this] }).map((future) => future.key);
     const found = WHO_HAS_REQUEST.parseAnswer(await this.#ask(WHO_HAS_REQUEST.ask({ keys })));
     return keys.map((key) => found.get(key) ?? []);
   }
@@ -332,30 +340,30 @@ export class Client implements Runner, AsyncDisposable {
 
   /** Bytes of each future's result; of all results by kind of key without futures. dask `nbytes`. */
   async nbytes(items?: unknown): Promise<ReadonlyMap<Key, number>> {
-    const keys = items === undefined ? null : futuresOf(items, { client: this }).map((future) => future.key);
+    const keys = items === undefined ? null : futuresOf(items, { clients: [this] }).map((future) => future.key);
     return NBYTES_REQUEST.parseAnswer(await this.#ask(NBYTES_REQUEST.ask({ keys, summary: keys === null })));
   }
 
   /** Run failed tasks again, with what they inherited their failure from. dask `retry`. */
   async retry(items: unknown): Promise<void> {
-    const keys = futuresOf(items, { client: this }).map((future) => future.key);
+    const keys = futuresOf(items, { clients: [this] }).map((future) => future.key);
     this.#link.assertOpen();
     await retryKeys(this.#link, keys);
   }
 
   /** Ask the scheduler to give up futures, or the blocks of persisted arrays; with `force` for all clients. dask `cancel`. */
   cancel(items: unknown, options: { readonly force?: boolean; readonly reason?: string } = {}): void {
-    for (const future of futuresOf(items, { client: this })) future.cancel(options);
+    for (const future of futuresOf(items, { clients: [this] })) future.cancel(options);
   }
 
   /** Have these computed although nobody will ask for them. dask `fire_and_forget`. */
   fireAndForget(items: unknown): void {
-    for (const future of futuresOf(items, { client: this })) future.fireAndForget();
+    for (const future of futuresOf(items, { clients: [this] })) future.fireAndForget();
   }
 
   /** Futures in anything, and of the blocks of persisted arrays. dask `futures_of`. */
   futuresOf(items: unknown): Future[] {
-    return futuresOf(items, { client: this });
+    return futuresOf(items, { clients: [this] });
   }
 
   /**
@@ -394,7 +402,7 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {NotFoundError} results of `items` that are nowhere, or could not move
    */
   async rebalance(items?: unknown, { workers }: { readonly workers?: readonly string[] } = {}): Promise<void> {
-    const futures = items === undefined ? null : futuresOf(items, { client: this });
+    const futures = items === undefined ? null : futuresOf(items, { clients: [this] });
     for (const future of futures ?? []) await future.wait();
     await rebalance(this.#link, futures?.map((future) => future.key) ?? null, workers ?? null);
   }
@@ -513,12 +521,7 @@ export class Client implements Runner, AsyncDisposable {
 
   async #here<T>(run: () => Promise<T>): Promise<T> {
     this.#link.assertOpen();
-    const leave = pushRunner(this);
-    try {
-      return await run();
-    } finally {
-      leave();
-    }
+    return withRunner(this, run);
   }
 
   /** End the cluster: its scheduler and all of its workers, for all of its clients; then close. dask `shutdown`. */

@@ -58,7 +58,7 @@ export async function publish(link: Link, given: unknown, { name, override = fal
   const answer = await link.rpc.call(link.address, {
     op: "publish_put",
     names: named.map(([each]) => each),
-    keys: named.map(([, data]) => futuresOf(data, { client: { link } }).map(({ key }) => valueOfKey(key))),
+    keys: named.map(([, data]) => futuresOf(data, { clients: [{ link }] }).map(({ key }) => valueOfKey(key))),
     data: named.map(([, data]) => serializePickle(writePickle(pyOf(data)))),
     override,
     client: link.id,

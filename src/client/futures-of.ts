@@ -11,9 +11,9 @@ export interface Holder {
 /**
  * Futures in `items`, in the order they stand there: of lists, objects, maps and sets at any depth, and the blocks of
  * persisted arrays, also of those that something lazy follows from. dask `futures_of`.
- * @param options `client` holds the blocks; default the current one
+ * @param options `clients` may hold the blocks; the first that does is taken
  */
-export function futuresOf(items: unknown, { client }: { readonly client?: Holder | undefined } = {}): Future[] {
+export function futuresOf(items: unknown, { clients = [] }: { readonly clients?: readonly Holder[] } = {}): Future[] {
   const found = new Map<Key, Future>();
   const seen = new Set<unknown>();
   const visit = (value: unknown): void => {
@@ -23,8 +23,8 @@ export function futuresOf(items: unknown, { client }: { readonly client?: Holder
     else if (Array.isArray(value) || value instanceof Set) for (const item of value) visit(item);
     else if (value instanceof Map) for (const item of value.values()) visit(item);
     else if (isLazy(value)) {
-      for (const key of client ? heldKeys(value.outputs, client.link) : [])
-        if (!found.has(key)) found.set(key, new Future((client as Holder).link, key)); // there are keys only with a client
+      for (const { link } of clients)
+        for (const key of heldKeys(value.outputs, link)) if (!found.has(key)) found.set(key, new Future(link, key));
     } else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) visit(item);
   };
   visit(items);

@@ -207,16 +207,13 @@ export function asCompleted<T>(
  * at once. dask `fire_and_forget`.
  */
 export function fireAndForget(items: unknown): void {
-  for (const future of futuresOf(items, { client: Client.current() })) future.fireAndForget();
+  for (const future of futuresOfAll(items)) future.fireAndForget();
 }
 
 /**
  * Futures in anything: lists and objects of them at any depth, and the blocks of persisted arrays, of which `client`
- * (default: the current one) is asked. dask `futures_of`.
+ * (default: all that are connected) is asked. dask `futures_of`.
  */
-export function futuresOfAll(
-  items: unknown,
-  { client = Client.current() }: { readonly client?: Client } = {},
-): Future[] {
-  return futuresOf(items, { client });
+export function futuresOfAll(items: unknown, { client }: { readonly client?: Client } = {}): Future[] {
+  return futuresOf(items, { clients: client ? [client] : Client.open() });
 }

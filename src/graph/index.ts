@@ -113,6 +113,7 @@ export {
   pushRunner,
   registerRunner,
   watchRuns,
+  withRunner,
 } from "./runner.ts";
 export type { ColumnScalar, ScalarColumns } from "./scalars.ts";
 export { scalarIn, scalarKind, scalarParts } from "./scalars.ts";

@@ -1,4 +1,5 @@
 /** The door between what is lazy and what runs: a runner takes a graph and gives blocks. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { UsageError } from "../base/index.ts";
 import type { DType } from "../dtype/index.ts";
 import type { NDArray } from "../ndarray/index.ts";
@@ -156,12 +157,19 @@ export function pushRunner(runner: Runner): () => void {
   };
 }
 
+const chosen = new AsyncLocalStorage<Runner>();
+
+/** Call `run`: for it and all that it awaits `runner` is the current one, and for nobody else meanwhile. */
+export function withRunner<T>(runner: Runner, run: () => T): T {
+  return chosen.run(runner, run);
+}
+
 /**
  * The runner that `compute()` uses now.
  * @throws {UsageError} none is registered (a room was imported without a front door)
  */
 export async function currentRunner(): Promise<Runner> {
-  const top = connected.at(-1);
+  const top = chosen.getStore() ?? connected.at(-1);
   if (top) return top;
   if (!registered)
     throw new UsageError("no-runner", 'no runner: import from "rsdat" or one of its sub-paths, or connect a Client');

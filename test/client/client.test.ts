@@ -4,8 +4,9 @@ import "../../src/register.ts";
 import { planAll } from "../../src/array/compute.ts";
 import { arange } from "../../src/array/index.ts";
 import { silentLogger } from "../../src/base/index.ts";
-import { AsCompleted, Client, wait } from "../../src/client/index.ts";
+import { AsCompleted, Client, futuresOf, wait } from "../../src/client/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
+import { currentRunner } from "../../src/graph/index.ts";
 import { PyCall, PyGlobal, PyTuple, serializePickle, writePickle } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 
@@ -60,6 +61,34 @@ test("what is submitted once a restart has come back is not given up by it", asy
   // Nobody computes here: it stays pending. What the scheduler had to say about the restart is there long before this.
   await expect(after.result({ timeout: "200ms" })).rejects.toMatchObject({ code: "timeout" });
   expect(after.status).toBe("pending");
+});
+
+test("a client that is not the default is not the current one either", async () => {
+  expect(Client.current()).toBeUndefined();
+  await using other = await Client.connect(scheduler.address);
+  await using _later = await Client.connect(scheduler.address, { setAsDefault: false });
+  expect(Client.current()).toBe(other);
+});
+
+test("futures of persisted blocks are found whichever client holds them", async () => {
+  await using _current = await Client.connect(scheduler.address);
+  const held = await client.persist(arange(4, { chunks: 2 }));
+  expect(futuresOf(held)).toHaveLength(2);
+});
+
+test("what a client computes runs on it to the end, and what others compute meanwhile does not", async () => {
+  await using current = await Client.connect(scheduler.address);
+  const gate = Promise.withResolvers<void>();
+  const inside = client.compute({
+    compute: async () => {
+      const first = await currentRunner();
+      await gate.promise;
+      return [first, await currentRunner()];
+    },
+  });
+  expect(await currentRunner()).toBe(current);
+  gate.resolve();
+  expect(await inside).toEqual([client, client]);
 });
 
 test("a signal cancels what was submitted with it, and refuses what is submitted after", async () => {

@@ -92,7 +92,7 @@ export const ROOMS: readonly Room[] = [
     holds:
       "expressions (IR types, composing, hashing), keys, native task spec, layers, blockwise, rechunk plans, cull, fuse, order, tokenize, `Plan`; the `Runner` interface, the registered runner, and a plain sequential runner (the oracle of all simulations)",
     imports: ["base", "dtype", "ndarray"],
-    node: ["crypto"],
+    node: ["crypto", "async_hooks"],
     packages: ["acorn"],
   },
   {
