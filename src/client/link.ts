@@ -505,10 +505,10 @@ export class Link {
     if (message.op === "keys-in-memory") return this.#hearKeys(message);
     if (message.op === "restart") {
       for (const blocks of this.#layers.all()) for (const index of blocks.unwatched()) this.#promote(blocks, index);
-      return this.cancelled(
-        Array.from(this.#watches.all(), ({ key }) => key),
-        "the scheduler was restarted",
-      );
+      const keys = Array.from(this.#watches.all(), ({ key }) => key);
+      // What was on its way to it when it forgot everything it would compute for nobody.
+      this.send({ op: "client-releases-keys", keys, client: this.id });
+      return this.cancelled(keys, "the scheduler was restarted");
     }
     if (message.op === "cancelled-keys")
       return this.cancelled(message.keys, message.msg ?? message.reason ?? "cancelled");

@@ -63,6 +63,18 @@ test("what is submitted once a restart has come back is not given up by it", asy
   expect(after.status).toBe("pending");
 });
 
+test("what was on its way when the scheduler was restarted is wanted by nobody", async () => {
+  const tasks = async (): Promise<number> => {
+    const page = await fetch(`http://127.0.0.1:${scheduler.httpPort}/json/counts.json`);
+    return ((await page.json()) as { readonly tasks: number }).tasks;
+  };
+  const future = await client.submit((n: number) => n, [1], { pure: false });
+  // It travels on another connection than the restart, and comes after it.
+  await client.restart();
+  expect(future.status).toBe("cancelled");
+  await expect.poll(tasks).toBe(0);
+});
+
 test("a client that is not the default is not the current one either", async () => {
   expect(Client.current()).toBeUndefined();
   await using other = await Client.connect(scheduler.address);
