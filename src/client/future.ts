@@ -126,7 +126,8 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   /** Call `done` once the task has ended, well or not; soon, if it has already. What it throws is an uncaught exception. */
   addDoneCallback(done: (future: this) => unknown): void {
-    this.#claim.link.whenSettled(this.#watch, () => void done(this));
+    // Not while the scheduler's message is read: the client would hear nothing any more.
+    this.#claim.link.whenSettled(this.#watch, () => queueMicrotask(() => void done(this)));
   }
 
   /** Have it computed although nobody will ask for it: it may be released at once. */

@@ -49,6 +49,13 @@ test("an unhandled error ends with non-zero, shows key and worker, and leaves no
   await waitGone(await childrenOf(running));
 });
 
+test("what a callback of a future throws is an uncaught exception, and the client goes on", async () => {
+  await using running = script("callback-throws");
+  expect(await running.exit, running.output()).toBe(0);
+  expect(running.output()).toMatch(/uncaught my callback/);
+  expect(running.output()).toMatch(/first 2\nsecond 3/);
+});
+
 test("a process stays alive while it waits for the cluster", async () => {
   await using running = script("waits", "1.5", "0.1");
   expect(await running.exit, running.output()).toBe(0);
