@@ -12,6 +12,7 @@ import { config } from "../config/index.ts";
 import { itemsize } from "../dtype/index.ts";
 import {
   beginAccounting,
+  checkRunOptions,
   currentPlanner,
   currentRunner,
   type Graph,
@@ -87,9 +88,10 @@ const COMPUTE_OPTIONS: OptionNames<ComputeOptions> = {
   merge: true,
 };
 
-/** @throws {ArgumentError} an option that `call` does not take */
+/** @throws {ArgumentError} an option that `call` does not take, or no such value */
 export function checkComputeOptions(call: string, options: ComputeOptions): void {
   requireKnownOptions(call, options, COMPUTE_OPTIONS);
+  checkRunOptions(call, options);
 }
 
 /** Results of several computables, run as one graph. */

@@ -4,6 +4,7 @@ import { ArgumentError, type OptionNames, requireKnownOptions, UnsupportedError 
 import {
   type CallTask,
   callTokens,
+  checkRunOptions,
   functionText,
   type KernelModule,
   type Key,
@@ -13,6 +14,7 @@ import {
   kernelOrigin,
   keyOfValue,
   type RunOptions,
+  showKey,
   tokenize,
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -21,6 +23,7 @@ import { MANY_CALLS, placeCalls, placeMany, placePlain, sendColumns, sendMany, t
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
 import { Future } from "./future.ts";
+import { futuresOf } from "./futures-of.ts";
 import type { Link } from "./link.ts";
 import { scatterValues } from "./scatter.ts";
 import { sendTasks, type TaskOptions } from "./submit.ts";
@@ -65,13 +68,14 @@ const OPTIONS: OptionNames<SubmitOptions> = {
 };
 const MAP_OPTIONS: OptionNames<MapOptions> = { ...OPTIONS, batchSize: true };
 
-/** @throws {ArgumentError} an option that there is not  @throws {UnsupportedError} actors */
+/** @throws {ArgumentError} an option that there is not, or no such value  @throws {UnsupportedError} actors */
 function checkOptions<T extends TaskOptions>(call: string, options: T, names: OptionNames<T>): void {
   if ("actor" in options || "actors" in options)
     throw new UnsupportedError(
       "actors: this client runs tasks only; keep state in a Variable or Queue, or in one task that listens to them",
     );
   requireKnownOptions(call, options, names);
+  checkRunOptions(call, options);
   const { workers, allowOtherWorkers } = options;
   if (allowOtherWorkers === true && workers === undefined)
     throw new ArgumentError("allowOtherWorkers means something only beside workers: give the ones that are preferred");
@@ -159,6 +163,20 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
   return futures;
 }
 
+/**
+ * The scheduler would call such a result lost with its worker.
+ * @throws {ArgumentError} a future of another client  @throws {CancelledError} a future that was cancelled
+ */
+function checkInputs(link: Link, args: readonly unknown[]): void {
+  for (const { key, link: from, watch } of futuresOf(args)) {
+    if (from !== link)
+      throw new ArgumentError(
+        `the future of ${showKey(key)} is of another client: give its value, or publish it and take it from getDataset`,
+      );
+    if (watch.status === "cancelled" && watch.error) throw watch.error;
+  }
+}
+
 /** Keys of the calls, in their order, and what sends them. */
 interface Built {
   readonly keys: readonly Key[] | KeyColumn;
@@ -167,6 +185,7 @@ interface Built {
 
 async function pythonCalls(link: Link, fn: PyFunction, { calls, options, keyFor }: Calls): Promise<Built> {
   const kwargs = options.kwargs ?? null;
+  for (const args of calls) checkInputs(link, [args, kwargs]);
   const ready = await Promise.all(calls.map((args) => placeArrays(link, args)));
   const tasks = new Map<Key, PyCall>();
   const keys = ready.map((args, i) => {
@@ -208,6 +227,7 @@ function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, given
     const placed = placePlain({ text, calls, keyOf: (args, i) => keyOfValue(keyFor(tokenOf(args), i)) });
     if (placed) return { keys: placed.map(({ key }) => key), send: () => sendColumns(caller, placed, placement) };
   }
+  for (const args of calls) checkInputs(caller.link, args);
   const built = calls.map((args, i): CallTask => {
     const token = tokenFor(options, () => ({ text, args: argumentToken(args), kwargs: null }));
     const key = keyOfValue(keyFor(token, i));

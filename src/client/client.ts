@@ -1,7 +1,7 @@
 /** The client: connects to a scheduler, submits, gathers, and is the runner of lazy arrays while it is connected. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { NoWorkersError, parseDurationMs } from "../base/index.ts";
+import { ArgumentError, NoWorkersError, parseDurationMs, shownValue, UnsupportedError } from "../base/index.ts";
 import {
   commSettings,
   config,
@@ -41,7 +41,7 @@ import { type ClusterAccounting, clusterAccounting } from "./accounting.ts";
 import { type MapOptions, mapCalls, runCalls, type SubmitOptions, submitCall } from "./calls.ts";
 import type { ClusterHandle } from "./cluster-handle.ts";
 import { listPublished, type PublishOptions, publish, readPublished, unpublish } from "./datasets.ts";
-import type { Submittable } from "./functions.ts";
+import { isPlainObject, type Submittable } from "./functions.ts";
 import { type Future, retryKeys } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
 import { type Gathered, type GatherOptions, gatherAll } from "./gather.ts";
@@ -75,6 +75,13 @@ import { type ClusterVersions, clusterVersions } from "./versions.ts";
 
 const LIMITS_WAIT_MS = 2_000;
 const connected: Client[] = [];
+
+/** @throws {ArgumentError} nothing that has items */
+function listOf(items: unknown): unknown[] {
+  if (typeof items !== "string" && (typeof items !== "object" || items === null || !(Symbol.iterator in items)))
+    throw new ArgumentError(`map goes over lists, and ${shownValue(items)} is none`);
+  return Array.from(items as Iterable<unknown>); // looked at just now
+}
 
 /** A connection to a cluster. While it is open, `compute()` of lazy arrays runs on the cluster. */
 export class Client implements Runner, AsyncDisposable {
@@ -224,7 +231,12 @@ export class Client implements Runner, AsyncDisposable {
     }
   }
 
-  run(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<readonly (readonly NDArray[])[]> {
+  /** Of lazy arrays; it is not dask `run`. */
+  async run(graph: Graph, plan: Plan, options: RunOptions = {}): Promise<readonly (readonly NDArray[])[]> {
+    if (typeof graph === "function")
+      throw new UnsupportedError(
+        "run: functions run as tasks, submit(fn, args, { workers, pure: false }); what each worker should do once is the setup of a plugin, registerPlugin",
+      );
     return runGraph(this.#link, this.#signed(graph), plan, options);
   }
 
@@ -288,11 +300,9 @@ export class Client implements Runner, AsyncDisposable {
     ...more: readonly (Iterable<unknown> | MapOptions)[]
   ): Promise<Future<Awaited<R>>[]> {
     const last = more.at(-1);
-    const isOptions = last !== undefined && typeof last === "object" && !(Symbol.iterator in last);
-    const lists = [items, ...(isOptions ? more.slice(0, -1) : more)].map((list) =>
-      Array.from(list as Iterable<unknown>),
-    ); // options come last
-    return mapCalls<Awaited<R>>(this, fn, { lists, options: isOptions ? last : {} });
+    const isOptions = isPlainObject(last); // options come last
+    const lists = [items, ...(isOptions ? more.slice(0, -1) : more)].map(listOf);
+    return mapCalls<Awaited<R>>(this, fn, { lists, options: isOptions ? (last as MapOptions) : {} });
   }
 
   /**
@@ -508,7 +518,7 @@ export class Client implements Runner, AsyncDisposable {
     lazy: T,
     options: LazyOptions = {},
   ): Promise<ComputedOf<T>> {
-    return this.#here(() => each(lazy, (item) => item.compute(options))) as Promise<ComputedOf<T>>; // one result per item
+    return this.#here(() => each(lazy, "compute", (item) => item.compute(options))) as Promise<ComputedOf<T>>; // one result per item
   }
 
   /** Begin to compute lazy objects and keep their blocks on this client's cluster; gives the same objects over them. dask `persist`. */
@@ -516,7 +526,7 @@ export class Client implements Runner, AsyncDisposable {
     lazy: T,
     options: LazyOptions = {},
   ): Promise<PersistedOf<T>> {
-    return this.#here(() => each(lazy, (item) => item.persist(options))) as Promise<PersistedOf<T>>; // one result per item
+    return this.#here(() => each(lazy, "persist", (item) => item.persist(options))) as Promise<PersistedOf<T>>; // one result per item
   }
 
   async #here<T>(run: () => Promise<T>): Promise<T> {

@@ -90,7 +90,7 @@ function containsFuture(value: unknown): boolean {
   return isPlainObject(value) && Object.values(value).some(containsFuture);
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 

@@ -1,4 +1,5 @@
 /** Lazy objects as a client sees them: something that computes, and something that persists. */
+import { ArgumentError, shownValue } from "../base/index.ts";
 import type { RunOptions } from "../graph/index.ts";
 
 /** Options of a client's `compute` and `persist`; as those of the lazy objects themselves. */
@@ -29,7 +30,19 @@ export type PersistedOf<T> = T extends Keepable
   ? Awaited<ReturnType<T["persist"]>>
   : { -readonly [K in keyof T]: T[K] extends Keepable ? Awaited<ReturnType<T[K]["persist"]>> : never };
 
-/** Do it with one, or with each of a list in one tick, so that they become one graph. */
-export async function each<T>(lazy: T | readonly T[], run: (item: T) => Promise<unknown>): Promise<unknown> {
-  return Array.isArray(lazy) ? Promise.all(lazy.map(run)) : run(lazy as T); // no list
+/**
+ * Do it with one, or with each of a list in one tick, so that they become one graph.
+ * @throws {ArgumentError} one that has no method `name`
+ */
+export async function each<T>(
+  lazy: T | readonly T[],
+  name: "compute" | "persist",
+  run: (item: T) => Promise<unknown>,
+): Promise<unknown> {
+  const items = Array.isArray(lazy) ? (lazy as readonly T[]) : [lazy as T]; // the one or the other
+  for (const item of items)
+    if (typeof (item as Partial<Record<typeof name, unknown>> | null | undefined)?.[name] !== "function")
+      throw new ArgumentError(`${name} of ${shownValue(item)}: expected something lazy that has it`);
+  const done = await Promise.all(items.map(run));
+  return Array.isArray(lazy) ? done : done[0];
 }

@@ -1,6 +1,6 @@
 /** Where a client connects to: an address, a file, a cluster, or one that is started for it on this machine. */
 import { readFileSync } from "node:fs";
-import { ArgumentError, type Logger, type OptionNames, requireKnownOptions } from "../base/index.ts";
+import { ArgumentError, type Logger, type OptionNames, requireKnownOptions, shownValue } from "../base/index.ts";
 import { config, readToken, type SecurityOptions } from "../config/index.ts";
 import { type LocalClusterWish, startLocalCluster } from "../graph/index.ts";
 import { calledAddress, normalizeAddress } from "../protocol/index.ts";
@@ -75,8 +75,16 @@ export async function locate(
     isOwn,
   });
   if (typeof target === "string") return at(target);
+  if (target !== undefined && (typeof target !== "object" || target === null))
+    throw new ArgumentError(
+      `Client.connect to ${shownValue(target)}: expected an address, a cluster, { schedulerFile } or { nWorkers }`,
+    );
   if (target && "schedulerFile" in target) return { ...at(addressInFile(target.schedulerFile)) };
-  if (target && "cluster" in target) return of(target.cluster, false);
+  if (target && "cluster" in target) {
+    if (typeof (target.cluster as Partial<ClusterHandle> | null | undefined)?.schedulerAddress !== "string")
+      throw new ArgumentError(`Client.connect: cluster ${shownValue(target.cluster)} is none`);
+    return of(target.cluster, false);
+  }
   if (target && "schedulerAddress" in target) return of(target, false);
   if (!target) {
     const address = config.get("scheduler-address", null);

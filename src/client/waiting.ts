@@ -1,5 +1,5 @@
 /** Waiting for futures: all of them, the first, or one after another as they end. */
-import { ArgumentError, ClusterError, parseDurationMs } from "../base/index.ts";
+import { ArgumentError, ClusterError, parseDurationMs, shownValue } from "../base/index.ts";
 import { Client } from "./client.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
@@ -36,6 +36,9 @@ export async function wait<T extends Waitable>(
   const all = Array.isArray(items) ? (items as readonly T[]) : [items as T]; // the one or the other
   if (returnWhen !== "ALL_COMPLETED" && returnWhen !== "FIRST_COMPLETED")
     throw new ArgumentError(`returnWhen ${String(returnWhen)}: expected ALL_COMPLETED or FIRST_COMPLETED`);
+  for (const item of all)
+    if (typeof (item as Partial<Waitable> | null | undefined)?.wait !== "function")
+      throw new ArgumentError(`wait for ${shownValue(item)}: expected futures, or what was persisted`);
   const ended = new Set<T>();
   const ends = all.map((item) => item.wait().then(() => void ended.add(item)));
   if (all.length > 0)

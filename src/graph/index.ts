@@ -94,6 +94,7 @@ export { stageRechunks } from "./rechunk-stages.ts";
 export { layersInMemory, rechunkInputs } from "./rechunks.ts";
 export type { RegisterPlan } from "./registers.ts";
 export { lastUses, mapRegisters, planRegisters, sharesRegion, stepBytes, stepInputs } from "./registers.ts";
+export { checkRunOptions } from "./run-options.ts";
 export { aheadOf } from "./run-plan.ts";
 export type {
   Hold,

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import "../../src/register.ts";
 import { planAll } from "../../src/array/compute.ts";
-import { arange } from "../../src/array/index.ts";
+import { arange, delayed } from "../../src/array/index.ts";
 import { silentLogger } from "../../src/base/index.ts";
-import { AsCompleted, Client, futuresOf, wait } from "../../src/client/index.ts";
+import { AsCompleted, Client, futuresOf, py, wait } from "../../src/client/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
 import { currentRunner } from "../../src/graph/index.ts";
 import { PyCall, PyGlobal, PyTuple, serializePickle, writePickle } from "../../src/protocol/index.ts";
@@ -116,12 +116,28 @@ test("a signal cancels what was submitted with it, and refuses what is submitted
 });
 
 test("mistakes are told before anything is sent", async () => {
+  await using futures = await client.submit(() => [1, 2]);
   const mistakes: [Promise<unknown>, string][] = [
     [client.submit((n: number) => n, [1], { kwargs: { n: 1 } }), "argument"],
     [client.submit((n: number) => n, [() => 1]), "closure"],
     [client.submit((n: number) => n, 1 as never), "argument"],
     [client.map((n: number) => n, [1, 2], { key: ["one"] }), "argument"],
     [client.map((n: number) => n, [1, 2], { batchSize: 0 }), "argument"],
+    [client.map((n: number) => n, 5 as never), "argument"],
+    [client.map((n: number) => n, futures as never), "argument"],
+    [client.map((n: number) => n, [1], null as never), "argument"],
+    [client.map((n: number) => n, [1], arange(1) as never), "argument"],
+    [client.submit((n: number) => n, [1], { priority: "high" as never }), "argument"],
+    [client.submit((n: number) => n, [1], { priority: Number.NaN }), "argument"],
+    [client.submit((n: number) => n, [1], { retries: -1 }), "argument"],
+    [client.submit((n: number) => n, [1], { resources: { GPU: "1" as never } }), "argument"],
+    [client.submit((n: number) => n, [1], { resources: { GPU: -1 } }), "argument"],
+    [client.submit((n: number) => n, [1], { resources: 1 as never }), "argument"],
+    [client.compute(arange(1), { priority: "high" as never }), "argument"],
+    [client.persist(arange(1), { retries: 0.5 }), "argument"],
+    [client.compute(5 as never), "argument"],
+    [client.persist([delayed(() => 1)() as never]), "argument"],
+    [wait([5 as never]), "argument"],
     [client.scatter(1, { broadcast: 0 }), "argument"],
     [client.gather([], { errors: "ignore" as never }), "argument"],
     [wait([], { returnWhen: "SOMETIME" as never }), "argument"],
@@ -133,6 +149,33 @@ test("mistakes are told before anything is sent", async () => {
   for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
   expect(await client.retireWorkers()).toEqual([]);
   expect(await client.map((n: number) => n, [])).toEqual([]);
+});
+
+test("futures that cannot be read here are refused as arguments: of another client, and cancelled ones", async () => {
+  await using other = await Client.connect(scheduler.address, { setAsDefault: false });
+  await using foreign = await other.submit((n: number) => n, [1]);
+  await using gone = await client.submit((n: number) => n, [2], { pure: false });
+  gone.cancel();
+  for (const fn of [(n: number): number => n, py("operator.neg")]) {
+    await expect(client.submit(fn, [{ deep: [foreign] }])).rejects.toMatchObject({
+      code: "argument",
+      message: expect.stringMatching(/is of another client/),
+    });
+    await expect(client.map(fn, [gone])).rejects.toMatchObject({ code: "cancelled" });
+  }
+});
+
+test("what Dask's clients have and this one does not says what there is instead", async () => {
+  const run = client.run as (...args: unknown[]) => unknown;
+  await expect(async () => run.call(client, () => 1)).rejects.toMatchObject({
+    code: "unsupported",
+    message: expect.stringContaining("registerPlugin"),
+  });
+});
+
+test("a target that is none is refused by name", async () => {
+  for (const target of [5, { cluster: 5 }, { cluster: {} }])
+    await expect(Client.connect(target as never, { timeout: "100ms" })).rejects.toMatchObject({ code: "argument" });
 });
 
 test("a published array of more blocks than anybody has, or of blocks of no size, is not believed", async () => {
