@@ -18,7 +18,7 @@ import {
   tokenize,
 } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
-import { NATIVE_RESOURCE, type PyCall } from "../protocol/index.ts";
+import type { PyCall } from "../protocol/index.ts";
 import { MANY_CALLS, placeCalls, placeMany, placePlain, sendColumns, sendMany, takesColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
 import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
@@ -26,7 +26,7 @@ import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
 import type { Link } from "./link.ts";
 import { scatterValues } from "./scatter.ts";
-import { sendTasks, type TaskOptions } from "./submit.ts";
+import { nativePlacement, sendTasks, type TaskOptions } from "./submit.ts";
 
 /** Options of `submit`. */
 export interface SubmitOptions extends TaskOptions {
@@ -115,7 +115,7 @@ export async function mapCalls<R>(
   const prefix = typeof key === "string" ? key : functionName(fn);
   const uid = options.pure === false ? randomUUID() : null;
   const futures: Future<R>[] = [];
-  const isGrowing = !(fn instanceof PyFunction) && takesColumns(caller.link, placementOf(rest, true));
+  const isGrowing = !(fn instanceof PyFunction) && takesColumns(caller.link, placementOf(rest));
   let size = batchSize ?? (isGrowing ? FIRST_CALLS : Math.max(1, count));
   for (let from = 0; from < count; from = futures.length) {
     const calls: unknown[][] = [];
@@ -195,7 +195,7 @@ async function pythonCalls(link: Link, fn: PyFunction, { calls, options, keyFor 
     return key;
   });
   const wanted = Array.from(new Set(keys));
-  const placement = placementOf(options, true);
+  const placement = placementOf(options);
   return {
     keys,
     send: () => sendTasks(link, { tasks, wanted, ranks: ranksOf(tasks), options: placement, collection: "Future" }),
@@ -219,7 +219,7 @@ function nativeCalls(caller: Caller, fn: Exclude<Submittable, PyFunction>, given
   // The text of a module goes along once, as a task of its own that every call reads.
   const module = origin ? moduleCall(origin.module) : null;
   const calling = origin ? callOf(origin.module.hash, origin.name) : text;
-  const placement = placementOf(options, true);
+  const placement = placementOf(options);
   if (!module && takesColumns(caller.link, placement)) {
     const many = head === null || calls.length < MANY_CALLS ? null : placeMany(text, calls, head);
     if (many) return { keys: many.keys, send: () => sendMany(caller, many, placement) };
@@ -249,13 +249,13 @@ function readyNative(
   }: { readonly wanted: ReadonlySet<Key>; readonly options: TaskOptions; readonly collection: string },
 ): () => void {
   const { link } = caller;
-  const placement = placementOf(options, true);
+  const placement = placementOf(options);
   const placed = takesColumns(link, placement) ? placeCalls(calls, wanted) : null;
   if (placed) return () => sendColumns(caller, placed, placement);
   const tasks = new Map(calls.map((call) => [call.key, taskOfCall(call, caller)]));
   const own = Array.from(tasks.keys()).filter((key) => wanted.has(key));
   const ranks = ranksOf(tasks);
-  return () => sendTasks(link, { tasks, wanted: own, ranks, options: placementOf(options, false), collection });
+  return () => sendTasks(link, { tasks, wanted: own, ranks, options: nativePlacement(link, placement), collection });
 }
 
 function tokenFor({ pure }: SubmitOptions, identity: () => unknown): string {
@@ -286,10 +286,9 @@ function moduleFunction(text: string, hash: string, name: string): (...args: unk
   return module[name] as (...args: unknown[]) => unknown;
 }
 
-/** Where and how calls run. On a scheduler that knows no languages, native tasks ask for what only rsdat workers have. */
-export function placementOf(options: TaskOptions, isPython: boolean): TaskOptions {
-  const { workers, allowOtherWorkers, retries, priority } = options;
-  const resources = isPython ? options.resources : { [NATIVE_RESOURCE]: 1, ...options.resources };
+/** Where and how calls run. */
+export function placementOf(options: TaskOptions): TaskOptions {
+  const { workers, allowOtherWorkers, retries, priority, resources } = options;
   return {
     ...(workers === undefined ? {} : { workers: [workers].flat() }),
     ...(allowOtherWorkers === undefined ? {} : { allowOtherWorkers }),
@@ -340,7 +339,7 @@ export async function runCalls(
       tasks,
       wanted: Array.from(tasks.keys()).filter((key) => held.has(key)),
       ranks: ranksOf(tasks),
-      options: placementOf(options, true),
+      options: placementOf(options),
       collection: "Delayed",
     });
   }

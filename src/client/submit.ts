@@ -27,7 +27,7 @@ import type { Link } from "./link.ts";
 export interface TaskOptions {
   /** Addresses, names or hosts of workers. */
   readonly workers?: string | readonly string[];
-  /** The workers are a wish, not a demand. */
+  /** The workers are a wish, not a demand. On Dask's scheduler JavaScript goes to any rsdat worker then. */
   readonly allowOtherWorkers?: boolean;
   readonly retries?: number;
   /** Higher runs earlier. */
@@ -73,6 +73,18 @@ export function sendTasks(link: Link, { tasks, wanted, ranks, options, collectio
     annotations: new Pickled(writePickle(annotations)),
     spanMetadata: new Pickled(writePickle(span)),
   });
+}
+
+/**
+ * Where tasks of JavaScript run on a scheduler that knows no languages: they ask for what only rsdat workers have. Workers
+ * that are a wish are not named: where none of them is there, Dask forgets the demand with the wish, gives the task to a
+ * Python worker, and breaks the client's connection when it counts the resource back.
+ */
+export function nativePlacement(link: Link, options: TaskOptions): TaskOptions {
+  const resources = { [NATIVE_RESOURCE]: 1, ...options.resources };
+  if (link.isNative || options.allowOtherWorkers !== true) return { ...options, resources };
+  const { workers: _, allowOtherWorkers: __, ...anywhere } = options;
+  return { ...anywhere, resources };
 }
 
 /** Send a symbolic graph; the same keys and the same programs whoever the scheduler is. */
@@ -123,7 +135,7 @@ export function sendGraph(link: Link, graph: Graph, plan: Plan, options: RunOpti
     tasks,
     wanted,
     ranks,
-    options: { ...placement, resources: { [NATIVE_RESOURCE]: 1, ...resources } },
+    options: nativePlacement(link, placement),
     collection: "ChunkedArray",
   });
 }

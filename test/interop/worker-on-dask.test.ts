@@ -116,6 +116,14 @@ describePeer("an rsdat worker on a dask scheduler", ["distributed", "numpy"], ()
     await expect(future.result()).rejects.toMatchObject({ message: expect.stringContaining("mac") });
   });
 
+  test("workers that are only a wish, and are not there, send no JavaScript to Python workers", async () => {
+    const wish = { workers: ["nobody"], allowOtherWorkers: true };
+    const futures = await client.map((n: number) => n + 1, [1, 2, 3, 4, 5, 6, 7, 8], wish);
+    expect(await client.gather(futures)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    for (const future of futures) future.release();
+    expect((await client.compute(arange(80, { chunks: 10 }).sum(), wish)).item()).toBe(3160n);
+  });
+
   test("at SIGTERM it hands its data over and leaves", async () => {
     await using kept = await client.submit(() => [1, 2, 3], [], { key: "kept" });
     await kept.wait();
