@@ -306,7 +306,7 @@ export class Client implements Runner, AsyncDisposable {
   }
 
   /**
-   * Values of futures, fetched together: a list for a list; objects and lists within each other keep their form.
+   * Values of futures, fetched together: a list for a list; objects, maps, sets and lists within each other keep their form.
    * With `errors: "skip"` failed ones are left out of lists. dask `gather`.
    * @throws {RemoteError} the first one that failed
    */

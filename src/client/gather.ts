@@ -8,7 +8,7 @@ import type { Link } from "./link.ts";
 
 /** Options of `gather`. */
 export interface GatherOptions {
-  /** `skip` leaves failed and cancelled futures out of lists, and gives null for them elsewhere. Default `raise`. */
+  /** `skip` leaves failed and cancelled futures out of lists and sets, and gives null for them elsewhere. Default `raise`. */
   readonly errors?: "raise" | "skip";
 }
 
@@ -18,9 +18,13 @@ export type Gathered<T> =
     ? V
     : T extends readonly unknown[]
       ? { -readonly [K in keyof T]: Gathered<T[K]> }
-      : T extends Readonly<Record<string, unknown>>
-        ? { -readonly [K in keyof T]: Gathered<T[K]> }
-        : T;
+      : T extends ReadonlyMap<infer K, infer V>
+        ? Map<K, Gathered<V>>
+        : T extends ReadonlySet<infer V>
+          ? Set<Gathered<V>>
+          : T extends Readonly<Record<string, unknown>>
+            ? { -readonly [K in keyof T]: Gathered<T[K]> }
+            : T;
 
 /** As `Client.gather`. */
 export async function gatherAll<T>(link: Link, items: T, errors: "raise" | "skip"): Promise<Gathered<T>> {
@@ -53,6 +57,8 @@ function valuesIn(item: unknown, values: ReadonlyMap<Key, unknown>): unknown {
     const left = item.filter((each) => !(each instanceof Future) || values.has(each.key));
     return left.map((each) => valuesIn(each, values));
   }
+  if (item instanceof Set) return new Set(valuesIn(Array.from(item), values) as unknown[]); // a list for a list
+  if (item instanceof Map) return new Map(Array.from(item, ([name, each]) => [name, valuesIn(each, values)]));
   if (item !== null && typeof item === "object" && Object.getPrototypeOf(item) === Object.prototype)
     return Object.fromEntries(Object.entries(item).map(([name, each]) => [name, valuesIn(each, values)]));
   return item;

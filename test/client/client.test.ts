@@ -103,6 +103,23 @@ test("what a client computes runs on it to the end, and what others compute mean
   expect(await inside).toEqual([client, client]);
 });
 
+test("gather keeps the form: lists, objects, maps and sets, as Dask's keeps dicts and sets", async () => {
+  const fail = new AbortController();
+  const [gone] = await client.map((n: number) => n, [7], { signal: fail.signal, pure: false });
+  fail.abort();
+  const given = new Map<string, unknown>([
+    ["lists", [gone, 1]],
+    ["sets", new Set([gone, 2])],
+  ]);
+  expect(await client.gather(given, { errors: "skip" })).toEqual(
+    new Map<string, unknown>([
+      ["lists", [1]],
+      ["sets", new Set([2])],
+    ]),
+  );
+  await expect(client.gather(new Map([["a", gone]]))).rejects.toMatchObject({ code: "cancelled" });
+});
+
 test("a signal cancels what was submitted with it, and refuses what is submitted after", async () => {
   const stop = new AbortController();
   const [first, second] = await client.map((n: number) => n, [1, 2], { signal: stop.signal, pure: false });
