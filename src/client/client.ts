@@ -1,7 +1,14 @@
 /** The client: connects to a scheduler, submits, gathers, and is the runner of lazy arrays while it is connected. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { ArgumentError, NoWorkersError, parseDurationMs, shownValue, UnsupportedError } from "../base/index.ts";
+import {
+  ArgumentError,
+  formatDuration,
+  NoWorkersError,
+  parseDurationMs,
+  shownValue,
+  UnsupportedError,
+} from "../base/index.ts";
 import {
   commSettings,
   config,
@@ -182,14 +189,14 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {NoWorkersError} not within `timeout` (default: no limit)
    */
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
-    const until =
-      performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout"));
+    const ms = timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout");
+    const until = performance.now() + ms;
     for (;;) {
       const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);
       const found = workers.filter(({ status }) => status === "running").length;
       if (found >= count) return;
       if (performance.now() > until)
-        throw new NoWorkersError(`${found} of ${count} workers are there after ${timeout}`, {
+        throw new NoWorkersError(`${found} of ${count} workers are there after ${formatDuration(ms)}`, {
           details: { found, count },
         });
       await sleep(50);

@@ -1,5 +1,12 @@
 /** A result that a cluster computes and keeps for this client. */
-import { ClusterError, inspectAsText, parseDurationMs, type RsdatError, UsageError } from "../base/index.ts";
+import {
+  ClusterError,
+  formatDuration,
+  inspectAsText,
+  parseDurationMs,
+  type RsdatError,
+  UsageError,
+} from "../base/index.ts";
 import { type Key, showKey } from "../graph/index.ts";
 import { pickledName, pyTypeName, RETRY } from "../protocol/index.ts";
 import { ended, valuesOf } from "./fetch.ts";
@@ -152,9 +159,10 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   async #endsWithin(timeout: string | number): Promise<void> {
     const late = Promise.withResolvers<never>();
+    const ms = parseDurationMs(timeout, "timeout");
     const timer = setTimeout(
-      () => late.reject(new ClusterError("timeout", `${showKey(this.key)} was not there within ${timeout}`)),
-      parseDurationMs(timeout, "timeout"),
+      () => late.reject(new ClusterError("timeout", `${showKey(this.key)} was not there within ${formatDuration(ms)}`)),
+      ms,
     );
     await Promise.race([this.wait(), late.promise]).finally(() => clearTimeout(timer));
   }

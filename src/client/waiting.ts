@@ -1,5 +1,5 @@
 /** Waiting for futures: all of them, the first, or one after another as they end. */
-import { ArgumentError, ClusterError, parseDurationMs, shownValue } from "../base/index.ts";
+import { ArgumentError, ClusterError, formatDuration, parseDurationMs, shownValue } from "../base/index.ts";
 import { Client } from "./client.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
@@ -48,13 +48,19 @@ export async function wait<T extends Waitable>(
   return { done: all.filter((item) => ended.has(item)), notDone: all.filter((item) => !ended.has(item)) };
 }
 
-/** The promise's value, or an error after `timeout`. */
-export async function within<T>(promise: Promise<T>, timeout: string | number | undefined, what: string): Promise<T> {
+/** The promise's value, or an error after `timeout`; `until` is the end of it where it began earlier. */
+export async function within<T>(
+  promise: Promise<T>,
+  timeout: string | number | undefined,
+  what: string,
+  until?: number,
+): Promise<T> {
   if (timeout === undefined) return promise;
+  const ms = parseDurationMs(timeout, "timeout");
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new ClusterError("timeout", `${what}: not done within ${timeout}`)),
-    parseDurationMs(timeout, "timeout"),
+    () => reject(new ClusterError("timeout", `${what}: not done within ${formatDuration(ms)}`)),
+    until === undefined ? ms : Math.max(0, until - performance.now()),
   );
   promise.catch(() => undefined); // who is no longer waited for may fail
   try {
@@ -177,8 +183,7 @@ export class AsCompleted<T, R extends boolean = false> implements AsyncIterableI
 
   #changed(): Promise<void> {
     const { promise } = this.#wake;
-    if (this.#until === Number.POSITIVE_INFINITY) return promise;
-    return within(promise, Math.max(0, this.#until - performance.now()) / 1000, "asCompleted");
+    return within(promise, this.#options.timeout, "asCompleted", this.#until);
   }
 
   #give(): Ended<T, R> {

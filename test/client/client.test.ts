@@ -46,10 +46,16 @@ test("metadata lies under paths; a map of all that is below, a value in the plac
 
 test("time limits are errors of their own", async () => {
   await expect(client.waitForWorkers(1, { timeout: "50ms" })).rejects.toMatchObject({ code: "no-workers" });
+  // A number is seconds, and the message says so.
+  await expect(client.waitForWorkers(1, { timeout: 0.05 })).rejects.toThrow(/0 of 1 workers are there after 50 ms$/);
   await using never = await client.submit((n: number) => n, [1]);
   await expect(never.result({ timeout: "30ms" })).rejects.toMatchObject({ code: "timeout" });
   await expect(wait(never, { timeout: "30ms" })).rejects.toMatchObject({ code: "timeout" });
   await expect(new AsCompleted([never], { timeout: "30ms" }).next()).rejects.toMatchObject({ code: "timeout" });
+  await expect(never.result({ timeout: 0.03 })).rejects.toThrow(/ was not there within 30 ms$/);
+  await expect(wait(never, { timeout: 0.03 })).rejects.toThrow(/ not done within 30 ms$/);
+  // Of the whole, not of what was left of it.
+  await expect(new AsCompleted([never], { timeout: "30ms" }).next()).rejects.toThrow(/ not done within 30 ms$/);
   expect(never.status).toBe("pending");
 });
 
