@@ -165,14 +165,12 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
 
 /**
  * The scheduler would call such a result lost with its worker.
- * @throws {ArgumentError} a future of another client  @throws {CancelledError} a future that was cancelled
+ * @throws {ArgumentError} a future of another scheduler  @throws {CancelledError} a future that was cancelled
  */
 function checkInputs(link: Link, args: readonly unknown[]): void {
   for (const { key, link: from, watch } of futuresOf(args)) {
-    if (from !== link)
-      throw new ArgumentError(
-        `the future of ${showKey(key)} is of another client: give its value, or publish it and take it from getDataset`,
-      );
+    if (from.address !== link.address)
+      throw new ArgumentError(`the future of ${showKey(key)} is of another scheduler, ${from.address}: give its value`);
     if (watch.status === "cancelled" && watch.error) throw watch.error;
   }
 }

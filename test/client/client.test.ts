@@ -174,18 +174,27 @@ test("mistakes are told before anything is sent", async () => {
   expect(await client.map((n: number) => n, [])).toEqual([]);
 });
 
-test("futures that cannot be read here are refused as arguments: of another client, and cancelled ones", async () => {
-  await using other = await Client.connect(scheduler.address, { setAsDefault: false });
+test("futures that cannot be read here are refused as arguments: of another scheduler, and cancelled ones", async () => {
+  await using elsewhere = await startScheduler({ port: 0, logger: silentLogger });
+  await using other = await Client.connect(elsewhere.address, { setAsDefault: false });
   await using foreign = await other.submit((n: number) => n, [1]);
   await using gone = await client.submit((n: number) => n, [2], { pure: false });
   gone.cancel();
   for (const fn of [(n: number): number => n, py("operator.neg")]) {
     await expect(client.submit(fn, [{ deep: [foreign] }])).rejects.toMatchObject({
       code: "argument",
-      message: expect.stringMatching(/is of another client/),
+      message: expect.stringMatching(/is of another scheduler/),
     });
     await expect(client.map(fn, [gone])).rejects.toMatchObject({ code: "cancelled" });
   }
+});
+
+// In Dask too: Client(address, set_as_default=False).submit(f, future of another client) runs.
+test("futures of another client of the same scheduler are inputs like any other", async () => {
+  await using other = await Client.connect(scheduler.address, { setAsDefault: false });
+  await using first = await other.submit((n: number) => n, [1], { pure: false });
+  await using second = await client.submit((n: number) => n, [first], { pure: false });
+  expect(second.status).toBe("pending"); // there are no workers here
 });
 
 test("what Dask's clients have and this one does not says what there is instead", async () => {
