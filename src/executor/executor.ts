@@ -257,6 +257,7 @@ export class ThreadedExecutor implements Executor {
       pinned: new Set(),
       hold: null,
       bytesFetched: 0,
+      fetching: null,
     };
     for (const input of task.inputs) if (isBlock(input)) this.#arena.retain(input);
     if (this.#inFlight++ === 0) this.#awake.ref();
@@ -325,7 +326,10 @@ export class ThreadedExecutor implements Executor {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#awake);
-    await this.#pool.close();
+    // What is being read goes into memory that is given back below.
+    const reading = this.#jobs.flatMap((job) => (job?.hold?.message === null ? [job] : []));
+    for (const job of reading) this.#cancel(job);
+    await Promise.all([this.#pool.close(), ...reading.map((job) => job.fetching)]);
     this.#spill?.close();
     for (const job of [...this.#waiting, ...this.#jobs]) if (job) this.#finish(job, CANCELLED);
     for (const slot of this.#lane.slots()) this.#failLane(slot, CANCELLED);
@@ -358,7 +362,7 @@ export class ThreadedExecutor implements Executor {
       this.#waiting.shift();
       this.#jobs[job.hold.slot] = job;
       if (job.hold.fetched === null) this.#launch(job, job.hold);
-      else void this.#prefetch(job, job.hold, job.hold.fetched);
+      else job.fetching = this.#prefetch(job, job.hold, job.hold.fetched);
     }
   }
 
@@ -367,13 +371,13 @@ export class ThreadedExecutor implements Executor {
     try {
       const slots = this.#arena.view(fetched).data as Uint8Array; // allocated as uint8
       job.bytesFetched = await fetchReads(hold.reads, slots, job.stop.signal);
+      if (job.isStopped) throw new CancelledError("cancelled after reading");
     } catch (error) {
       this.#fail(job, job.isStopped ? new CancelledError("cancelled while reading") : error);
       this.#pump();
       return;
     }
-    if (job.isStopped) this.#fail(job, new CancelledError("cancelled after reading"));
-    else this.#launch(job, hold);
+    this.#launch(job, hold);
   }
 
   #launch(job: Job, hold: Hold): void {

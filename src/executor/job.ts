@@ -25,6 +25,8 @@ export interface Job {
   /** What it needs while it is under way; null while it waits for that. */
   hold: Hold | null;
   bytesFetched: number;
+  /** The reading of what it fetches before it is in the ring; null: it fetches nothing. */
+  fetching: Promise<void> | null;
 }
 
 /** What a started job occupies. */

@@ -2,7 +2,7 @@
 
 import { mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -237,6 +237,26 @@ describe("reads", () => {
     silent.closeAllConnections();
     silent.close();
   });
+
+  it("are aborted with their executor", async () => {
+    const silent = createServer(() => undefined); // never answers
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const far = (await openZarrGroup(remote)).source("a");
+    const quiet = { ...far, url: far.url.replace(/:\d+\//, `:${(silent.address() as AddressInfo).port}/`) };
+    const own = createExecutor({ threads: 1, budgetBytes: 64 * 2 ** 20 });
+    const connected = new Promise<Socket>((resolve) => silent.once("connection", resolve));
+    const statuses: string[] = [];
+    const spec = read(quiet, [H, W], WHOLE, [along(0), along(1)]);
+    own.submit({ key: keyOf("t", 0), spec, inputs: [] }, ({ status }) => statuses.push(status));
+    const closed = new Promise((resolve) => void connected.then((socket) => socket.once("close", resolve)));
+    await connected;
+    await own[Symbol.asyncDispose]();
+    await closed; // by who reads
+    expect(statuses).toEqual(["cancelled"]);
+    expect(own.stats()).toMatchObject({ bytesLive: 0, inFlight: 0 });
+    silent.closeAllConnections();
+    silent.close();
+  }, 10_000); // a read by itself gives up after 30 s
 });
 
 describe("writes", () => {
