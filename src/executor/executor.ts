@@ -531,6 +531,7 @@ export class ThreadedExecutor implements Executor {
     } else if (job.hold === null && this.#waiting.includes(job)) {
       this.#waiting.splice(this.#waiting.indexOf(job), 1);
       this.#finish(job, CANCELLED);
+      this.#pumpSoon(); // those behind it may need less
     }
   }
 

@@ -287,6 +287,28 @@ describe("the budget", () => {
     expect(own.stats().bytesPeak).toBeLessThanOrEqual(MIB);
   });
 
+  it("lets a small task start once the large one before it is given up", async () => {
+    await using own = createExecutor({ threads: 2, budgetBytes: MIB });
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    const elements = Math.floor((0.6 * MIB) / 8);
+    const text = "(s) => { Atomics.store(s, 0, 1); Atomics.notify(s, 0); Atomics.wait(s, 1, 0); }";
+    const wait: TaskSpec = specOf(1, [
+      { do: "call", dtype: "float64", shape: [1], text, inputs: [0], args: null, mac: null },
+      { do: "arange", dtype: "float64", shape: [elements], start: 0, step: 1, first: 0 },
+    ]);
+    const first = own.run({ key: keyOf("t", 0), spec: wait, inputs: [{ value: shared }], trusted: true });
+    while (Atomics.load(shared, 0) === 0) await new Promise((resolve) => setImmediate(resolve));
+    const large = own.run({ key: keyOf("t", 1), spec: counting(elements), inputs: [] });
+    const small = own.run({ key: keyOf("t", 2), spec: counting(1), inputs: [] });
+    own.abort(keyOf("t", 1));
+    expect((await large).status).toBe("cancelled");
+    own.release(output(await small)); // while the first one still waits
+    Atomics.store(shared, 1, 1);
+    Atomics.notify(shared, 1);
+    own.release(output(await first));
+    expect(own.stats()).toMatchObject({ bytesLive: 0, inFlight: 0 });
+  });
+
   it("is a broken promise to pass, unless a test says otherwise", async () => {
     await using own = createExecutor({ threads: 1, budgetBytes: MIB });
     expect(await own.run({ key: keyOf("t", 0), spec: counting(MIB / 8 + 1), inputs: [] })).toMatchObject({
