@@ -215,7 +215,10 @@ export function connectTcp(address: Address, signal: AbortSignal, options: Socke
     reject(signal.reason);
   };
   signal.addEventListener("abort", onAbort, { once: true });
-  const onError = (cause: Error): void => reject(new CommError(codeOf(cause), messageOf(cause), { cause }));
+  const onError = (cause: Error): void => {
+    signal.removeEventListener("abort", onAbort); // which keeps the socket, and outlives this try
+    reject(new CommError(codeOf(cause), messageOf(cause), { cause }));
+  };
   socket.once("error", onError);
   socket.once("connect", () => {
     signal.removeEventListener("abort", onAbort);
