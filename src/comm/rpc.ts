@@ -185,8 +185,15 @@ export class Rpc implements AsyncDisposable {
     return false;
   }
 
+  /** It is closed, or about to be: it has no place any more, and is not idle. */
   #forget(comm: Comm): void {
-    if (this.#open.delete(comm)) this.#freePlace();
+    const address = this.#open.get(comm);
+    if (address === undefined) return;
+    this.#open.delete(comm);
+    const free = this.#idle.get(address)?.filter((each) => each !== comm) ?? [];
+    if (free.length > 0) this.#idle.set(address, free);
+    else this.#idle.delete(address);
+    this.#freePlace();
   }
 
   #freePlace(): void {

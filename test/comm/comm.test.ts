@@ -309,6 +309,24 @@ describe.each(["tcp", "inproc"])("%s", (scheme) => {
       expect(one.comms.size + two.comms.size).toBeLessThanOrEqual(4);
     });
 
+    test("a pool at its limit takes no place of an idle connection that was closed by the other end", async () => {
+      const gone = await server(scheme, (comm) => serveRequests(comm, handlers, logbook()));
+      const there = await server(scheme, (comm) => serveRequests(comm, handlers, logbook()));
+      const rpc = new Rpc({ connectionsMax: 1 });
+      opened.push(rpc);
+      let isSeen: Promise<unknown> = Promise.resolve();
+      await rpc.use(gone.address, async (comm) => {
+        isSeen = comm.closed;
+      });
+      await gone.close();
+      await isSeen;
+      const slow = rpc.call(there.address, { op: "slow" });
+      const next = rpc.call(there.address, { op: "add", a: 1, b: 1 });
+      expect(await slow).toBe("slow");
+      expect(await next).toBe(2);
+      expect(there.comms.size).toBe(1); // one after the other
+    });
+
     test("who waits for a place can be aborted, and learns that the pool closes", async () => {
       const listener = await server(scheme, (comm) => serveRequests(comm, handlers, logbook()));
       const rpc = new Rpc({ connectionsMax: 1 });
