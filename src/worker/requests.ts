@@ -55,8 +55,7 @@ export function workerHandlers(context: RequestContext): Handlers {
     update_data: async (request) => {
       const { data } = UPDATE_DATA.parse(request);
       await context.rpc.decompress(data.values());
-      const stored = new Map(Array.from(data, ([key, value]) => [key, context.values.receive(value)] as const));
-      const facts = context.put(stored);
+      const facts = context.put(context.values.receiveAll(data));
       const nbytes = new Map(
         Array.from(data, ([key, value]) => [key, facts.get(key)?.nbytes ?? value.nbytes] as const),
       );

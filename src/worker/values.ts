@@ -187,6 +187,18 @@ export class Values {
     return handle ? { kind: "block", handle } : { kind: "plain", value, nbytes: value.nbytes };
   }
 
+  /** As {@link receive}, of values that came together: all of them, or none. */
+  receiveAll(values: ReadonlyMap<Key, Serialized>): Map<Key, Stored> {
+    const received = new Map<Key, Stored>();
+    try {
+      for (const [key, serialized] of values) received.set(key, this.receive(serialized));
+    } catch (error) {
+      this.giveBack(received.values());
+      throw error;
+    }
+    return received;
+  }
+
   /** Blocks that a peer sent together, with their places, as this worker holds them. */
   *unpack(pack: BlockPack): Generator<readonly [place: number, Stored], void, undefined> {
     const { dtype, shape, places, bytes } = pack;
