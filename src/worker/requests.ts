@@ -99,25 +99,27 @@ async function sendData(
   const { transfers } = context;
   if (transfers.outgoingCount >= (context.isPaused() ? 1 : context.outgoingCountMax)) return { status: "busy" };
   const outgoing: Outgoing[] = [];
-  const data = new Map<Key, Serialized>();
-  const packer = packed ? new BlockPacker(keys.length) : null;
-  for (const [place, key] of keys.entries()) {
-    if (packer !== null && context.values.pack(key, place, packer)) continue;
-    const found = context.values.outgoing(key);
-    const value = found instanceof Promise ? await found : found;
-    if (!value) continue;
-    outgoing.push(value);
-    data.set(key, value.serialized);
-  }
-  const packs = packer?.packs() ?? [];
-  const nbytes =
-    outgoing.reduce((sum, value) => sum + value.serialized.nbytes, 0) +
-    packs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  let nbytes = 0;
+  // From now on: what comes from the disk takes memory before it is sent.
   transfers.outgoingCount++;
   transfers.outgoingCountTotal++;
-  transfers.outgoingBytes += nbytes;
-  transfers.outgoingBytesTotal += nbytes;
   try {
+    const data = new Map<Key, Serialized>();
+    const packer = packed ? new BlockPacker(keys.length) : null;
+    for (const [place, key] of keys.entries()) {
+      if (packer !== null && context.values.pack(key, place, packer)) continue;
+      const found = context.values.outgoing(key);
+      const value = found instanceof Promise ? await found : found;
+      if (!value) continue;
+      outgoing.push(value);
+      data.set(key, value.serialized);
+    }
+    const packs = packer?.packs() ?? [];
+    nbytes =
+      outgoing.reduce((sum, value) => sum + value.serialized.nbytes, 0) +
+      packs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    transfers.outgoingBytes += nbytes;
+    transfers.outgoingBytesTotal += nbytes;
     comm.send(GET_DATA.answer({ status: "OK", data, ...(packs.length > 0 ? { packs } : {}) }));
     await comm.flushed();
     await comm.next(context.signal);
