@@ -520,6 +520,7 @@ export class Worker implements AsyncDisposable {
         return;
       case "wake-at":
         clearTimeout(this.#wake);
+        if (this.#ending.signal.aborted) return; // a timer of a worker that has closed would go off for ever
         this.#wake = setTimeout(() => this.#handle({ type: "wake" }), Math.max(0, instruction.at - this.#clock.now()));
         return;
       case "close":
