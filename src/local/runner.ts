@@ -179,7 +179,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
       const end = (): void => {
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(id);
-        if (this.#pending.size + this.#asked.size === 0) worker.unref();
+        if (this.#pending.size + this.#asked.size === 0) this.#worker?.unref();
       };
       this.#pending.set(id, {
         received: new Received(
@@ -233,7 +233,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     worker.ref(); // as for a run: whoever waits must not be cut off by an empty event loop
     this.#send(worker, { type: "figures", id });
     return promise.finally(() => {
-      if (this.#pending.size + this.#asked.size === 0) worker.unref();
+      if (this.#pending.size + this.#asked.size === 0) this.#worker?.unref();
     });
   }
 
@@ -244,8 +244,9 @@ export class LocalRunner implements Runner, AsyncDisposable {
     this.#segments.clear();
     const calls = this.#calls;
     this.#calls = null;
+    const end = this.#underWay();
     await Promise.all([worker?.terminate(), calls?.[Symbol.asyncDispose]()]);
-    this.#rejectAll(new CancelledError("the runner was closed"));
+    end(new CancelledError("the runner was closed"));
   }
 
   #resolved(): CoordinatorOptions {
@@ -299,13 +300,19 @@ export class LocalRunner implements Runner, AsyncDisposable {
     if (this.#worker !== worker) return;
     this.#worker = null;
     this.#segments.clear();
-    this.#rejectAll(error instanceof Error ? error : new Error(String(error)));
+    this.#underWay()(error instanceof Error ? error : new Error(String(error)));
   }
 
-  #rejectAll(error: Error): void {
-    for (const pending of [...this.#pending.values()]) pending.reject(error);
-    for (const resolve of this.#asked.values()) resolve(null);
-    this.#asked.clear();
+  /** Ends what is under way now; what begins before it is called has other threads. */
+  #underWay(): (error: Error) => void {
+    const [runs, questions] = [Array.from(this.#pending.values()), Array.from(this.#asked)];
+    return (error) => {
+      for (const run of runs) run.reject(error);
+      for (const [id, resolve] of questions) {
+        this.#asked.delete(id);
+        resolve(null);
+      }
+    };
   }
 
   #receive(message: FromCoordinator): void {

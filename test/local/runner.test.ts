@@ -224,6 +224,21 @@ describe("runs that fail", () => {
     await own[Symbol.asyncDispose]();
   });
 
+  it("that begin while the runner is being closed are not its former ones", async () => {
+    await using own = localRunner({ threads: 1, memoryLimitBytes: 512 * MIB });
+    const { graph, plan } = planned([
+      arange(8)
+        .rechunk([[4, 4]])
+        .add(1).node,
+    ]);
+    const before = own.runGroups(graph, plan, [{ outputs: [0] }], {})[0]?.catch(({ code }) => code);
+    const closing = own[Symbol.asyncDispose]();
+    const after = own.runGroups(graph, plan, [{ outputs: [0] }], {})[0];
+    await closing;
+    expect(await before).toBe("cancelled");
+    expect((await after)?.flat()).toHaveLength(2);
+  });
+
   it("do not wait for room that a small result keeps which waits for others to go with", async () => {
     // x fills half of the memory, its sums lie behind it, and y fits only where both were.
     const memoryBytes = 56 * MIB;
