@@ -210,7 +210,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     options: Omit<RunOptions, "signal" | "onProgress"> & { readonly keeps: boolean },
   ): void {
     const leastBytes = leastBytesIfMade(plan);
-    this.#send(this.#started(), {
+    const request: ToCoordinator = {
       type: "run",
       groups,
       layers: graph.layers,
@@ -220,7 +220,14 @@ export class LocalRunner implements Runner, AsyncDisposable {
       retries: options.retries ?? 0,
       priority: options.priority ?? 0,
       keeps: options.keeps,
-    });
+    };
+    try {
+      this.#send(this.#started(), request);
+    } catch (error) {
+      // Memory of the caller's that is no more cannot be told: nobody will hear of this run.
+      for (const { id } of groups) this.#pending.get(id)?.reject(asError(error));
+      return;
+    }
     this.#relief?.expect(leastBytes);
   }
 
@@ -300,7 +307,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
     if (this.#worker !== worker) return;
     this.#worker = null;
     this.#segments.clear();
-    this.#underWay()(error instanceof Error ? error : new Error(String(error)));
+    this.#underWay()(asError(error));
   }
 
   /** Ends what is under way now; what begins before it is called has other threads. */
@@ -355,7 +362,7 @@ export class LocalRunner implements Runner, AsyncDisposable {
   /** There is no room for a result here: nobody needs the rest. */
   #refuse(id: number, error: unknown): void {
     if (this.#worker) this.#send(this.#worker, { type: "cancel", id });
-    this.#pending.get(id)?.reject(error instanceof Error ? error : new Error(String(error)));
+    this.#pending.get(id)?.reject(asError(error));
   }
 
   /** A copy of a block, in the caller's memory. */
@@ -376,6 +383,10 @@ function asked(groups: readonly OutputGroup[], ids: readonly number[]): RunGroup
     outputs,
     listens: onProgress !== undefined,
   }));
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function nbytesOf({ dtype, chunks }: Pick<Layer, "dtype" | "chunks">): number {

@@ -1,9 +1,11 @@
+import { getEventListeners } from "node:events";
 import { afterAll, describe, expect, it } from "vitest";
 import { arange, type ChunkedArray, random, stack, zeros } from "../../src/array/index.ts";
 import { type Random, seededRandom } from "../../src/base/index.ts";
 import { runTask, runtimeReserveBytes } from "../../src/executor/index.ts";
 import {
   callNode,
+  Graph,
   type LayerNode,
   leastBytesIfMade,
   type PlannedGraph,
@@ -237,6 +239,23 @@ describe("runs that fail", () => {
     await closing;
     expect(await before).toBe("cancelled");
     expect((await after)?.flat()).toHaveLength(2);
+  });
+
+  it("that cannot be told to the threads reject, and keep nothing", async () => {
+    await using own = localRunner({ threads: 1, memoryLimitBytes: 512 * MIB });
+    const bytes = new Uint8Array(16);
+    const layer = { kind: "literal", name: "a", dtype: "float64", chunks: [[2]], inline: false, bytes } as const;
+    const graph = new Graph([layer], [0]);
+    const plan = planned([arange(8).node]).plan;
+    const { memoryBytes } = await own.limits();
+    const { signal } = new AbortController();
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] }); // now it is nobody's
+    const [run] = own.runGroups(graph, plan, [{ outputs: [0], signal }], {});
+    await expect(run).rejects.toThrow("detached");
+    const [hold] = await own.holdGroups(graph, plan, [{ outputs: [0], signal }], {});
+    await expect(hold?.wait()).rejects.toThrow("detached");
+    expect((await own.limits()).memoryBytes).toBe(memoryBytes);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
   it("do not wait for room that a small result keeps which waits for others to go with", async () => {
