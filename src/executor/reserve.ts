@@ -30,10 +30,14 @@ export function reserve(job: Job, from: Reservation): Hold | null {
   if (slot === undefined) return null;
   const { spec, reads, wanted, workBytes, bytes } = needsOf(task);
   if (!makeReady(job, bytes, from)) return null;
+  let blocks: BlockHandle[] | null;
   // Inputs may slide together while the result's place is sought.
   for (const input of job.pinned) arena.unpin(input);
-  const blocks = arena.allocatePinned(wanted, largest(job.inputs));
-  for (const input of job.pinned) arena.pin(input);
+  try {
+    blocks = arena.allocatePinned(wanted, largest(job.inputs));
+  } finally {
+    for (const input of job.pinned) arena.pin(input); // also where the system has no memory: the job's end unpins them
+  }
   if (blocks === null) {
     // Small blocks lie scattered: what is left of them slides together.
     if (!from.isHolding() && from.spill?.clear()) return from.spill.isMoving ? null : reserve(job, from);
