@@ -49,7 +49,10 @@ export async function listen(
   const logger = options.logger ?? silentLogger;
   const all = new Set<Comm>();
   const comms = new Set<Comm>();
+  let isClosing = false;
   const accept = (channel: Channel): void => {
+    // Keys that two ends were agreeing on while this one was closed.
+    if (isClosing) return channel.destroy();
     serveOne(channel, onComm, options, { all, comms }).catch((error: unknown) => {
       logger.warning(
         `connection from ${channel.peer} ended: ${error instanceof Error ? error.message : String(error)}`,
@@ -62,6 +65,7 @@ export async function listen(
   };
   const acceptor = await open(target, accept, options);
   const close = async (): Promise<void> => {
+    isClosing = true;
     const stopped = acceptor.close();
     await Promise.all(Array.from(all, (comm) => comm.close()));
     await stopped;

@@ -1,6 +1,7 @@
 /** Mutual TLS: who is let in, who is refused, and how either end hears of it. */
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect as connectSocket, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as rawTls } from "node:tls";
@@ -62,6 +63,21 @@ describe("C-I17 mutual TLS", () => {
     comm.send(bytes);
     expect(bytes.equals((await comm.next()) as Uint8Array)).toBe(true); // it sent bytes
   });
+
+  test("who agrees on keys with a listener that is being closed is not let in, and does not hold it up", async () => {
+    const listener = await echoServer("tls://127.0.0.1:0", security(own));
+    const port = Number(listener.address.split(":").at(-1));
+    const socket = connectSocket(port, "127.0.0.1");
+    await once(socket, "connect");
+    // The listener takes connections in order: when this one is served it has the one before.
+    opened.push(await connect(listener.address, { security: security(own) }));
+    const closing = listener.close();
+    const [ca, cert, key] = [own.ca, own.cert, own.key].map((path) => readFileSync(path));
+    const late = rawTls({ socket, ca, cert, key, checkServerIdentity: () => undefined });
+    late.on("error", () => undefined); // it may be reset
+    await closing;
+    late.destroy();
+  }, 8_000); // a newcomer has 10 s to shake hands
 
   test("a certificate of another authority is refused, on both ends with code tls and without another try", async () => {
     const listener = await echoServer("tls://127.0.0.1:0", security(own));
