@@ -324,7 +324,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #run(comm: Comm, registered: WorkerRegistered): void {
-    this.#handle({ type: "status", status: "running" });
+    this.#handle({ type: "status", status: this.#isPaused ? "paused" : "running" });
     void this.#listen(comm);
     void this.#plugins.addAll(registered.workerPlugins ?? new Map());
     if (this.#isBeating) return;
@@ -434,7 +434,8 @@ export class Worker implements AsyncDisposable {
     if (this.#isLeaving) return;
     this.#isPaused = isFull;
     this.#logger.warning(isFull ? "paused: memory is nearly full" : "goes on: there is memory again");
-    this.#handle({ type: "status", status: isFull ? "paused" : "running" });
+    // Without a scheduler it starts nothing; it says how it is when it comes back.
+    if (!this.#isAway) this.#handle({ type: "status", status: isFull ? "paused" : "running" });
   }
 
   /** What this worker has done since its start, and how it is: measured now, as Dask does for its page. */
