@@ -81,6 +81,9 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     logger.info(`closed: ${await worker.closed}`);
     await preloads.teardown(worker);
     return 0;
+  } catch (error) {
+    await worker?.close("its process cannot begin"); // it is registered, and nobody else would end it
+    throw error;
   } finally {
     clearTimeout(lifetime);
     process.off("disconnect", onDisconnect);
