@@ -20,6 +20,8 @@ export async function serveWorkerHttp(
   server.once("error", reject);
   server.listen(port, host, resolve);
   await promise;
+  // An accept that fails (no descriptor left) must not end the worker; whoever asks for a page asks again.
+  server.on("error", () => undefined);
   server.unref(); // nobody waits for a page
   const bound = server.address();
   return {
