@@ -157,6 +157,7 @@ export class Coordinator implements AsyncDisposable {
       return groups.length > 0 ? [{ ...request, groups }] : [];
     });
     this.#say({ type: "failed", id, error: cancelled });
+    this.#startWaiting(); // those behind it may share the bound of those under way
   }
 
   /** What a group kept is wanted no more; one that is still under way is cancelled. */

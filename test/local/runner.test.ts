@@ -226,6 +226,20 @@ describe("runs that fail", () => {
     await own[Symbol.asyncDispose]();
   });
 
+  it("do not wait behind one that was given up", async () => {
+    const stop = [new AbortController(), new AbortController()] as const;
+    const [endless, other, next] = [planned([call("() => { while (true) {} }")]), good(), good()];
+    const running = runner.run(endless.graph, endless.plan, { signal: stop[0].signal });
+    // Another bound on memory waits for the end of what runs, and the next one behind it.
+    const waiting = runner.run(other.graph, other.plan, { signal: stop[1].signal, memoryBytes: 64 * MIB });
+    const last = runner.run(next.graph, next.plan, {});
+    stop[1].abort();
+    await expect(waiting).rejects.toMatchObject({ code: "cancelled" });
+    expect(plain(await last)).toEqual(await oracle(next));
+    stop[0].abort();
+    await expect(running).rejects.toMatchObject({ code: "cancelled" });
+  });
+
   it("that begin while the runner is being closed are not its former ones", async () => {
     await using own = localRunner({ threads: 1, memoryLimitBytes: 512 * MIB });
     const { graph, plan } = planned([
