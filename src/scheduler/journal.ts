@@ -133,11 +133,16 @@ export class Journal {
 
   *#kept(isKnown: (key: Key) => boolean, workers: Iterable<WorkerAddress>): Generator<Uint8Array> {
     const clients = new Set<ClientId | null>();
+    /** Keys that stand beside known ones in what is kept, and are not known themselves: that they were let go counts too. */
+    const beside = new Set<Key>();
     for (const payload of this.#file.records()) {
       const entry = this.#read(payload);
       if (!entry || !("client" in entry)) continue;
-      if (entry.kind === "left" ? !clients.has(entry.client) : !keysOf(entry).some(isKnown)) continue;
+      const keys = keysOf(entry);
+      if (entry.kind === "left" ? !clients.has(entry.client) : !keys.some((key) => isKnown(key) || beside.has(key)))
+        continue;
       clients.add(entry.client);
+      for (const key of keys) if (!isKnown(key)) beside.add(key);
       yield payload;
     }
     for (const worker of workers) yield encodeEntry({ kind: "joined", worker });

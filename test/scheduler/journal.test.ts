@@ -243,6 +243,22 @@ test("S-J3: compaction keeps what is about known tasks, in order, and who is her
   expect([...new Journal(path, logger).entries()]).toEqual(expected);
 });
 
+test("S-J3: what was let go of a graph that is kept stays let go", () => {
+  const journal = new Journal(path, logger);
+  const graph = blocks("partly");
+  const [gone, kept] = keysOf(graph) as [Key, Key];
+  const release: ClientToScheduler = { op: "client-releases-keys", keys: [gone], client: "alice" };
+  journal.hear("alice", true, submission(graph));
+  journal.hear("alice", true, release);
+  journal.hear("alice", true, { ...release, keys: [k("unheard of")] });
+  journal.compact((key) => key === kept, []);
+  const expected = [submission(graph), release].map((message) => ({ kind: "message", client: "alice", message }));
+  expect([...journal.entries()]).toEqual(expected);
+  journal.compact((key) => key === kept, []); // as at every start
+  expect([...journal.entries()]).toEqual(expected);
+  journal.close();
+});
+
 describe("a scheduler that is started again", () => {
   let scheduler: SchedulerServer | undefined;
 
