@@ -137,6 +137,7 @@ export class Journal {
     const beside = new Set<Key>();
     for (const payload of this.#file.records()) {
       const entry = this.#read(payload);
+      if (entry?.kind === "restart" && clients.size > 0) yield payload; // what is kept of the time before it has ended
       if (!entry || !("client" in entry)) continue;
       const keys = keysOf(entry);
       if (entry.kind === "left" ? !clients.has(entry.client) : !keys.some((key) => isKnown(key) || beside.has(key)))

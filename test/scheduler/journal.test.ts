@@ -259,6 +259,24 @@ test("S-J3: what was let go of a graph that is kept stays let go", () => {
   journal.close();
 });
 
+test("S-J3: what a restart ended is not wanted again where its key is known once more", () => {
+  const journal = new Journal(path, logger);
+  const graph = blocks("twice");
+  const entries = [
+    { kind: "message", client: "alice", message: submission(graph) },
+    { kind: "restart" },
+    { kind: "message", client: "bob", message: submission(graph, "bob") },
+  ] as const;
+  for (const entry of entries) journal.note(entry);
+  journal.compact(() => true, []);
+  expect([...journal.entries()]).toEqual(entries);
+  journal.compact(() => false, []);
+  journal.note({ kind: "restart" });
+  journal.compact(() => true, []);
+  expect([...journal.entries()]).toEqual([]); // there is nothing before it
+  journal.close();
+});
+
 describe("a scheduler that is started again", () => {
   let scheduler: SchedulerServer | undefined;
 
