@@ -20,6 +20,7 @@ export async function serveClient(
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
   await hub.restoration?.ready;
+  if (comm.isClosed) return NO_REPLY; // it did not wait, and nobody would hear of its end
   // Dask's client has given up all that it wanted with its former connection, whose end may not have been seen here yet.
   if (!client.isNative && hub.clients.has(id)) hub.feed({ type: "client-left", client: id });
   hub.clients.set(id, client);

@@ -16,14 +16,15 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRsdatError, type Logger, silentLogger } from "../../src/base/index.ts";
+import { connect } from "../../src/comm/index.ts";
 import { encodeGraph, type Graph, type Key, KeyColumn, sourceNode, valueOfKey } from "../../src/graph/index.ts";
-import type { ClientToScheduler } from "../../src/protocol/index.ts";
+import { type ClientToScheduler, REGISTER_CLIENT } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { Journal } from "../../src/scheduler/journal.ts";
 import { JournalFile } from "../../src/scheduler/journal-file.ts";
 import { readInventory } from "../../src/scheduler/restore.ts";
 import { graphOf } from "../sim/random-graph.ts";
-import { FakeClient, FakeWorker, k } from "./fake-peers.ts";
+import { FakeClient, FakeWorker, k, NO_VERSIONS } from "./fake-peers.ts";
 
 let folder: string;
 let path: string;
@@ -362,6 +363,25 @@ describe("a scheduler that is started again", () => {
     expect(second.views.counts().tasks.waiting).toBe(0);
     const again = await FakeClient.join(second.address, "python", { dialect: false });
     expect((await again.next("lost-data")).key).toBe(k("x"));
+  });
+
+  test("a client that has gone by the time others are served is not held for one", async () => {
+    const first = await start();
+    const worker = await FakeWorker.join(first.address);
+    const alice = await FakeClient.join(first.address, "alice");
+    alice.send(submission(blocks("early")));
+    await worker.next("compute-task");
+    await crash();
+    await worker.leave();
+    const second = await start();
+    const bob = await connect(second.address, { dialect: false });
+    bob.send({ ...REGISTER_CLIENT.ask({ client: "bob", versions: NO_VERSIONS }), reply: false });
+    await bob.flushed();
+    await bob.close();
+    const back = await FakeWorker.join(second.address, { address: worker.address });
+    await back.next("compute-task");
+    await FakeClient.join(second.address, "carol");
+    await expect.poll(() => second.views.clients()).toEqual(["alice", "carol"]);
   });
 
   test("without a journal nothing of it is said to anybody", async () => {
