@@ -252,9 +252,11 @@ export class Hub {
       // A worker joins first and runs a moment later; its status change ends the wait.
       const timer = setTimeout(resolve, Math.min(left, 2 ** 31 - 1));
       this.#joins.add(resolve);
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      const stop = (): void => resolve();
+      signal?.addEventListener("abort", stop);
       await promise;
       clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
       this.#joins.delete(resolve);
     }
   }
