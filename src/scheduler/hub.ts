@@ -247,7 +247,7 @@ export class Hub {
     for (;;) {
       const found = this.running(isWanted);
       const left = deadline - this.clock.now();
-      if (found.length > 0 || left <= 0 || signal?.aborted || this.#isDead) return found;
+      if (found.length > 0 || !(left > 0) || signal?.aborted || this.#isDead) return found; // NaN is no time
       const { promise, resolve } = Promise.withResolvers<void>();
       // A worker joins first and runs a moment later; its status change ends the wait.
       const timer = setTimeout(resolve, Math.min(left, 2 ** 31 - 1));

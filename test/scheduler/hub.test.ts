@@ -26,3 +26,7 @@ test("whoever waits for workers listens to a signal once, however often workers 
   expect(await waiting).toEqual([]);
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
+
+test("a time that is none ends the wait for workers", async () => {
+  expect(await hub.waitForWorkers(() => true, Number.NaN)).toEqual([]);
+});
