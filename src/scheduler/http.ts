@@ -1,5 +1,6 @@
 /** Pages for machines: `/health`, `/metrics`, `/json/counts.json`, `/json/identity.json`. */
 import { createServer } from "node:http";
+import { errorToRecord } from "../base/index.ts";
 import { desiredWorkers } from "./adaptive.ts";
 import type { Hub } from "./hub.ts";
 import { identityOf } from "./identity.ts";
@@ -16,11 +17,18 @@ export async function serveHttp(
   const above = prefix.replace(/^\/*|\/*$/g, "");
   const server = createServer((request, response) => {
     const path = request.url?.split("?")[0] ?? "/";
-    const page = pageOf(
-      context,
-      above !== "" && path.startsWith(`/${above}/`) ? path.slice(above.length + 1) : path,
-      groups,
-    );
+    const inner = above !== "" && path.startsWith(`/${above}/`) ? path.slice(above.length + 1) : path;
+    let page: string | null;
+    try {
+      page = pageOf(context, inner, groups);
+    } catch (error) {
+      // What is thrown in here ends the process: a setting that is read for a page may be wrong.
+      const why = errorToRecord(error).message;
+      context.hub.logger.warning(`page ${inner} cannot be made: ${why}`);
+      response.writeHead(500, { "content-type": "text/plain" });
+      response.end(`${why}\n`);
+      return;
+    }
     response.writeHead(page ? 200 : 404, { "content-type": page?.startsWith("{") ? "application/json" : "text/plain" });
     response.end(page ?? "not found\n");
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CommError, isRsdatError, silentLogger } from "../../src/base/index.ts";
 import { connect, Rpc } from "../../src/comm/index.ts";
+import { config } from "../../src/config/index.ts";
 import { decodeTaskSpec, encodeGraph, type Graph, sourceNode } from "../../src/graph/index.ts";
 import {
   deserialize,
@@ -265,6 +266,21 @@ test("identity, ncores and HTTP tell who is there; an unknown op is answered wit
   expect(metrics).toContain('dask_scheduler_workers{state="idle"} 1\n');
   expect(metrics).toContain('dask_scheduler_tasks{state="memory"} 0\n');
   expect((await at("/nowhere")).status).toBe(404);
+});
+
+test("a page that a wrong setting keeps from being made says so, and the scheduler goes on", async () => {
+  const key = "distributed.adaptive.target-duration";
+  const at = (path: string) => fetch(`http://127.0.0.1:${scheduler.httpPort}${path}`);
+  {
+    using _ = config.set({ [key]: "soon" });
+    for (const path of ["/metrics", "/json/counts.json"]) {
+      const answer = await at(path);
+      expect(answer.status).toBe(500);
+      expect(await answer.text()).toContain(`configuration ${key}`);
+    }
+    expect((await at("/health")).status).toBe(200);
+  }
+  expect((await at("/metrics")).status).toBe(200);
 });
 
 test("an unknown op or a wrong field on a stream ends that connection, and only that", async () => {
