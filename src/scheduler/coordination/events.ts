@@ -19,14 +19,16 @@ export function eventHandlers(): Handlers {
       return null;
     },
     event_is_set: (request) => set.has(nameIn(request)),
-    event_wait: async (request) => {
+    event_wait: async (request, comm) => {
       const name = nameIn(request);
       if (set.has(name)) return true;
       const waiters = waiting.get(name) ?? new Waiters<true>();
       waiting.set(name, waiters);
-      const came = await waiters.wait(secondsOf(request));
-      if (waiters.size === 0 && waiting.get(name) === waiters) waiting.delete(name);
-      return came === true;
+      try {
+        return (await waiters.wait(secondsOf(request), comm)) === true;
+      } finally {
+        if (waiters.size === 0 && waiting.get(name) === waiters) waiting.delete(name);
+      }
     },
   };
 }

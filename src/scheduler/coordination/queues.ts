@@ -1,6 +1,6 @@
 /** Queues of values and futures by name, shared by clients (Dask's `QueueExtension`). */
 import { ArgumentError, ClusterError, NotFoundError } from "../../base/index.ts";
-import type { Handlers } from "../../comm/index.ts";
+import type { Comm, Handlers } from "../../comm/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { Hub } from "../hub.ts";
 import { type Held, Keeper } from "./records.ts";
@@ -42,8 +42,8 @@ export class Queues {
           });
         return null;
       },
-      queue_put: (request) => this.#put(request),
-      queue_get: (request) => this.#get(request),
+      queue_put: (request, comm) => this.#put(request, comm),
+      queue_get: (request, comm) => this.#get(request, comm),
       queue_qsize: (request) => this.#find(request).items.length,
     };
   }
@@ -69,20 +69,23 @@ export class Queues {
     return found;
   }
 
-  async #put(request: ReadonlyMap<unknown, unknown>): Promise<null> {
+  async #put(request: ReadonlyMap<unknown, unknown>, comm: Comm): Promise<null> {
     const queue = this.#find(request);
-    const held = await this.#keeper.hold(request, client(nameIn(request)));
-    while (queue.max > 0 && queue.items.length >= queue.max) {
-      if ((await queue.putters.wait(secondsOf(request))) === null) {
-        if (held.type === "Future") this.#keeper.drop(held.key, client(nameIn(request)));
-        throw new ClusterError("timeout", `queue ${nameIn(request)} stayed full for ${secondsOf(request)} s`);
-      }
+    const name = nameIn(request);
+    const held = await this.#keeper.hold(request, client(name));
+    try {
+      while (queue.max > 0 && queue.items.length >= queue.max)
+        if ((await queue.putters.wait(secondsOf(request), comm)) === null)
+          throw new ClusterError("timeout", `queue ${name} stayed full for ${secondsOf(request)} s`);
+    } catch (error) {
+      if (held.type === "Future") this.#keeper.drop(held.key, client(name));
+      throw error;
     }
     if (!queue.getters.give(held)) queue.items.push(held);
     return null;
   }
 
-  async #get(request: ReadonlyMap<unknown, unknown>): Promise<unknown> {
+  async #get(request: ReadonlyMap<unknown, unknown>, comm: Comm): Promise<unknown> {
     const queue = this.#find(request);
     const batch = request.get("batch");
     const seconds = secondsOf(request);
@@ -91,11 +94,19 @@ export class Queues {
       for (let k = 0; k < all.length; k++) queue.putters.give(true);
       return all.map((held) => this.#keeper.record(held));
     }
-    if (typeof batch !== "number") return this.#keeper.record(await take(queue, seconds, nameIn(request)));
+    const next = (): Promise<Held> => take(queue, { seconds, name: nameIn(request), comm });
+    if (typeof batch !== "number") return this.#keeper.record(await next());
     if (seconds !== null) throw new ArgumentError("queue_get takes a number of values or a timeout, not both");
-    const out: unknown[] = [];
-    while (out.length < batch) out.push(this.#keeper.record(await take(queue, null, nameIn(request))));
-    return out;
+    const taken: Held[] = [];
+    try {
+      while (taken.length < batch) taken.push(await next());
+    } catch (error) {
+      // Nobody gets them: others who wait do, in order, and the rest goes back.
+      while (taken.length > 0 && queue.getters.give(taken[0] as Held)) taken.shift();
+      queue.items.unshift(...taken);
+      throw error;
+    }
+    return taken.map((held) => this.#keeper.record(held));
   }
 }
 
@@ -104,8 +115,11 @@ function client(name: string): string {
   return `queue-${name}`;
 }
 
-async function take(queue: Queue, seconds: number | null, name: string): Promise<Held> {
-  const held = queue.items.shift() ?? (await queue.getters.wait(seconds));
+async function take(
+  queue: Queue,
+  { seconds, name, comm }: { readonly seconds: number | null; readonly name: string; readonly comm: Comm },
+): Promise<Held> {
+  const held = queue.items.shift() ?? (await queue.getters.wait(seconds, comm));
   if (held === null) throw new ClusterError("timeout", `queue ${name} stayed empty for ${seconds} s`);
   queue.putters.give(true);
   return held;

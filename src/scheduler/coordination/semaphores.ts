@@ -87,7 +87,7 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
         });
       return null;
     },
-    semaphore_acquire: async (request) => {
+    semaphore_acquire: async (request, comm) => {
       const semaphore = find(request);
       const lease = String(request.get("lease_id"));
       const seconds = secondsOf(request);
@@ -102,7 +102,7 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
         }
         const left = (until - clock.now()) / 1000;
         if (left <= 0) return false;
-        await semaphore.waiters.wait(Number.isFinite(left) ? left : null);
+        await semaphore.waiters.wait(Number.isFinite(left) ? left : null, comm);
       }
     },
     semaphore_release: (request) => {

@@ -33,11 +33,11 @@ export class Variables {
         variable.waiters.giveAll(true);
         return null;
       },
-      variable_get: async (request) => {
+      variable_get: async (request, comm) => {
         const variable = this.#at(nameIn(request));
         const seconds = secondsOf(request);
         while (variable.held === null)
-          if ((await variable.waiters.wait(seconds)) === null)
+          if ((await variable.waiters.wait(seconds, comm)) === null)
             throw new ClusterError("timeout", `variable ${nameIn(request)} was not set within ${seconds} s`);
         return { ...this.#keeper.record(variable.held), token: randomUUID() };
       },
