@@ -45,3 +45,10 @@ test("a value that is put into a queue goes to nobody who has gone while he wait
   await expect.poll(() => ask({ op: "queue_qsize", name: "q" })).toBe(1);
   expect(await ask({ op: "queue_get", name: "q", timeout: 1 })).toEqual(plain(2));
 });
+
+test("a wait that is longer than Node's timers can tell is no short one", async () => {
+  const waiter = ask({ op: "event_wait", name: "e", timeout: 1e9 });
+  expect(await ask({ op: "event_wait", name: "other", timeout: 0.05 })).toBe(false);
+  await ask({ op: "event_set", name: "e" });
+  expect(await waiter).toBe(true);
+});
