@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { type Comm, connect, Rpc } from "../../src/comm/index.ts";
+import { checkReply } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
+import { FakeClient, k } from "./fake-peers.ts";
 
 let scheduler: SchedulerServer;
 let rpc: Rpc;
@@ -51,4 +53,28 @@ test("a wait that is longer than Node's timers can tell is no short one", async 
   expect(await ask({ op: "event_wait", name: "other", timeout: 0.05 })).toBe(false);
   await ask({ op: "event_set", name: "e" });
   expect(await waiter).toBe(true);
+});
+
+test("whoever waits for a variable that is deleted gets the value that it is given then", async () => {
+  const reader = await waiting({ op: "variable_get", name: "v" });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  client.send({ op: "variable_delete", name: "v" }, { op: "report-key", key: k("nothing") });
+  await client.next("cancelled-keys");
+  await ask({ op: "variable_set", name: "v", data: 3 });
+  expect(await reader.next()).toEqual(expect.toSatisfy((got) => got instanceof Map && got.get("value") === 3));
+});
+
+test("a semaphore that is closed, or a queue that its last user gives up, lets nobody wait for ever", async () => {
+  await ask({ op: "semaphore_register", name: "s", max_leases: 1, lease_timeout: null });
+  expect(await ask({ op: "semaphore_acquire", name: "s", lease_id: "a" })).toBe(true);
+  const lease = await waiting({ op: "semaphore_acquire", name: "s", lease_id: "b" });
+  await ask({ op: "semaphore_close", name: "s" });
+  const refused = await lease.next();
+  expect(() => checkReply(refused)).toThrow(/Semaphore or Lock "s" not known/);
+  await ask({ op: "queue_create", name: "q", maxsize: 1 });
+  const getter = await waiting({ op: "queue_get", name: "q" });
+  const client = await FakeClient.join(scheduler.address, "alice");
+  client.send({ op: "queue_release", name: "q" });
+  const ended = await getter.next();
+  expect(() => checkReply(ended)).toThrow(/no queue "q"/);
 });

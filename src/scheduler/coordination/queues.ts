@@ -54,6 +54,7 @@ export class Queues {
     const queue = this.#queues.get(text);
     if (!queue || --queue.users > 0) return;
     this.#queues.delete(text);
+    for (const waiters of [queue.getters, queue.putters]) waiters.end(unknown(text));
     for (const item of queue.items) if (item.type === "Future") this.#keeper.drop(item.key, client(text));
   }
 
@@ -65,7 +66,7 @@ export class Queues {
 
   #find(request: ReadonlyMap<unknown, unknown>): Queue {
     const found = this.#queues.get(nameIn(request));
-    if (!found) throw new NotFoundError(`no queue ${nameIn(request)}`);
+    if (!found) throw unknown(nameIn(request));
     return found;
   }
 
@@ -108,6 +109,10 @@ export class Queues {
     }
     return taken.map((held) => this.#keeper.record(held));
   }
+}
+
+function unknown(name: string): Error {
+  return new NotFoundError(`no queue ${name}`);
 }
 
 /** Client in whose name the queue wants its keys. */

@@ -51,7 +51,7 @@ export function semaphoreTable(clock: Clock): { readonly handlers: Handlers; fig
 function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers {
   const find = (request: ReadonlyMap<unknown, unknown>): Semaphore => {
     const found = all.get(nameIn(request));
-    if (!found) throw new NotFoundError(`Semaphore or Lock ${nameIn(request)} not known`);
+    if (!found) throw unknown(request);
     return found;
   };
   const free = (semaphore: Semaphore, lease: string): void => {
@@ -118,10 +118,15 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
     },
     semaphore_value: (request) => all.get(nameIn(request))?.leases.size ?? 0,
     semaphore_close: (request) => {
+      all.get(nameIn(request))?.waiters.end(unknown(request));
       all.delete(nameIn(request));
       return null;
     },
   };
+}
+
+function unknown(request: ReadonlyMap<unknown, unknown>): Error {
+  return new NotFoundError(`Semaphore or Lock ${nameIn(request)} not known`);
 }
 
 /** Dask weighs the last wait and the mean before it alike. */

@@ -34,12 +34,17 @@ export class Variables {
         return null;
       },
       variable_get: async (request, comm) => {
-        const variable = this.#at(nameIn(request));
+        const name = nameIn(request);
+        const variable = this.#at(name);
         const seconds = secondsOf(request);
-        while (variable.held === null)
-          if ((await variable.waiters.wait(seconds, comm)) === null)
-            throw new ClusterError("timeout", `variable ${nameIn(request)} was not set within ${seconds} s`);
-        return { ...this.#keeper.record(variable.held), token: randomUUID() };
+        try {
+          while (variable.held === null)
+            if ((await variable.waiters.wait(seconds, comm)) === null)
+              throw new ClusterError("timeout", `variable ${name} was not set within ${seconds} s`);
+          return { ...this.#keeper.record(variable.held), token: randomUUID() };
+        } finally {
+          this.#forget(name, variable);
+        }
       },
     };
   }
@@ -51,9 +56,17 @@ export class Variables {
 
   delete(name: unknown): void {
     const text = JSON.stringify(name);
-    const held = this.#variables.get(text)?.held;
-    if (held?.type === "Future") this.#keeper.drop(held.key, client(text));
-    this.#variables.delete(text);
+    const variable = this.#variables.get(text);
+    if (!variable) return;
+    if (variable.held?.type === "Future") this.#keeper.drop(variable.held.key, client(text));
+    variable.held = null;
+    this.#forget(text, variable);
+  }
+
+  /** One without a value that nobody waits for is none; those who wait hear of the next value of its name. */
+  #forget(name: string, variable: Variable): void {
+    if (variable.held === null && variable.waiters.size === 0 && this.#variables.get(name) === variable)
+      this.#variables.delete(name);
   }
 
   #at(name: string): Variable {
