@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { type Comm, connect, Rpc } from "../../src/comm/index.ts";
+import { encodeGraph, type KeyValue, keyOfValue, sourceNode, valueOfKey } from "../../src/graph/index.ts";
 import { checkReply } from "../../src/protocol/index.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
-import { FakeClient, k } from "./fake-peers.ts";
+import { graphOf } from "../sim/random-graph.ts";
+import { FakeClient, FakeWorker, k } from "./fake-peers.ts";
 
 let scheduler: SchedulerServer;
 let rpc: Rpc;
@@ -77,4 +79,51 @@ test("a semaphore that is closed, or a queue that its last user gives up, lets n
   client.send({ op: "queue_release", name: "q" });
   const ended = await getter.next();
   expect(() => checkReply(ended)).toThrow(/no queue "q"/);
+});
+
+/** One block, computed and wanted by this client. */
+async function computed(client: FakeClient, worker: FakeWorker, label: string): Promise<unknown> {
+  const graph = graphOf([sourceNode({ label, source: label, dtype: "float32", chunks: [[2]], scratchBytes: 1 })]);
+  client.send({
+    op: "update-layers",
+    layers: encodeGraph(graph),
+    wanted: [[0, 0, 1]],
+    annotations: new Map(),
+    client: client.id,
+    stimulusId: "submit",
+  });
+  worker.finish(await worker.next("compute-task"), label);
+  return valueOfKey((await client.next("key-in-memory")).key);
+}
+
+test("names of queues and variables that hold no key any more are no clients", async () => {
+  const worker = await FakeWorker.join(scheduler.address);
+  const client = await FakeClient.join(scheduler.address, "alice");
+  const key = await computed(client, worker, "held");
+  await ask({ op: "queue_create", name: "q", maxsize: 0 });
+  await ask({ op: "queue_put", name: "q", key });
+  await ask({ op: "queue_put", name: "q", key });
+  await ask({ op: "variable_set", name: "v", key });
+  expect(scheduler.views.clients()).toEqual(["alice", 'queue-"q"', 'variable-"v"']);
+  await ask({ op: "queue_get", name: "q" });
+  client.send({ op: "queue-future-release", name: "q", key: keyOfValue(key as KeyValue) });
+  await ask({ op: "variable_set", name: "v", data: 1 });
+  await expect.poll(() => scheduler.views.clients()).toEqual(["alice", 'queue-"q"']);
+  client.send({ op: "queue_release", name: "q" });
+  await expect.poll(() => scheduler.views.clients()).toEqual(["alice"]);
+});
+
+test("a key that comes for a queue which has ended meanwhile is not held", async () => {
+  const worker = await FakeWorker.join(scheduler.address);
+  const client = await FakeClient.join(scheduler.address, "alice");
+  const key = await computed(client, worker, "late");
+  client.send({ op: "client-releases-keys", keys: [keyOfValue(key as KeyValue)], client: "alice" });
+  await worker.next("free-keys");
+  await ask({ op: "queue_create", name: "q", maxsize: 0 });
+  const putting = await waiting({ op: "queue_put", name: "q", key });
+  client.send({ op: "queue_release", name: "q" });
+  expect(await computed(client, worker, "late")).toEqual(key);
+  const answer = await putting.next();
+  expect(() => checkReply(answer)).toThrow(/no queue "q"/);
+  expect(scheduler.views.clients()).toEqual(["alice"]);
 });

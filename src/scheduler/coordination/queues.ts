@@ -75,6 +75,7 @@ export class Queues {
     const name = nameIn(request);
     const held = await this.#keeper.hold(request, client(name));
     try {
+      if (this.#queues.get(name) !== queue) throw unknown(name);
       while (queue.max > 0 && queue.items.length >= queue.max)
         if ((await queue.putters.wait(secondsOf(request), comm)) === null)
           throw new ClusterError("timeout", `queue ${name} stayed full for ${secondsOf(request)} s`);

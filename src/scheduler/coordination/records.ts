@@ -16,8 +16,8 @@ const ASK_MAX_MS = 30_000;
 /** Values in the name of which keys are wanted. */
 export class Keeper {
   readonly #hub: Hub;
-  /** Values that hold a key, by client name and key. */
-  readonly #counts = new Map<string, number>();
+  /** Values that hold a key, by key, by client name. */
+  readonly #counts = new Map<string, Map<Key, number>>();
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -29,23 +29,25 @@ export class Keeper {
     if (raw === undefined || raw === null) return { type: "msgpack", value: request.get("data") };
     const key = KEY.read(raw, "key");
     await this.#known(key);
-    const place = `${client} ${key}`;
-    this.#counts.set(place, (this.#counts.get(place) ?? 0) + 1);
+    const counts = this.#counts.get(client) ?? new Map<Key, number>();
+    this.#counts.set(client, counts.set(key, (counts.get(key) ?? 0) + 1));
     this.#hub.feed({ type: "client-joined", client });
     this.#hub.feed({ type: "client-desires-keys", client, keys: [key] });
     return { type: "Future", key };
   }
 
-  /** One value less holds the key. */
+  /** One value less holds the key; a name that holds none is no client any more, for there is no end of names. */
   drop(key: Key, client: string): void {
-    const place = `${client} ${key}`;
-    const left = (this.#counts.get(place) ?? 1) - 1;
-    if (left > 0) {
-      this.#counts.set(place, left);
-      return;
-    }
-    this.#counts.delete(place);
+    const counts = this.#counts.get(client);
+    const left = (counts?.get(key) ?? 0) - 1;
+    if (!counts || left < 0) return;
+    counts.set(key, left);
+    if (left > 0) return;
+    counts.delete(key);
     this.#hub.feed({ type: "client-releases-keys", client, keys: [key] });
+    if (counts.size > 0) return;
+    this.#counts.delete(client);
+    this.#hub.feed({ type: "client-left", client });
   }
 
   /** The client has the key itself now. */
