@@ -321,6 +321,7 @@ class Server implements SchedulerServer {
       await worker.stream.flush();
     }
     this.#hub.dispose();
+    this.#coordination?.close();
     this.#context.process.close();
     this.#context.monitor.close();
     this.#loop[Symbol.dispose]();

@@ -1,9 +1,12 @@
 /** Queues, variables, events and semaphores where whoever waits goes, or what is waited for ends. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { type Comm, connect, Rpc } from "../../src/comm/index.ts";
+import { systemClock } from "../../src/config/index.ts";
 import { encodeGraph, type KeyValue, keyOfValue, sourceNode, valueOfKey } from "../../src/graph/index.ts";
 import { checkReply } from "../../src/protocol/index.ts";
+import { Coordination } from "../../src/scheduler/coordination/index.ts";
+import type { Hub } from "../../src/scheduler/hub.ts";
 import { type SchedulerServer, startScheduler } from "../../src/scheduler/index.ts";
 import { graphOf } from "../sim/random-graph.ts";
 import { FakeClient, FakeWorker, k } from "./fake-peers.ts";
@@ -126,4 +129,16 @@ test("a key that comes for a queue which has ended meanwhile is not held", async
   const answer = await putting.next();
   expect(() => checkReply(answer)).toThrow(/no queue "q"/);
   expect(scheduler.views.clients()).toEqual(["alice"]);
+});
+
+test("leases are looked at as long as the scheduler runs, and no longer", () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const coordination = new Coordination({} as Hub, systemClock); // nobody asks
+    expect(vi.getTimerCount()).toBe(1);
+    coordination.close();
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

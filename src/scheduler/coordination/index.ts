@@ -15,6 +15,7 @@ export class Coordination {
   readonly handlers: Handlers;
   /** Semaphores and locks that are known now. */
   readonly semaphores: () => readonly SemaphoreFigures[];
+  readonly #close: () => void;
   readonly #queues: Queues;
   readonly #variables: Variables;
 
@@ -23,12 +24,18 @@ export class Coordination {
     this.#variables = new Variables(hub);
     const semaphores = semaphoreTable(clock);
     this.semaphores = semaphores.figures;
+    this.#close = semaphores.close;
     this.handlers = {
       ...eventHandlers(),
       ...semaphores.handlers,
       ...this.#queues.handlers(),
       ...this.#variables.handlers(),
     };
+  }
+
+  /** Stop timers. */
+  close(): void {
+    this.#close();
   }
 
   /** A message of a client's stream. */

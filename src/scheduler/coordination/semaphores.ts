@@ -32,7 +32,11 @@ export interface SemaphoreFigures {
 const VALIDATE_MS = 10_000;
 
 /** A table of semaphores: its handlers, and what it holds now. */
-export function semaphoreTable(clock: Clock): { readonly handlers: Handlers; figures(): SemaphoreFigures[] } {
+export function semaphoreTable(clock: Clock): {
+  readonly handlers: Handlers;
+  figures(): SemaphoreFigures[];
+  close(): void;
+} {
   const all = new Map<string, Semaphore>();
   const figures = (): SemaphoreFigures[] =>
     Array.from(all, ([name, { max, leases, waiters, ...rest }]) => ({
@@ -45,7 +49,22 @@ export function semaphoreTable(clock: Clock): { readonly handlers: Handlers; fig
       acquired: rest.acquired,
       released: rest.released,
     }));
-  return { handlers: semaphoreHandlers(clock, all), figures };
+  const timer = setInterval(() => {
+    for (const semaphore of all.values()) expire(semaphore, clock);
+  }, VALIDATE_MS).unref();
+  return { handlers: semaphoreHandlers(clock, all), figures, close: () => clearInterval(timer) };
+}
+
+function free(semaphore: Semaphore, lease: string): void {
+  if (!semaphore.leases.delete(lease)) return;
+  semaphore.released++;
+  semaphore.waiters.give(true);
+}
+
+function expire(semaphore: Semaphore, clock: Clock): void {
+  const { timeout } = semaphore;
+  if (timeout === null) return;
+  for (const [lease, seen] of [...semaphore.leases]) if (clock.now() - seen > timeout * 1000) free(semaphore, lease);
 }
 
 function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers {
@@ -54,19 +73,6 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
     if (!found) throw unknown(request);
     return found;
   };
-  const free = (semaphore: Semaphore, lease: string): void => {
-    if (!semaphore.leases.delete(lease)) return;
-    semaphore.released++;
-    semaphore.waiters.give(true);
-  };
-  const expire = (semaphore: Semaphore): void => {
-    const { timeout } = semaphore;
-    if (timeout === null) return;
-    for (const [lease, seen] of [...semaphore.leases]) if (clock.now() - seen > timeout * 1000) free(semaphore, lease);
-  };
-  setInterval(() => {
-    for (const semaphore of all.values()) expire(semaphore);
-  }, VALIDATE_MS).unref();
   return {
     semaphore_register: (request) => {
       const [name, max, timeout] = [nameIn(request), request.get("max_leases"), request.get("lease_timeout")];
@@ -94,7 +100,7 @@ function semaphoreHandlers(clock: Clock, all: Map<string, Semaphore>): Handlers 
       const began = clock.now();
       const until = seconds === null ? Number.POSITIVE_INFINITY : clock.now() + seconds * 1000;
       for (;;) {
-        expire(semaphore);
+        expire(semaphore, clock);
         if (semaphore.leases.has(lease) || semaphore.leases.size < semaphore.max) {
           if (!semaphore.leases.has(lease)) taken(semaphore, (clock.now() - began) / 1000);
           semaphore.leases.set(lease, clock.now());
