@@ -7,15 +7,20 @@ import type { Hub } from "./hub.ts";
 
 /** Client that stands for everybody's interest in published data. */
 const PUBLISHER = "published-datasets";
-/** Time a publication waits for the client's stream to come so far. */
+/** Time a publication waits for the client's stream to come so far, and that it is remembered for who asks later. */
 const FLUSH_MS = 30_000;
+
+/** A point of a client's stream, until whoever asks for it has it or nobody did. */
+interface FlushPoint extends PromiseWithResolvers<void> {
+  readonly timer: NodeJS.Timeout;
+}
 
 /** The tables, and the handlers over them. */
 export class Published {
   readonly #hub: Hub;
   readonly #sets = new Map<string, { readonly name: unknown; readonly data: unknown; readonly keys: readonly Key[] }>();
   readonly #metadata: Map<unknown, unknown> = new Map();
-  readonly #flushes = new Map<string, PromiseWithResolvers<void>>();
+  readonly #flushes = new Map<string, FlushPoint>();
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -106,17 +111,24 @@ export class Published {
     return fallback;
   }
 
-  #flush(uid: string): PromiseWithResolvers<void> {
-    const known = this.#flushes.get(uid) ?? Promise.withResolvers<void>();
-    this.#flushes.set(uid, known);
-    return known;
+  /** The point with this number; what it is called is the client's choice, so each ends. */
+  #flush(uid: string): FlushPoint {
+    const known = this.#flushes.get(uid);
+    if (known) return known;
+    const timer = setTimeout(() => {
+      this.#flushes.delete(uid);
+      point.resolve();
+    }, FLUSH_MS).unref();
+    const point: FlushPoint = { ...Promise.withResolvers<void>(), timer };
+    this.#flushes.set(uid, point);
+    return point;
   }
 
   async #flushed(uid: unknown): Promise<void> {
     if (uid === undefined || uid === null) return;
-    const timer = setTimeout(() => this.reached(uid), FLUSH_MS);
-    await this.#flush(String(uid)).promise;
-    clearTimeout(timer);
+    const point = this.#flush(String(uid));
+    await point.promise;
+    clearTimeout(point.timer);
     this.#flushes.delete(String(uid));
   }
 }
