@@ -14,7 +14,7 @@ export function machineSettings(from: Config = config): MachineSettings {
   const ttlMs = from.durationMs("distributed.scheduler.worker-ttl");
   return {
     allowedFailures: from.number("distributed.scheduler.allowed-failures") ?? 3,
-    workerTtlMs: ttlMs ?? Number.POSITIVE_INFINITY,
+    workerTtlMs: ttlMs || Number.POSITIVE_INFINITY, // as in Dask, 0 is never
     noWorkersTimeoutMs: from.durationMs("distributed.scheduler.no-workers-timeout"),
     bandwidth: from.bytes("distributed.scheduler.bandwidth") ?? 1e8,
     stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
