@@ -1,4 +1,5 @@
 /** What the configuration says about a scheduler: `distributed.scheduler`. */
+import { ConfigError } from "../base/index.ts";
 import { type Config, config, storyLength } from "../config/index.ts";
 import type { SchedulerConfig } from "./state/index.ts";
 
@@ -10,17 +11,25 @@ const SATURATION_DEFAULT = 1.1;
 
 /** @throws {ConfigError} a setting is not what it should be */
 export function machineSettings(from: Config = config): MachineSettings {
-  const saturation = from.number("distributed.scheduler.worker-saturation", { isInfinite: true });
+  const saturationKey = "distributed.scheduler.worker-saturation";
+  const saturation = aboveZero(saturationKey, from.number(saturationKey, { isInfinite: true }));
+  const bandwidthKey = "distributed.scheduler.bandwidth";
   const ttlMs = from.durationMs("distributed.scheduler.worker-ttl");
   return {
     allowedFailures: from.number("distributed.scheduler.allowed-failures") ?? 3,
     workerTtlMs: ttlMs || Number.POSITIVE_INFINITY, // as in Dask, 0 is never
     noWorkersTimeoutMs: from.durationMs("distributed.scheduler.no-workers-timeout"),
-    bandwidth: from.bytes("distributed.scheduler.bandwidth") ?? 1e8,
+    bandwidth: aboveZero(bandwidthKey, from.bytes(bandwidthKey)) ?? 1e8,
     stealing: from.boolean("distributed.scheduler.work-stealing") ?? true,
     storyLength: storyLength(from),
     saturation: saturation === SATURATION_DEFAULT ? null : saturation,
   };
+}
+
+/** @throws {ConfigError} the value is 0 or less */
+function aboveZero(key: string, value: number | null): number | null {
+  if (value === null || value > 0) return value;
+  throw new ConfigError(`configuration ${key} is ${value}, expected a number above 0`, { details: { key, value } });
 }
 
 /** Groups of pages, by the names that Dask gives to the modules that serve them. */
