@@ -1,5 +1,5 @@
 /** A logger that remembers its last records, for whoever asks the server for its logs. */
-import type { Clock, Logger, LogLevel } from "../base/index.ts";
+import { type Clock, ConfigError, type Logger, type LogLevel } from "../base/index.ts";
 import { config } from "./config.ts";
 import { LOG_FORMAT, logLine } from "./log-format.ts";
 
@@ -52,6 +52,14 @@ export function keepLogs(
   };
 }
 
+/** @throws {ConfigError} anything but a whole number of 0 or more, or nothing: all are kept */
 function keptLength(): number {
-  return config.number("distributed.admin.log-length") ?? Number.POSITIVE_INFINITY;
+  const key = "distributed.admin.log-length";
+  const value = config.number(key);
+  if (value === null) return Number.POSITIVE_INFINITY;
+  if (!Number.isInteger(value) || value < 0)
+    throw new ConfigError(`configuration ${key} is ${value}, expected a whole number of 0 or more`, {
+      details: { key, value },
+    });
+  return value;
 }

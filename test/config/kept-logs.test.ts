@@ -1,7 +1,7 @@
 /** Loggers that remember: newest first, bounded, in Dask's words. */
 import { expect, test } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
-import { fillTemplate, keepLogs } from "../../src/config/index.ts";
+import { config, fillTemplate, keepLogs } from "../../src/config/index.ts";
 import { plainLine } from "../../src/config/logger.ts";
 
 const clock = { now: () => 0, wall: () => Date.UTC(2026, 0, 2, 3, 4, 5) };
@@ -47,5 +47,15 @@ test("templates take what is named, and the environment", () => {
   delete process.env["RSDAT_TEST_USER"];
   expect(() => fillTemplate("distributed.dashboard.link", link, { port: "8787" })).toThrow(
     expect.objectContaining({ code: "config", message: expect.stringContaining("RSDAT_TEST_USER") }),
+  );
+});
+
+test.each([-1, 1.5, 0.5])("%d records cannot be kept, and whoever says so hears of it", (length) => {
+  using _ = config.set({ "distributed.admin.log-length": length });
+  expect(() => keepLogs(silentLogger, { name: "n", clock })).toThrow(
+    expect.objectContaining({
+      code: "config",
+      message: `configuration distributed.admin.log-length is ${length}, expected a whole number of 0 or more`,
+    }),
   );
 });
