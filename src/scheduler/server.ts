@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { type Clock, type CommSettings, type Logger, type Security, WriteError } from "../base/index.ts";
+import { type Clock, type CommSettings, errorToRecord, type Logger, type Security, WriteError } from "../base/index.ts";
 import { type Handlers, type Listener, listen, Rpc, serveRequests, warnOfOpenDoor } from "../comm/index.ts";
 import {
   commSettings,
@@ -328,7 +328,12 @@ class Server implements SchedulerServer {
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;
     if (schedulerFile) rmSync(schedulerFile, { force: true });
-    await this.#preloads?.teardown(this);
+    try {
+      await this.#preloads?.teardown(this);
+    } catch (error) {
+      // Code of the operator's: whoever waits for the end waits for nothing else.
+      this.#logger.error(`a preloaded module failed at the scheduler's end: ${errorToRecord(error).message}`);
+    }
     this.#finished.resolve(reason);
   }
 

@@ -1,5 +1,5 @@
 /** The scheduler's shell over loopback, with peers that say only what the test says. */
-import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -361,4 +361,17 @@ test("terminate and idleness end it", async () => {
   await expect(connect(scheduler.address, { timeoutMs: 300 })).rejects.toThrow();
   const idle = await startScheduler({ port: 0, idleTimeoutMs: 50, logger: silentLogger });
   expect(await idle.finished).toBeUndefined();
+});
+
+test("a preloaded module that fails at the end is told of in the log; the scheduler has ended all the same", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rsdat-preload-"));
+  const module = join(folder, "failing.mjs");
+  writeFileSync(module, 'export const teardown = () => { throw new Error("no way out"); };');
+  const errors: string[] = [];
+  const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
+  const other = await startScheduler({ port: 0, preload: [module], logger });
+  await other.close();
+  expect(await other.finished).toBeUndefined();
+  expect(errors).toEqual(["a preloaded module failed at the scheduler's end: no way out"]);
+  rmSync(folder, { recursive: true });
 });
