@@ -36,16 +36,16 @@ interface Fetch {
 
 async function fetchFrom(hub: Hub, { worker, wanted, data, refused }: Fetch): Promise<void> {
   try {
-    for (let tries = 0; tries < BUSY_TRIES; tries++) {
+    let hasAnswered = false;
+    for (let tries = 0; tries < BUSY_TRIES && !hasAnswered; tries++) {
       const fetched = await getData(hub.rpc, worker, { keys: wanted, who: null });
-      if (fetched.status === "OK") {
-        for (const [key, value] of fetched.data) data.set(key, value);
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+      hasAnswered = fetched.status === "OK";
+      if (fetched.status === "OK") for (const [key, value] of fetched.data) data.set(key, value);
+      else await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
     }
     const absent = wanted.filter((key) => !data.has(key));
-    if (absent.length > 0) hub.feed({ type: "data-missing", worker, keys: absent });
+    // One that stays busy has said nothing of what it has.
+    if (hasAnswered && absent.length > 0) hub.feed({ type: "data-missing", worker, keys: absent });
   } catch (error) {
     // Its stream will end if it is gone; here its copies just do not count.
     if (!isRsdatError(error)) throw error;
