@@ -343,7 +343,12 @@ export class SlurmCluster implements ClusterHandle {
   /** Look after the jobs until the end. Its timers do not keep a finished script alive. */
   async #watch(): Promise<void> {
     while (!this.#ending.signal.aborted) {
-      await this.#turn(() => this.#look());
+      try {
+        await this.#turn(() => this.#look());
+      } catch (error) {
+        // Nobody waits for it: the next look may be a better one.
+        this.#logger.warning(`looking after Slurm jobs failed: ${errorToRecord(error).message}`);
+      }
       const isQuiet = this.#tracker.pollDelayMs(performance.now()) === null;
       const woken = Promise.withResolvers<void>();
       this.#wake = woken.resolve;
@@ -504,11 +509,16 @@ export class SlurmCluster implements ClusterHandle {
 
   /** For the scheduler's process, which cancels them should this one die. */
   #list(): void {
-    if (!this.#ending.signal.aborted)
-      listJobs(
-        this.#folder,
-        this.jobs.map(({ id }) => id),
-      );
+    if (!this.#ending.signal.aborted) this.#note(this.jobs.map(({ id }) => id));
+  }
+
+  /** A file system that is full, or a folder that somebody cleaned up, is no reason to leave jobs alone. */
+  #note(ids: readonly string[]): void {
+    try {
+      listJobs(this.#folder, ids);
+    } catch (error) {
+      this.#logger.warning(`the list of Slurm jobs cannot be written: ${errorToRecord(error).message}`);
+    }
   }
 
   async #end(): Promise<void> {
@@ -522,7 +532,7 @@ export class SlurmCluster implements ClusterHandle {
     for (const id of all) this.#tracker.drain(id, now);
     await cancelJobs(all.filter((id) => !joined.has(id)));
     await this.#rpc.close();
-    listJobs(this.#folder, []);
+    this.#note([]);
     await this.#scheduler.stop(); // its workers end with it, and the jobs with them
     if (all.length > 0 && !(await this.#untilGone(all, LEAVE_MS))) {
       await cancelJobs(this.jobs.map(({ id }) => id));
