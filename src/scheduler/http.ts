@@ -1,5 +1,5 @@
 /** Pages for machines: `/health`, `/metrics`, `/json/counts.json`, `/json/identity.json`. */
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { errorToRecord } from "../base/index.ts";
 import { desiredWorkers } from "./adaptive.ts";
 import type { Hub } from "./hub.ts";
@@ -8,7 +8,7 @@ import { metricsText, saturationOf } from "./metrics.ts";
 import type { RequestContext } from "./requests.ts";
 import { type PageGroup, pageGroups } from "./settings.ts";
 
-/** Serve on `port` of `host`; port 0 chooses one. */
+/** Serve on `port` of `host`, or, as Dask does, on a free one where somebody else has that; port 0 chooses one. */
 export async function serveHttp(
   context: RequestContext,
   { host, port, prefix }: { readonly host: string; readonly port: number; readonly prefix: string },
@@ -32,13 +32,20 @@ export async function serveHttp(
     response.writeHead(page ? 200 : 404, { "content-type": page?.startsWith("{") ? "application/json" : "text/plain" });
     response.end(page ?? "not found\n");
   });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(port, host, resolve);
-  await promise;
-  const bound = server.address();
+  try {
+    await begin(server, host, port);
+  } catch (error) {
+    if (port === 0 || !(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    await begin(server, host, 0);
+    const { logger } = context.hub;
+    logger.warning(
+      `port ${port} of ${host} is taken (--dashboard-address): pages are on port ${portOf(server)} instead`,
+    );
+  }
+  // An accept that fails must not end the scheduler; whoever asks for a page asks again.
+  server.on("error", () => undefined);
   return {
-    port: typeof bound === "object" && bound ? bound.port : port,
+    port: portOf(server),
     close: () => {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
@@ -46,6 +53,21 @@ export async function serveHttp(
       return closed.promise;
     },
   };
+}
+
+function begin(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, host, () => {
+    server.off("error", reject);
+    resolve();
+  });
+  return promise;
+}
+
+function portOf(server: Server): number {
+  const bound = server.address();
+  return typeof bound === "object" && bound ? bound.port : 0;
 }
 
 function pageOf(context: RequestContext, path: string, groups: ReadonlySet<PageGroup>): string | null {

@@ -283,6 +283,17 @@ test("a page that a wrong setting keeps from being made says so, and the schedul
   expect((await at("/metrics")).status).toBe(200);
 });
 
+// As Dask: "Port 8787 is already in use. … Hosting the HTTP server on port … instead".
+test("where the port of the pages is taken they are on a free one, and a warning names both", async () => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warning: (message: string) => void warnings.push(message) };
+  const taken = scheduler.httpPort;
+  await using second = await startScheduler({ port: 0, httpPort: taken, logger });
+  expect(second.httpPort).not.toBe(taken);
+  expect((await fetch(`http://127.0.0.1:${second.httpPort}/health`)).status).toBe(200);
+  expect(warnings).toEqual([expect.stringMatching(`port ${taken} of .*on port ${second.httpPort} instead`)]);
+});
+
 test("an unknown op or a wrong field on a stream ends that connection, and only that", async () => {
   const good = await FakeClient.join(scheduler.address, "good");
   const bad = await FakeClient.join(scheduler.address, "bad");
