@@ -22,6 +22,7 @@ import {
   pyNativeTask,
   pyTask,
   pyTaskRef,
+  pyTypeName,
   readPickle,
   readRunSpec,
   serialize,
@@ -65,6 +66,12 @@ test("trees survive writing and reading", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test("minus zero keeps its sign: it is no integer of Python's", () => {
+  // pickletools.dis(pickle.dumps([-0.0], 4)): BINFLOAT -0.0, opcode G and eight bytes, sign first.
+  expect(Buffer.from(writePickle([-0])).toString("latin1")).toContain("G\x80\0\0\0\0\0\0\0");
+  expect(pyTypeName(-0)).toBe("builtins.float");
 });
 
 test("integers at every edge of their encodings", () => {

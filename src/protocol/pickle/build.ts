@@ -151,7 +151,7 @@ function builtinOf(value: unknown): string {
   if (typeof value === "string") return "str";
   if (typeof value === "boolean") return "bool";
   if (typeof value === "bigint") return "int";
-  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
+  if (typeof value === "number") return Number.isInteger(value) && !Object.is(value, -0) ? "int" : "float";
   if (Array.isArray(value)) return "list";
   return value instanceof Uint8Array ? "bytes" : value === null || value === undefined ? "object" : "dict";
 }

@@ -138,7 +138,8 @@ class PickleWriter {
   }
 
   #number(value: number): void {
-    if (!Number.isInteger(value)) this.#float(value);
+    if (!Number.isInteger(value) || Object.is(value, -0))
+      this.#float(value); // Python's integers have one zero
     else if (value >= 0 && value < 256) {
       this.byte(OP.BININT1);
       this.byte(value);
