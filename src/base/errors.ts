@@ -1,4 +1,5 @@
 /** Error classes of the whole project: one root, one literal `code` each. See api.md §15 and house.md §6. */
+import { shownValue } from "./shown-value.ts";
 
 /** Structured facts that travel with an error; plain data only, so that it survives threads and wires. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
@@ -124,7 +125,8 @@ export interface ErrorRecord {
 
 /** Turn any thrown value into plain data; keeps up to four causes. */
 export function errorToRecord(e: unknown, depth = 4): ErrorRecord {
-  if (!(e instanceof Error)) return { name: "Error", code: "error", message: String(e), details: {} };
+  if (!(e instanceof Error))
+    return { name: "Error", code: "error", message: typeof e === "string" ? e : shownValue(e), details: {} };
   const own = e as Partial<RsdatError> & Error;
   const code = typeof own.code === "string" ? own.code : "error";
   return {
