@@ -47,6 +47,16 @@ test("peak memory is at least what the process holds now", () => {
   expect(processPeakBytes()).toBeGreaterThan(20 * 2 ** 20);
 });
 
+test("progress of futures counts those that have ended, as Dask's does, and says what it cannot watch", async () => {
+  const said: string[] = [];
+  const stream = { write: (text: string) => said.push(text) };
+  const futures = [{ wait: async () => 1 }, { wait: () => Promise.reject(new Error("no such band")) }];
+  expect(await progress(futures, { label: "maps", stream })).toBeUndefined();
+  await progress(futures[0] as { wait(): Promise<number> }, { label: "one", stream });
+  expect(said).toEqual([expect.stringMatching(/^maps: 2\/2 tasks/), expect.stringMatching(/^one: 1\/1 tasks/)]);
+  for (const wrong of [5, null, [futures[0], "x"]]) await expect(progress(wrong as never)).rejects.toThrow(/futures/);
+});
+
 test("progress shows the runs that a promise waits for, and gives its result or its error", async () => {
   await using runner = localRunner({ threads: 1, memoryLimitBytes: 512 * 2 ** 20 });
   const leave = pushRunner(runner);
