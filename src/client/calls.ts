@@ -21,7 +21,15 @@ import { NDArray } from "../ndarray/index.ts";
 import type { PyCall } from "../protocol/index.ts";
 import { MANY_CALLS, placeCalls, placeMany, placePlain, sendColumns, sendMany, takesColumns } from "./call-columns.ts";
 import { fetchValues } from "./fetch.ts";
-import { argumentToken, functionName, nativeTask, PyFunction, pythonTask, type Submittable } from "./functions.ts";
+import {
+  argumentToken,
+  functionName,
+  isPlainObject,
+  nativeTask,
+  PyFunction,
+  pythonTask,
+  type Submittable,
+} from "./functions.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
 import type { Link } from "./link.ts";
@@ -153,6 +161,7 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
   if (!(fn instanceof PyFunction) && options.kwargs)
     throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
   if (calls.length === 0) return [];
+  for (const args of calls) for (const value of args) checkDepth(value, 0);
   const { keys, send } = fn instanceof PyFunction ? await pythonCalls(link, fn, all) : nativeCalls(caller, fn, all);
   const futures =
     keys instanceof KeyColumn
@@ -161,6 +170,19 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
   send();
   cancelOn(options.signal, futures);
   return futures;
+}
+
+/** Lists and objects within each other; whoever walks them needs stack for each. */
+const DEPTH_MAX = 1000;
+
+/** @throws {ArgumentError} a value that has itself in it, or lies deeper than {@link DEPTH_MAX} */
+function checkDepth(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth > DEPTH_MAX)
+    throw new ArgumentError(`an argument that has itself in it, or more than ${DEPTH_MAX} lists in each other`);
+  if (Array.isArray(value) || value instanceof Set) for (const item of value) checkDepth(item, depth + 1);
+  else if (value instanceof Map) for (const item of value.values()) checkDepth(item, depth + 1);
+  else if (isPlainObject(value)) for (const item of Object.values(value)) checkDepth(item, depth + 1);
 }
 
 /**

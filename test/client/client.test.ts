@@ -139,6 +139,8 @@ test("a signal cancels what was submitted with it, and refuses what is submitted
 });
 
 test("mistakes are told before anything is sent", async () => {
+  const circle: unknown[] = [];
+  circle.push({ again: circle });
   await using futures = await client.submit(() => [1, 2]);
   const mistakes: [Promise<unknown>, string][] = [
     [client.submit((n: number) => n, [1], { kwargs: { n: 1 } }), "argument"],
@@ -167,6 +169,9 @@ test("mistakes are told before anything is sent", async () => {
     [client.retireWorkers(["a"], { names: ["b"] }), "argument"],
     [client.publishDataset([1]), "argument"],
     [client.registerPlugin({ name: "p" } as never), "argument"],
+    [client.submit(((x: unknown) => x) as never, [circle]), "argument"],
+    [client.submit(((x: unknown) => x) as never, [circle], { pure: false }), "argument"],
+    [client.map(((x: unknown) => x) as never, [circle, 1]), "argument"],
     [client.getDataset("nothing"), "not-found"],
   ];
   for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
