@@ -209,7 +209,7 @@ function endCall(slot: number, startMs: number, value: unknown): void {
 
 function failCall(slot: number, startMs: number, error: unknown): void {
   const isCancelled = isRsdatError(error, "cancelled");
-  if (!isCancelled) post({ type: "error", slot, error: errorToRecord(error) });
+  if (!isCancelled) postError(slot, error);
   endSlot(slot, isCancelled ? SLOT_STATE.cancelled : SLOT_STATE.posted, startMs);
 }
 
@@ -226,7 +226,7 @@ function serveRecord(slot: number): undefined {
     runRecord(slot);
   } catch (error) {
     state = isRsdatError(error, "cancelled") ? SLOT_STATE.cancelled : SLOT_STATE.posted;
-    if (state === SLOT_STATE.posted) post({ type: "error", slot, error: errorToRecord(error) });
+    if (state === SLOT_STATE.posted) postError(slot, error);
   }
   endSlot(slot, state, startMs);
 }
@@ -257,7 +257,7 @@ function serveMessage(slot: number, place: MessagePlace): Promise<void> | undefi
       end(SLOT_STATE.cancelled);
       return;
     }
-    post({ type: "error", slot, error: errorToRecord(error) });
+    postError(slot, error);
     end(SLOT_STATE.posted);
   };
   const succeed = (result: unknown, context: StepContext): void => {
@@ -339,6 +339,30 @@ function resultMessage(slot: number, result: unknown): FromThread {
 
 function post(message: FromThread): void {
   port.postMessage(message);
+}
+
+/** An error of a user's may hold anything: what cannot be copied stays here, and its words go. */
+function postError(slot: number, error: unknown): void {
+  try {
+    post({ type: "error", slot, error: errorToRecord(error) });
+  } catch {
+    post({ type: "error", slot, error: wordsOf(error) });
+  }
+}
+
+function wordsOf(error: unknown): ErrorRecord {
+  try {
+    const { name, message, stack, code } = error as Error & { readonly code?: unknown };
+    return {
+      name: String(name),
+      code: String(code ?? "error"),
+      message: String(message),
+      stack: String(stack),
+      details: {},
+    };
+  } catch {
+    return { name: "Error", code: "error", message: "an error that does not say what it is", details: {} };
+  }
 }
 
 /** One turn of the event loop. */

@@ -122,6 +122,25 @@ describe("user functions", () => {
     });
   });
 
+  it.each([
+    ["holds a function", "Object.assign(new RangeError('no such band'), { details: { retry() {} } })", "no such band"],
+    [
+      "has a cause that does",
+      "new RangeError('no band', { cause: Object.assign(new Error(), { details: { f() {} } }) })",
+      "no band",
+    ],
+    [
+      "cannot be read",
+      "{ get message() { throw 1; }, __proto__: Error.prototype }",
+      "an error that does not say what it is",
+    ],
+  ])("fail alone also where the error %s: the thread goes on", async (_, error, message) => {
+    const lost = executor.stats().threadsLost;
+    const outcome = await executor.run({ ...trusted, spec: callOf(`() => { throw ${error}; }`, 0) });
+    expect(outcome).toMatchObject({ status: "error", error: { message } });
+    expect(executor.stats().threadsLost).toBe(lost);
+  });
+
   it("give an error where the result cannot leave the thread", async () => {
     const outcome = await executor.run({ ...trusted, spec: callOf("() => () => 1", 0) });
     expect(outcome).toMatchObject({ status: "error", error: { name: "DataCloneError" } });
