@@ -21,16 +21,22 @@ export interface PluginSurroundings {
 /** The plugins of one worker, by name. */
 export class WorkerPlugins {
   readonly #around: PluginSurroundings;
-  readonly #teardowns = new Map<string, Uint8Array | null>();
+  readonly #known = new Map<string, { readonly bytes: Uint8Array; readonly teardown: Uint8Array | null }>();
 
   constructor(around: PluginSurroundings) {
     this.#around = around;
   }
 
-  /** Plugins that the scheduler has for a worker that joins: each for itself; what fails is logged. */
+  /**
+   * Plugins that the scheduler has for a worker that joins: each for itself; what fails is logged. One that comes back to
+   * its scheduler is set up already.
+   */
   async addAll(plugins: ReadonlyMap<string, Uint8Array>): Promise<void> {
     for (const [name, plugin] of plugins) {
+      const known = this.#known.get(name);
+      if (known && Buffer.compare(known.bytes, plugin) === 0) continue;
       try {
+        await this.#remove(name);
         await this.#add(name, plugin);
       } catch (error) {
         this.#around.logger.error(`plugin ${name} failed: ${errorToRecord(error).message}`);
@@ -64,12 +70,12 @@ export class WorkerPlugins {
   async #add(name: string, plugin: Uint8Array): Promise<void> {
     const { setup, teardown } = readNativePlugin(plugin);
     await this.#run(name, setup);
-    this.#teardowns.set(name, teardown);
+    this.#known.set(name, { bytes: plugin, teardown });
   }
 
   async #remove(name: string): Promise<void> {
-    const teardown = this.#teardowns.get(name);
-    this.#teardowns.delete(name);
+    const teardown = this.#known.get(name)?.teardown;
+    this.#known.delete(name);
     if (teardown) await this.#run(name, teardown);
   }
 
