@@ -53,10 +53,12 @@ export class Published {
       const name = nameOf(raw);
       if (this.#sets.has(name) && request.get("override") !== true)
         throw new ExistsError(`Dataset ${String(raw)} already exists`);
-      this.#release(name);
       const own = (Array.isArray(keys[i]) ? keys[i] : []).map((key: unknown) => KEY.read(key, "publish_put.keys"));
+      // Before those that it replaces are let go: they may be the same.
       this.#hub.feed({ type: "client-desires-keys", client: PUBLISHER, keys: own });
+      const before = this.#sets.get(name);
       this.#sets.set(name, { name: raw, data: data[i], keys: own });
+      this.#letGo(before?.keys ?? []);
     });
     return null;
   }
@@ -77,14 +79,14 @@ export class Published {
   #release(name: string): void {
     const found = this.#sets.get(name);
     this.#sets.delete(name);
-    if (!found) return;
-    // A key may belong to several sets.
+    this.#letGo(found?.keys ?? []);
+  }
+
+  /** A key may belong to several sets. */
+  #letGo(keys: readonly Key[]): void {
+    if (keys.length === 0) return;
     const kept = new Set(Array.from(this.#sets.values()).flatMap((set) => set.keys));
-    this.#hub.feed({
-      type: "client-releases-keys",
-      client: PUBLISHER,
-      keys: found.keys.filter((key) => !kept.has(key)),
-    });
+    this.#hub.feed({ type: "client-releases-keys", client: PUBLISHER, keys: keys.filter((key) => !kept.has(key)) });
   }
 
   /** A path of names leads through nested maps; one that ends early gives the map of all that is below. */

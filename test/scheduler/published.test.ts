@@ -1,4 +1,4 @@
-/** Publications that wait for the stream of their client. */
+/** Publications: those that wait for the stream of their client, and those that take the place of another. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { silentLogger } from "../../src/base/index.ts";
 import { type Comm, Rpc } from "../../src/comm/index.ts";
@@ -41,4 +41,23 @@ test("where a stream has come so far is remembered for as long as a publication 
   published.reached("never asked for"); // of a publication that has given up
   await vi.advanceTimersByTimeAsync(30_000);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a publication takes the place of another one without letting go of what both have", async () => {
+  const published = new Published(hub);
+  const feeds = vi.spyOn(hub, "feed");
+  const put = async (keys: readonly unknown[]): Promise<void> => {
+    const request = new Map<string, unknown>(
+      Object.entries({ names: ["band"], keys: [keys], data: ["x"], override: true }),
+    );
+    await published.handlers()["publish_put"]?.(request, {} as Comm);
+  };
+  const wants = (): string[] =>
+    feeds.mock.calls.splice(0).flatMap(([event]) => ("keys" in event ? [`${event.type} ${event.keys}`] : []));
+  await put(["a", "b"]);
+  expect(wants()).toEqual(["client-desires-keys a,b"]);
+  await put(["b", "c"]);
+  expect(wants()).toEqual(["client-desires-keys b,c", "client-releases-keys a"]);
+  await expect(put([[{}]])).rejects.toThrow(/publish_put/); // and what was there stays
+  expect(wants()).toEqual([]);
 });
