@@ -3,7 +3,16 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ArgumentError, type OptionNames, parseBytes, requireKnownOptions, UnsupportedError } from "../base/index.ts";
+import {
+  ArgumentError,
+  errorToRecord,
+  type OptionNames,
+  parseBytes,
+  type RsdatError,
+  requireKnownOptions,
+  UnsupportedError,
+  WorkerStartError,
+} from "../base/index.ts";
 import type { ClusterHandle } from "../client/index.ts";
 import { Rpc } from "../comm/index.ts";
 import {
@@ -42,8 +51,9 @@ const OPTIONS: OptionNames<LocalClusterOptions> = {
   port: true,
 };
 
-/** Times a worker that died is started again. */
+/** Workers that died are replaced so many times in a row, unless one has lived for so long. */
 const RESTARTS_MAX = 5;
+const LIVED_MS = 60_000;
 /** Time that workers have to hand over what only they hold. */
 const RETIRE_MS = 600_000;
 
@@ -75,6 +85,8 @@ export class LocalCluster implements ClusterHandle {
   #isClosing = false;
   readonly #ending = new AbortController();
   #restarts = 0;
+  #failure: RsdatError | undefined;
+  readonly #failureListeners = new Set<(failure: RsdatError) => void>();
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -136,6 +148,16 @@ export class LocalCluster implements ClusterHandle {
     }
   }
 
+  /** A WorkerStartError when no worker is left and none is started any more; `scale` tries anew. */
+  get failure(): RsdatError | undefined {
+    return this.#failure;
+  }
+
+  onFailure(listener: (failure: RsdatError) => void): Disposable {
+    this.#failureListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#failureListeners.delete(listener) };
+  }
+
   /** Process ids, for tests and tools. */
   get pids(): { readonly scheduler: number; readonly workers: readonly number[] } {
     return { scheduler: this.#scheduler.pid, workers: this.#workers.map(({ pid }) => pid) };
@@ -151,6 +173,8 @@ export class LocalCluster implements ClusterHandle {
       throw new ArgumentError(`scale: ${workers} workers; expected a whole number`);
     await this.#adaptive?.stop();
     this.#adaptive = undefined;
+    this.#failure = undefined;
+    this.#restarts = 0;
     // Those that are not there yet go first: they end as soon as they have started.
     for (const [name, child] of [...this.#planned])
       if (child === undefined && this.#planned.size > workers) this.#planned.delete(name);
@@ -232,7 +256,11 @@ export class LocalCluster implements ClusterHandle {
     if (this.#isClosing || !this.#planned.has(name)) return worker.stop();
     this.#planned.set(name, worker);
     this.#workers.push(worker);
-    void worker.ended.then((how) => this.#workerEnded(name, worker, how));
+    const startedMs = performance.now();
+    void worker.ended.then((how) => {
+      if (performance.now() - startedMs > LIVED_MS) this.#restarts = 0;
+      return this.#workerEnded(name, worker, how);
+    });
   }
 
   /** A worker that died by itself is replaced, a bounded number of times. */
@@ -240,17 +268,24 @@ export class LocalCluster implements ClusterHandle {
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     const isWanted = this.#planned.has(name);
     if (this.#isClosing || !isWanted || how === "exit code 0") return void this.#planned.delete(name);
-    const logger = createLogger("rsdat.cluster");
+    const ended = `worker ${worker.address} ended with ${how}`;
     if (this.#restarts++ >= RESTARTS_MAX) {
       this.#planned.delete(name);
-      return logger.error(`worker ${worker.address} ended with ${how}; ${RESTARTS_MAX} were replaced already`);
+      return this.#giveUp(`${ended}; ${RESTARTS_MAX} were replaced already`);
     }
-    logger.warning(`worker ${worker.address} ended with ${how}; starting another`);
+    createLogger("rsdat.cluster").warning(`${ended}; starting another`);
     this.#planned.set(name, undefined);
     await this.#addWorker(name).catch((error: unknown) => {
-      if (this.#isClosing) return;
-      logger.error(`no worker in its place: ${error instanceof Error ? error.message : String(error)}`);
+      if (!this.#isClosing) this.#giveUp(`${ended}, and none takes its place: ${errorToRecord(error).message}`);
     });
+  }
+
+  /** No worker comes in the place of one that ended; where it was the last one, clients had better not wait. */
+  #giveUp(why: string): void {
+    createLogger("rsdat.cluster").error(why);
+    if (this.#planned.size > 0 || this.#adaptive) return;
+    this.#failure = new WorkerStartError(`the cluster has no workers any more: ${why}`);
+    for (const listener of this.#failureListeners) listener(this.#failure);
   }
 
   async #end(): Promise<void> {

@@ -461,6 +461,26 @@ test("a cluster that is closed while it replaces a worker leaves no process", as
   await waitGone(children);
 });
 
+test("a cluster whose workers die one after the other tells its clients, who would wait for ever; scale tries anew", async () => {
+  await using cluster = await LocalCluster.start({ nWorkers: 1, threadsPerWorker: 1, memoryLimit: "512MiB" });
+  await using client = await Client.connect({ cluster });
+  const killed = new Set<number>();
+  for (let deaths = 0; deaths < 6; deaths++) {
+    await expect
+      .poll(() => cluster.pids.workers.some((pid) => !killed.has(pid)), { timeout: 100_000, interval: 5 })
+      .toBe(true);
+    const pid = cluster.pids.workers.find((each) => !killed.has(each)) as number; // there is one
+    killed.add(pid);
+    process.kill(pid, "SIGKILL");
+    await waitGone([pid]);
+  }
+  await expect.poll(() => cluster.failure, { timeout: 10_000, interval: 5 }).toBeDefined();
+  expect(cluster.failure).toMatchObject({ code: "worker-start", message: expect.stringMatching(/5 were replaced/) });
+  await expect(async () => (await client.submit(() => 1, [])).result()).rejects.toBe(cluster.failure);
+  await cluster.scale(1);
+  expect(await (await client.submit(() => 2, [])).result()).toBe(2);
+});
+
 /** Children of a process that run Node. */
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
