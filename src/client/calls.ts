@@ -161,6 +161,7 @@ async function submitAll<R>(caller: Caller, fn: Submittable, all: Calls): Promis
   if (!(fn instanceof PyFunction) && options.kwargs)
     throw new ArgumentError("kwargs are for Python functions; give a JavaScript function an object as its argument");
   if (calls.length === 0) return [];
+  checkDepth(options.kwargs, 0);
   for (const args of calls) for (const value of args) checkDepth(value, 0);
   const { keys, send } = fn instanceof PyFunction ? await pythonCalls(link, fn, all) : nativeCalls(caller, fn, all);
   const futures =

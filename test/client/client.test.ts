@@ -172,6 +172,7 @@ test("mistakes are told before anything is sent", async () => {
     [client.submit(((x: unknown) => x) as never, [circle]), "argument"],
     [client.submit(((x: unknown) => x) as never, [circle], { pure: false }), "argument"],
     [client.map(((x: unknown) => x) as never, [circle, 1]), "argument"],
+    [client.submit(py("builtins.dict"), [], { kwargs: { circle } }), "argument"],
     [client.getDataset("nothing"), "not-found"],
   ];
   for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
