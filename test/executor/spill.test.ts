@@ -185,24 +185,21 @@ describe("where the disk is no help", () => {
     ]);
   });
 
-  it("a task waits for as long as blocks are being brought, and is given up when they are there and cannot leave", async () => {
+  it.each([
+    ["starts when they are told of", true, "ok"],
+    ["is given up when they cannot leave", false, "error"],
+  ])("a task waits for as long as blocks are being brought, and %s", async (_, isTold, status) => {
     await using spill = spilling(64 * MIB);
     const { executor, order } = spill;
     const blocks = await fill(spill, 8);
     order.length = 0;
-    for (const isTold of [true, false]) {
-      const bringing = executor.bringing();
-      const late = run(executor, counting(N, 8));
-      const longer = new Promise((resolve) => setTimeout(resolve, 1500, "waits"));
-      expect(await Promise.race([late, longer])).toBe("waits");
-      if (isTold) order.push(...blocks);
-      bringing[Symbol.dispose]();
-      const outcome = await late;
-      expect(outcome.status).toBe(isTold ? "ok" : "error");
-      if (outcome.status === "ok") executor.release(outcome.output);
-      order.length = 0;
-      while (executor.allocateIfRoom("float64", [N])); // the room of the little more that was made
-    }
+    const bringing = executor.bringing();
+    const late = run(executor, counting(N, 8));
+    const longer = new Promise((resolve) => setTimeout(resolve, 1500, "waits"));
+    expect(await Promise.race([late, longer])).toBe("waits");
+    if (isTold) order.push(...blocks);
+    bringing[Symbol.dispose]();
+    expect((await late).status).toBe(status);
   });
 
   it("a task that needs more than its limit and memory fails with the numbers; nothing is lost", async () => {
