@@ -217,6 +217,38 @@ export class EdgeRows {
     return n;
   }
 
+  /** Between neighbouring lines of an answer, and between planes of them. */
+  get strides(): Strides {
+    return { line: this.#middle.stride, plane: this.#outer.stride };
+  }
+
+  /**
+   * The first of what each of so many tasks from one on is linked to, and its shape (see {@link spread}), or
+   * {@link NO_SHAPE}, into `out` at `at` and every `step` behind it.
+   */
+  shapes(task: TaskId, count: number, out: Int32Array, at: number, step: number): void {
+    const [outer, middle, inner] = [this.#outer, this.#middle, this.#inner];
+    const local = task - this.#ownBase;
+    const rest = (local / this.#ownLast) | 0;
+    let r = local - rest * this.#ownLast;
+    let p = (rest / this.#ownMiddle) | 0;
+    let q = rest - p * this.#ownMiddle;
+    const end = at + count * step;
+    for (let k = at; k < end; k += step) {
+      const outerAt = placeAlong(outer, p, q, r);
+      const middleAt = placeAlong(middle, p, q, r);
+      const innerAt = placeAlong(inner, p, q, r);
+      out[k] =
+        this.#base + outer.from(outerAt) * outer.stride + middle.from(middleAt) * middle.stride + inner.from(innerAt);
+      out[k + 1] = this.#isListed ? NO_SHAPE : shapeOf(inner.many(innerAt), middle.many(middleAt), outer.many(outerAt));
+      if (++r < this.#ownLast) continue;
+      r = 0;
+      if (++q < this.#ownMiddle) continue;
+      q = 0;
+      p++;
+    }
+  }
+
   /** How many tasks a task is linked to. */
   count(task: TaskId): number {
     const local = task - this.#ownBase;
@@ -229,6 +261,51 @@ export class EdgeRows {
     return this.#rank < 3 ? many : manyAlong(this.#outer, p, q, r) * many;
   }
 }
+
+/** Steps between neighbouring lines of an answer, and between its planes. */
+export interface Strides {
+  readonly line: number;
+  readonly plane: number;
+}
+
+/** Tasks of an answer by places along its axes: of a line, lines of a plane, planes. */
+const SHAPE_BITS = 10;
+const SHAPE_MASK = (1 << SHAPE_BITS) - 1;
+/** An answer that has no shape: it is to be asked for. */
+export const NO_SHAPE = -1;
+
+function shapeOf(line: number, lines: number, planes: number): number {
+  const count = line * lines * planes;
+  if (count === 0) return 0;
+  if (line > SHAPE_MASK || lines > SHAPE_MASK || planes > SHAPE_MASK) return NO_SHAPE;
+  return (planes << (2 * SHAPE_BITS)) | (lines << SHAPE_BITS) | line;
+}
+
+/** Number of tasks in an answer of a shape. */
+export function sizeOfShape(shape: number): number {
+  return (shape & SHAPE_MASK) * ((shape >> SHAPE_BITS) & SHAPE_MASK) * (shape >> (2 * SHAPE_BITS));
+}
+
+/** The only task of an answer, or all of a line. */
+export function lineShape(count: number): number {
+  return shapeOf(count, 1, 1);
+}
+
+/** The tasks of an answer, in C order, into `out` from its start; gives their number. */
+export function spread(first: TaskId, shape: number, { line: stride, plane }: Strides, out: TaskId[]): number {
+  const many = shape & SHAPE_MASK;
+  let n = 0;
+  if (shape >> SHAPE_BITS === ONE_LINE) {
+    for (let k = 0; k < many; k++) out[n++] = first + k;
+    return n;
+  }
+  const lines = (shape >> SHAPE_BITS) & SHAPE_MASK;
+  for (let i = 0, start = first; i < shape >> (2 * SHAPE_BITS); i++, start += plane)
+    for (let j = 0, line = start; j < lines; j++, line += stride) for (let k = 0; k < many; k++) out[n++] = line + k;
+  return n;
+}
+
+const ONE_LINE = (1 << SHAPE_BITS) | 1;
 
 function placeAlong({ axis }: AxisRows, p: number, q: number, r: number): number {
   return axis === 2 ? r : axis === 1 ? q : axis === 0 ? p : 0;

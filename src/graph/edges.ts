@@ -28,8 +28,6 @@ export class GraphEdges {
    */
   readonly inputAway: Int32Array;
   readonly userAway: Int32Array;
-  /** 1: each task of the layer is needed by one other, which needs nothing else. */
-  readonly isChain: Uint8Array;
   readonly #users: readonly Side[];
   readonly #places: readonly Places[];
   /** First task of each layer that has tasks, ascending; and these layers. */
@@ -58,9 +56,6 @@ export class GraphEdges {
     this.#users = sidesOf(graph, links, -1);
     this.inputAway = Int32Array.from(this.#inputs, (side) => awayOf(side, this.columns !== null));
     this.userAway = Int32Array.from(this.#users, (side) => awayOf(side, this.columns !== null));
-    this.isChain = Uint8Array.from(this.#users, ({ isAlike, links }) =>
-      Number(isAlike && this.#inputs[(links[0] as Link).from]?.isAlike === true),
-    );
   }
 
   /** Layer of a task. */
@@ -275,7 +270,8 @@ function pagesOf(bases: Uint32Array, count: number): Uint32Array {
   return pages;
 }
 
-function rowOfColumn(start: Uint32Array, items: Uint32Array, row: number, out: number[]): number {
+/** A row of columns, into `out` from its start; gives its length. */
+export function rowOfColumn(start: Uint32Array, items: Uint32Array, row: number, out: number[]): number {
   const first = start[row] as number; // a task of the graph
   const count = rowLength(start, row);
   for (let i = 0; i < count; i++) out[i] = items[first + i] as number; // within the row

@@ -12,6 +12,8 @@ export interface TaskBytes {
   readonly need: number;
 }
 
+const CALL: TaskBytes = { nbytes: CALL_BYTES, need: CALL_BYTES };
+
 /** Places along one axis, told apart by the extents that a program there has to do with. */
 class AxisClasses {
   readonly #describe: (place: number) => string;
@@ -155,6 +157,7 @@ export class TaskNeeds {
   ofAll(layer: number): TaskBytes | null {
     const graph = this.#graph;
     if (graph.count(layer) === 0) return null;
+    if (graph.layer(layer).kind === "calls") return CALL;
     const bytes = this.of(layer, graph.base(layer));
     return this.#layers[layer]?.axes.every(({ isUniform }) => isUniform) ? bytes : null;
   }
@@ -223,7 +226,7 @@ function bytesOf(graph: Graph, layer: number, task: TaskId): TaskBytes {
   // Held blocks exist: whoever holds them counts them.
   const { kind } = graph.layer(layer);
   if (kind === "held") return { nbytes: 0, need: 0 };
-  if (kind === "calls") return { nbytes: CALL_BYTES, need: CALL_BYTES };
+  if (kind === "calls") return CALL;
   const { spec } = graph.expand(task);
   return { nbytes: spec.out.nbytes, need: spec.out.nbytes + spec.workspace };
 }

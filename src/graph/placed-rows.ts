@@ -46,11 +46,6 @@ export class PlacedRows {
     this.users = new TaskLists(most);
   }
 
-  setBytes(row: number, bytes: TaskBytes): void {
-    this.nbytes[row] = bytes.nbytes;
-    this.need[row] = bytes === NOTHING ? Number.NaN : bytes.need;
-  }
-
   /** Rows `from` up to `to` are of tasks that take the same bytes, need nothing and are needed by nothing. */
   setAlone(from: number, to: number, { nbytes, need }: TaskBytes): void {
     this.nbytes.fill(nbytes, from, to);
