@@ -11,7 +11,7 @@ import { fetchReads } from "./fetch.ts";
 import { type IoFigures, ioFigures } from "./io-share.ts";
 import { CANCELLED, callsFunction, type Hold, isBlock, type Job, NOT_RUN, packJob, valueOutcome } from "./job.ts";
 import { createKernelShare, type KernelShare, sharedKernelStats } from "./kernel-share.ts";
-import { Lane, type LaneTask } from "./lane.ts";
+import { failSoon, Lane, type LaneTask } from "./lane.ts";
 import { writeMessage } from "./message.ts";
 import { MessageStore } from "./message-store.ts";
 import { Patience } from "./patience.ts";
@@ -26,7 +26,7 @@ import { Ring, SLOT_STATE, SLOTS, type SlotFigures } from "./ring.ts";
 import { type RunningTask, runningTasks } from "./running.ts";
 import { NO_SPILL, Spill } from "./spill.ts";
 import { taskErrorRecord } from "./steps.ts";
-import type { TaskPost, ToThread } from "./thread.ts";
+import type { ToThread } from "./thread.ts";
 import type { BlockHandle, Executor, ExecutorOptions, ExecutorStats, ExecutorTask, TaskOutcome } from "./types.ts";
 
 /** Default bound of a compute thread's JavaScript heap: decoders and user functions live there. */
@@ -50,8 +50,6 @@ export class ThreadedExecutor implements Executor {
   readonly #jobs: (Job | null)[] = Array.from({ length: SLOTS }, () => null);
   readonly #freeSlots = Array.from({ length: SLOTS }, (_, k) => SLOTS - 1 - k);
   #waiting: Job[] = [];
-  /** Things posted by threads about slots whose end has not been seen yet. */
-  readonly #posts = new Map<number, TaskPost>();
   /** Pins from outside, and what brings blocks. */
   #lent = 0;
   #inFlight = 0;
@@ -103,7 +101,6 @@ export class ThreadedExecutor implements Executor {
         ...this.#arena.segments().map(({ memory }, id): ToThread => ({ type: "segment", id, memory })),
         ...this.#messages.buffers().map((buffer, id): ToThread => ({ type: "messages", id, buffer })),
       ],
-      onPost: (post) => this.#posts.set(post.slot, post),
       onDeath: (slot, error, isLast) => this.#onDeath(slot, error, isLast),
     });
     this.#reservation = {
@@ -301,12 +298,12 @@ export class ThreadedExecutor implements Executor {
       const call = isQuick ? programs.call(task.task) : null;
       if (call && this.#lane.startCall(task, call)) return this.#started();
       program = programs.of(task.task);
+      if (isQuick && this.#lane.start(task, program)) return this.#started();
     } catch (error) {
       failSoon(task, error);
       return;
     }
-    if (isQuick && this.#lane.start(task, program)) this.#started();
-    else this.#submitSlow(task, program);
+    this.#submitSlow(task, program);
   }
 
   /** A task of the lane is in the ring. */
@@ -381,8 +378,12 @@ export class ThreadedExecutor implements Executor {
   }
 
   #launch(job: Job, hold: Hold): void {
-    const packed = packJob(job, hold, this.#arena);
-    hold.message = this.#messages.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
+    try {
+      const packed = packJob(job, hold, this.#arena);
+      hold.message = this.#messages.put(packed.nbytes, (buffer, offset) => writeMessage(packed, buffer, offset));
+    } catch (error) {
+      return this.#fail(job, error);
+    }
     this.#ring.push(hold.slot, hold.message);
     this.#inRing++;
     this.#wakeSoon();
@@ -479,19 +480,11 @@ export class ThreadedExecutor implements Executor {
     task.done(outcome);
   }
 
-  /** What a thread has posted about a slot. */
-  #postOf(slot: number, thread: number): TaskPost {
-    this.#pool.receive(thread);
-    const post = this.#posts.get(slot);
-    this.#posts.delete(slot);
-    invariant(post !== undefined, `thread ${thread} posted nothing about slot ${slot}`);
-    return post;
-  }
-
   #sendValues({ inputs }: Job, slot: number): void {
     const { thread } = this.#ring.figures(slot);
     this.#ring.resume(slot);
-    this.#pool.post(thread, { type: "values", slot, values: inputs.map((i) => (isBlock(i) ? null : i.value)) });
+    const values = inputs.map((i) => (isBlock(i) ? null : i.value));
+    this.#pool.postValues(thread, slot, values);
   }
 
   #ended(job: Job, hold: Hold, state: number): void {
@@ -518,7 +511,7 @@ export class ThreadedExecutor implements Executor {
 
   /** Outcome of a task that had to be posted. */
   #posted(slot: number, figures: SlotFigures, keyOf: () => Key): TaskOutcome {
-    return postedOutcome(this.#postOf(slot, figures.thread), figures, keyOf, this.#arena);
+    return postedOutcome(this.#pool.postOf(slot, figures.thread), figures, keyOf, this.#arena);
   }
 
   #cancel(job: Job): void {
@@ -587,10 +580,4 @@ export class ThreadedExecutor implements Executor {
     }
     this.#drain();
   }
-}
-
-/** A task whose program cannot be made. */
-function failSoon(task: LaneTask, error: unknown): void {
-  const record = taskErrorRecord(error, task.programs.graph.key(task.task));
-  queueMicrotask(() => task.done({ status: "error", error: record, ...NOT_RUN }));
 }

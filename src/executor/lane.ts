@@ -6,13 +6,14 @@
 import type { TaskId } from "../graph/index.ts";
 import type { Arena, Place } from "./arena.ts";
 import { type Records, recordsOf, writeCall } from "./call-record.ts";
-import { callsFunction } from "./job.ts";
+import { callsFunction, NOT_RUN } from "./job.ts";
 import { THREAD_BYTES } from "./prepared.ts";
 import type { ProgramStore } from "./program-store.ts";
 import type { BlockFacts, CallOf, Program, Programs } from "./programs.ts";
 import type { Reaper } from "./reaper.ts";
 import { INPUTS, OUTPUT, OWN, placeAt, RECORD_INPUTS_MAX, WORK, writePlace, writeProgram } from "./record.ts";
 import { type Ring, SLOTS } from "./ring.ts";
+import { taskErrorRecord } from "./steps.ts";
 import type { BlockHandle, TaskInput, TaskOutcome } from "./types.ts";
 
 /** One task of a graph. */
@@ -63,7 +64,10 @@ export class Lane {
     return this.#tasks[slot] ?? null;
   }
 
-  /** Put a task into the ring; false where it has to go the usual way. Inputs are kept until it has ended. */
+  /**
+   * Put a task into the ring; false where it has to go the usual way. Inputs are kept until it has ended.
+   * @throws the system has no memory for it, or a segment holds no such block; then nothing is taken
+   */
   start(task: LaneTask, program: Program): boolean {
     const { arena, ring, freeSlots } = this.#options;
     const slot = freeSlots.at(-1);
@@ -71,18 +75,25 @@ export class Lane {
     const { spec, registerBytes } = program;
     const workBytes = registerBytes > THREAD_BYTES ? registerBytes : 0;
     if (!arena.hasRoom(spec.out.nbytes + workBytes)) return false;
+    const stored = this.#options.programs.get(program);
     const inputs = task.inputs as readonly BlockHandle[]; // by #fits
     for (const input of inputs) {
       arena.retain(input);
       arena.pin(input);
     }
-    const output = arena.allocate(spec.out.dtype, spec.out.shape, inputs[0]);
-    const work = output && workBytes > 0 ? arena.allocate("uint8", [workBytes], output) : null;
-    if (output === null || (workBytes > 0 && work === null)) {
-      for (const input of inputs) this.#drop(input);
-      if (output) this.#options.free(output);
-      return false;
+    let output: BlockHandle | null = null;
+    let work: BlockHandle | null = null;
+    try {
+      output = arena.allocate(spec.out.dtype, spec.out.shape, inputs[0]);
+      work = output && workBytes > 0 ? arena.allocate("uint8", [workBytes], output) : null;
+    } finally {
+      if (output === null || (workBytes > 0 && work === null)) {
+        for (const input of inputs) this.#drop(input);
+        if (output) this.#options.free(output);
+        output = null;
+      }
     }
+    if (output === null) return false;
     arena.pin(output);
     if (work) arena.pin(work);
     freeSlots.pop();
@@ -91,7 +102,6 @@ export class Lane {
     this.#works[slot] = work;
     this.count++;
     task.programs.underWay++;
-    const stored = this.#options.programs.get(program);
     writeProgram(ring.records, slot, stored);
     arena.writePlace(output, ring.records, placeAt(slot, OUTPUT));
     if (work) arena.writePlace(work, ring.records, placeAt(slot, WORK));
@@ -110,6 +120,7 @@ export class Lane {
     if (slot === undefined) return false;
     for (const input of inputs) if ("id" in input && !this.#options.isReady(input)) return false;
     if (!writeCall(this.#records, slot, { layer, index, inputs, arena })) return false;
+    const stored = this.#options.programs.get(program);
     for (const input of inputs) {
       if (!("id" in input)) continue;
       arena.retain(input);
@@ -119,7 +130,7 @@ export class Lane {
     this.#tasks[slot] = task;
     this.count++;
     programs.underWay++;
-    writeProgram(ring.records, slot, this.#options.programs.get(program));
+    writeProgram(ring.records, slot, stored);
     ring.pushRecord(slot);
     return true;
   }
@@ -199,4 +210,10 @@ function isLike(block: BlockHandle, { dtype, shape }: BlockFacts): boolean {
   if (block.dtype !== dtype || block.shape.length !== shape.length) return false;
   for (let k = 0; k < shape.length; k++) if (block.shape[k] !== shape[k]) return false;
   return true;
+}
+
+/** A task that cannot be started. */
+export function failSoon(task: LaneTask, error: unknown): void {
+  const record = taskErrorRecord(error, task.programs.graph.key(task.task));
+  queueMicrotask(() => task.done({ status: "error", error: record, ...NOT_RUN }));
 }

@@ -1,6 +1,6 @@
 /** The compute threads behind a ring: started, told of shared memory, replaced when they die. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { type ErrorRecord, errorToRecord } from "../base/index.ts";
+import { type ErrorRecord, errorToRecord, invariant } from "../base/index.ts";
 import { createIoShare } from "./io-share.ts";
 import type { KernelShare } from "./kernel-share.ts";
 import type { Ring } from "./ring.ts";
@@ -39,7 +39,6 @@ export interface PoolOptions {
   readonly stacks: StackOptions | undefined;
   /** What a new thread has to know first. */
   readonly introduction: () => readonly ToThread[];
-  readonly onPost: (post: TaskPost) => void;
   /** A thread died while `slot` was its task (-1: none). It has been replaced, unless `isLast`: no thread is left. */
   readonly onDeath: (slot: number, error: ErrorRecord, isLast: boolean) => void;
 }
@@ -52,6 +51,8 @@ export class ThreadPool {
   readonly #modules: ModulePost[] = [];
   /** What the threads have read. */
   readonly io: SharedArrayBuffer;
+  /** What was posted about slots whose end has not been seen yet. */
+  readonly #posts = new Map<number, TaskPost>();
   #isClosed = false;
   #stacks: { readonly thread: number; readonly samples: StackSamples }[] = [];
   #deaths = 0;
@@ -69,14 +70,27 @@ export class ThreadPool {
     for (const thread of this.#threads) thread?.port.postMessage(message);
   }
 
-  /** Tell one thread, which may be waiting for it. */
-  post(k: number, message: ToThread): void {
-    this.#threads[k]?.port.postMessage(message);
+  /** Give a thread the values that it waits for, or why they cannot be copied. */
+  postValues(k: number, slot: number, values: readonly unknown[]): void {
+    const port = this.#threads[k]?.port;
+    try {
+      port?.postMessage({ type: "values", slot, values } satisfies ToThread);
+    } catch (error) {
+      port?.postMessage({ type: "no-values", slot, error: errorToRecord(error) } satisfies ToThread);
+    }
     this.#options.ring.posted(k);
   }
 
-  /** Hand over everything that a thread has posted. */
-  receive(k: number): void {
+  /** What a thread has posted about a slot. */
+  postOf(slot: number, k: number): TaskPost {
+    this.#receive(k);
+    const post = this.#posts.get(slot);
+    this.#posts.delete(slot);
+    invariant(post !== undefined, `thread ${k} posted nothing about slot ${slot}`);
+    return post;
+  }
+
+  #receive(k: number): void {
     const port = this.#threads[k]?.port;
     if (port === undefined) return;
     for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
@@ -84,13 +98,13 @@ export class ThreadPool {
       if (post.type === "module") this.#modules.push(post);
       else if (post.type === "stacks") {
         if (this.#stacks.push({ thread: k, samples: post.samples }) > STACKS_MAX) this.#stacks.shift();
-      } else this.#options.onPost(post);
+      } else this.#posts.set(post.slot, post);
     }
   }
 
   /** Stacks that threads have handed over since the last time. */
   takeStacks(): readonly { readonly thread: number; readonly samples: StackSamples }[] {
-    for (let k = 0; k < this.#threads.length; k++) this.receive(k);
+    for (let k = 0; k < this.#threads.length; k++) this.#receive(k);
     const taken = this.#stacks;
     this.#stacks = [];
     return taken;
@@ -147,7 +161,7 @@ export class ThreadPool {
     if (this.#isClosed) return;
     const slot = this.#options.ring.current(k);
     this.#options.ring.forget(k);
-    this.receive(k); // about tasks that ended before
+    this.#receive(k); // about tasks that ended before
     this.#threads[k]?.port.close();
     if (slot < 0) this.#deaths++;
     const replaces = this.#deaths <= DEATHS_MAX;

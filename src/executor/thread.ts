@@ -1,6 +1,13 @@
 /** Entry of a compute thread: takes tasks from the ring until it is ended. */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { CancelledError, type ErrorRecord, errorToRecord, invariant, isRsdatError } from "../base/index.ts";
+import {
+  CancelledError,
+  type ErrorRecord,
+  errorFromRecord,
+  errorToRecord,
+  invariant,
+  isRsdatError,
+} from "../base/index.ts";
 import { type DType, itemsize, type TypedArray, viewOf } from "../dtype/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
 import {
@@ -45,6 +52,8 @@ export type ToThread =
   | { readonly type: "segment"; readonly id: number; readonly memory: Segment["memory"] }
   | { readonly type: "messages"; readonly id: number; readonly buffer: SharedArrayBuffer }
   | { readonly type: "values"; readonly slot: number; readonly values: readonly unknown[] }
+  /** In the place of values that cannot be posted. */
+  | { readonly type: "no-values"; readonly slot: number; readonly error: ErrorRecord }
   /** A kernel that was compiled before this thread could hear of it. */
   | ModulePost;
 
@@ -84,7 +93,7 @@ const programs = new PreparedPrograms();
 const records = recordsOf(ring.records);
 const calls = new CallPrograms();
 const own: Bytes = { buffer: adoptSegment(registers), offset: thread * THREAD_BYTES };
-let values: { readonly slot: number; readonly values: readonly unknown[] } | null = null;
+let values: Extract<ToThread, { readonly slot: number }> | null = null;
 
 function receive(): boolean {
   const got = receiveMessageOnPort(port)?.message as ToThread | undefined; // only the owner posts here
@@ -113,9 +122,10 @@ function plainValues(slot: number, startMs: number): readonly unknown[] {
   const seen = ring.postedCount(thread);
   ring.end(slot, SLOT_STATE.wanting, { startMs, stopMs: startMs, thread, bytesRead: 0, bytesWritten: 0 });
   while (values?.slot !== slot) if (!receive()) ring.waitPosted(thread, seen);
-  const got = values.values;
+  const got = values;
   values = null;
-  return got;
+  if (got.type === "no-values") throw errorFromRecord(got.error);
+  return got.values;
 }
 
 function inputsOf(message: TaskMessage, slot: number, startMs: number): unknown[] {
