@@ -53,6 +53,8 @@ export class ThreadPool {
   readonly io: SharedArrayBuffer;
   /** What was posted about slots whose end has not been seen yet. */
   readonly #posts = new Map<number, TaskPost>();
+  /** Why the last message could not be read that could not: a thread's stack is larger, and writes what this one cannot read. */
+  #unread: ErrorRecord | null = null;
   #isClosed = false;
   #stacks: { readonly thread: number; readonly samples: StackSamples }[] = [];
   #deaths = 0;
@@ -86,15 +88,23 @@ export class ThreadPool {
     this.#receive(k);
     const post = this.#posts.get(slot);
     this.#posts.delete(slot);
-    invariant(post !== undefined, `thread ${k} posted nothing about slot ${slot}`);
-    return post;
+    if (post !== undefined) return post;
+    invariant(this.#unread !== null, `thread ${k} posted nothing about slot ${slot}`);
+    return { type: "error", slot, error: this.#unread };
   }
 
   #receive(k: number): void {
     const port = this.#threads[k]?.port;
     if (port === undefined) return;
-    for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
-      const post = got.message as FromThread; // only threads post here
+    for (;;) {
+      let post: FromThread | undefined;
+      try {
+        post = receiveMessageOnPort(port)?.message as FromThread | undefined; // only threads post here
+      } catch (error) {
+        this.#unread = errorToRecord(error); // that message is gone, and there may be more
+        continue;
+      }
+      if (post === undefined) return;
       if (post.type === "module") this.#modules.push(post);
       else if (post.type === "stacks") {
         if (this.#stacks.push({ thread: k, samples: post.samples }) > STACKS_MAX) this.#stacks.shift();

@@ -60,6 +60,19 @@ describe("a task that cannot be told to a thread fails", () => {
   });
 });
 
+it.each([10_000, 30_000, 100_000])(
+  "a result that is nested too deeply to be read fails its task: %i lists",
+  async (depth) => {
+    const text = `() => { ${nested.toString()} return nested(${depth}); }`;
+    const both = await Promise.all([executor.run(call(text)), executor.run(call("() => [1]"))]);
+    expect(both).toMatchObject([
+      { status: "error", error: { message: expect.stringMatching(/call stack/), details: { key: "('t', 0)" } } },
+      { status: "value", value: [1] },
+    ]);
+    await expectWell();
+  },
+);
+
 describe("tasks of a graph", () => {
   /** One block of so many bytes, and its sum with itself. */
   function graphOf(nbytes: number): Graph {
