@@ -482,6 +482,7 @@ export class ThreadedExecutor implements Executor {
 
   #sendValues({ inputs }: Job, slot: number): void {
     const { thread } = this.#ring.figures(slot);
+    if (this.#ring.current(thread) !== slot) return; // it has died since
     this.#ring.resume(slot);
     const values = inputs.map((i) => (isBlock(i) ? null : i.value));
     this.#pool.postValues(thread, slot, values);
@@ -567,6 +568,7 @@ export class ThreadedExecutor implements Executor {
 
   #onDeath(slot: number, error: ErrorRecord, isLast: boolean): void {
     if (isLast) this.#dead = error;
+    this.#drain(); // what it told before, also that it wants values: the next task in the slot does not
     for (const doomed of isLast ? this.#lane.slots() : slot >= 0 && this.#lane.job(slot) ? [slot] : []) {
       const { programs, task, isCancelled } = this.#lane.job(doomed) as LaneTask; // one of its slots
       const record = taskErrorRecord(errorFromRecord(error), programs.graph.key(task));
@@ -578,6 +580,6 @@ export class ThreadedExecutor implements Executor {
       const failed = taskErrorRecord(errorFromRecord(error), job.task.key);
       this.#finish(job, job.isStopped ? CANCELLED : { status: "error", error: failed, ...NOT_RUN });
     }
-    this.#drain();
+    this.#pump();
   }
 }

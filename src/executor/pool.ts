@@ -159,15 +159,15 @@ export class ThreadPool {
     worker.unref();
     port1.unref();
     for (const message of [...this.#options.introduction(), ...this.#modules]) port1.postMessage(message);
-    let cause: unknown = null;
+    let cause: ErrorRecord | null = null;
     worker.on("error", (error) => {
-      cause = error;
+      cause = errorToRecord(error); // whatever was thrown
     });
     worker.on("exit", (code) => this.#died(k, cause, code));
     return { worker, port: port1 };
   }
 
-  #died(k: number, cause: unknown, code: number): void {
+  #died(k: number, cause: ErrorRecord | null, code: number): void {
     if (this.#isClosed) return;
     const slot = this.#options.ring.current(k);
     this.#options.ring.forget(k);
@@ -177,14 +177,13 @@ export class ThreadPool {
     const replaces = this.#deaths <= DEATHS_MAX;
     this.#threads[k] = replaces ? this.#start(k) : null;
     if (replaces) this.lost++;
-    const why =
-      cause === null ? `it ended with exit code ${code} (process.exit?)` : String((cause as Error).message ?? cause);
+    const why = cause === null ? `it ended with exit code ${code} (process.exit?)` : cause.message;
     const error: ErrorRecord = {
       name: "TaskError",
       code: "thread-died",
       message: `the compute thread died: ${why}`,
       details: { exitCode: code },
-      ...(cause === null ? {} : { cause: errorToRecord(cause) }),
+      ...(cause === null ? {} : { cause }),
     };
     this.#options.onDeath(
       slot,

@@ -73,6 +73,45 @@ it.each([10_000, 30_000, 100_000])(
   },
 );
 
+describe("a thread that dies", () => {
+  it("while it waits for values fails its task alone", async () => {
+    const poison =
+      "() => { const { wait } = Atomics; Atomics.wait = (...a) => (a.length === 3 ? process.exit(7) : wait(...a)); }";
+    await executor.run(call(poison));
+    const next = Promise.withResolvers<TaskOutcome>();
+    const asked = Promise.withResolvers<TaskOutcome>();
+    executor.submit(call("(text) => text", "a"), (outcome) => {
+      asked.resolve(outcome);
+      executor.submit(call("(text) => text", "b"), next.resolve); // in the slot that has just come free
+    });
+    await null; // the task is in the ring, and its thread woken
+    // This thread hears of nothing until the other one has asked, and gone.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    expect(await asked.promise).toMatchObject({ status: "error", error: { code: "thread-died" } });
+    expect(await next.promise).toMatchObject({ status: "value", value: "b" });
+    await expectWell();
+  });
+
+  it("of the values that it is given fails its task alone", async () => {
+    const block = executor.put(NDArray.of(new Float64Array(4)));
+    const large = Array.from({ length: 2_000_000 }, (_, i) => ({ i }));
+    const spec = callOf("(block, list) => list.length", 2);
+    const outcome = await executor.run({ key: keyOf("t", 0), spec, inputs: [block, { value: large }], trusted: true });
+    expect(outcome).toMatchObject({ status: "error", error: { code: "thread-died" } });
+    executor.release(block);
+    await expectWell();
+  });
+
+  it.each(["undefined", "null", "'text'", "Object.create(null)"])(
+    "of a thrown %s fails its task alone",
+    async (thrown) => {
+      const outcome = await executor.run(call(`() => new Promise(() => setTimeout(() => { throw ${thrown}; }))`));
+      expect(outcome).toMatchObject({ status: "error", error: { code: "thread-died" } });
+      await expectWell();
+    },
+  );
+});
+
 describe("tasks of a graph", () => {
   /** One block of so many bytes, and its sum with itself. */
   function graphOf(nbytes: number): Graph {
