@@ -31,6 +31,15 @@ function readPart(fd: number, { bytes, from, position }: Part): Promise<number> 
   });
 }
 
+/** Bytes that nobody needs go back to the disk. */
+function giveBack(how: () => void): void {
+  try {
+    how();
+  } catch {
+    // A network's file system may refuse. Then they go with the process: whoever let go of a block has no part in it.
+  }
+}
+
 /** What tells that the disk, or our share of it, is full. */
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 /**
@@ -129,18 +138,18 @@ export class SpillFile {
 
   free({ offset }: SavedPlace): void {
     this.#allocator.release(offset);
-    if (this.#allocator.live === 0 && this.#moving === 0 && !this.#isClosed) ftruncateSync(this.#fd, 0);
+    if (this.#allocator.live === 0 && this.#moving === 0 && !this.#isClosed) giveBack(() => ftruncateSync(this.#fd, 0));
   }
 
   /** Let the disk have its bytes back; what is under way ends first. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#moving === 0) closeSync(this.#fd);
+    if (this.#moving === 0) giveBack(() => closeSync(this.#fd));
   }
 
   #ended(): void {
     this.#moving--;
-    if (this.#isClosed && this.#moving === 0) closeSync(this.#fd);
+    if (this.#isClosed && this.#moving === 0) giveBack(() => closeSync(this.#fd));
   }
 }

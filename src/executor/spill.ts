@@ -265,17 +265,20 @@ export class Spill {
     const parts: SavedPart[] = [];
     const size = codec ? PART_BYTES : bytes.byteLength;
     let nbytes = 0;
-    for (let from = 0; from < bytes.byteLength || parts.length === 0; from += size) {
-      const part = bytes.subarray(from, from + size);
-      const place = codec ? await this.#packing.run(() => this.#pack(part, codec)) : await this.#toFile(part);
-      if (!place) {
-        for (const each of parts) this.#file.free(each);
-        return null;
+    let isWhole = false;
+    try {
+      for (let from = 0; from < bytes.byteLength || parts.length === 0; from += size) {
+        const part = bytes.subarray(from, from + size);
+        const place = codec ? await this.#packing.run(() => this.#pack(part, codec)) : await this.#toFile(part);
+        if (!place) return null;
+        parts.push(place);
+        nbytes += place.nbytes;
       }
-      parts.push(place);
-      nbytes += place.nbytes;
+      isWhole = true;
+      return { parts, nbytes };
+    } finally {
+      for (const part of isWhole ? [] : parts) this.#file.free(part);
     }
-    return { parts, nbytes };
   }
 
   async #pack(bytes: Uint8Array, codec: SpillCodec): Promise<SavedPart | null> {
