@@ -21,7 +21,7 @@ export type Fetched =
   | { readonly type: "gather-failure"; readonly worker: string; readonly failure: WireFailure };
 
 /** Time for one transfer; a peer that sends nothing for so long counts as lost. */
-const TRANSFER_MS = 300_000;
+export const TRANSFER_MS = 300_000;
 
 /**
  * Ask the peer; never rejects. What was received is the caller's to hold or to give back, in the same turn: until then it is

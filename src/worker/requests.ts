@@ -1,5 +1,5 @@
 /** What a worker answers on request connections (dask-protocol §9). */
-import { type Clock, UnsupportedError } from "../base/index.ts";
+import { type Clock, CommClosedError, UnsupportedError } from "../base/index.ts";
 import { type Comm, type Handlers, NO_REPLY, type Rpc } from "../comm/index.ts";
 import { type LogRecord, packageVersion, type SystemMonitor } from "../config/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
@@ -15,7 +15,7 @@ import {
   WORKER_PROFILE,
   WORKER_PROFILE_METADATA,
 } from "../protocol/index.ts";
-import { fetchFrom } from "./fetch.ts";
+import { fetchFrom, TRANSFER_MS } from "./fetch.ts";
 import type { WorkerFigures } from "./figures.ts";
 import { type TransferFigures, versionsOf } from "./metrics.ts";
 import type { WorkerPlugins } from "./plugins.ts";
@@ -90,6 +90,12 @@ export function workerHandlers(context: RequestContext): Handlers {
   };
 }
 
+/**
+ * Time for a requester's "OK" once the values have left this process: what the system still holds of them goes within its own
+ * limits, and no requester of ours waits longer for the whole. Dask waits for ever, and a stopped process keeps its place.
+ */
+const ACKNOWLEDGE_MS = TRANSFER_MS;
+
 /** Two steps: the values, then the requester's "OK"; blocks stay in place until they have left. */
 async function sendData(
   context: RequestContext,
@@ -122,7 +128,17 @@ async function sendData(
     transfers.outgoingBytesTotal += nbytes;
     comm.send(GET_DATA.answer({ status: "OK", data, ...(packs.length > 0 ? { packs } : {}) }));
     await comm.flushed();
-    await comm.next(context.signal);
+    for (const value of outgoing.splice(0)) value.release();
+    const timer = setTimeout(
+      () =>
+        comm.abort(
+          new CommClosedError(`${comm.peer} has not acknowledged values within ${ACKNOWLEDGE_MS / 1000} s`, {
+            details: { peer: comm.peer, nbytes },
+          }),
+        ),
+      ACKNOWLEDGE_MS,
+    );
+    await comm.next(context.signal).finally(() => clearTimeout(timer));
     return NO_REPLY;
   } finally {
     for (const value of outgoing) value.release();
