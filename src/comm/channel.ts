@@ -15,6 +15,8 @@ export interface ChannelEvents {
 export interface Channel {
   readonly local: string;
   readonly peer: string;
+  /** Bytes that have arrived so far, also of a message that is not complete. */
+  readonly bytesReceived: number;
   /** Give the owner; nothing is delivered before. */
   start(events: ChannelEvents): void;
   /** Queue one message; false when more than the transport's high-water mark is waiting. Frames must not change until `flushed`. */

@@ -38,6 +38,8 @@ export interface Comm extends AsyncDisposable {
   /** What the peer said in its handshake. */
   readonly handshake: Handshake;
   readonly isClosed: boolean;
+  /** Bytes that have arrived so far, also of a message that is not complete. */
+  readonly bytesReceived: number;
   /** True while the peer reads more slowly than we write; `drained` waits for the end of it. */
   readonly isCongested: boolean;
   /**
@@ -156,6 +158,10 @@ export class MessageComm implements Comm {
   get handshake(): Handshake {
     invariant(this.#handshake, "comm used before its handshake");
     return this.#handshake;
+  }
+
+  get bytesReceived(): number {
+    return this.#channel.bytesReceived;
   }
 
   get isClosed(): boolean {

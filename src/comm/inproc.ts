@@ -8,6 +8,7 @@ let connections = 0;
 class InprocChannel implements Channel {
   readonly local: string;
   readonly peer: string;
+  bytesReceived = 0;
   #other: InprocChannel | undefined;
   #events: ChannelEvents | undefined;
   readonly #inbox: (() => void)[] = [];
@@ -35,7 +36,12 @@ class InprocChannel implements Channel {
     // Copied, as a socket would: neither end sees later changes of the other's memory.
     const copies = frames.map((frame) => new Uint8Array(frame));
     const nbytes = copies.reduce((sum, frame) => sum + frame.byteLength, 16 + 8 * copies.length);
-    if (this.#other) this.#other.#deliver((events) => events.message({ frames: copies, blockFrames, nbytes }));
+    const other = this.#other;
+    if (other)
+      other.#deliver((events) => {
+        other.bytesReceived += nbytes;
+        events.message({ frames: copies, blockFrames, nbytes });
+      });
     return true;
   }
 

@@ -7,7 +7,7 @@ import { type ConnectOptions, connect } from "./connect.ts";
 /** Options of one request. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** Time for the answer, the connection apart. Default 30 s; `Infinity` waits. */
+  /** Time for the answer, the connection apart; it begins anew as long as parts of it arrive. Default 30 s; `Infinity` waits. */
   readonly timeoutMs?: number;
 }
 
@@ -66,19 +66,15 @@ export class Rpc implements AsyncDisposable {
     const comm = await this.#take(address, options.signal);
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     const late = new AbortController();
-    const timer = Number.isFinite(timeoutMs)
-      ? setTimeout(
-          () =>
-            late.abort(
-              new ConnectTimeoutError(
-                `no answer to ${what} from ${address} within ${timeoutMs / 1000} s`,
-                { details: { address } },
-                "rpc-timeout",
-              ),
-            ),
-          timeoutMs,
-        )
-      : undefined;
+    const watch = watchSilent(comm, timeoutMs, () =>
+      late.abort(
+        new ConnectTimeoutError(
+          `no answer to ${what} from ${address} within ${timeoutMs / 1000} s`,
+          { details: { address } },
+          "rpc-timeout",
+        ),
+      ),
+    );
     const signals = [late.signal, this.#ending.signal, ...(options.signal ? [options.signal] : [])];
     try {
       const result = await exchange(comm, AbortSignal.any(signals));
@@ -89,7 +85,7 @@ export class Rpc implements AsyncDisposable {
       this.#forget(comm);
       throw error;
     } finally {
-      clearTimeout(timer);
+      watch[Symbol.dispose]();
     }
   }
 
@@ -200,4 +196,18 @@ export class Rpc implements AsyncDisposable {
     this.#places++;
     this.#waiting.shift()?.();
   }
+}
+
+/** Of a timer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Call `onSilent` once nothing has arrived for `timeoutMs`, or up to twice that. Dispose to stop. */
+function watchSilent(comm: Comm, timeoutMs: number, onSilent: () => void): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    const before = comm.bytesReceived;
+    timer = setTimeout(() => (comm.bytesReceived === before ? onSilent() : wait()), Math.min(timeoutMs, LONGEST_MS));
+  };
+  if (Number.isFinite(timeoutMs)) wait();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

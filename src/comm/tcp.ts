@@ -73,6 +73,10 @@ export class TcpChannel implements Channel {
     socket.on("close", () => this.#onClose());
   }
 
+  get bytesReceived(): number {
+    return this.#socket.bytesRead;
+  }
+
   start(events: ChannelEvents): void {
     this.#events = events;
     if (this.#isClosed) queueMicrotask(() => events.closed(this.#error));

@@ -20,7 +20,7 @@ export type Fetched =
   | { readonly type: "gather-busy" | "gather-network-failure"; readonly worker: string }
   | { readonly type: "gather-failure"; readonly worker: string; readonly failure: WireFailure };
 
-/** Time for one transfer; a peer that sends nothing for so long counts as lost. */
+/** A peer that sends nothing of its answer for so long counts as lost. */
 export const TRANSFER_MS = 300_000;
 
 /**

@@ -92,7 +92,8 @@ export function workerHandlers(context: RequestContext): Handlers {
 
 /**
  * Time for a requester's "OK" once the values have left this process: what the system still holds of them goes within its own
- * limits, and no requester of ours waits longer for the whole. Dask waits for ever, and a stopped process keeps its place.
+ * limits, and a worker that sees nothing arrive for so long has given up. Dask waits for ever, and a stopped process keeps its
+ * place.
  */
 const ACKNOWLEDGE_MS = TRANSFER_MS;
 

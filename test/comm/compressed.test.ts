@@ -103,6 +103,7 @@ test("frames are split for Dask's peers, and for our own where that was asked fo
 class Notes implements Channel {
   readonly local = "tcp://10.0.0.1:1";
   readonly peer = "tcp://10.0.0.2:2";
+  readonly bytesReceived = 0;
   readonly written: unknown[] = [];
   events!: ChannelEvents;
   start(events: ChannelEvents): void {
