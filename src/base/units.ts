@@ -106,3 +106,6 @@ export function formatDuration(ms: number): string {
   const two = (v: number): string => String(v).padStart(2, "0");
   return h > 0 ? `${h}h ${two(m)}m ${two(s % 60)}s` : `${m}m ${two(s % 60)}s`;
 }
+
+/** The longest time of one of Node's timers, 24.8 days: one that is told more ends at once. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;

@@ -2,6 +2,7 @@
 import {
   ConnectTimeoutError,
   isRsdatError,
+  LONGEST_TIMER_MS,
   type Random,
   RemoteProtocolError,
   type Security,
@@ -49,7 +50,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
     throw new UnsupportedError(`transport ${target.scheme}:// of ${address}; expected tcp://, tls:// or inproc://`);
   }
   identityFor(target, options.security);
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const timeoutMs = Math.min(options.timeoutMs ?? TIMEOUT_MS, LONGEST_TIMER_MS);
   const random = options.random ?? seededRandom(target.port + 1);
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(new Error("timed out")), timeoutMs);

@@ -1,5 +1,5 @@
 /** Requests: one question, one answer, over connections that are kept per address (dask-protocol §7). */
-import { CommClosedError, CommError, ConnectTimeoutError } from "../base/index.ts";
+import { CommClosedError, CommError, ConnectTimeoutError, LONGEST_TIMER_MS } from "../base/index.ts";
 import { decompressLarge, type Serialized } from "../protocol/index.ts";
 import type { Comm } from "./comm.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
@@ -198,15 +198,15 @@ export class Rpc implements AsyncDisposable {
   }
 }
 
-/** Of a timer. */
-const LONGEST_MS = 2 ** 31 - 1;
-
 /** Call `onSilent` once nothing has arrived for `timeoutMs`, or up to twice that. Dispose to stop. */
 function watchSilent(comm: Comm, timeoutMs: number, onSilent: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const wait = (): void => {
     const before = comm.bytesReceived;
-    timer = setTimeout(() => (comm.bytesReceived === before ? onSilent() : wait()), Math.min(timeoutMs, LONGEST_MS));
+    timer = setTimeout(
+      () => (comm.bytesReceived === before ? onSilent() : wait()),
+      Math.min(timeoutMs, LONGEST_TIMER_MS),
+    );
   };
   if (Number.isFinite(timeoutMs)) wait();
   return { [Symbol.dispose]: () => clearTimeout(timer) };

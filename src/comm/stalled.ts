@@ -1,14 +1,12 @@
 /** Peers that take nothing of what waits for them. Stands in for Linux's TCP_USER_TIMEOUT, which Node cannot set. */
 import type { Socket } from "node:net";
-import { CommClosedError } from "../base/index.ts";
+import { CommClosedError, LONGEST_TIMER_MS } from "../base/index.ts";
 
 /** Looks within the time after which a peer counts as gone. */
 const LOOKS = 10;
 /** libuv's probes of a silent connection once its keep-alive has begun: one each second. */
 const PROBES_MS = 10_000;
 const SECOND_MS = 1000;
-/** Of a timer. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Milliseconds of silence before TCP asks the peer for a sign of life: with the probes after it, the time is over. */
 export function keepAliveDelayMs(timeoutMs: number): number {
@@ -40,7 +38,7 @@ export function watchStalled(
         ),
       );
     },
-    Math.min(timeoutMs / LOOKS, LONGEST_MS),
+    Math.min(timeoutMs / LOOKS, LONGEST_TIMER_MS),
   ).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

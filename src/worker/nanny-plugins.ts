@@ -1,6 +1,6 @@
 /** Plugins of a nanny: functions that the cluster's token vouches for, run in the nanny's process before its worker starts. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorToRecord, isRsdatError, type Logger, type Security } from "../base/index.ts";
+import { errorToRecord, isRsdatError, LONGEST_TIMER_MS, type Logger, type Security } from "../base/index.ts";
 import { type Comm, connect, type Handlers, serveRequests } from "../comm/index.ts";
 import { errorReply, type HookTrust, makeHookPlugin, type NannyPlugin, type PluginNanny } from "../protocol/index.ts";
 import { handshakeOf } from "./reconnect.ts";
@@ -84,7 +84,7 @@ export class NannyPlugins {
     let plugins: unknown;
     if (comm.handshake.rsdat !== undefined) {
       comm.send({ op: "register_nanny", address: `${name || "nanny"}@${comm.local}` });
-      const given = comm.next(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      const given = comm.next(AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS))]));
       const answer = await given.catch(async (error: unknown) => {
         await comm.close();
         throw error;

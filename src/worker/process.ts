@@ -3,7 +3,7 @@ import { config, createLogger, memoryLimitBytes, preload } from "../config/index
 import { prepareFor } from "../executor/index.ts";
 import { parseAddress } from "../protocol/index.ts";
 import { serveWorkerHttp } from "./http.ts";
-import { staggeredMs } from "./lifetime.ts";
+import { callAfter, staggeredMs } from "./lifetime.ts";
 import type { WorkerNotice } from "./nanny.ts";
 import type { WorkerOptions } from "./options.ts";
 import { Worker } from "./worker.ts";
@@ -56,7 +56,7 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
   for (const [signal, handler] of handlers) process.on(signal, handler);
   const onDisconnect = (): void => close("its parent process ended", true);
   if (process.connected) process.on("disconnect", onDisconnect);
-  let lifetime: NodeJS.Timeout | undefined;
+  let lifetime: Disposable | undefined;
   try {
     const preloads = await preload(
       options.preload ?? config.texts("distributed.worker.preload"),
@@ -73,10 +73,10 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     tellNanny({ notice: "registered" });
     const lifetimeMs = options.lifetimeMs ?? configuredLifetimeMs();
     if (lifetimeMs !== null) {
-      lifetime = setTimeout(() => {
+      lifetime = callAfter(lifetimeMs, () => {
         tellNanny({ notice: "lifetime" });
         leave("its lifetime is over");
-      }, lifetimeMs);
+      });
     }
     logger.info(`closed: ${await worker.closed}`);
     await preloads.teardown(worker);
@@ -85,7 +85,7 @@ export async function runWorkerProcess(options: WorkerProcessOptions): Promise<n
     await worker?.close("its process cannot begin"); // it is registered, and nobody else would end it
     throw error;
   } finally {
-    clearTimeout(lifetime);
+    lifetime?.[Symbol.dispose]();
     process.off("disconnect", onDisconnect);
     for (const [signal, handler] of handlers) process.off(signal, handler);
   }

@@ -1,5 +1,5 @@
 /** A worker's statistical profile: it looks at times at what the compute threads run, and counts. */
-import type { Clock } from "../base/index.ts";
+import { type Clock, LONGEST_TIMER_MS } from "../base/index.ts";
 import { type Config, config } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
 import {
@@ -18,7 +18,6 @@ const CYCLES_MAX = 1_000;
 /** Nodes of all of them, some 200 bytes each: they are memory beside the budget. */
 const NODES_MAX = 50_000;
 /** Node takes a longer time for none. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** How a worker's profile is made. */
 export interface ProfileSettings {
@@ -41,7 +40,7 @@ export function profileSettings(from: Config = config): ProfileSettings {
 
 /** Source of the unit: distributed.worker, `parse_timedelta(…, default="ms")`. */
 function milliseconds(from: Config, key: string, otherwise: number): number {
-  return Math.min(Math.max(1, from.durationMs(key, "ms") ?? otherwise), LONGEST_MS);
+  return Math.min(Math.max(1, from.durationMs(key, "ms") ?? otherwise), LONGEST_TIMER_MS);
 }
 
 /** What is looked at. */

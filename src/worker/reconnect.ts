@@ -5,6 +5,7 @@ import {
   ConnectTimeoutError,
   errorToRecord,
   isRsdatError,
+  LONGEST_TIMER_MS,
   type Logger,
   type Security,
 } from "../base/index.ts";
@@ -31,7 +32,7 @@ export async function reconnect(
   { scheduler, deathTimeoutMs = DEATH_TIMEOUT_MS, ...options }: ReconnectOptions,
   register: (comm: Comm) => Promise<void>,
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(deathTimeoutMs);
+  const timeout = AbortSignal.timeout(Math.min(deathTimeoutMs, LONGEST_TIMER_MS));
   const signal = AbortSignal.any([options.signal, timeout]);
   let last: unknown = new ConnectTimeoutError(`no connection to ${scheduler} within ${deathTimeoutMs / 1000} s`);
   while (!signal.aborted) {

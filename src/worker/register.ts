@@ -1,6 +1,6 @@
 /** How a worker makes itself known to its scheduler, and what it says of itself beyond Dask's fields. */
 import { randomUUID } from "node:crypto";
-import { WorkerStartError } from "../base/index.ts";
+import { LONGEST_TIMER_MS, WorkerStartError } from "../base/index.ts";
 import type { Comm } from "../comm/index.ts";
 import { packageVersion } from "../config/index.ts";
 import type { Executor } from "../executor/index.ts";
@@ -50,7 +50,9 @@ export async function register(comm: Comm, given: Introduction): Promise<WorkerR
     serverId: `Worker-${randomUUID()}`,
   });
   comm.send({ ...me, reply: false });
-  const reply = REGISTER_WORKER.parseAnswer(await comm.next(AbortSignal.timeout(timeoutMs)));
+  const reply = REGISTER_WORKER.parseAnswer(
+    await comm.next(AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS))),
+  );
   if (reply.status === "OK" && !reply.error) return reply;
   const reason = reply.status === "OK" ? reply.error : (reply.message ?? reply.error ?? reply.status);
   throw new WorkerStartError(`scheduler ${options.scheduler} refused this worker: ${reason}`, {
