@@ -146,10 +146,13 @@ export function encodeTaskSpec(spec: TaskSpec): Uint8Array {
  * @throws {RemoteProtocolError} not such bytes, or an unknown version
  */
 export function decodeTaskSpec(bytes: Uint8Array): TaskSpec {
-  const spec = decodePlain(bytes, "task spec") as TaskSpec;
-  if (spec.v !== 1 || !Array.isArray(spec.steps) || spec.steps.length === 0 || !Number.isSafeInteger(spec.inputs)) {
-    throw new RemoteProtocolError(`task spec of version ${String(spec.v)}; this side reads 1`);
+  const spec = decodePlain(bytes, "task spec") as TaskSpec | null;
+  if (spec?.v !== 1 || !Array.isArray(spec.steps) || spec.steps.length === 0 || !Number.isSafeInteger(spec.inputs)) {
+    throw new RemoteProtocolError(`task spec of version ${String(spec?.v)}; this side reads 1`);
   }
+  // Whoever admits tasks counts by these.
+  if (!isCount((spec.out as TaskSpec["out"] | null)?.nbytes) || !isCount(spec.workspace))
+    throw new RemoteProtocolError("task spec without the bytes of its block and of its registers");
   return spec;
 }
 
