@@ -150,6 +150,11 @@ export class Arena {
     return !this.#enforce || this.#live + nbytes <= this.budgetBytes;
   }
 
+  /** As {@link hasRoom}, and a segment can be as large as the block. */
+  canHold(nbytes: number): boolean {
+    return footprintOf(nbytes) <= LARGE_SEGMENT_BYTES && this.hasRoom(nbytes);
+  }
+
   /**
    * A block with undefined contents and one reference; null when the budget has room but pinned blocks leave no gap that
    * is large enough: ask again once something was unpinned. `near` names a block in whose segment it had best lie.

@@ -166,7 +166,7 @@ export class ThreadedExecutor implements Executor {
   }
 
   allocateIfRoom(dtype: DType, shape: readonly number[]): BlockHandle | null {
-    return this.#arena.hasRoom(sizeOf(shape) * itemsize(dtype)) ? this.#arena.allocate(dtype, shape) : null;
+    return this.#arena.canHold(sizeOf(shape) * itemsize(dtype)) ? this.#arena.allocate(dtype, shape) : null;
   }
 
   put(block: NDArray): BlockHandle {

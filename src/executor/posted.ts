@@ -16,7 +16,7 @@ export function postedOutcome(post: TaskPost, figures: SlotFigures, keyOf: () =>
     return { status: "error", error: taskErrorRecord(errorFromRecord(post.error), keyOf()), ...figures };
   if (post.type === "value") return valueOutcome(post.value, figures);
   const array = new NDArray(post.array.dtype, post.array.data, post.array.shape);
-  const block = arena.hasRoom(array.nbytes) ? arena.allocate(array.dtype, array.shape) : null;
+  const block = arena.canHold(array.nbytes) ? arena.allocate(array.dtype, array.shape) : null;
   if (block === null) {
     const error = new MemoryBudgetError(
       `the function gave an array of ${array.nbytes} bytes, for which this worker has no room`,
