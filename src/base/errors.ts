@@ -125,18 +125,22 @@ export interface ErrorRecord {
 
 /** Turn any thrown value into plain data; keeps up to four causes. */
 export function errorToRecord(e: unknown, depth = 4): ErrorRecord {
-  if (!(e instanceof Error))
-    return { name: "Error", code: "error", message: typeof e === "string" ? e : shownValue(e), details: {} };
+  if (!(e instanceof Error)) return { name: "Error", code: "error", message: textOf(e), details: {} };
   const own = e as Partial<RsdatError> & Error;
   const code = typeof own.code === "string" ? own.code : "error";
   return {
-    name: e.name,
+    name: textOf(e.name),
     code,
-    message: e.message,
+    message: textOf(e.message),
     details: own.details ?? {},
-    ...(e.stack === undefined ? {} : { stack: e.stack }),
+    ...(typeof e.stack === "string" ? { stack: e.stack } : {}),
     ...(e.cause === undefined || depth <= 0 ? {} : { cause: errorToRecord(e.cause, depth - 1) }),
   };
+}
+
+/** A user's error may have anything in the place of a text. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : shownValue(value);
 }
 
 /** Rebuild an error from {@link errorToRecord}; unknown names become plain {@link RsdatError}s with that name. */

@@ -6,6 +6,7 @@ import {
   isRsdatError,
   RemoteError,
   type RsdatError,
+  shownValue,
 } from "../base/index.ts";
 import { Pickled, Serialized } from "./msgpack.ts";
 import { pyException } from "./pickle/build.ts";
@@ -48,10 +49,7 @@ export function failureOf(error: unknown, { charsMax = TEXT_CHARS_MAX, ...place 
   ];
   exception.state = new Map<PyValue, PyValue>([
     ["__notes__", notes],
-    [
-      RECORD,
-      JSON.stringify({ ...place, record }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
-    ],
+    [RECORD, jsonOf({ ...place, record })],
   ]);
   return {
     exception: serializeBytes(writePickle(exception)),
@@ -66,9 +64,28 @@ function shortened(record: ErrorRecord, cut: (text: string) => string): ErrorRec
   return {
     ...record,
     message: cut(record.message),
+    details: sayable(record.details),
     ...(record.stack === undefined ? {} : { stack: cut(record.stack) }),
     ...(record.cause === undefined ? {} : { cause: shortened(record.cause, cut) }),
   };
+}
+
+/** A user's own details may be anything: what JSON cannot say is told by its text. */
+function sayable(details: ErrorRecord["details"]): ErrorRecord["details"] {
+  return Object.fromEntries(
+    Object.entries(details).map(([name, value]) => {
+      try {
+        jsonOf(value);
+        return [name, value];
+      } catch {
+        return [name, shownValue(value)]; // it has itself in it, or is nested too deeply
+      }
+    }),
+  );
+}
+
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner));
 }
 
 /** The map a handler's error becomes on a request connection. */

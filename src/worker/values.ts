@@ -1,5 +1,5 @@
 /** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
-import { errorToRecord, invariant, isRsdatError, UnsupportedError } from "../base/index.ts";
+import { errorToRecord, invariant, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
 import type { Graph, Key, TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
@@ -297,8 +297,7 @@ function serializePlain(value: unknown): Serialized {
   try {
     return serialize(value);
   } catch (error) {
-    if (!isRsdatError(error)) throw error;
-    return serializeFailure(error.message);
+    return serializeFailure(errorToRecord(error).message); // also of one that has itself in it
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CodecError, RsdatError } from "../../src/base/index.ts";
+import { CodecError, RsdatError, shownValue } from "../../src/base/index.ts";
 import {
   checkReply,
   decodeMessage,
@@ -78,4 +78,28 @@ test("an unreadable exception still says what the texts say", () => {
 
 test("a long text is cut", () => {
   expect(failureOf(new Error("x".repeat(50_000))).exceptionText.length).toBeLessThan(10_010);
+});
+
+test("an error whose details JSON cannot say is told with those that it can", () => {
+  const own: unknown[] = [];
+  own.push(own);
+  let deep: unknown = 1;
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  const details = { own, deep, size: 10n, key: "k", layer: "l" };
+  const error = remoteError(failureOf(new RsdatError("odd", "no", { details })).exception);
+  expect(error).toMatchObject({ details: { key: "k" }, cause: { code: "odd", message: "no" } });
+  expect((error.cause as RsdatError).details).toEqual({
+    own: "a list",
+    deep: "a list",
+    size: "10",
+    key: "k",
+    layer: "l",
+  });
+});
+
+test.each([null, 5, ["a line"], { toString: 1 }])("an error that has %o in the place of its texts is told", (odd) => {
+  const error = Object.assign(new Error("no"), { name: odd, message: odd, stack: odd });
+  const { exceptionText, tracebackText } = failureOf(error);
+  expect(exceptionText).toBe(`${shownValue(odd)}: ${shownValue(odd)}`);
+  expect(tracebackText).toBe("");
 });
