@@ -82,19 +82,24 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Milliseconds from `"30s"`, `"100 ms"`, `"1.5 hours"` or a number of seconds.
+ * Milliseconds from `"30s"`, `"100 ms"`, `"1.5 hours"` or a number of seconds, which may be Infinity.
  * @param bare unit of numbers without one
- * @throws {ArgumentError} the text is no duration
+ * @throws {ArgumentError} the text is no duration, or the number is NaN or below 0
  */
 export function parseDurationMs(text: string | number, what = "duration", bare: "s" | "ms" = "s"): number {
-  if (typeof text === "number") return text * (bare === "s" ? 1e3 : 1);
+  if (typeof text === "number") {
+    if (text >= 0) return text * (bare === "s" ? 1e3 : 1);
+    throw notDuration(what, text);
+  }
   const found = /^\s*([0-9.]+(?:e[+-]?\d+)?)?\s*([a-z]*)\s*$/i.exec(text);
   const unit = found ? DURATION_UNITS[found[2]?.toLowerCase() || bare] : undefined;
   const ms = found && unit !== undefined ? Number(found[1] ?? "1") * unit : Number.NaN;
-  if (!Number.isFinite(ms) || text.trim() === "") {
-    throw new ArgumentError(`${what} ${JSON.stringify(text)} is not a duration; expected e.g. "30s" or "5 min"`);
-  }
+  if (!Number.isFinite(ms) || text.trim() === "") throw notDuration(what, JSON.stringify(text));
   return ms;
+}
+
+function notDuration(what: string, given: string | number): Error {
+  return new ArgumentError(`${what} ${given} is not a duration; expected e.g. "30s" or "5 min"`);
 }
 
 /** `61234` → `"1m 01s"`. */

@@ -129,7 +129,7 @@ export class Config {
   /** Milliseconds of a duration such as `"30s"` (a bare number counts seconds, or what `bare` says), or null where the key is unset. */
   durationMs(key: string, bare: "s" | "ms" = "s"): number | null {
     return this.#read(key, 'a duration such as "30s"', (v) =>
-      typeof v === "string" || typeof v === "number" ? parseDurationMs(v, key, bare) : undefined,
+      isDurationLike(v) ? parseDurationMs(v, key, bare) : undefined,
     );
   }
 
@@ -148,7 +148,7 @@ export class Config {
   durations(key: string): ReadonlyMap<string, number> {
     const found = this.#read(key, 'durations such as "30s" by name', (v) => {
       const entries = isTree(v) ? Object.entries(v) : null;
-      if (!entries?.every(([, each]) => typeof each === "string" || typeof each === "number")) return undefined;
+      if (!entries?.every(([, each]) => isDurationLike(each))) return undefined;
       return new Map(entries.map(([name, each]) => [name, parseDurationMs(each as string | number, name)])); // just looked at
     });
     return found ?? new Map();
@@ -166,7 +166,8 @@ export class Config {
         details: { key, value },
       });
     }
-    throw new ConfigError(`configuration ${key} is ${JSON.stringify(value)}, expected ${wanted}`, {
+    const shown = typeof value === "number" ? value : JSON.stringify(value);
+    throw new ConfigError(`configuration ${key} is ${shown}, expected ${wanted}`, {
       details: { key, value },
     });
   }
@@ -269,6 +270,11 @@ export function storyLength(from: Config = config): number {
   if (!Number.isInteger(given) || given < 0)
     throw new ConfigError(`configuration ${key} is ${given}, expected a whole number of 0 or more`);
   return Math.min(given, STORY_MOST);
+}
+
+/** What may be read as a duration; no setting is for ever by a number without end, and Dask takes none. */
+function isDurationLike(value: ConfigValue | undefined): value is string | number {
+  return typeof value === "string" || (typeof value === "number" && Number.isFinite(value) && value >= 0);
 }
 
 function* flatten(tree: ConfigTree, above: string): Generator<readonly [key: string, value: ConfigValue]> {

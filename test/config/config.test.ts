@@ -116,6 +116,24 @@ describe("Config", () => {
     expect(() => config.get("no.such.key")).toThrow(/"no.such.key" is not set/);
   });
 
+  it("refuses durations that are none, as Dask does", () => {
+    const key = "distributed.scheduler.worker-ttl";
+    const durations = "distributed.scheduler.default-task-durations";
+    const refused = (value: number | string): void => {
+      const config = new Config(NOWHERE);
+      using _ = config.set({ [key]: value, [durations]: { inc: value } });
+      const why = typeof value === "number" ? `is ${value}, expected a duration such as "30s"` : `"${value}" is not a`;
+      expect(() => config.durationMs(key)).toThrow(new RegExp(`^configuration ${key}.*${why}`));
+      expect(() => config.durations(durations)).toThrow(
+        /^configuration .*default-task-durations.*(expected durations|is not a duration)/,
+      );
+    };
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1, "-5s", "inf", "1e400s"]) refused(value);
+    const config = new Config(NOWHERE);
+    using _ = config.set({ [key]: 0 });
+    expect(config.durationMs(key)).toBe(0);
+  });
+
   it("takes false for a switched-off memory threshold", () => {
     const config = new Config({ ...NOWHERE, DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE: "False" });
     expect(config.fraction("distributed.worker.memory.pause")).toBeNull();
