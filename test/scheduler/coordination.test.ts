@@ -116,6 +116,30 @@ test("names of queues and variables that hold no key any more are no clients", a
   await expect.poll(() => scheduler.views.clients()).toEqual(["alice"]);
 });
 
+test("a future that somebody has read of a variable stays until he has it, though another takes its place", async () => {
+  const worker = await FakeWorker.join(scheduler.address);
+  const alice = await FakeClient.join(scheduler.address, "alice");
+  const bob = await FakeClient.join(scheduler.address, "bob");
+  const key = await computed(alice, worker, "held");
+  const held = keyOfValue(key as KeyValue);
+  await ask({ op: "variable_set", name: "v", key });
+  alice.send({ op: "client-releases-keys", keys: [held], client: "alice" });
+  const gone = await waiting({ op: "variable_get", name: "v", client: "carol" });
+  await gone.next();
+  const record = await ask({ op: "variable_get", name: "v", client: "bob" });
+  const token = String((record as ReadonlyMap<string, unknown>).get("token"));
+  await ask({ op: "variable_set", name: "v", data: 1 });
+  expect(scheduler.views.stateOf(held)).toBe("memory");
+  const confirm = { op: "variable-future-received-confirm", name: "v", key: held, token } as const;
+  bob.send(confirm, confirm, { op: "report-key", key: held });
+  await bob.next("key-in-memory");
+  expect(scheduler.views.clients()).toContain('variable-"v"'); // for who has not said so
+  await gone.close();
+  await expect.poll(() => scheduler.views.clients()).toEqual(["alice", "bob"]);
+  bob.send({ op: "client-releases-keys", keys: [held], client: "bob" });
+  expect((await worker.next("free-keys")).keys).toEqual([held]);
+});
+
 test("a key that comes for a queue which has ended meanwhile is not held", async () => {
   const worker = await FakeWorker.join(scheduler.address);
   const client = await FakeClient.join(scheduler.address, "alice");

@@ -46,7 +46,7 @@ export class Coordination {
       case "queue_release":
         return this.#queues.release(message.name);
       case "variable-future-received-confirm":
-        return this.#variables.received(message.key, client);
+        return this.#variables.received(message.key, message.token, client);
       case "variable_delete":
         return this.#variables.delete(message.name);
     }

@@ -3,6 +3,7 @@ import { ArgumentError, ClusterError, NotFoundError } from "../../base/index.ts"
 import type { Comm, Handlers } from "../../comm/index.ts";
 import type { Key } from "../../graph/index.ts";
 import type { Hub } from "../hub.ts";
+import { holderOf } from "../own-clients.ts";
 import { type Held, Keeper } from "./records.ts";
 import { nameIn, secondsOf, Waiters } from "./waiters.ts";
 
@@ -55,13 +56,13 @@ export class Queues {
     if (!queue || --queue.users > 0) return;
     this.#queues.delete(text);
     for (const waiters of [queue.getters, queue.putters]) waiters.end(unknown(text));
-    for (const item of queue.items) if (item.type === "Future") this.#keeper.drop(item.key, client(text));
+    for (const item of queue.items) if (item.type === "Future") this.#keeper.drop(item.key, holderOf("queue", text));
   }
 
   /** A client has taken the key of a future that it got. */
   taken(name: unknown, key: Key, by: string): void {
     this.#keeper.handOver(key, by);
-    this.#keeper.drop(key, client(JSON.stringify(name)));
+    this.#keeper.drop(key, holderOf("queue", JSON.stringify(name)));
   }
 
   #find(request: ReadonlyMap<unknown, unknown>): Queue {
@@ -73,14 +74,14 @@ export class Queues {
   async #put(request: ReadonlyMap<unknown, unknown>, comm: Comm): Promise<null> {
     const queue = this.#find(request);
     const name = nameIn(request);
-    const held = await this.#keeper.hold(request, client(name));
+    const held = await this.#keeper.hold(request, holderOf("queue", name));
     try {
       if (this.#queues.get(name) !== queue) throw unknown(name);
       while (queue.max > 0 && queue.items.length >= queue.max)
         if ((await queue.putters.wait(secondsOf(request), comm)) === null)
           throw new ClusterError("timeout", `queue ${name} stayed full for ${secondsOf(request)} s`);
     } catch (error) {
-      if (held.type === "Future") this.#keeper.drop(held.key, client(name));
+      if (held.type === "Future") this.#keeper.drop(held.key, holderOf("queue", name));
       throw error;
     }
     if (!queue.getters.give(held)) queue.items.push(held);
@@ -114,11 +115,6 @@ export class Queues {
 
 function unknown(name: string): Error {
   return new NotFoundError(`no queue ${name}`);
-}
-
-/** Client in whose name the queue wants its keys. */
-function client(name: string): string {
-  return `queue-${name}`;
 }
 
 async function take(

@@ -29,11 +29,16 @@ export class Keeper {
     if (raw === undefined || raw === null) return { type: "msgpack", value: request.get("data") };
     const key = KEY.read(raw, "key");
     await this.#known(key);
+    this.keep(key, client);
+    return { type: "Future", key };
+  }
+
+  /** One value more holds the key. */
+  keep(key: Key, client: string): void {
     const counts = this.#counts.get(client) ?? new Map<Key, number>();
     this.#counts.set(client, counts.set(key, (counts.get(key) ?? 0) + 1));
     this.#hub.feed({ type: "client-joined", client });
     this.#hub.feed({ type: "client-desires-keys", client, keys: [key] });
-    return { type: "Future", key };
   }
 
   /** One value less holds the key; a name that holds none is no client any more, for there is no end of names. */

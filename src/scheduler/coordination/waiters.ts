@@ -14,7 +14,7 @@ interface Waiter<T> {
 const AT_CLOSE = new WeakMap<Comm, Set<() => void>>();
 
 /** Have something done when the connection closes; the answer takes that back. */
-function atClose(comm: Comm, run: () => void): () => void {
+export function atClose(comm: Comm, run: () => void): () => void {
   let all = AT_CLOSE.get(comm);
   if (!all) {
     const runs = new Set<() => void>();

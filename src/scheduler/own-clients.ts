@@ -1,0 +1,19 @@
+/** Clients that are no connections: names in which the scheduler itself wants results. Dask's names. */
+import type { ClientId } from "./state/index.ts";
+
+/** Wants results until they are there, for nobody in particular. */
+export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
+/** Stands for everybody's interest in published data. */
+export const PUBLISHER: ClientId = "published-datasets";
+/** Before the name of whatever holds keys. */
+const HOLDERS: readonly string[] = ["queue-", "variable-"];
+
+/** The client in whose name a queue or a variable wants its keys. */
+export function holderOf(kind: "queue" | "variable", name: string): ClientId {
+  return `${kind}-${name}`;
+}
+
+/** Whether a connection may not have this name: what it gives up would be lost to others. */
+export function isOwnClient(name: ClientId): boolean {
+  return name === FIRE_AND_FORGET || name === PUBLISHER || HOLDERS.some((each) => name.startsWith(each));
+}
