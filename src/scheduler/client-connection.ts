@@ -2,7 +2,8 @@
 import { type Comm, NO_REPLY, readStream } from "../comm/index.ts";
 import { CLIENT_TO_SCHEDULER, type ClientToScheduler, REGISTER_CLIENT } from "../protocol/index.ts";
 import type { Coordination } from "./coordination/index.ts";
-import { type ConnectedClient, clientStream, FIRE_AND_FORGET, type Hub } from "./hub.ts";
+import { type ConnectedClient, clientStream, type Hub } from "./hub.ts";
+import { FIRE_AND_FORGET, isOwnClient } from "./own-clients.ts";
 import { submitGraph, submitLayers } from "./submissions.ts";
 
 /** Streams that have been flushed, by the number the client gave; see `published.ts`. */
@@ -19,6 +20,7 @@ export async function serveClient(
 ): Promise<typeof NO_REPLY> {
   const { client: id } = REGISTER_CLIENT.parse(request);
   const client: ConnectedClient = { id, stream: clientStream(comm), isNative: comm.handshake.rsdat !== undefined };
+  if (isOwnClient(id)) return refuse(comm, id);
   await hub.restoration?.ready;
   if (comm.isClosed) return NO_REPLY; // it did not wait, and nobody would hear of its end
   // Dask's client has given up all that it wanted with its former connection, whose end may not have been seen here yet.
@@ -47,6 +49,14 @@ export async function serveClient(
     // Where the client is back already, by another connection, this one's end says nothing.
     if (hub.clients.get(id) === client) endClient(hub, id, keepsJournal && !hasLeft);
   }
+  return NO_REPLY;
+}
+
+/** A client of Dask's or ours reads why here. */
+async function refuse(comm: Comm, id: string): Promise<typeof NO_REPLY> {
+  const error = `client name ${id} is one in which the scheduler itself wants results; choose another`;
+  comm.send([{ op: "stream-start", warning: "", error }]);
+  await comm.close();
   return NO_REPLY;
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../protocol/index.ts";
 import { SentGraphs, Turn } from "./columns.ts";
 import { Figures } from "./figures.ts";
+import { FIRE_AND_FORGET } from "./own-clients.ts";
 import type { Restoration } from "./restore.ts";
 import {
   type ClientId,
@@ -55,9 +56,6 @@ export interface ConnectedClient {
 /** Workers from which on it happens that several answer in one turn of the event loop. */
 const MANY_WORKERS = 8;
 
-/** Client in whose name results are wanted until they are there, by nobody in particular. Dask's name. */
-export const FIRE_AND_FORGET: ClientId = "fire-and-forget";
-
 /** Whoever is told what happens: the scheduler's plugins. */
 export interface HubWatcher {
   /** These events were handled in one turn, and what the machine said was sent. */
@@ -92,6 +90,8 @@ export class Hub {
   readonly logger: Logger;
   readonly rpc: Rpc;
   readonly workers: Map<WorkerAddress, ConnectedWorker> = new Map();
+  /** Those that have introduced themselves and wait to be connected. */
+  readonly joining: Set<ConnectedWorker> = new Set();
   readonly clients: Map<ClientId, ConnectedClient> = new Map();
   /** What must outlive this process; null: nothing. */
   restoration: Restoration | null = null;
@@ -271,7 +271,6 @@ export class Hub {
     const request = this.#nextRequest++;
     const { promise, resolve } = Promise.withResolvers<readonly WorkerAddress[]>();
     this.#retirements.set(request, resolve);
-    if (close) for (const address of workers) this.#leaving(address);
     this.feed({ type: "retire-workers", request, workers, close });
     return promise;
   }
@@ -305,16 +304,14 @@ export class Hub {
     this.#moves.clear();
   }
 
-  #leaving(address: WorkerAddress): void {
-    const worker = this.workers.get(address);
-    if (worker) worker.isLeaving = true;
-  }
-
   #obey(instruction: SchedulerInstruction): void {
     switch (instruction.type) {
-      case "send-worker":
-        this.workers.get(instruction.worker)?.stream.send(instruction.message);
+      case "send-worker": {
+        const worker = this.workers.get(instruction.worker);
+        if (worker && instruction.message.op === "close") worker.isLeaving = true;
+        worker?.stream.send(instruction.message);
         return;
+      }
       case "run-tasks":
         return this.graphs.run(instruction);
       case "free-tasks":

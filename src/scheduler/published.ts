@@ -4,9 +4,8 @@ import type { Handlers } from "../comm/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import { KEY } from "../protocol/index.ts";
 import type { Hub } from "./hub.ts";
+import { PUBLISHER } from "./own-clients.ts";
 
-/** Client that stands for everybody's interest in published data. */
-const PUBLISHER = "published-datasets";
 /** Time a publication waits for the client's stream to come so far, and that it is remembered for who asks later. */
 const FLUSH_MS = 30_000;
 

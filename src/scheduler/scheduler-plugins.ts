@@ -18,7 +18,8 @@ import {
   readPickle,
   type SchedulerHooks,
 } from "../protocol/index.ts";
-import { FIRE_AND_FORGET, type Hub, type HubWatcher } from "./hub.ts";
+import type { Hub, HubWatcher } from "./hub.ts";
+import { FIRE_AND_FORGET } from "./own-clients.ts";
 import type { SchedulerEvent, SchedulerInstruction, StoryEntry } from "./state/index.ts";
 import { daskTransitions } from "./transition-names.ts";
 
@@ -47,8 +48,8 @@ export class SchedulerPlugins implements HubWatcher {
   readonly #plugins = new Map<string, SchedulerHooks>();
   /** Names of those that clients registered: they have no say about the others. */
   readonly #ofClients = new Set<string>();
-  /** Hooks that have failed, as `plugin hook`: each is an error once, and for those who debug from then on. */
-  readonly #failed = new Set<string>();
+  /** Hooks that have failed: each is an error once, and for those who debug from then on. */
+  readonly #failed = new WeakMap<SchedulerHooks, Set<HookName>>();
   readonly #scheduler: PluginScheduler;
   #isPublishing = false;
 
@@ -175,11 +176,11 @@ export class SchedulerPlugins implements HubWatcher {
     }
   }
 
-  #log({ name }: SchedulerHooks, hook: HookName, error: unknown): void {
-    const which = `${name} ${hook}`;
-    const level = this.#failed.has(which) ? "debug" : "error";
-    this.#failed.add(which);
-    this.#hub.logger[level](`scheduler plugin ${name}: ${hook} failed: ${errorToRecord(error).message}`);
+  #log(plugin: SchedulerHooks, hook: HookName, error: unknown): void {
+    const failed = this.#failed.get(plugin) ?? new Set();
+    const level = failed.has(hook) ? "debug" : "error";
+    this.#failed.set(plugin, failed.add(hook));
+    this.#hub.logger[level](`scheduler plugin ${plugin.name}: ${hook} failed: ${errorToRecord(error).message}`);
   }
 
   #changed(): void {

@@ -150,6 +150,24 @@ test("a hook that throws, or whose promise is rejected, is logged once as an err
   });
 });
 
+test("of a plugin that has gone nothing is left: what comes by its name is told of as new", async () => {
+  const lines: string[] = [];
+  await together({ logger: { ...silentLogger, error: (line) => void lines.push(line) } }, async (_, scheduler) => {
+    await using rpc = new Rpc();
+    for (const why of ["first", "second"]) {
+      await scheduler.addPlugin({
+        name: "clumsy",
+        logEvent: () => {
+          throw new RangeError(why);
+        },
+      });
+      for (const msg of [1, 2]) await rpc.call(scheduler.address, { op: "log_event", topic: "t", msg });
+      scheduler.removePlugin("clumsy");
+    }
+    expect(lines).toEqual(["first", "second"].map((why) => `scheduler plugin clumsy: logEvent failed: ${why}`));
+  });
+});
+
 test("a module of the operator's adds a plugin without leave; it is told of graphs, and waited for at the end", async () => {
   const module = join(folder, "preloaded.mjs");
   writeFileSync(
