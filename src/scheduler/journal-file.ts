@@ -19,22 +19,29 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
-import { ConfigError, type Logger, type RsdatError, WriteError } from "../base/index.ts";
+import { ConfigError, invariant, type Logger, type RsdatError, WriteError } from "../base/index.ts";
 import { lockJournal } from "./journal-lock.ts";
 
 const MAGIC = Buffer.from("rsdat-journal 1\n");
 const HEADER_BYTES = 8;
-/** Longest record; a longer length is damage. */
+/** A longer length is damage. */
 const RECORD_BYTES_MAX = 2 ** 30;
 
-/** Brings a file's data to the disk, and says when that is done, or why it is not. */
-type Syncs = (fd: number, done: (error: Error | null) => void) => void;
+/** What a file may be given. */
+export interface JournalFileOptions {
+  /** Brings data to the disk, and says when that is done, or why it is not. Default `fdatasync`. */
+  readonly syncs?: (fd: number, done: (error: Error | null) => void) => void;
+  /** Bytes of the longest record. Default 1 GiB. */
+  readonly recordBytesMax?: number;
+}
 
 /** Records on disk, written by this process alone. */
 export class JournalFile {
   readonly path: string;
   readonly #logger: Logger;
-  readonly #syncs: Syncs;
+  readonly #syncs: NonNullable<JournalFileOptions["syncs"]>;
+  /** Longest record that is written, and believed. */
+  readonly recordBytesMax: number;
   readonly #unlock: () => void;
   #fd = -1;
   #bytes = 0;
@@ -47,12 +54,16 @@ export class JournalFile {
   /**
    * Open or create the file, and cut off what a killed process left half-written.
    *
-   * @param syncs how data are brought to the disk; by default `fdatasync`
    * @throws {ConfigError} the file is something else, or (code `journal-locked`) another process writes it
    * @throws {WriteError} it cannot be opened for writing
    */
-  constructor(path: string, logger: Logger, syncs: Syncs = fdatasync) {
+  constructor(
+    path: string,
+    logger: Logger,
+    { syncs = fdatasync, recordBytesMax = RECORD_BYTES_MAX }: JournalFileOptions = {},
+  ) {
     this.path = path;
+    this.recordBytesMax = recordBytesMax;
     this.#logger = logger;
     this.#syncs = syncs;
     this.#unlock = lockJournal(path);
@@ -70,8 +81,9 @@ export class JournalFile {
     return this.#bytes;
   }
 
-  /** Add one record; it has been handed to the system when this returns. @throws {WriteError} the disk is full, or worse */
+  /** Add one record, of `recordBytesMax` at most; it has been handed to the system when this returns. @throws {WriteError} the disk is full, or worse */
   append(payload: Uint8Array): void {
+    invariant(payload.byteLength <= this.recordBytesMax, "a record of the journal can be read again");
     this.#bytes += writeRecord(this.#fd, this.path, { payload, at: this.#bytes });
     this.#sync();
   }
@@ -80,7 +92,7 @@ export class JournalFile {
   *records(): Generator<Uint8Array> {
     let at = MAGIC.length;
     while (at < this.#bytes) {
-      const payload = readRecord(this.#fd, at, this.#bytes);
+      const payload = this.#read(at, this.#bytes);
       if (!payload) return; // damaged since it was opened: what follows cannot be found
       yield payload;
       at += HEADER_BYTES + payload.byteLength;
@@ -109,6 +121,10 @@ export class JournalFile {
     this.#bytes = bytes;
     this.#isStale = false;
     this.#leave(old);
+  }
+
+  #read(at: number, size: number): Uint8Array | null {
+    return readRecord(this.#fd, { at, size, most: this.recordBytesMax });
   }
 
   /** Give the file up; other schedulers may have it. */
@@ -161,7 +177,7 @@ export class JournalFile {
     }
     let at = MAGIC.length;
     let count = 0;
-    for (let payload = readRecord(this.#fd, at, size); payload; payload = readRecord(this.#fd, at, size)) {
+    for (let payload = this.#read(at, size); payload; payload = this.#read(at, size)) {
       at += HEADER_BYTES + payload.byteLength;
       count++;
     }
@@ -214,12 +230,15 @@ function cannotWrite(path: string, cause: unknown): RsdatError {
 }
 
 /** The record at an offset; null where there is no whole, undamaged one. */
-function readRecord(fd: number, at: number, size: number): Uint8Array | null {
+function readRecord(
+  fd: number,
+  { at, size, most }: { readonly at: number; readonly size: number; readonly most: number },
+): Uint8Array | null {
   if (size - at < HEADER_BYTES) return null;
   const header = Buffer.alloc(HEADER_BYTES);
   if (readSync(fd, header, 0, HEADER_BYTES, at) < HEADER_BYTES) return null;
   const length = header.readUInt32LE(0);
-  if (length > RECORD_BYTES_MAX || length > size - at - HEADER_BYTES) return null;
+  if (length > most || length > size - at - HEADER_BYTES) return null;
   const payload = new Uint8Array(length);
   let got = 0;
   while (got < length) {

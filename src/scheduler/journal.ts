@@ -2,7 +2,7 @@
  * What a scheduler must remember to be started again: what its clients submitted, wanted and let go, and who worked for it.
  * Not what was finished: results are at the workers, which say themselves what they hold when they come back.
  */
-import { type Logger, RemoteProtocolError, WriteError } from "../base/index.ts";
+import { formatBytes, type Logger, RemoteProtocolError, WriteError } from "../base/index.ts";
 import { type Key, valueOfKey } from "../graph/index.ts";
 import {
   blockKeys,
@@ -17,7 +17,7 @@ import {
   plainGraphTasks,
   wantedKeys,
 } from "../protocol/index.ts";
-import { JournalFile } from "./journal-file.ts";
+import { JournalFile, type JournalFileOptions } from "./journal-file.ts";
 import type { ClientId, WorkerAddress } from "./state/index.ts";
 
 /** One thing remembered. */
@@ -68,9 +68,9 @@ export class Journal {
    * @throws {ConfigError} the file is something else
    * @throws {WriteError} it cannot be written
    */
-  constructor(path: string, logger: Logger) {
+  constructor(path: string, logger: Logger, options: JournalFileOptions = {}) {
     this.#logger = logger;
-    this.#file = new JournalFile(path, logger);
+    this.#file = new JournalFile(path, logger, options);
   }
 
   /** True when it has grown so much that `compact` is worth it. */
@@ -91,12 +91,23 @@ export class Journal {
   note(entry: JournalEntry): void {
     if (this.#isBroken || this.isPaused) return;
     try {
-      this.#file.append(encodeEntry(entry));
+      const record = encodeEntry(entry);
+      if (record.byteLength > this.#file.recordBytesMax) return this.#tooLong(entry, record.byteLength);
+      this.#file.append(record);
     } catch (error) {
       if (!(error instanceof WriteError)) throw error;
       this.#isBroken = true;
       this.#logger.error(`${error.message}; from now on nothing is remembered, and a restart would lose what runs`);
     }
+  }
+
+  /** One that could not be read again, and would take with it what comes later. */
+  #tooLong(entry: JournalEntry, nbytes: number): void {
+    const what = entry.kind === "message" ? entry.message.op : entry.kind;
+    const whose = "client" in entry ? entry.client : "the scheduler";
+    this.#logger.error(
+      `journal ${this.#file.path}: ${what} of ${whose} has ${formatBytes(nbytes)}, a record at most ${formatBytes(this.#file.recordBytesMax)}; it is not remembered, and after a restart only its client can say it again`,
+    );
   }
 
   /** Everything remembered, oldest first. Entries that this version cannot read are passed over, with a warning. */

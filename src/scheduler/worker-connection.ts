@@ -31,8 +31,8 @@ export async function serveWorker(
   plugins: Plugins,
 ): Promise<typeof NO_REPLY> {
   const me = REGISTER_WORKER.parse(withoutMetrics(request));
-  const taken = Array.from(hub.workers.values()).find(
-    (other) => other.info.get("name") === me.name && other.address !== me.address,
+  const taken = [...hub.workers.values(), ...hub.joining].find(
+    (other) => other.info.get("name") === me.name && other.address !== me.address && !other.stream.comm.isClosed,
   );
   const time = hub.clock.wall() / 1000;
   if (taken) {
@@ -71,15 +71,18 @@ export async function serveWorker(
     hub.feed({ type: "worker-joined", worker: factsOf(me, { isPython, isColumnar }), stimulusId: me.stimulusId });
     hub.logger.info(`worker ${me.address} joined`, { name: me.name, nthreads: me.nthreads, python: isPython });
   };
-  if (hub.restoration) await hub.restoration.gather(me.address, readInventory(me.extra.get("inventory")), connect);
-  else connect();
   try {
+    hub.joining.add(worker);
+    if (hub.restoration) await hub.restoration.gather(me.address, readInventory(me.extra.get("inventory")), connect);
+    else connect();
+    hub.joining.delete(worker);
     const { parse } = isColumnar ? COLUMNAR_TO_SCHEDULER : WORKER_TO_SCHEDULER;
     for await (const messages of readStream<ColumnarToScheduler>(comm, parse)) {
       const hearing = hear(hub, worker, messages);
       if (hearing !== undefined) await hearing;
     }
   } finally {
+    hub.joining.delete(worker);
     hub.removeWorker(worker);
     hub.logger.info(`worker ${me.address} left`, { expected: worker.isLeaving });
   }

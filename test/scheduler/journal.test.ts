@@ -90,6 +90,25 @@ describe("the file", () => {
     expect(read()).toEqual(["first"]);
   });
 
+  test("S-J1: a record that could not be read again is not written; an error says whose, and what comes later is", () => {
+    const journal = new Journal(path, { ...logger, error: (line) => warnings.push(line) }, { recordBytesMax: 1000 });
+    const keys = Array.from({ length: 500 }, (_, i) => k(`key-${i}`));
+    journal.note({ kind: "left", client: "before" });
+    journal.note({
+      kind: "message",
+      client: "alice",
+      message: { op: "client-releases-keys", keys, client: "alice" },
+    });
+    journal.note({ kind: "left", client: "after" });
+    journal.close();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^journal .*: client-releases-keys of alice has [\d.]+ KiB, a record at most 0.98 KiB; /),
+    ]);
+    const again = new Journal(path, logger);
+    expect([...again.entries()]).toEqual(["before", "after"].map((client) => ({ kind: "left", client })));
+    again.close();
+  });
+
   test("S-J1: another file is refused and left alone; so is a folder that is not there", () => {
     writeFileSync(path, "something else entirely");
     expect(() => new JournalFile(path, logger)).toThrow(expect.toSatisfy((e) => isRsdatError(e, "config")));
@@ -155,7 +174,7 @@ describe("S-J6: one process writes it", () => {
 
 test("S-J7: brought to the disk one time after the other; a file that was replaced meanwhile is closed when it is there", () => {
   const calls: { readonly fd: number; readonly done: (error: Error | null) => void }[] = [];
-  const file = new JournalFile(path, logger, (fd, done) => void calls.push({ fd, done }));
+  const file = new JournalFile(path, logger, { syncs: (fd, done) => void calls.push({ fd, done }) });
   for (const text of ["a", "b", "c"]) file.append(Buffer.from(text));
   expect(calls).toHaveLength(1);
   calls[0]?.done(null);
@@ -330,6 +349,23 @@ describe("a scheduler that is started again", () => {
     again.send({ op: "client-releases-keys", keys: keysOf(graph), client: "alice" });
     expect(new Set((await back.next("free-keys")).keys)).toEqual(new Set(keysOf(graph)));
     expect(second.views.isEmpty()).toBe(true);
+  });
+
+  test("a second worker of one name is refused while the first waits with it", async () => {
+    const first = await start();
+    const worker = await FakeWorker.join(first.address);
+    const client = await FakeClient.join(first.address, "alice");
+    client.send(submission(blocks("named")));
+    await worker.next("compute-task");
+    await crash();
+    await worker.leave();
+    const second = await start();
+    const both = [0, 1].map(() => FakeWorker.join(second.address, { name: "one" }));
+    const joined = Promise.allSettled(both);
+    await expect(Promise.race(both)).rejects.toThrow(/name taken, one/);
+    await FakeWorker.join(second.address, { address: worker.address });
+    expect((await joined).map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    expect(second.views.workers()).toHaveLength(2);
   });
 
   test("does not wait for ever for a worker that is gone, and not at all when there was none", async () => {
