@@ -22,6 +22,7 @@ export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config
   checkEventLoop(from);
   const limitMs = from.durationMs("distributed.admin.tick.limit") ?? Number.POSITIVE_INFINITY;
   let intervalMs = from.durationMs("distributed.admin.tick.interval") ?? 20;
+  const cycleMs = from.durationMs("distributed.admin.tick.cycle") ?? 1_000;
   let last = performance.now();
   let lastCycle = last;
   let [longestMs, ticks] = [0, 0];
@@ -31,7 +32,7 @@ export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config
     last = now;
     ticks++;
   });
-  const cycle = every(from.durationMs("distributed.admin.tick.cycle") ?? 1_000, () => {
+  const cycle = every(cycleMs, () => {
     if (longestMs > limitMs)
       logger.warning(
         `the event loop was unresponsive for ${(longestMs / 1000).toFixed(2)} s: something computes on it, or the machine stood still`,

@@ -140,13 +140,16 @@ class Server implements SchedulerServer {
   readonly #finished = Promise.withResolvers<unknown>();
   #coordination: Coordination | undefined;
   #preloads: Preloads | undefined;
-  readonly #loop: Disposable;
+  /** What measures this process until the end. */
+  readonly #measures: DisposableStack;
   #listener: Listener | undefined;
   #http: { readonly port: number; close(): Promise<void> } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #hasFile = false;
 
   constructor(options: SchedulerOptions) {
+    using measures = new DisposableStack(); // a wrong setting ends them
     this.#options = options;
     this.#security = options.security ?? securityFor("scheduler");
     const clock = options.clock ?? systemClock;
@@ -155,7 +158,7 @@ class Server implements SchedulerServer {
       clock,
     });
     this.#logger = this.#logs.logger;
-    this.#loop = watchLoop(this.#logger);
+    measures.use(watchLoop(this.#logger));
     const timeoutMs = config.durationMs("distributed.comm.timeouts.connect") ?? 30_000;
     this.#rpc = new Rpc({ ...this.#handshake(), timeoutMs, logger: this.#logger });
     this.#hub = new Hub({
@@ -186,13 +189,14 @@ class Server implements SchedulerServer {
       nannies: new Nannies(this.#hub),
       schedulerPlugins: this.#plugins,
       logs: this.#logs,
-      process: new ProcessFigures(),
-      monitor: new SystemMonitor({ clock }),
+      process: measures.adopt(new ProcessFigures(), (figures) => figures.close()),
+      monitor: measures.use(new SystemMonitor({ clock })),
       semaphores: () => this.#coordination?.semaphores() ?? [],
       taskStream,
       httpPort: () => this.httpPort,
       terminate: () => setImmediate(() => void this.#end(undefined)),
     };
+    this.#measures = measures.move();
   }
 
   get address(): string {
@@ -322,12 +326,10 @@ class Server implements SchedulerServer {
     }
     this.#hub.dispose();
     this.#coordination?.close();
-    this.#context.process.close();
-    this.#context.monitor.close();
-    this.#loop[Symbol.dispose]();
+    this.#measures.dispose();
     await Promise.all([this.#listener?.close(), this.#rpc.close(), this.#http?.close()]);
     const { schedulerFile } = this.#options;
-    if (schedulerFile) rmSync(schedulerFile, { force: true });
+    if (schedulerFile && this.#hasFile) rmSync(schedulerFile, { force: true });
     try {
       await this.#preloads?.teardown(this);
     } catch (error) {
@@ -343,6 +345,7 @@ class Server implements SchedulerServer {
     try {
       writeFileSync(partial, `${identity}\n`, { mode: 0o600 });
       renameSync(partial, path);
+      this.#hasFile = true;
     } catch (cause) {
       rmSync(partial, { force: true });
       throw new WriteError(

@@ -2,7 +2,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { PerformanceObserver } from "node:perf_hooks";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CommError, isRsdatError, silentLogger } from "../../src/base/index.ts";
 import { connect, Rpc } from "../../src/comm/index.ts";
 import { config } from "../../src/config/index.ts";
@@ -350,6 +351,21 @@ test("a retired worker's only copies move first", async () => {
   expect(scheduler.views.counts()).toMatchObject({ recomputed: 0, tasks: { memory: 3 } });
 });
 
+test("a worker whose retirement failed counts, if it dies later, against its tasks", async () => {
+  await using strict = await startScheduler({ port: 0, machine: { allowedFailures: 0 }, logger: silentLogger });
+  const worker = await FakeWorker.join(strict.address, { nthreads: 1 });
+  const client = await FakeClient.join(strict.address, "alice");
+  submit(client, blocks());
+  for (let i = 0; i < 3; i++) worker.finish(await worker.next("compute-task"), i);
+  for (let i = 0; i < 3; i++) await client.next("key-in-memory");
+  const retired = rpc.call(strict.address, RETIRE_WORKERS.ask({ workers: [worker.address], closeWorkers: true }));
+  expect(RETIRE_WORKERS.parseAnswer(await retired).size).toBe(0); // nobody takes what it has
+  submit(client, blocks("more"));
+  const killer = await worker.next("compute-task");
+  worker.comm.abort(new CommError("test", "out of memory"));
+  expect(await client.next("task-erred")).toMatchObject({ key: killer.key });
+});
+
 test("the scheduler file says how to connect and goes with the scheduler; a taken port is an error", async () => {
   const folder = mkdtempSync(join(tmpdir(), "rsdat-scheduler-"));
   const schedulerFile = join(folder, "scheduler.json");
@@ -364,6 +380,49 @@ test("the scheduler file says how to connect and goes with the scheduler; a take
   await expect(
     startScheduler({ port: 0, schedulerFile: join(folder, "no", "such"), logger: silentLogger }),
   ).rejects.toSatisfy((e) => isRsdatError(e, "write"));
+});
+
+test("one that cannot be made, whatever setting is wrong, leaves no timer behind", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout"] });
+  const observe = vi.spyOn(PerformanceObserver.prototype, "observe");
+  const disconnect = vi.spyOn(PerformanceObserver.prototype, "disconnect");
+  try {
+    for (const key of [
+      "distributed.admin.tick.cycle",
+      "distributed.comm.timeouts.connect",
+      "distributed.scheduler.worker-ttl",
+      "distributed.admin.system-monitor.interval",
+    ]) {
+      using _ = config.set({ [key]: "12 apples" });
+      await expect(startScheduler({ port: 0, logger: silentLogger }), key).rejects.toThrow(key);
+      expect(vi.getTimerCount(), key).toBe(0);
+      expect(disconnect.mock.calls.length, key).toBe(observe.mock.calls.length);
+    }
+  } finally {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  }
+});
+
+test("one that cannot start leaves the scheduler file of the one that runs", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rsdat-"));
+  try {
+    const schedulerFile = join(folder, "scheduler.json");
+    await using first = await startScheduler({ port: 0, schedulerFile, logger: silentLogger });
+    await expect(startScheduler({ port: first.port, schedulerFile, logger: silentLogger })).rejects.toThrow();
+    expect(JSON.parse(readFileSync(schedulerFile, "utf8")).address).toBe(first.address);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("names in which the scheduler itself wants results are no client's", async () => {
+  for (const name of ["fire-and-forget", "published-datasets", 'queue-"q"', 'variable-"v"']) {
+    const client = await FakeClient.join(scheduler.address, name);
+    expect(client.start.error).toContain(`client name ${name}`);
+    await client.comm.closed;
+  }
+  expect(scheduler.views.clients()).toEqual([]);
 });
 
 test("terminate and idleness end it", async () => {
