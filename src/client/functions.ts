@@ -9,7 +9,16 @@ import {
   PyFunction,
   signTaskSpec,
 } from "../graph/index.ts";
-import { PyCall, type PyValue, pyGlobal, pyNativeTask, pyTask, pyTaskRef, pyValueOf } from "../protocol/index.ts";
+import {
+  PyCall,
+  type PyValue,
+  pyFunction,
+  pyGlobal,
+  pyNativeTask,
+  pyTask,
+  pyTaskRef,
+  pyValueOf,
+} from "../protocol/index.ts";
 import { Future } from "./future.ts";
 
 export { PyFunction };
@@ -77,7 +86,7 @@ export function pythonTask(
     return pyValueOf(value);
   };
   const task = pyTask(key, {
-    func: pyGlobal(fn.path),
+    func: pyFunction(fn.path),
     args: args.map(put),
     kwargs: Object.fromEntries(Object.entries(kwargs).map(([name, value]) => [name, put(value)])),
   });

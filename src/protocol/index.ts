@@ -90,6 +90,7 @@ export {
   NATIVE_MARK,
   NATIVE_RESOURCE,
   pyException,
+  pyFunction,
   pyGlobal,
   pyGraph,
   pyKey,

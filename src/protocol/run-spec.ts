@@ -3,7 +3,7 @@
 import { RemoteProtocolError } from "../base/index.ts";
 import type { Key } from "../graph/index.ts";
 import { type Pickled, Serialized } from "./msgpack.ts";
-import { NATIVE_MARK } from "./pickle/build.ts";
+import { NATIVE_MARK, pyFunctionName } from "./pickle/build.ts";
 import { readPickle } from "./pickle/reader.ts";
 import { PyGlobal } from "./pickle/tree.ts";
 import { calleePath, nameOf, type PyTask, PyTaskRef, taskOf } from "./pickle/values.ts";
@@ -49,7 +49,7 @@ function pythonSpec(pickle: Uint8Array, buffers: readonly Uint8Array[]): RunSpec
     });
     return { kind: "native", spec, dependencies };
   }
-  return { kind: "python", task, name: nameOf(task.func) };
+  return { kind: "python", task, name: pyFunctionName(task.func) };
 }
 
 /** Class of a pickled graph expression, e.g. `dask._expr.LLGExpr`; for logs and tests. */

@@ -60,6 +60,21 @@ describePeer("our client with Python workers", ["distributed", "numpy"], () => {
       expect(error?.details["text"]).toBe(said);
     });
 
+    test("a function that cannot be imported fails its task, and the worker lives", async () => {
+      const where = await onPython();
+      for (const [path, type, text] of [
+        ["no_such_module.f", "ModuleNotFoundError", "No module named 'no_such_module'"],
+        ["math.no_such_function", "AttributeError", "module 'math' has no attribute 'no_such_function'"],
+      ] as const) {
+        await using bad = await client.submit(py(path), [1], where);
+        await wait(bad, { timeout: 60 });
+        expect(await bad.exception()).toMatchObject({ details: { type, text } });
+      }
+      expect(await onPython()).toEqual(where);
+      await using slept = await client.submit(py("asyncio.sleep"), [0, "coroutines are awaited"], where);
+      expect(await slept.result()).toBe("coroutines are awaited");
+    });
+
     test("futures in lists and objects are inputs of Python functions", async () => {
       const where = await onPython();
       await using one = await client.submit(py("operator.add"), [1, 2], where);

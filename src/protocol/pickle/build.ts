@@ -3,6 +3,7 @@ import { LocalProtocolError } from "../../base/index.ts";
 import { type Key, type KeyValue, valueOfKey } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import { PyCall, type PyCode, PyGlobal, PySet, PyTuple, type PyValue } from "./tree.ts";
+import { calleePath, nameOf } from "./values.ts";
 
 const TASK_SPEC = "dask._task_spec";
 
@@ -10,6 +11,31 @@ const TASK_SPEC = "dask._task_spec";
 export function pyGlobal(path: string): PyGlobal {
   const dot = path.lastIndexOf(".");
   return dot < 0 ? new PyGlobal("builtins", path) : new PyGlobal(path.slice(0, dot), path.slice(dot + 1));
+}
+
+const EXCEPTS = "toolz.functoolz.excepts";
+/** A function that throws what it is given, when it is called: as an expression, since a pickle can only evaluate. */
+const THROWS = "lambda error: lambda *args, **kwargs: (_ for _ in ()).throw(error)";
+
+/**
+ * A function by name, as {@link pyGlobal}, for a task: one that cannot be imported fails the task when it is called, and not
+ * whoever unpickles it. A Python worker that cannot read a message ends.
+ */
+export function pyFunction(path: string): PyCall {
+  const importing = new PyCall(pyGlobal(EXCEPTS), [
+    pyGlobal("builtins.Exception"),
+    pyGlobal("distributed.utils.import_term"),
+    new PyCall(pyGlobal("builtins.eval"), [THROWS]),
+  ]);
+  return new PyCall(importing, [pyGlobal(path).path]);
+}
+
+/** The name of a function of a task, also of one by {@link pyFunction}. */
+export function pyFunctionName(func: PyValue): string {
+  const [path] = func instanceof PyCall ? func.args : [];
+  return func instanceof PyCall && calleePath(func.callee) === EXCEPTS && typeof path === "string"
+    ? path
+    : nameOf(func);
 }
 
 /** A key as Python must see it: arrays are tuples. */
