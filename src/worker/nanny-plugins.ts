@@ -64,7 +64,7 @@ export class NannyPlugins {
    * that there are have run. @throws {CommError} no scheduler answers
    */
   async join(): Promise<void> {
-    const isServed = await this.#connect();
+    const isServed = await this.#connect(); // the worker, which starts after this, has what they set
     if (isServed) void this.#stay();
   }
 
@@ -77,8 +77,8 @@ export class NannyPlugins {
     await this.#comm?.close();
   }
 
-  /** False: this scheduler has no plugins for nannies of ours. */
-  async #connect(): Promise<boolean> {
+  /** What the scheduler's plugins add to those that are here; null: it has none for nannies of ours. */
+  async #connect(): Promise<readonly NannyPlugin[] | null> {
     const { scheduler, name, security, deathTimeoutMs: timeoutMs = DEATH_TIMEOUT_MS, signal, logger } = this.#options;
     const comm = await connect(scheduler, { ...handshakeOf(security ? { security } : {}), timeoutMs, signal, logger });
     let plugins: unknown;
@@ -93,12 +93,12 @@ export class NannyPlugins {
     }
     if (!(plugins instanceof Map)) {
       await comm.close(); // Dask's keep no nanny's connection
-      return false;
+      return null;
     }
     this.#comm = comm;
-    await this.#addAll(plugins);
+    const added = await this.#addAll(plugins);
     comm.hold(false); // the nanny lives as long as its worker
-    return true;
+    return added;
   }
 
   /** Serve the connection, and another one when it has ended. */
@@ -117,7 +117,9 @@ export class NannyPlugins {
       await serveRequests(this.#comm, handlers, logger).catch(failed);
       try {
         await sleep(RETRY_MS, undefined, { signal, ref: false });
-        if (!(await this.#connect())) return;
+        const added = await this.#connect();
+        if (added === null) return;
+        if (added.some(({ restart }) => restart)) this.#startAnew();
       } catch (error) {
         failed(error);
       }
@@ -134,22 +136,32 @@ export class NannyPlugins {
   }
 
   /** Those of a scheduler that was joined, each for itself; what fails is logged. */
-  async #addAll(plugins: ReadonlyMap<unknown, unknown>): Promise<void> {
+  async #addAll(plugins: ReadonlyMap<unknown, unknown>): Promise<readonly NannyPlugin[]> {
+    const added: NannyPlugin[] = [];
     for (const [key, bytes] of plugins) {
       const name = String(key);
       const known = this.#plugins.get(name)?.bytes;
       if (known && bytes instanceof Uint8Array && Buffer.compare(known, bytes) === 0) continue;
-      await this.#set(name, bytes).catch((error: unknown) => this.#failed(name, error));
+      try {
+        added.push(await this.#set(name, bytes));
+      } catch (error) {
+        this.#failed(name, error);
+      }
     }
+    return added;
   }
 
   async #added(name: string, bytes: unknown): Promise<void> {
     const plugin = await this.#set(name, bytes);
     if (!plugin.restart) return;
-    this.#options.logger.info(`nanny plugin ${name} has the worker started anew`);
+    this.#startAnew();
+    await orAborted(this.#started.promise, this.#options.signal);
+  }
+
+  #startAnew(): void {
+    this.#options.logger.info("a nanny plugin has the worker started anew");
     this.#started = Promise.withResolvers();
     this.#restart.abort();
-    await orAborted(this.#started.promise, this.#options.signal);
   }
 
   /** One of the same name is taken down first. */

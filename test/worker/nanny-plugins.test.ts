@@ -53,6 +53,31 @@ test("plugins are there when it has joined, and those of a scheduler in place of
   expect(await register(address, "third")).toEqual([]);
 });
 
+test("a plugin of a scheduler that is joined again has the worker started anew where it says so, and one alone", async () => {
+  const leave = new AbortController();
+  const first = await startScheduler({ port: 0, logger: silentLogger });
+  const nanny = nannyOf(first.address, leave.signal);
+  const registered = async (address: string, name: string, restart: boolean): Promise<void> => {
+    await using client = await Client.connect(address, { setAsDefault: false });
+    await client.registerPlugin({ ...plugin(name), name, restart });
+  };
+  await registered(first.address, "env", true);
+  await nanny.join();
+  const started = nanny.workerStarts();
+  started.addEventListener("abort", () => nanny.workerStarted());
+  expect(started.aborted).toBe(false); // it starts with what it has
+  const { port } = first;
+  await first.close();
+  await using second = await startScheduler({ port, logger: silentLogger });
+  await registered(second.address, "env", true); // the same as before
+  await registered(second.address, "quiet", false);
+  await registered(second.address, "loud", true);
+  await expect.poll(() => started.aborted, { timeout: 30_000 }).toBe(true);
+  expect(nanny.env["VALUE"]).toBe("loud");
+  leave.abort();
+  await nanny.close();
+});
+
 test("a nanny that is to end waits for no plugin that does not", async () => {
   const leave = new AbortController();
   await using scheduler = await startScheduler({ port: 0, logger: silentLogger });
