@@ -60,18 +60,19 @@ async function fetchFrom(hub: Hub, { worker, wanted, data, refused }: Fetch): Pr
 /**
  * Put values on workers, in turn, or on all of them with `broadcast`. Values of Python clients go to Python workers
  * while there are any, since only these read every kind.
- * @throws {NoWorkersError} no worker within the client's own timeout
+ * @throws {NoWorkersError} no worker within the client's own timeout; at once where one is named that is not there, as Dask
  */
 export async function scatter(
   hub: Hub,
   { data, workers, client, broadcast, timeout }: Scatter,
 ): Promise<readonly Key[]> {
   const prefersPython = !(hub.clients.get(client)?.isNative ?? false);
+  const unknown =
+    workers?.filter((name) => !hub.workers.values().some((worker) => namesOf(worker).includes(name))) ?? [];
+  if (unknown.length > 0)
+    throw new NoWorkersError(`no worker ${unknown.join(", ")} to put ${data.size} values on; ${thoseThere(hub)}`);
   const isNamed = (worker: ConnectedWorker): boolean =>
-    !workers ||
-    workers.includes(worker.address) ||
-    workers.includes(String(worker.info.get("name"))) ||
-    workers.includes(String(worker.info.get("host")));
+    !workers || namesOf(worker).some((name) => workers.includes(name));
   const able = await hub.waitForWorkers(isNamed, timeout * 1000);
   const alike = able.filter((worker) => worker.isPython === prefersPython);
   const targets = alike.length > 0 ? alike : able;
@@ -97,4 +98,22 @@ export async function scatter(
   );
   hub.feed({ type: "data-placed", client, whoHas, nbytes });
   return [...data.keys()];
+}
+
+/** What a worker may be called by. */
+function namesOf({ address, info }: ConnectedWorker): readonly string[] {
+  return [address, String(info.get("name")), String(info.get("host"))];
+}
+
+/** Workers that an error names. */
+const NAMED_MAX = 10;
+
+function thoseThere({ workers }: Hub): string {
+  const all = Array.from(workers.values(), ({ address, info }) => {
+    const name = String(info.get("name"));
+    return name === address ? address : `${name} (${address})`;
+  });
+  if (all.length === 0) return "there are none";
+  const more = all.length > NAMED_MAX ? ` and ${all.length - NAMED_MAX} more` : "";
+  return `there are ${all.slice(0, NAMED_MAX).join(", ")}${more}`;
 }

@@ -237,10 +237,18 @@ test("scattered values are placed in turn, known, wanted by their client and gat
   expect((await client.next("lost-data")).key).toBe("x");
   expect((await client.next("task-erred")).key).toBe("x");
   await expect(
-    ask(SCATTER.ask({ data: new Map(), workers: ["nobody"], client: "alice", broadcast: false, timeout: 0.01 })).then(
-      SCATTER.parseAnswer,
-    ),
-  ).rejects.toThrow(/no worker to put/);
+    ask(
+      SCATTER.ask({
+        data: new Map(),
+        workers: [workers[0].address, "nobody"],
+        client: "alice",
+        broadcast: false,
+        timeout: 1e9,
+      }),
+    ).then(SCATTER.parseAnswer),
+  ).rejects.toThrow(
+    `no worker nobody to put 0 values on; there are ${workers.map(({ address }) => address).join(", ")}`,
+  );
 });
 
 test("identity, ncores and HTTP tell who is there; an unknown op is answered with nil", async () => {
