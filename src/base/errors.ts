@@ -154,7 +154,7 @@ export function errorFromRecord(record: ErrorRecord): RsdatError {
     ? new known(record.message, options, record.code)
     : new RsdatError(record.code, record.message, options);
   error.name = record.name;
-  if (record.stack !== undefined) error.stack = record.stack;
+  error.stack = record.stack ?? `${record.name}: ${record.message}`; // that of this function says nothing
   return error;
 }
 

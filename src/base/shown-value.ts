@@ -20,3 +20,18 @@ function textOf(value: unknown): string {
     return Array.isArray(value) ? "a list" : "an object"; // it has no text, or big integers or itself in it
   }
 }
+
+/** What kind of value a caller gave, with its article: `a Date`, `an Array`, `a function`. */
+export function shownKind(value: unknown): string {
+  const kind = value === null ? "null" : typeof value === "object" ? (className(value) ?? "object") : typeof value;
+  return kind === "null" || kind === "undefined" ? kind : `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
+}
+
+function className(value: object): string | null {
+  try {
+    const { name } = value.constructor;
+    return typeof name === "string" && name !== "" ? name : null;
+  } catch {
+    return null; // one without a prototype has no constructor
+  }
+}

@@ -1,4 +1,5 @@
 /** Entry of a compute thread: takes tasks from the ring until it is ended. */
+
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import {
   CancelledError,
@@ -7,6 +8,8 @@ import {
   errorToRecord,
   invariant,
   isRsdatError,
+  shownKind,
+  UnsupportedError,
 } from "../base/index.ts";
 import { type DType, itemsize, type TypedArray, viewOf } from "../dtype/index.ts";
 import { decodeTaskSpec, planRegisters, type TaskSpec } from "../graph/index.ts";
@@ -32,6 +35,7 @@ import type { StackOptions, StackSampler, StackSamples } from "./stacks.ts";
 import { beginTask, type StepContext } from "./steps.ts";
 import { callText } from "./steps-call.ts";
 import { type Fetched, planStep, type Traffic } from "./steps-io.ts";
+import { withUserStack } from "./user-stack.ts";
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -211,7 +215,7 @@ function endCall(slot: number, startMs: number, value: unknown): void {
   let state: number = SLOT_STATE.scalar;
   if (isScalar(value)) writeCallResult(ring.records, slot, value);
   else {
-    post(resultMessage(slot, value));
+    postResult(slot, value);
     state = SLOT_STATE.posted;
   }
   endSlot(slot, state, startMs);
@@ -281,7 +285,7 @@ function serveMessage(slot: number, place: MessagePlace): Promise<void> | undefi
       end(SLOT_STATE.scalar);
       return;
     }
-    post(resultMessage(slot, result));
+    postResult(slot, result);
     end(SLOT_STATE.posted);
   };
   try {
@@ -351,12 +355,25 @@ function post(message: FromThread): void {
   port.postMessage(message);
 }
 
+/** What a function gave. @throws {UnsupportedError} it cannot be copied */
+function postResult(slot: number, result: unknown): void {
+  try {
+    post(resultMessage(slot, result));
+  } catch (cause) {
+    const why = errorToRecord(cause).message;
+    throw new UnsupportedError(
+      `the function gave ${shownKind(result)}, which cannot leave its thread: ${why.replace(/\.$/, "")}; give numbers, texts, arrays, lists, objects, Maps or Sets of these`,
+      { cause },
+    );
+  }
+}
+
 /** An error of a user's may hold anything: what cannot be copied stays here, and its words go. */
 function postError(slot: number, error: unknown): void {
   try {
-    post({ type: "error", slot, error: errorToRecord(error) });
+    post({ type: "error", slot, error: withUserStack(errorToRecord(error)) });
   } catch {
-    post({ type: "error", slot, error: wordsOf(error) });
+    post({ type: "error", slot, error: withUserStack(wordsOf(error)) });
   }
 }
 

@@ -122,18 +122,25 @@ export function remoteError(exception: unknown, context: FailureContext = {}): R
   const where = [key === undefined ? "" : `task ${key}`, worker === undefined ? "" : `on ${worker}`]
     .filter(Boolean)
     .join(" ");
-  return new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
+  const traceback = context.tracebackText ?? found?.record?.stack ?? "";
+  const error = new RemoteError(`${where === "" ? "" : `${where}: `}${text}`, {
     ...(found?.record ? { cause: errorFromRecord(found.record) } : {}),
     details: {
       type: found?.record?.name ?? found?.type ?? /^\w+/.exec(text)?.[0] ?? "Exception",
       text: found?.record?.message ?? found?.message ?? text,
-      traceback: context.tracebackText ?? found?.record?.stack ?? "",
+      traceback,
       ...(key === undefined ? {} : { key }),
       ...(context.key === undefined || context.key === key ? {} : { wanted: context.key }),
       ...task,
       ...(worker === undefined ? {} : { worker }),
     },
   });
+  // Of a task it was heard of in some turn of the event loop: what matters is where it failed. The cause says so itself.
+  if (key !== undefined)
+    error.stack = [`${error.name}: ${error.message}`, ...(found?.record || traceback === "" ? [] : [traceback])].join(
+      "\n",
+    );
+  return error;
 }
 
 /** Longest name of a task or layer that a peer is believed, and most axes of a block. */

@@ -200,7 +200,7 @@ function objectOf(fields: ReadonlyMap<unknown, unknown>, frames: readonly Uint8A
       return unpack(joinBytes(frames));
     case "error":
       throw new RemoteProtocolError(
-        `the peer could not serialize a value: ${frames.map((frame) => Buffer.from(frame).toString("utf-8")).join("\n")}`,
+        `a peer could not serialize a value: ${frames.map((frame) => Buffer.from(frame).toString("utf-8")).join("\n")}`,
       );
     case "dask":
       return daskValue(fields, frames);

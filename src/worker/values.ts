@@ -1,7 +1,7 @@
 /** The values a worker holds, by key: blocks in the arena, or whatever else a task or a peer gave. */
-import { errorToRecord, invariant, UnsupportedError } from "../base/index.ts";
+import { errorToRecord, invariant, shownKind, UnsupportedError } from "../base/index.ts";
 import type { BlockHandle, Executor, TaskInput } from "../executor/index.ts";
-import type { Graph, Key, TaskId } from "../graph/index.ts";
+import { type Graph, type Key, showKey, type TaskId } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import {
   type BlockPack,
@@ -250,7 +250,7 @@ export class Values {
     const value = this.#get(this.#refOf(key));
     if (!value) return null;
     if (value.kind === "opaque") return { serialized: value.serialized, release: () => undefined };
-    if (value.kind === "plain") return { serialized: serializePlain(value.value), release: () => undefined };
+    if (value.kind === "plain") return { serialized: serializePlain(key, value.value), release: () => undefined };
     const { handle } = value;
     if (!this.#executor.isResident(handle)) return this.#fromDisk(handle);
     this.#executor.retain(handle);
@@ -293,11 +293,14 @@ function plainBlock({ header, frames }: Serialized): NDArray | undefined {
 }
 
 /** A value that cannot travel is told of in its place: the other keys of the answer are well. */
-function serializePlain(value: unknown): Serialized {
+function serializePlain(key: Key, value: unknown): Serialized {
   try {
     return serialize(value);
   } catch (error) {
-    return serializeFailure(errorToRecord(error).message); // also of one that has itself in it
+    // The only range that recursion leaves is that of the stack.
+    const isTooDeep = error instanceof RangeError;
+    const why = isTooDeep ? "it is nested too deeply, or has itself in it" : errorToRecord(error).message;
+    return serializeFailure(`the result of task ${showKey(key)}, ${shownKind(value)}, cannot be sent: ${why}`);
   }
 }
 

@@ -117,8 +117,32 @@ describe("ends", () => {
       { text: "1 + 1", args: [] },
     ]);
     expect(got.slice(0, 3)).toEqual([2, "late", "now"]);
-    expect(got[3]).toMatch(/could not be cloned/);
+    expect(got[3]).toMatch(
+      /^the function gave a function, which cannot leave its thread: \(\) => 1 could not be cloned; /,
+    );
     expect(got[4]).toMatch(/no function expression/);
+  });
+
+  test("a stack has places in the function's own text, and no frames of ours", async () => {
+    const text = (body: string): string =>
+      `function outer() {\n  function inner(x) {\n    ${body}\n  }\n  return inner(1);\n}`;
+    const outcomes = await run([
+      { text: text("throw new TypeError('bad');"), args: [] },
+      { text: text("throw new Error('outside', { cause: new Error('inside') });"), args: [] },
+      { text: "async () => { await null; throw new Error('late'); }", args: [] },
+      { text: "() => { throw 'words'; }", args: [] },
+    ]);
+    const stacks = outcomes.map((outcome) => (outcome.status === "error" ? outcome.error : null));
+    const frames = ["    at inner (<function>:3:11)", "    at outer (<function>:5:10)"];
+    expect(stacks[0]?.stack?.split("\n")).toEqual(["TypeError: bad", ...frames]);
+    expect(stacks[1]?.stack?.split("\n")).toEqual(["Error: outside", ...frames]);
+    expect(stacks[1]?.cause?.stack?.split("\n")).toEqual([
+      "Error: inside",
+      "    at inner (<function>:3:41)",
+      "    at outer (<function>:5:10)",
+    ]);
+    expect(stacks[2]?.stack?.split("\n")).toEqual(["Error: late", "    at <function>:1:33"]);
+    expect(stacks[3]?.stack).toBe("Error: words");
   });
 
   test("an error names its key", async () => {

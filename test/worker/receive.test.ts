@@ -251,7 +251,16 @@ describe("blocks of a peer's answer", () => {
     const never = end.received.get(key("never"));
     if (!never) throw new Error("no answer about the value that cannot travel");
     me.values.hold(key("never"), never);
-    expect(() => me.values.input(key("never"))).toThrow(/could not serialize/);
+    expect(() => me.values.input(key("never"))).toThrow(
+      "could not serialize a value: the result of task never, a function, cannot be sent: a function has no Python form",
+    );
+    const inItself: unknown[] = [];
+    inItself.push(inItself);
+    there.values.hold(key("round"), { ...facts, value: inItself });
+    const round = await there.values.outgoing(key("round"));
+    expect(() => deserialize(round?.serialized as Serialized)).toThrow(
+      "the result of task round, an Array, cannot be sent: it is nested too deeply, or has itself in it",
+    );
   });
 
   test("headers of blocks are remembered by dtype and shape, and by nothing that differs", () => {

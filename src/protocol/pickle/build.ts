@@ -1,5 +1,5 @@
 /** Pickles we write for Python peers: tasks, graphs, functions by name or by text, exceptions (dask-protocol §6). */
-import { LocalProtocolError } from "../../base/index.ts";
+import { LocalProtocolError, shownKind } from "../../base/index.ts";
 import { type Key, type KeyValue, valueOfKey } from "../../graph/index.ts";
 import { NDArray } from "../../ndarray/index.ts";
 import { PyCall, type PyCode, PyGlobal, PySet, PyTuple, type PyValue } from "./tree.ts";
@@ -157,9 +157,7 @@ export function pyValueOf(value: unknown): PyValue {
   ) {
     return new Map(Object.entries(value).map(([k, v]) => [k, pyValueOf(v)]));
   }
-  throw new LocalProtocolError(
-    `a ${typeof value === "object" ? value.constructor.name : typeof value} has no Python form`,
-  );
+  throw new LocalProtocolError(`${shownKind(value)} has no Python form`);
 }
 
 /** Dict keys that are arrays must be tuples in Python. */
