@@ -143,7 +143,7 @@ describe("user functions", () => {
 
   it("give an error where the result cannot leave the thread", async () => {
     const outcome = await executor.run({ ...trusted, spec: callOf("() => () => 1", 0) });
-    expect(outcome).toMatchObject({ status: "error", error: { name: "DataCloneError" } });
+    expect(outcome).toMatchObject({ status: "error", error: { name: "UnsupportedError" } });
   });
 });
 
