@@ -14,6 +14,7 @@ function textOf(value: unknown): string {
     if (typeof value === "bigint") return `${value}n`;
     if (typeof value === "string" || Array.isArray(value)) return JSON.stringify(value);
     if (ArrayBuffer.isView(value)) return value.constructor.name; // not all of its elements
+    if (value instanceof Promise) return "a Promise (await it first)";
     const text = String(value);
     return text === "[object Object]" ? (JSON.stringify(value) ?? text) : text;
   } catch {

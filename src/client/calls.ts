@@ -78,7 +78,7 @@ const MAP_OPTIONS: OptionNames<MapOptions> = { ...OPTIONS, batchSize: true };
 
 /** @throws {ArgumentError} an option that there is not, or no such value  @throws {UnsupportedError} actors */
 function checkOptions<T extends TaskOptions>(call: string, options: T, names: OptionNames<T>): void {
-  if ("actor" in options || "actors" in options)
+  if (typeof options === "object" && options !== null && ("actor" in options || "actors" in options))
     throw new UnsupportedError(
       "actors: this client runs tasks only; keep state in a Variable or Queue, or in one task that listens to them",
     );
@@ -99,9 +99,9 @@ export async function submitCall<R>(
   fn: Submittable,
   { args, options }: { readonly args: readonly unknown[]; readonly options: SubmitOptions },
 ): Promise<Future<R>> {
-  checkOptions("submit", options, OPTIONS);
   if (!Array.isArray(args))
     throw new ArgumentError("submit: give the arguments as one list, submit(fn, [a, b], options)");
+  checkOptions("submit", options, OPTIONS);
   const keyFor = (token: string): KeyValue => options.key ?? `${functionName(fn)}-${token}`;
   const [future] = await submitAll<R>(caller, fn, { calls: [args], options, keyFor });
   return future as Future<R>; // one call, one future

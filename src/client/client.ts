@@ -189,6 +189,8 @@ export class Client implements Runner, AsyncDisposable {
    * @throws {NoWorkersError} not within `timeout` (default: no limit)
    */
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
+    if (!Number.isInteger(count) || count < 0)
+      throw new ArgumentError(`waitForWorkers: ${shownValue(count)} is no number of workers; expected a whole number`);
     const ms = timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout");
     const until = performance.now() + ms;
     for (;;) {

@@ -1,6 +1,6 @@
 /** What tasks and clients coordinate themselves by, through the scheduler: Dask's Lock, Semaphore, Event, Variable, Queue. */
 import { randomUUID } from "node:crypto";
-import { parseDurationMs, RemoteProtocolError, UsageError } from "../base/index.ts";
+import { ArgumentError, parseDurationMs, RemoteProtocolError, shownValue, UsageError } from "../base/index.ts";
 import { type KeyValue, keyOfValue, valueOfKey } from "../graph/index.ts";
 import { type CoordinationMessage, checkReply } from "../protocol/index.ts";
 import { Client } from "./client.ts";
@@ -89,6 +89,8 @@ export class Semaphore extends Named {
   #refresh: NodeJS.Timeout | undefined;
 
   constructor(maxLeases = 1, name?: string, options: OfClient = {}) {
+    if (!Number.isInteger(maxLeases) || maxLeases < 1)
+      throw new ArgumentError(`a semaphore of ${shownValue(maxLeases)} leases: expected a whole number above 0`);
     super(maxLeases === 1 ? "lock" : "semaphore", name, options);
     this.maxLeases = maxLeases;
   }

@@ -1,4 +1,5 @@
 /** The futures in anything: lists, objects, persisted arrays and what follows from them. */
+import { ArgumentError } from "../base/index.ts";
 import { blockKey, gridOf, type Key, type LayerNode, layerInputs } from "../graph/index.ts";
 import { Future } from "./future.ts";
 import type { Link } from "./link.ts";
@@ -11,6 +12,7 @@ export interface Holder {
 /**
  * Futures in `items`, in the order they stand there: of lists, objects, maps and sets at any depth, and the blocks of
  * persisted arrays, also of those that something lazy follows from. dask `futures_of`.
+ * @throws {ArgumentError} a Promise among them, which somebody forgot to await
  * @param options `clients` may hold the blocks; the first that does is taken
  */
 export function futuresOf(items: unknown, { clients = [] }: { readonly clients?: readonly Holder[] } = {}): Future[] {
@@ -22,6 +24,8 @@ export function futuresOf(items: unknown, { clients = [] }: { readonly clients?:
     if (value instanceof Future) found.set(value.key, value);
     else if (Array.isArray(value) || value instanceof Set) for (const item of value) visit(item);
     else if (value instanceof Map) for (const item of value.values()) visit(item);
+    else if (value instanceof Promise)
+      throw new ArgumentError("a Promise is no future and no value: await what submit, map, scatter or persist gave");
     else if (isLazy(value)) {
       for (const { link } of clients)
         for (const key of heldKeys(value.outputs, link)) if (!found.has(key)) found.set(key, new Future(link, key));

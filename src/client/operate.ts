@@ -1,7 +1,14 @@
 /** What operators do through a client: workers that go, restarts, files for workers, logs, metadata, task stream. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { ArgumentError, NotFoundError, parseDurationMs, RemoteProtocolError, UnsupportedError } from "../base/index.ts";
+import {
+  ArgumentError,
+  NotFoundError,
+  parseDurationMs,
+  RemoteProtocolError,
+  shownValue,
+  UnsupportedError,
+} from "../base/index.ts";
 import { config, fillTemplate } from "../config/index.ts";
 import { type Key, keyOfValue, showKey } from "../graph/index.ts";
 import {
@@ -97,6 +104,12 @@ export async function retireWorkers(
   workers: readonly string[],
   { names = [], closeWorkers = true }: RetireOptions,
 ): Promise<string[]> {
+  for (const [given, what] of [
+    [workers, "workers"],
+    [names, "names"],
+  ] as const)
+    if (!Array.isArray(given))
+      throw new ArgumentError(`retireWorkers: ${what} are a list of texts, not ${shownValue(given)}`);
   if (workers.length > 0 && names.length > 0)
     throw new ArgumentError("retireWorkers: give addresses or names, not both");
   if (workers.length + names.length === 0) return [];

@@ -1,6 +1,6 @@
 /** Placing values on the cluster. */
 import { randomUUID } from "node:crypto";
-import { ArgumentError, parseDurationMs } from "../base/index.ts";
+import { ArgumentError, isRsdatError, parseDurationMs, shownKind } from "../base/index.ts";
 import { argumentIdentity, type Key, keyOfValue, tokenize } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { SCATTER, type Serialized, serialize } from "../protocol/index.ts";
@@ -55,7 +55,7 @@ export async function scatterValues<T>(link: Link, value: T, options: ScatterOpt
 }
 
 async function place(link: Link, values: ReadonlyMap<Key, unknown>, options: ScatterOptions): Promise<void> {
-  const data = new Map<Key, Serialized>(Array.from(values, ([key, value]) => [key, serialize(value)]));
+  const data = new Map<Key, Serialized>(Array.from(values, ([key, value]) => [key, written(value)]));
   const waitMs = options.timeout === undefined ? WAIT_MS : parseDurationMs(options.timeout, "timeout");
   const request = SCATTER.ask({
     data,
@@ -68,6 +68,18 @@ async function place(link: Link, values: ReadonlyMap<Key, unknown>, options: Sca
   const keys = Array.from(values.keys());
   link.send({ op: "client-desires-keys", keys, client: link.id });
   for (const key of keys) link.scattered(link.watch(key));
+}
+
+function written(value: unknown): Serialized {
+  try {
+    return serialize(value);
+  } catch (cause) {
+    if (!isRsdatError(cause, "local-protocol")) throw cause;
+    throw new ArgumentError(
+      `scatter: ${shownKind(value)} cannot be sent: ${cause.message}; give numbers, texts, arrays, lists, objects, Maps or Sets of these`,
+      { cause },
+    );
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -109,7 +109,8 @@ export class AsCompleted<T, R extends boolean = false> implements AsyncIterableI
   /** Give these too. @throws {ArgumentError} something that is no future */
   update(futures: Iterable<Future<T>>): void {
     for (const future of futures) {
-      if (!(future instanceof Future)) throw new ArgumentError(`asCompleted: expected futures, got ${String(future)}`);
+      if (!(future instanceof Future))
+        throw new ArgumentError(`asCompleted: expected futures, got ${shownValue(future)}`);
       this.#open.set(future, (this.#open.get(future) ?? 0) + 1);
       void this.#track(future);
     }

@@ -10,6 +10,7 @@ import {
   parseBytes,
   type RsdatError,
   requireKnownOptions,
+  shownValue,
   UnsupportedError,
   WorkerStartError,
 } from "../base/index.ts";
@@ -306,7 +307,8 @@ interface WorkerShape {
 }
 
 function count(n: number, what: string): number {
-  if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`${what} is ${n}; expected a whole number above 0`);
+  if (!Number.isInteger(n) || n < 1)
+    throw new ArgumentError(`${what} is ${shownValue(n)}; expected a whole number above 0`);
   return n;
 }
 

@@ -177,7 +177,7 @@ export class ThreadPool {
     const replaces = this.#deaths <= DEATHS_MAX;
     this.#threads[k] = replaces ? this.#start(k) : null;
     if (replaces) this.lost++;
-    const why = cause === null ? `it ended with exit code ${code} (process.exit?)` : cause.message;
+    const why = cause === null ? exitOf(code) : cause.message;
     const error: ErrorRecord = {
       name: "TaskError",
       code: "thread-died",
@@ -191,4 +191,12 @@ export class ThreadPool {
       this.#threads.every((thread) => thread === null),
     );
   }
+}
+
+/** Node's code of a thread that waits for what nothing will ever do. */
+const UNSETTLED = 13;
+
+function exitOf(code: number): string {
+  if (code === UNSETTLED) return "its function awaits a promise that nothing can settle any more";
+  return `it ended with exit code ${code} (process.exit?)`;
 }

@@ -1,5 +1,5 @@
 /** Calls of users' functions outside arrays: each is one task, a native spec with one `call` step. */
-import { ArgumentError, ClosureError } from "../base/index.ts";
+import { ArgumentError, ClosureError, shownKind } from "../base/index.ts";
 import { ascontiguous, NDArray } from "../ndarray/index.ts";
 import type { Key } from "./keys.ts";
 import type { Plain, Step, TaskSpec } from "./task.ts";
@@ -120,7 +120,7 @@ function place(value: unknown, found: Found): unknown {
   }
   if (!isPlainObject(value))
     throw new ArgumentError(
-      `a ${value.constructor.name} cannot travel as an argument; expected plain data, an NDArray or a Future`,
+      `${shownKind(value)} cannot travel as an argument; ${value instanceof Promise ? "await it, as what submit gave: " : ""}expected plain data, an NDArray or a Future`,
     );
   const names = Object.keys(value);
   const [only = ""] = names;

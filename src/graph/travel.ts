@@ -1,6 +1,6 @@
 /** Functions that travel as text: only what a function itself says may go along (api.md §5). */
 import { type Node, parseExpressionAt } from "acorn";
-import { ArgumentError, ClosureError, UnsupportedError } from "../base/index.ts";
+import { ArgumentError, ClosureError, shownValue, UnsupportedError } from "../base/index.ts";
 import { PyFunction } from "./call-spec.ts";
 
 /** Names that every worker has: the language's own, and what Node puts beside them. */
@@ -33,7 +33,7 @@ export function functionText(fn: (...args: never[]) => unknown): string {
     throw new UnsupportedError(
       `the Python function ${(fn as unknown as PyFunction).path} runs on Python workers, one call at a time: submit or map it over the blocks, futuresOf(await x.persist())`,
     );
-  if (typeof fn !== "function") throw new ArgumentError(`${String(fn)} is no function`);
+  if (typeof fn !== "function") throw new ArgumentError(`${shownValue(fn)} is no function`);
   const known = TEXTS.get(fn);
   if (known !== undefined) return known;
   const name = fn.name || "the function";

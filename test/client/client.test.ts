@@ -4,7 +4,7 @@ import "../../src/register.ts";
 import { planAll } from "../../src/array/compute.ts";
 import { arange, delayed } from "../../src/array/index.ts";
 import { silentLogger } from "../../src/base/index.ts";
-import { AsCompleted, Client, futuresOf, py, wait } from "../../src/client/index.ts";
+import { AsCompleted, Client, futuresOf, py, Queue, Semaphore, wait } from "../../src/client/index.ts";
 import { Rpc } from "../../src/comm/index.ts";
 import { currentRunner } from "../../src/graph/index.ts";
 import { PyCall, PyGlobal, PyTuple, serializePickle, writePickle } from "../../src/protocol/index.ts";
@@ -178,6 +178,28 @@ test("mistakes are told before anything is sent", async () => {
   for (const [call, code] of mistakes) await expect(call).rejects.toMatchObject({ code });
   expect(await client.retireWorkers()).toEqual([]);
   expect(await client.map((n: number) => n, [])).toEqual([]);
+});
+
+test("what is forgotten or confused is told with the way out", async () => {
+  const plus = (a: number, b: number): number => a + b;
+  const told: [Promise<unknown>, string][] = [
+    [client.submit(plus, 1 as never, 2 as never), "give the arguments as one list, submit(fn, [a, b], options)"],
+    [client.submit(plus, [1, 2], 3 as never), "submit: options are an object, not 3"],
+    [client.submit("plus" as never, [1, 2]), '"plus" is no function'],
+    [
+      client.submit(plus, [client.submit(plus, [1, 2]), 3] as never),
+      "a Promise is no future and no value: await what submit",
+    ],
+    [client.gather([client.submit(plus, [1, 2])] as never), "await what submit, map, scatter or persist gave"],
+    [wait([client.submit(plus, [1, 2])] as never), "wait for a Promise (await it first): expected futures"],
+    [client.scatter(new Date(0)), "scatter: a Date cannot be sent: a Date has no Python form; give numbers"],
+    [client.waitForWorkers("two" as never), 'waitForWorkers: "two" is no number of workers'],
+    [client.waitForWorkers(Number.NaN), "waitForWorkers: NaN is no number of workers"],
+    [client.retireWorkers("tcp://a:1" as never), 'retireWorkers: workers are a list of texts, not "tcp://a:1"'],
+    [(async () => new Semaphore(0))(), "a semaphore of 0 leases"],
+    [new Queue("q", { client, maxsize: -1 }).put(1), "maxsize -1: expected a number of 0 or more"],
+  ];
+  for (const [call, text] of told) await expect(call).rejects.toThrow(text);
 });
 
 test("futures that cannot be read here are refused as arguments: of another scheduler, and cancelled ones", async () => {

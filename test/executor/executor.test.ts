@@ -150,6 +150,7 @@ describe("user functions", () => {
 describe("threads that die", () => {
   it.each([
     ["leave the process", "() => process.exit(3)", /exit code 3/],
+    ["wait for ever", "() => new Promise(() => undefined)", /awaits a promise that nothing can settle/],
     ["run out of heap", "() => { const a = []; for (;;) a.push(new Array(1e5).fill(a.length)); }", /memory/],
   ])("by code that tries to %s: the task fails, the thread is replaced", async (_, text, message) => {
     await using own = createExecutor({ threads: 1, budgetBytes: MIB, heapBytes: 64 * MIB });

@@ -30,7 +30,7 @@ export class Queues {
       queue_create: (request) => {
         const max = request.get("maxsize") ?? 0;
         if (typeof max !== "number" || !(max >= 0))
-          throw new ArgumentError(`maxsize ${String(max)}: expected a number`);
+          throw new ArgumentError(`maxsize ${String(max)}: expected a number of 0 or more`);
         const known = this.#queues.get(nameIn(request));
         if (known) known.users++;
         else
