@@ -1,7 +1,7 @@
 /** From a URL or path to the store and key behind it. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ArgumentError, UnsupportedError } from "../../base/index.ts";
+import { ArgumentError, shownValue, UnsupportedError } from "../../base/index.ts";
 import { FileStore } from "./file-store.ts";
 import { type HttpOptions, HttpStore } from "./http-store.ts";
 import { redact } from "./keys.ts";
@@ -22,10 +22,18 @@ export interface Located {
 const STORES = new Map<string, Store>();
 const STORES_MAX = 1024;
 
-/** `url` as a URL; what has no scheme is a path of this machine. */
+/**
+ * `url` as a URL; what has no scheme is a path of this machine.
+ * @throws {ArgumentError} it is neither
+ */
 export function toUrl(url: string | URL): URL {
   if (url instanceof URL) return url;
-  return /^[a-zA-Z][a-zA-Z0-9+.-]+:/.test(url) ? new URL(url) : pathToFileURL(resolve(url));
+  if (typeof url !== "string" || url === "") throw new ArgumentError(`${shownValue(url)} is no path and no URL`);
+  if (!/^[a-zA-Z][a-zA-Z0-9+.-]+:/.test(url)) return pathToFileURL(resolve(url));
+  const found = URL.parse(url);
+  // Without its text, which may hold a password.
+  if (!found) throw new ArgumentError("a URL is unreadable; for example https://host/path/to/store.zarr");
+  return found;
 }
 
 /**

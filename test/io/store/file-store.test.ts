@@ -3,7 +3,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { closeFiles, ioCounters, isSyncStore, locate, openStore, type SyncStore } from "../../../src/io/index.ts";
+import {
+  closeFiles,
+  ioCounters,
+  isSyncStore,
+  locate,
+  openStore,
+  type SyncStore,
+  toUrl,
+} from "../../../src/io/index.ts";
 
 const root = mkdtempSync(join(tmpdir(), "rsdat-store-"));
 afterAll(() => {
@@ -127,5 +135,20 @@ test("traffic is counted", () => {
 test("an unknown scheme is refused by name", () => {
   expect(() => openStore("ftp://host/a")).toThrow(
     expect.objectContaining({ code: "unsupported", message: expect.stringMatching(/ftp:/) }),
+  );
+});
+
+test("what is neither a path nor a URL is said to be that", () => {
+  for (const [given, shown] of [
+    [undefined, "undefined"],
+    [5, "5"],
+    ["", '""'],
+    [Promise.resolve("a"), "a Promise (await it first)"],
+  ] as const)
+    expect(() => toUrl(given as never)).toThrow(
+      expect.objectContaining({ code: "argument", message: `${shown} is no path and no URL` }),
+    );
+  expect(() => toUrl("https://user:secret@[bad")).toThrow(
+    expect.objectContaining({ code: "argument", message: expect.not.stringContaining("secret") }),
   );
 });
