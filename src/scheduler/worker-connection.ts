@@ -120,11 +120,17 @@ function hearSingles(hub: Hub, worker: ConnectedWorker, messages: readonly Worke
   if (messages.length === 0 || hub.workers.get(worker.address) !== worker) return;
   for (const message of messages) {
     if (message.op === "log-event") hub.publish(message.topic, message.msg);
-    else if (message.op === "worker-status-change" && message.status.startsWith("clos")) worker.isLeaving = true;
+    else if (message.op === "worker-status-change") noteLeaving(worker, message.status);
   }
   hub.onWorkerMessages?.(worker.address, messages);
   hub.feed({ type: "worker-messages", worker: worker.address, messages });
   if (messages.some((message) => message.op === "worker-status-change")) hub.workerChanged();
+}
+
+/** One that was to retire and could not says that it runs again. */
+function noteLeaving(worker: ConnectedWorker, status: string): void {
+  if (status.startsWith("clos")) worker.isLeaving = true;
+  else if (status === "running") worker.isLeaving = false;
 }
 
 /** Ends in one event; in several where there are very many. */

@@ -368,6 +368,10 @@ test("a worker whose retirement failed counts, if it dies later, against its tas
   for (let i = 0; i < 3; i++) await client.next("key-in-memory");
   const retired = rpc.call(strict.address, RETIRE_WORKERS.ask({ workers: [worker.address], closeWorkers: true }));
   expect(RETIRE_WORKERS.parseAnswer(await retired).size).toBe(0); // nobody takes what it has
+  for (const status of ["closing_gracefully", "running"]) {
+    expect((await worker.next("worker-status-change")).status).toBe(status);
+    worker.stream.send({ op: "worker-status-change", status, stimulusId: "heard" }); // as workers confirm it
+  }
   submit(client, blocks("more"));
   const killer = await worker.next("compute-task");
   worker.comm.abort(new CommError("test", "out of memory"));
