@@ -7,6 +7,7 @@ import {
   type CommSettings,
   invariant,
   isRsdatError,
+  LONGEST_TIMER_MS,
   type Logger,
   RemoteProtocolError,
   type RsdatError,
@@ -412,7 +413,7 @@ export class Link {
   async #start(comm: Comm): Promise<void> {
     const { versions, timeoutMs } = this.#reach;
     comm.send({ ...REGISTER_CLIENT.ask({ client: this.id, versions }), reply: false });
-    const first = await comm.next(AbortSignal.timeout(timeoutMs));
+    const first = await comm.next(AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS)));
     const start = Array.isArray(first) ? first[0] : first;
     const message = start instanceof Map ? SCHEDULER_TO_CLIENT.parse(start) : undefined;
     if (message?.op !== "stream-start")

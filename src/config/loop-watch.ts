@@ -1,10 +1,7 @@
 /** A warning where the event loop of a process stands still: heartbeats and answers of others wait meanwhile. */
-import type { Logger } from "../base/index.ts";
+import { LONGEST_TIMER_MS, type Logger } from "../base/index.ts";
 import { type Config, config } from "./config.ts";
 import { checkEventLoop } from "./event-loop.ts";
-
-/** Node takes a longer time for no time. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Looks at the event loop until its disposal. */
 export interface LoopWatch extends Disposable {
@@ -55,5 +52,5 @@ export function watchLoop(logger: Pick<Logger, "warning">, from: Config = config
 
 /** A timer that keeps no process alive. */
 export function every(ms: number, run: () => void): NodeJS.Timeout {
-  return setInterval(run, Math.min(Math.max(1, ms), LONGEST_MS)).unref();
+  return setInterval(run, Math.min(Math.max(1, ms), LONGEST_TIMER_MS)).unref();
 }

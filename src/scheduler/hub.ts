@@ -1,5 +1,5 @@
 /** The machine and everybody connected to it: one event in, everything it says sent, then the next event. */
-import { type Clock, errorToRecord, type Logger, RsdatError } from "../base/index.ts";
+import { type Clock, errorToRecord, LONGEST_TIMER_MS, type Logger, RsdatError } from "../base/index.ts";
 import { BatchedStream, type Comm, type Rpc } from "../comm/index.ts";
 import { debugOnError } from "../config/index.ts";
 import { encodeTaskSpec, type Key } from "../graph/index.ts";
@@ -250,7 +250,7 @@ export class Hub {
       if (found.length > 0 || !(left > 0) || signal?.aborted || this.#isDead) return found; // NaN is no time
       const { promise, resolve } = Promise.withResolvers<void>();
       // A worker joins first and runs a moment later; its status change ends the wait.
-      const timer = setTimeout(resolve, Math.min(left, 2 ** 31 - 1));
+      const timer = setTimeout(resolve, Math.min(left, LONGEST_TIMER_MS));
       this.#joins.add(resolve);
       const stop = (): void => resolve();
       signal?.addEventListener("abort", stop);
@@ -352,7 +352,7 @@ export class Hub {
         this.#wakeAt = Number.POSITIVE_INFINITY;
         this.feed({ type: "tick" });
       },
-      Math.max(0, Math.min(at - this.clock.now(), 2 ** 31 - 1)),
+      Math.max(0, Math.min(at - this.clock.now(), LONGEST_TIMER_MS)),
     );
     this.#wake.unref();
   }

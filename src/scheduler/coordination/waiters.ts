@@ -1,9 +1,6 @@
 /** Requests that wait for something to happen, each at most so long, and no longer than somebody waits for the answer. */
-import { CommClosedError } from "../../base/index.ts";
+import { CommClosedError, LONGEST_TIMER_MS } from "../../base/index.ts";
 import type { Comm } from "../../comm/index.ts";
-
-/** Node takes a longer time for no time. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 interface Waiter<T> {
   give(value: T | null): void;
@@ -62,7 +59,7 @@ export class Waiters<T> {
     const timer =
       seconds === null
         ? undefined
-        : setTimeout(() => waiter.give(null), Math.min(Math.max(0, seconds) * 1000, LONGEST_MS)).unref();
+        : setTimeout(() => waiter.give(null), Math.min(Math.max(0, seconds) * 1000, LONGEST_TIMER_MS)).unref();
     const gone = (): void => waiter.fail(new CommClosedError(`${comm.peer} has gone while it waited`));
     const forget = atClose(comm, gone);
     this.#queue.add(waiter);
