@@ -106,6 +106,7 @@ export const {
   plainOf,
   progressMessage,
   pyException,
+  pyFunction,
   pyGlobal,
   pyGraph,
   pyKey,
