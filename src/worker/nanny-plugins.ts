@@ -27,6 +27,12 @@ export interface NannyPluginsOptions {
   readonly signal: AbortSignal;
 }
 
+/** One that a scheduler had, and that was new here. */
+interface Added {
+  readonly name: string;
+  readonly plugin: NannyPlugin;
+}
+
 /** The plugins of one nanny, by name, and its connection to the scheduler that has them. */
 export class NannyPlugins {
   readonly #options: NannyPluginsOptions;
@@ -78,7 +84,7 @@ export class NannyPlugins {
   }
 
   /** What the scheduler's plugins add to those that are here; null: it has none for nannies of ours. */
-  async #connect(): Promise<readonly NannyPlugin[] | null> {
+  async #connect(): Promise<readonly Added[] | null> {
     const { scheduler, name, security, deathTimeoutMs: timeoutMs = DEATH_TIMEOUT_MS, signal, logger } = this.#options;
     const comm = await connect(scheduler, { ...handshakeOf(security ? { security } : {}), timeoutMs, signal, logger });
     let plugins: unknown;
@@ -119,7 +125,8 @@ export class NannyPlugins {
         await sleep(RETRY_MS, undefined, { signal, ref: false });
         const added = await this.#connect();
         if (added === null) return;
-        if (added.some(({ restart }) => restart)) this.#startAnew();
+        const last = added.findLast(({ plugin }) => plugin.restart);
+        if (last) this.#startAnew(last.name);
       } catch (error) {
         failed(error);
       }
@@ -136,14 +143,14 @@ export class NannyPlugins {
   }
 
   /** Those of a scheduler that was joined, each for itself; what fails is logged. */
-  async #addAll(plugins: ReadonlyMap<unknown, unknown>): Promise<readonly NannyPlugin[]> {
-    const added: NannyPlugin[] = [];
+  async #addAll(plugins: ReadonlyMap<unknown, unknown>): Promise<readonly Added[]> {
+    const added: Added[] = [];
     for (const [key, bytes] of plugins) {
       const name = String(key);
       const known = this.#plugins.get(name)?.bytes;
       if (known && bytes instanceof Uint8Array && Buffer.compare(known, bytes) === 0) continue;
       try {
-        added.push(await this.#set(name, bytes));
+        added.push({ name, plugin: await this.#set(name, bytes) });
       } catch (error) {
         this.#failed(name, error);
       }
@@ -154,12 +161,12 @@ export class NannyPlugins {
   async #added(name: string, bytes: unknown): Promise<void> {
     const plugin = await this.#set(name, bytes);
     if (!plugin.restart) return;
-    this.#startAnew();
+    this.#startAnew(name);
     await orAborted(this.#started.promise, this.#options.signal);
   }
 
-  #startAnew(): void {
-    this.#options.logger.info("a nanny plugin has the worker started anew");
+  #startAnew(name: string): void {
+    this.#options.logger.info(`nanny plugin ${name} has the worker started anew`);
     this.#started = Promise.withResolvers();
     this.#restart.abort();
   }
