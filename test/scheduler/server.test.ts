@@ -435,6 +435,9 @@ test("names in which the scheduler itself wants results are no client's", async 
     await client.comm.closed;
   }
   expect(scheduler.views.clients()).toEqual([]);
+  // One that a user called "queue-reader".
+  expect((await FakeClient.join(scheduler.address, "queue-reader-1f")).start.error).toBeFalsy();
+  expect(scheduler.views.clients()).toEqual(["queue-reader-1f"]);
 });
 
 test("terminate and idleness end it", async () => {
