@@ -3,6 +3,7 @@ import {
   ClusterError,
   formatDuration,
   inspectAsText,
+  LONGEST_TIMER_MS,
   parseDurationMs,
   type RsdatError,
   UsageError,
@@ -162,7 +163,7 @@ export class Future<T = unknown> implements AsyncDisposable {
     const ms = parseDurationMs(timeout, "timeout");
     const timer = setTimeout(
       () => late.reject(new ClusterError("timeout", `${showKey(this.key)} was not there within ${formatDuration(ms)}`)),
-      ms,
+      Math.min(ms, LONGEST_TIMER_MS),
     );
     await Promise.race([this.wait(), late.promise]).finally(() => clearTimeout(timer));
   }

@@ -1,5 +1,5 @@
 /** Waiting for futures: all of them, the first, or one after another as they end. */
-import { ArgumentError, ClusterError, formatDuration, parseDurationMs, shownValue } from "../base/index.ts";
+import { ArgumentError, ClusterError, formatDuration, LONGEST_TIMER_MS, parseDurationMs, shownValue } from "../base/index.ts";
 import { Client } from "./client.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
@@ -60,7 +60,7 @@ export async function within<T>(
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new ClusterError("timeout", `${what}: not done within ${formatDuration(ms)}`)),
-    until === undefined ? ms : Math.max(0, until - performance.now()),
+    Math.min(until === undefined ? ms : Math.max(0, until - performance.now()), LONGEST_TIMER_MS),
   );
   promise.catch(() => undefined); // who is no longer waited for may fail
   try {

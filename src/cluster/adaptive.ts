@@ -1,5 +1,12 @@
 /** `cluster.adapt()`: a cluster follows its work. A thin loop around {@link AdaptivePolicy}. */
-import { ArgumentError, errorToRecord, type OptionNames, parseDurationMs, requireKnownOptions } from "../base/index.ts";
+import {
+  ArgumentError,
+  errorToRecord,
+  LONGEST_TIMER_MS,
+  type OptionNames,
+  parseDurationMs,
+  requireKnownOptions,
+} from "../base/index.ts";
 import { Rpc } from "../comm/index.ts";
 import { type Config, commSettings, config, createLogger, packageVersion, securityFor } from "../config/index.ts";
 import { AdaptivePolicy } from "./adaptive-policy.ts";
@@ -99,7 +106,7 @@ export class Adaptive<W extends string> implements AsyncDisposable {
       security: securityFor("client"),
       settings: commSettings(),
     });
-    this.#timer = setInterval(() => void this.#adapt(), this.options.intervalMs).unref();
+    this.#timer = setInterval(() => void this.#adapt(), Math.min(this.options.intervalMs, LONGEST_TIMER_MS)).unref();
     void this.#adapt();
   }
 

@@ -59,6 +59,19 @@ test("time limits are errors of their own", async () => {
   expect(never.status).toBe("pending");
 });
 
+test("time limits that no timer holds are long ones", async () => {
+  await using never = await client.submit((n: number) => n, [1]);
+  const ends: string[] = [];
+  for (const timeout of [Number.POSITIVE_INFINITY, "60 days"]) {
+    never.result({ timeout }).catch((error: unknown) => ends.push(`result: ${String(error)}`));
+    wait(never, { timeout }).catch((error: unknown) => ends.push(`wait: ${String(error)}`));
+    new AsCompleted([never], { timeout }).next().catch((error: unknown) => ends.push(`asCompleted: ${String(error)}`));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(ends).toEqual([]);
+  never.release(); // ends them
+});
+
 test("what is submitted once a restart has come back is not given up by it", async () => {
   await using before = await client.submit((n: number) => n, [1]);
   await client.restart();
