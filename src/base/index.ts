@@ -17,6 +17,6 @@ export { silentLogger } from "./ports.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";
 export { shownKind, shownValue } from "./shown-value.ts";
-export { formatBytes, formatDuration, LONGEST_TIMER_MS, parseBytes, parseDurationMs } from "./units.ts";
+export { formatBytes, formatDuration, LONGEST_TIMER_MS, parseBytes, parseDurationMs, parseTimeoutMs } from "./units.ts";
 export type { WarningName, WarningSink } from "./warnings.ts";
 export { onWarning, warnOnce } from "./warnings.ts";

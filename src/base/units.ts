@@ -98,6 +98,11 @@ export function parseDurationMs(text: string | number, what = "duration", bare: 
   return ms;
 }
 
+/** Milliseconds of a caller's time limit, as {@link parseDurationMs}; what is left of a longer one may be below 0: it is over. */
+export function parseTimeoutMs(timeout: string | number): number {
+  return parseDurationMs(typeof timeout === "number" && timeout < 0 ? 0 : timeout, "timeout");
+}
+
 function notDuration(what: string, given: string | number): Error {
   return new ArgumentError(`${what} ${given} is not a duration; expected e.g. "30s" or "5 min"`);
 }

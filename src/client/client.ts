@@ -5,7 +5,7 @@ import {
   ArgumentError,
   formatDuration,
   NoWorkersError,
-  parseDurationMs,
+  parseTimeoutMs,
   shownValue,
   UnsupportedError,
 } from "../base/index.ts";
@@ -132,7 +132,7 @@ export class Client implements Runner, AsyncDisposable {
     const timeoutMs =
       options.timeout === undefined
         ? config.durationMs("distributed.comm.timeouts.connect")
-        : parseDurationMs(options.timeout, "timeout");
+        : parseTimeoutMs(options.timeout);
     const opened = Link.open(address, {
       timeoutMs: timeoutMs ?? 30_000,
       logger: options.logger ?? createLogger("rsdat.client"),
@@ -191,7 +191,7 @@ export class Client implements Runner, AsyncDisposable {
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
     if (!Number.isInteger(count) || count < 0)
       throw new ArgumentError(`waitForWorkers: ${shownValue(count)} is no number of workers; expected a whole number`);
-    const ms = timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout");
+    const ms = timeout === undefined ? Number.POSITIVE_INFINITY : parseTimeoutMs(timeout);
     const until = performance.now() + ms;
     for (;;) {
       const workers = Array.from((await this.schedulerInfo()).workers?.values() ?? []);

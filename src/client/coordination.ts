@@ -1,6 +1,6 @@
 /** What tasks and clients coordinate themselves by, through the scheduler: Dask's Lock, Semaphore, Event, Variable, Queue. */
 import { randomUUID } from "node:crypto";
-import { ArgumentError, parseDurationMs, RemoteProtocolError, shownValue, UsageError } from "../base/index.ts";
+import { ArgumentError, parseTimeoutMs, RemoteProtocolError, shownValue, UsageError } from "../base/index.ts";
 import { type KeyValue, keyOfValue, valueOfKey } from "../graph/index.ts";
 import { type CoordinationMessage, checkReply } from "../protocol/index.ts";
 import { Client } from "./client.ts";
@@ -51,7 +51,7 @@ class Named {
 
 /** Seconds, as the wire has them; null: no limit. */
 function seconds({ timeout }: Waiting): number | null {
-  return timeout === undefined ? null : parseDurationMs(timeout, "timeout") / 1000;
+  return timeout === undefined ? null : parseTimeoutMs(timeout) / 1000;
 }
 
 /** A flag that many wait for. dask `Event`. */

@@ -4,7 +4,7 @@ import {
   formatDuration,
   inspectAsText,
   LONGEST_TIMER_MS,
-  parseDurationMs,
+  parseTimeoutMs,
   type RsdatError,
   UsageError,
 } from "../base/index.ts";
@@ -160,7 +160,7 @@ export class Future<T = unknown> implements AsyncDisposable {
 
   async #endsWithin(timeout: string | number): Promise<void> {
     const late = Promise.withResolvers<never>();
-    const ms = parseDurationMs(timeout, "timeout");
+    const ms = parseTimeoutMs(timeout);
     const timer = setTimeout(
       () => late.reject(new ClusterError("timeout", `${showKey(this.key)} was not there within ${formatDuration(ms)}`)),
       Math.min(ms, LONGEST_TIMER_MS),

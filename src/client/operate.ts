@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import {
   ArgumentError,
   NotFoundError,
-  parseDurationMs,
+  parseTimeoutMs,
   RemoteProtocolError,
   shownValue,
   UnsupportedError,
@@ -140,7 +140,7 @@ export async function restart(link: Link, { timeout = 30, waitForWorkers = false
   await using mark = new Future(link, keyOfValue(`restart-${randomUUID()}`));
   await askScheduler(link, {
     op: "restart",
-    timeout: parseDurationMs(timeout, "timeout") / 1000,
+    timeout: parseTimeoutMs(timeout) / 1000,
     wait_for_workers: waitForWorkers,
     stimulus_id: "restart-by-client",
   });

@@ -1,6 +1,6 @@
 /** Placing values on the cluster. */
 import { randomUUID } from "node:crypto";
-import { ArgumentError, isRsdatError, parseDurationMs, shownKind } from "../base/index.ts";
+import { ArgumentError, isRsdatError, parseTimeoutMs, shownKind } from "../base/index.ts";
 import { argumentIdentity, type Key, keyOfValue, tokenize } from "../graph/index.ts";
 import { NDArray } from "../ndarray/index.ts";
 import { SCATTER, type Serialized, serialize } from "../protocol/index.ts";
@@ -56,7 +56,7 @@ export async function scatterValues<T>(link: Link, value: T, options: ScatterOpt
 
 async function place(link: Link, values: ReadonlyMap<Key, unknown>, options: ScatterOptions): Promise<void> {
   const data = new Map<Key, Serialized>(Array.from(values, ([key, value]) => [key, written(value)]));
-  const waitMs = options.timeout === undefined ? WAIT_MS : parseDurationMs(options.timeout, "timeout");
+  const waitMs = options.timeout === undefined ? WAIT_MS : parseTimeoutMs(options.timeout);
   const request = SCATTER.ask({
     data,
     workers: options.workers === undefined ? null : [options.workers].flat(),

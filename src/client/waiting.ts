@@ -1,5 +1,12 @@
 /** Waiting for futures: all of them, the first, or one after another as they end. */
-import { ArgumentError, ClusterError, formatDuration, LONGEST_TIMER_MS, parseDurationMs, shownValue } from "../base/index.ts";
+import {
+  ArgumentError,
+  ClusterError,
+  formatDuration,
+  LONGEST_TIMER_MS,
+  parseTimeoutMs,
+  shownValue,
+} from "../base/index.ts";
 import { Client } from "./client.ts";
 import { Future } from "./future.ts";
 import { futuresOf } from "./futures-of.ts";
@@ -56,7 +63,7 @@ export async function within<T>(
   until?: number,
 ): Promise<T> {
   if (timeout === undefined) return promise;
-  const ms = parseDurationMs(timeout, "timeout");
+  const ms = parseTimeoutMs(timeout);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new ClusterError("timeout", `${what}: not done within ${formatDuration(ms)}`)),
@@ -95,9 +102,7 @@ export class AsCompleted<T, R extends boolean = false> implements AsyncIterableI
   constructor(futures: Iterable<Future<T>>, options: AsCompletedOptions = {}) {
     this.#options = options;
     this.#until =
-      options.timeout === undefined
-        ? Number.POSITIVE_INFINITY
-        : performance.now() + parseDurationMs(options.timeout, "timeout");
+      options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + parseTimeoutMs(options.timeout);
     this.update(futures);
   }
 

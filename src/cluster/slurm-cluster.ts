@@ -12,7 +12,7 @@ import {
   type Logger,
   NoWorkersError,
   parseBytes,
-  parseDurationMs,
+  parseTimeoutMs,
   type RsdatError,
   UnsupportedError,
   WorkerStartError,
@@ -255,8 +255,7 @@ export class SlurmCluster implements ClusterHandle {
    * @throws {NoWorkersError} not within `timeout` (default: no limit), or fewer jobs are wanted
    */
   async waitForWorkers(count = 1, { timeout }: { readonly timeout?: string | number } = {}): Promise<void> {
-    const until =
-      performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseDurationMs(timeout, "timeout"));
+    const until = performance.now() + (timeout === undefined ? Number.POSITIVE_INFINITY : parseTimeoutMs(timeout));
     for (;;) {
       this.#assertOpen();
       if (this.#tracker.present.size >= count) return;

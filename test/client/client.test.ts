@@ -56,6 +56,12 @@ test("time limits are errors of their own", async () => {
   await expect(wait(never, { timeout: 0.03 })).rejects.toThrow(/ not done within 30 ms$/);
   // Of the whole, not of what was left of it.
   await expect(new AsCompleted([never], { timeout: "30ms" }).next()).rejects.toThrow(/ not done within 30 ms$/);
+  // What is left of a longer one may be below 0.
+  await expect(never.result({ timeout: -0.2 })).rejects.toMatchObject({ code: "timeout" });
+  await expect(wait(never, { timeout: -1 })).rejects.toMatchObject({ code: "timeout" });
+  await expect(new AsCompleted([never], { timeout: -1 }).next()).rejects.toMatchObject({ code: "timeout" });
+  await expect(client.waitForWorkers(1, { timeout: -1 })).rejects.toMatchObject({ code: "no-workers" });
+  await expect(never.result({ timeout: Number.NaN })).rejects.toMatchObject({ code: "argument" });
   expect(never.status).toBe("pending");
 });
 
