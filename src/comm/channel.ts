@@ -17,6 +17,8 @@ export interface Channel {
   readonly peer: string;
   /** Bytes that have arrived so far, also of a message that is not complete. */
   readonly bytesReceived: number;
+  /** Bytes that have left this process so far, also of a message that has not left as a whole. */
+  readonly bytesLeft: number;
   /** Give the owner; nothing is delivered before. */
   start(events: ChannelEvents): void;
   /** Queue one message; false when more than the transport's high-water mark is waiting. Frames must not change until `flushed`. */

@@ -40,6 +40,8 @@ export interface Comm extends AsyncDisposable {
   readonly isClosed: boolean;
   /** Bytes that have arrived so far, also of a message that is not complete. */
   readonly bytesReceived: number;
+  /** Bytes that have left this process so far, also of a message that has not left as a whole. */
+  readonly bytesLeft: number;
   /** True while the peer reads more slowly than we write; `drained` waits for the end of it. */
   readonly isCongested: boolean;
   /**
@@ -162,6 +164,10 @@ export class MessageComm implements Comm {
 
   get bytesReceived(): number {
     return this.#channel.bytesReceived;
+  }
+
+  get bytesLeft(): number {
+    return this.#channel.bytesLeft;
   }
 
   get isClosed(): boolean {

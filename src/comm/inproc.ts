@@ -9,6 +9,8 @@ class InprocChannel implements Channel {
   readonly local: string;
   readonly peer: string;
   bytesReceived = 0;
+  /** Nothing waits here. */
+  readonly bytesLeft = 0;
   #other: InprocChannel | undefined;
   #events: ChannelEvents | undefined;
   readonly #inbox: (() => void)[] = [];

@@ -7,7 +7,7 @@ import { type ConnectOptions, connect } from "./connect.ts";
 /** Options of one request. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** Time for the answer, the connection apart; it begins anew as long as parts of it arrive. Default 30 s; `Infinity` waits. */
+  /** Time for the answer, the connection apart; it begins anew as long as parts of it arrive, or of the request leave. Default 30 s; `Infinity` waits. */
   readonly timeoutMs?: number;
 }
 
@@ -66,18 +66,21 @@ export class Rpc implements AsyncDisposable {
     const comm = await this.#take(address, options.signal);
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     const late = new AbortController();
-    const watch = watchSilent(comm, timeoutMs, () =>
-      late.abort(
-        new ConnectTimeoutError(
-          `no answer to ${what} from ${address} within ${timeoutMs / 1000} s`,
-          { details: { address } },
-          "rpc-timeout",
-        ),
-      ),
-    );
     const signals = [late.signal, this.#ending.signal, ...(options.signal ? [options.signal] : [])];
+    let watch: Disposable | undefined;
     try {
-      const result = await exchange(comm, AbortSignal.any(signals));
+      const answer = exchange(comm, AbortSignal.any(signals));
+      // After what has left at once, which is no reason to wait longer.
+      watch = watchSilent(comm, timeoutMs, () =>
+        late.abort(
+          new ConnectTimeoutError(
+            `no answer to ${what} from ${address} within ${timeoutMs / 1000} s`,
+            { details: { address } },
+            "rpc-timeout",
+          ),
+        ),
+      );
+      const result = await answer;
       this.#give(address, comm);
       return result;
     } catch (error) {
@@ -85,7 +88,7 @@ export class Rpc implements AsyncDisposable {
       this.#forget(comm);
       throw error;
     } finally {
-      watch[Symbol.dispose]();
+      watch?.[Symbol.dispose]();
     }
   }
 
@@ -198,13 +201,13 @@ export class Rpc implements AsyncDisposable {
   }
 }
 
-/** Call `onSilent` once nothing has arrived for `timeoutMs`, or up to twice that. Dispose to stop. */
+/** Call `onSilent` once nothing has arrived, or left for the peer, for `timeoutMs`, or up to twice that. Dispose to stop. */
 function watchSilent(comm: Comm, timeoutMs: number, onSilent: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const wait = (): void => {
-    const before = comm.bytesReceived;
+    const { bytesReceived, bytesLeft } = comm;
     timer = setTimeout(
-      () => (comm.bytesReceived === before ? onSilent() : wait()),
+      () => (comm.bytesReceived === bytesReceived && comm.bytesLeft === bytesLeft ? onSilent() : wait()),
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
   };

@@ -45,8 +45,20 @@ export function watchStalled(
 
 /** A socket's handle as Node has it inside; one that encrypts has that of the plain socket below it. */
 interface Handle {
+  readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
   readonly _parent?: Handle;
+}
+
+function handleOf(socket: Socket): Handle | null | undefined {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: Handle | null };
+  return handle?._parent ?? handle;
+}
+
+/** Bytes that the kernel has taken so far; 0 once the socket is closed. */
+export function bytesLeft(socket: Socket): number {
+  const { bytesWritten = 0, writeQueueSize = 0 } = handleOf(socket) ?? {};
+  return bytesWritten - writeQueueSize;
 }
 
 /** How far what waits for the peer has come: messages, and the bytes of them that the kernel has not taken. Null: nothing waits. */
@@ -54,8 +66,7 @@ function waiting(socket: Socket): string | null {
   const { writableLength, bytesWritten } = socket;
   if (writableLength === 0) return null;
   // Node's own timeout of a socket looks at the same: a large piece leaves in many parts, and only the handle tells.
-  const { _handle: handle } = socket as Socket & { readonly _handle?: Handle | null };
-  const left = (handle?._parent ?? handle)?.writeQueueSize;
+  const left = handleOf(socket)?.writeQueueSize;
   // Whoever cannot see it move cannot say that it does not.
   return left === undefined ? null : `${bytesWritten - writableLength} ${left}`;
 }

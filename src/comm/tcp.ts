@@ -10,7 +10,7 @@ import {
   formatAddress,
 } from "../protocol/index.ts";
 import type { Acceptor, Channel, ChannelEvents } from "./channel.ts";
-import { keepAliveDelayMs, watchStalled } from "./stalled.ts";
+import { bytesLeft, keepAliveDelayMs, watchStalled } from "./stalled.ts";
 
 /** Dask's `distributed.comm.timeouts.tcp`, for connections that are told nothing. */
 const TIMEOUT_MS = 30_000;
@@ -75,6 +75,10 @@ export class TcpChannel implements Channel {
 
   get bytesReceived(): number {
     return this.#socket.bytesRead;
+  }
+
+  get bytesLeft(): number {
+    return bytesLeft(this.#socket);
   }
 
   start(events: ChannelEvents): void {

@@ -104,6 +104,7 @@ class Notes implements Channel {
   readonly local = "tcp://10.0.0.1:1";
   readonly peer = "tcp://10.0.0.2:2";
   readonly bytesReceived = 0;
+  readonly bytesLeft = 0;
   readonly written: unknown[] = [];
   events!: ChannelEvents;
   start(events: ChannelEvents): void {
