@@ -156,6 +156,8 @@ function react(core: Core, event: WorkerEvent): void {
       for (const [key, value] of event.values) put(core, key, value);
       return;
     case "status":
+      // One that retires neither pauses nor goes on, until the scheduler says that it runs again.
+      if (core.status === "closing_gracefully") return;
       core.status = event.status;
       core.send({ op: "worker-status-change", status: event.status, stimulusId: event.stimulusId });
       return giveBackUnstarted(core);

@@ -50,3 +50,15 @@ test("what is to be computed once something that was called off has ended goes b
   driver.refuse(A, "gather-network-failure");
   expect(driver.machine.counts().tasks.size).toBe(0);
 });
+
+test("one that retires has no say about its status while its memory fills and empties", () => {
+  const driver = new Driver();
+  driver.scheduler({ op: "worker-status-change", status: "closing_gracefully", stimulusId: "retire" });
+  driver.sent.length = 0;
+  driver.event("status", { status: "paused" });
+  driver.event("status", { status: "running" });
+  expect(driver.sent).toEqual([]);
+  driver.scheduler({ op: "worker-status-change", status: "running", stimulusId: "retire" });
+  driver.event("status", { status: "paused" });
+  expect(driver.sent).toMatchObject([{ status: "running" }, { status: "paused" }]);
+});
