@@ -369,8 +369,10 @@ export class ThreadedExecutor implements Executor {
       const slots = this.#arena.view(fetched).data as Uint8Array; // allocated as uint8
       job.bytesFetched = await fetchReads(hold.reads, slots, job.stop.signal);
       if (job.isStopped) throw new CancelledError("cancelled after reading");
+      if (this.#dead) throw errorFromRecord(this.#dead);
     } catch (error) {
-      this.#fail(job, job.isStopped ? new CancelledError("cancelled while reading") : error);
+      const why = this.#dead ? errorFromRecord(this.#dead) : error;
+      this.#fail(job, job.isStopped ? new CancelledError("cancelled while reading") : why);
       this.#pump();
       return;
     }
@@ -577,6 +579,10 @@ export class ThreadedExecutor implements Executor {
     const doomed = isLast ? [...this.#waiting.splice(0), ...this.#jobs] : slot >= 0 ? [this.#jobs[slot]] : [];
     for (const job of doomed) {
       if (!job) continue;
+      if (job.hold?.message === null) {
+        job.stop?.abort(); // it ends once nothing is read into its memory any more
+        continue;
+      }
       const failed = taskErrorRecord(errorFromRecord(error), job.task.key);
       this.#finish(job, job.isStopped ? CANCELLED : { status: "error", error: failed, ...NOT_RUN });
     }
