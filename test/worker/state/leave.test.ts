@@ -51,7 +51,7 @@ test("what is to be computed once something that was called off has ended goes b
   expect(driver.machine.counts().tasks.size).toBe(0);
 });
 
-test("one that retires has no say about its status while its memory fills and empties", () => {
+test("W-C10: one that retires has no say about its status while its memory fills and empties", () => {
   const driver = new Driver();
   driver.scheduler({ op: "worker-status-change", status: "closing_gracefully", stimulusId: "retire" });
   driver.sent.length = 0;
