@@ -80,12 +80,15 @@ export function callText(text: string, args: readonly unknown[], trusted: boolea
   return compiled(text)(...args);
 }
 
+/** What stands on the first line of a compiled function before its own text. */
+export const BEFORE_TEXT: string = '"use strict"; return (';
+
 function compiled(text: string): (...args: unknown[]) => unknown {
   const known = FUNCTIONS.get(text);
   if (known) return known;
   let made: unknown;
   try {
-    made = new Function(`"use strict"; return (${text}\n);`)();
+    made = new Function(`${BEFORE_TEXT}${text}\n);`)();
   } catch (cause) {
     throw new UnsupportedError(`the text of a function does not compile: ${excerpt(text)}`, { cause });
   }

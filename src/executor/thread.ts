@@ -1,5 +1,4 @@
 /** Entry of a compute thread: takes tasks from the ring until it is ended. */
-
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import {
   CancelledError,

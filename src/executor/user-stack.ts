@@ -1,9 +1,9 @@
 /** Stacks of users' functions as their authors know them: places in the function's own text, without what runs it. */
 import type { ErrorRecord } from "../base/index.ts";
+import { BEFORE_TEXT } from "./steps-call.ts";
 
-/** What `compiled` puts before a function's text: lines above it, and columns of the text's first line. */
+/** Lines that `new Function` puts above the text that it is given. */
 const LINES_BEFORE = 2;
-const COLUMNS_BEFORE = '"use strict"; return ('.length;
 
 /** A place in a text that was compiled here, and the call of it. */
 const PLACE = /\(?eval at compiled \([^()]*steps-call\.[jt]s:\d+:\d+\), <anonymous>:(\d+):(\d+)\)?/;
@@ -34,7 +34,7 @@ function userStack(stack: string): string {
 function inText(line: string): string {
   const placed = line.replace(PLACE, (_, row: string, column: string) => {
     const inFunction = Number(row) - LINES_BEFORE;
-    return `(<function>:${inFunction}:${Number(column) - (inFunction === 1 ? COLUMNS_BEFORE : 0)})`;
+    return `(<function>:${inFunction}:${Number(column) - (inFunction === 1 ? BEFORE_TEXT.length : 0)})`;
   });
   return placed.replace(/\beval \((<function>:\d+:\d+)\)$/, "$1");
 }

@@ -17,7 +17,6 @@ import { CycleTree, StackMatcher } from "./profile-tree.ts";
 const CYCLES_MAX = 1_000;
 /** Nodes of all of them, some 200 bytes each: they are memory beside the budget. */
 const NODES_MAX = 50_000;
-/** Node takes a longer time for none. */
 
 /** How a worker's profile is made. */
 export interface ProfileSettings {
